@@ -1,0 +1,1 @@
+"""The harness of mtlbench: tasks, sharing, constraints, weightings, training, engines, command line."""

@@ -1,0 +1,1 @@
+"""Backbones as lists of stages."""

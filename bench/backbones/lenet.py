@@ -1,0 +1,36 @@
+"""LeNet, the small convolutional network of the digit suites."""
+
+from torch import nn
+
+from bench.api import Stage, scaled
+
+
+def lenet(
+    side: int, kernels: tuple[int, int], channels: tuple[int, int, int], width: float = 1.0, padding: int = 0
+) -> nn.ModuleList:
+    """Two convolutions and a fully connected layer as three stages, for one-channel images of `side` pixels.
+
+    conv - maxpool 2 - relu, conv - maxpool 2 - relu, flatten - linear - relu.
+    """
+    first, second, features = (scaled(c, width) for c in channels)
+    after = [side]
+    for kernel in kernels:
+        after.append((after[-1] + 2 * padding - kernel + 1) // 2)
+    flat = second * after[2] ** 2
+    return nn.ModuleList(
+        [
+            Stage(
+                nn.Conv2d(1, first, kernels[0], padding=padding),
+                nn.MaxPool2d(2),
+                nn.ReLU(),
+                output_shape=(first, after[1], after[1]),
+            ),
+            Stage(
+                nn.Conv2d(first, second, kernels[1], padding=padding),
+                nn.MaxPool2d(2),
+                nn.ReLU(),
+                output_shape=(second, after[2], after[2]),
+            ),
+            Stage(nn.Flatten(), nn.Linear(flat, features), nn.ReLU(), output_shape=(features,)),
+        ]
+    )

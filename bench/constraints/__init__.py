@@ -1,0 +1,1 @@
+"""Constraints, one file each: what holds the copies of a parameter together."""

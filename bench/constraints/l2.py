@@ -1,0 +1,60 @@
+"""Squared distance of the copies to their mean: the dial from single-task to hard sharing."""
+
+import math
+from typing import Annotated, Literal
+
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Replaces, register
+
+
+@register(
+    "l2",
+    paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015; "
+    "Evgeniou, Pontil, Regularized Multi-task Learning, KDD 2004 (mean-constrained)",
+)
+class L2(Constraint):
+    """R(W) = v sum_t |w_t - mean(w)|^2, of every parameter of the coupled stages.
+
+    Its prox shrinks the deviations from the mean: prox_{s R}(W) = mean + (W - mean) / (1 + 2 s v),
+    applied after the optimiser's step with that step's learning rate s. Under sgd without momentum,
+    v = 0 is `single_task` exactly, and v -> inf is `hard` with the trunk's rate divided by T.
+
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first
+        learning rate lr_0, in [0, inf]: v = ln 2 / (2 k lr_0), which leaves (1 + ln 2 / k)^-k of it, a
+        half for large k (.512 at k = 10, .5012 at k = 100). inf is single-task, 0 tied.
+    strength: v itself, in [0, inf], instead of a half-life. Not divided by parameter counts.
+    form: `prox` is exact and stable at any strength. `penalty` adds R to the loss, as in the literature;
+        sgd diverges for lr v > 1/2, adam rescales it. `offset` writes w_t = mean + v_t with the mean a
+        parameter of its own and shrinks v_t, so that the tied limit is `hard` under any optimiser.
+    """
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        halflife: Annotated[float | None, Ge(0)] = 100.0,
+        strength: Annotated[float | None, Ge(0), Replaces("halflife")] = None,
+        form: Literal["prox", "penalty", "offset"] = "prox",
+    ) -> None:
+        super().__init__(coupled)
+        if strength is None:
+            if halflife is None:
+                raise ValueError("`l2` should be given a `halflife` or a `strength`. Found neither.")
+            strength = math.log(2) / (2 * halflife * coupled.lr) if halflife else math.inf
+        self.strength = strength
+        self.in_loss, self.offset = form == "penalty", form == "offset"
+        if self.in_loss and math.isinf(strength):
+            raise ValueError("`l2:form=penalty` should have a finite strength. Found `strength = inf`.")
+
+    def _centre(self, W: Tensor) -> Tensor | float:
+        return 0.0 if self.offset else W.mean(dim=-1, keepdim=True)
+
+    def value(self, W: Tensor) -> Tensor:
+        return self.strength * (W - self._centre(W)).square().sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if self.strength == 0 or step == 0:
+            return W
+        centre = self._centre(W)
+        return centre + (W - centre) / (1 + 2 * step * self.strength)

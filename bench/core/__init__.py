@@ -1,0 +1,1 @@
+"""The few abstractions that everything else is written against."""

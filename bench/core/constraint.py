@@ -1,0 +1,84 @@
+"""Constraint: what holds the copies of a parameter together."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.utils import parametrize
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """What a constraint is built from: the shape of the parameter, the number of tasks, the first learning rate."""
+
+    shape: tuple[int, ...]
+    tasks: int
+    lr: float
+
+
+class Constraint(nn.Module, ABC):
+    """Holds the T copies of one parameter. One instance per coupled tensor.
+
+    W has shape (*parameter.shape, T), tasks last. `in_loss` says that `value` is added to the loss;
+    otherwise `prox` is applied inside the optimiser step. `offset` asks for copies written as a shared
+    mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t.
+    """
+
+    in_loss: bool = False
+    offset: bool = False
+    refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
+
+    def __init__(self, coupled: Coupled) -> None:
+        super().__init__()
+        self.coupled = coupled
+
+    @abstractmethod
+    def value(self, W: Tensor) -> Tensor:
+        """The penalty: differentiable, 0-dimensional, non-negative."""
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        """argmin_V step * value(V) + 1/2 |V - W|^2, exactly. Only where `in_loss` is false."""
+        raise TypeError(f"{type(self).__name__} has no prox; it should set in_loss.")
+
+    def refresh(self, W: Tensor) -> None:
+        """Closed-form update of auxiliary buffers (covariances, clusters)."""
+        return
+
+    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Whether this parameter of the coupled stages is constrained; by default all are."""
+        return True
+
+    def matrices(self) -> dict[str, Tensor]:
+        """What was learned about the tasks, for the record."""
+        return {}
+
+
+class _Offset(nn.Module):
+    """theta_t = theta_bar + v_t with a shared theta_bar."""
+
+    def __init__(self, mean: Parameter) -> None:
+        super().__init__()
+        self.mean = mean
+
+    def forward(self, deviation: Tensor) -> Tensor:
+        return self.mean + deviation
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value - self.mean.detach()
+
+
+def write_as_offsets(module: nn.Module, copies: list[Parameter]) -> Parameter:
+    """Rewrite `copies`, parameters inside `module`, as mean + deviation; returns the mean.
+
+    The parameters themselves become the deviations, in place.
+    """
+    owners = {id(p): (owner, name) for owner in module.modules() for name, p in owner.named_parameters(recurse=False)}
+    first = copies[0].detach()
+    mean = Parameter(first + torch.stack([copy.detach() - first for copy in copies]).mean(dim=0))  # exact where tied
+    for copy in copies:
+        owner, name = owners[id(copy)]
+        parametrize.register_parametrization(owner, name, _Offset(mean))  # keeps `copy` as its original
+    return mean

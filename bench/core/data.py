@@ -1,0 +1,109 @@
+"""Data in memory: tensors per task, batched by index, in an order that a seed decides."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from bench.records import derive_seed
+
+Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
+
+
+def by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
+    """The distinct input tensors, each with the tasks that look at it.
+
+    Tasks that look at one image hold the very same tensor, so identity is the test.
+    """
+    groups: dict[int, tuple[Tensor, list[str]]] = {}
+    for task, tensor in inputs.items():
+        groups.setdefault(id(tensor), (tensor, []))[1].append(task)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split: `inputs` and `targets` map task -> tensor, rows first."""
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+
+    @cached_property
+    def groups(self) -> list[tuple[Tensor, list[str]]]:
+        """The distinct inputs with their tasks; the tasks of a group share rows."""
+        return by_input(self.inputs)
+
+    @property
+    def rows(self) -> int:
+        """Rows over all distinct inputs."""
+        return sum(len(tensor) for tensor, _ in self.groups)
+
+    def to(self, device: torch.device, dtype: torch.dtype, memory_format: torch.memory_format) -> "Dataset":
+        """The same data on `device`, floating point as `dtype`; tasks that shared an input still do."""
+
+        def move(tensor: Tensor) -> Tensor:
+            tensor = tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+            return tensor.contiguous(memory_format=memory_format) if tensor.dim() == 4 else tensor
+
+        moved = {task: data for tensor, tasks in self.groups for data in [move(tensor)] for task in tasks}
+        return replace(
+            self,
+            inputs={task: moved[task] for task in self.inputs},
+            targets={task: move(target) for task, target in self.targets.items()},
+        )
+
+    def take(self, indices: list[Tensor]) -> Batch:
+        """The rows `indices[g]` of each group g; a shared input is gathered once."""
+        inputs: dict[str, Tensor] = {}
+        targets: dict[str, Tensor] = {}
+        for (tensor, tasks), index in zip(self.groups, indices, strict=True):
+            rows = tensor[index]
+            if tensor.dim() == 4 and not tensor.is_contiguous():
+                rows = rows.contiguous(memory_format=torch.channels_last)
+            for task in tasks:
+                inputs[task] = rows
+                targets[task] = self.targets[task][index]
+        return inputs, targets
+
+    def slices(self, size: int) -> Iterator[Batch]:
+        """All rows in their order, in large pieces, for evaluation."""
+        for tensor, tasks in self.groups:
+            for start in range(0, len(tensor), size):
+                rows = tensor[start : start + size]
+                yield (
+                    dict.fromkeys(tasks, rows),
+                    {task: self.targets[task][start : start + size] for task in tasks},
+                )
+
+
+class Order:
+    """The batches of a training run as row indices: the same for every method of a seed.
+
+    Group g with n_g of the N rows gives b_g = max(1, floor(batch n_g / N)) rows to each batch. It is
+    read in passes, each a fresh permutation, the last partial batch of a pass dropped. Batch k is a
+    function of (seed, k) alone.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, seed: int) -> None:
+        self.seed = seed
+        self.sizes = [len(tensor) for tensor, _ in dataset.groups]
+        total = sum(self.sizes)
+        self.shares = [min(n, max(1, batch_size * n // total)) for n in self.sizes]
+        self._device = dataset.groups[0][0].device
+        self._pass: list[tuple[int, Tensor] | None] = [None] * len(self.sizes)
+
+    def batch(self, step: int) -> list[Tensor]:
+        """Row indices of update `step` (from 0), one tensor per group."""
+        return [self._rows(group, step) for group in range(len(self.sizes))]
+
+    def _rows(self, group: int, step: int) -> Tensor:
+        share = self.shares[group]
+        number, position = divmod(step, self.sizes[group] // share)
+        current = self._pass[group]
+        if current is None or current[0] != number:
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", group, number))
+            current = (number, torch.randperm(self.sizes[group], generator=generator).to(self._device))
+            self._pass[group] = current
+        return current[1][position * share : (position + 1) * share]

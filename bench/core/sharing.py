@@ -1,0 +1,122 @@
+"""Sharing: who owns which parameters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.core.state import Phase, TrainState
+from bench.core.suite import Suite
+from bench.records import derive_seed
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a sharing is built from: task names, fresh stages, and the seed that decides their weights.
+
+    Every part has its own stream of random numbers, so that all methods of a seed start from the same
+    weights wherever shapes agree.
+    """
+
+    suite: Suite
+    seed: int
+
+    @property
+    def tasks(self) -> list[str]:
+        """Task names, in order."""
+        return [task.name for task in self.suite.tasks]
+
+    def backbone(self, width: float = 1.0, copy: int = 0) -> nn.ModuleList:
+        """Fresh stages; the same `width` and `copy` give the same weights."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.seed, "backbone", copy))
+            return self.suite.backbone(width)
+
+    def towers(self, init: str = "tied") -> list[nn.ModuleList]:
+        """One backbone per task: copies of one (`tied`), or each from its own stream (`independent`)."""
+        return [self.backbone(copy=0 if init == "tied" else t) for t in range(len(self.tasks))]
+
+    def generator(self, name: str) -> torch.Generator:
+        """A generator for anything else that is random."""
+        return torch.Generator().manual_seed(derive_seed(self.seed, name))
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that train alike.
+
+    `role`: `trunk` parameters are owned by several tasks and follow the protocol's trunk rule; `tower`
+    parameters are owned by one; `coupling` parameters (stitch units, gates) have no weight decay.
+    """
+
+    parameters: list[Parameter]
+    role: Literal["trunk", "tower", "coupling"] = "tower"
+    lr_factor: float = 1.0
+
+
+class Sharing(nn.Module, ABC):
+    """Maps the inputs of all tasks to the features of all tasks.
+
+    The keyword-only parameters of a constructor are the method's options: their annotations are the
+    schema. The first parameter is the Blueprint. A sharing sets `output_shape`, the shape of one row of
+    features, and raises ValueError with one sentence where an option does not fit the suite.
+    """
+
+    separate: bool = False  # tasks are separate models: each keeps its own best epoch, weights stay 1
+    needs_constraint: ClassVar[bool] = False
+    output_shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> features. A trunk runs once per distinct input tensor.
+
+        `inputs` may hold some of the tasks only, as in evaluation of tasks with inputs of their own.
+        """
+
+    def coupled(self) -> dict[str, list[Parameter]]:
+        """name -> the T aligned copies of one parameter, in task order; none by default."""
+        return {}
+
+    def regulariser(self) -> Tensor | float:
+        """A term of the method's own, added to the weighted losses."""
+        return 0.0
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """All parameters, in groups; by default one group of towers."""
+        return [ParameterGroup(list(self.parameters()))]
+
+    def phases(self) -> Sequence[Phase]:
+        """The parts of the budget, in order; shares sum to 1."""
+        return (Phase("train", 1.0),)
+
+    def matrices(self) -> dict[str, Tensor]:
+        """What was learned about sharing (stitch units, gates), for the record."""
+        return {}
+
+    def supports(self, suite: Suite) -> str | None:
+        """None, or the reason in one sentence why this method does not work on `suite`."""
+        return None
+
+
+def aligned(towers: Sequence[nn.Module]) -> dict[str, list[Parameter]]:
+    """name -> the copies of one parameter, over modules of one architecture."""
+    named = [dict(tower.named_parameters()) for tower in towers]
+    return {name: [parameters[name] for parameters in named] for name in named[0]}
+
+
+def run_stages(stages: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """`x` through `stages`, in order."""
+    for stage in stages:
+        x = stage(x)
+    return x
+
+
+def refuse_many_inputs(suite: Suite, limit: int = 10) -> str | None:
+    """The reason of a sharing that mixes towers: it runs every tower on every distinct input."""
+    if suite.own_inputs and len(suite.tasks) > limit:
+        return f"runs every tower on every task's own input, at most {limit} tasks (this suite has {len(suite.tasks)})."
+    return None

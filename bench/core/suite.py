@@ -1,0 +1,57 @@
+"""Suite: tasks, data, backbone and protocol that belong together."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+from bench.core.data import Dataset
+from bench.core.task import Shape, Task
+from bench.records import Protocol
+
+Split = Literal["train", "val", "test"]
+
+
+class Stage(nn.Sequential):
+    """A stage of a backbone: modules in order, and the shape of one output row."""
+
+    def __init__(self, *modules: nn.Module, output_shape: Shape) -> None:
+        super().__init__(*modules)
+        self.output_shape = output_shape
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, rounded, at least 1: how a backbone reads its width."""
+    return max(1, round(channels * width))
+
+
+class Suite(ABC):
+    """A standardized problem. The keyword-only parameters of a suite's constructor are its variants.
+
+    `data_dir` is where downloaded data lives; a suite without downloads ignores it. Constructing a
+    suite reads no data.
+    """
+
+    tasks: Sequence[Task]
+    protocol: Protocol
+    own_inputs: bool = False  # every task has rows of its own
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        self.data_dir = data_dir
+
+    @abstractmethod
+    def backbone(self, width: float = 1.0) -> nn.ModuleList:
+        """Fresh stages, in order, each with an `output_shape`; `width` multiplies the channels."""
+
+    @abstractmethod
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
+
+    @abstractmethod
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the data, part by part: everything about it that can change a number.
+
+        Raises bench.errors.DataMissing, with one sentence, where the data is not there.
+        """

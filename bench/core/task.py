@@ -1,0 +1,82 @@
+"""Task: what is predicted, how it is trained and how it is measured."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]  # of one row, without the batch
+
+
+class TaskMetric(ABC):
+    """Accumulates the sufficient statistics of one task over a split, on the device of its inputs.
+
+    `kind` names the entry of `bench.scores.KINDS` that turns the statistics into scores.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add one batch of head outputs and targets."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """The statistics so far as numbers and nested lists, ready for a record."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to predict.
+
+    `head` maps the shape of a row of features to a module; `loss` maps (prediction, target) to the
+    mean over valid elements, 0-dimensional; `metric` makes a fresh accumulator.
+    """
+
+    name: str
+    head: Callable[[Shape], nn.Module]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    metric: Callable[[], TaskMetric]
+
+
+class Classification(TaskMetric):
+    """Confusion matrix of C classes, truth by prediction, int64. Predictions are logits (n, C)."""
+
+    kind = "classification"
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.confusion: Tensor | None = None
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        cells = target * self.classes + prediction.argmax(dim=1)
+        counts = torch.bincount(cells, minlength=self.classes**2)
+        self.confusion = counts if self.confusion is None else self.confusion + counts
+
+    def state(self) -> dict[str, Any]:
+        if self.confusion is None:
+            raise ValueError("A metric should see at least one batch before its state is read.")
+        return {"confusion": self.confusion.view(self.classes, self.classes).tolist()}
+
+
+class Regression(TaskMetric):
+    """Count and sum of squared errors in float64. Predictions and targets have one shape, (n, ...)."""
+
+    kind = "regression"
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.squared_error: Tensor | None = None
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        squares = (prediction.double() - target.double()).square().sum()
+        self.squared_error = squares if self.squared_error is None else self.squared_error + squares
+        self.count += target.numel()
+
+    def state(self) -> dict[str, Any]:
+        if self.squared_error is None:
+            raise ValueError("A metric should see at least one batch before its state is read.")
+        return {"count": self.count, "squared_error": float(self.squared_error)}

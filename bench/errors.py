@@ -1,0 +1,23 @@
+"""The errors a user can cause or meet; each message is one sentence that says what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UsageError(ValueError):
+    """Wrong arguments: nothing was done, exit code 2."""
+
+
+class DataMissing(Exception):
+    """The files of a suite are not where they were looked for: exit code 1."""
+
+
+class Diverged(ArithmeticError):
+    """A loss stopped being finite during training: the run is recorded as failed."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """The closest of `known` to `name`, or all of them where none is close, as text for a sentence."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=count, cutoff=0.5)
+    return ", ".join(f"`{item}`" for item in close or names)

@@ -1,0 +1,78 @@
+"""A method: sharing + constraint @ weighting, resolved against the registry."""
+
+from dataclasses import dataclass
+
+from bench.core.sharing import Blueprint, Sharing
+from bench.core.suite import Suite
+from bench.errors import UsageError
+from bench.records import Call, parse_method
+from bench.registry import Choice, choose
+
+DEFAULT_WEIGHTING = Call("uniform")
+
+
+@dataclass(frozen=True)
+class Method:
+    """The three parts of a method, each with its options decided."""
+
+    sharing: Choice
+    constraint: Choice | None
+    weighting: Choice
+
+    @classmethod
+    def parse(cls, text: str) -> "Method":
+        """Resolve a method as written on the command line. Raises UsageError with one sentence."""
+        parts = parse_method(text)
+        method = cls(
+            choose("sharing", parts.sharing),
+            choose("constraint", parts.constraint) if parts.constraint else None,
+            choose("weighting", parts.weighting or DEFAULT_WEIGHTING),
+        )
+        if method.constraint is None and method.sharing.entry.cls.needs_constraint:  # type: ignore[attr-defined]
+            raise UsageError(f"`{text}` needs a constraint to hold its towers together, as in `{text}+l2`.")
+        return method
+
+    @property
+    def parts(self) -> list[Choice]:
+        """Sharing, constraint (where there is one), weighting."""
+        return [part for part in (self.sharing, self.constraint, self.weighting) if part]
+
+    @property
+    def canonical(self) -> str:
+        """The full text: every option of every part."""
+        constraint = f"+{self.constraint.canonical}" if self.constraint else ""
+        return f"{self.sharing.canonical}{constraint}@{self.weighting.canonical}"
+
+    @property
+    def short(self) -> str:
+        """The text that tables use: defaults dropped."""
+        constraint = f"+{self.constraint.short}" if self.constraint else ""
+        weighting = "" if self.weighting.short == str(DEFAULT_WEIGHTING) else f"@{self.weighting.short}"
+        return f"{self.sharing.short}{constraint}{weighting}"
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Version of every part, by `kind/name`."""
+        return {f"{part.entry.kind}/{part.entry.name}": part.entry.version for part in self.parts}
+
+    def build_sharing(self, suite: Suite, seed: int) -> Sharing:
+        """The sharing on `suite`. Raises UsageError where an option does not fit or the combination makes no sense."""
+        sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
+        reason = sharing.supports(suite)
+        if reason:
+            raise UsageError(f"`{self.sharing.short}` {reason}")
+        if sharing.separate and self.constraint:
+            raise UsageError(
+                f"`{self.sharing.short}` trains separate models that nothing holds together; "
+                f"use `soft+{self.constraint.short}`."
+            )
+        if sharing.separate and self.weighting.short != str(DEFAULT_WEIGHTING):
+            raise UsageError(
+                f"`{self.sharing.short}` trains separate models, whose weights are 1; "
+                f"leave out `@{self.weighting.short}`."
+            )
+        if self.constraint and not sharing.coupled():
+            raise UsageError(
+                f"`{self.sharing.short}` has no copies of a parameter for `{self.constraint.short}` to hold together."
+            )
+        return sharing

@@ -1,0 +1,106 @@
+"""From what a user writes to the specifications of runs."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from bench.core.constraint import Coupled
+from bench.core.suite import Suite
+from bench.errors import UsageError, nearest
+from bench.method import Method
+from bench.records import Protocol, RunSpec, digest, parse_call
+from bench.registry import Choice, choose
+
+FIXED = {
+    "name",
+    "version",
+    "splits",
+    "split_rule",
+    "metrics",
+    "initialisation",
+    "selection",
+    "ranked",
+    "device",
+    "augmentation",
+}
+
+
+def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]:
+    """Resolve a suite as written, and make it. Raises UsageError with one sentence."""
+    choice = choose("suite", parse_call(text))
+    return choice, choice.build(data_dir)
+
+
+def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
+    """The protocol with `settings` applied, and those of them that changed it."""
+    changeable = sorted(set(Protocol.model_fields) - FIXED)
+    for key in settings:
+        if key not in changeable:
+            raise UsageError(f"The protocol has no setting `{key}`; the nearest: {nearest(key, changeable)}.")
+    values: dict[str, Any] = protocol.model_dump()
+    for key, text in settings.items():
+        values[key] = None if text == "none" else text.split("/") if "/" in text else text
+    try:
+        changed = Protocol.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise UsageError(
+            f"`{problem['loc'][0]}` is not valid in the protocol: {problem['msg'].lower()}. Found `{problem['input']}`."
+        ) from None
+    return changed, {
+        key: text for key, text in sorted(settings.items()) if getattr(changed, key) != getattr(protocol, key)
+    }
+
+
+def resolve_device(device: str) -> str:
+    """`cpu` or `cuda`, where `auto` is cuda if there is one."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("`--device cuda` should be used on a machine with a GPU that torch can see. Found none.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def plan(
+    suite_text: str,
+    methods: Iterable[str],
+    seeds: Iterable[int],
+    settings: Mapping[str, str] | None = None,
+    device: str = "auto",
+    data_dir: Path | None = None,
+) -> list[RunSpec]:
+    """One specification per method and seed, method by method.
+
+    Every method is built once on the suite, so that what cannot run is refused before anything is
+    written. Raises UsageError for what the user wrote, DataMissing where the data is not there.
+    """
+    choice, suite = parse_suite(suite_text, data_dir)
+    protocol, overrides = override(suite.protocol, settings or {})
+    protocol = protocol.model_copy(update={"device": resolve_device(device)})
+    resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
+    for method in resolved:
+        build_check(method, suite, protocol)
+    data = digest(suite.checksums())
+    return [
+        RunSpec(
+            suite=choice.canonical,
+            method=method.canonical,
+            seed=seed,
+            protocol=protocol,
+            versions={f"suite/{choice.entry.name}": choice.entry.version, **method.versions},
+            data=data,
+            overrides=overrides,
+        )
+        for method in resolved
+        for seed in seeds
+    ]
+
+
+def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:
+    """Build every part of `method` once. Raises UsageError where an option does not fit."""
+    sharing = method.build_sharing(suite, seed=0)
+    method.weighting.build([task.name for task in suite.tasks])
+    if method.constraint:
+        copies = next(iter(sharing.coupled().values()))
+        method.constraint.build(Coupled(tuple(copies[0].shape), len(copies), protocol.lr))

@@ -1,0 +1,30 @@
+"""What is stored: the specification of a run, its result, and the grammar that names both.
+
+Standard library, numpy and pydantic only, so that the leaderboard and the command line can read
+records without loading torch.
+"""
+
+from bench.records.canonical import canonical_json, derive_seed, digest, slug
+from bench.records.grammar import Call, MethodText, parse_call, parse_method, parse_seeds
+from bench.records.protocol import Protocol
+from bench.records.record import Cost, Curves, Failure, Packed, ResultRecord
+from bench.records.spec import RunSpec
+
+__all__ = [
+    "Call",
+    "Cost",
+    "Curves",
+    "Failure",
+    "MethodText",
+    "Packed",
+    "Protocol",
+    "ResultRecord",
+    "RunSpec",
+    "canonical_json",
+    "derive_seed",
+    "digest",
+    "parse_call",
+    "parse_method",
+    "parse_seeds",
+    "slug",
+]

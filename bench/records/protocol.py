@@ -1,0 +1,78 @@
+"""The protocol of a suite, as data: everything about training and scoring that is not the method."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Protocol(BaseModel):
+    """A frozen, versioned description of how a suite is trained, selected and scored.
+
+    It is hashed into every run id. A change on the command line (`--set lr=0.01`) makes another run
+    id and keeps the run off every board.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: Count
+    splits: dict[str, Count] = Field(description="rows in train, val and test")
+    split_rule: str = Field(description="how the rows were divided")
+    epochs: Count = Field(
+        description="epochs of the budget; one epoch is `steps_per_epoch` updates, whatever the training set's size"
+    )
+    steps_per_epoch: Count = Field(description="updates between two evaluations on validation")
+    batch_size: Count = Field(
+        description="rows of one update, over all inputs; the last partial batch of a pass is dropped"
+    )
+    optimiser: Literal["adam", "sgd"]
+    lr: Positive = Field(description="learning rate of towers and heads")
+    momentum: NonNegative = Field(default=0.0, description="of sgd")
+    betas: tuple[NonNegative, NonNegative] = Field(default=(0.9, 0.999), description="of adam")
+    weight_decay: NonNegative = Field(
+        default=0.0, description="added to the gradient (not decoupled); never on coupling parameters"
+    )
+    schedule: Literal["constant", "cosine", "step"] = Field(
+        description="of the learning rate, per update; starts anew in each phase of a method"
+    )
+    decay_every: Count = Field(default=1, description="epochs between two drops of the step schedule")
+    decay_factor: Positive = Field(default=1.0, description="factor of one drop of the step schedule")
+    clip_norm: Positive | None = Field(
+        default=None, description="largest norm of the whole gradient; the same for every method"
+    )
+    augmentation: Literal["none"] = "none"
+    loss_reduction: Literal["sum", "mean"] = Field(
+        default="sum", description="of the weighted task losses; separate models always keep weight 1"
+    )
+    trunk_lr_rule: Literal["sum", "mean"] = Field(
+        default="sum", description="`mean` divides the rate of parameters shared by T tasks by T"
+    )
+    trunk_lr: Positive = Field(default=1.0, description="a further factor on the rate of shared parameters")
+    trunk_weight_decay: NonNegative = Field(
+        default=1.0, description="a factor on the weight decay of shared parameters"
+    )
+    initialisation: str = Field(
+        default="torch defaults; one stream per module, the same for every method of a seed",
+        description="of weights",
+    )
+    selection: Literal["val", "last"] = Field(
+        default="val",
+        description="`val`: a joint model keeps the epoch with the least sum of log validation errors, separate models "
+        "keep their own best, and `per_task` and `last` are stored beside it; `last`: no validation split",
+    )
+    ranked: bool = Field(default=True, description="whether results may stand on a board")
+    precision: Literal["float32", "float64"] = "float32"
+    device: Literal["cpu", "cuda"] = "cpu"
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    metrics: dict[str, str] = Field(
+        description="task -> kind of its statistics and metrics, as defined in bench.scores"
+    )
+
+    @property
+    def updates(self) -> int:
+        """The whole budget in optimiser updates, warm starts and restarts included."""
+        return self.epochs * self.steps_per_epoch

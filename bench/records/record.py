@@ -1,0 +1,138 @@
+"""ResultRecord: one run, one file, readable by a person and checkable by a machine."""
+
+import base64
+import math
+from typing import Any, Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.records.canonical import digest
+from bench.records.spec import RunSpec
+
+SCHEMA_VERSION: Final = 1
+CURVE_TASKS = 10  # per-task curves are kept up to this many tasks
+MAX_BYTES = 256 * 1024
+
+State = dict[str, Any]  # the sufficient statistics of one task: numbers and nested lists of numbers
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Failure(_Frozen):
+    """Why a run has no scores."""
+
+    type: str
+    message: str
+    where: str
+
+
+class Cost(_Frozen):
+    """What a run cost. Times are comparable inside one hardware class only."""
+
+    parameters: int = Field(description="trained parameters of sharing, heads, constraint and weighting")
+    forward_flops: int = Field(
+        description="floating point operations of one forward of one row per input, by torch's counter"
+    )
+    step_ms: float = Field(description="median time of one update after warm-up, milliseconds")
+    train_seconds: float = Field(description="of all updates, evaluation excluded")
+    peak_memory_mb: float = Field(description="largest resident (cpu) or allocated (cuda) memory")
+    hardware: str = Field(description="class of the machine, as `cpu: NAME, 1 thread`")
+
+
+class Curves(_Frozen):
+    """Per epoch: mean training loss and validation scores of each task. `None` where a number was not finite."""
+
+    train_loss: dict[str, list[float | None]] = {}
+    val: dict[str, dict[str, list[float | None]]] = {}
+
+
+class Packed(_Frozen):
+    """An array as little-endian float16 in base64, row-major."""
+
+    shape: list[int]
+    float16: str
+
+    @classmethod
+    def pack(cls, array: np.ndarray) -> "Packed":
+        """Pack any real array; values are rounded to half precision."""
+        data = np.ascontiguousarray(array, dtype="<f2")
+        return cls(shape=list(data.shape), float16=base64.b64encode(data.tobytes()).decode("ascii"))
+
+    def unpack(self) -> np.ndarray:
+        """The array, as float32. Raises ValueError where bytes and shape disagree."""
+        flat = np.frombuffer(base64.b64decode(self.float16, validate=True), dtype="<f2")
+        if flat.size != math.prod(self.shape):
+            raise ValueError(f"Packed bytes should hold {math.prod(self.shape)} values. Found {flat.size}.")
+        return flat.reshape(self.shape).astype(np.float32)
+
+
+class ResultRecord(_Frozen):
+    """The result of one run.
+
+    `suite` and `method` are the short names (defaults dropped) that tables list; the canonical ones
+    are in `spec`. `statistics` and `scores` are on the test split, by selection rule, then task.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    suite: str
+    method: str
+    spec: RunSpec
+    status: Literal["done", "failed"]
+    error: Failure | None = None
+    tasks: list[str] = []
+    statistics: dict[str, dict[str, State]] = {}
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    selection: dict[str, dict[str, int]] = Field(default={}, description="rule -> task -> epoch kept, counted from 1")
+    cost: Cost | None = None
+    data: dict[str, str] = Field(default={}, description="checksums of the data, part by part")
+    environment: dict[str, str] = {}
+    curves: Curves = Curves()
+    matrices: dict[str, Packed] = Field(default={}, description="what the method learned about sharing")
+    effective_sharing: dict[str, float] = Field(
+        default={},
+        description="per parameter with two axes or more: 1 - |U - mean U|^2 / |U|^2 of the towers' updates U "
+        "(1 hard, 1/T unrelated)",
+    )
+    created: str = Field(default="", description="UTC, ISO 8601")
+    digest: str = ""
+
+    def sealed(self) -> "ResultRecord":
+        """The same record with the digest over all its other content."""
+        return self.model_copy(update={"digest": self.content_digest()})
+
+    def content_digest(self) -> str:
+        """SHA-256 of the canonical JSON of everything but the digest, values that equal their default left out."""
+        return digest(self.model_dump(mode="json", exclude={"digest"}, exclude_defaults=True))
+
+    def problems(self) -> list[str]:
+        """What is wrong with this record on its own: digest, run id, status, scores against statistics."""
+        from bench.scores import score  # the metric definitions, needed for checking only
+
+        found = []
+        if self.digest != self.content_digest():
+            found.append("digest: does not match the content")
+        if self.run_id != self.spec.run_id:
+            found.append(f"run_id: should be {self.spec.run_id}, found {self.run_id}")
+        if (self.status == "failed") != (self.error is not None):
+            found.append("error: should be there exactly when status is failed")
+        if self.status == "done" and not self.statistics:
+            found.append("statistics: missing from a finished run")
+        if sorted(self.statistics) != sorted(self.scores):
+            found.append("scores: their selection rules differ from those of the statistics")
+            return found
+        for rule, tasks in self.statistics.items():
+            try:
+                fresh = {task: score(self.spec.protocol.metrics[task], state) for task, state in tasks.items()}
+            except (KeyError, TypeError, ValueError) as error:
+                found.append(f"statistics.{rule}: cannot be scored ({error})")
+                continue
+            for task, metrics in fresh.items():
+                for metric, value in metrics.items():
+                    stored = self.scores[rule].get(task, {}).get(metric, math.nan)
+                    if not math.isclose(stored, value, rel_tol=1e-9, abs_tol=1e-12):
+                        found.append(f"scores.{rule}.{task}.{metric}: stored {stored}, recomputed {value}")
+        return found

@@ -1,0 +1,139 @@
+"""A constructor's signature is the schema of its options.
+
+    def __init__(self, blueprint, *, own: Annotated[float, Interval(ge=0, le=1)] = 0.9): ...
+
+gives one option, `own`, a float in [0, 1] with default 0.9. Lists are `tuple[float, ...]`, written 1/2/3.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Interval, Le, Lt
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Replaces:
+    """Marks an option that stands in for another: where it is given, the other becomes None."""
+
+    option: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its annotation, its default, and how its values are written."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+    @property
+    def replaces(self) -> str | None:
+        """The option that this one stands in for, if any."""
+        return next((m.option for m in _metadata(self.annotation) if isinstance(m, Replaces)), None)
+
+    def parse(self, owner: str, text: str) -> Any:
+        """The value written as `text`. Raises UsageError that says what the value should be."""
+        kind = _bare(self.annotation)
+        value: Any = text
+        if get_origin(kind) is tuple:
+            value = text.split("/")
+        elif text == "none" and type(None) in _members(kind):
+            value = None
+        elif get_origin(kind) is Literal and all(isinstance(choice, int) for choice in get_args(kind)):
+            value = int(text) if text.lstrip("-").isdigit() else text
+        try:
+            return TypeAdapter(self.annotation).validate_python(value)
+        except ValidationError:
+            raise UsageError(
+                f"`{self.name}` of `{owner}` should {self.expectation()}. Found `{self.name} = {text}`."
+            ) from None
+
+    def expectation(self) -> str:
+        """What a value should do, as the end of a sentence: `lie in [0, 1]`."""
+        kind = _bare(self.annotation)
+        choices = [choice for member in _members(kind) if get_origin(member) is Literal for choice in get_args(member)]
+        if choices:
+            return "be " + " or ".join(f"`{choice}`" for choice in choices)
+        low, high = "(-inf", "inf)"
+        for mark in _metadata(self.annotation):
+            for bound in mark if isinstance(mark, Interval) else (mark,):
+                match bound:
+                    case Ge(ge=value):
+                        low = f"[{value}"
+                    case Gt(gt=value):
+                        low = f"({value}"
+                    case Le(le=value):
+                        high = f"{value}]"
+                    case Lt(lt=value):
+                        high = f"{value})"
+        names = {float: "a number", int: "a whole number", bool: "`true` or `false`", str: "text"}
+        noun = next((names[member] for member in _members(kind) if member in names), "a list like 0.5/0.5")
+        bounded = (low, high) != ("(-inf", "inf)")
+        return f"be {noun} in {low}, {high}" if bounded else f"be {noun}"
+
+
+def _metadata(annotation: Any) -> tuple[Any, ...]:
+    return annotation.__metadata__ if get_origin(annotation) is Annotated else ()
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def write(value: Any) -> str:
+    """A value as text: floats by repr, `true`/`false`, `none`, lists joined by '/'."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "/".join(write(item) for item in value)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def options_of(constructor: type) -> dict[str, Option]:
+    """name -> option, from the keyword-only parameters of a class's constructor."""
+    init: Any = constructor.__init__  # type: ignore[misc]
+    hints = get_type_hints(init, include_extras=True)
+    return {
+        parameter.name: Option(parameter.name, hints[parameter.name], parameter.default)
+        for parameter in inspect.signature(init).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def fill(owner: str, options: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Any]:
+    """Parse what was given and fill in the defaults. Raises UsageError with the nearest valid keys."""
+    for key in given:
+        if key not in options:
+            known = nearest(key, options) if options else "none"
+            raise UsageError(f"`{owner}` has no option `{key}`; the nearest it has: {known}.")
+    values = {name: option.default for name, option in options.items()}
+    for key, text in given.items():
+        values[key] = options[key].parse(owner, text)
+        other = options[key].replaces
+        if other and values[key] is not None:
+            if given.get(other, "none") != "none":
+                raise UsageError(f"`{owner}` should be given `{key}` or `{other}`. Found both.")
+            values[other] = None
+    return values
+
+
+def written(options: Mapping[str, Option], values: Mapping[str, Any], short: bool = False) -> dict[str, str]:
+    """Values as text; with `short`, those that differ from their default and are implied by no other."""
+    implied = {o.replaces for o in options.values() if o.replaces and values[o.name] is not None}
+    return {
+        name: write(value)
+        for name, value in values.items()
+        if not short or (value != options[name].default and name not in implied)
+    }

@@ -1,0 +1,1 @@
+"""Sharings, one file each, from every task on its own to everything in common."""

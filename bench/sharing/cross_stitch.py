@@ -1,0 +1,134 @@
+"""Cross-stitch networks: towers that read each other's features through a learned T x T unit per stage."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.api import (
+    Blueprint,
+    Ge,
+    Interval,
+    ParameterGroup,
+    Phase,
+    Sharing,
+    Suite,
+    TrainState,
+    aligned,
+    by_input,
+    refuse_many_inputs,
+    register,
+)
+
+
+class Unit(nn.Module):
+    """x~_t = sum_s alpha_ts x_s, with alpha of shape (T, T), or (T, T, C) for one matrix per channel."""
+
+    def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int) -> None:
+        super().__init__()
+        self.rows = rows
+        own = own if cross and tasks > 1 else 1.0
+        alpha = torch.full((tasks, tasks), (1.0 - own) / max(tasks - 1, 1))
+        alpha.fill_diagonal_(own)
+        self.alpha = Parameter(alpha[..., None].repeat(1, 1, channels) if channels else alpha)
+        self.register_buffer("mask", None if cross else torch.eye(tasks).reshape(tasks, tasks, *[1] * bool(channels)))
+
+    def matrix(self) -> Tensor:
+        """alpha as it is used: without cross terms where they are held at 0, its rows summing to 1 where normalised.
+
+        Normalising projects each row on the plane of sum 1, so that no gain is left to learn.
+        """
+        alpha: Tensor = self.alpha
+        if self.mask is None:
+            return alpha + (1.0 - alpha.sum(dim=1, keepdim=True)) / len(alpha) if self.rows == "normalised" else alpha
+        return self.mask.expand_as(alpha) if self.rows == "normalised" else alpha * self.mask
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        # Channels last, in memory too where the features are: the stack is then a plain copy.
+        axes = features[0].dim()
+        last = [x.movedim(1, -1) for x in features]
+        stacked = torch.stack(last)
+        alpha = self.matrix()
+        if alpha.dim() == 2:
+            mixed = (alpha @ stacked.flatten(1)).view_as(stacked)
+        else:
+            mixed = torch.einsum("tsc,snc->tnc", alpha, stacked.flatten(1, -2)).view_as(stacked)
+        return [x.movedim(-1, 1) if axes > 2 else x for x in mixed.unbind()]
+
+
+@register(
+    "cross_stitch",
+    paper="Misra, Shrivastava, Gupta, Hebert, Cross-stitch Networks for Multi-task Learning, CVPR 2016, eq. 1",
+)
+class CrossStitch(Sharing):
+    """One tower per task; after every stage, x~_t = sum_s alpha_ts x_s with a learned alpha.
+
+    Rows of alpha sum to 1 at the start for any T: alpha_tt = own, alpha_ts = (1 - own) / (T - 1). With
+    own=1 and rate=0 it is `single_task` exactly; with rows e_1 at the last stage every task reads tower
+    1 and the others get no gradient. Widely used code differs: one vector shared by all towers, or a
+    unit of ones, so that features are summed; those forms fail the two limits.
+
+    own: what a tower keeps of its own features at the start, in [0, 1].
+    per: one matrix per `layer`, or one per `channel`.
+    rows: `free` as in the paper, or `normalised`: rows sum to 1 throughout, which removes the gain.
+    cross: 0 holds the cross terms at zero, so that only a gain is learned: a control.
+    rate: factor on the learning rate of alpha; by default 100 under sgd and 1 under adam, where a larger
+        one acts as a larger learning rate for the towers.
+    init: towers start `tied` (copies of one) or `independent`.
+    warm: share of the budget in which the towers train alone before they are stitched, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        own: Annotated[float, Interval(ge=0, le=1)] = 0.9,
+        per: Literal["layer", "channel"] = "layer",
+        rows: Literal["free", "normalised"] = "free",
+        cross: Literal[0, 1] = 1,
+        rate: Annotated[float | None, Ge(0)] = None,
+        init: Literal["tied", "independent"] = "tied",
+        warm: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.tasks = blueprint.tasks
+        self.rate, self.warm = rate, warm
+        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.output_shape = self.towers[0][-1].output_shape
+        self.units = nn.ModuleList(
+            Unit(len(self.tasks), stage.output_shape[0] if per == "channel" else 0, own, rows, cross)
+            for stage in self.towers[0]
+        )
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        features = {}
+        for x, tasks in by_input(inputs):
+            streams = [x] * len(self.tasks)
+            for stages, unit in zip(zip(*self.towers, strict=True), self.units, strict=True):
+                streams = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
+                streams = streams if state.phase == "towers" else unit(streams)
+            features.update({task: streams[self.tasks.index(task)] for task in tasks})
+        return features
+
+    def coupled(self) -> dict[str, list[Parameter]]:
+        return aligned(self.towers)
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        rate = self.rate if self.rate is not None else {"sgd": 100.0}.get(optimiser, 1.0)
+        return [
+            ParameterGroup(list(self.towers.parameters())),
+            ParameterGroup(list(self.units.parameters()), role="coupling", lr_factor=rate),
+        ]
+
+    def phases(self) -> tuple[Phase, ...]:
+        if self.warm == 0:
+            return (Phase("train", 1.0),)
+        return (Phase("towers", self.warm), Phase("stitched", 1.0 - self.warm))
+
+    def matrices(self) -> dict[str, Tensor]:
+        return {f"stitch.{stage}": unit.matrix().detach() for stage, unit in enumerate(self.units)}
+
+    def supports(self, suite: Suite) -> str | None:
+        return refuse_many_inputs(suite)

@@ -1,0 +1,74 @@
+"""One tower per task and nothing in common: `single_task` alone, `soft` where a constraint holds the towers."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.api import Blueprint, Interval, Phase, Sharing, TrainState, aligned, register, run_stages
+
+
+class Towers(Sharing):
+    """f_t(x_t), each task through its own backbone."""
+
+    def __init__(self, blueprint: Blueprint, init: str) -> None:
+        super().__init__()
+        self.tasks = blueprint.tasks
+        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.output_shape = self.towers[0][-1].output_shape
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        return {
+            task: run_stages(tower, inputs[task])
+            for task, tower in zip(self.tasks, self.towers, strict=True)
+            if task in inputs
+        }
+
+    def coupled(self) -> dict[str, list[Parameter]]:
+        return aligned(self.towers)
+
+
+@register("single_task", paper="Caruana, Multitask Learning, Machine Learning 28, 1997 (its STL baseline)")
+class SingleTask(Towers):
+    """Every task trains a model of its own: y_t = h_t(f_t(x_t)).
+
+    The baseline that every change is measured against, run by the same code with the same budget. Its
+    towers keep their own best epochs.
+
+    init: `tied` starts all towers from the same weights, `independent` each from its own.
+    warm: share of the budget after which optimiser and schedule start anew, in [0, 1); the control row
+        for methods with a warm start.
+    """
+
+    separate = True
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        init: Literal["tied", "independent"] = "tied",
+        warm: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__(blueprint, init)
+        self.warm = warm
+
+    def phases(self) -> tuple[Phase, ...]:
+        if self.warm == 0:
+            return (Phase("train", 1.0),)
+        return (Phase("towers", self.warm), Phase("train", 1.0 - self.warm))
+
+
+@register("soft", paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015 (with l2)")
+class Soft(Towers):
+    """One tower per task, held together by the constraint after the `+`, as in `soft+l2`.
+
+    A strength of 0 is `single_task`; what an infinite one is depends on the constraint.
+
+    init: `tied` starts all towers from the same weights, `independent` each from its own.
+    """
+
+    needs_constraint = True
+
+    def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
+        super().__init__(blueprint, init)

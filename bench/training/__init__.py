@@ -1,0 +1,1 @@
+"""Training: from a RunSpec to a ResultRecord, under Lightning."""

@@ -1,0 +1,65 @@
+"""What a run ran on: versions and the class of the machine, never a path or a host name."""
+
+import platform
+import re
+import resource
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("mtlbench", "torch", "torchvision", "lightning", "numpy", "scikit-learn", "pydantic")
+
+
+def versions() -> dict[str, str]:
+    """Package -> version, with Python's own and the system's kind."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def hardware(device: torch.device) -> str:
+    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    threads = torch.get_num_threads()
+    return f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+
+
+def _cpu_name() -> str:
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        match = None
+    return match[1].strip() if match else platform.machine()
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start measuring the peak anew, where the system lets a process do so."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest allocated (cuda) or resident (cpu) memory since the reset, in MiB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        match = None
+    return int(match[1]) / 2**10 if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def without_paths(text: str) -> str:
+    """`text` with every absolute path cut to its last part, for messages that are stored."""
+    return re.sub(r"(?<![\w.])~?/(?:[^\s'\"`:,;)/]+/)*([^\s'\"`:,;)/]+)", r"\1", text)

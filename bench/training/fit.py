@@ -1,0 +1,143 @@
+"""One run: from a RunSpec to a ResultRecord."""
+
+import gc
+import logging
+import traceback
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.core.data import Dataset
+from bench.core.suite import Suite
+from bench.method import Method
+from bench.plan import parse_suite
+from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
+from bench.scores import score
+from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, versions, without_paths
+from bench.training.evaluate import evaluate
+from bench.training.model import MultiTaskModel
+from bench.training.module import Batches, MultiTaskModule
+from bench.training.select import Selector
+from bench.training.sharing import effective_sharing
+from bench.training.watch import OnEpoch, Watch
+
+
+def fit(spec: RunSpec, data_dir: Path | None = None, on_epoch: OnEpoch | None = None) -> ResultRecord:
+    """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
+
+    `on_epoch(done, epochs)` is called after every epoch.
+    """
+    choice, suite = parse_suite(spec.suite, data_dir)
+    method = Method.parse(spec.method)
+    record = ResultRecord(
+        run_id=spec.run_id,
+        suite=choice.short,
+        method=method.short,
+        spec=spec,
+        status="done",
+        environment=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        return record.model_copy(update=Run(spec, suite, method).result(on_epoch)).sealed()
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        failure = Failure(
+            type=type(error).__name__,
+            message=without_paths(str(error))[:500],
+            where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
+        )
+        return record.model_copy(update={"status": "failed", "error": failure}).sealed()
+
+
+class Run:
+    """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data."""
+
+    def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
+        self.spec, self.suite, self.protocol = spec, suite, spec.protocol
+        self.device = torch.device(self.protocol.device)
+        self.dtype = getattr(torch, self.protocol.precision)
+        self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
+        torch.manual_seed(derive_seed(spec.seed, "train"))
+        self.model = MultiTaskModel(suite, method, self.protocol, spec.seed)
+        self.model.to(self.device, self.dtype).to(memory_format=self.format)
+        self.module = MultiTaskModule(self.model, self.protocol, spec.seed)
+
+    def data(self, split: Any) -> Dataset:
+        """A split, where and as the model needs it."""
+        return self.suite.dataset(split, self.spec.seed).to(self.device, self.dtype, self.format)
+
+    def result(self, on_epoch: OnEpoch | None = None) -> dict[str, Any]:
+        """Train, select, then read the test split once; the fields of a finished record."""
+        gc.collect()  # an earlier run of this process is not this one's memory
+        reset_peak_memory(self.device)
+        rows = self.data("train")
+        watch = Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
+        start = self.model.copies()
+        flops = self._flops(rows)
+        train(self.module, Batches(rows, self.protocol, self.spec.seed), watch)
+        sharing = effective_sharing(start, self.model.copies())
+        matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
+        selection = watch.selector.chosen()
+        states = self._test(watch.selector, selection)
+        kinds = self.protocol.metrics
+        return {
+            "tasks": [task.name for task in self.model.tasks],
+            "statistics": states,
+            "scores": {rule: {t: score(kinds[t], s) for t, s in tasks.items()} for rule, tasks in states.items()},
+            "selection": selection,
+            "cost": Cost(
+                parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
+                forward_flops=flops,
+                step_ms=round(watch.step_ms, 4),
+                train_seconds=round(watch.seconds, 3),
+                peak_memory_mb=round(peak_memory_mb(self.device), 1),
+                hardware=hardware(self.device),
+            ),
+            "data": self.suite.checksums(),
+            "curves": watch.curves(),
+            "matrices": matrices,
+            "effective_sharing": sharing,
+        }
+
+    def _test(self, selector: Selector, selection: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
+        """rule -> task -> statistics on the test split, which is read here and nowhere else."""
+        test = self.data("test")
+        by_epoch = {}
+        for epoch in {epoch for tasks in selection.values() for epoch in tasks.values()}:
+            self.model.load_state_dict(selector.weights(epoch))
+            by_epoch[epoch] = evaluate(self.model, test, self.module.state)
+        return {rule: {t: by_epoch[epoch][t] for t, epoch in tasks.items()} for rule, tasks in selection.items()}
+
+    def _flops(self, rows: Dataset) -> int:
+        inputs, _ = rows.take([torch.zeros(1, dtype=torch.long, device=self.device)] * len(rows.groups))
+        self.model.eval()
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            self.model(inputs, self.module.state)
+        self.model.train()
+        return int(counter.get_total_flops())
+
+
+def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # Lightning advises workers and logging steps for loaders; these batches are in memory.
+        warnings.filterwarnings("ignore", module="lightning.*")
+        trainer = L.Trainer(
+            accelerator="gpu" if module.protocol.device == "cuda" else "cpu",
+            devices=1,
+            max_epochs=module.protocol.epochs,
+            gradient_clip_val=module.protocol.clip_norm,
+            callbacks=[watch],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, train_dataloaders=batches)

@@ -1,0 +1,108 @@
+"""The Lightning module: optimiser, schedule, phases, and the prox inside the optimiser's step."""
+
+import bisect
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from bench.core.data import Batch, Dataset, Order
+from bench.core.state import Phase, TrainState
+from bench.records import Protocol, derive_seed
+from bench.training.model import MultiTaskModel
+from bench.training.step import training_step
+
+
+class Batches:
+    """The batches of one epoch after the other; Lightning asks for an iterator per epoch."""
+
+    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int) -> None:
+        self.dataset, self.length = dataset, protocol.steps_per_epoch
+        self.order = Order(dataset, protocol.batch_size, seed)
+        self.step = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(self.length):
+            self.step += 1  # before the yield: the last one of an epoch is never resumed
+            yield self.dataset.take(self.order.batch(self.step - 1))
+
+
+class Schedule:
+    """Where each phase begins, and the factor on the learning rate at every update."""
+
+    def __init__(self, protocol: Protocol, phases: tuple[Phase, ...]) -> None:
+        self.protocol, self.phases = protocol, phases
+        shares = list(itertools.accumulate(phase.share for phase in phases))
+        self.starts = [0, *(round(share * protocol.updates) for share in shares)]
+
+    def phase(self, step: int) -> int:
+        """The number of the phase that update `step` belongs to."""
+        return min(bisect.bisect_right(self.starts, step), len(self.phases)) - 1
+
+    def factor(self, step: int) -> float:
+        """The learning rate over its first value; every phase starts anew."""
+        number = self.phase(step)
+        begin, end = self.starts[number], self.starts[number + 1]
+        if self.protocol.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begin) / max(1, end - begin))))
+        if self.protocol.schedule == "step":
+            epochs = (step - begin) // self.protocol.steps_per_epoch
+            return self.protocol.decay_factor ** (epochs // self.protocol.decay_every)
+        return 1.0
+
+
+class MultiTaskModule(L.LightningModule):
+    """Trains a MultiTaskModel under a protocol; keeps the running sum of losses on the device."""
+
+    def __init__(self, model: MultiTaskModel, protocol: Protocol, seed: int) -> None:
+        super().__init__()
+        self.model, self.protocol = model, protocol
+        self.schedule = Schedule(protocol, tuple(model.sharing.phases()))
+        self.state = TrainState(updates=protocol.updates, phase=self.schedule.phases[0].name)
+        self.state.generator = torch.Generator().manual_seed(derive_seed(seed, "train"))
+        self.loss_sum: Tensor | float = 0.0
+
+    def configure_optimizers(self) -> Any:
+        groups = self.model.parameter_groups(self.protocol)
+        optimiser: torch.optim.Optimizer
+        if self.protocol.optimiser == "adam":
+            optimiser = torch.optim.Adam(groups, lr=self.protocol.lr, betas=self.protocol.betas, fused=True)
+        else:
+            optimiser = torch.optim.SGD(groups, lr=self.protocol.lr, momentum=self.protocol.momentum, fused=True)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, self.schedule.factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch  # the data set is on the device already
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        number = self.schedule.phase(self.state.step)
+        phase = self.schedule.phases[number].name
+        if phase != self.state.phase:
+            self.state.phase = phase
+            self.trainer.optimizers[0].state.clear()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        total, losses = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
+        self.loss_sum = self.loss_sum + losses
+        return total
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """The optimiser's own step, then the prox with that step's learning rate: a later hook sees the next one."""
+        rate = self.protocol.lr * self.schedule.factor(self.state.step)
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.state.step += 1
+        for held in self.model.held:
+            if not held.constraint.in_loss:
+                held.apply_prox(rate)
+            if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
+                held.refresh()

@@ -1,0 +1,89 @@
+"""What happens around the updates: timing, validation, selection, curves."""
+
+import copy
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from bench.core.data import Dataset
+from bench.errors import Diverged
+from bench.records import Curves
+from bench.records.record import CURVE_TASKS
+from bench.scores import primary_error, score
+from bench.training.evaluate import evaluate
+from bench.training.module import MultiTaskModule
+from bench.training.select import Selector
+
+WARM_UP = 10  # updates left out of the step time
+OnEpoch = Callable[[int, int], None]  # epochs done, epochs in all
+
+
+class Watch(Callback):
+    """Times the updates; after each epoch evaluates on validation, selects, and keeps the curves."""
+
+    def __init__(self, module: MultiTaskModule, val: Dataset | None = None, on_epoch: OnEpoch | None = None) -> None:
+        self.module, self.val, self.on_epoch = module, val, on_epoch
+        self.tasks = [task.name for task in module.model.tasks]
+        self.selector = Selector(self.tasks, module.model.separate)
+        self.seconds = 0.0
+        self._began = 0.0
+        self._steps: list[float] = []
+        self._train: list[list[float]] = []
+        self._val: list[dict[str, dict[str, float]]] = []
+
+    @property
+    def step_ms(self) -> float:
+        """Median time of one update after warm-up."""
+        return 1000 * statistics.median(self._steps[WARM_UP:] or self._steps)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._began = self._mark = time.perf_counter()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        now = time.perf_counter()
+        self._steps.append(now - self._mark)
+        self._mark = now
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        module = self.module
+        losses = (torch.as_tensor(module.loss_sum) / module.protocol.steps_per_epoch).tolist()  # waits for the device
+        self.seconds += time.perf_counter() - self._began
+        module.loss_sum = 0.0
+        epoch = len(self._train) + 1
+        if not all(math.isfinite(loss) for loss in losses):
+            bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))
+            raise Diverged(f"The training loss of `{bad}` stopped being finite in epoch {epoch}.")
+        self._train.append(losses)
+        errors = None
+        if self.val is not None:
+            kinds = module.protocol.metrics
+            states = evaluate(module.model, self.val, module.state)
+            self._val.append({task: score(kinds[task], state) for task, state in states.items()})
+            errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
+        self.selector.offer(epoch, errors, lambda: copy.deepcopy(module.model.state_dict()))
+        if self.on_epoch:
+            self.on_epoch(epoch, module.protocol.epochs)
+
+    def curves(self) -> Curves:
+        """Per-task curves, up to ten tasks."""
+        if len(self.tasks) > CURVE_TASKS:
+            return Curves()
+        train = {task: [_rounded(row[t]) for row in self._train] for t, task in enumerate(self.tasks)}
+        metrics = {task: list(scores) for task, scores in self._val[0].items()} if self._val else {}
+        return Curves(
+            train_loss=train,
+            val={
+                task: {metric: [_rounded(row[task][metric]) for row in self._val] for metric in names}
+                for task, names in metrics.items()
+            },
+        )
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

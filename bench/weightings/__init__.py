@@ -1,0 +1,1 @@
+"""Weightings, one file each: how T losses become one step."""

@@ -1,0 +1,31 @@
+"""Homoscedastic uncertainty: each task learns how noisy it is."""
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from bench.api import StepState, Weighting, register
+
+
+@register(
+    "uncertainty", paper="Kendall, Gal, Cipolla, Multi-Task Learning Using Uncertainty to Weigh Losses, CVPR 2018"
+)
+class Uncertainty(Weighting):
+    """sum_t exp(-s_t) L_t + s_t / 2 with s_t = log sigma_t^2 learned: w_t = exp(-s_t).
+
+    The form of a classification loss, L / sigma^2 + log sigma, used for every task; the paper halves the
+    first term for regression, which only moves s_t by log 2. With s_t = 0 the weights start at 1. The
+    weight that a constant loss L settles at is 1 / (2 L).
+
+    start: s_t at the first step.
+    """
+
+    def __init__(self, tasks: list[str], *, start: float = 0.0) -> None:
+        super().__init__(tasks)
+        self.log_variance = Parameter(torch.full((len(tasks),), start))
+
+    def forward(self, state: StepState) -> Tensor:
+        return torch.exp(-self.log_variance)
+
+    def regulariser(self) -> Tensor:
+        return self.log_variance.sum() / 2

@@ -1,0 +1,107 @@
+"""A board: the frozen list of methods and seeds that a table shows."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from bench.records import ResultRecord, parse_seeds
+
+TABLES = Path(__file__).parent / "tables"
+
+
+class Board(BaseModel):
+    """The rows of a table, before there is any result.
+
+    `name` is the file's name; `methods` are short canonical texts, as in `ResultRecord.method`;
+    `seeds` reads like `0-4`; `reference` is the method that changes are measured against; `labels`
+    gives a method a name for people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    version: int = Field(ge=1)
+    suite: str
+    methods: list[str]
+    seeds: str
+    reference: str = "single_task"
+    labels: dict[str, str] = {}
+    note: str = ""
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_read(cls, text: str) -> str:
+        parse_seeds(text)
+        return text
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_once(cls, methods: list[str]) -> list[str]:
+        for method in methods:
+            if methods.count(method) > 1:
+                raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")
+        return methods
+
+    @property
+    def seed_list(self) -> list[int]:
+        """The seeds, ascending."""
+        return parse_seeds(self.seeds)
+
+    def label(self, method: str) -> str:
+        """The name of `method` for people."""
+        return self.labels.get(method, method)
+
+
+def boards(folder: Path = TABLES) -> dict[str, Board]:
+    """Every committed board by name, in alphabetical order. Raises ValueError where a file is malformed."""
+    return {path.stem: _read(path) for path in sorted(folder.glob("*.toml"))}
+
+
+def load_board(name: str, folder: Path = TABLES) -> Board:
+    """The committed board `name`. Raises ValueError with the nearest names where there is none."""
+    paths = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    if name not in paths:
+        near = get_close_matches(name, paths) or list(paths)
+        raise ValueError(f"A table should be one of {', '.join(f'`{item}`' for item in near)}. Found `{name}`.")
+    return _read(paths[name])
+
+
+def board_of_suite(suite: str, records: Iterable[ResultRecord]) -> Board:
+    """A board of everything that `records` hold of `suite` (its short or canonical name).
+
+    The reference comes first, then the methods in alphabetical order; the seeds are the union. A
+    method whose runs all failed is listed too, so that it shows as missing.
+    """
+    own = [record for record in records if suite in (record.suite, record.spec.suite) and not record.spec.overrides]
+    reference = str(Board.model_fields["reference"].default)
+    methods = sorted({record.method for record in own}, key=lambda method: (method != reference, method))
+    seeds = sorted({record.spec.seed for record in own})
+    name = own[0].suite if own else suite
+    return Board(name=name, title=name, version=1, suite=name, methods=methods, seeds=_seed_text(seeds) or "0-4")
+
+
+def _read(path: Path) -> Board:
+    try:
+        return Board(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The table `{path.name}` should be a valid board. Found: {_one_line(str(error))}") from error
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s*\n\s*", "; ", text)
+
+
+def _seed_text(seeds: list[int]) -> str:
+    """Ascending seeds as runs: [0, 1, 2, 7] is `0-2,7`."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

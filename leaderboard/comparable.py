@@ -1,0 +1,84 @@
+"""Which records may stand in one table: one protocol, one version, one checksum of the data."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+
+from bench.records import ResultRecord, canonical_json
+from leaderboard.board import Board
+
+NAMED_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """The finished records of a board, at most one per method and seed, and sentences about the others."""
+
+    records: dict[tuple[str, int], ResultRecord]
+    notes: list[str]
+
+
+def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
+    """Choose the records of `board`.
+
+    Only finished runs without overrides count. Where a store holds several versions, the highest
+    (protocol version, suite version) is used; among equals, the largest group with one protocol,
+    suite and data checksum; then the highest versions of each method. Everything left out is counted.
+    """
+    notes: list[str] = []
+    own = [record for record in records if board.suite in (record.suite, record.spec.suite)]
+    plain = [record for record in own if not record.spec.overrides]
+    _count(notes, len(own) - len(plain), "with overrides (`--set`)")
+    wanted = [record for record in plain if record.method in board.methods and record.spec.seed in board.seed_list]
+    done = [record for record in wanted if record.status == "done"]
+
+    newest = max((_versions(record) for record in done), default=None)
+    current = [record for record in done if _versions(record) == newest]
+    _count(notes, len(done) - len(current), "of an older protocol or suite version")
+
+    group = _largest(current, _group)
+    _count(notes, len(current) - len(group), "of another protocol or data checksum than the largest group")
+
+    chosen: dict[tuple[str, int], ResultRecord] = {}
+    for method in board.methods:
+        runs = [record for record in group if record.method == method]
+        latest = max((_method_versions(record) for record in runs), default=None)
+        kept = _largest([run for run in runs if _method_versions(run) == latest], lambda record: record.spec.method)
+        _count(notes, len(runs) - len(kept), f"of an older version of `{method}`")
+        chosen |= {(method, record.spec.seed): record for record in kept}
+
+    failed = [record for record in wanted if record.error and (record.method, record.spec.seed) not in chosen]
+    for record in failed[:NAMED_FAILURES]:
+        why = f"{record.error.type}: {record.error.message}" if record.error else ""
+        notes.append(f"Failed run, not counted: `{record.method}`, seed {record.spec.seed}: {why}.")
+    if len(failed) > NAMED_FAILURES:
+        notes.append(f"{len(failed) - NAMED_FAILURES} further failed runs not counted.")
+    return Comparable(chosen, notes)
+
+
+def _versions(record: ResultRecord) -> tuple[int, int]:
+    suite = [version for part, version in record.spec.versions.items() if part.startswith("suite/")]
+    return record.spec.protocol.version, max(suite, default=0)
+
+
+def _method_versions(record: ResultRecord) -> list[tuple[str, int]]:
+    return sorted(item for item in record.spec.versions.items() if not item[0].startswith("suite/"))
+
+
+def _group(record: ResultRecord) -> Hashable:
+    spec = record.spec
+    return spec.suite, spec.data, canonical_json([spec.protocol.model_dump(mode="json"), record.tasks])
+
+
+def _largest(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
+    """The records with the commonest `key`; a draw goes to the greater key, so that the order of files is no matter."""
+    counts = Counter(key(record) for record in records)
+    if len(counts) < 2:
+        return records
+    best = max(counts, key=lambda item: (counts[item], str(item)))
+    return [record for record in records if key(record) == best]
+
+
+def _count(notes: list[str], count: int, why: str) -> None:
+    if count:
+        notes.append(f"{count} record{'s' if count > 1 else ''} left out: {why}.")

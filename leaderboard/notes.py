@@ -1,0 +1,63 @@
+"""The sentences below a table: how its numbers were made, and what is not in them."""
+
+import numpy as np
+
+from leaderboard.statistics import Cells, changes
+from leaderboard.store import Problem
+
+FEW_SEEDS = 5
+NAMED_PROBLEMS = 5
+
+RULES = {
+    "val": "`val`: a joint model keeps the epoch with the least sum of log validation errors, separate ones their own",
+    "per_task": "`per_task`: every task keeps its own best epoch on validation, for every method",
+    "last": "`last`: the last epoch, no selection",
+}
+
+
+def notes_of(data: Cells, selection: str, left_out: list[str], problems: list[Problem]) -> list[str]:
+    """Every footnote of a table, the general ones first."""
+    board = data.board
+    notes = [
+        "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number.",
+        f"Selection {RULES[selection]}; all numbers are on the test split.",
+    ]
+    if data.columns and board.reference in board.methods:
+        notes.append(
+            f"Δ: change against `{board.reference}`, paired by seed, higher is better. flat: mean over all metrics; "
+            "task: mean inside each task, then over tasks; log: mean over tasks of log(reference error / error)."
+        )
+    else:
+        notes.append(f"No changes are shown: nothing is stored of the reference `{board.reference}`.")
+    notes += _few(data) + _disagreements(data)
+    if board.note:
+        notes.append(board.note)
+    return notes + left_out + problem_notes(problems)
+
+
+def problem_notes(problems: list[Problem]) -> list[str]:
+    """One sentence per record that could not be used, and one for those beyond the first few."""
+    named = [
+        f"1 corrupt record skipped: {problem.path}: {'; '.join(problem.reasons[:3])}."
+        for problem in problems[:NAMED_PROBLEMS]
+    ]
+    if len(problems) > NAMED_PROBLEMS:
+        named.append(f"{len(problems) - NAMED_PROBLEMS} further corrupt records skipped.")
+    return named
+
+
+def _few(data: Cells) -> list[str]:
+    finished = {method: data.finished(method) for method in data.board.methods}
+    few = [f"`{method}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
+    return [f"Few seeds, so intervals rest on little (one seed has none): {', '.join(few)}."] if few else []
+
+
+def _disagreements(data: Cells) -> list[str]:
+    """Methods that one definition of the change calls better and the other worse."""
+    found = []
+    for method in data.board.methods:
+        change = changes(data, method)
+        pairs = np.isfinite(change["delta_flat"]) & np.isfinite(change["delta_task"])
+        if pairs.any() and change["delta_flat"][pairs].mean() * change["delta_task"][pairs].mean() < 0:
+            found.append(f"`{method}`")
+    return [f"Δ flat and Δ task disagree in sign for {', '.join(found)}."] if found else []

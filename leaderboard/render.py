@@ -1,0 +1,129 @@
+"""Tables as text, Markdown, LaTeX, CSV or JSON."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, fields
+
+from leaderboard.table import Row, Table
+from leaderboard.wide import WideColumn, wide
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "Δ": r"$\Delta$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "—": "---",
+} | {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+def render(table: Table, format: str = "text", *, width: int | None = None, colour: bool | None = None) -> str:
+    """`table` as `text`, `md`, `tex`, `csv` or `json`; ends with a newline.
+
+    `width` and `colour` are for `text`: by default those of the terminal, or wide and plain where
+    standard output is not one. Raises ValueError for an unknown format.
+    """
+    if format == "text":
+        from leaderboard.text import to_text  # rich, only where it is used
+
+        return to_text(table, width, colour)
+    if format not in FORMATS:
+        raise ValueError(f"`format` should be one of text, {', '.join(FORMATS)}. Found `{format}`.")
+    return FORMATS[format](table)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, so that a name cannot steer a terminal or break a line."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def code_parts(text: str) -> list[str]:
+    """Printable `text` split at its backticks, so that every second part is code; one part where they do not pair."""
+    parts = printable(text).split("`")
+    return parts if len(parts) % 2 and "``" not in text else [printable(text)]
+
+
+def to_csv(table: Table) -> str:
+    """Long form at full precision; a missing number is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Row)])
+    for row in table.rows:
+        record = asdict(row) | {"higher_is_better": str(row.higher_is_better).lower()}
+        writer.writerow(["" if value is None else value for value in record.values()])
+    return out.getvalue()
+
+
+def to_json(table: Table) -> str:
+    """The board, the long rows and the notes; a missing number is null."""
+    board = table.board
+    content = {
+        "table": board.name,
+        "title": board.title,
+        "version": board.version,
+        "suite": board.suite,
+        "reference": board.reference,
+        "selection": table.selection,
+        "rows": [asdict(row) for row in table.rows],
+        "notes": table.notes,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table under a heading, with the notes as a list."""
+    laid = wide(table)
+    head = ["method", *(_md(f"{column.top} {column.bottom}") for column in laid.columns), "seeds"]
+    lines = [f"### {_md(table.board.title)}", "", _pipe(head), _pipe([":--", *("--:" for _ in laid.columns), ":--"])]
+    for line in laid.lines:
+        numbers = [_cell(column, row, _md) for column, row in zip(laid.columns, line.cells, strict=True)]
+        lines.append(_pipe([_md(line.label), *numbers, _md(line.seeds)]))
+    notes = [f"- {_md_sentence(note)}" for note in table.notes]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def to_tex(table: Table) -> str:
+    """A booktabs `tabular`, the notes as comments above it."""
+    laid = wide(table)
+    lines = [f"% {printable(note)}" for note in [table.board.title, *table.notes]]
+    lines += [r"\begin{tabular}{l" + "r" * len(laid.columns) + "l}", r"\toprule"]
+    lines.append(_tex_line(["method", *(column.top for column in laid.columns), "seeds"]))
+    lines.append(_tex_line(["", *(column.bottom for column in laid.columns), ""]))
+    lines.append(r"\midrule")
+    for line in laid.lines:
+        numbers = [_cell(column, row) for column, row in zip(laid.columns, line.cells, strict=True)]
+        lines.append(_tex_line([line.label, *numbers, line.seeds]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _cell(column: WideColumn, row: Row | None, escape: Callable[[str], str] = str) -> str:
+    task = f" ({escape(row.task.removeprefix('worst: '))})" if row and row.task.startswith("worst: ") else ""
+    return f"{column.mean(row)} {column.interval(row)}".rstrip() + task
+
+
+def _pipe(items: list[str]) -> str:
+    return f"| {' | '.join(items)} |"
+
+
+def _md(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>|#&~])", r"\\\1", printable(text))
+
+
+def _md_sentence(text: str) -> str:
+    """A sentence with `code`: what stands in single, paired backticks stays as it is, all else is escaped."""
+    return "`".join(part if index % 2 else _md(part) for index, part in enumerate(code_parts(text)))
+
+
+def _tex_line(items: list[str]) -> str:
+    # `{}` keeps a cell that starts with `[` from being read as an option of the line break before it.
+    escaped = ["".join(_TEX.get(character, character) for character in printable(item)) for item in items]
+    return " & ".join("{" + item + "}" if item.startswith("[") else item for item in escaped) + r" \\"
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "tex": to_tex, "csv": to_csv, "json": to_json}

@@ -1,0 +1,127 @@
+"""Build the site from the same rows as the text table, so that the two cannot disagree."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from leaderboard.board import Board, board_of_suite
+from leaderboard.files import write_whole
+from leaderboard.notes import problem_notes
+from leaderboard.render import code_parts, printable
+from leaderboard.site.forest import forest
+from leaderboard.statistics import Selection
+from leaderboard.store import StoreContents
+from leaderboard.table import Row, rows
+from leaderboard.wide import WideColumn, WideLine, wide
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A number as the page shows it; `order` is what its column sorts by."""
+
+    mean: str
+    interval: str
+    task: str
+    order: float | None
+
+
+@dataclass(frozen=True)
+class LineView:
+    """A method with its cells."""
+
+    label: str
+    method: str
+    seeds: str
+    complete: bool
+    finished: int
+    cells: list[CellView]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One board on the page; `forest` is an SVG made here, with every text in it escaped."""
+
+    anchor: str
+    title: str
+    suite: str
+    seeds: str
+    committed: bool
+    columns: list[WideColumn]
+    lines: list[LineView]
+    forest: str
+    notes: list[list[str]]
+
+
+def write_site(
+    contents: StoreContents, boards: Iterable[Board], out: Path, store_name: str, selection: Selection = "val"
+) -> Path:
+    """Write `out/index.html` in one step and return its path.
+
+    `boards` are the committed ones: those with results come first, then everything else that the
+    store holds, suite by suite. Raises OSError where `out` cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sections = _sections(contents, list(boards), selection)
+    page = environment.get_template("index.html").render(
+        sections=sections,
+        store=printable(store_name),
+        runs=sum(record.status == "done" for record in contents.records),
+        problems=[] if sections else [code_parts(note) for note in problem_notes(contents.problems)],
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "index.html"
+    write_whole(target, page)
+    return target
+
+
+def _sections(contents: StoreContents, committed: list[Board], selection: Selection) -> list[Section]:
+    found: list[Section] = []
+    shown: set[tuple[str, str]] = set()
+    for board in committed:
+        section = _section(board, contents, selection, f"board-{len(found)}", committed=True)
+        if any(line.finished for line in section.lines):
+            found.append(section)
+            shown |= {(board.suite, method) for method in board.methods}
+    records = [record for record in contents.records if not record.spec.overrides]
+    for suite in sorted({record.suite for record in records if (record.suite, record.method) not in shown}):
+        board = board_of_suite(suite, [record for record in records if record.suite == suite])
+        board = board.model_copy(update={"title": f"Everything stored of {suite}"})
+        found.append(_section(board, contents, selection, f"board-{len(found)}", committed=False))
+    return found
+
+
+def _section(board: Board, contents: StoreContents, selection: Selection, anchor: str, *, committed: bool) -> Section:
+    table = rows(board, contents, selection)
+    laid = wide(table)
+    return Section(
+        anchor=anchor,
+        title=printable(board.title),
+        suite=printable(board.suite),
+        seeds=board.seeds,
+        committed=committed,
+        columns=laid.columns,
+        lines=[_line(laid.columns, line) for line in laid.lines],
+        forest=forest(laid, board),
+        notes=[code_parts(note) for note in table.notes],
+    )
+
+
+def _line(columns: list[WideColumn], line: WideLine) -> LineView:
+    cells = [_cell(column, row) for column, row in zip(columns, line.cells, strict=True)]
+    finished = max((row.seeds for row in line.cells if row), default=0)
+    return LineView(printable(line.label), printable(line.method), line.seeds, line.complete, finished, cells)
+
+
+def _cell(column: WideColumn, row: Row | None) -> CellView:
+    task = printable(row.task.removeprefix("worst: ")) if row and row.task.startswith("worst: ") else ""
+    return CellView(column.mean(row), column.interval(row), task, row.mean if row else None)

@@ -1,0 +1,150 @@
+"""The store: one run, one file, written whole or not at all, by any number of writers without a lock."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.records import ResultRecord, RunSpec, slug
+from bench.records.record import MAX_BYTES
+from leaderboard.files import compact_json, write_whole
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file of a store that could not be used: its path relative to the root, and every reason."""
+
+    path: str
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class StoreContents:
+    """The sound records of a store in the order of their paths, and the files that were left out."""
+
+    records: list[ResultRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class Store:
+    """A folder of records: `root/<suite>/<method>/<run_id>.json`, with slugs of the canonical names."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path(self, spec: RunSpec) -> Path:
+        """Where the record of `spec` lies."""
+        return self.root / slug(spec.suite) / slug(spec.method) / f"{spec.run_id}.json"
+
+    def write(self, record: ResultRecord) -> Path:
+        """Store `record` and return its path; readers see the old file or the new one, never a part.
+
+        A finished record is never replaced by a failed one. Raises ValueError where the record is
+        unsound or above MAX_BYTES, OSError where the folder cannot be written.
+        """
+        if problems := record.problems():
+            raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
+        text = compact_json(record.model_dump(mode="json"))
+        size = len(text.encode())
+        if size > MAX_BYTES:
+            raise ValueError(f"A record should be at most {MAX_BYTES} bytes. Found {size} in run {record.run_id}.")
+        target = self.path(record.spec)
+        if not target.parent.resolve().is_relative_to(self.root.resolve()):
+            raise OSError(f"A record should stay inside the store. `{target.parent}` is a link that leads outside it.")
+        if record.status == "failed" and self.has_done(record.spec):
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, text)
+        return target
+
+    def get(self, spec: RunSpec) -> ResultRecord | None:
+        """The sound record of `spec`, or None where there is none."""
+        found = self._load(self.path(spec))
+        return found if isinstance(found, ResultRecord) and found.run_id == spec.run_id else None
+
+    def has_done(self, spec: RunSpec) -> bool:
+        """Whether a sound, finished record of `spec` is stored."""
+        record = self.get(spec)
+        return record is not None and record.status == "done"
+
+    def read(self) -> StoreContents:
+        """Every sound record; whatever is corrupt, tampered with, too large or double is named and left out."""
+        contents = StoreContents()
+        seen: dict[str, str] = {}
+        for path in self._files(contents.problems):
+            name = path.relative_to(self.root).as_posix()
+            found = self._load(path)
+            if isinstance(found, list):
+                contents.problems.append(Problem(name, found))
+            elif found.run_id in seen:
+                contents.problems.append(Problem(name, [f"run_id: already read from {seen[found.run_id]}"]))
+            else:
+                seen[found.run_id] = name
+                contents.records.append(found)
+        return contents
+
+    def check_writable(self) -> None:
+        """Raise OSError with one sentence where records could not be written here; nothing is left behind."""
+        nearest = self.root
+        while not os.path.lexists(nearest) and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise NotADirectoryError(f"The store `{self.root}` should be a folder, but `{nearest}` is not one.")
+        try:
+            for part in self.root.relative_to(nearest).parts:
+                if len(os.fsencode(part)) > os.pathconf(nearest, "PC_NAME_MAX"):
+                    raise OSError("File name too long")
+            # Opening a real file is the only test that read-only mounts and a superuser cannot fool.
+            with tempfile.TemporaryFile(dir=nearest):
+                pass
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(f"The store `{self.root}` should be writable, but `{nearest}` is not ({reason}).") from error
+
+    def _files(self, problems: list[Problem]) -> Iterator[Path]:
+        """Record files in a fixed order; links are named and never followed."""
+        if os.path.lexists(self.root) and not self.root.is_dir():
+            problems.append(Problem(".", ["should be a folder"]))
+
+        def unreadable(error: OSError) -> None:
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                return  # no store yet, named above, or gone since its parent was listed
+            where = os.path.relpath(error.filename, self.root)
+            problems.append(Problem(where, [f"cannot be read ({error.strerror})"]))
+
+        for folder, folders, files in os.walk(self.root, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted([*folders, *files]):
+                path = Path(folder, name)
+                if name.startswith("."):
+                    continue
+                if path.is_symlink():
+                    where = path.relative_to(self.root).as_posix()
+                    problems.append(Problem(where, ["is a link; links are not followed"]))
+                elif name in files and path.suffix == ".json":
+                    yield path
+
+    def _load(self, path: Path) -> ResultRecord | list[str]:
+        """The record at `path`, or the reasons why it cannot be used."""
+        try:
+            if not path.is_file() or not path.resolve().is_relative_to(self.root.resolve()):
+                return ["should be a plain file inside the store"]
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            return [f"cannot be read ({error.strerror})"]
+        if len(data) > MAX_BYTES:
+            return [f"should be at most {MAX_BYTES} bytes"]
+        try:
+            record = ResultRecord.model_validate_json(data)
+            reasons = record.problems()
+        except ValidationError as error:
+            return [f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}" for item in error.errors()]
+        except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised
+            return [f"content: cannot be checked ({type(error).__name__}: {error})"]
+        if path.stem != record.run_id:
+            reasons.append(f"name: should be {record.run_id}.json")
+        return reasons or record

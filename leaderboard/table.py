@@ -1,0 +1,111 @@
+"""A table in long form: one row per method, task and metric, and three rows of changes per method."""
+
+import math
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+
+from bench.scores import Metric
+from leaderboard.board import Board
+from leaderboard.comparable import comparable
+from leaderboard.notes import notes_of
+from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval
+from leaderboard.store import StoreContents
+
+MANY_TASKS = 10  # above this, wide formats show the mean over tasks and the worst task only
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a table. `task` is `*` for a change; `seeds` is the number of runs behind `mean`."""
+
+    table: str
+    suite: str
+    method: str
+    task: str
+    metric: str
+    higher_is_better: bool
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    seeds: int
+    selection: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a board under one selection rule, and sentences that belong below them.
+
+    `summary` holds, for boards with more than MANY_TASKS tasks, rows with task `mean of tasks` or
+    `worst: NAME`, which only wide formats show. `units` maps a metric to its unit.
+    """
+
+    board: Board
+    selection: str
+    rows: list[Row]
+    summary: list[Row]
+    notes: list[str]
+    units: dict[str, str] = field(default_factory=dict)
+
+    def status(self, method: str) -> str:
+        """`complete`, `incomplete (3/5)` or `missing`."""
+        return next(row.status for row in self.rows if row.method == method)
+
+
+def rows(board: Board, contents: StoreContents, selection: Selection = "val") -> Table:
+    """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
+    if selection not in get_args(Selection):
+        raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
+    chosen = comparable(board, contents.records)
+    data = cells(board, chosen.records, selection)
+    long = [row for method in board.methods for row in _rows_of(data, method, selection)]
+    many = len(data.tasks) > MANY_TASKS
+    summary = [row for method in board.methods for row in _summary_of(data, method, selection)] if many else []
+    units = {column.metric.name: column.metric.unit for column in data.columns} | {"delta_flat": "%", "delta_task": "%"}
+    notes = notes_of(data, selection, chosen.notes, contents.problems)
+    return Table(board, selection, long, summary, notes, units)
+
+
+def _rows_of(data: Cells, method: str, selection: str) -> list[Row]:
+    values = data.of(method)
+    metrics = [
+        _row(data, method, selection, column.task, column.metric, values[:, index])
+        for index, column in enumerate(data.columns)
+    ]
+    against = changes(data, method)
+    return metrics + [_row(data, method, selection, "*", Metric(name, True), against[name]) for name in CHANGES]
+
+
+def _summary_of(data: Cells, method: str, selection: str) -> list[Row]:
+    """Per metric: the mean over its tasks, run by run, and the task with the worst mean."""
+    found = []
+    values = data.of(method)
+    for metric in dict.fromkeys(column.metric for column in data.columns):
+        at = [index for index, column in enumerate(data.columns) if column.metric == metric]
+        found.append(_row(data, method, selection, "mean of tasks", metric, values[:, at].mean(axis=1)))
+        known = [index for index in at if np.isfinite(values[:, index]).any()]
+        if known:
+            sign = 1.0 if metric.higher_is_better else -1.0
+            worst = min(known, key=lambda index: sign * float(np.nanmean(values[:, index])))
+            found.append(_row(data, method, selection, f"worst: {data.columns[worst].task}", metric, values[:, worst]))
+    return found
+
+
+def _row(data: Cells, method: str, selection: str, task: str, metric: Metric, sample: np.ndarray) -> Row:
+    found = interval(sample)
+    return Row(
+        table=data.board.name,
+        suite=data.board.suite,
+        method=method,
+        task=task,
+        metric=metric.name,
+        higher_is_better=metric.higher_is_better,
+        mean=None if math.isnan(found.mean) else found.mean,
+        ci_low=found.low,
+        ci_high=found.high,
+        seeds=found.n,
+        selection=selection,
+        status=data.status(method),
+    )

@@ -1,0 +1,1 @@
+"""Standardized problems, one folder each: tasks, data, backbone, protocol, card."""

@@ -1,0 +1,64 @@
+"""Two digits on one canvas: pairing and composition, shared by every MultiMNIST-like suite."""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.api import Classification, Dataset, Shape, Task
+
+TASKS = ("left", "right")
+
+
+def sha256(*arrays: np.ndarray) -> str:
+    """SHA-256 over the bytes of `arrays` in order, each as a contiguous little-endian array."""
+    state = hashlib.sha256()
+    for array in arrays:
+        state.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return state.hexdigest()
+
+
+def draw_partners(rows: int, repeats: int, seed: int) -> np.ndarray:
+    """Pairs (rows * repeats, 2) of row numbers: every row is a left digit `repeats` times, its partner uniform.
+
+    The partner may be of the same class, or the same scan, as in Sener & Koltun's generator.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    left = np.tile(np.arange(rows), repeats)
+    return np.stack([left, generator.integers(0, rows, size=left.size)], axis=1)
+
+
+def place(digits: np.ndarray, corners: np.ndarray, canvas: int) -> np.ndarray:
+    """`digits` (n, h, h) uint8 on black canvases (n, canvas, canvas), top-left pixel at `corners` (n, 2)."""
+    side = digits.shape[1]
+    out = np.zeros((len(digits), canvas, canvas), dtype=np.uint8)
+    for row, column in np.unique(corners, axis=0):
+        chosen = (corners == (row, column)).all(axis=1)
+        out[chosen, row : row + side, column : column + side] = digits[chosen]
+    return out
+
+
+def shrink(images: np.ndarray, side: int) -> np.ndarray:
+    """Nearest-neighbour resize to `side` pixels; output pixel i reads input pixel floor(i * from / side)."""
+    index = np.arange(side) * images.shape[1] // side
+    return images[:, index][:, :, index]
+
+
+def two_digits(images: np.ndarray, labels: np.ndarray, mean: float, std: float) -> Dataset:
+    """One split: normalised float32 images (n, 1, s, s), seen by both tasks, and labels (n, 2) as int64."""
+    pixels = (torch.from_numpy(images).float().unsqueeze(1) - mean) / std
+    return Dataset(
+        inputs=dict.fromkeys(TASKS, pixels),
+        targets={task: torch.from_numpy(labels[:, t].astype(np.int64)) for t, task in enumerate(TASKS)},
+    )
+
+
+def digit_tasks(head: Callable[[Shape], nn.Module]) -> list[Task]:
+    """Left and right digit, ten classes each: cross-entropy, accuracy from one confusion matrix."""
+
+    def loss(prediction: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(prediction, target)
+
+    return [Task(name, head, loss, lambda: Classification(10)) for name in TASKS]

@@ -1,0 +1,44 @@
+"""Fixtures for all tests: small runs in float64 under plain SGD, where the exact laws hold."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from bench.method import Method
+from bench.plan import parse_suite, plan
+from bench.training.fit import Run, train
+from bench.training.model import MultiTaskModel
+from bench.training.module import Batches
+from bench.training.watch import Watch
+
+EXACT = {"precision": "float64", "optimiser": "sgd", "schedule": "constant", "lr": "0.02", "epochs": "3"}
+Trained = Callable[..., MultiTaskModel]
+
+
+def make_run(method: str, suite: str = "synthetic:tasks=3", seed: int = 0, **settings: str) -> Run:
+    """A run that has not started: plain SGD in float64 unless `settings` say otherwise."""
+    [spec] = plan(suite, [method], [seed], EXACT | settings, device="cpu")
+    _, built = parse_suite(spec.suite)
+    return Run(spec, built, Method.parse(spec.method))
+
+
+def train_run(run: Run) -> MultiTaskModel:
+    """Train to the last epoch and return the model as it is then."""
+    train(run.module, Batches(run.data("train"), run.protocol, run.spec.seed), Watch(run.module))
+    return run.model
+
+
+@pytest.fixture(scope="session")
+def trained() -> Trained:
+    """trained(method, suite, **settings) -> the model after training; the same arguments train once."""
+    torch.set_num_threads(1)
+    kept: dict[tuple[object, ...], MultiTaskModel] = {}
+
+    def get(method: str, suite: str = "synthetic:tasks=3", **settings: str) -> MultiTaskModel:
+        key = (method, suite, *sorted(settings.items()))
+        if key not in kept:
+            kept[key] = train_run(make_run(method, suite, **settings))
+        return kept[key]
+
+    return get

@@ -1,0 +1,52 @@
+import pytest
+
+from leaderboard.board import board_of_suite, boards, load_board
+
+
+def test_committed_boards_have_the_reference_first():
+    found = boards()
+    assert {"demo", "multidigits", "multimnist"} <= set(found)
+    for name, board in found.items():
+        assert board == load_board(name)
+        assert board.name == name
+        assert board.methods[0] == board.reference == "single_task"
+        assert set(board.labels) <= set(board.methods)
+        assert len(board.seed_list) >= 5
+    assert found["multidigits"].seed_list == list(range(10))
+
+
+def test_an_unknown_board_gets_the_nearest_names():
+    with pytest.raises(ValueError, match=r"one of `multimnist`.* Found `multimnits`\."):
+        load_board("multimnits")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ['seeds = "4-0"', "version = 0", 'colour = "red"', 'methods = ["hard", "hard"]', "methods = 3", "= broken"],
+)
+def test_a_malformed_board_is_refused_by_name(tmp_path, change):
+    text = 'title = "T"\nversion = 1\nsuite = "s"\nmethods = ["a"]\nseeds = "0"'
+    lines = {line.split(" ")[0]: line for line in text.split("\n")}
+    (tmp_path / "good.toml").write_text(text)
+    assert load_board("good", tmp_path).methods == ["a"]
+    lines[change.split(" ")[0]] = change
+    (tmp_path / "mine.toml").write_text("\n".join(lines.values()))
+    with pytest.raises(ValueError, match=r"The table `mine\.toml` should be a valid board"):
+        load_board("mine", tmp_path)
+
+
+def test_a_board_of_a_suite_is_the_union_with_the_reference_first(make_record):
+    records = [
+        make_record(method, seed)
+        for method, seed in (("hard", 0), ("single_task", 1), ("cross_stitch", 2), ("hard", 7))
+    ]
+    records += [
+        make_record("soft+l2", 0, failed=True),
+        make_record("hard_wide", 3, overrides={"lr": 0.2}),
+        make_record(suite="other", seed=9),
+    ]
+    board = board_of_suite("toy", records)
+    assert board.methods == ["single_task", "cross_stitch", "hard", "soft+l2"]
+    assert board.seeds == "0-2,7"
+    assert board_of_suite("toy:size=1", records) == board
+    assert board_of_suite("nothing", records).methods == []

@@ -1,0 +1,166 @@
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from leaderboard.board import board_of_suite
+from leaderboard.render import render
+from leaderboard.store import Problem, StoreContents
+from leaderboard.table import rows
+from leaderboard.wide import wide
+
+COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,seeds,selection,status"
+
+
+@pytest.fixture
+def table(three_methods, make_record):
+    records = [*three_methods, make_record("soft+l2", 0, failed=True)]
+    problem = Problem("toy/bad.json", ["digest: does not match the content"])
+    return rows(board_of_suite("toy", records), StoreContents(records, [problem]))
+
+
+def test_csv_is_long_form_in_board_order(table):
+    text = render(table, "csv")
+    assert text.splitlines()[0] == COLUMNS
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert len(lines) == 4 * (2 + 3)
+    assert [line["metric"] for line in lines[:5]] == ["accuracy", "accuracy", "delta_flat", "delta_task", "delta_log"]
+    assert [line["task"] for line in lines[:5]] == ["left", "right", "*", "*", "*"]
+    hard = next(line for line in lines if line["method"] == "hard" and line["task"] == "left")
+    assert (float(hard["mean"]), hard["seeds"], hard["status"]) == (pytest.approx(94.0), "5", "complete")
+    assert (hard["higher_is_better"], hard["selection"], hard["table"]) == ("true", "val", "toy")
+    missing = [line for line in lines if line["method"] == "soft+l2"]
+    assert {(line["mean"], line["ci_low"], line["seeds"], line["status"]) for line in missing} == {
+        ("", "", "0", "missing")
+    }
+    assert {line["status"] for line in lines if line["method"] == "cross_stitch"} == {"incomplete (3/5)"}
+
+
+def test_json_holds_the_same_rows(table):
+    content = json.loads(render(table, "json"))
+    lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert [row["mean"] for row in content["rows"]] == [float(line["mean"]) if line["mean"] else None for line in lines]
+    assert list(content["rows"][0]) == COLUMNS.split(",")
+    assert content["reference"] == "single_task"
+
+
+def test_wide_formats_show_the_same_numbers(table):
+    cells = ["94.00", "[93.66, 94.34]", "-0.183", "[-0.185, -0.180]", "+0.041", "incomplete (3/5)", "missing", "5/5"]
+    texts = [render(table, "text", width=width) for width in (60, 200)]
+    for text in (*texts, render(table, "md"), render(table, "tex")):
+        for cell in cells:
+            assert cell in text
+        assert "toy/bad.json: digest: does not match the content" in " ".join(text.split())
+        assert "Diverged" in text
+
+
+def test_markdown_has_one_line_per_method(table):
+    lines = [line for line in render(table, "md").splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 4
+    assert {line.count("|") for line in lines} == {8}
+    assert lines[0] == "| method | left accuracy % ↑ | right accuracy % ↑ | Δ flat % ↑ | Δ task % ↑ | Δ log ↑ | seeds |"
+    assert lines[2].startswith(r"| single\_task | 95.00 [94.66, 95.34] |")
+
+
+def test_tex_is_booktabs_and_escaped(table):
+    text = render(table, "tex")
+    body = text[text.index(r"\begin{tabular}") :]
+    assert [rule in body for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")] == [True] * 4
+    assert r"single\_task" in body
+    assert r"accuracy \% $\uparrow$" in body
+    assert r"$\Delta$ flat" in body
+    assert not re.search(r"(?<!\\)[_%]", body)
+    assert body.isascii()
+    assert {line.count("&") for line in body.splitlines() if line.endswith(r"\\")} == {6}
+
+
+@pytest.mark.parametrize("width", [10, 30, 60, 80, 120, 200])
+def test_text_never_cuts_a_number(table, width):
+    text = render(table, "text", width=width)
+    assert "…" not in text
+    laid = wide(table)
+    for line in laid.lines:
+        for column, row in zip(laid.columns, line.cells, strict=True):
+            assert column.mean(row) in text
+            assert column.interval(row) in text
+    if width >= 60:
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_complete_methods_come_first_and_the_reference_has_no_interval_of_zero(table):
+    laid = wide(table)
+    assert [line.method for line in laid.lines] == ["single_task", "hard", "cross_stitch", "soft+l2"]
+    first = zip(laid.columns, laid.lines[0].cells, strict=True)
+    assert [(column.mean(row), column.interval(row)) for column, row in first][2:] == [
+        ("0.00", ""),
+        ("0.00", ""),
+        ("0.000", ""),
+    ]
+
+
+def test_notes_name_few_seeds_and_disagreement(make_record, table):
+    assert any("Few seeds" in note and "`cross_stitch` 3" in note for note in table.notes)
+    assert not any("disagree" in note for note in table.notes)
+
+
+def test_many_tasks_are_shown_as_their_mean_and_the_worst(make_record):
+    kinds = {f"t{index:02d}": "regression" for index in range(12)}
+    records = [
+        make_record(method, seed, {task: 0.5 + 0.01 * index + factor for index, task in enumerate(kinds)}, kinds)
+        for method, factor in (("single_task", 0.0), ("hard", 0.1))
+        for seed in range(2)
+    ]
+    table = rows(board_of_suite("toy", records), StoreContents(records))
+    assert len(table.rows) == 2 * (12 + 3)
+    text = render(table, "text")
+    assert [part for part in ("mean of tasks", "worst task", "0.6550", "(t11)", "rmse ↓") if part not in text] == []
+    assert "t03" not in text
+    assert "t03" in render(table, "csv")
+
+
+def test_each_selection_rule_has_its_own_numbers(make_record):
+    records = [make_record(seed=0, last={"left": 94.5, "right": 80.0})]
+    found = {}
+    for rule in ("val", "per_task", "last"):
+        table = rows(board_of_suite("toy", records), StoreContents(records), rule)
+        assert {row.selection for row in table.rows} == {rule}
+        assert any(f"Selection `{rule}`" in note for note in table.notes)
+        found[rule] = [row.mean for row in table.rows[:2]]
+    assert found == {"val": [95.0, 90.0], "per_task": [95.0, 90.0], "last": [94.5, 80.0]}
+
+
+def test_an_unknown_selection_or_format_is_one_sentence(table):
+    with pytest.raises(ValueError, match=r"`selection` should be one of val, per_task, last\. Found `test`\."):
+        rows(table.board, StoreContents(), "test")
+    with pytest.raises(ValueError, match=r"`format` should be one of text, md, tex, csv, json\. Found `xml`\."):
+        render(table, "xml")
+
+
+def test_a_board_without_results_is_all_missing(table):
+    empty = rows(table.board, StoreContents())
+    for format in ("text", "md", "tex", "csv", "json"):
+        assert render(empty, format)
+    assert render(empty, "text").count("missing") == 4
+    assert {row.status for row in empty.rows} == {"missing"}
+
+
+def test_control_characters_do_not_reach_the_terminal(make_record):
+    record = make_record("hard\x1b[31m|evil\n")
+    table = rows(board_of_suite("toy", [record]), StoreContents([record]))
+    for format in ("text", "md", "tex"):
+        assert "\x1b" not in render(table, format)
+        assert "evil\n" not in render(table, format)
+    assert r"\|evil" in render(table, "md")
+
+
+def test_a_table_loads_neither_torch_nor_what_it_does_not_need():
+    code = (
+        "import sys; import leaderboard, leaderboard.table, leaderboard.render, leaderboard.site;"
+        "print([name for name in ('torch', 'lightning', 'scipy', 'jinja2', 'rich', 'plotly') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from bench.core.constraint import Coupled
 from bench.core.suite import Suite
 from bench.errors import UsageError, nearest
-from bench.method import Method
+from bench.method import DEFAULT_WEIGHTING, Method
 from bench.records import Protocol, RunSpec, digest, parse_call
-from bench.registry import Choice, choose
+from bench.registry import Choice, choose, entries
 
+BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 FIXED = {
     "name",
     "version",
@@ -95,6 +96,35 @@ def plan(
         for method in resolved
         for seed in seeds
     ]
+
+
+def method_names() -> list[str]:
+    """One of each: every sharing, `soft` with every constraint, `hard` with every weighting."""
+    sharings = entries("sharing")
+    plain = [name for name, entry in sharings.items() if not entry.cls.needs_constraint]  # type: ignore[attr-defined]
+    held = [name for name in sharings if name not in plain]
+    return [
+        *plain,
+        *(f"{name}+{constraint}" for name in held for constraint in entries("constraint")),
+        *(
+            f"{BASE_OF_WEIGHTINGS}@{weighting}"
+            for weighting in entries("weighting")
+            if weighting != DEFAULT_WEIGHTING.name
+        ),
+    ]
+
+
+def all_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:
+    """`method_names` without those that do not support the suite."""
+    _, suite = parse_suite(suite_text, data_dir)
+    supported = []
+    for name in method_names():
+        try:
+            build_check(Method.parse(name), suite, suite.protocol)
+        except UsageError:
+            continue
+        supported.append(name)
+    return supported
 
 
 def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:

@@ -2,12 +2,12 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from bench.errors import UsageError, nearest
 from bench.records import ResultRecord, parse_seeds
 
 TABLES = Path(__file__).parent / "tables"
@@ -63,12 +63,27 @@ def boards(folder: Path = TABLES) -> dict[str, Board]:
 
 
 def load_board(name: str, folder: Path = TABLES) -> Board:
-    """The committed board `name`. Raises ValueError with the nearest names where there is none."""
+    """The committed board `name`. Raises UsageError with the nearest names where there is none."""
     paths = {path.stem: path for path in sorted(folder.glob("*.toml"))}
     if name not in paths:
-        near = get_close_matches(name, paths) or list(paths)
-        raise ValueError(f"A table should be one of {', '.join(f'`{item}`' for item in near)}. Found `{name}`.")
+        raise UsageError(f"There is no table `{name}`; the nearest: {nearest(name, paths)}.")
     return _read(paths[name])
+
+
+def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str]) -> Board:
+    """The committed board `name`, or one of everything that `records` hold of the suite `name`.
+
+    `suites` are the names of suites that exist, with records or without. Raises UsageError with the
+    nearest names where there is neither.
+    """
+    known = boards()
+    if name in known:
+        return known[name]
+    found = board_of_suite(name, records)
+    if not found.methods and name.partition(":")[0] not in suites:
+        names = {*known, *suites, *(record.suite for record in records)}
+        raise UsageError(f"There is no table or suite `{name}`; the nearest: {nearest(name, names)}.")
+    return found
 
 
 def board_of_suite(suite: str, records: Iterable[ResultRecord]) -> Board:

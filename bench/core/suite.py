@@ -1,7 +1,7 @@
 """Suite: tasks, data, backbone and protocol that belong together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,14 @@ class Suite(ABC):
     @abstractmethod
     def dataset(self, split: Split, seed: int) -> Dataset:
         """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
+
+    def data_status(self) -> dict[str, str]:
+        """part -> `ready`, `missing` or what is wrong with it; empty where no data is needed."""
+        return {}
+
+    def prepare_data(self, source: Path | None) -> Iterator[str]:
+        """Fetch what is missing, from the folder `source` or from the network; yields what was done."""
+        return iter(())
 
     @abstractmethod
     def checksums(self) -> dict[str, str]:

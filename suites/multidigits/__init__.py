@@ -56,7 +56,7 @@ class MultiDigits(Suite):
             splits={split: (high - low) * REPEATS for split, (low, high) in BLOCKS.items()},
             split_rule="contiguous blocks of base digits, disjoint between splits; "
             "four pairs per left digit, published seeds",
-            epochs=40,
+            epochs=30,
             steps_per_epoch=62,
             batch_size=64,
             optimiser="adam",
@@ -67,7 +67,7 @@ class MultiDigits(Suite):
         )
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
-        return lenet(CANVAS, (3, 3), (16, 32, 64), width, padding=1)
+        return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         images, labels = _images(split)

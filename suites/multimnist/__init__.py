@@ -1,5 +1,6 @@
 """MultiMNIST in four published variants, on real MNIST, Fashion-MNIST or one of each."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.api import Dataset, Interval, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites.multimnist.files import base_images
+from suites.multimnist.files import base_images, prepare, status
 from suites.multimnist.variants import VARIANTS, Variant
 from suites.overlay import TASKS, digit_tasks, place, sha256, shrink, two_digits
 
@@ -88,6 +89,12 @@ class MultiMNIST(Suite):
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         return _compose(self.data_dir, self.variant, self.sources, split, self.protocol.splits[split])
+
+    def data_status(self) -> dict[str, str]:
+        return status(self.data_dir)
+
+    def prepare_data(self, source: Path | None) -> Iterator[str]:
+        return prepare(self.data_dir, source)
 
     def checksums(self) -> dict[str, str]:
         return _checksums(self.data_dir, self.variant, self.sources, tuple(self.protocol.splits.items()))

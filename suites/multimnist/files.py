@@ -42,38 +42,45 @@ def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, 
     return read.data.numpy(), read.targets.numpy()
 
 
-def status(root: Path) -> Iterator[tuple[str, str]]:
-    """(source, state) of what is in `root`: ready, missing, or damaged."""
-    for source in SOURCES:
-        paths = [root / source / "raw" / name for name in FILES]
-        if not all(path.is_file() for path in paths):
-            yield source, "missing"
-        elif source == "MNIST" and any(hashlib.md5(path.read_bytes()).hexdigest() != MD5[path.name] for path in paths):
-            yield source, "damaged: a file's md5 differs from MNIST's"
-        else:
-            yield source, "ready"
+def status(root: Path | None) -> dict[str, str]:
+    """source -> state of what is in `root`: ready, missing, or damaged."""
+    return {source: _state(root, source) for source in SOURCES}
 
 
-def prepare(root: Path, source: Path | None) -> Iterator[str]:
+def _state(root: Path | None, source: str) -> str:
+    paths = [root / source / "raw" / name for name in FILES] if root else []
+    if not paths or not all(path.is_file() for path in paths):
+        return "missing"
+    if source == "MNIST" and any(hashlib.md5(path.read_bytes()).hexdigest() != MD5[path.name] for path in paths):
+        return "damaged (a file's md5 is not MNIST's)"
+    return "ready"
+
+
+def prepare(root: Path | None, source: Path | None) -> Iterator[str]:
     """Copy what is missing from the folder `source`, or let torchvision download it; yields what was done."""
-    from torchvision import datasets
-
-    for name, state in list(status(root)):
+    if root is None:
+        raise DataMissing("A data folder should be named with --data-dir.")
+    for name, state in status(root).items():
         if state == "ready":
-            yield f"{name}: ready"
-        elif source is not None:
-            files = [next(iter(sorted(source.rglob(f"{name}/raw/{file}"))), None) for file in FILES]
-            if None in files:
-                yield f"{name}: not under {source}"
-                continue
-            folder = root / name / "raw"
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in files:
-                if file is not None and file.parent != folder:
-                    temporary = folder / f".{file.name}"
-                    shutil.copyfile(file, temporary)
-                    temporary.replace(folder / file.name)
-            yield f"{name}: copied from {source}"
-        else:
+            yield f"{name}: ready already"
+        elif source is None:
+            yield f"{name}: downloading"
+            from torchvision import datasets
+
             getattr(datasets, name)(root=str(root), train=True, download=True)
-            yield f"{name}: downloaded"
+        else:
+            yield _copy(root, name, source)
+
+
+def _copy(root: Path, name: str, source: Path) -> str:
+    found = [next(iter(sorted(source.rglob(f"{name}/raw/{file}"))), None) for file in FILES]
+    files = [file for file in found if file is not None]
+    if len(files) < len(FILES):
+        return f"{name}: the four files of `{name}/raw` are not under {source}"
+    folder = root / name / "raw"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        temporary = folder / f".{file.name}"
+        shutil.copyfile(file, temporary)
+        temporary.replace(folder / file.name)
+    return f"{name}: copied from {source}"

@@ -1,0 +1,47 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STORE ?= runs
+
+.PHONY: help install demo test test-slow lint types tests format clean
+
+help:
+	@echo "make demo       install, run the demo table (about 3 minutes), print it, write the site"
+	@echo "make test       install, lint, types, tests"
+	@echo "make test-slow  the tests that take minutes each"
+	@echo "make format     format the code"
+
+# One set-up step, made again when the dependencies change.
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "mtlbench needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: .venv/installed
+
+demo: install
+	$(BIN)/mtlbench reproduce demo --store $(STORE)
+	$(BIN)/mtlbench site --store $(STORE) --out site
+
+test: lint types tests
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+tests: install
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv site .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,69 @@
+"""List, prepare and describe the data of suites."""
+
+import argparse
+import json
+from pathlib import Path
+
+from bench.cli import options
+from bench.errors import DataMissing, UsageError
+
+EPILOG = """examples:
+  mtlbench data list
+  mtlbench data prepare multimnist                      # downloads
+  mtlbench data prepare multimnist --source /mnt/usb    # copies from a folder that holds MNIST/raw
+  mtlbench data info multimnist:variant=pareto --json
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("action", metavar="list|prepare|info", choices=["list", "prepare", "info"])
+    parser.add_argument("suite", metavar="SUITE", nargs="?", help="needed by prepare and info")
+    options.add_data_dir(parser)
+    parser.add_argument("--source", metavar="PATH", help="a folder to copy from instead of downloading")
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do one of the three."""
+    from bench.plan import parse_suite
+    from bench.registry import entries
+
+    root = options.data_dir(arguments.data_dir)
+    if arguments.action == "list":
+        states = {name: _state(parse_suite(name, root)[1].data_status()) for name in entries("suite")}
+        print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))
+        return 0
+    if arguments.suite is None:
+        raise UsageError(f"`mtlbench data {arguments.action}` should be given a SUITE, as in `multimnist`.")
+    choice, suite = parse_suite(arguments.suite, root)
+    if arguments.action == "info":
+        info = {
+            "suite": choice.canonical,
+            "data_dir": str(root),
+            "splits": suite.protocol.splits,
+            "sha256": suite.checksums(),
+        }
+        if arguments.json:
+            print(json.dumps(info, indent=1))
+        else:
+            print(f"{choice.canonical} in {root}")
+            print("\n".join(f"{split:16} {rows} rows" for split, rows in suite.protocol.splits.items()))
+            print("\n".join(f"{part:16} sha-256 {value}" for part, value in suite.checksums().items()))
+        return 0
+    source = Path(arguments.source).expanduser() if arguments.source else None
+    if source is not None and not source.is_dir():
+        raise UsageError(f"--source should be a folder. Found nothing at `{source}`.")
+    try:
+        for line in suite.prepare_data(source):
+            print(line, flush=True)
+    except OSError as error:
+        raise DataMissing(
+            f"The data of `{choice.entry.name}` could not be fetched ({error}); --source takes a local folder."
+        ) from error
+    print(f"{choice.entry.name}: {_state(suite.data_status())} in {root}")
+    return 0
+
+
+def _state(parts: dict[str, str]) -> str:
+    return ", ".join(f"{part} {state}" for part, state in parts.items()) or "needs no data"

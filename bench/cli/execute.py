@@ -1,0 +1,114 @@
+"""Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.engines.events import Ended, OnEpoch
+from bench.records import RunSpec
+from leaderboard.store import Store
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """Fits one specification and stores its record; what a worker process is given."""
+
+    store: Path
+    data_dir: Path
+    plugins: tuple[Path, ...] = ()
+    wandb: str = "off"
+
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+        from bench.registry import load_plugin
+        from bench.training.fit import fit
+
+        for plugin in self.plugins:
+            load_plugin(plugin)
+        record = fit(spec, self.data_dir, on_epoch)
+        Store(self.store).write(record)
+        if self.wandb != "off":
+            from bench.training.mirror import mirror
+
+            mirror(record, self.wandb)
+        return record.status
+
+
+@dataclass
+class Outcome:
+    """What became of the planned cells: run id -> stored, planned, done or failed."""
+
+    specs: list[RunSpec]
+    status: dict[str, str]
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def count(self, status: str) -> int:
+        """Cells with this status."""
+        return sum(value == status for value in self.status.values())
+
+    @property
+    def to_run(self) -> int:
+        """Cells that were not in the store."""
+        return len(self.specs) - self.count("stored")
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape `run --json` prints."""
+        return {
+            "planned": len(self.specs),
+            "stored": self.count("stored"),
+            "to_run": self.to_run,
+            "done": self.count("done"),
+            "failed": self.count("failed"),
+            "cells": [
+                {
+                    "run_id": spec.run_id,
+                    "suite": spec.suite,
+                    "method": spec.method,
+                    "seed": spec.seed,
+                    "status": self.status[spec.run_id],
+                }
+                for spec in self.specs
+            ],
+        }
+
+
+def survey(specs: list[RunSpec], store: Store) -> Outcome:
+    """Which cells are in the store. Raises OSError with one sentence where the store cannot be written."""
+    store.check_writable()
+    return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+
+
+def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+    """Run what is missing, in parallel processes; `outcome` follows."""
+    from bench.cli.progress import progress
+    from bench.engines.local import default_jobs, run_cells
+
+    missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
+    if not missing:
+        return
+    count = jobs or default_jobs(missing[0].protocol.device)
+    with progress(missing, min(count, len(missing))) as show, closing(run_cells(missing, cell, count)) as events:
+        for event in events:
+            show(event)
+            if isinstance(event, Ended):
+                outcome.status[event.spec.run_id] = event.status
+                if event.error or event.status == "failed":
+                    outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
+
+
+def _reason(store: Path, spec: RunSpec) -> str:
+    record = Store(store).get(spec)
+    return record.error.message if record and record.error else "no record was stored"
+
+
+def report(outcome: Outcome) -> None:
+    """The outcome in words, on standard error."""
+    for spec in outcome.specs:
+        if spec.run_id in outcome.errors:
+            print(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}", file=sys.stderr)
+    print(
+        f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
+        f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",
+        file=sys.stderr,
+    )

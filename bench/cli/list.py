@@ -1,0 +1,95 @@
+"""What there is: suites, sharing, constraints, weightings, methods, tables, backbones."""
+
+import argparse
+import json
+from typing import Any
+
+from bench.cli import options
+
+EPILOG = """examples:
+  mtlbench list
+  mtlbench list constraints --json
+  mtlbench list methods --plugin my_method.py
+"""
+KINDS = {"suites": "suite", "sharing": "sharing", "constraints": "constraint", "weightings": "weighting"}
+SHELVES = [*KINDS, "methods", "tables", "backbones"]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "what", metavar="WHAT", nargs="?", choices=SHELVES, help=f"one of {', '.join(SHELVES)}; all by default"
+    )
+    options.add_plugin(parser)
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one shelf or all of them."""
+    options.load_plugins(arguments.plugin)
+    shelves = {shelf: _items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
+    if arguments.json:
+        print(json.dumps(shelves[arguments.what] if arguments.what else shelves, indent=1))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for shelf, items in shelves.items():
+        table = Table(title=shelf, title_justify="left", show_header=False, box=None, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for item in items:
+            table.add_row(item["name"], item.get("summary", ""))
+        console.print(table)
+        console.print()
+    return 0
+
+
+def _items(shelf: str) -> list[dict[str, Any]]:
+    if shelf == "tables":
+        from leaderboard.board import boards
+
+        return [
+            {
+                "name": board.name,
+                "summary": board.title,
+                "suite": board.suite,
+                "methods": board.methods,
+                "seeds": board.seeds,
+            }
+            for board in boards().values()
+        ]
+    if shelf == "methods":
+        from bench.plan import method_names
+
+        return [{"name": name} for name in method_names()]
+    if shelf == "backbones":
+        import importlib
+        import pkgutil
+
+        import bench.backbones
+
+        modules = [
+            importlib.import_module(f"bench.backbones.{m.name}") for m in pkgutil.iter_modules(bench.backbones.__path__)
+        ]
+        return [
+            {"name": m.__name__.rpartition(".")[2], "summary": (m.__doc__ or "").strip().split("\n")[0]}
+            for m in modules
+        ]
+    from bench.registry import entries
+    from bench.schema import write
+
+    return [
+        {
+            "name": entry.name,
+            "summary": entry.summary,
+            "version": entry.version,
+            "paper": entry.paper,
+            "options": [
+                {"name": o.name, "default": write(o.default), "accepts": o.expectation()}
+                for o in entry.options.values()
+            ],
+        }
+        for entry in entries(KINDS[shelf]).values()
+    ]

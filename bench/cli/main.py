@@ -1,0 +1,126 @@
+"""`mtlbench`: reads the arguments, runs one command, and turns errors into one sentence and an exit code."""
+
+import argparse
+import importlib
+import sys
+import traceback
+from difflib import get_close_matches
+from typing import NoReturn
+
+from bench.errors import DataMissing, UsageError
+
+# name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
+COMMANDS = {
+    "list": "what there is: suites, methods and their parts, tables, backbones",
+    "run": "train methods on a suite, whatever is not stored yet",
+    "reproduce": "run a table's missing cells, print it, compare it with the committed one",
+    "table": "print a table from stored records",
+    "site": "write the leaderboard as static pages",
+    "check": "hold a method, or a file with one, against the contract",
+    "protocol": "print how a suite is trained, selected and scored",
+    "data": "list, prepare and describe the data of suites",
+    "perf": "time the harness against a bare PyTorch loop",
+}
+EPILOG = """examples:
+  mtlbench reproduce demo
+  mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
+  mtlbench table multidigits --format md
+
+`mtlbench COMMAND --help` has an example for each. Exit code: 0 success, 2 wrong arguments, 1 anything else.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one sentence with the nearest valid choice, and help that keeps its line breaks."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving: main() decides about the exit code."""
+        raise UsageError(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            near = get_close_matches(str(value), known, n=2) or known
+            what = action.metavar or action.dest
+            raise UsageError(f"There is no {what} `{value}`; the nearest: {', '.join(f'`{name}`' for name in near)}.")
+
+    def unknown(self, arguments: list[str]) -> NoReturn:
+        """Name the options that are not there, with the nearest that are."""
+        known = [option for action in self._actions for option in action.option_strings]
+        near = get_close_matches(arguments[0].partition("=")[0], known, n=2)
+        hint = f"; the nearest: {', '.join(f'`{name}`' for name in near)}" if near else ""
+        raise UsageError(f"`{self.prog}` has no argument `{arguments[0]}`{hint}.")
+
+
+def parser_of(name: str | None) -> Parser:
+    """The parser with the command `name` filled in; the others are named only, so that nothing heavy is loaded."""
+    parser = Parser(
+        prog="mtlbench",
+        description="The benchmark of multi-task learning: who should own which parameters?",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error; works on every command")
+    commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
+    for command, summary in COMMANDS.items():
+        if command == name:
+            module = importlib.import_module(f"bench.cli.{command}")
+            child = commands.add_parser(command, help=summary, description=module.__doc__, epilog=module.EPILOG)
+            module.add(child)
+            child.set_defaults(run=module.run, parser=child)
+        else:
+            commands.add_parser(command, help=summary)
+    return parser
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; the exit code it gives."""
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    parser = parser_of(name)
+    options, rest = parser.parse_known_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"mtlbench {version('mtlbench')}")
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 0 if not rest else parser.unknown(rest)
+    if rest:
+        options.parser.unknown(rest)
+    code: int = options.run(options)
+    return code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point: errors a user can cause or meet become one sentence on standard error."""
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        return run([word for word in words if word != "--debug"])
+    except KeyboardInterrupt:
+        print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe left, as `| head` does
+        sys.stdout = None
+        return 0
+    except (UsageError, DataMissing, OSError, ValueError) as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            print(f"mtlbench: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            print(f"mtlbench: {type(error).__name__}: {error} (add --debug for the traceback)", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Time the harness against a bare PyTorch loop: same model, data, device and threads, alternately in one process."""
+
+import argparse
+import json
+
+from bench.cli import options
+
+EPILOG = """examples:
+  mtlbench perf
+  mtlbench perf --all --json
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--all", action="store_true", help="every built-in sharing, not only single_task and hard")
+    parser.add_argument("--rounds", type=options.positive, default=9, metavar="N", help="pairs of blocks (default: 9)")
+    options.add_data_dir(parser)
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print ratios with their spread."""
+    from bench.training.perf import measure
+
+    results = measure(options.data_dir(arguments.data_dir), arguments.all, arguments.rounds)
+    if arguments.json:
+        print(json.dumps(results, indent=1))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="One update, milliseconds (medians of alternating blocks)", title_justify="left", box=None)
+    for heading in ("suite", "method", "bare", "harness", "difference", "ratio [quartiles]"):
+        table.add_column(heading, justify="left" if heading in ("suite", "method") else "right")
+    for row in results:
+        table.add_row(
+            row["suite"],
+            row["method"],
+            f"{row['bare_ms']:.3f}",
+            f"{row['harness_ms']:.3f}",
+            f"{row['harness_ms'] - row['bare_ms']:+.3f}",
+            f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]",
+        )
+    Console().print(table)
+    return 0

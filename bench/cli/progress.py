@@ -1,0 +1,85 @@
+"""Progress of many cells on standard error: bars on a terminal, a line per finished cell elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from bench.engines.events import Ended, Event
+from bench.records import RunSpec
+
+
+@contextmanager
+def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
+    """A function to be told every event. Shows done, running and failed cells, and an estimate of the time left."""
+    console = Console(stderr=True)
+    tracker = _Tracker(specs, jobs)
+    if not console.is_terminal:
+
+        def tell(event: Event) -> None:
+            tracker.see(event)
+            if isinstance(event, Ended):
+                console.print(
+                    f"{event.status}: {name(event.spec)} ({tracker.summary()})",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
+
+        yield tell
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        whole = bars.add_task(tracker.summary(), total=len(specs))
+        running: dict[str, TaskID] = {}
+
+        def show(event: Event) -> None:
+            tracker.see(event)
+            run_id = event.spec.run_id
+            if isinstance(event, Ended):
+                if run_id in running:
+                    bars.remove_task(running.pop(run_id))
+                bars.update(whole, advance=1)
+            else:
+                if run_id not in running:
+                    running[run_id] = bars.add_task(f"  {name(event.spec)}", total=event.epochs)
+                bars.update(running[run_id], completed=event.done)
+            bars.update(whole, description=tracker.summary())
+
+        yield show
+
+
+def name(spec: RunSpec) -> str:
+    """A cell in a few words."""
+    return f"{spec.method.partition('@')[0][:48]} seed {spec.seed}"
+
+
+class _Tracker:
+    """Counts, and how long the rest will take at the pace so far."""
+
+    def __init__(self, specs: list[RunSpec], jobs: int) -> None:
+        self.total, self.jobs = len(specs), jobs
+        self.began = time.monotonic()
+        self.done = self.failed = 0
+        self.part: dict[str, float] = {}
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, Ended):
+            self.part.pop(event.spec.run_id, None)
+            self.done += event.status == "done"
+            self.failed += event.status == "failed"
+        else:
+            self.part[event.spec.run_id] = event.done / event.epochs
+
+    def summary(self) -> str:
+        ended = self.done + self.failed
+        share = (ended + sum(self.part.values())) / self.total
+        running = min(self.jobs, self.total - ended)
+        left = ""
+        if 0 < share < 1:
+            seconds = round((time.monotonic() - self.began) * (1 - share) / share)
+            left = f", about {timedelta(seconds=seconds)} left"
+        return f"{self.done}/{self.total} done, {running} running, {self.failed} failed{left}"

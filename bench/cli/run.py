@@ -1,0 +1,72 @@
+"""Train methods on a suite. Runs that are in the store already are not run again."""
+
+import argparse
+import json
+import sys
+
+from bench.cli import options
+from bench.errors import UsageError
+
+EPILOG = """examples:
+  mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
+  mtlbench run synthetic:tasks=8,relatedness=0.5 hard:split=1 soft+l2:halflife=100 hard@uncertainty
+  mtlbench run multimnist --all-methods --data-dir ~/data --dry-run
+
+METHOD  name[:key=value,...][+constraint[:key=value,...]][@weighting[:key=value,...]]
+SUITE   name[:key=value,...]
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
+    parser.add_argument("methods", metavar="METHOD", nargs="*", help="as in `soft+l2:halflife=100`")
+    parser.add_argument("--all-methods", action="store_true", help="every method that supports the suite")
+    parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
+    options.add_execution(parser)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the protocol; keeps the runs off a board",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and leave")
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan, run what is missing, tell what became of it."""
+    from bench.cli.execute import StoredCell, execute, report, survey
+    from bench.plan import all_methods, plan
+    from bench.records import parse_seeds
+    from leaderboard.store import Store
+
+    if bool(arguments.methods) == arguments.all_methods:
+        raise UsageError("`mtlbench run` should be given one METHOD or more, or --all-methods.")
+    seeds = parse_seeds(arguments.seeds)
+    plugins = options.load_plugins(arguments.plugin)
+    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
+    specs = plan(arguments.suite, methods, seeds, _settings(arguments.set), arguments.device, data)
+    outcome = survey(specs, Store(root))
+    if not arguments.dry_run:
+        execute(outcome, StoredCell(root, data, plugins, arguments.wandb), arguments.jobs)
+    if arguments.json:
+        json.dump(outcome.as_json(), sys.stdout, indent=1)
+        print()
+    elif arguments.dry_run:
+        for spec in specs:
+            print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}")
+    report(outcome)
+    return 1 if outcome.count("failed") else 0
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"--set should read key=value, as in `--set lr=0.01`. Found `{pair}`.")
+        settings[key] = value
+    return settings

@@ -1,0 +1,59 @@
+"""wandb as a mirror of a record: config, curves, summary. Nothing ever reads from it."""
+
+from pathlib import Path
+from typing import Any
+
+from bench.records import ResultRecord, slug
+
+
+def mirror(record: ResultRecord, mode: str, folder: Path | None = None) -> Path:
+    """Write `record` as a wandb run, `offline` or `online`; returns the run's directory.
+
+    It lies under `folder`, by default $WANDB_DIR or the current directory, as wandb's own do. Project mtlbench, group the suite, job type the method, tags seed and status; one step per epoch.
+    """
+    import wandb
+
+    spec = record.spec
+    run = wandb.init(
+        project="mtlbench",
+        mode=mode,  # type: ignore[arg-type]
+        dir=folder,
+        id=f"{record.run_id}-{record.digest[:8]}",
+        name=f"{record.method} seed {spec.seed}",
+        group=slug(record.suite),
+        job_type=slug(record.method),
+        tags=[f"seed {spec.seed}", record.status],
+        config=spec.model_dump(mode="json") | {"run_id": record.run_id},
+        settings=wandb.Settings(
+            silent=True, console="off", x_disable_meta=True, x_disable_stats=True, disable_git=True
+        ),
+        reinit="finish_previous",
+    )
+    for epoch, row in enumerate(_rows(record), start=1):
+        run.log(row, step=epoch)
+    run.summary.update(_summary(record))
+    directory = Path(run.dir).parent
+    run.finish(exit_code=0 if record.status == "done" else 1)
+    return directory
+
+
+def _rows(record: ResultRecord) -> list[dict[str, Any]]:
+    """One row per epoch: train_loss/TASK and val/TASK/METRIC."""
+    curves = {f"train_loss/{task}": values for task, values in record.curves.train_loss.items()}
+    for task, metrics in record.curves.val.items():
+        curves |= {f"val/{task}/{metric}": values for metric, values in metrics.items()}
+    length = max((len(values) for values in curves.values()), default=0)
+    return [{name: values[epoch] for name, values in curves.items() if epoch < len(values)} for epoch in range(length)]
+
+
+def _summary(record: ResultRecord) -> dict[str, Any]:
+    """test/RULE/TASK/METRIC and the cost."""
+    summary: dict[str, Any] = {
+        f"test/{rule}/{task}/{metric}": value
+        for rule, tasks in record.scores.items()
+        for task, metrics in tasks.items()
+        for metric, value in metrics.items()
+    }
+    if record.cost:
+        summary |= {f"cost/{name}": value for name, value in record.cost.model_dump().items()}
+    return summary | {"status": record.status, "digest": record.digest}

@@ -1,0 +1,97 @@
+"""The harness against a bare loop: what Lightning, selection, constraints and bookkeeping cost per update."""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.core.data import Dataset, Order
+from bench.errors import DataMissing
+from bench.method import Method
+from bench.plan import method_names, parse_suite, plan
+from bench.training.fit import Run, train
+from bench.training.module import Batches
+from bench.training.watch import Watch
+
+SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100}  # updates per block
+
+
+def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[str, Any]]:
+    """One row per suite and method, in the shape of `perf --json`; suites without data are left out."""
+    torch.set_num_threads(1)
+    methods = [m for m in method_names() if "@" not in m] if every else ["single_task", "hard"]
+    found = []
+    for suite, updates in SUITES.items():
+        for method in methods:
+            try:
+                found.append(compare(suite, method, data_dir, updates, rounds))
+            except DataMissing:
+                break
+    return found
+
+
+def compare(suite_text: str, method: str, data_dir: Path, updates: int, rounds: int) -> dict[str, Any]:
+    """Bare and harness blocks of `updates` in turn; medians over the rounds, quartiles of the ratio."""
+    settings = {"epochs": "1", "steps_per_epoch": str(updates)}
+    [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
+    _, suite = parse_suite(spec.suite, data_dir)
+    bare, harness = [], []
+    rows: Dataset | None = None
+    for number in range(rounds + 1):
+        runs = [Run(spec, suite, Method.parse(spec.method)) for _ in range(2)]
+        rows = rows or runs[0].data("train")
+        ours = _harness(runs[0], rows)
+        theirs = _bare(runs[1], rows)
+        if number:  # the first round warms caches up
+            bare.append(theirs)
+            harness.append(ours)
+    ratios = [h / b for h, b in zip(harness, bare, strict=True)]
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
+    return {
+        "suite": spec.suite,
+        "method": Method.parse(spec.method).short,
+        "bare_ms": statistics.median(bare),
+        "harness_ms": statistics.median(harness),
+        "ratio": statistics.median(ratios),
+        "ratio_low": low,
+        "ratio_high": high,
+    }
+
+
+def _harness(run: Run, rows: Dataset) -> float:
+    """Median milliseconds of an update as a real run makes it."""
+    watch = Watch(run.module)
+    train(run.module, Batches(rows, run.protocol, run.spec.seed), watch)
+    return watch.step_ms
+
+
+def _bare(run: Run, rows: Dataset) -> float:
+    """Median milliseconds of an update in a plain loop: gather, forward, losses, backward, Adam or SGD."""
+    model, protocol = run.model, run.protocol
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[protocol.optimiser]
+    optimiser = kind(model.parameters(), lr=protocol.lr, fused=True)  # type: ignore[operator]
+    order = Order(rows, protocol.batch_size, run.spec.seed)
+    permutations = [torch.randperm(len(tensor)) for tensor, _ in rows.groups]
+    shared = len(rows.groups) == 1
+    times = []
+    for step in range(protocol.updates):
+        began = time.perf_counter()
+        index = [p[step * n % (len(p) - n + 1) :][:n] for p, n in zip(permutations, order.shares, strict=True)]
+        if shared:
+            x = rows.groups[0][0][index[0]]
+            inputs = {task.name: x for task in model.tasks}
+            targets = {task.name: rows.targets[task.name][index[0]] for task in model.tasks}
+        else:
+            inputs, targets = rows.take(index)
+        features = model.sharing(inputs, run.module.state)
+        loss = sum(
+            (task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks),
+            start=torch.zeros(()),
+        )
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times[len(times) // 10 :])

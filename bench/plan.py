@@ -13,6 +13,7 @@ from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
 from bench.records import Protocol, RunSpec, digest, parse_call
 from bench.registry import Choice, choose, entries
+from bench.schema import write
 
 BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 FIXED = {
@@ -52,7 +53,9 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
             f"`{problem['loc'][0]}` is not valid in the protocol: {problem['msg'].lower()}. Found `{problem['input']}`."
         ) from None
     return changed, {
-        key: text for key, text in sorted(settings.items()) if getattr(changed, key) != getattr(protocol, key)
+        key: write(getattr(changed, key))  # one text per value: `0.010` and `1e-2` are one run
+        for key in sorted(settings)
+        if getattr(changed, key) != getattr(protocol, key)
     }
 
 

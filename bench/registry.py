@@ -84,7 +84,8 @@ class Choice:
 def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C]:
     """Class decorator: make a Suite, Sharing, Constraint or Weighting known as `name`.
 
-    `version` moves whenever the numbers of the class change. Raises ValueError where the name is taken.
+    `version` moves whenever the numbers of the class change. Raises ValueError where the name is taken,
+    TypeError where the class is none of the four or an option has no default.
     """
 
     def add(cls: C) -> C:
@@ -93,6 +94,9 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
             raise TypeError(
                 f"`{name}` should be a Suite, Sharing, Constraint or Weighting. Found {cls.__mro__[1].__name__}."
             )
+        for option in inspect.signature(cls.__init__).parameters.values():  # type: ignore[misc]
+            if option.kind is option.KEYWORD_ONLY and option.default is option.empty:
+                raise TypeError(f"Every option of `{name}` should have a default. Found none for `{option.name}`.")
         if name in _ENTRIES[kind]:
             raise ValueError(f"The {kind} `{name}` is registered already, by {_ENTRIES[kind][name].cls.__module__}.")
         _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper)
@@ -114,11 +118,17 @@ def _load_entry_points() -> None:
         point.load()
 
 
-@cache
 def load_plugin(path: Path) -> list[tuple[str, str]]:
     """Import one Python file, once; returns the (kind, name) pairs it registered."""
     if not path.is_file():
         raise UsageError(f"A plug-in should be a Python file. Found nothing at `{path}`.")
+    return _load_file(path.resolve())
+
+
+@cache
+def _load_file(path: Path) -> list[tuple[str, str]]:
+    for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
+        _walk(kind)
     before = {(kind, name) for kind, names in _ENTRIES.items() for name in names}
     name = f"mtlbench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

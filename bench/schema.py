@@ -6,13 +6,14 @@ gives one option, `own`, a float in [0, 1] with default 0.9. Lists are `tuple[fl
 """
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from bench.errors import UsageError, nearest
 
@@ -39,27 +40,28 @@ class Option:
 
     def parse(self, owner: str, text: str) -> Any:
         """The value written as `text`. Raises UsageError that says what the value should be."""
-        kind = _bare(self.annotation)
-        value: Any = text
-        if get_origin(kind) is tuple:
-            value = text.split("/")
-        elif text == "none" and type(None) in _members(kind):
+        members = _members(_bare(self.annotation))
+        choices = {str(choice): choice for choice in _choices(members)}
+        value: Any = choices.get(text, text)
+        if text == "none" and type(None) in members:
             value = None
-        elif get_origin(kind) is Literal and all(isinstance(choice, int) for choice in get_args(kind)):
-            value = int(text) if text.lstrip("-").isdigit() else text
+        elif any(get_origin(member) is tuple for member in members):
+            value = text.split("/")
         try:
-            return TypeAdapter(self.annotation).validate_python(value)
-        except ValidationError:
+            return _plain(TypeAdapter(self.annotation).validate_python(value))
+        except ValueError:  # pydantic's own, and NaN, which passes where there is no bound
             raise UsageError(
                 f"`{self.name}` of `{owner}` should {self.expectation()}. Found `{self.name} = {text}`."
             ) from None
 
     def expectation(self) -> str:
         """What a value should do, as the end of a sentence: `lie in [0, 1]`."""
-        kind = _bare(self.annotation)
-        choices = [choice for member in _members(kind) if get_origin(member) is Literal for choice in get_args(member)]
-        if choices:
+        members = _members(_bare(self.annotation))
+        if choices := _choices(members):
             return "be " + " or ".join(f"`{choice}`" for choice in choices)
+        if lists := [member for member in members if get_origin(member) is tuple]:
+            item = Option(self.name, get_args(lists[0])[0], None).expectation().removeprefix("be ")
+            return f"be a list like 0.5/0.5, each {item}"
         low, high = "(-inf", "inf)"
         for mark in _metadata(self.annotation):
             for bound in mark if isinstance(mark, Interval) else (mark,):
@@ -73,7 +75,7 @@ class Option:
                     case Lt(lt=value):
                         high = f"{value})"
         names = {float: "a number", int: "a whole number", bool: "`true` or `false`", str: "text"}
-        noun = next((names[member] for member in _members(kind) if member in names), "a list like 0.5/0.5")
+        noun = next((names[member] for member in members if member in names), "a value")
         bounded = (low, high) != ("(-inf", "inf)")
         return f"be {noun} in {low}, {high}" if bounded else f"be {noun}"
 
@@ -88,6 +90,21 @@ def _bare(annotation: Any) -> Any:
 
 def _members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _choices(members: tuple[Any, ...]) -> list[Any]:
+    return [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
+
+
+def _plain(value: Any) -> Any:
+    """`value` with -0.0 written as 0.0, so that one value has one text. Raises ValueError for NaN."""
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            raise ValueError("not a number")
+        return value + 0.0
+    return value
 
 
 def write(value: Any) -> str:

@@ -16,7 +16,7 @@ class Protocol(BaseModel):
     id and keeps the run off every board.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     version: Count

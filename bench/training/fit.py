@@ -134,10 +134,7 @@ def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
             max_epochs=module.protocol.epochs,
             gradient_clip_val=module.protocol.clip_norm,
             callbacks=[watch],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+            barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
             use_distributed_sampler=False,
         )
         trainer.fit(module, train_dataloaders=batches)

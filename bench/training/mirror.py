@@ -9,7 +9,9 @@ from bench.records import ResultRecord, slug
 def mirror(record: ResultRecord, mode: str, folder: Path | None = None) -> Path:
     """Write `record` as a wandb run, `offline` or `online`; returns the run's directory.
 
-    It lies under `folder`, by default $WANDB_DIR or the current directory, as wandb's own do. Project mtlbench, group the suite, job type the method, tags seed and status; one step per epoch.
+    It lies under `folder`, by default $WANDB_DIR or the current directory, as wandb's own do. The
+    project is mtlbench, the group the suite, the job type the method, the tags seed and status; curves
+    have one step per epoch.
     """
     import wandb
 

@@ -1,6 +1,7 @@
 """The whole model of a run: sharing, heads, constraints and weighting, from one seed."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,8 +90,8 @@ class MultiTaskModel(nn.Module):
         features = self.sharing(inputs, state)
         return {task: self.heads[task](feature) for task, feature in features.items()}
 
-    def parameter_groups(self, protocol: Protocol) -> list[dict[str, object]]:
-        """Optimiser groups with each role's rate and decay; `factor` is the rate over the protocol's."""
+    def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
+        """The optimiser's groups: parameters of one rate and one weight decay."""
         means = {id(mean) for mean in self.means}
         groups = [
             ParameterGroup([p for p in group.parameters if id(p) not in means], group.role, group.lr_factor)
@@ -103,14 +104,14 @@ class MultiTaskModel(nn.Module):
         ]
         trunk = protocol.trunk_lr / (len(self.tasks) if protocol.trunk_lr_rule == "mean" else 1)
         decay = {"trunk": protocol.trunk_weight_decay, "tower": 1.0, "coupling": 0.0}
+        alike: dict[tuple[float, float], list[Parameter]] = {}  # one call of the optimiser's kernel for each
+        for group in groups:
+            rate = protocol.lr * group.lr_factor * (trunk if group.role == "trunk" else 1.0)
+            alike.setdefault((rate, protocol.weight_decay * decay[group.role]), []).extend(group.parameters)
         return [
-            {
-                "params": group.parameters,
-                "lr": protocol.lr * group.lr_factor * (trunk if group.role == "trunk" else 1.0),
-                "weight_decay": protocol.weight_decay * decay[group.role],
-            }
-            for group in groups
-            if group.parameters
+            {"params": parameters, "lr": rate, "weight_decay": weight_decay}
+            for (rate, weight_decay), parameters in alike.items()
+            if parameters
         ]
 
     def matrices(self) -> Iterable[tuple[str, Tensor]]:

@@ -67,17 +67,21 @@ class MultiTaskModule(L.LightningModule):
         self.schedule = Schedule(protocol, tuple(model.sharing.phases()))
         self.state = TrainState(updates=protocol.updates, phase=self.schedule.phases[0].name)
         self.state.generator = torch.Generator().manual_seed(derive_seed(seed, "train"))
-        self.loss_sum: Tensor | float = 0.0
+        self.loss_sum = next(model.parameters()).new_zeros(len(model.tasks))
 
-    def configure_optimizers(self) -> Any:
-        groups = self.model.parameter_groups(self.protocol)
-        optimiser: torch.optim.Optimizer
-        if self.protocol.optimiser == "adam":
-            optimiser = torch.optim.Adam(groups, lr=self.protocol.lr, betas=self.protocol.betas, fused=True)
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes the hook that runs on the module, a dozen times an update, and nn.Module's setter is slow.
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
         else:
-            optimiser = torch.optim.SGD(groups, lr=self.protocol.lr, momentum=self.protocol.momentum, fused=True)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, self.schedule.factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+            super().__setattr__(name, value)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        groups = self.model.parameter_groups(self.protocol)
+        self.rates = [group["lr"] for group in groups]
+        if self.protocol.optimiser == "adam":
+            return torch.optim.Adam(groups, lr=self.protocol.lr, betas=self.protocol.betas, fused=True)
+        return torch.optim.SGD(groups, lr=self.protocol.lr, momentum=self.protocol.momentum, fused=True)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch  # the data set is on the device already
@@ -91,18 +95,20 @@ class MultiTaskModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         total, losses = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
-        self.loss_sum = self.loss_sum + losses
+        self.loss_sum.add_(losses)
         return total
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """The optimiser's own step, then the prox with that step's learning rate: a later hook sees the next one."""
-        rate = self.protocol.lr * self.schedule.factor(self.state.step)
+        """Set this update's learning rates, step, then apply the prox with the same rate."""
+        factor = self.schedule.factor(self.state.step)
+        for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         self.state.step += 1
         for held in self.model.held:
             if not held.constraint.in_loss:
-                held.apply_prox(rate)
+                held.apply_prox(self.protocol.lr * factor)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()

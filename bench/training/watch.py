@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from bench.core.data import Dataset
@@ -52,9 +51,9 @@ class Watch(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         module = self.module
-        losses = (torch.as_tensor(module.loss_sum) / module.protocol.steps_per_epoch).tolist()  # waits for the device
+        losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()  # waits for the device
         self.seconds += time.perf_counter() - self._began
-        module.loss_sum = 0.0
+        module.loss_sum.zero_()
         epoch = len(self._train) + 1
         if not all(math.isfinite(loss) for loss in losses):
             bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))

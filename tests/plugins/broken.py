@@ -1,0 +1,52 @@
+"""Sharings that go wrong in training, for the tests of the engine."""
+
+import os
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from bench.api import Blueprint, Sharing, TrainState, register, run_stages
+
+
+class Plain(Sharing):
+    """A trunk for all tasks."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__()
+        self.trunk: nn.ModuleList = blueprint.backbone()
+        self.output_shape = self.trunk[-1].output_shape  # type: ignore[assignment]
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        return {task: self.spoil(run_stages(list(self.trunk), x), state) for task, x in inputs.items()}
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        """What goes wrong."""
+        return features
+
+
+@register("turns_nan")
+class TurnsNan(Plain):
+    """Features become NaN after three updates."""
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        return features * float("nan") if state.step > 3 else features
+
+
+@register("raises")
+class Raises(Plain):
+    """Raises an error that names a file by its whole path."""
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        if state.step > 3:
+            raise RuntimeError("cannot read /home/somebody/secret/weights.bin")
+        return features
+
+
+@register("dies")
+class Dies(Plain):
+    """Ends its process, as the system does when memory runs out."""
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        if state.step > 3:
+            os._exit(9)
+        return features

@@ -1,0 +1,29 @@
+"""Keeps the tables of README.md equal to the committed records: `python -m leaderboard.readme README.md`."""
+
+import re
+import sys
+from pathlib import Path
+
+from leaderboard.board import load_board
+from leaderboard.compare import COMMITTED
+from leaderboard.files import write_whole
+from leaderboard.render import render
+from leaderboard.store import Store, StoreContents
+from leaderboard.table import rows
+
+BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill(text: str, contents: StoreContents) -> str:
+    """`text` with every block `<!-- table: NAME --> ... <!-- end -->` holding that table in Markdown."""
+
+    def block(match: re.Match[str]) -> str:
+        table = render(rows(load_board(match[2]), contents), "md")
+        return f"{match[1]}{table.rstrip()}\n{match[3]}"
+
+    return BLOCK.sub(block, text)
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    write_whole(page, fill(page.read_text(encoding="utf-8"), Store(COMMITTED).read()))

@@ -1,0 +1,22 @@
+"""The README's tables are what the command beside them prints."""
+
+from pathlib import Path
+
+from leaderboard.compare import COMMITTED
+from leaderboard.readme import BLOCK, fill
+from leaderboard.store import Store
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_tables_are_those_of_the_committed_records():
+    text = README.read_text(encoding="utf-8")
+    assert [match[2] for match in BLOCK.finditer(text)] == ["multimnist", "multidigits"]
+    assert fill(text, Store(COMMITTED).read()) == text
+
+
+def test_committed_records_are_sound_and_complete_enough_to_show():
+    contents = Store(COMMITTED).read()
+    assert contents.problems == []
+    assert {record.status for record in contents.records} == {"done"}
+    assert all(record.spec.overrides == {} for record in contents.records)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 
 from bench.cli import options
 
@@ -21,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print ratios with their spread."""
-    from bench.training.perf import measure
+    from bench.training.perf import layouts, measure
 
     results = measure(options.data_dir(arguments.data_dir), arguments.all, arguments.rounds)
     if arguments.json:
@@ -35,12 +36,19 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_column(heading, justify="left" if heading in ("suite", "method") else "right")
     for row in results:
         table.add_row(
-            row["suite"],
+            row["suite"].partition(":")[0],
             row["method"],
             f"{row['bare_ms']:.3f}",
             f"{row['harness_ms']:.3f}",
             f"{row['harness_ms'] - row['bare_ms']:+.3f}",
             f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]",
         )
-    Console().print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    for row in layouts(options.data_dir(arguments.data_dir), arguments.rounds):
+        console.print(
+            f"channels_last on {row['suite']}: {row['channels_last_ms']:.2f} ms instead of {row['contiguous_ms']:.2f}, "
+            f"ratio {row['ratio']:.3f}",
+            highlight=False,
+        )
     return 0

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bench.training.fit import Run, train
 from bench.training.module import Batches
 from bench.training.watch import Watch
 
+LAYOUTS = ("channels_last", "contiguous")
 SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100}  # updates per block
 
 
@@ -32,32 +34,56 @@ def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[s
     return found
 
 
+def layouts(data_dir: Path, rounds: int = 9) -> list[dict[str, Any]]:
+    """What channels-last memory saves a bare update of `hard`: one row per suite of images."""
+    torch.set_num_threads(1)
+    found = []
+    for suite in ("multimnist", "multidigits"):
+        try:
+            last, plain = (_prepare(suite, "hard", data_dir, SUITES[suite], layout) for layout in LAYOUTS)
+        except DataMissing:
+            continue
+        times = alternate(lambda run=plain: _bare(*run()), lambda run=last: _bare(*run()), rounds)  # type: ignore[misc]
+        found.append({"suite": suite, "contiguous_ms": times[0], "channels_last_ms": times[1], "ratio": times[2]})
+    return found
+
+
 def compare(suite_text: str, method: str, data_dir: Path, updates: int, rounds: int) -> dict[str, Any]:
     """Bare and harness blocks of `updates` in turn; medians over the rounds, quartiles of the ratio."""
-    settings = {"epochs": "1", "steps_per_epoch": str(updates)}
-    [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
-    _, suite = parse_suite(spec.suite, data_dir)
-    bare, harness = [], []
-    rows: Dataset | None = None
-    for number in range(rounds + 1):
-        runs = [Run(spec, suite, Method.parse(spec.method)) for _ in range(2)]
-        rows = rows or runs[0].data("train")
-        ours = _harness(runs[0], rows)
-        theirs = _bare(runs[1], rows)
-        if number:  # the first round warms caches up
-            bare.append(theirs)
-            harness.append(ours)
-    ratios = [h / b for h, b in zip(harness, bare, strict=True)]
-    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
+    fresh = _prepare(suite_text, method, data_dir, updates)
+    run, _ = fresh()
+    bare, harness, ratio, low, high = alternate(lambda: _bare(*fresh()), lambda: _harness(*fresh()), rounds)
     return {
-        "suite": spec.suite,
-        "method": Method.parse(spec.method).short,
-        "bare_ms": statistics.median(bare),
-        "harness_ms": statistics.median(harness),
-        "ratio": statistics.median(ratios),
+        "suite": run.spec.suite,
+        "method": Method.parse(run.spec.method).short,
+        "bare_ms": bare,
+        "harness_ms": harness,
+        "ratio": ratio,
         "ratio_low": low,
         "ratio_high": high,
     }
+
+
+def alternate(first: Callable[[], float], second: Callable[[], float], rounds: int) -> tuple[float, ...]:
+    """Both in turn, the order swapped each round: medians, and median and quartiles of second / first by round."""
+    pairs = []
+    for number in range(rounds + 1):
+        pair = (first(), second()) if number % 2 else (second(), first())[::-1]
+        pairs += [pair] if number else []  # the first round warms caches up
+    ratios = [b / a for a, b in pairs]
+    low, middle, high = statistics.quantiles(ratios, n=4) if rounds > 1 else ratios * 3
+    return (*(statistics.median(column) for column in zip(*pairs, strict=True)), middle, low, high)
+
+
+def _prepare(
+    suite_text: str, method: str, data_dir: Path, updates: int, layout: str | None = None
+) -> Callable[[], tuple[Run, Dataset]]:
+    """A function that gives a fresh run each time, with the training rows, which are read once."""
+    settings = {"epochs": "1", "steps_per_epoch": str(updates)} | ({"memory_format": layout} if layout else {})
+    [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
+    _, suite = parse_suite(spec.suite, data_dir)
+    rows = Run(spec, suite, Method.parse(spec.method)).data("train")
+    return lambda: (Run(spec, suite, Method.parse(spec.method)), rows)
 
 
 def _harness(run: Run, rows: Dataset) -> float:

@@ -29,10 +29,15 @@ def train_run(run: Run) -> MultiTaskModel:
     return run.model
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """The models are tiny: a second thread only waits for the first."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def trained() -> Trained:
     """trained(method, suite, **settings) -> the model after training; the same arguments train once."""
-    torch.set_num_threads(1)
     kept: dict[tuple[object, ...], MultiTaskModel] = {}
 
     def get(method: str, suite: str = "synthetic:tasks=3", **settings: str) -> MultiTaskModel:

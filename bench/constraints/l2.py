@@ -1,7 +1,7 @@
 """Squared distance of the copies to their mean: the dial from single-task to hard sharing."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
@@ -28,6 +28,12 @@ class L2(Constraint):
         sgd diverges for lr v > 1/2, adam rescales it. `offset` writes w_t = mean + v_t with the mean a
         parameter of its own and shrinks v_t, so that the tied limit is `hard` under any optimiser.
     """
+
+    limits: ClassVar = {
+        "halflife=inf": "single_task",
+        "form=penalty,strength=0": "single_task",
+        "form=offset,halflife=0": "hard",
+    }
 
     def __init__(
         self,

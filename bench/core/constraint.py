@@ -1,6 +1,7 @@
 """Constraint: what holds the copies of a parameter together."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,11 +26,15 @@ class Constraint(nn.Module, ABC):
     W has shape (*parameter.shape, T), tasks last. `in_loss` says that `value` is added to the loss;
     otherwise `prox` is applied inside the optimiser step. `offset` asks for copies written as a shared
     mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t.
+
+    `limits` claims, options -> method, what `soft` with this constraint equals exactly under SGD without
+    momentum and decay, as in {"strength=0": "single_task"}; `mtlbench check` holds it to that.
     """
 
     in_loss: bool = False
     offset: bool = False
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
+    limits: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, coupled: Coupled) -> None:
         super().__init__()

@@ -64,10 +64,14 @@ class Sharing(nn.Module, ABC):
     The keyword-only parameters of a constructor are the method's options: their annotations are the
     schema. The first parameter is the Blueprint. A sharing sets `output_shape`, the shape of one row of
     features, and raises ValueError with one sentence where an option does not fit the suite.
+
+    `limits` claims, options -> method, what it equals exactly under SGD without momentum and decay, as
+    in {"own=1,rate=0": "single_task"}; `mtlbench check` holds it to that.
     """
 
     separate: bool = False  # tasks are separate models: each keeps its own best epoch, weights stay 1
     needs_constraint: ClassVar[bool] = False
+    limits: ClassVar[Mapping[str, str]] = {}
     output_shape: tuple[int, ...]
 
     @abstractmethod

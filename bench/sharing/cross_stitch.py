@@ -1,7 +1,7 @@
 """Cross-stitch networks: towers that read each other's features through a learned T x T unit per stage."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,12 @@ class CrossStitch(Sharing):
     init: towers start `tied` (copies of one) or `independent`.
     warm: share of the budget in which the towers train alone before they are stitched, in [0, 1).
     """
+
+    limits: ClassVar = {
+        "own=1,rate=0": "single_task",
+        "own=1,per=channel,rate=0": "single_task",
+        "cross=0,rows=normalised": "single_task",
+    }
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Hard sharing: one trunk for all tasks up to a split, towers of their own above it."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import Parameter
@@ -51,6 +51,8 @@ class Hard(Trunk):
     split: number of stages in the trunk, from 0 (`single_task` exactly) to all of them (the default,
         written `none`; only the heads are the tasks' own).
     """
+
+    limits: ClassVar = {"split=0": "single_task"}
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(0)] = None) -> None:
         super().__init__(blueprint, 1.0, split)

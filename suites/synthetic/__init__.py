@@ -1,5 +1,6 @@
 """Regression tasks with a dial for relatedness and a known Bayes error."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,6 +27,30 @@ from bench.backbones.mlp import mlp
 
 DIMENSION, TERMS = 20, 5
 FORM = "y_t = w_t.x + sum_i sin(a_i w_t.x + b_i) + noise; w_t = sqrt(relatedness) u_0 + sqrt(1 - relatedness) u_t"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The functions behind the labels: w_t (T, d), and a_i, b_i of the sine terms."""
+
+    weights: np.ndarray
+    frequency: np.ndarray
+    shift: np.ndarray
+
+    @classmethod
+    def draw(cls, seed: int, tasks: int, relatedness: float) -> "Truth":
+        """The functions of `seed`, the same for every split."""
+        generator = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed)))
+        common = generator.standard_normal(DIMENSION)
+        own = generator.standard_normal((tasks, DIMENSION))
+        weights = (np.sqrt(relatedness) * common + np.sqrt(1 - relatedness) * own) / np.sqrt(DIMENSION)
+        return cls(weights, generator.uniform(1, 3, TERMS), generator.uniform(0, 2 * np.pi, TERMS))
+
+    def labels(self, x: np.ndarray, task: int) -> np.ndarray:
+        """w_t.x + sum_i sin(a_i w_t.x + b_i) for rows `x` (n, d): labels (n,) without noise."""
+        z = x @ self.weights[task]
+        labels: np.ndarray = z + np.sin(self.frequency * z[:, None] + self.shift).sum(axis=1)
+        return labels
 
 
 def _loss(prediction: Tensor, target: Tensor) -> Tensor:
@@ -89,6 +114,10 @@ class Synthetic(Suite):
         """The expected error that no predictor is below."""
         return self.noise
 
+    def truth(self, seed: int) -> Truth:
+        """The functions behind the labels of `seed`."""
+        return Truth.draw(seed, len(self.names), self.relatedness)
+
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         return mlp(DIMENSION, (64, 64), width)
 
@@ -103,12 +132,8 @@ class Synthetic(Suite):
 
 @cache
 def _draw(split: str, seed: int, tasks: int, relatedness: float, noise: float, own: bool, rows: int) -> Dataset:
-    """One split of the problem of `seed`; the functions depend on the seed alone."""
-    problem = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed)))
-    common = problem.standard_normal(DIMENSION)
-    weights = np.sqrt(relatedness) * common + np.sqrt(1 - relatedness) * problem.standard_normal((tasks, DIMENSION))
-    weights /= np.sqrt(DIMENSION)
-    frequency, shift = problem.uniform(1, 3, TERMS), problem.uniform(0, 2 * np.pi, TERMS)
+    """One split of the problem of `seed`."""
+    truth = Truth.draw(seed, tasks, relatedness)
     sample = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed, split)))
 
     def draw_inputs() -> Tensor:
@@ -118,8 +143,7 @@ def _draw(split: str, seed: int, tasks: int, relatedness: float, noise: float, o
     inputs, targets = {}, {}
     for t in range(tasks):
         x = draw_inputs() if own and t else shared
-        z = x.double().numpy() @ weights[t]
-        y = z + np.sin(frequency * z[:, None] + shift).sum(axis=1) + noise * sample.standard_normal(rows)
+        y = truth.labels(x.double().numpy(), t) + noise * sample.standard_normal(rows)
         inputs[f"task{t:02d}"] = x
         targets[f"task{t:02d}"] = torch.from_numpy(y).float().unsqueeze(1)
     return Dataset(inputs, targets)

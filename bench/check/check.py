@@ -1,0 +1,29 @@
+"""From a kind and a name to the outcomes of its rules."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.check import constraint, sharing, suite, weighting
+from bench.check.outcome import Outcome
+from bench.records import Call
+from bench.registry import Entry, choose
+
+_CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[Outcome]]] = {
+    "sharing": lambda entry, _: sharing.check(entry),
+    "constraint": lambda entry, _: constraint.check(entry),
+    "weighting": lambda entry, _: weighting.check(entry),
+    "suite": suite.check,
+}
+
+
+def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[Outcome]:
+    """Every rule on what is registered as `name`; a suite's data is looked for in `data_dir`.
+
+    Raises UsageError with the nearest names where there is none.
+    """
+    yield from check_entry(choose(kind, Call(name)).entry, data_dir)
+
+
+def check_entry(entry: Entry, data_dir: Path | None = None) -> Iterator[Outcome]:
+    """Every rule on a class, registered or not."""
+    yield from _CHECKS[entry.kind](entry, data_dir)

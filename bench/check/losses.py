@@ -1,0 +1,61 @@
+"""A few steps of training as a weighting sees them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.check.options import defaults
+from bench.core.state import StepState, TrainState
+from bench.core.weighting import Weighting
+from bench.registry import Entry
+
+TASKS = (2, 1, 5)
+STEPS = 3
+
+
+class WeightingCase:
+    """A weighting of 1, 2 and 5 tasks."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    def build(
+        self, tasks: int, values: Mapping[str, Any] | None = None, dtype: torch.dtype = torch.float64
+    ) -> Weighting:
+        """An instance, with the defaults where `values` is not given."""
+        names = [f"task{t:02d}" for t in range(tasks)]
+        weighting: Weighting = self.entry.cls(names, **(defaults(self.entry) if values is None else values))
+        return weighting.to(dtype)
+
+
+def losses_of(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Losses that fall from step to step, each at its own rate."""
+    return torch.tensor([(1.0 + t) * 0.9 ** (step * (t + 1)) for t in range(tasks)], dtype=dtype, requires_grad=True)
+
+
+def moment(step: int) -> TrainState:
+    """A step of a run of ten updates."""
+    return TrainState(step, 10, "train", torch.Generator().manual_seed(step))
+
+
+def total_of(weighting: Weighting, losses: Tensor, step: int = 0) -> tuple[Tensor, Tensor]:
+    """(weights, total) of one step, as training adds them up."""
+    weights = weighting(StepState(losses, moment(step)))
+    return weights, weights @ losses + weighting.regulariser()
+
+
+def weights_of(weighting: Weighting, tasks: int, steps: range = range(STEPS)) -> list[Tensor]:
+    """The weights of a few steps, in which the parameters of the weighting train as well."""
+    found = []
+    for step in steps:
+        weights, total = total_of(weighting, losses_of(tasks, step), step)
+        torch.autograd.backward(total)
+        with torch.no_grad():
+            for parameter in weighting.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(0.1 * parameter.grad)
+                parameter.grad = None
+        found.append(weights.detach().clone())
+    return found

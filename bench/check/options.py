@@ -1,0 +1,85 @@
+"""What every kind has: a docstring, and options that are a text on the command line."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, get_args, get_origin
+
+from bench.check.outcome import expect
+from bench.errors import UsageError
+from bench.records import parse_call
+from bench.registry import Choice, Entry
+from bench.schema import fill, write
+
+
+class HasEntry(Protocol):
+    """What a case of any kind holds."""
+
+    entry: Entry
+
+
+def defaults(entry: Entry) -> dict[str, Any]:
+    """Every option at its default."""
+    return {name: option.default for name, option in entry.options.items()}
+
+
+def forms(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(text, values): the defaults, then each other choice of the options that name their choices."""
+    yield entry.name, defaults(entry)
+    for name, option in entry.options.items():
+        kind = option.annotation
+        choices = get_args(kind) if get_origin(kind) is Literal else (True, False) if kind is bool else ()
+        for choice in choices:
+            if choice != option.default:
+                replaced = {option.replaces: None} if option.replaces else {}
+                yield f"{entry.name}:{name}={write(choice)}", defaults(entry) | replaced | {name: choice}
+
+
+def sentence(text: object) -> bool:
+    """Whether `text` is something to print: one line that ends in a full stop."""
+    return isinstance(text, str) and text.strip() != "" and "\n" not in text and text.endswith(".")
+
+
+def documented(case: HasEntry) -> None:
+    """A docstring of the class's own: a sentence of what it is, and a line `name: ...` for each option."""
+    text = inspect.cleandoc(case.entry.cls.__doc__ or "")
+    first = text.split("\n\n")[0].strip()
+    expect(
+        first.endswith((".", ":", "?", "!")) and len(first.split()) > 2,
+        f"The class should have a docstring that begins with a sentence on what it does. Found {first or 'none'!r}; "
+        "add one, with the equation and the source.",
+    )
+    for name in case.entry.options:
+        expect(
+            re.search(rf"(?m)^[\w`, ]*\b{name}\b[^:\n]*:", text),
+            f"The docstring should describe the option `{name}`. Found no line that begins with `{name}:`; "
+            "add it, with what the option does and its range.",
+        )
+
+
+def options(case: HasEntry) -> None:
+    """Defaults are legal values, and the canonical text reads back as the same values."""
+    entry = case.entry
+    for name, option in entry.options.items():
+        text = write(option.default)
+        try:
+            value = option.parse(entry.name, text)
+        except UsageError as error:
+            expect(
+                False,
+                f"The default of `{name}` should be one of its legal values. Found `{text}`, which is refused "
+                f"({error}) Change the default or the annotation.",
+            )
+        expect(
+            value == option.default and type(value) is type(option.default),
+            f"The default of `{name}` should read back from its text `{text}`. Found {value!r} for "
+            f"{option.default!r}; make the default of the annotated type.",
+        )
+    for text, values in forms(entry):
+        canonical = Choice(entry, values).canonical
+        again = fill(entry.name, entry.options, parse_call(canonical).options)
+        expect(
+            again == values,
+            f"`{text}` should read back from its canonical text `{canonical}`. Found {again}; keep option values "
+            "free of `,`, `=`, `+` and `@`.",
+        )

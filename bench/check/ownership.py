@@ -1,0 +1,153 @@
+"""The contract of a Sharing: whose every parameter is, and where it starts."""
+
+import math
+from collections import Counter
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from bench.check.outcome import Skipped, expect
+from bench.check.trial import SharingCase, moments, trained
+from bench.core.sharing import Blueprint
+
+ROLES = ("trunk", "tower", "coupling")
+COPIES = 8  # backbones of one seed among which a starting weight is looked for
+
+
+def gradients(case: SharingCase) -> None:
+    """The losses of all tasks reach every parameter, in some phase."""
+    for at, sharing in case.each():
+        for state in moments(sharing):
+            total = trained(sharing, at.rows(), state)
+            if total.requires_grad:
+                torch.autograd.backward(total)
+        missed = [name for name, p in sharing.named_parameters() if p.requires_grad and p.grad is None]
+        expect(
+            not missed,
+            f"The losses should reach every parameter. Found no gradient for {missed[:5]} on `{at.text}`; use them in "
+            "`forward`, or make them buffers.",
+        )
+
+
+def regulariser(case: SharingCase) -> None:
+    """A number or a 0-dimensional tensor, finite."""
+    for at, sharing in case.each():
+        term = torch.as_tensor(sharing.regulariser())
+        expect(
+            term.dim() == 0 and bool(term.isfinite()),
+            f"`regulariser` should be a finite number, or a 0-dimensional tensor. Found shape {tuple(term.shape)} on "
+            f"`{at.text}`; sum its terms.",
+        )
+
+
+def separate(case: SharingCase) -> None:
+    """Tasks that are separate models have no parameter in common."""
+    for at in case.shared():
+        sharing = case.build(at)
+        if not sharing.separate:
+            raise Skipped("the tasks are not separate models.")
+        parameters = dict(sharing.named_parameters())
+        features = sharing(at.rows(), moments(sharing)[-1])
+        owners: Counter[str] = Counter()
+        for feature in features.values():
+            grads = torch.autograd.grad(feature.sum(), [*parameters.values()], retain_graph=True, allow_unused=True)
+            owners.update(name for name, grad in zip(parameters, grads, strict=True) if grad is not None)
+        common = [name for name, count in owners.items() if count > 1]
+        expect(
+            not common,
+            "With `separate = True` each task should have parameters of its own. Found several tasks at "
+            f"{common[:5]} on `{at.text}`; leave `separate` False.",
+        )
+
+
+def coupled(case: SharingCase) -> None:
+    """The T aligned copies of each coupled parameter, of one shape, all of them in the module."""
+    for at, sharing in case.each():
+        tasks, own = len(at.suite.tasks), {id(p) for p in sharing.parameters()}
+        groups = sharing.coupled()
+        expect(
+            groups or not sharing.needs_constraint,
+            "A sharing that needs a constraint should name copies for it in `coupled`. Found none; return "
+            "`aligned(self.towers)`.",
+        )
+        for name, copies in groups.items():
+            expect(
+                len(copies) == len({id(copy) for copy in copies}) == tasks,
+                f"`coupled` should hold one parameter per task, {tasks} different ones. Found {len(copies)} of them, "
+                f"{len({id(copy) for copy in copies})} different, for `{name}` on `{at.text}`; return "
+                "`aligned(self.towers)`.",
+            )
+            expect(
+                all(isinstance(copy, Parameter) and id(copy) in own for copy in copies),
+                f"The copies of `{name}` should be parameters of the module. Found one that is not; register it, "
+                "in an nn.ModuleList for example.",
+            )
+            expect(
+                len({copy.shape for copy in copies}) == 1,
+                f"The copies of `{name}` should have one shape. Found {sorted({tuple(c.shape) for c in copies})}; "
+                "couple only what is aligned.",
+            )
+
+
+def parameter_groups(case: SharingCase) -> None:
+    """Every parameter in one group, in a role the protocol knows."""
+    for at, sharing in case.each():
+        names = {id(p): name for name, p in sharing.named_parameters()}
+        learning = {id(p) for p in sharing.parameters() if p.requires_grad}
+        for optimiser in ("sgd", "adam"):
+            groups = sharing.parameter_groups(optimiser)
+            counts = Counter(id(p) for group in groups for p in group.parameters)
+            wrong = [names.get(key, "a foreign one") for key, count in counts.items() if count > 1 or key not in names]
+            wrong += [names[key] for key in learning - counts.keys()]
+            expect(
+                not wrong,
+                f"`parameter_groups` should hold every parameter exactly once. Found it otherwise for {wrong[:5]} "
+                f"under {optimiser} on `{at.text}`; list each in one group.",
+            )
+            odd = [(group.role, group.lr_factor) for group in groups if group.role not in ROLES]
+            odd += [(g.role, g.lr_factor) for g in groups if not (math.isfinite(g.lr_factor) and g.lr_factor >= 0)]
+            expect(
+                not odd,
+                f"A group should have a role among {', '.join(ROLES)} and a finite factor >= 0. Found {odd}; choose "
+                "one of them.",
+            )
+
+
+def matrices(case: SharingCase) -> None:
+    """What is stored about sharing is finite and detached."""
+    for at, sharing in case.each():
+        for name, matrix in sharing.matrices().items():
+            expect(
+                isinstance(matrix, Tensor) and not matrix.requires_grad and bool(matrix.isfinite().all()),
+                f"`matrices` should hold finite tensors without a gradient. Found `{name}` otherwise on `{at.text}`; "
+                "return it with `.detach()`.",
+            )
+
+
+def paired_start(case: SharingCase) -> None:
+    """Whole backbones of the plain shapes start from the weights of `single_task` of the same seed."""
+    matched = 0
+    for at, sharing in case.each():
+        blueprint = Blueprint(at.suite, 0)
+        plain = [dict(blueprint.backbone(copy=copy).double().named_parameters()) for copy in range(COPIES)]
+        first, *_ = plain[0]
+        own = dict(sharing.named_parameters())
+        for name in own:
+            prefix = name.removesuffix(first)
+            if not name.endswith(f".{first}") or any(
+                prefix + key not in own or own[prefix + key].shape != weight.shape for key, weight in plain[0].items()
+            ):
+                continue
+            matched += 1
+            expect(
+                any(all(torch.equal(own[prefix + key], copy[key]) for key in copy) for copy in plain),
+                f"`{prefix[:-1]}` should start as in `single_task` with the same seed, so that methods differ by what "
+                f"they share. Found other weights on `{at.text}`; take it from `blueprint.backbone()` or "
+                "`blueprint.towers()`.",
+            )
+    if not matched:
+        raise Skipped("no part of the module has the names and shapes of the backbone.")
+
+
+OWNERSHIP = (gradients, regulariser, separate, coupled, parameter_groups, matrices, paired_start)

@@ -1,0 +1,79 @@
+"""The contract of a Constraint: an exact prox."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bench.check.copies import ConstraintCase, Trial, answers, draw
+from bench.check.outcome import Skipped, expect, trying
+from bench.core.constraint import Constraint
+
+STEPS = (0.1, 10.0)
+
+
+def _stepped(case: ConstraintCase) -> Iterator[tuple[Trial, Constraint]]:
+    """The trials whose prox is applied; Skipped where there is none, since the penalty is part of the loss."""
+    count = 0
+    for trial, constraint in case.each():
+        if not constraint.in_loss:
+            count += 1
+            yield trial, constraint
+    if not count:
+        raise Skipped("the penalty is part of the loss, and has no prox.")
+
+
+def prox_at_step_0(case: ConstraintCase) -> None:
+    """A step of 0 leaves the copies where they are, in their shape and type."""
+    for trial, constraint in _stepped(case):
+        with trying(f"`prox` with {trial.where}, where `in_loss` is False,"):
+            result = constraint.prox(trial.W, 0.0)
+        expect(
+            result.shape == trial.W.shape and result.dtype == trial.W.dtype and torch.allclose(result, trial.W),
+            f"`prox` with step 0 should return W. Found something else with {trial.where}; the step multiplies the "
+            "penalty.",
+        )
+
+
+def _rivals(constraint: Constraint, W: Tensor, best: Tensor, step: float) -> Iterator[Tensor]:
+    """Points that should not be better than the prox: downhill, towards W, the mean and zero, and at random."""
+    point = best.clone().requires_grad_()
+    [slope] = torch.autograd.grad(step * constraint.value(point) + (point - W).square().sum() / 2, point)
+    directions = [-slope, W - best, best.mean(dim=-1, keepdim=True) - best, -best]
+    directions += [draw(tuple(W.shape), seed) for seed in (1, 2, 3)]
+    for direction in directions:
+        for size in (1.0, 0.1, 1e-2, 1e-4):
+            yield best + size * direction
+            yield best - size * direction
+
+
+def prox_is_the_minimum(case: ConstraintCase) -> None:
+    """prox(W, step) minimises step * value(V) + |V - W|^2 / 2, before and after a refresh: no other V does better."""
+    for trial, constraint in _stepped(case):
+        for refreshed in (False, True) if constraint.refresh_every else (False,):
+            if refreshed:
+                constraint.refresh(trial.W)
+            for step in STEPS:
+                best = constraint.prox(trial.W, step)
+                costs = [
+                    float((step * constraint.value(V) + (V - trial.W).square().sum() / 2).detach())
+                    for V in (best, *_rivals(constraint, trial.W, best, step))
+                ]
+                margin = costs[0] - min(costs)
+                expect(
+                    margin <= 1e-9 * (1 + abs(costs[0])),
+                    "`prox` should minimise step * value(V) + |V - W|^2 / 2. Found a point nearby that is better by "
+                    f"{margin:.2g} with {trial.where}, step {step}; check the factors, or set `in_loss` where there "
+                    "is no exact prox.",
+                )
+
+
+def symmetry(case: ConstraintCase) -> str | None:
+    """Relabelling the tasks relabels the prox and keeps the value; a note where it does not."""
+    for trial, constraint in case.each():
+        order = torch.arange(trial.tasks - 1, -1, -1)
+        ours, turned = answers(constraint, trial.W), answers(constraint, trial.W[..., order])
+        ours = {name: answer[..., order] if answer.dim() else answer for name, answer in ours.items()}
+        if not all(torch.allclose(ours[name], turned[name]) for name in ours):
+            return f"Note: the order of the tasks matters with {trial.where}; it should with a given graph only."
+    return None

@@ -1,0 +1,117 @@
+"""The contract of a Suite: how backbone, heads, losses and metrics take its rows."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.check.options import defaults
+from bench.check.outcome import Absent, expect, trying
+from bench.core.data import Dataset
+from bench.core.suite import Suite
+from bench.errors import DataMissing
+from bench.registry import Entry
+from bench.scores import primary_error, score
+
+FEW = 8  # rows for backbone, heads, losses and metrics
+
+
+class SuiteCase:
+    """A suite with its default options, and its splits once they were read."""
+
+    def __init__(self, entry: Entry, data_dir: Path | None) -> None:
+        self.entry, self.data_dir = entry, data_dir
+        self.splits: dict[str, Dataset] = {}
+
+    def build(self, data_dir: Path | None, values: Mapping[str, Any] | None = None) -> Suite:
+        """An instance, with the defaults where `values` is not given."""
+        suite: Suite = self.entry.cls(data_dir, **(defaults(self.entry) if values is None else values))
+        return suite
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The suite whose rows are looked at."""
+        return self.build(self.data_dir)
+
+    def predictions(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        """(task, predictions, targets) on the first rows, in float64, from an untrained tower."""
+        inputs, targets = self.splits["train"].take([torch.arange(FEW)] * len(self.splits["train"].groups))
+        stages = self.suite.backbone().double()
+        for task in self.suite.tasks:
+            features = inputs[task.name].double()
+            for stage in stages:
+                features = stage(features)
+            head = task.head(stages[-1].output_shape).double()  # type: ignore[arg-type]
+            target = targets[task.name]
+            yield task, head(features), target.double() if target.is_floating_point() else target
+
+
+def data(case: SuiteCase) -> None:
+    """The data is there and can be read; without it, the rules on rows are left out."""
+    names: list[Any] = list(case.suite.protocol.splits)
+    with trying("Reading the data"):
+        try:
+            case.suite.checksums()
+            case.splits = {name: case.suite.dataset(name, 0) for name in names}
+        except DataMissing as missing:
+            raise Absent(f"{missing} The rules on rows were not run.") from missing
+
+
+def stages(case: SuiteCase) -> None:
+    """Every stage of the backbone answers in its `output_shape`, wide ones too."""
+    inputs = case.splits["train"].groups[0][0][:FEW]
+    for width in (1.0, 1.5):
+        x = inputs
+        for number, stage in enumerate(case.suite.backbone(width)):
+            with trying(f"Stage {number} of the backbone of width {width:g} on the suite's inputs"):
+                x = stage(x)
+            expect(
+                x.shape[1:] == stage.output_shape,
+                f"`output_shape` of stage {number} should be what it returns, {tuple(x.shape[1:])} at width {width:g}. "
+                f"Found {stage.output_shape}; correct it.",
+            )
+
+
+def losses(case: SuiteCase) -> None:
+    """Heads and losses give a finite 0-dimensional mean over rows, with a gradient."""
+    for task, prediction, target in case.predictions():
+        with trying(f"The loss of `{task.name}`"):
+            loss = task.loss(prediction, target)
+            twice = task.loss(torch.cat([prediction, prediction]), torch.cat([target, target])).detach()
+        expect(
+            loss.dim() == 0 and bool(loss.isfinite()) and loss.requires_grad,
+            f"The loss of `{task.name}` should be one finite number with a gradient. Found {loss}; take the mean.",
+        )
+        expect(
+            torch.allclose(loss.detach(), twice, rtol=1e-9),
+            f"The loss of `{task.name}` should be a mean over valid elements, the same for a batch twice over. Found "
+            f"{loss.detach():.6g} and {twice:.6g}; divide by the number of valid elements.",
+        )
+
+
+def metrics(case: SuiteCase) -> None:
+    """Statistics add up over batches, fit in a record, and give finite scores."""
+    for task, prediction, target in case.predictions():
+        states = []
+        for pieces in ((slice(None),), (slice(0, 3), slice(3, None))):
+            metric = task.metric()
+            for piece in pieces:
+                metric.update(prediction.detach()[piece], target[piece])
+            states.append(json.loads(json.dumps(metric.state(), allow_nan=False)))
+        kind = case.suite.protocol.metrics[task.name]
+        one, two = (score(kind, state) for state in states)
+        expect(
+            one.keys() == two.keys() and all(math.isclose(one[name], two[name], rel_tol=1e-9) for name in one),
+            f"The statistics of `{task.name}` should add up over batches. Found {one} in one batch and {two} in two; "
+            "accumulate sums and counts in `update`.",
+        )
+        error = primary_error(kind, states[0])
+        expect(
+            math.isfinite(error) and error > 0,
+            f"The error of `{task.name}` should be finite and positive. Found {error}; see its kind in bench.scores.",
+        )

@@ -1,0 +1,113 @@
+"""The contract of a Suite: splits that are what the protocol says, repeat, and have no row in common."""
+
+import hashlib
+import random
+import sys
+
+import numpy as np
+import torch
+
+from bench.check.outcome import expect
+from bench.check.rows import SuiteCase
+from bench.core.data import Dataset
+
+
+def shared_inputs(case: SuiteCase) -> None:
+    """Tasks that look at the same rows hold the very same tensor; `own_inputs` says that none do."""
+    for split, rows in case.splits.items():
+        groups, count = len(rows.groups), len(case.suite.tasks)
+        expect(
+            (groups == count) if case.suite.own_inputs else (groups < count or count == 1),
+            f"`own_inputs` should be true where every task has inputs of its own. Found {case.suite.own_inputs} with "
+            f"{groups} inputs for {count} tasks in `{split}`; set it, or give the tasks one tensor, as in "
+            "`dict.fromkeys(names, inputs)`.",
+        )
+        kinds = {str(x.dtype) for x in rows.inputs.values()}
+        expect(
+            kinds == {"torch.float32"},
+            f"Inputs should be float32. Found {sorted(kinds)} in `{split}`; convert them with `.float()`.",
+        )
+
+
+def splits(case: SuiteCase) -> None:
+    """As many rows as the protocol says, inputs and targets of every task, aligned."""
+    names = {task.name for task in case.suite.tasks}
+    for split, rows in case.splits.items():
+        expect(
+            rows.inputs.keys() == rows.targets.keys() == names,
+            f"`dataset` should hold inputs and targets of every task, {sorted(names)}. Found {sorted(rows.inputs)} and "
+            f"{sorted(rows.targets)} in `{split}`; use the names of the tasks.",
+        )
+        expect(
+            all(len(rows.inputs[task]) == len(rows.targets[task]) for task in names),
+            f"A task should have as many targets as inputs. Found another number in `{split}`; align them.",
+        )
+        expect(
+            rows.rows == case.suite.protocol.splits[split],
+            f"`protocol.splits` should give the rows over all inputs. Found {case.suite.protocol.splits[split]} for "
+            f"`{split}`, which has {rows.rows}; correct the protocol.",
+        )
+
+
+def _forget(module: str) -> None:
+    """Empty the caches of a suite's own modules, so that its data is made anew."""
+    for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+        for member in vars(sys.modules[name]).values():
+            if callable(getattr(member, "cache_clear", None)):
+                member.cache_clear()
+
+
+def repeats(case: SuiteCase) -> None:
+    """The same rows and checksums when they are made again, whatever was drawn before."""
+    before = case.suite.checksums()
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        torch.manual_seed(1)
+        np.random.seed(1)
+        random.seed(1)
+        _forget(case.entry.cls.__module__)
+        again = case.build(case.data_dir)
+        for split, rows in case.splits.items():
+            new = again.dataset(split, 0)  # type: ignore[arg-type]
+            expect(
+                all(torch.equal(rows.inputs[task], new.inputs[task]) for task in rows.inputs)
+                and all(torch.equal(rows.targets[task], new.targets[task]) for task in rows.targets),
+                f"`{split}` should be the same each time it is made with one seed. Found other rows; draw from a "
+                "generator with a seed of its own.",
+            )
+        expect(
+            again.checksums() == before and before,
+            "`checksums` should name the data, and repeat. Found none, or others when it was made again; hash the data "
+            "itself.",
+        )
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+def _hashes(rows: Dataset) -> list[bytes]:
+    """One hash per row and input: the input with the targets of all tasks that look at it."""
+    found = []
+    for number, (inputs, tasks) in enumerate(rows.groups):
+        parts = [inputs.contiguous().numpy(), *(rows.targets[task].contiguous().numpy() for task in tasks)]
+        for row in zip(*parts, strict=True):
+            text = b"".join(np.asarray(part).tobytes() for part in row)
+            found.append(hashlib.blake2b(text, digest_size=16, salt=number.to_bytes(8)).digest())
+    return found
+
+
+def disjoint(case: SuiteCase) -> None:
+    """No row is in two splits, beyond what repeated rows inside the training split lead to expect."""
+    hashes = {split: _hashes(rows) for split, rows in case.splits.items()}
+    for split in ("val", "test"):
+        for other in ("train", "val"):
+            if split == other or not {split, other} <= hashes.keys():
+                continue
+            known = set(hashes[other])
+            repeated = 1 - len(known) / len(hashes[other])
+            common = sum(row in known for row in hashes[split])
+            expect(
+                common <= 2 * repeated * len(hashes[split]),
+                f"Rows of `{split}` should not be in `{other}`. Found {common} of {len(hashes[split])} there, with "
+                f"{100 * repeated:.2g} % repeated inside `{other}`; split before rows are repeated or combined.",
+            )

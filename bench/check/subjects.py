@@ -1,0 +1,39 @@
+"""What a word on the command line stands for: a registered name, or a file that registers some."""
+
+from pathlib import Path
+
+from bench.check.outcome import found
+from bench.errors import UsageError, nearest
+from bench.registry import PACKAGES, entries, load_plugin
+
+
+def subjects(text: str) -> list[tuple[str, str]]:
+    """(kind, name) pairs: of every kind that has the name `text`, of `kind/name`, or of what a file registers.
+
+    Raises UsageError where nothing is found, with the nearest names.
+    """
+    kind, slash, rest = text.partition("/")
+    if text.endswith(".py") or (slash and kind not in PACKAGES):
+        return _registered_by(Path(text))
+    known = {kind: entries(kind) for kind in PACKAGES}
+    chosen = [(kind, rest)] if slash else [(kind, text) for kind in PACKAGES]
+    pairs = [(kind, name) for kind, name in chosen if name in known[kind]]
+    if not pairs:
+        names = known[kind] if slash else {name for names in known.values() for name in names}
+        what = kind if slash else "sharing, constraint, weighting or suite"
+        raise UsageError(f"There is no {what} `{rest or text}`; the nearest: {nearest(rest or text, names)}.")
+    return pairs
+
+
+def _registered_by(path: Path) -> list[tuple[str, str]]:
+    try:
+        pairs = load_plugin(path)
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"`{path}` should import without an error. {found(error)}.") from error
+    if not pairs:
+        raise UsageError(
+            f'`{path}` should register a class, with @register("its_name") from bench.api above it. Found none.'
+        )
+    return pairs

@@ -1,0 +1,142 @@
+"""The small problems a sharing is tried on, and what the rules need to try it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.check.options import defaults, sentence
+from bench.check.outcome import Skipped, expect, trying
+from bench.core.data import by_input
+from bench.core.sharing import Blueprint, Sharing
+from bench.core.state import TrainState
+from bench.core.suite import Suite
+from bench.plan import parse_suite
+from bench.registry import Entry
+
+ROWS = 6
+UPDATES = 100
+SUITES = (  # two, one and five tasks on linear stages, inputs of their own, convolutional stages
+    "synthetic:tasks=2,train=16",
+    "synthetic:tasks=1,train=16",
+    "synthetic:tasks=5,train=16",
+    "synthetic:inputs=own,tasks=2,train=16",
+    "synthetic:inputs=own,tasks=5,train=16",
+    "multidigits",
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A suite and a few of its rows; with inputs of their own, tasks have different numbers of them."""
+
+    text: str
+    suite: Suite
+    inputs: dict[str, Tensor]
+
+    def rows(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+        """The first `count` rows; tasks that share an input hold the very same tensor."""
+        groups = [(x[:count].to(dtype), tasks) for x, tasks in by_input(self.inputs)]
+        return {task: x for x, tasks in groups for task in tasks}
+
+
+@cache
+def setting(text: str) -> Setting:
+    """A setting, read once."""
+    _, suite = parse_suite(text)
+    groups = suite.dataset("train", 0).groups
+    inputs = {task: x for g, (whole, tasks) in enumerate(groups) for x in [whole[: ROWS + g]] for task in tasks}
+    return Setting(text, suite, {task.name: inputs[task.name] for task in suite.tasks})
+
+
+class SharingCase:
+    """A sharing on every setting that it does not refuse."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.settings: list[Setting] = []
+        self.refusals: dict[str, str] = {}
+
+    def build(
+        self,
+        at: Setting,
+        seed: int = 0,
+        values: Mapping[str, Any] | None = None,
+        suite: Suite | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> Sharing:
+        """An instance, with the defaults where `values` is not given."""
+        blueprint = Blueprint(suite or at.suite, seed)
+        sharing: Sharing = self.entry.cls(blueprint, **(defaults(self.entry) if values is None else values))
+        return sharing.to(dtype)
+
+    def offer(self, at: Setting) -> None:
+        """Build on a setting once; keep it, or the sentence of the refusal."""
+        with trying(f"Building on `{at.text}`"):
+            try:
+                reason = self.build(at).supports(at.suite)
+            except ValueError as error:  # an option's default that does not fit this backbone
+                if not sentence(str(error)):
+                    raise
+                reason = str(error)
+        expect(
+            reason is None or sentence(reason),
+            "`supports` should answer None, or one sentence that ends in a full stop. "
+            f"Found {reason!r} on `{at.text}`; say there what the suite would need.",
+        )
+        if reason is None:
+            self.settings.append(at)
+        else:
+            self.refusals[at.text] = reason
+
+    def each(self) -> Iterator[tuple[Setting, Sharing]]:
+        """Every setting with a fresh instance."""
+        for at in self.settings:
+            yield at, self.build(at)
+
+    def shared(self) -> list[Setting]:
+        """The settings with two tasks or more; Skipped where all of them are refused."""
+        several = [at for at in self.settings if len(at.suite.tasks) > 1]
+        if not several:
+            raise Skipped("every suite with two tasks or more is refused.")
+        return several
+
+
+def moments(sharing: Sharing, seed: int = 0) -> list[TrainState]:
+    """The first moment of every phase, with a generator of its own."""
+    starts, begin = [], 0.0
+    for phase in sharing.phases():
+        generator = torch.Generator().manual_seed(seed)
+        starts.append(TrainState(round(begin * UPDATES), UPDATES, phase.name, generator))
+        begin += phase.share
+    return starts
+
+
+def evaluated(sharing: Sharing, inputs: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
+    """Features in evaluation mode, at the end of training."""
+    sharing.eval()
+    state = moments(sharing, seed)[-1]
+    state.step = UPDATES
+    with torch.no_grad():
+        return sharing(inputs, state)  # type: ignore[no-any-return]
+
+
+def trained(sharing: Sharing, inputs: Mapping[str, Tensor], state: TrainState) -> Tensor:
+    """A 0-dimensional stand-in for the weighted losses of a training step: every feature with its own weight."""
+    sharing.train()
+    features = sharing(inputs, state)
+    total = torch.as_tensor(sharing.regulariser(), dtype=torch.float64)
+    for feature in features.values():
+        weight = torch.randn(feature.shape, generator=torch.Generator().manual_seed(0), dtype=feature.dtype)
+        total = total + (weight * feature).sum()
+    return total
+
+
+def gap(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+    """The largest absolute difference of two answers; infinite where they are not of the same tasks and shapes."""
+    if a.keys() != b.keys() or any(a[task].shape != b[task].shape for task in a):
+        return float("inf")
+    return max((float((a[task] - b[task]).detach().abs().max()) for task in a), default=0.0)

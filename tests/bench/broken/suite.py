@@ -1,0 +1,162 @@
+"""Suites that break one rule each."""
+
+import itertools
+import time
+from typing import Literal
+
+import torch
+from torch import nn
+
+from bench.api import DataMissing, Dataset, Protocol, Regression, Stage, Suite, Task, scaled
+from tests.bench.broken import Broken, change
+
+ROWS = {"train": 20, "val": 10, "test": 10}
+NAMES = ("sum", "first")
+
+
+def loss_of(prediction, target):
+    return (prediction - target).square().mean()
+
+
+def backbone_of(width, shape=None):
+    sizes = [4, scaled(6, width), scaled(5, width)]
+    stages = [Stage(nn.Linear(a, b), nn.ReLU(), output_shape=(b,)) for a, b in itertools.pairwise(sizes)]
+    stages[0].output_shape = shape or stages[0].output_shape
+    return nn.ModuleList(stages)
+
+
+class Good(Suite):
+    """Two linear functions of four numbers, without noise.
+
+    scale: of the targets, `one` or `two`.
+    """
+
+    metric: type = Regression
+    loss = staticmethod(loss_of)
+    names = NAMES
+    protocol_changes: dict = {}  # noqa: RUF012
+
+    def __init__(self, data_dir=None, *, scale: Literal["one", "two"] = "one") -> None:
+        super().__init__(data_dir)
+        self.scale = {"one": 1.0, "two": 2.0}[scale]
+        self.tasks = [Task(name, lambda shape: nn.Linear(shape[0], 1), self.loss, self.metric) for name in self.names]
+        values = {
+            "name": "good",
+            "version": 1,
+            "splits": ROWS,
+            "split_rule": "independent draws",
+            "epochs": 1,
+            "steps_per_epoch": 2,
+            "batch_size": 4,
+            "optimiser": "sgd",
+            "lr": 0.1,
+            "schedule": "constant",
+            "metrics": dict.fromkeys(self.names, "regression"),
+        }
+        self.protocol = Protocol(**(values | self.protocol_changes))
+
+    def backbone(self, width=1.0):
+        return backbone_of(width)
+
+    def draw(self, split):
+        """The inputs of a split."""
+        generator = torch.Generator().manual_seed(list(ROWS).index(split))
+        return torch.randn(ROWS[split], 4, generator=generator)
+
+    def dataset(self, split, seed):
+        x = self.draw(split)
+        return Dataset(dict.fromkeys(NAMES, x), {"sum": self.scale * x.sum(1, keepdim=True), "first": x[:, :1]})
+
+    def checksums(self):
+        return {"rows": str(float(self.dataset("train", 0).targets["sum"].sum()))}
+
+
+class Overwriting(Regression):
+    """Statistics of the last batch only."""
+
+    def update(self, prediction, target):
+        self.count, self.squared_error = 0, None
+        super().update(prediction, target)
+
+
+class Unknown(Regression):
+    """A kind that the scores do not know."""
+
+    kind = "luck"
+
+
+def reading(turn):
+    """A data set that is `turn(self, dataset, split)`."""
+    return lambda self, split, seed: turn(self, Good.dataset(self, split, seed), split)
+
+
+def crash_by_choice(self, data_dir=None, *, scale: Literal["one", "three"] = "one"):
+    Good.__init__(self, data_dir, scale=scale)
+
+
+def slow(self, data_dir=None):
+    time.sleep(0.3)
+    Good.__init__(self, data_dir)
+
+
+def reads_a_file(self, data_dir=None):
+    Good.__init__(self, data_dir)
+    if data_dir:
+        (data_dir / "rows.npy").read_bytes()
+
+
+def vague(self):
+    if self.data_dir:
+        raise DataMissing("no data")
+    return Good.checksums(self)
+
+
+def crash_on_val(self, dataset, split):
+    if split == "val":
+        raise RuntimeError("file truncated")
+    return dataset
+
+
+def shorter(self, dataset, split):
+    return Dataset(dict.fromkeys(NAMES, dataset.inputs["sum"][1:]), {t: y[1:] for t, y in dataset.targets.items()})
+
+
+def one_copy_per_task(self, dataset, split):
+    return Dataset({task: x.clone() for task, x in dataset.inputs.items()}, dataset.targets)
+
+
+def in_double(self, dataset, split):
+    return Dataset(dict.fromkeys(NAMES, dataset.inputs["sum"].double()), dataset.targets)
+
+
+def double_backbone(self, width=1.0):
+    return backbone_of(width).double()
+
+
+BROKEN: list[Broken] = [
+    ("constructor", "0.3 s", change(Good, __init__=slow)),
+    ("constructor", "rows.npy", change(Good, __init__=reads_a_file)),
+    ("choices", "scale=three", change(Good, __init__=crash_by_choice)),
+    ("tasks", "names of their own", change(Good, names=("a", "a"))),
+    ("tasks", "KINDS", change(Good, metric=Unknown)),
+    ("tasks", "make them agree", change(Good, protocol_changes={"metrics": {"sum": "regression"}})),
+    ("protocol", "selection", change(Good, protocol_changes={"splits": {"train": 20, "test": 10}})),
+    ("protocol", "batch_size", change(Good, protocol_changes={"batch_size": 21})),
+    ("width", "backbone(1.5)", change(Good, backbone=lambda self, width=1.0: backbone_of(1.0))),
+    ("missing data", "'no data'", change(Good, checksums=vague)),
+    ("data", "file truncated", change(Good, dataset=reading(crash_on_val))),
+    ("splits", "which has 19", change(Good, dataset=reading(shorter))),
+    ("splits", "names of the tasks", change(Good, names=("sum", "last"))),
+    ("shared inputs", "dict.fromkeys", change(Good, dataset=reading(one_copy_per_task))),
+    ("shared inputs", "`own_inputs`", change(Good, own_inputs=True)),
+    ("shared inputs", "float32", change(Good, dataset=reading(in_double), backbone=double_backbone)),
+    ("stages", "stage 0", change(Good, backbone=lambda self, width=1.0: backbone_of(width, shape=(9,)))),
+    ("losses", "twice over", change(Good, loss=staticmethod(lambda p, y: (p - y).square().sum()))),
+    ("losses", "one finite number", change(Good, loss=staticmethod(lambda p, y: (p - y).detach().square().mean()))),
+    ("metrics", "add up", change(Good, metric=Overwriting)),
+    ("repeats", "generator", change(Good, draw=lambda self, split: torch.randn(ROWS[split], 4))),
+    ("repeats", "hash the data", change(Good, checksums=lambda self: {})),
+    ("disjoint", "10 of 10", change(Good, draw=lambda self, split: Good.draw(self, "train")[: ROWS[split]])),
+]
+
+MISSING = change(Good, checksums=lambda self: vague(self) if self.data_dir is None else Good.checksums(self))

@@ -1,0 +1,160 @@
+"""Who may import whom, read from the source of every module; and what must not load torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HARNESS = ("errors", "records", "scores", "schema", "core", "registry", "method", "plan")  # without the extensions
+CORE = tuple(f"bench.{name}" for name in HARNESS)
+
+# What a module may import of the project; the longest prefix that fits decides. `.` is its own package.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "bench.__init__": (),
+    "bench.errors": (),
+    "bench.records": (".", "bench.errors", "bench.scores"),
+    "bench.scores": (),
+    "bench.schema": ("bench.errors",),
+    "bench.core": (".", "bench.errors", "bench.records"),
+    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema"),
+    "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
+    "bench.plan": ("bench.core", "bench.errors", "bench.method", "bench.records", "bench.registry", "bench.schema"),
+    "bench.api": ("bench.core", "bench.errors", "bench.records", "bench.registry", "bench.schema"),
+    "bench.backbones": ("bench.api",),
+    "bench.sharing": ("bench.api",),
+    "bench.constraints": ("bench.api",),
+    "bench.weightings": ("bench.api",),
+    "bench.training": (".", *CORE),
+    "bench.engines": (".", "bench.errors", "bench.records"),
+    "bench.check": (".", *CORE, "bench.api", "bench.training"),
+    "bench.cli": ("bench", "suites", "leaderboard"),
+    "suites": (".", "bench.api", "bench.backbones"),
+    "leaderboard": (".", "bench.errors", "bench.records", "bench.scores"),
+    "tests": ("bench", "suites", "leaderboard", "tests"),
+}
+
+# What these modules may import of others than the standard library and the project.
+THIRD_PARTY: dict[str, set[str]] = {
+    "bench.errors": set(),
+    "bench.scores": {"numpy"},
+    "bench.records": {"numpy", "pydantic"},
+    "bench.schema": {"annotated_types", "pydantic"},
+    "bench.core": {"torch"},
+    "bench.engines": {"ray", "torch"},
+    "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
+}
+ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}
+
+
+def within(name: str, prefix: str) -> bool:
+    """Whether module `name` is `prefix` or inside it."""
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def deciding(name: str, table: dict[str, tuple[str, ...]] | dict[str, set[str]]) -> str | None:
+    """The longest prefix in `table` that `name` is within."""
+    return max((prefix for prefix in table if within(name, prefix)), key=len, default=None)
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Dotted name -> file of every module; a package is `name.__init__`."""
+    files = [file for top in ("bench", "suites", "leaderboard", "tests") for file in (ROOT / top).rglob("*.py")]
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in sorted(files)}
+
+
+def imports(name: str) -> Iterator[tuple[str, int]]:
+    """(module, line) of every import in a module, at the top or inside a function."""
+    for node in ast.walk(ast.parse(sources()[name].read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}, line {node.lineno}: imports are absolute in this project"
+            for alias in node.names:  # `from bench import records` is the module bench.records
+                full = f"{node.module}.{alias.name}"
+                known = full in sources() or f"{full}.__init__" in sources()
+                yield (full if known else str(node.module)), node.lineno
+
+
+def package_of(name: str) -> str:
+    """The package that `.` stands for; a suite's is its own folder."""
+    depth = {"suites": 2, "leaderboard": 1}.get(name.split(".")[0], 2)
+    return ".".join(name.split(".")[:depth])
+
+
+def project_violations(name: str) -> list[str]:
+    """Imports of the project that the table does not allow."""
+    prefix = deciding(name, ALLOWED)
+    if prefix is None:
+        return [f"{name} is in no row of the table"]
+    allowed = {package_of(name) if entry == "." else entry for entry in ALLOWED[prefix]}
+    if prefix == "suites":  # what suites have in common is a module of its own, as suites.overlay
+        allowed |= {module for module in sources() if module.startswith("suites.") and module.count(".") == 1}
+    own = {"bench", "suites", "leaderboard", "tests"}
+    return [
+        f"{name}, line {line}: {module}"
+        for module, line in imports(name)
+        if module.split(".")[0] in own and not any(within(module, entry) for entry in allowed)
+    ]
+
+
+def foreign_violations(name: str) -> list[str]:
+    """Imports of other packages that the second table does not allow."""
+    foreign = {
+        (module.split(".")[0], line)
+        for module, line in imports(name)
+        if module.split(".")[0] not in {*sys.stdlib_module_names, "bench", "suites", "leaderboard", "tests"}
+    }
+    prefix = deciding(name, THIRD_PARTY)
+    limited = THIRD_PARTY[prefix] if prefix else {package for package, _ in foreign}
+    if not within(name, "bench.training"):
+        limited = limited - ONLY_IN_TRAINING
+    return sorted(f"{name}, line {line}: {package}" for package, line in foreign if package not in limited)
+
+
+def test_project_imports_follow_the_table() -> None:
+    assert [violation for name in sources() for violation in project_violations(name)] == []
+
+
+def test_other_packages_stay_where_they_belong() -> None:
+    product = [name for name in sources() if not within(name, "tests")]
+    assert [violation for name in product for violation in foreign_violations(name)] == []
+
+
+def test_the_rule_sees_what_it_forbids(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The checks themselves, on modules that break each rule once."""
+    bad = {
+        "bench.sharing.bad": ("from bench.core.sharing import Sharing", "import bench.sharing.hard"),
+        "bench.constraints.bad": ("from bench.weightings import uniform", "def f():\n    from bench import training"),
+        "suites.bad.__init__": ("import bench.training.fit", "from suites.synthetic import Synthetic"),
+        "leaderboard.bad": ("import bench.core", "import torch"),
+        "bench.engines.bad": ("from tests import conftest", "import lightning as L"),
+        "bench.cli.bad": ("import tests.conftest", "import wandb"),
+    }
+    for name, lines in bad.items():
+        file = tmp_path / name
+        file.write_text("\n".join(lines))
+        monkeypatch.setitem(sources(), name, file)
+        found = project_violations(name) + foreign_violations(name)
+        assert len(found) == 2, (name, found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import bench.records, bench.scores, bench.errors",
+        "import leaderboard",
+        "import pkgutil, importlib, leaderboard\n"
+        "for m in pkgutil.walk_packages(leaderboard.__path__, 'leaderboard.'): importlib.import_module(m.name)",
+        "import bench.cli.main",  # so that --help and a mistyped command answer at once
+    ],
+)
+def test_torch_is_not_loaded(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint(sorted({{'torch', 'lightning', 'wandb', 'pandas'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,145 @@
+"""Measures: accumulated statistics, the scores made from them, and how much towers learned in common."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, confusion_matrix, root_mean_squared_error
+
+from bench.core.data import Dataset
+from bench.core.state import TrainState
+from bench.core.task import Classification, Regression
+from bench.scores import KINDS, primary_error, score
+from bench.training.evaluate import evaluate
+from bench.training.sharing import effective_sharing
+from tests.conftest import make_run
+
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("sizes", [[50], [1, 20, 29], [25, 25]])
+def test_classification_pools_batches(sizes: list[int]) -> None:
+    logits, truth = torch.from_numpy(GENERATOR.normal(size=(50, 4))), torch.from_numpy(GENERATOR.integers(0, 3, 50))
+    metric = Classification(4)
+    for x, y in zip(logits.split(sizes), truth.split(sizes), strict=True):
+        metric.update(x, y)
+    guess = logits.argmax(dim=1)
+    assert metric.state() == {"confusion": confusion_matrix(truth, guess, labels=range(4)).tolist()}
+    assert score("classification", metric.state())["accuracy"] == pytest.approx(100 * accuracy_score(truth, guess))
+    assert primary_error("classification", metric.state()) == pytest.approx(1 - accuracy_score(truth, guess))
+
+
+@pytest.mark.parametrize("sizes", [[50], [1, 20, 29], [25, 25]])
+def test_regression_pools_batches(sizes: list[int]) -> None:
+    guess, truth = (torch.from_numpy(GENERATOR.normal(size=(50, 2))).float() for _ in range(2))
+    metric = Regression()
+    for x, y in zip(guess.split(sizes), truth.split(sizes), strict=True):
+        metric.update(x, y)
+    rmse = math.sqrt(float((guess.double() - truth.double()).square().mean()))
+    assert metric.state()["count"] == 100
+    assert score("regression", metric.state()) == {"rmse": pytest.approx(rmse, rel=1e-12)}
+    assert primary_error("regression", metric.state()) == pytest.approx(rmse, rel=1e-12)
+    flat = root_mean_squared_error(truth.flatten().double(), guess.flatten().double())
+    assert rmse == pytest.approx(flat, rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", [Classification(2), Regression()])
+def test_a_metric_that_saw_nothing_has_no_state(metric: Classification | Regression) -> None:
+    with pytest.raises(ValueError, match="at least one batch"):
+        metric.state()
+
+
+def test_perfect_scores_have_an_error_whose_logarithm_exists() -> None:
+    assert primary_error("classification", {"confusion": [[7, 0], [0, 3]]}) == 0.5 / 10
+    assert score("classification", {"confusion": [[7, 0], [0, 3]]}) == {"accuracy": 100.0}
+    assert primary_error("regression", {"count": 4, "squared_error": 0.0}) == 1e-12
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        ("classification", {"confusion": [[1, 2]]}),
+        ("classification", {"confusion": [[1, -1], [0, 0]]}),
+        ("classification", {"confusion": [[0.5, 0.5], [0, 0]]}),
+        ("classification", {"confusion": [[0, 0], [0, 0]]}),
+        ("regression", {"count": 0, "squared_error": 0.0}),
+        ("regression", {"count": 3, "squared_error": -1.0}),
+        ("regression", {"count": 3, "squared_error": math.nan}),
+        ("regression", {"count": 3, "squared_error": math.inf}),
+    ],
+)
+def test_impossible_statistics_are_refused(kind: str, state: dict[str, object]) -> None:
+    for function in (score, primary_error):
+        with pytest.raises(ValueError, match="should"):
+            function(kind, state)
+
+
+def test_kinds_name_what_they_compute() -> None:
+    states = {"classification": {"confusion": [[3, 1], [0, 4]]}, "regression": {"count": 4, "squared_error": 9.0}}
+    assert states.keys() == KINDS.keys()
+    assert {name: score(name, state) for name, state in states.items()} == {
+        "classification": {"accuracy": 87.5},
+        "regression": {"rmse": 1.5},
+    }
+    for name, state in states.items():
+        assert [metric.name for metric in KINDS[name].metrics] == list(score(name, state))
+    with pytest.raises(KeyError, match="known: classification, regression"):
+        score("segmentation", {})
+
+
+@pytest.mark.parametrize("suite", ["synthetic:tasks=3", "synthetic:inputs=own,tasks=3"])
+def test_evaluation_sees_every_row_in_evaluation_mode(suite: str) -> None:
+    """Whatever the size of its pieces, the statistics are those of one pass over the whole split."""
+    run = make_run("hard", suite)
+    whole = run.data("val")
+    data = Dataset(*whole.take([torch.arange(45)] * len(whole.groups)))
+    modes = []
+    run.model.register_forward_hook(lambda model, *_: modes.append(model.training))
+    for rows in (1000, 45, 7):
+        found = evaluate(run.model, data, TrainState(), rows)
+        with torch.no_grad():
+            outputs = {task: run.model({task: x}, TrainState())[task] for task, x in data.inputs.items()}
+        for task, output in outputs.items():
+            assert found[task]["count"] == 45
+            assert found[task]["squared_error"] == pytest.approx(float((output - data.targets[task]).square().sum()))
+    assert run.model.training
+    pieces = len(data.groups) * (1 + 1 + 7)
+    assert modes.count(False) == pieces
+
+
+# --- effective sharing -------------------------------------------------------------------------
+
+
+def shared(*updates: list[list[float]]) -> dict[str, float]:
+    """The measure of towers that all start at (1, -1) and moved by these updates."""
+    moves = torch.tensor(updates, dtype=torch.float64)
+    start = torch.tensor([[1.0, -1.0]]).double().expand_as(moves)
+    return effective_sharing({"w": start}, {"w": start + moves})
+
+
+@pytest.mark.parametrize(
+    ("updates", "expected"),
+    [
+        ([[[1, 2]], [[1, 2]], [[1, 2]]], 1.0),  # all alike: hard
+        ([[[1, 0]], [[0, 1]]], 0.5),  # orthogonal: 1 / T
+        ([[[3, 0]], [[0, 0]]], 0.5),  # one tower alone: 1 / T
+        ([[[1, 2]], [[-1, -2]]], 0.0),  # opposite
+        ([[[2, 0]], [[1, 0]]], 0.9),  # mean 1.5: 1 - 2 (.25) / 5
+        ([[[5, 5]]], 1.0),  # one task
+    ],
+)
+def test_effective_sharing(updates: list[list[list[float]]], expected: float) -> None:
+    assert shared(*updates) == {"w": pytest.approx(expected, abs=1e-12)}
+
+
+def test_unrelated_updates_share_one_over_t() -> None:
+    updates = torch.randn(8, 100, 100, generator=torch.Generator().manual_seed(0))
+    found = effective_sharing({"w": torch.zeros(8, 100, 100)}, {"w": updates})
+    assert found["w"] == pytest.approx(1 / 8, abs=0.005)
+
+
+def test_vectors_and_what_did_not_move_are_left_out() -> None:
+    start = {"bias": torch.zeros(2, 3), "still": torch.ones(2, 3, 3), "kernel": torch.zeros(2, 3, 3, 2, 2)}
+    end = {"bias": torch.ones(2, 3), "still": torch.ones(2, 3, 3), "kernel": torch.ones(2, 3, 3, 2, 2)}
+    assert effective_sharing(start, end) == {"kernel": 1.0}

@@ -170,7 +170,7 @@ def memory_format(case: SharingCase) -> None:
         plain = evaluated(sharing, at.rows())
         turned = [(x.contiguous(memory_format=torch.channels_last), tasks) for x, tasks in by_input(at.rows())]
         with trying(f"Moving the module and the images of `{at.text}` to channels last"):
-            sharing.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            lay_out(sharing, torch.channels_last)
             distance = gap(plain, evaluated(sharing, {task: x for x, tasks in turned for task in tasks}))
         expect(
             distance < TOLERANCE,

@@ -45,7 +45,7 @@ def documented(case: HasEntry) -> None:
     text = inspect.cleandoc(case.entry.cls.__doc__ or "")
     first = text.split("\n\n")[0].strip()
     expect(
-        first.endswith((".", ":", "?", "!")) and len(first.split()) > 2,
+        first.endswith((".", ":", "?", "!")) and len(first.split()) > 1,
         f"The class should have a docstring that begins with a sentence on what it does. Found {first or 'none'!r}; "
         "add one, with the equation and the source.",
     )

@@ -18,6 +18,8 @@ def subjects(text: str) -> list[tuple[str, str]]:
     known = {kind: entries(kind) for kind in PACKAGES}
     chosen = [(kind, rest)] if slash else [(kind, text) for kind in PACKAGES]
     pairs = [(kind, name) for kind, name in chosen if name in known[kind]]
+    if not pairs and Path(text).is_file():
+        return _registered_by(Path(text))
     if not pairs:
         names = known[kind] if slash else {name for names in known.values() for name in names}
         what = kind if slash else "sharing, constraint, weighting or suite"

@@ -21,6 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", metavar="NAME|FILE", nargs="?", help="a registered name, or a Python file")
     parser.add_argument("--all", action="store_true", help="everything that is registered")
     options.add_plugin(parser)
+    options.add_data_dir(parser)
     options.add_json(parser)
 
 
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = (
         [(kind, name) for kind in PACKAGES for name in entries(kind)] if arguments.all else subjects(arguments.subject)
     )
-    outcomes = [outcome for kind, name in chosen for outcome in check(kind, name)]
+    data = options.data_dir(arguments.data_dir)
+    outcomes = [outcome for kind, name in chosen for outcome in check(kind, name, data)]
     failed = sum(not outcome.passed for outcome in outcomes)
     if arguments.json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))

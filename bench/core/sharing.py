@@ -1,7 +1,8 @@
 """Sharing: who owns which parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,6 +13,17 @@ from torch.nn import Parameter
 from bench.core.state import Phase, TrainState
 from bench.core.suite import Suite
 from bench.records import derive_seed
+
+
+@contextmanager
+def own_stream(*names: object) -> Iterator[None]:
+    """Seed torch's CPU generator, which modules draw their weights from, by a path of names; put it back afterwards."""
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(derive_seed(*names))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 @dataclass(frozen=True)
@@ -32,8 +44,7 @@ class Blueprint:
 
     def backbone(self, width: float = 1.0, copy: int = 0) -> nn.ModuleList:
         """Fresh stages; the same `width` and `copy` give the same weights."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.seed, "backbone", copy))
+        with own_stream(self.seed, "backbone", copy):
             return self.suite.backbone(width)
 
     def towers(self, init: str = "tied") -> list[nn.ModuleList]:

@@ -20,7 +20,7 @@ from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_s
 from bench.scores import score
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, versions, without_paths
 from bench.training.evaluate import evaluate
-from bench.training.model import MultiTaskModel
+from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
 from bench.training.select import Selector
 from bench.training.sharing import effective_sharing
@@ -65,7 +65,8 @@ class Run:
         self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
         torch.manual_seed(derive_seed(spec.seed, "train"))
         self.model = MultiTaskModel(suite, method, self.protocol, spec.seed)
-        self.model.to(self.device, self.dtype).to(memory_format=self.format)
+        self.model.to(self.device, self.dtype)
+        lay_out(self.model, self.format)
         self.module = MultiTaskModule(self.model, self.protocol, spec.seed)
 
     def data(self, split: Any) -> Dataset:

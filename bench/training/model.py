@@ -8,13 +8,20 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.core.constraint import Constraint, Coupled, write_as_offsets
-from bench.core.sharing import ParameterGroup, Sharing
+from bench.core.sharing import ParameterGroup, Sharing, own_stream
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
 from bench.method import Method
-from bench.records import Protocol, derive_seed
+from bench.records import Protocol
 from bench.registry import Choice
+
+
+def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
+    """Give every parameter of four axes this order in memory; the others have no channels to move."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.to(memory_format=memory_format)
 
 
 class Held:
@@ -48,8 +55,7 @@ class MultiTaskModel(nn.Module):
         self.sharing: Sharing = method.build_sharing(suite, seed)
         self.heads = nn.ModuleDict()
         for task in self.tasks:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(derive_seed(seed, "head", task.name))
+            with own_stream(seed, "head", task.name):
                 self.heads[task.name] = task.head(self.sharing.output_shape)
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
         self.means: list[Parameter] = []

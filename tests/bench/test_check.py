@@ -42,7 +42,6 @@ GOOD = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    monkeypatch.setattr(suite, "SECONDS", 0.25)
     # The same numbers on the CPU; torch.manual_seed seeds absent devices too, and formats the call stack for each.
     monkeypatch.setattr(torch, "manual_seed", torch.random.default_generator.manual_seed)
 
@@ -95,6 +94,7 @@ def test_breaking_a_rule_fails_it_alone(
     monkeypatch: pytest.MonkeyPatch, kind: str, rule: str, words: str, cls: type
 ) -> None:
     monkeypatch.setattr(sharing, "SUITES", FEW)
+    monkeypatch.setattr(suite, "SECONDS", 0.25)
     found = failures(verdict(kind, cls))
     assert list(found) == [rule], found
     assert words in found[rule]
@@ -175,6 +175,7 @@ def test_a_file_stands_for_what_it_registers(tmp_path: Path) -> None:
         ("sharing/l2", "There is no sharing `l2`"),
         ("nowhere.py", "Found nothing at `nowhere.py`"),
         ("some/where", "Found nothing at `some/where`"),
+        ("README.md", "A plug-in should be a Python file"),
         ("EMPTY", "should register a class"),
         (
             "BROKEN",
@@ -182,7 +183,11 @@ def test_a_file_stands_for_what_it_registers(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_stands_for_nothing_is_a_sentence(tmp_path: Path, text: str, words: str) -> None:
+def test_what_stands_for_nothing_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").touch()
     file = tmp_path / "odd.py"
     file.write_text("x = 1\nimport absent\n" if text == "BROKEN" else "x = 1\n")
     with pytest.raises(UsageError) as error:

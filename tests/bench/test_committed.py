@@ -1,4 +1,4 @@
-"""The committed records against the code as it is: the same numbers, digit for digit, on the same machine and versions."""
+"""The committed records against the code as it is: the same digits on the same kind of machine and versions."""
 
 import pytest
 import torch

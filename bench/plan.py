@@ -28,6 +28,12 @@ FIXED = {
     "device",
     "augmentation",
 }
+_NO_EFFECT = {  # setting -> the other setting, and the value without which it does nothing
+    "momentum": ("optimiser", "sgd"),
+    "betas": ("optimiser", "adam"),
+    "decay_every": ("schedule", "step"),
+    "decay_factor": ("schedule", "step"),
+}
 
 
 def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]:
@@ -42,6 +48,13 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
     for key in settings:
         if key not in changeable:
             raise UsageError(f"The protocol has no setting `{key}`; the nearest: {nearest(key, changeable)}.")
+        if (
+            key in _NO_EFFECT
+            and (settings.get(_NO_EFFECT[key][0]) or getattr(protocol, _NO_EFFECT[key][0])) != (_NO_EFFECT[key][1])
+        ):
+            raise UsageError(
+                f"`{key}` has an effect only with `{'='.join(_NO_EFFECT[key])}`; this protocol has another."
+            )
     values: dict[str, Any] = protocol.model_dump()
     for key, text in settings.items():
         values[key] = None if text == "none" else text.split("/") if "/" in text else text

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -136,7 +137,14 @@ def _load_file(path: Path) -> list[tuple[str, str]]:
         raise UsageError(f"A plug-in should be a Python file. Found `{path}`.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f" ({Path(last.filename).name}, line {last.lineno})"
+        raise UsageError(
+            f"`{path.name}` should import without an error. Found {type(error).__name__}: {error}{where}."
+        ) from error
     return sorted({(kind, name) for kind, names in _ENTRIES.items() for name in names} - before)
 
 

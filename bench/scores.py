@@ -4,7 +4,9 @@ A *kind* says what the statistics of a task are, which metrics they give, and wh
 (lower is better) stands for the task in selection and in `delta_log`.
 """
 
+import base64
 import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,7 @@ class Kind:
     metrics: tuple[Metric, ...]
     compute: Callable[[State], dict[str, float]]
     error: Callable[[State], float]
+    rows: Callable[[State], int] | None = None  # how many rows of the split were counted, where that can be told
 
 
 def _confusion(state: State) -> np.ndarray:
@@ -60,11 +63,98 @@ def _rmse(state: State) -> float:
     return max(math.sqrt(squares / count), 1e-12)
 
 
+def _overlap(matrix: np.ndarray) -> float:
+    """Mean over the classes that occur in the truth of intersection / union, in [0, 1]."""
+    hits = np.diag(matrix)
+    truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    present = truth > 0
+    return float((hits[present] / (truth + predicted - hits)[present]).mean())
+
+
+def _segmentation(state: State) -> dict[str, float]:
+    return {"miou": 100.0 * _overlap(_confusion(state)), "pixel_accuracy": _accuracy(state)["accuracy"]}
+
+
+def _miss(state: State) -> float:
+    """1 - mIoU, at least half a pixel's share so that its logarithm exists."""
+    matrix = _confusion(state)
+    return max(1.0 - _overlap(matrix), 0.5 / float(matrix.sum()))
+
+
+def _depth(state: State) -> dict[str, float]:
+    count, absolute, relative = int(state["count"]), float(state["absolute_error"]), float(state["relative_error"])
+    if count < 1 or not all(value >= 0 and math.isfinite(value) for value in (absolute, relative)):
+        raise ValueError("`count` should be at least 1, `absolute_error` and `relative_error` finite and >= 0.")
+    return {"abs_err": absolute / count, "rel_err": relative / count}
+
+
+ANGLE_BIN = 0.05  # degrees; 11.25, 22.5 and 30 lie on borders of bins
+ANGLE_BINS = 3600
+WITHIN = (11.25, 22.5, 30.0)
+
+
+def pack_histogram(counts: np.ndarray) -> str:
+    """Counts of the ANGLE_BINS bins as text: base64 of zlib of little-endian uint64."""
+    return base64.b64encode(zlib.compress(np.asarray(counts, dtype="<u8").tobytes(), 9)).decode("ascii")
+
+
+def unpack_histogram(text: str) -> np.ndarray:
+    """The counts, int64 (ANGLE_BINS,). Raises ValueError where the text holds anything else."""
+    size = ANGLE_BINS * 8
+    try:
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(base64.b64decode(text, validate=True), size + 1)
+    except (TypeError, zlib.error) as error:
+        raise ValueError(f"`histogram` cannot be unpacked ({error}).") from error
+    counts = np.frombuffer(data, dtype="<u8") if len(data) == size else None
+    if counts is None or not inflate.eof or (counts > 2**53).any():
+        raise ValueError(f"`histogram` should hold {ANGLE_BINS} counts.")
+    return counts.astype(np.int64)
+
+
+def _angles(state: State) -> dict[str, float]:
+    """Mean from the sum; shares from the borders of bins; the median in the middle of its bin."""
+    counts, total = unpack_histogram(state["histogram"]), float(state["angle_sum"])
+    count = int(counts.sum())
+    if count < 1 or count != int(state["count"]) or not 0 <= total <= 180.0 * count * (1 + 1e-9):
+        raise ValueError("`count` should be that of `histogram`, at least 1, and `angle_sum` between 0 and 180 each.")
+    below = np.cumsum(counts)
+    # The median of an even count is the mean of the two middle angles, each known to half a bin.
+    middle = [int(np.searchsorted(below, rank, side="right")) for rank in ((count - 1) // 2, count // 2)]
+    within = {f"within_{angle:g}": 100.0 * float(below[round(angle / ANGLE_BIN) - 1]) / count for angle in WITHIN}
+    return {
+        "mean_angle": total / count,
+        "median_angle": (sum(middle) / 2 + 0.5) * ANGLE_BIN,
+        **within,
+    }
+
+
 KINDS: dict[str, Kind] = {
     # {"confusion": C x C counts, truth by prediction}; accuracy = trace / sum
-    "classification": Kind((Metric("accuracy", True, "%"),), _accuracy, _error_rate),
+    "classification": Kind(
+        (Metric("accuracy", True, "%"),), _accuracy, _error_rate, lambda state: int(_confusion(state).sum())
+    ),
     # {"count": n, "squared_error": sum (prediction - target)^2}; rmse = sqrt(squared_error / count)
     "regression": Kind((Metric("rmse", False),), lambda state: {"rmse": _rmse(state)}, _rmse),
+    # {"confusion": C x C counts of pixels, truth by prediction}; miou = mean over the classes that occur in the
+    # truth of tp / (tp + fp + fn), pixel_accuracy = trace / sum; error 1 - miou
+    "segmentation": Kind((Metric("miou", True, "%"), Metric("pixel_accuracy", True, "%")), _segmentation, _miss),
+    # {"count": valid pixels, "absolute_error": sum |d^ - d|, "relative_error": sum |d^ - d| / d}
+    "depth": Kind(
+        (Metric("abs_err", False, "m"), Metric("rel_err", False)),
+        _depth,
+        lambda state: max(_depth(state)["abs_err"], 1e-12),
+    ),
+    # {"count": valid pixels, "angle_sum": sum of angles in degrees, "histogram": packed counts of 0.05 degree bins}
+    "normals": Kind(
+        (
+            Metric("mean_angle", False, "°"),
+            Metric("median_angle", False, "°"),
+            *(Metric(f"within_{angle:g}", True, "%") for angle in WITHIN),
+        ),
+        _angles,
+        lambda state: max(_angles(state)["mean_angle"], 1e-9),
+    ),
 }
 
 

@@ -18,7 +18,8 @@ class Board(BaseModel):
 
     `name` is the file's name; `methods` are short canonical texts, as in `ResultRecord.method`;
     `seeds` reads like `0-4`; `reference` is the method that changes are measured against; `labels`
-    gives a method a name for people.
+    gives a method a name for people. `also` holds the further parts of a table over several suites, each
+    with what differs from the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class Board(BaseModel):
     reference: str = "single_task"
     labels: dict[str, str] = {}
     note: str = ""
+    also: list["Board"] = []
 
     @field_validator("seeds")
     @classmethod
@@ -46,6 +48,11 @@ class Board(BaseModel):
             if methods.count(method) > 1:
                 raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")
         return methods
+
+    @property
+    def parts(self) -> list["Board"]:
+        """This board and the further ones of its table."""
+        return [self, *self.also]
 
     @property
     def seed_list(self) -> list[int]:
@@ -102,7 +109,10 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord]) -> Board:
 
 def _read(path: Path) -> Board:
     try:
-        return Board(name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        first = {"name": path.stem, **content}
+        shared = {key: value for key, value in first.items() if key != "also"}
+        return Board(**{**first, "also": [{**shared, **part} for part in content.get("also", [])]})
     except (TypeError, ValueError) as error:
         raise ValueError(f"The table `{path.name}` should be a valid board. Found: {_one_line(str(error))}") from error
 

@@ -1,6 +1,7 @@
 """Is a reproduced table the committed one, up to seed noise?"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +22,15 @@ class Differences:
     sentences: list[str]
 
 
-def compare(fresh: Table, committed: Table) -> Differences:
-    """Hold every mean of `fresh` against the one of `committed`.
+def compare(fresh: Sequence[Table], committed: Sequence[Table]) -> Differences:
+    """Hold every mean in the parts of `fresh` against the one in those of `committed`.
 
     Two means over n and n' seeds may differ by t * s * sqrt(1/n + 1/n'), with s the pooled standard
     deviation, t the two-sided Student quantile with n + n' - 2 degrees of freedom at level 0.05 over the
-    number of means compared (Bonferroni). Means of one seed on either side are compared only for equality.
+    number of means compared (Bonferroni). A mean of one seed has no deviation and is not compared.
     """
-    known = {_key(row): row for row in committed.rows if row.task != "*" and row.mean is not None}
-    pairs = [(row, known[_key(row)]) for row in fresh.rows if row.mean is not None and _key(row) in known]
+    known = {_key(row): row for part in committed for row in part.rows if row.task != "*" and row.seeds > 1}
+    pairs = [(row, known[_key(row)]) for part in fresh for row in part.rows if row.seeds > 1 and _key(row) in known]
     sentences = []
     for row, other in pairs:
         assert row.mean is not None
@@ -45,9 +46,11 @@ def compare(fresh: Table, committed: Table) -> Differences:
 
 def tolerance(a: Row, b: Row, compared: int) -> float:
     """The largest difference of the two means that seed noise explains."""
-    if a.seeds < 2 or b.seeds < 2 or a.ci_high is None or b.ci_high is None or a.mean is None or b.mean is None:
-        return 0.0
-    variances = [_variance(row.ci_high - row.mean, row.seeds) for row in (a, b) if row.ci_high and row.mean is not None]
+    variances = [
+        _variance(row.ci_high - row.mean, row.seeds)
+        for row in (a, b)
+        if row.ci_high is not None and row.mean is not None
+    ]
     freedom = a.seeds + b.seeds - 2
     pooled = sum(v * (row.seeds - 1) for v, row in zip(variances, (a, b), strict=True)) / freedom
     quantile = float(stdtrit(freedom, 1 - LEVEL / (2 * compared)))
@@ -59,5 +62,5 @@ def _variance(half_width: float, seeds: int) -> float:
     return float((half_width / stdtrit(seeds - 1, 0.975)) ** 2 * seeds)
 
 
-def _key(row: Row) -> tuple[str, str, str]:
-    return row.method, row.task, row.metric
+def _key(row: Row) -> tuple[str, str, str, str]:
+    return row.suite, row.method, row.task, row.metric

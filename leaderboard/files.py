@@ -26,12 +26,12 @@ def _holds_object(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_object, value)))
 
 
-def write_whole(target: Path, text: str) -> None:
-    """Put `text` at `target` in one step: temporary file beside it, flush, sync, rename, sync the folder."""
+def write_whole(target: Path, content: str | bytes) -> None:
+    """Put `content` (text as UTF-8) at `target` in one step: temporary file, flush, sync, rename, sync the folder."""
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

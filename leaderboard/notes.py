@@ -19,7 +19,8 @@ def notes_of(data: Cells, selection: str, left_out: list[str], problems: list[Pr
     """Every footnote of a table, the general ones first."""
     board = data.board
     notes = [
-        "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number.",
+        "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number; "
+        "they cover what a seed decides (initial weights, order of the data), not the choice of the test rows.",
         f"Selection {RULES[selection]}; all numbers are on the test split.",
     ]
     if data.columns and board.reference in board.methods:
@@ -49,7 +50,12 @@ def problem_notes(problems: list[Problem]) -> list[str]:
 def _few(data: Cells) -> list[str]:
     finished = {method: data.finished(method) for method in data.board.methods}
     few = [f"`{method}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
-    return [f"Few seeds, so intervals rest on little (one seed has none): {', '.join(few)}."] if few else []
+    notes = [f"Few seeds, so intervals rest on little (one seed has none): {', '.join(few)}."] if few else []
+    paired = {method: int(np.isfinite(changes(data, method)["delta_log"]).sum()) for method in data.board.methods}
+    short = [f"`{method}` {paired[method]} of {count}" for method, count in finished.items() if paired[method] < count]
+    if short and data.board.reference in data.board.methods:
+        notes.append(f"Δ rests on fewer pairs than the method has seeds: {', '.join(short)}.")
+    return notes
 
 
 def _disagreements(data: Cells) -> list[str]:

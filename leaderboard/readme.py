@@ -7,7 +7,7 @@ from pathlib import Path
 from leaderboard.board import load_board
 from leaderboard.compare import COMMITTED
 from leaderboard.files import write_whole
-from leaderboard.render import render
+from leaderboard.render import render_parts
 from leaderboard.store import Store, StoreContents
 from leaderboard.table import rows
 
@@ -18,7 +18,7 @@ def fill(text: str, contents: StoreContents) -> str:
     """`text` with every block `<!-- table: NAME --> ... <!-- end -->` holding that table in Markdown."""
 
     def block(match: re.Match[str]) -> str:
-        table = render(rows(load_board(match[2]), contents), "md")
+        table = render_parts([rows(part, contents) for part in load_board(match[2]).parts], "md")
         return f"{match[1]}{table.rstrip()}\n{match[3]}"
 
     return BLOCK.sub(block, text)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 
 from leaderboard.table import Row, Table
@@ -36,6 +36,20 @@ def render(table: Table, format: str = "text", *, width: int | None = None, colo
     if format not in FORMATS:
         raise ValueError(f"`format` should be one of text, {', '.join(FORMATS)}. Found `{format}`.")
     return FORMATS[format](table)
+
+
+def render_parts(tables: Sequence[Table], format: str = "text") -> str:
+    """The parts of a table below each other; one header in csv, one object with all rows in json."""
+    if format == "csv":
+        first, *rest = (render(table, format) for table in tables)
+        return first + "".join(text.partition("\n")[2] for text in rest)
+    if format == "json":
+        contents = [json.loads(render(table, format)) for table in tables]
+        for part in contents[1:]:
+            contents[0]["rows"] += part["rows"]
+            contents[0]["notes"] += [f"{part['title']}: {note}" for note in part["notes"]]
+        return json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return "\n".join(render(table, format) for table in tables)
 
 
 def printable(text: str) -> str:

@@ -61,11 +61,15 @@ class Cells:
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`, against the seeds of the board."""
-        finished, wanted = self.finished(method), len(self.board.seed_list)
-        if finished == wanted:
-            return "complete"
         started = bool(self.columns) and bool(np.isfinite(self.of(method)).any())
-        return f"incomplete ({finished}/{wanted})" if started else "missing"
+        return status_of(self.finished(method), len(self.board.seed_list), started)
+
+
+def status_of(finished: int, wanted: int, started: bool = False) -> str:
+    """`complete`, `incomplete (3/5)`, or `missing` where nothing was `started`."""
+    if finished == wanted:
+        return "complete"
+    return f"incomplete ({finished}/{wanted})" if finished or started else "missing"
 
 
 def cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], selection: Selection = "val") -> Cells:

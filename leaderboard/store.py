@@ -1,6 +1,7 @@
 """The store: one run, one file, written whole or not at all, by any number of writers without a lock."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pydantic import ValidationError
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from leaderboard.files import compact_json, write_whole
+
+_NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class StoreContents:
 
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    root: Path | None = None
 
 
 class Store:
@@ -60,6 +64,19 @@ class Store:
         write_whole(target, text)
         return target
 
+    def write_panels(self, spec: RunSpec, panels: list[bytes]) -> None:
+        """Put PNG files beside the record of `spec`: `<run_id>.0.png` and so on, those of an earlier time removed."""
+        folder = self.path(spec).parent
+        for old in self.panels(spec):
+            old.unlink()
+        for number, data in enumerate(panels):
+            write_whole(folder / f"{spec.run_id}.{number}.png", data)
+
+    def panels(self, spec: RunSpec) -> list[Path]:
+        """The panels of a run, in order."""
+        found = self.path(spec).parent.glob(f"{spec.run_id}.*.png")
+        return sorted((p for p in found if _NUMBER.match(p.name)), key=lambda p: int(p.name.split(".")[1]))
+
     def get(self, spec: RunSpec) -> ResultRecord | None:
         """The sound record of `spec`, or None where there is none."""
         found = self._load(self.path(spec))
@@ -72,7 +89,7 @@ class Store:
 
     def read(self) -> StoreContents:
         """Every sound record; whatever is corrupt, tampered with, too large or double is named and left out."""
-        contents = StoreContents()
+        contents = StoreContents(root=self.root)
         seen: dict[str, str] = {}
         for path in self._files(contents.problems):
             name = path.relative_to(self.root).as_posix()

@@ -1,7 +1,7 @@
 """A table in long form: one row per method, task and metric, and three rows of changes per method."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import numpy as np
@@ -10,7 +10,7 @@ from bench.scores import Metric
 from leaderboard.board import Board
 from leaderboard.comparable import comparable
 from leaderboard.notes import notes_of
-from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval
+from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
 
 MANY_TASKS = 10  # above this, wide formats show the mean over tasks and the worst task only
@@ -75,7 +75,8 @@ def _rows_of(data: Cells, method: str, selection: str) -> list[Row]:
         for index, column in enumerate(data.columns)
     ]
     against = changes(data, method)
-    return metrics + [_row(data, method, selection, "*", Metric(name, True), against[name]) for name in CHANGES]
+    found = [_row(data, method, selection, "*", Metric(name, True), against[name]) for name in CHANGES]
+    return metrics + [replace(row, status=status_of(row.seeds, len(data.board.seed_list))) for row in found]
 
 
 def _summary_of(data: Cells, method: str, selection: str) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from bench.check.outcome import found
 from bench.errors import UsageError, nearest
 from bench.registry import PACKAGES, entries, load_plugin
 
@@ -28,12 +27,7 @@ def subjects(text: str) -> list[tuple[str, str]]:
 
 
 def _registered_by(path: Path) -> list[tuple[str, str]]:
-    try:
-        pairs = load_plugin(path)
-    except UsageError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"`{path}` should import without an error. {found(error)}.") from error
+    pairs = load_plugin(path)
     if not pairs:
         raise UsageError(
             f'`{path}` should register a class, with @register("its_name") from bench.api above it. Found none.'

@@ -11,6 +11,8 @@ EPILOG = """examples:
   mtlbench data list
   mtlbench data prepare multimnist                      # downloads
   mtlbench data prepare multimnist --source /mnt/usb    # copies from a folder that holds MNIST/raw
+  mtlbench data prepare scenes                          # renders
+  mtlbench data prepare nyuv2 --source nyu_depth_v2_labeled.mat --size 72x96
   mtlbench data info multimnist:variant=pareto --json
 """
 
@@ -20,7 +22,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", metavar="list|prepare|info", choices=["list", "prepare", "info"])
     parser.add_argument("suite", metavar="SUITE", nargs="?", help="needed by prepare and info")
     options.add_data_dir(parser)
-    parser.add_argument("--source", metavar="PATH", help="a folder to copy from instead of downloading")
+    parser.add_argument("--source", metavar="PATH", help="a file or folder to read instead of downloading")
+    parser.add_argument("--size", metavar="HxW", help="rows x columns of a suite of images, as in 72x96")
     options.add_json(parser)
 
 
@@ -36,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.suite is None:
         raise UsageError(f"`mtlbench data {arguments.action}` should be given a SUITE, as in `multimnist`.")
-    choice, suite = parse_suite(arguments.suite, root)
+    choice, suite = parse_suite(_sized(arguments.suite, arguments.size), root)
     if arguments.action == "info":
         info = {
             "suite": choice.canonical,
@@ -52,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
             print("\n".join(f"{part:16} sha-256 {value}" for part, value in suite.checksums().items()))
         return 0
     source = Path(arguments.source).expanduser() if arguments.source else None
-    if source is not None and not source.is_dir():
-        raise UsageError(f"--source should be a folder. Found nothing at `{source}`.")
+    if source is not None and not source.exists():
+        raise UsageError(f"--source should be a file or a folder. Found nothing at `{source}`.")
     try:
         for line in suite.prepare_data(source):
             print(line, flush=True)
@@ -61,8 +64,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataMissing(
             f"The data of `{choice.entry.name}` could not be fetched ({error}); --source takes a local folder."
         ) from error
+    _, suite = parse_suite(choice.canonical, root)  # anew: what was prepared may decide about it
     print(f"{choice.entry.name}: {_state(suite.data_status())} in {root}")
     return 0
+
+
+def _sized(suite: str, size: str | None) -> str:
+    """`suite` with the option `size`, where one is given apart."""
+    if size is None:
+        return suite
+    return f"{suite},size={size}" if ":" in suite else f"{suite}:size={size}"
 
 
 def _state(parts: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
 
+import signal
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,19 +20,25 @@ class StoredCell:
     data_dir: Path
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
+    images: int = 0
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
         from bench.registry import load_plugin
         from bench.training.fit import fit
+        from bench.training.gallery import Gallery
 
         for plugin in self.plugins:
             load_plugin(plugin)
-        record = fit(spec, self.data_dir, on_epoch)
-        Store(self.store).write(record)
+        gallery = Gallery(self.images) if self.images else None
+        record = fit(spec, self.data_dir, on_epoch, gallery)
+        store, panels = Store(self.store), gallery.panels if gallery else []
+        store.write(record)
+        if panels:
+            store.write_panels(spec, panels)
         if self.wandb != "off":
             from bench.training.mirror import mirror
 
-            mirror(record, self.wandb)
+            mirror(record, self.wandb, panels=panels)
         return record.status
 
 
@@ -87,6 +94,9 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
     if not missing:
         return
+    for name in ("SIGTERM", "SIGHUP"):  # being told to stop is the same as Ctrl-C: workers end, whole records stay
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     count = jobs or default_jobs(missing[0].protocol.device)
     with progress(missing, min(count, len(missing))) as show, closing(run_cells(missing, cell, count)) as events:
         for event in events:

@@ -58,7 +58,8 @@ def _items(shelf: str) -> list[dict[str, Any]]:
                 "methods": board.methods,
                 "seeds": board.seeds,
             }
-            for board in boards().values()
+            for table in boards().values()
+            for board in table.parts
         ]
     if shelf == "methods":
         from bench.plan import method_names

@@ -41,12 +41,15 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: cuda where there is one"
     )
+    parser.add_argument(
+        "--images", type=positive, default=0, metavar="N", help="keep panels of N test images beside each record"
+    )
     parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
 
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
     return int(text)
 

@@ -27,26 +27,33 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.plan import plan
     from leaderboard.board import load_board
     from leaderboard.compare import COMMITTED, compare
-    from leaderboard.render import render
+    from leaderboard.render import render_parts
     from leaderboard.store import Store
     from leaderboard.table import rows
 
     board = load_board(arguments.table)
     plugins = options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
-    specs = plan(board.suite, board.methods, board.seed_list, {}, arguments.device, data)
+    specs = [
+        spec
+        for part in board.parts
+        for spec in plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data)
+    ]
     outcome = survey(specs, Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb), arguments.jobs)
+    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
     report(outcome)
-    table = rows(board, Store(root).read())
-    print(render(table, "text"))
+    contents = Store(root).read()
+    tables = [rows(part, contents) for part in board.parts]
+    print(render_parts(tables))
     code = 1 if outcome.count("failed") else 0
     if arguments.against:
-        differences = compare(table, rows(board, Store(COMMITTED).read()))
+        committed = Store(COMMITTED).read()
+        differences = compare(tables, [rows(part, committed) for part in board.parts])
         for difference in differences.sentences:
             print(difference)
         print(
-            f"{differences.compared} means compared with the committed ones: {differences.outside} beyond seed noise."
+            f"{differences.compared} means of two seeds or more compared with the committed ones: "
+            f"{differences.outside} beyond seed noise."
         )
         if not differences.compared:
             print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)

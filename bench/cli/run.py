@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     specs = plan(arguments.suite, methods, seeds, _settings(arguments.set), arguments.device, data)
     outcome = survey(specs, Store(root))
     if not arguments.dry_run:
-        execute(outcome, StoredCell(root, data, plugins, arguments.wandb), arguments.jobs)
+        execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()

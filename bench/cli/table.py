@@ -1,11 +1,13 @@
 """Print a table from stored records: means, paired 95 % intervals over seeds, and the changes against single-task."""
 
 import argparse
-import pkgutil
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import suites
 from bench.cli import options
+from bench.records import ResultRecord
 
 EPILOG = """examples:
   mtlbench table demo
@@ -31,21 +33,31 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
     from leaderboard.board import board_for
-    from leaderboard.render import render
+    from leaderboard.render import render_parts
     from leaderboard.store import Store
     from leaderboard.table import rows
 
     root = options.store_dir(arguments.store)
     contents = Store(root).read()
-    packages = {module.name for module in pkgutil.iter_modules(suites.__path__) if module.ispkg}
-    board = board_for(arguments.name, contents.records, packages)
-    table = rows(board, contents, arguments.selection)
-    print(render(table, arguments.format))
+    cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
+    packages = {card.parent.name for card in cards}
+    board = board_for(_resolved(arguments.name, contents.records), contents.records, packages)
+    tables = [rows(part, contents, arguments.selection) for part in board.parts]
+    print(render_parts(tables, arguments.format))
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
-    if not any(row.seeds for row in table.rows):
+    if not any(row.seeds for table in tables for row in table.rows):
         print(
             f"mtlbench: `{root}` holds no finished run of `{arguments.name}`; `mtlbench run` makes some.",
             file=sys.stderr,
         )
     return 0
+
+
+def _resolved(name: str, records: Sequence[ResultRecord]) -> str:
+    """The short name of a suite that is written with options, as records have it; anything else as it is."""
+    if ":" not in name or any(name in (record.suite, record.spec.suite) for record in records):
+        return name
+    from bench.plan import parse_suite  # loads torch, for a suite in other words than the records' only
+
+    return parse_suite(name)[0].short

@@ -22,11 +22,12 @@ class L2(Constraint):
 
     halflife: updates k after which a deviation that the losses leave alone has halved at the first
         learning rate lr_0, in [0, inf]: v = ln 2 / (2 k lr_0), which leaves (1 + ln 2 / k)^-k of it, a
-        half for large k (.512 at k = 10, .5012 at k = 100). inf is single-task, 0 tied.
+        half for large k (.512 at k = 10, .5012 at k = 100). inf leaves the copies alone, 0 ties them.
     strength: v itself, in [0, inf], instead of a half-life. Not divided by parameter counts.
     form: `prox` is exact and stable at any strength. `penalty` adds R to the loss, as in the literature;
         sgd diverges for lr v > 1/2, adam rescales it. `offset` writes w_t = mean + v_t with the mean a
-        parameter of its own and shrinks v_t, so that the tied limit is `hard` under any optimiser.
+        parameter of its own and shrinks v_t, so that the tied limit is `hard` under any optimiser. Its other
+        end is not `single_task`: w_t then moves by its own gradient and by the sum of all.
     """
 
     limits: ClassVar = {

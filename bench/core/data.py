@@ -1,6 +1,6 @@
 """Data in memory: tensors per task, batched by index, in an order that a seed decides."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +10,9 @@ from torch import Tensor
 from bench.records import derive_seed
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
+# Stored rows of one input with the targets of its tasks -> what the model and the losses see. With a
+# generator rows are augmented, without one they are only decoded.
+Transform = Callable[[Tensor, dict[str, Tensor], torch.Generator | None], tuple[Tensor, dict[str, Tensor]]]
 
 
 def by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
@@ -25,10 +28,15 @@ def by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split: `inputs` and `targets` map task -> tensor, rows first."""
+    """One split: `inputs` and `targets` map task -> tensor, rows first.
+
+    `transform` turns rows as they are stored (small integers, memory-mapped) into what is trained on.
+    """
 
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
+    transform: Transform | None = None
+    dtype: torch.dtype = torch.float32
 
     @cached_property
     def groups(self) -> list[tuple[Tensor, list[str]]]:
@@ -52,19 +60,21 @@ class Dataset:
             self,
             inputs={task: moved[task] for task in self.inputs},
             targets={task: move(target) for task, target in self.targets.items()},
+            dtype=dtype,
         )
 
-    def take(self, indices: list[Tensor]) -> Batch:
-        """The rows `indices[g]` of each group g; a shared input is gathered once."""
+    def take(self, indices: list[Tensor], generator: torch.Generator | None = None) -> Batch:
+        """The rows `indices[g]` of each group g; a shared input is gathered once. `generator` augments them."""
         inputs: dict[str, Tensor] = {}
         targets: dict[str, Tensor] = {}
         for (tensor, tasks), index in zip(self.groups, indices, strict=True):
             rows = tensor[index]
             if tensor.dim() == 4 and not tensor.is_contiguous():
                 rows = rows.contiguous(memory_format=torch.channels_last)
-            for task in tasks:
-                inputs[task] = rows
-                targets[task] = self.targets[task][index]
+            found = {task: self.targets[task][index] for task in tasks}
+            rows, found = self._transformed(rows, found, generator)
+            inputs.update(dict.fromkeys(tasks, rows))
+            targets.update(found)
         return inputs, targets
 
     def slices(self, size: int) -> Iterator[Batch]:
@@ -72,10 +82,19 @@ class Dataset:
         for tensor, tasks in self.groups:
             for start in range(0, len(tensor), size):
                 rows = tensor[start : start + size]
-                yield (
-                    dict.fromkeys(tasks, rows),
-                    {task: self.targets[task][start : start + size] for task in tasks},
-                )
+                found = {task: self.targets[task][start : start + size] for task in tasks}
+                rows, found = self._transformed(rows, found, None)
+                yield dict.fromkeys(tasks, rows), found
+
+    def _transformed(
+        self, rows: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.transform is None:
+            return rows, targets
+        rows, targets = self.transform(rows, targets, generator)
+        return rows.to(self.dtype), {
+            task: target.to(self.dtype) if target.is_floating_point() else target for task, target in targets.items()
+        }
 
 
 class Order:

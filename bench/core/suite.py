@@ -1,11 +1,11 @@
 """Suite: tasks, data, backbone and protocol that belong together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from bench.core.data import Dataset
 from bench.core.task import Shape, Task
@@ -63,3 +63,9 @@ class Suite(ABC):
 
         Raises bench.errors.DataMissing, with one sentence, where the data is not there.
         """
+
+    def panel(
+        self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
+    ) -> Any | None:
+        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see."""
+        return None

@@ -111,7 +111,10 @@ def _work(connection: Connection, cell: Cell) -> None:
             return
 
         def on_epoch(done: int, epochs: int) -> None:
-            connection.send(("epoch", done, epochs))
+            try:
+                connection.send(("epoch", done, epochs))
+            except OSError:  # nobody is there to run for any more: stop without a record
+                sys.exit(1)
 
         message: tuple[Any, ...]
         try:

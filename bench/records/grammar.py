@@ -43,6 +43,8 @@ class MethodText:
 def parse_call(text: str) -> Call:
     """Read `name[:key=value,...]`. Raises UsageError with one sentence where the text is malformed."""
     name, colon, rest = text.partition(":")
+    if not text:
+        raise UsageError("A name should be given, as in `hard:split=2`. Found nothing.")
     if not _NAME.match(name):
         raise UsageError(f"`{text}` should start with a name, as in `hard:split=2`. Found `{name}`.")
     options: dict[str, str] = {}
@@ -59,6 +61,10 @@ def parse_call(text: str) -> Call:
 def parse_method(text: str) -> MethodText:
     """Read `sharing[+constraint][@weighting]`; `+` starts a constraint only before a letter (`1e+1` is a number)."""
     left, at, weighting = text.partition("@")
+    if at and re.search(r"\+(?=[A-Za-z])", weighting):
+        raise UsageError(f"`{text}` should name its constraint before the weighting, as in `soft+l2@uniform`.")
+    if at and not weighting:
+        raise UsageError(f"`{text}` should name a weighting after the `@`, as in `hard@uncertainty`.")
     sharing, *constraints = re.split(r"\+(?=[A-Za-z])", left)
     if len(constraints) > 1 or "@" in weighting:
         raise UsageError(f"`{text}` should hold at most one +constraint and one @weighting.")
@@ -73,7 +79,7 @@ def parse_seeds(text: str) -> list[int]:
     """Read `0-4`, `3` or `0,2,5-7` into an ascending list of seeds without repeats."""
     seeds: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        match = re.fullmatch(r"\s*([0-9]{1,9})(?:-([0-9]{1,9}))?\s*", part)
         if not match:
             raise UsageError(f"Seeds should read like `0-4` or `0,2,7`. Found `{text}`.")
         low, high = int(match[1]), int(match[2] or match[1])

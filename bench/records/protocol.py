@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -31,8 +32,8 @@ class Protocol(BaseModel):
     )
     optimiser: Literal["adam", "sgd"]
     lr: Positive = Field(description="learning rate of towers and heads")
-    momentum: NonNegative = Field(default=0.0, description="of sgd")
-    betas: tuple[NonNegative, NonNegative] = Field(default=(0.9, 0.999), description="of adam")
+    momentum: Momentum = Field(default=0.0, description="of sgd")
+    betas: tuple[Momentum, Momentum] = Field(default=(0.9, 0.999), description="of adam")
     weight_decay: NonNegative = Field(
         default=0.0, description="added to the gradient (not decoupled); never on coupling parameters"
     )
@@ -44,7 +45,11 @@ class Protocol(BaseModel):
     clip_norm: Positive | None = Field(
         default=None, description="largest norm of the whole gradient; the same for every method"
     )
-    augmentation: Literal["none"] = "none"
+    augmentation: Literal["none", "consistent", "mtan"] = Field(
+        default="none",
+        description="of training images: `consistent` crops by 1, 1.2 or 1.5 and flips, depth and normals transformed "
+        "with the scene; `mtan` is the published form, which leaves normals as they are",
+    )
     loss_reduction: Literal["sum", "mean"] = Field(
         default="sum", description="of the weighted task losses; separate models always keep weight 1"
     )

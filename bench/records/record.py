@@ -7,7 +7,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.errors import UsageError
 from bench.records.canonical import digest
+from bench.records.grammar import parse_call, parse_method
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
@@ -109,6 +111,55 @@ class ResultRecord(_Frozen):
         """SHA-256 of the canonical JSON of everything but the digest, values that equal their default left out."""
         return digest(self.model_dump(mode="json", exclude={"digest"}, exclude_defaults=True))
 
+    def _incomplete(self) -> list[str]:
+        """What a finished run should have and this one has not, against its own protocol."""
+        protocol, found = self.spec.protocol, []
+        if sorted(self.tasks) != sorted(protocol.metrics):
+            found.append("tasks: should be those of the protocol's metrics")
+        rules = {"last"} if protocol.selection == "last" else {"val", "per_task", "last"}
+        if set(self.statistics) != rules or set(self.selection) != rules:
+            found.append(f"statistics: should be there for the rules {', '.join(sorted(rules))}")
+        for rule, epochs in self.selection.items():
+            if sorted(epochs) != sorted(self.tasks) or not all(1 <= e <= protocol.epochs for e in epochs.values()):
+                found.append(f"selection.{rule}: should name an epoch in [1, {protocol.epochs}] for every task")
+        for rule, states in self.statistics.items():
+            if sorted(states) != sorted(self.tasks):
+                found.append(f"statistics.{rule}: should hold every task")
+            elif not self._covers_test(states):
+                found.append(f"statistics.{rule}: should count the {protocol.splits['test']} test rows")
+        return found
+
+    def _covers_test(self, states: dict[str, State]) -> bool:
+        """Whether tasks that count rows count those of the test split: all of them each, or all of them together."""
+        from bench.scores import KINDS
+
+        metrics, wanted = self.spec.protocol.metrics, self.spec.protocol.splits["test"]
+        counters = {task: KINDS[metrics[task]].rows for task in states if metrics.get(task) in KINDS}
+        try:
+            counts = [count(states[task]) for task, count in counters.items() if count]
+        except (KeyError, TypeError, ValueError):
+            return True  # what cannot be counted cannot be scored either, and is named there
+        return all(count == wanted for count in counts) or (len(counts) == len(states) and sum(counts) == wanted)
+
+    def _misnamed(self) -> list[str]:
+        """The short names that say something else than the canonical ones."""
+        found = []
+        try:
+            pairs = [("suite", parse_call(self.suite), parse_call(self.spec.suite))]
+            short, whole = parse_method(self.method), parse_method(self.spec.method)
+        except UsageError as error:
+            return [f"method: cannot be read ({error})"]
+        for part in ("sharing", "constraint", "weighting"):
+            brief, full = getattr(short, part), getattr(whole, part)
+            if brief is not None and full is not None:
+                pairs.append(("method", brief, full))
+            elif part == "constraint" and brief is not full:
+                found.append(f"method: should be short for {self.spec.method}")
+        for name, brief, full in pairs:
+            if brief.name != full.name or not brief.options.items() <= full.options.items():
+                found.append(f"{name}: `{brief}` should be short for `{full}`")
+        return found
+
     def problems(self) -> list[str]:
         """What is wrong with this record on its own: digest, run id, status, scores against statistics."""
         from bench.scores import score  # the metric definitions, needed for checking only
@@ -125,6 +176,7 @@ class ResultRecord(_Frozen):
             found.append("error: should be there exactly when status is failed")
         if self.status == "done" and not self.statistics:
             found.append("statistics: missing from a finished run")
+        found += self._misnamed() + (self._incomplete() if self.status == "done" else [])
         if sorted(self.statistics) != sorted(self.scores):
             found.append("scores: their selection rules differ from those of the statistics")
             return found

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
@@ -76,7 +77,8 @@ class HardWide(Trunk):
         """The width in [1, T] whose backbone comes closest, from below, to T plain ones."""
 
         def size(width: float) -> int:
-            return sum(p.numel() for p in blueprint.backbone(width).parameters())
+            with torch.device("meta"):  # shapes without numbers
+                return sum(p.numel() for p in blueprint.backbone(width).parameters())
 
         budget = len(blueprint.tasks) * size(1.0)
         low, high = 1.0, float(len(blueprint.tasks))

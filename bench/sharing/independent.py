@@ -63,7 +63,8 @@ class SingleTask(Towers):
 class Soft(Towers):
     """One tower per task, held together by the constraint after the `+`, as in `soft+l2`.
 
-    A strength of 0 is `single_task`; what an infinite one is depends on the constraint.
+    A constraint of strength 0 that is applied to the copies themselves leaves `single_task`; what an
+    infinite one is depends on the constraint.
 
     init: `tied` starts all towers from the same weights, `independent` each from its own.
     """

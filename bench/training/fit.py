@@ -20,6 +20,7 @@ from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_s
 from bench.scores import score
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, versions, without_paths
 from bench.training.evaluate import evaluate
+from bench.training.gallery import Gallery
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
 from bench.training.select import Selector
@@ -27,10 +28,12 @@ from bench.training.sharing import effective_sharing
 from bench.training.watch import OnEpoch, Watch
 
 
-def fit(spec: RunSpec, data_dir: Path | None = None, on_epoch: OnEpoch | None = None) -> ResultRecord:
+def fit(
+    spec: RunSpec, data_dir: Path | None = None, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None
+) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
-    `on_epoch(done, epochs)` is called after every epoch.
+    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled.
     """
     choice, suite = parse_suite(spec.suite, data_dir)
     method = Method.parse(spec.method)
@@ -44,7 +47,7 @@ def fit(spec: RunSpec, data_dir: Path | None = None, on_epoch: OnEpoch | None = 
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     try:
-        return record.model_copy(update=Run(spec, suite, method).result(on_epoch)).sealed()
+        return record.model_copy(update=Run(spec, suite, method).result(on_epoch, gallery)).sealed()
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
@@ -73,7 +76,7 @@ class Run:
         """A split, where and as the model needs it."""
         return self.suite.dataset(split, self.spec.seed).to(self.device, self.dtype, self.format)
 
-    def result(self, on_epoch: OnEpoch | None = None) -> dict[str, Any]:
+    def result(self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""
         gc.collect()  # an earlier run of this process is not this one's memory
         reset_peak_memory(self.device)
@@ -85,7 +88,7 @@ class Run:
         sharing = effective_sharing(start, self.model.copies())
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
-        states = self._test(watch.selector, selection)
+        states = self._test(watch.selector, selection, gallery)
         kinds = self.protocol.metrics
         return {
             "tasks": [task.name for task in self.model.tasks],
@@ -106,13 +109,21 @@ class Run:
             "effective_sharing": sharing,
         }
 
-    def _test(self, selector: Selector, selection: dict[str, dict[str, int]]) -> dict[str, dict[str, Any]]:
+    def _test(
+        self, selector: Selector, selection: dict[str, dict[str, int]], gallery: Gallery | None
+    ) -> dict[str, dict[str, Any]]:
         """rule -> task -> statistics on the test split, which is read here and nowhere else."""
         test = self.data("test")
         by_epoch = {}
+        shown = selection.get("val", selection["last"])
         for epoch in {epoch for tasks in selection.values() for epoch in tasks.values()}:
-            self.model.load_state_dict(selector.weights(epoch))
-            by_epoch[epoch] = evaluate(self.model, test, self.module.state)
+            kept = selector.snapshot(epoch)
+            self.model.load_state_dict(kept.weights)
+            by_epoch[epoch] = evaluate(self.model, test, kept.state)
+            if gallery:
+                gallery.look(self.model, test, kept.state, [task for task, at in shown.items() if at == epoch])
+        if gallery:
+            gallery.draw(self.suite, test)
         return {rule: {t: by_epoch[epoch][t] for t, epoch in tasks.items()} for rule, tasks in selection.items()}
 
     def _flops(self, rows: Dataset) -> int:

@@ -1,19 +1,22 @@
 """wandb as a mirror of a record: config, curves, summary. Nothing ever reads from it."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.records import ResultRecord, slug
 
 
-def mirror(record: ResultRecord, mode: str, folder: Path | None = None) -> Path:
+def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: Sequence[bytes] = ()) -> Path:
     """Write `record` as a wandb run, `offline` or `online`; returns the run's directory.
 
     It lies under `folder`, by default $WANDB_DIR or the current directory, as wandb's own do. The
     project is mtlbench, the group the suite, the job type the method, the tags seed and status; curves
-    have one step per epoch.
+    have one step per epoch; `panels` (PNG files) are logged as images.
     """
     import wandb
+    from PIL import Image
 
     spec = record.spec
     run = wandb.init(
@@ -33,6 +36,8 @@ def mirror(record: ResultRecord, mode: str, folder: Path | None = None) -> Path:
     )
     for epoch, row in enumerate(_rows(record), start=1):
         run.log(row, step=epoch)
+    if panels:
+        run.log({"panels": [wandb.Image(Image.open(io.BytesIO(panel))) for panel in panels]})
     run.summary.update(_summary(record))
     directory = Path(run.dir).parent
     run.finish(exit_code=0 if record.status == "done" else 1)

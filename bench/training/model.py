@@ -92,6 +92,14 @@ class MultiTaskModel(nn.Module):
         """Whether the tasks are separate models."""
         return self.sharing.separate
 
+    def separate_parameters(self) -> list[list[Parameter]]:
+        """Of separate models: the parameters of each task."""
+        copies = [copies for copies, _ in self._copies.values()]
+        return [
+            [*(of_all[t] for of_all in copies), *self.heads[task.name].parameters()]
+            for t, task in enumerate(self.tasks)
+        ]
+
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = self.sharing(inputs, state)
         return {task: self.heads[task](feature) for task, feature in features.items()}

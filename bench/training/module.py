@@ -21,8 +21,9 @@ class Batches:
     """The batches of one epoch after the other; Lightning asks for an iterator per epoch."""
 
     def __init__(self, dataset: Dataset, protocol: Protocol, seed: int) -> None:
-        self.dataset, self.length = dataset, protocol.steps_per_epoch
+        self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
         self.order = Order(dataset, protocol.batch_size, seed)
+        self.generator = torch.Generator() if dataset.transform else None
         self.step = 0
 
     def __len__(self) -> int:
@@ -31,7 +32,9 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         for _ in range(self.length):
             self.step += 1  # before the yield: the last one of an epoch is never resumed
-            yield self.dataset.take(self.order.batch(self.step - 1))
+            if self.generator:  # augmentation, too, is a function of seed and step alone
+                self.generator.manual_seed(derive_seed(self.seed, "augment", self.step - 1))
+            yield self.dataset.take(self.order.batch(self.step - 1), self.generator)
 
 
 class Schedule:
@@ -79,6 +82,7 @@ class MultiTaskModule(L.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         groups = self.model.parameter_groups(self.protocol)
         self.rates = [group["lr"] for group in groups]
+        self.rate_of = {parameter: group["lr"] for group in groups for parameter in group["params"]}
         if self.protocol.optimiser == "adam":
             return torch.optim.Adam(groups, lr=self.protocol.lr, betas=self.protocol.betas, fused=True)
         return torch.optim.SGD(groups, lr=self.protocol.lr, momentum=self.protocol.momentum, fused=True)
@@ -98,6 +102,17 @@ class MultiTaskModule(L.LightningModule):
         self.loss_sum.add_(losses)
         return total
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """The norm of the whole gradient; of each model's own where tasks are separate models."""
+        if gradient_clip_val is not None:
+            for parameters in self.model.separate_parameters() if self.model.separate else [self.model.parameters()]:
+                torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
@@ -109,6 +124,6 @@ class MultiTaskModule(L.LightningModule):
         self.state.step += 1
         for held in self.model.held:
             if not held.constraint.in_loss:
-                held.apply_prox(self.protocol.lr * factor)
+                held.apply_prox(self.rate_of[held.copies[0]] * factor)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()

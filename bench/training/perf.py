@@ -17,7 +17,7 @@ from bench.training.module import Batches
 from bench.training.watch import Watch
 
 LAYOUTS = ("channels_last", "contiguous")
-SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100}  # updates per block
+SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10}  # updates per block
 
 
 def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[str, Any]]:
@@ -100,7 +100,8 @@ def _bare(run: Run, rows: Dataset) -> float:
     optimiser = kind(model.parameters(), lr=protocol.lr, fused=True)  # type: ignore[operator]
     order = Order(rows, protocol.batch_size, run.spec.seed)
     permutations = [torch.randperm(len(tensor)) for tensor, _ in rows.groups]
-    shared = len(rows.groups) == 1
+    shared = len(rows.groups) == 1 and rows.transform is None
+    augment = torch.Generator().manual_seed(0) if rows.transform else None
     times = []
     for step in range(protocol.updates):
         began = time.perf_counter()
@@ -110,7 +111,7 @@ def _bare(run: Run, rows: Dataset) -> float:
             inputs = {task.name: x for task in model.tasks}
             targets = {task.name: rows.targets[task.name][index[0]] for task in model.tasks}
         else:
-            inputs, targets = rows.take(index)
+            inputs, targets = rows.take(index, augment)
         features = model.sharing(inputs, run.module.state)
         loss = sum(
             (task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks),

@@ -2,9 +2,18 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-Weights = dict[str, Any]
+from bench.core.state import TrainState
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The weights of an epoch, and where training stood: a method may use them differently in another phase."""
+
+    weights: dict[str, Any]
+    state: TrainState
 
 
 class Selector:
@@ -18,18 +27,18 @@ class Selector:
     def __init__(self, tasks: list[str], separate: bool) -> None:
         self.tasks, self.separate = tasks, separate
         self._best: dict[str, tuple[float, int]] = {}
-        self._weights: dict[int, Weights] = {}
+        self._snapshots: dict[int, Snapshot] = {}
         self._last = 0
 
-    def offer(self, epoch: int, errors: Mapping[str, float] | None, snapshot: Callable[[], Weights]) -> None:
+    def offer(self, epoch: int, errors: Mapping[str, float] | None, snapshot: Callable[[], Snapshot]) -> None:
         """Tell the errors of an epoch (None where there is no validation split); `snapshot` copies the weights."""
         self._last = epoch
         scores = {} if errors is None else dict(errors) | {"": sum(math.log(errors[task]) for task in self.tasks)}
         for key, value in scores.items():
             if key not in self._best or value < self._best[key][0]:
                 self._best[key] = (value, epoch)
-        self._weights[epoch] = snapshot()
-        self._weights = {kept: self._weights[kept] for kept in self._kept()}
+        self._snapshots[epoch] = snapshot()
+        self._snapshots = {kept: self._snapshots[kept] for kept in self._kept()}
 
     def _kept(self) -> set[int]:
         return {self._last} | {epoch for _, epoch in self._best.values()}
@@ -43,6 +52,6 @@ class Selector:
         joint = dict.fromkeys(self.tasks, self._best[""][1])
         return {"val": per_task if self.separate else joint, "per_task": per_task, "last": last}
 
-    def weights(self, epoch: int) -> Weights:
-        """The weights kept of an epoch that a rule chose."""
-        return self._weights[epoch]
+    def snapshot(self, epoch: int) -> Snapshot:
+        """What was kept of an epoch that a rule chose."""
+        return self._snapshots[epoch]

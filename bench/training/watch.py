@@ -5,6 +5,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -17,7 +18,7 @@ from bench.records.record import CURVE_TASKS
 from bench.scores import primary_error, score
 from bench.training.evaluate import evaluate
 from bench.training.module import MultiTaskModule
-from bench.training.select import Selector
+from bench.training.select import Selector, Snapshot
 
 WARM_UP = 10  # updates left out of the step time
 OnEpoch = Callable[[int, int], None]  # epochs done, epochs in all
@@ -65,9 +66,12 @@ class Watch(Callback):
             states = evaluate(module.model, self.val, module.state)
             self._val.append({task: score(kinds[task], state) for task, state in states.items()})
             errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
-        self.selector.offer(epoch, errors, lambda: copy.deepcopy(module.model.state_dict()))
+        self.selector.offer(epoch, errors, self._snapshot)
         if self.on_epoch:
             self.on_epoch(epoch, module.protocol.epochs)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(copy.deepcopy(self.module.model.state_dict()), replace(self.module.state))
 
     def curves(self) -> Curves:
         """Per-task curves, up to ten tasks."""

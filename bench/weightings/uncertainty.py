@@ -1,10 +1,12 @@
 """Homoscedastic uncertainty: each task learns how noisy it is."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import StepState, Weighting, register
+from bench.api import Interval, StepState, Weighting, register
 
 
 @register(
@@ -17,10 +19,10 @@ class Uncertainty(Weighting):
     first term for regression, which only moves s_t by log 2. With s_t = 0 the weights start at 1. The
     weight that a constant loss L settles at is 1 / (2 L).
 
-    start: s_t at the first step.
+    start: s_t at the first step, in [-20, 20].
     """
 
-    def __init__(self, tasks: list[str], *, start: float = 0.0) -> None:
+    def __init__(self, tasks: list[str], *, start: Annotated[float, Interval(ge=-20, le=20)] = 0.0) -> None:
         super().__init__(tasks)
         self.log_variance = Parameter(torch.full((len(tasks),), start))
 

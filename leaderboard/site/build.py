@@ -1,5 +1,6 @@
 """Build the site from the same rows as the text table, so that the two cannot disagree."""
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from leaderboard.notes import problem_notes
 from leaderboard.render import code_parts, printable
 from leaderboard.site.forest import forest
 from leaderboard.statistics import Selection
-from leaderboard.store import StoreContents
+from leaderboard.store import Store, StoreContents
 from leaderboard.table import Row, rows
 from leaderboard.wide import WideColumn, WideLine, wide
 
+SHOWN_PANELS = 3
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -40,6 +42,15 @@ class LineView:
 
 
 @dataclass(frozen=True)
+class PanelView:
+    """What one run made of some test images: PNG files as data URIs."""
+
+    label: str
+    seed: int
+    images: list[str]
+
+
+@dataclass(frozen=True)
 class Section:
     """One board on the page; `forest` is an SVG made here, with every text in it escaped."""
 
@@ -51,6 +62,7 @@ class Section:
     columns: list[WideColumn]
     lines: list[LineView]
     forest: str
+    panels: list[PanelView]
     notes: list[list[str]]
 
 
@@ -87,7 +99,7 @@ def write_site(
 def _sections(contents: StoreContents, committed: list[Board], selection: Selection) -> list[Section]:
     found: list[Section] = []
     shown: set[tuple[str, str]] = set()
-    for board in committed:
+    for board in (part for table in committed for part in table.parts):
         section = _section(board, contents, selection, f"board-{len(found)}", committed=True)
         if any(line.finished for line in section.lines):
             found.append(section)
@@ -112,8 +124,25 @@ def _section(board: Board, contents: StoreContents, selection: Selection, anchor
         columns=laid.columns,
         lines=[_line(laid.columns, line) for line in laid.lines],
         forest=forest(laid, board),
+        panels=_panels(board, contents),
         notes=[code_parts(note) for note in table.notes],
     )
+
+
+def _panels(board: Board, contents: StoreContents) -> list[PanelView]:
+    """Of every method that has panels, the first few of its first seed."""
+    if contents.root is None:
+        return []
+    store, found = Store(contents.root), []
+    own = [record for record in contents.records if record.suite == board.suite and not record.spec.overrides]
+    for method in board.methods:
+        runs = sorted((r for r in own if r.method == method), key=lambda record: record.spec.seed)
+        for run in runs:
+            if paths := store.panels(run.spec)[:SHOWN_PANELS]:
+                images = [f"data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}" for p in paths]
+                found.append(PanelView(printable(board.label(method)), run.spec.seed, images))
+                break
+    return found
 
 
 def _line(columns: list[WideColumn], line: WideLine) -> LineView:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from bench.api import (
     Dataset,
-    Gt,
     Interval,
     Protocol,
     Regression,
@@ -85,7 +84,7 @@ class Synthetic(Suite):
         *,
         tasks: Annotated[int, Interval(ge=1, le=100)] = 4,
         relatedness: Annotated[float, Interval(ge=0, le=1)] = 0.8,
-        noise: Annotated[float, Gt(0)] = 0.2,
+        noise: Annotated[float, Interval(gt=0, le=1000)] = 0.2,
         inputs: Literal["shared", "own"] = "shared",
         train: Annotated[int, Interval(ge=16, le=100_000)] = 400,
     ) -> None:

@@ -158,8 +158,9 @@ def test_corrupt_record_is_named_skipped_and_counted(quick: list[str], capsys: p
     assert bad.name in out.replace("\\", "")
 
 
-def test_ctrl_c_leaves_whole_records_only(tmp_path: Path) -> None:
-    """Interrupt between two finished cells; the same command then runs only the rest."""
+@pytest.mark.parametrize("how", ["ctrl-c", "terminate", "kill"])
+def test_a_stop_leaves_whole_records_only(how: str, tmp_path: Path) -> None:
+    """Between two finished cells: Ctrl-C goes to the whole group, the others to the parent alone."""
     store = tmp_path / "store"
     words = ["run", "multidigits", "hard", "--seeds", "0-19", "--store", str(store), "--jobs", "2", *QUICK]
     command = [sys.executable, "-m", "bench.cli.main", *words]
@@ -168,12 +169,19 @@ def test_ctrl_c_leaves_whole_records_only(tmp_path: Path) -> None:
         if len(list(store.rglob("*.json"))) >= 2:
             break
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Interrupted" in err.splitlines()[-1]
+    if how == "ctrl-c":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM if how == "terminate" else signal.SIGKILL)
+    _, err = process.communicate(timeout=60)  # the pipe ends when the last worker has gone
+    if how == "kill":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert "Interrupted" in err.splitlines()[-1]
     contents = Store(store).read()
     assert 2 <= len(contents.records) < 20
+    assert {record.status for record in contents.records} == {"done"}
     assert contents.problems == []
     assert all(path.suffix == ".json" for path in store.rglob("*") if path.is_file())
 

@@ -34,11 +34,15 @@ def test_method_grammar(text: str, sharing: Call, constraint: Call | None, weigh
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "`` should start with a name, as in `hard:split=2`. Found ``."),
+        ("", "A name should be given, as in `hard:split=2`. Found nothing."),
         ("2hard", "`2hard` should start with a name, as in `hard:split=2`. Found `2hard`."),
         ("soft+@uniform", "`soft+` should start with a name, as in `hard:split=2`. Found `soft+`."),
         ("soft+1", "`soft+1` should start with a name, as in `hard:split=2`. Found `soft+1`."),
-        ("hard@", "`` should start with a name, as in `hard:split=2`. Found ``."),
+        ("hard@", "`hard@` should name a weighting after the `@`, as in `hard@uncertainty`."),
+        (
+            "soft@uniform+l2",
+            "`soft@uniform+l2` should name its constraint before the weighting, as in `soft+l2@uniform`.",
+        ),
         ("hard:", "The options of `hard` should read key=value,key=value. Found ``."),
         ("hard:split", "The options of `hard` should read key=value,key=value. Found `split`."),
         ("hard:split=", "The options of `hard` should read key=value,key=value. Found `split=`."),

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, root_mean_squared_
 from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.core.task import Classification, Regression
-from bench.scores import KINDS, primary_error, score
+from bench.scores import KINDS, pack_histogram, primary_error, score
 from bench.training.evaluate import evaluate
 from bench.training.sharing import effective_sharing
 from tests.conftest import make_run
@@ -76,16 +76,33 @@ def test_impossible_statistics_are_refused(kind: str, state: dict[str, object]) 
 
 
 def test_kinds_name_what_they_compute() -> None:
-    states = {"classification": {"confusion": [[3, 1], [0, 4]]}, "regression": {"count": 4, "squared_error": 9.0}}
+    right = np.zeros(3600, dtype=int)
+    right[[0, 224, 225, 1800]] = 1, 1, 1, 1  # angles of 0.025, 11.225, 11.275 and 90.025 degrees
+    states = {
+        "classification": {"confusion": [[3, 1], [0, 4]]},
+        "regression": {"count": 4, "squared_error": 9.0},
+        "segmentation": {"confusion": [[3, 1], [0, 4]]},
+        "depth": {"count": 4, "absolute_error": 2.0, "relative_error": 1.0},
+        "normals": {"count": 4, "angle_sum": 112.55, "histogram": pack_histogram(right)},
+    }
     assert states.keys() == KINDS.keys()
     assert {name: score(name, state) for name, state in states.items()} == {
         "classification": {"accuracy": 87.5},
         "regression": {"rmse": 1.5},
+        "segmentation": {"miou": pytest.approx(77.5), "pixel_accuracy": 87.5},  # (3/4 + 4/5) / 2
+        "depth": {"abs_err": 0.5, "rel_err": 0.25},
+        "normals": {
+            "mean_angle": 28.1375,
+            "median_angle": pytest.approx(11.25),
+            "within_11.25": 50.0,
+            "within_22.5": 75.0,
+            "within_30": 75.0,
+        },
     }
     for name, state in states.items():
         assert [metric.name for metric in KINDS[name].metrics] == list(score(name, state))
-    with pytest.raises(KeyError, match="known: classification, regression"):
-        score("segmentation", {})
+    with pytest.raises(KeyError, match="known: classification, depth, normals, regression, segmentation"):
+        score("detection", {})
 
 
 @pytest.mark.parametrize("suite", ["synthetic:tasks=3", "synthetic:inputs=own,tasks=3"])

@@ -53,6 +53,9 @@ def spec(**changed: Any) -> RunSpec:
     return RunSpec(**({"protocol": Protocol(**PROTOCOL)} | SPEC | changed))
 
 
+RULES = ("val", "per_task", "last")
+
+
 def record() -> ResultRecord:
     """A finished record with every field filled; accuracy 75 % and rmse 1.5."""
     states = {"left": {"confusion": [[2, 1], [0, 1]]}, "right": {"count": 4, "squared_error": 9.0}}
@@ -266,11 +269,34 @@ def test_any_changed_value_is_noticed() -> None:
         ({"error": Failure(type="T", message="m", where="w")}, "error: should be there exactly when status is failed"),
         ({"statistics": {}, "scores": {}}, "statistics: missing from a finished run"),
         ({"scores": {}}, "scores: their selection rules differ from those of the statistics"),
+        ({"method": "hard_wide"}, "method: `hard_wide` should be short for"),
+        ({"method": "hard:split=7"}, "method: `hard:split=7` should be short for"),
+        ({"method": "hard+l2"}, "method: should be short for"),
+        ({"suite": "other"}, "suite: `other` should be short for"),
+        ({"tasks": ["left"]}, "tasks: should be those of the protocol's metrics"),
+        ({"selection": {}}, "statistics: should be there for the rules last, per_task, val"),
+        (
+            {"selection": {rule: {"left": 1, "right": 999} for rule in RULES}},
+            "selection.val: should name an epoch in [1, ",
+        ),
+        (
+            {"statistics": {rule: {"left": {"confusion": [[1, 0], [0, 0]]}} for rule in RULES}},
+            "statistics.val: should hold every task",
+        ),
     ],
 )
 def test_a_new_digest_does_not_hide_a_contradiction(change: dict[str, Any], problem: str) -> None:
-    [found] = record().model_copy(update=change).sealed().problems()
-    assert found.startswith(problem)
+    found = record().model_copy(update=change).sealed().problems()
+    assert any(sentence.startswith(problem) for sentence in found)
+
+
+def test_statistics_of_other_rows_than_the_test_split_are_no_result() -> None:
+    content = record().model_dump(mode="json")
+    for rule in content["statistics"]:
+        content["statistics"][rule]["left"] = {"confusion": [[1, 0], [0, 0]]}
+        content["scores"][rule]["left"]["accuracy"] = 100.0
+    found = ResultRecord.model_validate(content).sealed().problems()
+    assert found == [f"statistics.{rule}: should count the 4 test rows" for rule in content["statistics"]]
 
 
 def test_scores_are_recomputed_from_statistics() -> None:

@@ -327,7 +327,9 @@ def test_a_plugin_cannot_take_a_built_in_name(tmp_path: Path) -> None:
     file = tmp_path / "thief.py"
     file.write_text(PLUGIN.replace('"plugged"', '"uniform"'))
     with pytest.raises(
-        ValueError, match=r"^The weighting `uniform` is registered already, by bench\.weightings\.uniform\.$"
+        UsageError,
+        match=r"^`thief\.py` should import without an error\. Found ValueError: The weighting `uniform` is registered "
+        r"already, by bench\.weightings\.uniform\. \(registry\.py, line [0-9]+\)\.$",
     ):
         load_plugin(file)
 

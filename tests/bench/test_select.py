@@ -66,9 +66,9 @@ def test_tasks_count_alike_whatever_their_units() -> None:
 def test_without_validation_only_the_last_epoch_is_kept() -> None:
     selector, _ = offered([None, None, None])
     assert selector.chosen() == {"last": {"left": 3, "right": 3}}
-    assert selector.weights(3) == {"epoch": 3}
+    assert selector.snapshot(3) == {"epoch": 3}
     with pytest.raises(KeyError):
-        selector.weights(1)
+        selector.snapshot(1)
 
 
 @pytest.mark.parametrize("separate", [False, True])
@@ -77,8 +77,8 @@ def test_weights_are_there_for_every_choice_and_for_no_other_epoch(separate: boo
         selector, copied = offered(list(ERRORS[:stop]), separate)
         wanted = {epoch for tasks in selector.chosen().values() for epoch in tasks.values()}
         assert {epoch for epoch in copied if epoch in wanted} == wanted
-        assert all(selector.weights(epoch) == {"epoch": epoch} for epoch in wanted)
+        assert all(selector.snapshot(epoch) == {"epoch": epoch} for epoch in wanted)
         if not separate:
             for epoch in set(range(1, stop + 1)) - wanted:
                 with pytest.raises(KeyError):
-                    selector.weights(epoch)
+                    selector.snapshot(epoch)

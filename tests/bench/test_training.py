@@ -13,16 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.data import Dataset
-from bench.core.sharing import Blueprint, Sharing
+from bench.core.sharing import Blueprint, ParameterGroup, Sharing
 from bench.core.state import TrainState
-from bench.errors import DataMissing
+from bench.errors import DataMissing, Diverged
 from bench.method import Method
 from bench.plan import parse_suite, plan
 from bench.records import ResultRecord, RunSpec
 from bench.registry import Choice, Entry
+from bench.scores import score
+from bench.sharing.independent import Soft
 from bench.training import fit as fit_module
 from bench.training.environment import without_paths
-from bench.training.fit import Run, fit
+from bench.training.evaluate import evaluate
+from bench.training.fit import Run, fit, train
+from bench.training.module import Batches
+from bench.training.watch import Watch
 from suites.synthetic import Synthetic
 from tests.bench.catalogue import catalogue
 from tests.conftest import make_run, train_run
@@ -112,9 +117,9 @@ def test_every_method_of_a_seed_reads_the_same_batches(suite: str, monkeypatch: 
     taken: list[list[list[int]]] = []
     take = Dataset.take
 
-    def spy(self: Dataset, indices: list[Tensor]) -> Any:
+    def spy(self: Dataset, indices: list[Tensor], generator: torch.Generator | None = None) -> Any:
         taken.append([index.tolist() for index in indices])
-        return take(self, indices)
+        return take(self, indices, generator)
 
     monkeypatch.setattr(Dataset, "take", spy)
     orders = {}
@@ -338,3 +343,64 @@ def test_an_error_anywhere_is_a_failed_record_without_paths(watched: Any, split:
 )
 def test_paths_are_cut_to_their_last_part(text: str, kept: str) -> None:
     assert without_paths(text) == kept
+
+
+# --- what is tested is what was selected ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method", ["single_task", "hard", "cross_stitch:own=0,rate=0,warm=0.5", "single_task:warm=0.5"]
+)
+def test_a_kept_epoch_scores_as_it_did_when_it_was_selected(method: str) -> None:
+    """Also where it lies in an earlier phase, in which the method uses its weights in another way."""
+    spec = specify(method, epochs="4")
+    _, suite = parse_suite(spec.suite)
+    run = Run(spec, suite, Method.parse(spec.method))
+    val = run.data("val")
+    watch = Watch(run.module, val)
+    train(run.module, Batches(run.data("train"), run.protocol, spec.seed), watch)
+    curves = watch.curves().val
+    chosen = watch.selector.chosen()
+    assert chosen["last"]["task00"] == 4
+    for epochs in chosen.values():
+        for task, epoch in epochs.items():
+            kept = watch.selector.snapshot(epoch)
+            run.model.load_state_dict(kept.weights)
+            found = score("regression", evaluate(run.model, val, kept.state)[task])["rmse"]
+            assert found == pytest.approx(curves[task]["rmse"][epoch - 1], abs=1e-6)
+
+
+def test_predictions_that_are_not_finite_are_a_failure() -> None:
+    run = make_run("hard")
+    with torch.no_grad():
+        run.model.heads["task01"].weight.fill_(torch.inf)  # type: ignore[union-attr,operator]
+    with pytest.raises(Diverged, match="predictions of `task01`"):
+        evaluate(run.model, run.data("val"), run.module.state)
+
+
+def test_separate_models_are_clipped_apart_and_joint_ones_together() -> None:
+    for method, norms in (("single_task", [0.5, 0.5, 0.5]), ("hard", None)):
+        run = make_run(method, clip_norm="0.5")
+        for parameter in run.model.parameters():
+            parameter.grad = torch.full_like(parameter, 3.0)
+        run.module.configure_gradient_clipping(None, 0.5)
+        gradients = [p.grad for p in run.model.parameters() if p.grad is not None]
+        if norms is None:
+            assert float(torch.cat([g.flatten() for g in gradients]).norm()) == pytest.approx(0.5, rel=1e-5)
+            continue
+        parts = run.model.separate_parameters()
+        assert sum(map(len, parts)) == len(gradients)
+        found = [float(torch.cat([p.grad.flatten() for p in part if p.grad is not None]).norm()) for part in parts]
+        assert found == pytest.approx(norms, rel=1e-5)
+
+
+def test_the_prox_steps_with_the_rate_of_its_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Soft, "parameter_groups", lambda self, _: [ParameterGroup(list(self.parameters()), lr_factor=0.5)]
+    )
+    run = make_run("soft+l2", epochs="1", steps_per_epoch="1")
+    steps: list[float] = []
+    for held in run.model.held:
+        monkeypatch.setattr(held, "apply_prox", steps.append)
+    train_run(run)
+    assert steps == pytest.approx([0.5 * run.protocol.lr] * len(run.model.held))

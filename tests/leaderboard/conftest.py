@@ -81,6 +81,7 @@ def build_record(
         scores={
             rule: {task: score(kinds[task], state) for task, state in chosen.items()} for rule, chosen in rules.items()
         },
+        selection={rule: dict.fromkeys(kinds, 3) for rule in rules},
         **more,
     )
     return record.sealed()

@@ -50,3 +50,19 @@ def test_a_board_of_a_suite_is_the_union_with_the_reference_first(make_record):
     assert board.seeds == "0-2,7"
     assert board_of_suite("toy:size=1", records) == board
     assert board_of_suite("nothing", records).methods == []
+
+
+def test_a_table_may_have_parts_over_several_suites(tmp_path):
+    (tmp_path / "both.toml").write_text(
+        'title = "T"\nversion = 1\nsuite = "s"\nmethods = ["a", "b"]\nseeds = "0-4"\n'
+        '[[also]]\ntitle = "U"\nsuite = "z"\nseeds = "0-2"\n'
+    )
+    first, second = load_board("both", tmp_path).parts
+    assert (first.name, first.title, first.suite, first.methods, first.seeds) == ("both", "T", "s", ["a", "b"], "0-4")
+    assert (second.name, second.title, second.suite, second.methods, second.seeds) == (
+        "both",
+        "U",
+        "z",
+        ["a", "b"],
+        "0-2",
+    )

@@ -35,10 +35,10 @@ def test_a_mean_outside_is_named_and_one_inside_is_not():
     generator = np.random.default_rng(1)
     sample = generator.normal(90, 0.1, size=5)
     near, far = row(sample + 0.05), row(sample + 3, method="soft")
-    differences = compare(table(near, far), table(row(sample), row(sample, method="soft")))
+    differences = compare([table(near, far)], [table(row(sample), row(sample, method="soft"))])
     assert (differences.compared, differences.outside) == (2, 1)
     assert differences.sentences[0].startswith("soft, left accuracy: ")
 
 
 def test_missing_cells_are_not_compared():
-    assert compare(table(row(np.ones(5))), table()).compared == 0
+    assert compare([table(row(np.ones(5)))], [table()]).compared == 0

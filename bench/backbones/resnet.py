@@ -1,0 +1,90 @@
+"""torchvision's residual networks as five stages: stem and four layers."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from bench.api import DataMissing, Stage, scaled
+
+DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
+Name = Literal["resnet18", "resnet34", "resnet50"]
+
+
+def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool = False) -> nn.ModuleList:
+    """`name` for RGB images of `size`; ResNet-50 with dilations 2 and 4 in its last layers (output stride 8).
+
+    `width` multiplies all channels. BatchNorm keeps statistics of its own in every copy of a stage.
+    `imagenet` starts from torchvision's weights, where width is 1. Raises DataMissing where they cannot
+    be fetched. He, Zhang, Ren, Sun, Deep Residual Learning, CVPR 2016; dilated as in Yu, Koltun,
+    Funkhouser, Dilated Residual Networks, CVPR 2017.
+    """
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+
+    wide = name == "resnet50"
+    block = Bottleneck if wide else BasicBlock
+    channels = scaled(64, width)
+    rows, columns = (_halved(_halved(side)) for side in size)
+    stem = Stage(
+        nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, padding=1),
+        output_shape=(channels, rows, columns),
+    )
+    stages, before, dilation = [stem], channels, 1
+    for number, depth in enumerate(DEPTHS[name]):
+        planes = scaled(64 * 2**number, width)
+        dilate = wide and number >= 2
+        stride = 1 if number == 0 or dilate else 2
+        blocks = []
+        for index in range(depth):
+            first = index == 0
+            inside = dilation if first else dilation * (2 if dilate else 1)
+            step = stride if first else 1
+            project = None
+            if step != 1 or before != planes * block.expansion:
+                project = nn.Sequential(
+                    nn.Conv2d(before, planes * block.expansion, 1, step, bias=False),
+                    nn.BatchNorm2d(planes * block.expansion),
+                )
+            blocks.append(block(before, planes, step, project, dilation=inside))
+            before = planes * block.expansion
+        dilation *= 2 if dilate else 1
+        rows, columns = (side if stride == 1 else _halved(side) for side in (rows, columns))
+        stages.append(Stage(*blocks, output_shape=(before, rows, columns)))
+    for stage in stages:
+        for module in stage.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    if imagenet and width == 1.0 and not next(stem.parameters()).is_meta:
+        _load(name, stages)
+    return nn.ModuleList(stages)
+
+
+def _halved(side: int) -> int:
+    return (side + 1) // 2
+
+
+def _load(name: str, stages: list[Stage]) -> None:
+    """Put torchvision's ImageNet weights into `stages`."""
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(name).DEFAULT
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise DataMissing(
+            f"The ImageNet weights of {name} cannot be fetched ({error}); train from scratch with `weights=none`, or "
+            f"put {weights.url.rpartition('/')[2]} into the folder `checkpoints` of torch.hub.get_dir()."
+        ) from error
+    stem = {f"{0 if part == 'conv1' else 1}.{rest}": state[f"{part}.{rest}"] for part, rest in _stem_names(state)}
+    stages[0].load_state_dict(stem)
+    for number, stage in enumerate(stages[1:], start=1):
+        prefix = f"layer{number}."
+        stage.load_state_dict({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
+
+
+def _stem_names(state: dict[str, torch.Tensor]) -> list[tuple[str, str]]:
+    found = [key.partition(".")[::2] for key in state if key.startswith(("conv1.", "bn1."))]
+    return [(part, rest) for part, rest in found]

@@ -1,0 +1,57 @@
+"""SegNet, the encoder-decoder of MTAN's tables, as three stages."""
+
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, max_unpool2d
+
+from bench.api import Stage, scaled
+
+CHANNELS = (64, 128, 256, 512, 512)
+CONVOLUTIONS = (2, 2, 3, 3, 3)  # of VGG-16, in each level
+
+
+class Body(nn.Module):
+    """Five poolings down and five unpoolings up; every unpooling puts values back where its pooling took them."""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        levels = range(1, len(channels))
+        self.down = nn.ModuleList(_block(channels[i - 1], channels[i], CONVOLUTIONS[i]) for i in levels)
+        self.up = nn.ModuleList(_block(channels[i], channels[i - 1], CONVOLUTIONS[i]) for i in reversed(levels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        taken = []
+        for block in [*self.down, nn.Identity()]:
+            size = x.shape[-2:]
+            x, indices = max_pool2d(x, 2, ceil_mode=True, return_indices=True)
+            taken.append((indices, size))
+            x = block(x)
+        for block in [*self.up, nn.Identity()]:
+            indices, size = taken.pop()
+            x = block(max_unpool2d(x, indices, [2, 2], output_size=list(size)))
+        return x
+
+
+def segnet(size: tuple[int, int], width: float = 1.0) -> nn.ModuleList:
+    """Convolutions at full size, everything below them, convolutions at full size: 64 channels per pixel.
+
+    The middle is one stage because its unpoolings need the positions of its own poolings; who shares a
+    part of it shares all of it. BatchNorm keeps statistics of its own in every copy of a stage.
+    Badrinarayanan, Kendall, Cipolla, SegNet, PAMI 2017, in the form of Liu, Johns, Davison, CVPR 2019.
+    """
+    channels = tuple(scaled(c, width) for c in CHANNELS)
+    shape = (channels[0], *size)
+    return nn.ModuleList(
+        [
+            Stage(_block(3, channels[0], CONVOLUTIONS[0]), output_shape=shape),
+            Stage(Body(channels), output_shape=shape),
+            Stage(_block(channels[0], channels[0], CONVOLUTIONS[0]), output_shape=shape),
+        ]
+    )
+
+
+def _block(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
+    """conv3 - BatchNorm - relu, the first of which changes the channels."""
+    modules: list[nn.Module] = []
+    for before in (inputs, *[outputs] * (convolutions - 1)):
+        modules += [nn.Conv2d(before, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*modules)

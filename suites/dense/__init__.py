@@ -1,0 +1,1 @@
+"""What suites of images share: camera, prepared sets on disk, tasks, augmentation, panels."""

@@ -1,0 +1,41 @@
+"""Heads of dense tasks: from features to a prediction for every pixel."""
+
+from torch import Tensor, nn
+
+from bench.api import Shape
+from suites.dense.camera import Size
+
+
+class Upsample(nn.Module):
+    """Bilinear, to `size` (rows, columns)."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(x, self.size, mode="bilinear", align_corners=False)
+
+
+def plain_head(shape: Shape, outputs: int, size: Size) -> nn.Module:
+    """conv3 - GroupNorm - relu - conv1, then upsampled to `size`; channels a multiple of 8."""
+    channels = shape[0]
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.GroupNorm(channels // 8, channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, outputs, 1),
+        Upsample(size),
+    )
+
+
+def aspp_head(shape: Shape, outputs: int, size: Size) -> nn.Module:
+    """Atrous spatial pyramid pooling with rates 12, 24, 36 (Chen et al., DeepLabv3, 2017), torchvision's."""
+    from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+
+    return nn.Sequential(DeepLabHead(shape[0], outputs), Upsample(size))
+
+
+def segnet_head(shape: Shape, outputs: int, size: Size) -> nn.Module:
+    """conv3 - conv1 on features that have the image's size already, as in MTAN."""
+    return nn.Sequential(nn.Conv2d(shape[0], shape[0], 3, padding=1), nn.Conv2d(shape[0], outputs, 1))

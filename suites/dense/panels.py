@@ -1,0 +1,112 @@
+"""A panel of one image: input, and truth above prediction for every task; invalid pixels hatched."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor
+
+from suites.dense.augment import MEAN, STD
+from suites.dense.classes import CLASSES
+
+# One colour per class, told apart without telling red from green.
+PALETTE = np.array(
+    [
+        (136, 34, 85),  # bed
+        (204, 102, 119),  # books
+        (221, 221, 221),  # ceiling
+        (221, 170, 51),  # chair
+        (140, 98, 57),  # floor
+        (17, 119, 51),  # furniture
+        (238, 136, 102),  # objects
+        (68, 170, 153),  # picture
+        (51, 34, 136),  # sofa
+        (153, 153, 51),  # table
+        (20, 20, 20),  # tv
+        (170, 187, 204),  # wall
+        (136, 204, 238),  # window
+    ],
+    dtype=np.uint8,
+)
+assert len(PALETTE) == len(CLASSES)
+# Eight anchors of a perceptually even map from dark blue to yellow.
+_RAMP = np.array(
+    [
+        (68, 1, 84),
+        (70, 50, 127),
+        (54, 92, 141),
+        (39, 127, 142),
+        (31, 161, 135),
+        (74, 194, 109),
+        (159, 218, 58),
+        (253, 231, 37),
+    ],
+    dtype=float,
+)
+FAR = 6.0  # metres at the end of the ramp
+Column = tuple[str, np.ndarray, np.ndarray | None]  # name, truth above, prediction below
+LEAST = 288  # pixels across at least: small images are shown enlarged
+
+
+def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]) -> np.ndarray:
+    """One image's panel, uint8 (rows, columns, 3): arguments are rows of a decoded batch and of head outputs."""
+    pixels = image.float().cpu().numpy().transpose(1, 2, 0) * STD + MEAN
+    photo = _bytes(pixels)
+    factor = max(1, -(-LEAST // photo.shape[1]))
+    columns: list[Column] = [("input", _enlarged(photo, factor), None)]
+    for task, target in targets.items():
+        truth, valid = _picture(task, target)
+        guess, _ = _picture(task, predictions[task])
+        columns.append((task, _enlarged(_hatched(truth, valid), factor), _enlarged(guess, factor)))
+    return _laid_out(columns)
+
+
+def _picture(task: str, values: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (h, w, 3) and validity (h, w) of a target or a prediction."""
+    array: np.ndarray = values.float().cpu().numpy()
+    if task == "segmentation":
+        label: np.ndarray = (array.argmax(axis=0) if array.ndim == 3 else array).astype(int)
+        return PALETTE[np.clip(label, 0, None)], label >= 0
+    if task == "depth":
+        metres = array[0]
+        place = np.clip(metres / FAR, 0, 1) * (len(_RAMP) - 1)
+        low = np.clip(place.astype(int), 0, len(_RAMP) - 2)
+        share = (place - low)[..., None]
+        return (_RAMP[low] * (1 - share) + _RAMP[low + 1] * share).astype(np.uint8), metres > 0
+    length = np.linalg.norm(array, axis=0)
+    unit = array / np.maximum(length, 1e-9)
+    unit[2] *= -1  # looking at the camera is light
+    return _bytes((unit.transpose(1, 2, 0) + 1) / 2), length > 0
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    rounded: np.ndarray = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return rounded
+
+
+def _hatched(picture: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Diagonal stripes where there is no truth."""
+    rows, columns = np.indices(valid.shape)
+    stripes = np.where((rows + columns) % 6 < 3, np.uint8(250), np.uint8(190))[..., None]
+    return np.where(valid[..., None], picture, stripes)
+
+
+def _enlarged(picture: np.ndarray, factor: int) -> np.ndarray:
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _laid_out(columns: list[Column]) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    gap, title = 8, 18
+    high, wide = columns[0][1].shape[:2]
+    sheet = Image.new("RGB", (gap + len(columns) * (wide + gap), 2 * (title + high) + gap), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, (name, truth, guess) in enumerate(columns):
+        x = gap + number * (wide + gap)
+        for row, (picture, what) in enumerate(((truth, "truth"), (guess, "prediction"))):
+            if picture is None:
+                continue
+            y = row * (title + high)
+            draw.text((x, y + 3), name if number == 0 else f"{name}: {what}", fill="black")
+            sheet.paste(Image.fromarray(picture), (x, y + title))
+    return np.asarray(sheet)

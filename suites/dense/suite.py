@@ -1,0 +1,122 @@
+"""What `scenes` and `nyuv2` have in common: everything but where the images come from."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.api import DataMissing, Dataset, Shape, Split, Suite, digest
+from bench.backbones.encoder import encoder
+from bench.backbones.resnet import resnet
+from bench.backbones.segnet import segnet
+from suites.dense.augment import Decode
+from suites.dense.camera import NYUV2, parse_size
+from suites.dense.heads import aspp_head, plain_head, segnet_head
+from suites.dense.panels import panel
+from suites.dense.sets import DenseSet
+from suites.dense.tasks import dense_tasks
+
+Augment = Literal["consistent", "mtan", "none"]
+Backbone = Literal["encoder", "resnet18", "resnet34", "resnet50", "segnet"]
+Weights = Literal["none", "imagenet"]
+
+
+class DenseSuite(Suite):
+    """Segmentation, depth and, where `normals` names them, surface normals, from one image."""
+
+    def __init__(
+        self,
+        data_dir: Path | None,
+        *,
+        size: str,
+        augment: Augment,
+        backbone: Backbone,
+        weights: Weights,
+        normals: str | None,
+    ) -> None:
+        super().__init__(data_dir)
+        self.size = parse_size(size)
+        self.camera = NYUV2.scaled(self.size)
+        self.net, self.weights, self.normals = backbone, weights, normals
+        if weights != "none" and not backbone.startswith("resnet"):
+            raise ValueError(f"`weights` should be `none` for `{backbone}`. Found `weights = {weights}`.")
+        self.decode = Decode(self.camera, augment, normals)
+        self.tasks = dense_tasks(self._head, normals)
+
+    def _head(self, shape: Shape, outputs: int) -> nn.Module:
+        head = {"encoder": plain_head, "segnet": segnet_head}.get(self.net, aspp_head)
+        return head(shape, outputs, self.size)
+
+    def backbone(self, width: float = 1.0) -> nn.ModuleList:
+        if self.net == "encoder":
+            return encoder(self.size, width=width)
+        if self.net == "segnet":
+            return segnet(self.size, width)
+        return resnet(self.net, self.size, width, self.weights == "imagenet")
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where the prepared set of this variant lies."""
+
+    @abstractmethod
+    def missing(self) -> DataMissing:
+        """The one sentence for a user without the set."""
+
+    @abstractmethod
+    def rows(self, split: Split) -> tuple[str, np.ndarray]:
+        """The stored split that `split` is a part of, and its rows there."""
+
+    def stored(self) -> DenseSet:
+        """The prepared set. Raises DataMissing where there is none."""
+        if self.data_dir is None or not (self.folder / "set.json").is_file():
+            raise self.missing()
+        return DenseSet(self.folder)
+
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        self.stored()
+        name, rows = self.rows(split)
+        arrays = _read(self.folder, name, tuple(rows.tolist()))
+        targets = {"segmentation": arrays["label"], "depth": arrays["depth"]}
+        if self.normals:
+            targets[self.normals] = arrays["normal"]
+        return Dataset(dict.fromkeys(targets, arrays["image"]), targets, self.decode)
+
+    def checksums(self) -> dict[str, str]:
+        rows = {split: self.rows(split)[1].tolist() for split in ("train", "val", "test")}  # type: ignore[arg-type]
+        return {**self.stored().checksums, "rows": digest(rows)}
+
+    def data_status(self) -> dict[str, str]:
+        try:
+            found = self.stored()
+        except DataMissing:
+            return {self.folder.name: "missing"}
+        damaged = found.damaged()
+        return {self.folder.name: f"damaged ({', '.join(damaged)})" if damaged else "ready"}
+
+    def panel(
+        self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
+    ) -> Any | None:
+        return panel(inputs["depth"], targets, predictions)
+
+
+@cache
+def _read(folder: Path, split: str, rows: tuple[int, ...]) -> dict[str, Tensor]:
+    """The arrays of some rows as tensors, channels second; memory-mapped where the rows follow each other."""
+    stored = DenseSet(folder)
+    chosen: Any = np.array(rows)
+    if rows == tuple(range(rows[0], rows[-1] + 1)):
+        chosen = slice(rows[0], rows[-1] + 1)  # a view: nothing is read before it is used
+    found = {
+        field: torch.from_numpy(stored.array(split, field)[chosen]) for field in ("image", "label", "depth", "normal")
+    }
+    return found | {
+        "image": found["image"].permute(0, 3, 1, 2),
+        "depth": found["depth"].unsqueeze(1),
+        "normal": found["normal"].permute(0, 3, 1, 2),
+    }

@@ -1,0 +1,123 @@
+"""NYUv2, from any of the forms in which people have it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.api import DataMissing, Protocol, Split, register
+from suites.dense.sets import DenseSet
+from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
+from suites.dense.tasks import kinds
+
+OFFICIAL = {"train": 795, "test": 654}
+TASK = {"pseudo": "pseudo_normals", "measured": "normals", "none": None}  # the mark travels with the task's name
+TRAINING = {
+    "lite": {"epochs": 20, "lr": 1e-3, "schedule": "cosine"},
+    # SegNet and DeepLab rows of the literature: 200 epochs, halved after 100 (PROTOCOL of MTAN and LibMTL)
+    "paper": {
+        "epochs": 200,
+        "lr": 1e-4,
+        "weight_decay": 1e-5,
+        "schedule": "step",
+        "decay_every": 100,
+        "decay_factor": 0.5,
+    },
+}
+
+
+@register("nyuv2", paper="Silberman, Hoiem, Kohli, Fergus, Indoor Segmentation and Support Inference, ECCV 2012")
+class NYUv2(DenseSuite):
+    """Segmentation (13 classes), depth and surface normals of 1,449 photographed rooms.
+
+    The images cannot be shipped: `mtlbench data prepare nyuv2 --source PATH` converts the official file, a
+    folder in MTAN's layout or a tree of PNGs. The official 795/654 split; validation is a fixed part of the
+    795, whole scenes. The test split is read once.
+
+    size: rows x columns of the prepared set.
+    normals: `pseudo`, derived from depth and so a function of its labels; `measured`, where the source has
+        them; `none`, the two-task form.
+    training: `lite`, 20 epochs; `paper`, 200 epochs with the papers' rates.
+    augment: `consistent` crops and flips with the scene; `mtan` as published; `none`.
+    backbone: `encoder` (small, GroupNorm), or a torchvision network with an ASPP head.
+    weights: `none`, or `imagenet` for torchvision's networks.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        *,
+        size: str = "72x96",
+        normals: Literal["pseudo", "measured", "none"] = "pseudo",
+        training: Literal["lite", "paper"] = "lite",
+        augment: Augment = "consistent",
+        backbone: Backbone = "encoder",
+        weights: Weights = "none",
+    ) -> None:
+        super().__init__(
+            data_dir, size=size, augment=augment, backbone=backbone, weights=weights, normals=TASK[normals]
+        )
+        self.kind = normals
+        self.images = self._counts()
+        partial = self.images != OFFICIAL
+        splits = {split: len(self.rows(split)[1]) for split in ("train", "val", "test")}  # type: ignore[arg-type]
+        self.protocol = Protocol(
+            name=f"nyuv2/{training}",
+            version=1,
+            splits=splits,
+            split_rule="official train and test; validation: whole scenes of the training part, a published list",
+            steps_per_epoch=max(1, splits["train"] // 8),
+            batch_size=8,
+            optimiser="adam",
+            augmentation=augment,
+            memory_format="channels_last",
+            ranked=not partial,
+            metrics=kinds(self.tasks),
+            **TRAINING[training],  # type: ignore[arg-type]
+        )
+
+    def _counts(self) -> dict[str, int]:
+        """Images of each stored split; a copy that lacks some is told apart by its protocol."""
+        try:
+            header = json.loads((self.folder / "set.json").read_text(encoding="utf-8"))
+            return {split: int(header["rows"][split]) for split in OFFICIAL}
+        except (OSError, ValueError, KeyError):
+            return OFFICIAL
+
+    @property
+    def folder(self) -> Path:
+        return (self.data_dir or Path()) / "nyuv2" / f"{self.size[0]}x{self.size[1]}"
+
+    def missing(self) -> DataMissing:
+        rows, columns = self.size
+        return DataMissing(
+            f"NYUv2 at {rows}x{columns} is not in `{self.data_dir}`: "
+            f"convert your copy with `mtlbench data prepare nyuv2 --source PATH --size {rows}x{columns}`."
+        )
+
+    def rows(self, split: Split) -> tuple[str, np.ndarray]:
+        from suites.nyuv2.splits import validation_rows
+
+        if split == "test":
+            return "test", np.arange(self.images["test"])
+        rows = np.arange(self.images["train"])
+        held = np.isin(rows, validation_rows(self.images["train"]))
+        return "train", rows[held if split == "val" else ~held]
+
+    def stored(self) -> DenseSet:
+        found = super().stored()
+        if self.kind != "none" and found.header["normals"] != self.kind:
+            raise DataMissing(
+                f"The prepared NYUv2 holds {found.header['normals']} normals; "
+                f"name them as in `nyuv2:normals={found.header['normals']}`."
+            )
+        return found
+
+    def prepare_data(self, source: Path | None) -> Iterator[str]:
+        from suites.nyuv2.prepare import prepare
+
+        if source is None:
+            raise self.missing()
+        yield from prepare(self.folder, source, self.size)

@@ -1,0 +1,88 @@
+"""Copies of one file for each image and part: numbered files in folders, checked against each other."""
+
+import re
+from abc import abstractmethod
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import DataMissing
+from suites.nyuv2.source import Item, Source, as_depth, as_image, as_labels, as_units, fingerprint, only_folders, shaped
+from suites.nyuv2.splits import official
+
+SPLITS = ("train", "test")
+PARTS = ("image", "label", "depth", "normal")
+
+
+class FilesSource(Source):
+    """Folders of numbered files, one folder for each split and part; `normal` may be absent from both splits."""
+
+    suffixes: tuple[str, ...]
+
+    def __init__(self, root: Path) -> None:
+        folders = {(split, part): self.folder(root, split, part) for split in SPLITS for part in PARTS}
+        self.has_normals = any(folders[split, "normal"].is_dir() for split in SPLITS)
+        self.parts = PARTS if self.has_normals else PARTS[:-1]
+        self._files: dict[tuple[str, str], list[Path]] = {}
+        wanted = {(split, part): folders[split, part] for split in SPLITS for part in self.parts}
+        for (split, part), folder in zip(wanted, only_folders(root, wanted.values()), strict=True):
+            self._files[split, part] = self._in_order(split, folder)
+        self.rows = {split: len(self._files[split, "image"]) for split in SPLITS}
+        for (split, part), paths in self._files.items():
+            if len(paths) != self.rows[split]:
+                raise DataMissing(
+                    f"`{folders[split, part]}` should hold as many files as `{folders[split, 'image']}`, "
+                    f"{self.rows[split]}. Found {len(paths)}."
+                )
+        if not sum(self.rows.values()):
+            raise DataMissing(f"`{root}` should hold images. Its folders are empty.")
+        split = next(split for split in SPLITS if self.rows[split])
+        first = self._files[split, "depth"][0]
+        depth = self.load(first)
+        if depth.ndim < 2:
+            raise DataMissing(f"`{first}` should have the shape (rows, columns). Found {depth.shape}.")
+        self.size = (depth.shape[0], depth.shape[1])
+        self.fingerprint = fingerprint(self.name, root, (path for paths in self._files.values() for path in paths))
+
+    @abstractmethod
+    def folder(self, root: Path, split: str, part: str) -> Path:
+        """Where the files of a split and part are."""
+
+    @abstractmethod
+    def load(self, path: Path) -> np.ndarray:
+        """The array of a file; raises DataMissing where it cannot be read."""
+
+    def convert(self, part: str, values: np.ndarray, where: str) -> np.ndarray:
+        """An array of the file as `Item` has it."""
+        return {"image": as_image, "label": as_labels, "depth": as_depth, "normal": as_units}[part](values, where)
+
+    def read(self, split: str, row: int) -> Item:
+        found = {}
+        for part in self.parts:
+            path = self._files[split, part][row]
+            shape = (*self.size, 3) if part in ("image", "normal") else self.size
+            found[part] = self.convert(part, shaped(self.load(path), shape, f"`{path}`"), f"`{path}`")
+        return Item(**found)
+
+    def _in_order(self, split: str, folder: Path) -> list[Path]:
+        """The files by number, which counts from 0 or 1 or is the official one (0-based or 1-based)."""
+        numbered: dict[int, Path] = {}
+        for path in folder.iterdir():
+            number = re.search(r"(\d+)$", path.stem)
+            if path.suffix.lower() not in self.suffixes or path.name.startswith(".") or number is None:
+                continue
+            if int(number[1]) in numbered:
+                raise DataMissing(f"`{folder}` should hold one file of the number {int(number[1])}. Found two.")
+            numbered[int(number[1])] = path
+        have = sorted(numbered)
+        counted = np.arange(len(have))
+        known = official(split)[: len(have)]
+        if len(have) > len(official(split)):
+            raise DataMissing(f"`{folder}` should hold at most {len(official(split))} images. Found {len(have)}.")
+        if not any(np.array_equal(have, base + start) for base in (counted, known) for start in (0, 1)):
+            absent = sorted(set(range(have[0], have[0] + len(have))) - set(have))
+            raise DataMissing(
+                f"The files of `{folder}` should be numbered 0, 1, 2, ... or 1, 2, 3, ... or by the official images "
+                f"of the split, without gaps. Number {absent[0] if absent else have[0]} is out of line."
+            )
+        return [numbered[number] for number in have]

@@ -1,0 +1,32 @@
+"""The layout of MTAN's and LibMTL's copies: `{train,val}/{image,label,depth[,normal]}/<i>.npy`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import DataMissing
+from suites.nyuv2.files import FilesSource
+
+
+class MtanFolder(FilesSource):
+    """`image` (rows, columns, 3) in [0, 1] or bytes, `label` 0..12 and -1, `depth` metres, any number type.
+
+    `val` holds the official test images, as in every such copy; `test` is read where there is no `val`.
+    """
+
+    name = "mtan"
+    suffixes = (".npy",)
+
+    def folder(self, root: Path, split: str, part: str) -> Path:
+        if split == "test" and ((root / "val").is_dir() or not (root / "test").is_dir()):
+            split = "val"
+        return root / split / part
+
+    def load(self, path: Path) -> np.ndarray:
+        try:
+            found: np.ndarray = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataMissing(f"`{path}` cannot be read as an array ({error}).") from error
+        if found.dtype.kind not in "fiu":
+            raise DataMissing(f"`{path}` should hold numbers. Found the type {found.dtype}.")
+        return found

@@ -1,0 +1,66 @@
+"""Trees of PNG files, in the two layouts met in the wild.
+
+`tree-seg13`: `{train,test}_{rgb,seg13,depth[,sn]}/NNNN.png`, depth in units of 0.1 mm. Sixteen bits of them end at
+6.55 m; the public script that makes such trees lets farther depths start again at 0, which nothing here can undo.
+`tree-parts`: `{image,seg13,depth[,normal]}/{train,test}/NNNNN.png`, depth in mm.
+
+In both, labels are 0 unlabelled, 1..13 the classes and 255 ignored; normals are (n + 1) / 2 times 255.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench.api import DataMissing
+from suites.nyuv2.files import FilesSource
+from suites.nyuv2.source import as_units
+
+
+class PngTree(FilesSource):
+    """What the two have in common: how a file is read and what its numbers mean."""
+
+    suffixes = (".png", ".jpg", ".jpeg")
+    units: float  # of depth, to the metre
+
+    def load(self, path: Path) -> np.ndarray:
+        try:
+            with Image.open(path) as file:
+                wanted = file.convert("RGB") if file.mode in ("RGBA", "CMYK", "YCbCr") else file
+                return np.asarray(wanted)
+        except (OSError, SyntaxError) as error:  # PIL raises SyntaxError for a broken PNG
+            raise DataMissing(f"`{path}` cannot be read as an image ({error}).") from error
+
+    def convert(self, part: str, values: np.ndarray, where: str) -> np.ndarray:
+        if part == "label":
+            if ((values > 13) & (values != 255)).any():
+                worst = values[(values > 13) & (values != 255)].max()
+                raise DataMissing(f"{where} should hold 0 to 13, or 255 where ignored. Found {worst}.")
+            return np.where(values == 255, -1, values.astype(np.int16) - 1).astype(np.int8)
+        if part == "depth":
+            if values.dtype == np.uint8:
+                raise DataMissing(f"{where} should hold depth in 16 bits. Found 8.")
+            return (values / self.units).astype(np.float32)
+        if part == "normal":
+            return as_units(values / np.float32(127.5) - 1, where)
+        return super().convert(part, values, where)
+
+
+class PngTreeSeg13(PngTree):
+    """`{train,test}_{rgb,seg13,depth[,sn]}/NNNN.png`."""
+
+    name = "tree-seg13"
+    units = 1e4
+
+    def folder(self, root: Path, split: str, part: str) -> Path:
+        return root / f"{split}_{ {'image': 'rgb', 'label': 'seg13', 'normal': 'sn'}.get(part, part) }"
+
+
+class PngTreeParts(PngTree):
+    """`{image,seg13,depth[,normal]}/{train,test}/NNNNN.png`."""
+
+    name = "tree-parts"
+    units = 1e3
+
+    def folder(self, root: Path, split: str, part: str) -> Path:
+        return root / {"label": "seg13"}.get(part, part) / split

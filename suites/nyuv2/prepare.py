@@ -1,0 +1,125 @@
+"""From a copy of NYUv2 to a prepared set: read, resample, write."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import DataMissing
+from suites.dense.camera import NYUV2, Size
+from suites.dense.normals import normals_from_depth, resample_normals
+from suites.dense.resample import area_uint8, nearest, nearest_valid
+from suites.dense.sets import DenseSet, SetWriter, pack_normals
+from suites.nyuv2 import orientation
+from suites.nyuv2.recognise import recognise
+from suites.nyuv2.source import Item, Source
+from suites.nyuv2.splits import check_scenes, official
+
+EVERY = 2.0  # seconds between two sentences of progress
+COARSE = 256  # distinct depths, at most, of an image that was stored in 8 bits
+REPEATS = 16  # and pixels, at least, for each: a small image has few depths anyway
+COARSE_WINDOW = 21 / 384  # of the width: steps of 4 cm need more pixels to average out
+
+
+def prepare(folder: Path, source: Path, size: Size) -> Iterator[str]:
+    """Convert the copy at `source` to `folder`; yields what is done. An interrupted one goes on where it was."""
+    start = time.monotonic()
+    found = recognise(source)
+    counts = " and ".join(f"{found.rows[split]} of {len(official(split))} {split}" for split in ("train", "test"))
+    yield f"{found.name} layout, {counts} images of {found.size[0]}x{found.size[1]}"
+    if size[0] > found.size[0] or size[1] > found.size[1]:
+        raise DataMissing(
+            f"The images of `{source}` are {found.size[0]}x{found.size[1]}: too small for {size[0]}x{size[1]}."
+        )
+    scenes = {split: found.scenes(split) for split in ("train", "test")}
+    if scenes["train"] is not None and scenes["test"] is not None:
+        yield check_scenes(scenes["train"], scenes["test"])
+    signs = None
+    if found.has_normals:
+        signs, sentence = orientation.signs(found)
+        yield sentence
+    window = None if found.has_normals else _window(found)
+    header = {
+        "source": found.name,
+        "normals": "measured" if found.has_normals else "pseudo",
+        "fingerprint": found.fingerprint,
+        "camera": asdict(NYUV2.scaled(size)) | {"size": list(size)},
+        "window": window,
+        "signs": None if signs is None else signs.tolist(),
+    }
+    if _ready(folder, size, found.rows, header):
+        yield f"ready already in `{folder}`"
+        return
+    with SetWriter(folder, size, found.rows, header) as writer:
+        yield from _convert(writer, found, size, signs, window)
+        made = writer.finish()
+    yield _summary(made, time.monotonic() - start)
+
+
+def resampled(item: Item, size: Size, signs: np.ndarray | None, window: int | None) -> dict[str, np.ndarray]:
+    """The four fields of a prepared row: normals are made at the source's size, then averaged."""
+    if item.normal is None:
+        normal = normals_from_depth(item.depth, NYUV2.scaled(item.depth.shape[:2]), window)  # type: ignore[arg-type]
+    else:
+        normal = item.normal * (1.0 if signs is None else signs)
+    return {
+        "image": area_uint8(item.image, size),
+        "label": nearest(item.label, size),
+        "depth": nearest_valid(item.depth, size),
+        "normal": pack_normals(resample_normals(normal, size)),
+    }
+
+
+def _convert(
+    writer: SetWriter, found: Source, size: Size, signs: np.ndarray | None, window: int | None
+) -> Iterator[str]:
+    todo, total = writer.missing(), sum(found.rows.values())
+    if len(todo) < total:
+        yield f"going on after {total - len(todo)} images"
+    began = said = time.monotonic()
+    for done, (split, row) in enumerate(todo, start=1):
+        writer.put(split, row, resampled(found.read(split, row), size, signs, window))
+        now = time.monotonic()
+        if now - said >= EVERY and done < len(todo):
+            said = now
+            left = round((now - began) / done * (len(todo) - done))
+            yield f"{total - len(todo) + done} of {total} images, {left // 60}:{left % 60:02d} left"
+
+
+def _window(found: Source) -> int | None:
+    """A larger window for depth of few distinct values; None is the default."""
+    split = "train" if found.rows["train"] else "test"
+    rows = sorted({int(row) for row in np.linspace(0, found.rows[split] - 1, 3)})
+    most = min(COARSE, found.size[0] * found.size[1] // REPEATS)
+    coarse = all(len(np.unique(found.read(split, row).depth)) <= most for row in rows)
+    return max(5, 2 * round((COARSE_WINDOW * found.size[1] - 1) / 2) + 1) if coarse else None
+
+
+def _ready(folder: Path, size: Size, rows: dict[str, int], header: dict[str, object]) -> bool:
+    try:
+        known = DenseSet(folder)
+        same = {key: known.header.get(key) for key in header} == header
+        return same and known.size == size and known.rows == rows and not known.damaged()
+    except (DataMissing, KeyError):
+        return False
+
+
+def _summary(made: DenseSet, seconds: float) -> str:
+    invalid = {"label": 0.0, "depth": 0.0, "normal": 0.0}
+    for split in made.rows:
+        for label, depth, normal in zip(*(made.array(split, part) for part in invalid), strict=True):
+            invalid["label"] += float((label < 0).mean())
+            invalid["depth"] += float((depth <= 0).mean())
+            invalid["normal"] += float((~normal.any(axis=-1)).mean())
+    total = sum(made.rows.values())
+    partial = any(count < len(official(split)) for split, count in made.rows.items())
+    window = made.header["window"]
+    derived = f"pseudo (derived from depth{f' of 8 bits, window {window}' if window else ''})"
+    return (
+        f"{made.header['source']}: {made.rows['train']} train and {made.rows['test']} test images of "
+        f"{made.size[0]}x{made.size[1]}{', a partial copy' if partial else ''}; "
+        f"normals {derived if made.header['normals'] == 'pseudo' else 'measured'}; "
+        f"invalid: {', '.join(f'{part} {share / total:.1%}' for part, share in invalid.items())}; {seconds:.0f} s"
+    )

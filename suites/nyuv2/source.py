@@ -1,0 +1,117 @@
+"""What every form of NYUv2 is read as, and the checks that all of them share."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import DataMissing
+from suites.dense.camera import Size
+
+SAMPLE = 8  # files whose contents enter a fingerprint
+HEAD = 1 << 20  # bytes read of each
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One image. image: uint8 (rows, columns, 3), RGB; label: int8 (rows, columns), 0..12, -1 ignored; depth:
+    float32 (rows, columns), metres, 0 invalid; normal: float32 (rows, columns, 3) as the source stores it, unit
+    vectors or zero, or None.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    depth: np.ndarray
+    normal: np.ndarray | None = None
+
+
+class Source(ABC):
+    """A copy of NYUv2 on disk. Every error of reading is a DataMissing of one sentence."""
+
+    name: str  # of the layout
+    rows: dict[str, int]  # images of `train` and of `test`, in the official order from its start
+    size: Size
+    has_normals: bool
+    fingerprint: str  # SHA-256 that tells this copy from another
+
+    @abstractmethod
+    def read(self, split: str, row: int) -> Item:
+        """One image of a split, at its own size."""
+
+    def scenes(self, split: str) -> list[str] | None:
+        """The scene of every image of a split, where the copy says so."""
+        return None
+
+
+def fingerprint(layout: str, root: Path, files: Iterable[Path]) -> str:
+    """SHA-256 of the layout, of names and sizes of all files, and of the beginnings of some."""
+    paths = sorted(files)
+    state = hashlib.sha256(layout.encode())
+    for path in paths:
+        state.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
+    for index in sorted({int(step) for step in np.linspace(0, len(paths) - 1, SAMPLE)}) if paths else []:
+        with paths[index].open("rb") as file:
+            state.update(file.read(HEAD))
+    return state.hexdigest()
+
+
+def shaped(found: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
+    """`found` if it has the shape; a last axis of length 1 is dropped."""
+    if found.ndim == len(shape) + 1 and found.shape[-1] == 1:
+        found = found[..., 0]
+    if found.shape != shape:
+        raise DataMissing(f"{where} should have the shape {shape}. Found {found.shape}.")
+    return found
+
+
+def as_labels(values: np.ndarray, where: str) -> np.ndarray:
+    """Labels as int8; raises where one is not a whole number in -1..12."""
+    if not np.isfinite(values).all() or values.min() < -1 or values.max() > 12 or (values != np.rint(values)).any():
+        raise DataMissing(f"{where} should hold whole numbers from -1 (ignored) to 12. Found {_worst(values, -1, 12)}.")
+    return values.astype(np.int8)
+
+
+def as_depth(values: np.ndarray, where: str) -> np.ndarray:
+    """Depth in metres as float32; raises where it is NaN, infinite or negative."""
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise DataMissing(f"{where} should hold metres, 0 where unknown. Found {_worst(values, 0, np.inf)}.")
+    return values.astype(np.float32)
+
+
+def as_image(values: np.ndarray, where: str) -> np.ndarray:
+    """An image as uint8: bytes as they are, other numbers from [0, 1]."""
+    if values.dtype == np.uint8:
+        return values
+    if not np.isfinite(values).all() or values.min() < -1e-3 or values.max() > 1 + 1e-3:
+        raise DataMissing(f"{where} should hold numbers in [0, 1]. Found {_worst(values, 0, 1)}.")
+    found: np.ndarray = np.rint(np.clip(values, 0, 1).astype(np.float32) * 255).astype(np.uint8)
+    return found
+
+
+def as_units(values: np.ndarray, where: str) -> np.ndarray:
+    """Normals as float32 unit vectors; what is far from unit length is invalid, the zero vector."""
+    if not np.isfinite(values).all():
+        raise DataMissing(f"{where} should hold unit vectors, zero where unknown. Found a number that is not finite.")
+    found = values.astype(np.float32)
+    length = np.linalg.norm(found, axis=-1, keepdims=True)
+    keep = (length > 0.5) & (length < 1.5)
+    units: np.ndarray = np.divide(found, length, out=np.zeros_like(found), where=np.broadcast_to(keep, found.shape))
+    return units
+
+
+def _worst(values: np.ndarray, low: float, high: float) -> str:
+    if not np.isfinite(values).all():
+        return f"{int((~np.isfinite(values)).sum())} numbers that are not finite"
+    outside = values[(values < low) | (values > high)]
+    return f"{(outside if outside.size else values[values != np.rint(values)]).flat[0]:g}"
+
+
+def only_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
+    """The folders, each of which should be there."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataMissing(f"`{root}` should hold the folder `{folder.relative_to(root).as_posix()}`.")
+        yield folder

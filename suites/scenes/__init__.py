@@ -1,0 +1,99 @@
+"""NYUv2-like rooms, rendered from a seed: the dense suite that everyone has."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from bench.api import DataMissing, Interval, Protocol, Split, register
+from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
+from suites.dense.tasks import kinds
+
+RELEASE = 1  # of the renderer: moves when the bytes of any image change
+VIEWS_PER_ROOM = 3  # images index // VIEWS_PER_ROOM share a room; rooms are never shared by splits
+
+
+@register("scenes")
+class Scenes(DenseSuite):
+    """Segmentation (13 classes), depth and surface normals of rendered rooms, seen by NYUv2's camera.
+
+    Rooms, furniture, textures, lights and the sensor come from a seed; labels, depth and normals are exact,
+    with gaps in the depth like a Kinect's. Validation is the last eighth of the training rooms; no room is
+    in two splits.
+
+    size: rows x columns: `72x96`, `144x192`, `288x384`, or any other.
+    classes: share of the objects whose class is told by their texture only, in [0, 1]: 0 `shape`, by
+        geometry only; it sets how much segmentation has in common with depth and normals.
+    train: images for training and validation; 795 like the original.
+    test: test images; 654 like the original.
+    augment: `consistent` crops and flips with the scene; `mtan` as published; `none`.
+    backbone: `encoder` (small, GroupNorm), or a torchvision network with an ASPP head.
+    weights: `none`, or `imagenet` for torchvision's networks.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        *,
+        size: str = "72x96",
+        classes: Annotated[float, Interval(ge=0, le=1)] = 0.0,
+        train: Annotated[int, Interval(ge=24, le=100_000)] = 795,
+        test: Annotated[int, Interval(ge=3, le=100_000)] = 654,
+        augment: Augment = "consistent",
+        backbone: Backbone = "encoder",
+        weights: Weights = "none",
+    ) -> None:
+        super().__init__(data_dir, size=size, augment=augment, backbone=backbone, weights=weights, normals="normals")
+        self.classes, self.images = classes, {"train": train, "test": test}
+        val = max(1, round(train / 8 / VIEWS_PER_ROOM)) * VIEWS_PER_ROOM
+        self.first_val = (train - val) // VIEWS_PER_ROOM * VIEWS_PER_ROOM  # a whole number of rooms trains
+        splits = {"train": self.first_val, "val": train - self.first_val, "test": test}
+        self.protocol = Protocol(
+            name="scenes",
+            version=1,
+            splits=splits,
+            split_rule="rooms of their own in each split, three pictures of each; validation: the last training rooms",
+            epochs=10,
+            steps_per_epoch=max(1, splits["train"] // 8),
+            batch_size=8,
+            optimiser="adam",
+            lr=1e-3,
+            schedule="cosine",
+            augmentation=augment,
+            memory_format="channels_last",
+            metrics=kinds(self.tasks),
+        )
+
+    @property
+    def folder(self) -> Path:
+        rows = "+".join(str(count) for count in self.images.values())
+        name = f"{self.size[0]}x{self.size[1]}-{rows}-classes-{self.classes!r}-release-{RELEASE}"
+        return (self.data_dir or Path()) / "scenes" / name
+
+    def missing(self) -> DataMissing:
+        options = {
+            "classes": (repr(self.classes), "0.0"),
+            "size": ("x".join(map(str, self.size)), "72x96"),
+            "test": (str(self.images["test"]), "654"),
+            "train": (str(self.images["train"]), "795"),
+        }
+        given = ",".join(f"{key}={value}" for key, (value, default) in options.items() if value != default)
+        return DataMissing(
+            f"The images of `scenes` are not in `{self.data_dir}`: "
+            f"render them with `mtlbench data prepare scenes{':' * bool(given)}{given}`."
+        )
+
+    def rows(self, split: Split) -> tuple[str, np.ndarray]:
+        if split == "test":
+            return "test", np.arange(self.images["test"])
+        rows = np.arange(self.images["train"])
+        return "train", rows[: self.first_val] if split == "train" else rows[self.first_val :]
+
+    def prepare_data(self, source: Path | None) -> Iterator[str]:
+        from suites.scenes.generate import write_set
+
+        if (self.folder / "set.json").is_file() and self.data_status() == {self.folder.name: "ready"}:
+            yield f"{self.folder.name}: ready already"
+            return
+        yield from write_set(self.folder, self.size, self.images, self.classes)

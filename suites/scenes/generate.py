@@ -1,0 +1,110 @@
+"""The data set: arrays of one image by its index, and a whole set on disk."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from suites.dense.camera import NYUV2, Size
+from suites.dense.sets import SetWriter, pack_normals
+from suites.scenes import RELEASE, VIEWS_PER_ROOM
+from suites.scenes.render import render
+from suites.scenes.scene import Scene, make_scene_of_room
+from suites.scenes.views import View, choose_view
+
+SPLITS = {"train": 1, "test": 2}
+EVERY = 2.0  # seconds between two reports
+
+Arrays = dict[str, np.ndarray]
+Task = tuple[str, tuple[int, ...], Size, float]
+
+
+def scene_and_view(index: int, split: str, classes: float) -> tuple[Scene, View, np.random.Generator]:
+    """The room of an image, the camera in it, and the generator of its sensor."""
+    if split not in SPLITS:
+        raise ValueError(f"`split` should be one of {sorted(SPLITS)}. Found `{split}`.")
+    if not 0 <= classes <= 1:
+        raise ValueError(f"`classes` should lie in [0, 1]. Found `classes = {classes}`.")
+    if index < 0:
+        raise ValueError(f"`index` should not be negative. Found `index = {index}`.")
+    room, number = divmod(index, VIEWS_PER_ROOM)
+    scene = make_scene_of_room((RELEASE, SPLITS[split], room), float(classes))
+    pose, sensor = np.random.default_rng([RELEASE, SPLITS[split], room, 100 + number]).spawn(2)
+    return scene, choose_view(scene, pose), sensor
+
+
+def make_scene(index: int, split: str, size: Size, classes: float) -> Arrays:
+    """One image with its truth, as `suites.dense.sets.FIELDS`; a function of the arguments alone.
+
+    Labels and normals are exact and valid at every pixel; depth is exact where the sensor has it, else 0.
+    """
+    scene, view, sensor = scene_and_view(index, split, classes)
+    image, depth, clean = render(scene, view, size, sensor)
+    return {"image": image, "label": clean.label, "depth": depth, "normal": pack_normals(clean.normal)}
+
+
+def _work(task: Task) -> tuple[str, list[tuple[int, Arrays]]]:
+    split, rows, size, classes = task
+    return split, [(row, make_scene(row, split, size, classes)) for row in rows]
+
+
+def _tasks(missing: list[tuple[str, int]], size: Size, classes: float) -> list[Task]:
+    """The missing rows, those of one room together."""
+    rooms = groupby(missing, key=lambda entry: (entry[0], entry[1] // VIEWS_PER_ROOM))
+    return [(split, tuple(row for _, row in rows), size, classes) for (split, _), rows in rooms]
+
+
+def _cores() -> int:
+    """Cores that this process may use; not every system can tell them from those there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _quiet() -> None:
+    """Workers leave Ctrl-C to their parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def write_set(
+    folder: Path, size: Size, rows: Mapping[str, int], classes: float, jobs: int | None = None
+) -> Iterator[str]:
+    """Render a set into `folder`, yielding sentences on the way; what an earlier call left is kept.
+
+    jobs: processes; by default one per core that this process may use. 1 starts no process.
+    """
+    header = {
+        "source": "scenes",
+        "release": RELEASE,
+        "classes": float(classes),
+        "normals": "exact",
+        "camera": {**asdict(NYUV2.scaled(size)), "size": list(size)},  # as JSON gives it back: a header is compared
+    }
+    jobs = jobs or _cores()
+    begin = last = time.perf_counter()
+    with ExitStack() as stack:
+        writer = stack.enter_context(SetWriter(folder, size, rows, header))
+        missing = writer.missing()
+        tasks, done = _tasks(missing, size, classes), 0
+        if len(missing) < sum(rows.values()):
+            yield f"{sum(rows.values()) - len(missing)} images are there already, {len(missing)} are missing"
+        if jobs == 1 or len(tasks) < 2:
+            results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_work, tasks)
+        else:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _quiet))
+            results = pool.imap_unordered(_work, tasks)
+        for split, images in results:
+            for row, arrays in images:
+                writer.put(split, row, arrays)
+            done, now = done + len(images), time.perf_counter()
+            if now - last > EVERY:
+                last = now
+                left = (now - begin) / done * (len(missing) - done)
+                yield f"{done} of {len(missing)} images, about {left:.0f} s left"
+        writer.finish()
+    yield f"{sum(rows.values())} images of {size[0]} x {size[1]} in `{folder}`, {time.perf_counter() - begin:.0f} s"

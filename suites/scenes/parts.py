@@ -1,0 +1,108 @@
+"""Models are lists of simple parts; a thing is a model with a place in the room.
+
+A model has its own coordinates: x to its right along the wall it stands against, y up from its underside,
+z towards its front; (0, 0, 0) is the centre of the underside. `yaw` turns z towards x:
+x_room = x cos + z sin, z_room = z cos - x sin.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+Vector = tuple[float, float, float]
+Pair = tuple[float, float]
+Shape = Literal["box", "cylinder", "ball", "cushion"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One convex piece inside the axis-aligned box `centre`, `size` of the model.
+
+    `bottom` and `top` scale x and z at the two ends, `lean` moves the top against the bottom, both as
+    fractions of the size: scale + |lean| should not exceed 1, so that the piece stays in its box.
+    `slot` names the surface: one material per slot of a thing.
+    """
+
+    shape: Shape
+    centre: Vector
+    size: Vector
+    slot: str = "main"
+    bottom: Pair = (1.0, 1.0)
+    top: Pair = (1.0, 1.0)
+    lean: Pair = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A level rectangle where things may stand: x0..x1, z0..z1 at height y, free up to `clear` above it."""
+
+    x0: float
+    x1: float
+    z0: float
+    z1: float
+    y: float
+    clear: float = 2.0
+    use: str = "any"
+
+
+@dataclass(frozen=True)
+class Model:
+    """Parts of one object of class `kind`; `name` says which object it is."""
+
+    kind: str
+    name: str
+    parts: tuple[Part, ...]
+    surfaces: tuple[Surface, ...] = ()
+
+    @cached_property
+    def centres(self) -> np.ndarray:
+        """Centres of the parts' boxes, (n, 3) metres."""
+        return np.array([part.centre for part in self.parts], dtype=float)
+
+    @cached_property
+    def halves(self) -> np.ndarray:
+        """Half sizes of the parts' boxes, (n, 3) metres."""
+        return np.array([part.size for part in self.parts], dtype=float) / 2
+
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """Lowest and highest x, y, z: (2, 3) metres."""
+        return np.stack([(self.centres - self.halves).min(axis=0), (self.centres + self.halves).max(axis=0)])
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of its surfaces, each once."""
+        return tuple(dict.fromkeys(part.slot for part in self.parts))
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A model at `place` (metres, room coordinates) turned by `yaw`.
+
+    `support` is what bears it: "room" for the shell itself, "floor", "wall", "ceiling", or the index of
+    another thing.
+    """
+
+    model: Model
+    place: Vector
+    yaw: float
+    support: str | int
+
+    def point(self, x: float, y: float, z: float) -> Vector:
+        """A point of the model in room coordinates."""
+        c, s = np.cos(self.yaw), np.sin(self.yaw)
+        return float(self.place[0] + c * x + s * z), self.place[1] + y, float(self.place[2] + c * z - s * x)
+
+
+def box(x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **shape: Pair) -> Part:
+    """A box whose underside is at height `y`, centred on x and z."""
+    return Part("box", (x, y + h / 2, z), (w, h, d), slot, **shape)
+
+
+def round_part(
+    shape: Shape, x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **more: Pair
+) -> Part:
+    """A rounded part whose underside is at height `y`, centred on x and z."""
+    return Part(shape, (x, y + h / 2, z), (w, h, d), slot, **more)

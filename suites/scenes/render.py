@@ -1,0 +1,133 @@
+"""One view of a scene: exact truth at pixel centres, and the picture a camera takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suites.dense.camera import NYUV2, Camera, Size
+from suites.scenes.scene import Scene
+from suites.scenes.sensor import develop, has_depth
+from suites.scenes.shade import albedo, illumination, surface
+from suites.scenes.views import View
+
+Generator = np.random.Generator
+SMALL = 30_000  # pixels: up to here every pixel takes the mean of 2 x 2 samples
+
+BAND = 12_000  # samples that are shaded together
+
+
+@dataclass(frozen=True)
+class Clean:
+    """The truth before any sensor, at pixel centres.
+
+    depth (h, w) float64 metres; normal (h, w, 3) float64, unit, towards the camera, its coordinates;
+    label (h, w) int8; thing and part (h, w): rows of the room's things and of the mesh's parts.
+    """
+
+    depth: np.ndarray
+    normal: np.ndarray
+    label: np.ndarray
+    thing: np.ndarray
+    part: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Hits:
+    points: np.ndarray
+    normals: np.ndarray
+    depth: np.ndarray
+    face: np.ndarray
+    ray: np.ndarray
+
+
+def _trace(scene: Scene, view: View, rays: np.ndarray) -> _Hits:
+    """What rays (..., 3) of the camera meet, in their precision; a room is closed, so each meets something."""
+    ray = view.directions(rays)
+    depth, face = scene.mesh.first(np.broadcast_to(view.place, ray.shape), ray)
+    if len(lost := np.flatnonzero(face < 0)):  # through a seam of two walls: ask again a hair beside it
+        ray[lost] += 1e-5
+        depth[lost], face[lost] = scene.mesh.first(np.broadcast_to(view.place, (len(lost), 3)), ray[lost])
+        if (face < 0).any():
+            raise RuntimeError("A ray should meet a wall of its room. Found one that leaves it.")
+    depth, place = depth.astype(ray.dtype), view.place.astype(ray.dtype)
+    normals = scene.mesh.normal.astype(ray.dtype)[face]
+    normals = np.where(np.einsum("ij,ij->i", normals, ray)[:, None] > 0, -normals, normals)
+    return _Hits(place + ray * depth[:, None], normals, depth, face, ray)
+
+
+def render_clean(scene: Scene, view: View, size: Size) -> Clean:
+    """Complete depth, normals, labels and identities of a view."""
+    return _clean(scene, view, _trace(scene, view, NYUV2.scaled(size).rays()), size)
+
+
+def _clean(scene: Scene, view: View, hits: _Hits, size: Size) -> Clean:
+    part = scene.mesh.part[hits.face]
+    thing = scene.mesh.thing[part]
+    normal = view.seen(hits.normals)
+    return Clean(
+        hits.depth.reshape(size),
+        normal.reshape(*size, 3),
+        scene.label[thing].reshape(size),
+        thing.reshape(size),
+        part.reshape(size),
+    )
+
+
+def render(scene: Scene, view: View, size: Size, generator: Generator) -> tuple[np.ndarray, np.ndarray, Clean]:
+    """Image (h, w, 3) uint8, depth with holes (h, w) float32, and the truth."""
+    camera = NYUV2.scaled(size)
+    hits = _trace(scene, view, camera.rays())
+    clean = _clean(scene, view, hits, size)
+    # the mask has its own generator: the picture draws as many values as the dial and the size ask for
+    masking, picture = generator.spawn(2)
+    shiny = scene.shiny[clean.part.ravel()]
+    seen = has_depth(scene.mesh, view, hits.points, hits.normals, hits.depth, shiny, masking)
+    depth = np.where(seen, hits.depth, 0.0).astype("<f4").reshape(size)
+    if size[0] * size[1] <= SMALL:
+        fine = (2 * size[0], 2 * size[1])
+        light = _light(scene, view, camera.scaled(fine), False, picture)
+        light = light.reshape(size[0], 2, size[1], 2, 3).mean(axis=(1, 3))
+    else:
+        light = _light(scene, view, camera, True, picture)
+    return develop(light, picture), depth, clean
+
+
+def _light(scene: Scene, view: View, camera: Camera, smooth: bool, generator: Generator) -> np.ndarray:
+    """Linear RGB (h, w, 3) of one sample per pixel of `camera`, in bands that fit the processor's cache."""
+    size, rays = camera.size, camera.rays().astype(np.float32)
+    parts: list[list[np.ndarray]] = []
+    step = max(2, BAND // size[1] // 2 * 2)
+    for top in range(0, size[0], step):
+        hits = _trace(scene, view, rays[top : top + step])
+        material, local, turned = surface(scene, hits.points, hits.normals, hits.face)
+        colour = albedo(scene, material, local, turned, hits.depth / np.float32(camera.fx))
+        ray = hits.ray / np.sqrt(np.einsum("ij,ij->i", hits.ray, hits.ray))[:, None]
+        quarter = (np.indices((len(ray) // size[1], size[1])).reshape(2, -1).T % 2).astype(np.float32)
+        gloss, glow = scene.materials.gloss[material], scene.materials.glow[material]
+        diffuse, glossy = illumination(scene, hits.points, hits.normals, ray, gloss, quarter, generator)
+        # a plane: its normal and its distance from the origin
+        plane = np.concatenate([hits.normals, np.einsum("ij,ij->i", hits.points, hits.normals)[:, None]], axis=1)
+        parts.append([colour, diffuse, glossy + colour * glow[:, None], plane])
+    colour, diffuse, rest, plane = (np.concatenate(each).reshape(*size, -1) for each in zip(*parts, strict=True))
+    light: np.ndarray = colour * (_smoothed(diffuse, plane) if smooth else diffuse) + rest
+    return light
+
+
+def _smoothed(light: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """The mean over the neighbours in 5 x 5 that lie in the same plane: one sample of a soft shadow is noise."""
+    key = np.rint(np.einsum("ijk,k->ij", plane, np.array([1.0, 3.1, 7.7, 19.3], dtype=np.float32)) * 50).astype(
+        np.int32
+    )
+    total, count = light.copy(), np.ones(light.shape[:2], dtype=np.float32)
+    for axis in (0, 1):
+        base, weight = total.copy(), count.copy()
+        for step in (1, 2):
+            here = tuple(slice(step, None) if k == axis else slice(None) for k in (0, 1))
+            there = tuple(slice(None, -step) if k == axis else slice(None) for k in (0, 1))
+            same = (key[here] == key[there]).astype(np.float32)
+            total[here] += base[there] * same[..., None]
+            total[there] += base[here] * same[..., None]
+            count[here] += weight[there] * same
+            count[there] += weight[here] * same
+    found: np.ndarray = total / count[..., None]
+    return found

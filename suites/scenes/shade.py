@@ -1,0 +1,111 @@
+"""The colour of a point: its material's pattern, lights with shadows and distance, ambient light in corners."""
+
+import numpy as np
+
+from suites.scenes.scene import Scene
+from suites.scenes.textures import CODES, PATTERNS, value_noise
+
+Generator = np.random.Generator
+OFFSET = 2e-4  # metres from a surface at which a shadow ray starts
+WOOD = CODES["wood"]
+NEAR = 0.7  # metres within which things darken a corner
+
+
+def surface(scene: Scene, points: np.ndarray, normals: np.ndarray, face: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Material rows (n,), coordinates in the model (n, 3) and the normal there (n, 3); rugs replace the floor."""
+    mesh = scene.mesh
+    part = mesh.part[face]
+    thing = mesh.thing[part]
+    material, local, turned = scene.material[part], mesh.local(points, thing), mesh.turned(normals, thing)
+    for rug, row in zip(scene.room.rugs, scene.rug_material, strict=True):
+        floor = np.flatnonzero((thing == 0) & (points[:, 1] < 0.01))
+        x, z = points[floor, 0] - rug.x, points[floor, 2] - rug.z
+        c, s = np.cos(rug.yaw), np.sin(rug.yaw)
+        inside = floor[(np.abs(c * x - s * z) < rug.half_x) & (np.abs(s * x + c * z) < rug.half_z)]
+        material[inside] = row
+    return material, local, turned
+
+
+def albedo(scene: Scene, material: np.ndarray, local: np.ndarray, turned: np.ndarray, blur: np.ndarray) -> np.ndarray:
+    """Linear RGB (n, 3) of materials; `blur` (n,) metres is the size of a sample, in which fine patterns drown."""
+    table = scene.materials
+    axis = np.abs(turned).argmax(axis=1)
+    u = np.where(axis == 0, local[:, 2], local[:, 0])
+    v = np.where(axis == 1, local[:, 2], local[:, 1])
+    turn = table.turn[material]
+    scale = table.scale[material]
+    uv = np.stack([np.where(turn, v, u), np.where(turn, u, v)], axis=1) / scale[:, None] + table.shift[material, :2]
+    pattern = table.pattern[material]
+    # wood is smooth along its grain; the three directions of a thing are pieces of their own
+    stretch = np.where(pattern == WOOD, np.float32(0.15), np.float32(1.0))
+    noise = value_noise(uv[:, 0] * stretch + 37 * axis, uv[:, 1] + table.shift[material, 2])
+    second, third = np.zeros(len(u), dtype=np.float32), np.zeros(len(u), dtype=np.float32)
+    for code in np.unique(pattern):
+        rows = np.flatnonzero(pattern == code)
+        second[rows], third[rows] = PATTERNS[code](uv[rows], noise[rows])
+    keep = np.clip(1.6 - 1.6 * blur / scale, 0, 1)
+    second, third = 0.4 + (second - 0.4) * keep, third * keep
+    band = table.band[material]
+    skirting = (local[:, 1] < band) & (axis != 1)
+    third[skirting] = 1.0
+    colours = table.colours[material]
+    mixed: np.ndarray = colours[:, 0] + second[:, None] * (colours[:, 1] - colours[:, 0])
+    mixed += third[:, None] * (colours[:, 2] - mixed)
+    return mixed
+
+
+def illumination(
+    scene: Scene,
+    points: np.ndarray,
+    normals: np.ndarray,
+    view: np.ndarray,
+    gloss: np.ndarray,
+    quarter: np.ndarray,
+    generator: Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Diffuse and glossy light (n, 3) each at points whose unit normals look back along unit rays `view`.
+
+    `quarter` (n, 2) of 0 and 1: the part of an area light, and of the directions around a point, that each
+    sample stands for, so that four neighbours together see all of it.
+    """
+
+    def square() -> np.ndarray:
+        return (quarter + generator.random(quarter.shape, dtype=np.float32)) * np.float32(0.5)
+
+    start = points + normals * np.float32(OFFSET)
+    open_above = 0.65 + 0.35 * normals[:, 1]
+    corner = scene.mesh.blocked(start, (_sphere(square()) + normals) * np.float32(NEAR))
+    diffuse = (open_above * np.where(corner, np.float32(0.3), np.float32(1.0)))[:, None] * scene.ambient
+    glossy = np.zeros_like(diffuse)
+    mirrored = view - 2 * _dot(view, normals)[:, None] * normals
+    for light in scene.lights:
+        to_light = np.einsum("ij,jk->ik", square() - np.float32(0.5), np.stack([light.across, light.up]))
+        to_light += light.centre
+        to_light -= points
+        distance2 = _dot(to_light, to_light) + np.float32(1e-6)
+        inverse = 1 / np.sqrt(distance2)
+        facing = np.maximum(_dot(to_light, normals) * inverse, 0)
+        if light.normal.any():
+            facing *= np.maximum(-np.einsum("ij,j->i", to_light, light.normal) * inverse, 0)
+        # a lamp is no point: nearer than 0.4 m its light does not grow
+        strength = facing / (distance2 + np.float32(0.16))
+        lit = np.flatnonzero(facing > 1e-4)
+        dark = scene.mesh.blocked(start[lit], to_light[lit], 0.995)
+        strength[lit[dark]] = 0.0
+        diffuse += strength[:, None] * light.power
+        lit = lit[~dark & (gloss[lit] > 0)]
+        shine = np.maximum(_dot(mirrored[lit], to_light[lit]) * inverse[lit], 0) ** 30
+        glossy[lit] += (gloss[lit] * shine / (distance2[lit] + np.float32(0.16)))[:, None] * light.power
+    return diffuse, glossy
+
+
+def _sphere(square: np.ndarray) -> np.ndarray:
+    """Even points (n, 3) on the unit sphere from even points (n, 2) in the unit square."""
+    y, turn = 2 * square[:, 0] - 1, np.float32(2 * np.pi) * square[:, 1]
+    ring = np.sqrt(1 - y * y)
+    return np.stack([ring * np.cos(turn), y, ring * np.sin(turn)], axis=1)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Row by row: (n, 3), (n, 3) -> (n,)."""
+    return np.asarray(np.einsum("ij,ij->i", a, b))

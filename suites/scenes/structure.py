@@ -1,0 +1,133 @@
+"""Materials of the shell and of what is fixed to it: the same at every value of the dial."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from suites.scenes.looks import Look, look, pool_look, rgb
+from suites.scenes.parts import Thing
+
+Generator = np.random.Generator
+
+
+def paint(generator: Generator) -> Look:
+    """A wall: mostly light paint, sometimes soft stripes or blotches, mostly with a skirting."""
+    light = generator.random() < 0.75
+    value = generator.uniform(0.6, 0.93) if light else generator.uniform(0.3, 0.65)
+    hue = generator.choice([generator.uniform(0.06, 0.16), generator.random()], p=[0.6, 0.4])
+    saturation = generator.uniform(0.02, 0.22) if light else generator.uniform(0.1, 0.5)
+    pattern = generator.choice(["plain", "wallpaper", "mottle"], p=[0.75, 0.1, 0.15])
+    trim = rgb(0.1, generator.uniform(0, 0.1), generator.uniform(0.8, 0.95))
+    if generator.random() < 0.2:
+        trim = rgb(0.07, 0.6, generator.uniform(0.2, 0.5))
+    colours = [rgb(hue, saturation, value), rgb(hue, saturation, value * generator.uniform(0.82, 0.95)), trim]
+    band = float(generator.choice([0.0, 0.07, 0.1, 0.13]))
+    return look(str(pattern), colours, generator.uniform(0.15, 0.4), generator, band=band)
+
+
+def flooring(generator: Generator) -> Look:
+    """Boards, carpet or tiles."""
+    kind = generator.choice(3, p=[0.45, 0.35, 0.2])
+    turn = bool(generator.random() < 0.5)
+    if kind == 0:
+        hue, saturation, value = (
+            generator.uniform(0.05, 0.1),
+            generator.uniform(0.35, 0.7),
+            generator.uniform(0.3, 0.75),
+        )
+        colours = [rgb(hue, saturation, value * f) for f in (1.0, 0.72, 0.35)]
+        return look(
+            "planks",
+            colours,
+            generator.uniform(0.08, 0.18),
+            generator,
+            turn=turn,
+            gloss=float(generator.choice([0.0, 0.2, 0.4])),
+        )
+    hue, saturation = generator.choice([0.08, generator.random()]), generator.uniform(0.03, 0.35)
+    value = generator.uniform(0.3, 0.8)
+    colours = [rgb(hue, saturation, value * f) for f in (1.0, 0.8, 0.5)]
+    if kind == 1:
+        return look(str(generator.choice(["mottle", "weave"])), colours, generator.uniform(0.03, 0.2), generator)
+    return look("tiles", colours, generator.uniform(0.2, 0.45), generator, gloss=0.3)
+
+
+def overhead(generator: Generator) -> Look:
+    """A ceiling: nearly white."""
+    colour = rgb(0.1, generator.uniform(0, 0.1), generator.uniform(0.8, 0.97))
+    return look("plain", [colour, colour * 0.85, colour], 0.5, generator)
+
+
+def fitting(generator: Generator) -> Look:
+    """Frames, doors, rods: white, wood, or dark."""
+    kind = generator.random()
+    if kind < 0.5:
+        colour = rgb(0.1, generator.uniform(0, 0.12), generator.uniform(0.8, 0.97))
+    elif kind < 0.85:
+        colour = rgb(generator.uniform(0.05, 0.1), generator.uniform(0.4, 0.7), generator.uniform(0.25, 0.7))
+    else:
+        colour = rgb(generator.random(), 0.1, generator.uniform(0.1, 0.3))
+    pattern = "plain" if kind < 0.5 else "wood"
+    return look(pattern, [colour, colour * 0.6, colour * 0.4], 0.1, generator, turn=True, gloss=0.15)
+
+
+def pane(generator: Generator, day: float) -> Look:
+    """Glass: the sky over something dark; `day` is the light of it."""
+    sky = rgb(generator.uniform(0.5, 0.62), generator.uniform(0.0, 0.25), 1.0)
+    land = rgb(generator.choice([0.3, 0.1, 0.6]), generator.uniform(0.1, 0.5), generator.uniform(0.25, 0.6))
+    return Look(
+        "outside",
+        np.stack([sky * 0.8, sky, land * 0.7]),
+        0.6,
+        np.array([generator.uniform(0, 32), -1.3, 0.0]),
+        glow=day,
+    )
+
+
+def cloth(generator: Generator) -> Look:
+    """Curtains and blinds."""
+    hue, saturation, value = generator.random(), generator.uniform(0.0, 0.5), generator.uniform(0.35, 0.95)
+    colours = [rgb(hue, saturation, value * f) for f in (1.0, 0.75, 0.5)]
+    return look("wallpaper", colours, generator.uniform(0.05, 0.12), generator)
+
+
+def canvas(thing: Thing, generator: Generator) -> Look:
+    """A picture: three colours in fields of about a third of its size, on white paper now and then."""
+    size = float(thing.model.bounds[1].max())
+    colours = [rgb(generator.random(), generator.uniform(0.1, 0.8), generator.uniform(0.1, 0.95)) for _ in range(3)]
+    return Look("painting", np.stack(colours), size * 0.35, np.array([generator.uniform(0, 32), -1.2, 0.0]), gloss=0.1)
+
+
+def fixed_looks(thing: Thing, shared: dict[str, Look], day: float, generator: Generator) -> list[Look]:
+    """One material per slot of something fixed; walls, trims and window frames of a room are alike (`shared`)."""
+
+    def common(key: str, make: Callable[[Generator], Look]) -> Look:
+        if key not in shared:
+            shared[key] = make(generator)
+        return shared[key]
+
+    kind, found = thing.model.kind, []
+    for slot in thing.model.slots:
+        if kind == "wall" and slot == "main":
+            accent = thing.model.name == "wall" and generator.random() < 0.12
+            found.append(paint(generator) if accent else common("paint", paint))
+        elif kind in ("floor", "ceiling"):
+            found.append(flooring(generator) if kind == "floor" else overhead(generator))
+        elif slot == "pane":
+            found.append(pane(generator, day))
+        elif slot in ("cloth", "blind"):
+            found.append(common(slot, cloth))
+        elif slot == "canvas":
+            found.append(canvas(thing, generator))
+        elif slot == "glow":
+            white = np.array([1.0, 0.93, 0.8])
+            found.append(
+                Look(
+                    "plain", np.stack([white, white, white]), 1.0, np.zeros(3), glow=float(generator.uniform(0.8, 3.0))
+                )
+            )
+        elif kind == "picture":
+            found.append(fitting(generator) if generator.random() < 0.7 else pool_look(generator))
+        else:
+            found.append(common(f"{kind}.{slot}", fitting))
+    return found

@@ -1,12 +1,14 @@
 """Fixtures for all tests: small runs in float64 under plain SGD, where the exact laws hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
+from bench import registry
 from bench.method import Method
 from bench.plan import parse_suite, plan
+from bench.registry import entries
 from bench.training.fit import Run, train
 from bench.training.model import MultiTaskModel
 from bench.training.module import Batches
@@ -33,6 +35,17 @@ def train_run(run: Run) -> MultiTaskModel:
 def one_thread() -> None:
     """The models are tiny: a second thread only waits for the first."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def unregistered() -> Iterator[None]:
+    """Names that a test registers, or a plug-in it loads, are gone after it."""
+    before = {kind: entries(kind) for kind in registry.PACKAGES}
+    yield
+    for kind, known in before.items():
+        registry._ENTRIES[kind].clear()
+        registry._ENTRIES[kind].update(known)
+    registry._load_file.cache_clear()
 
 
 @pytest.fixture(scope="session")

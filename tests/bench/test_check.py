@@ -1,12 +1,10 @@
 """The contract of plug-ins: built-ins keep it, and a plug-in that breaks one rule fails that rule alone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from bench import registry
 from bench.api import DataMissing, register
 from bench.check import Outcome, check, check_entry, constraint, sharing, subjects, suite, weighting
 from bench.errors import UsageError
@@ -44,17 +42,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     # The same numbers on the CPU; torch.manual_seed seeds absent devices too, and formats the call stack for each.
     monkeypatch.setattr(torch, "manual_seed", torch.random.default_generator.manual_seed)
-
-
-@pytest.fixture
-def _unregistered() -> Iterator[None]:
-    """Names that a test registers are gone after it."""
-    before = {kind: dict(entries(kind)) for kind in PACKAGES}
-    yield
-    for kind, known in before.items():
-        registry._ENTRIES[kind].clear()
-        registry._ENTRIES[kind].update(known)
-    registry._load_file.cache_clear()
 
 
 def verdict(kind: str, cls: type) -> list[Outcome]:
@@ -148,7 +135,6 @@ def test_checks_leave_the_random_numbers_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.usefixtures("_unregistered")
 def test_a_name_stands_for_every_kind_that_has_it() -> None:
     register("odd_one")(change(weightings.Good))
     assert subjects("odd_one") == [("weighting", "odd_one")]
@@ -158,7 +144,6 @@ def test_a_name_stands_for_every_kind_that_has_it() -> None:
     assert failures(list(check("weighting", "odd_one"))) == {}
 
 
-@pytest.mark.usefixtures("_unregistered")
 def test_a_file_stands_for_what_it_registers(tmp_path: Path) -> None:
     lines = 'from bench.api import register\nfrom tests.bench.broken.weighting import Good\nregister("odd_two")(Good)\n'
     file = tmp_path / "odd.py"
@@ -166,7 +151,6 @@ def test_a_file_stands_for_what_it_registers(tmp_path: Path) -> None:
     assert subjects(str(file)) == subjects(str(file)) == [("weighting", "odd_two")]
 
 
-@pytest.mark.usefixtures("_unregistered")
 @pytest.mark.parametrize(
     ("text", "words"),
     [

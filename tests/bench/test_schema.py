@@ -2,7 +2,6 @@
 
 import inspect
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,6 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor
 
-from bench import registry
 from bench.core.state import StepState
 from bench.core.weighting import Weighting
 from bench.errors import UsageError, nearest
@@ -237,16 +235,6 @@ def test_mistakes_in_a_suite_get_one_sentence(text: str, message: str) -> None:
 # --- the registry ------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def restored() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = {kind: entries(kind) for kind in PACKAGES}
-    yield
-    for kind, known in before.items():
-        registry._ENTRIES[kind].clear()
-        registry._ENTRIES[kind].update(known)
-
-
 class Halves(Weighting):
     """Weights of a half."""
 
@@ -254,7 +242,6 @@ class Halves(Weighting):
         return state.losses.new_full(state.losses.shape, 0.5)
 
 
-@pytest.mark.usefixtures("restored")
 def test_names_are_taken_once_per_kind() -> None:
     register("hard")(Halves)  # the sharing of this name is another kind
     with pytest.raises(ValueError, match=r"^The weighting `hard` is registered already, by .*test_schema\.$"):
@@ -266,7 +253,6 @@ def test_names_are_taken_once_per_kind() -> None:
     assert entries("weighting")["uniform"].cls.__module__ == "bench.weightings.uniform"
 
 
-@pytest.mark.usefixtures("restored")
 def test_only_the_four_abstractions_are_registered() -> None:
     with pytest.raises(
         TypeError, match=r"^`toy` should be a Suite, Sharing, Constraint or Weighting\. Found object\.$"
@@ -274,7 +260,6 @@ def test_only_the_four_abstractions_are_registered() -> None:
         register("toy")(Toy)
 
 
-@pytest.mark.usefixtures("restored")
 def test_options_without_a_default_are_refused() -> None:
     class Needy(Halves):
         def __init__(self, tasks: list[str], *, fine: int = 1, gain: float) -> None:
@@ -308,7 +293,6 @@ class Plugged(Weighting):
 '''
 
 
-@pytest.mark.usefixtures("restored")
 def test_a_plugin_file_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "my_weighting.py"
     file.write_text(PLUGIN)
@@ -322,7 +306,6 @@ def test_a_plugin_file_is_loaded_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert choose("weighting", parse_call("plugged")).entry.summary == "Weights of `gain`. Twice."
 
 
-@pytest.mark.usefixtures("restored")
 def test_a_plugin_cannot_take_a_built_in_name(tmp_path: Path) -> None:
     file = tmp_path / "thief.py"
     file.write_text(PLUGIN.replace('"plugged"', '"uniform"'))

@@ -27,7 +27,12 @@ Weights = Literal["none", "imagenet"]
 
 
 class DenseSuite(Suite):
-    """Segmentation, depth and, where `normals` names them, surface normals, from one image."""
+    """Segmentation, depth and, where `normals` names them, surface normals, from one image.
+
+    `images` is the number of images in each stored split.
+    """
+
+    images: Mapping[str, int]
 
     def __init__(
         self,
@@ -69,8 +74,15 @@ class DenseSuite(Suite):
         """The one sentence for a user without the set."""
 
     @abstractmethod
+    def validation(self) -> np.ndarray:
+        """The rows of the stored training split that validation holds out."""
+
     def rows(self, split: Split) -> tuple[str, np.ndarray]:
         """The stored split that `split` is a part of, and its rows there."""
+        stored = "test" if split == "test" else "train"
+        rows = np.arange(self.images[stored])
+        held = np.isin(rows, self.validation())
+        return stored, {"test": rows, "val": rows[held], "train": rows[~held]}[split]
 
     def stored(self) -> DenseSet:
         """The prepared set. Raises DataMissing where there is none."""

@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from bench.api import DataMissing, Protocol, Split, register
+from bench.api import DataMissing, Protocol, register
 from suites.dense.sets import DenseSet
 from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
+from suites.nyuv2.splits import validation_rows
 
 OFFICIAL = {"train": 795, "test": 654}
 TASK = {"pseudo": "pseudo_normals", "measured": "normals", "none": None}  # the mark travels with the task's name
@@ -97,14 +98,8 @@ class NYUv2(DenseSuite):
             f"convert your copy with `mtlbench data prepare nyuv2 --source PATH --size {rows}x{columns}`."
         )
 
-    def rows(self, split: Split) -> tuple[str, np.ndarray]:
-        from suites.nyuv2.splits import validation_rows
-
-        if split == "test":
-            return "test", np.arange(self.images["test"])
-        rows = np.arange(self.images["train"])
-        held = np.isin(rows, validation_rows(self.images["train"]))
-        return "train", rows[held if split == "val" else ~held]
+    def validation(self) -> np.ndarray:
+        return validation_rows(self.images["train"])
 
     def stored(self) -> DenseSet:
         found = super().stored()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bench.api import DataMissing, Interval, Protocol, Split, register
+from bench.api import DataMissing, Interval, Protocol, register
 from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
 
@@ -84,11 +84,8 @@ class Scenes(DenseSuite):
             f"render them with `mtlbench data prepare scenes{':' * bool(given)}{given}`."
         )
 
-    def rows(self, split: Split) -> tuple[str, np.ndarray]:
-        if split == "test":
-            return "test", np.arange(self.images["test"])
-        rows = np.arange(self.images["train"])
-        return "train", rows[: self.first_val] if split == "train" else rows[self.first_val :]
+    def validation(self) -> np.ndarray:
+        return np.arange(self.first_val, self.images["train"])
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         from suites.scenes.generate import write_set

@@ -1,7 +1,5 @@
 """Normals from depth on scenes with known normals, and resampling against slow references."""
 
-import time
-
 import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
@@ -163,13 +161,6 @@ def test_noise(kind: str, window: int | None, median: float) -> None:
         found = normals_from_depth(depth, LARGE, window)
         angles.append(degrees(found, normal)[found.any(-1)])
     assert np.median(np.concatenate(angles)) < median
-
-
-def test_time_is_printed() -> None:
-    depth, _ = sphere(LARGE, np.array([0.2, -0.1, 2.5]), 0.8)
-    start = time.process_time()
-    normals_from_depth(np.where(depth > 0, depth, 3.0), LARGE)
-    print(f"288x384: {1000 * (time.process_time() - start):.0f} ms")
 
 
 def test_bad_arguments_are_told() -> None:

@@ -1,5 +1,6 @@
 """What a run ran on: versions and the class of the machine, never a path or a host name."""
 
+import os
 import platform
 import re
 import resource
@@ -36,6 +37,12 @@ def _cpu_name() -> str:
     except OSError:
         match = None
     return match[1].strip() if match else platform.machine()
+
+
+def settle_devices() -> None:
+    """Where there is no GPU, say so once: optimisers ask at every update, and every answer opens the driver anew."""
+    if not torch.cuda.is_available():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def reset_peak_memory(device: torch.device) -> None:

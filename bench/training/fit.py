@@ -4,12 +4,14 @@ import gc
 import logging
 import traceback
 import warnings
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.profilers import Profiler
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset
@@ -18,7 +20,14 @@ from bench.method import Method
 from bench.plan import parse_suite
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
 from bench.scores import score
-from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, versions, without_paths
+from bench.training.environment import (
+    hardware,
+    peak_memory_mb,
+    reset_peak_memory,
+    settle_devices,
+    versions,
+    without_paths,
+)
 from bench.training.evaluate import evaluate
 from bench.training.gallery import Gallery
 from bench.training.model import MultiTaskModel, lay_out
@@ -78,6 +87,7 @@ class Run:
 
     def result(self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""
+        settle_devices()
         gc.collect()  # an earlier run of this process is not this one's memory
         reset_peak_memory(self.device)
         rows = self.data("train")
@@ -135,6 +145,21 @@ class Run:
         return int(counter.get_total_flops())
 
 
+class Silent(Profiler):
+    """Measures nothing, at less cost than a profiler that does so: Lightning asks it forty times an update."""
+
+    nothing = nullcontext("")
+
+    def profile(self, action_name: str) -> Any:
+        return self.nothing
+
+    def start(self, action_name: str) -> None:
+        return
+
+    def stop(self, action_name: str) -> None:
+        return
+
+
 def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -149,4 +174,5 @@ def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
             barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
             use_distributed_sampler=False,
         )
+        trainer.profiler = Silent()  # type: ignore[attr-defined]
         trainer.fit(module, train_dataloaders=batches)

@@ -12,6 +12,7 @@ from bench.core.data import Dataset, Order
 from bench.errors import DataMissing
 from bench.method import Method
 from bench.plan import method_names, parse_suite, plan
+from bench.training.environment import settle_devices
 from bench.training.fit import Run, train
 from bench.training.module import Batches
 from bench.training.watch import Watch
@@ -23,6 +24,7 @@ SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10} 
 def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[str, Any]]:
     """One row per suite and method, in the shape of `perf --json`; suites without data are left out."""
     torch.set_num_threads(1)
+    settle_devices()
     methods = [m for m in method_names() if "@" not in m] if every else ["single_task", "hard"]
     found = []
     for suite, updates in SUITES.items():
@@ -37,6 +39,7 @@ def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[s
 def layouts(data_dir: Path, rounds: int = 9) -> list[dict[str, Any]]:
     """What channels-last memory saves a bare update of `hard`: one row per suite of images."""
     torch.set_num_threads(1)
+    settle_devices()
     found = []
     for suite in ("multimnist", "multidigits"):
         try:

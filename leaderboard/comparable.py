@@ -47,6 +47,8 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
         _count(notes, len(runs) - len(kept), f"of an older version of `{method}`")
         chosen |= {(method, record.spec.seed): record for record in kept}
 
+    if any(not record.spec.protocol.ranked for record in chosen.values()):
+        notes.append("Not ranked: a protocol or a set of data that stands beside published numbers or for trial only.")
     failed = [record for record in wanted if record.error and (record.method, record.spec.seed) not in chosen]
     for record in failed[:NAMED_FAILURES]:
         why = f"{record.error.type}: {record.error.message}" if record.error else ""

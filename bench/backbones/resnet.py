@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from torch import nn
 
 from bench.api import DataMissing, Stage, scaled
@@ -78,13 +77,10 @@ def _load(name: str, stages: list[Stage]) -> None:
             f"The ImageNet weights of {name} cannot be fetched ({error}); train from scratch with `weights=none`, or "
             f"put {weights.url.rpartition('/')[2]} into the folder `checkpoints` of torch.hub.get_dir()."
         ) from error
-    stem = {f"{0 if part == 'conv1' else 1}.{rest}": state[f"{part}.{rest}"] for part, rest in _stem_names(state)}
+    place = {"conv1": "0", "bn1": "1"}  # of torchvision's modules in the stem
+    parts = {key: key.partition(".") for key in state}
+    stem = {f"{place[part]}.{rest}": state[key] for key, (part, _, rest) in parts.items() if part in place}
     stages[0].load_state_dict(stem)
     for number, stage in enumerate(stages[1:], start=1):
         prefix = f"layer{number}."
         stage.load_state_dict({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
-
-
-def _stem_names(state: dict[str, torch.Tensor]) -> list[tuple[str, str]]:
-    found = [key.partition(".")[::2] for key in state if key.startswith(("conv1.", "bn1."))]
-    return [(part, rest) for part, rest in found]

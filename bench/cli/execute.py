@@ -2,7 +2,9 @@
 
 import signal
 import sys
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,17 +96,33 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
     if not missing:
         return
-    for name in ("SIGTERM", "SIGHUP"):  # being told to stop is the same as Ctrl-C: workers end, whole records stay
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     count = jobs or default_jobs(missing[0].protocol.device)
-    with progress(missing, min(count, len(missing))) as show, closing(run_cells(missing, cell, count)) as events:
+    with (
+        _stopping_like_ctrl_c(),
+        progress(missing, min(count, len(missing))) as show,
+        closing(run_cells(missing, cell, count)) as events,
+    ):
         for event in events:
             show(event)
             if isinstance(event, Ended):
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
+
+
+@contextmanager
+def _stopping_like_ctrl_c() -> Iterator[None]:
+    """Being told to stop, or losing the terminal, is the same as Ctrl-C: workers end, whole records stay."""
+    if threading.current_thread() is not threading.main_thread():  # handlers belong to the main thread
+        yield
+        return
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {kind: signal.signal(kind, signal.default_int_handler) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

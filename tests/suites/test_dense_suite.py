@@ -219,3 +219,23 @@ def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataMissing):
         interrupted()
     assert not list(tmp_path.iterdir())
+
+
+def test_imagenet_weights_land_in_their_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision
+
+    from bench.backbones.resnet import resnet
+
+    trained = torchvision.models.resnet18().state_dict()
+    kind = torchvision.models.ResNet18_Weights
+    monkeypatch.setattr(kind, "get_state_dict", lambda self, **_: trained)
+    ours = [value for stage in resnet("resnet18", SIZE, imagenet=True) for value in stage.state_dict().values()]
+    theirs = [value for key, value in trained.items() if not key.startswith("fc.")]
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+    def offline(self: object, **_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(kind, "get_state_dict", offline)
+    with pytest.raises(DataMissing, match=r"^The ImageNet weights of resnet18 cannot be fetched \(no network\)"):
+        resnet("resnet18", SIZE, imagenet=True)

@@ -5,7 +5,7 @@ STORE ?= runs
 .PHONY: help install demo test test-slow lint types tests format clean
 
 help:
-	@echo "make demo       install, run the demo table (about 3 minutes), print it, write the site"
+	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make format     format the code"
@@ -21,7 +21,8 @@ help:
 install: .venv/installed
 
 demo: install
-	$(BIN)/mtlbench reproduce demo --store $(STORE)
+	$(BIN)/mtlbench data prepare scenes:train=160,test=60
+	$(BIN)/mtlbench reproduce demo --store $(STORE) --images 2
 	$(BIN)/mtlbench site --store $(STORE) --out site
 
 test: lint types tests

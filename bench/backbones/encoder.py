@@ -1,39 +1,103 @@
 """A small convolutional encoder with GroupNorm, for dense tasks on a CPU."""
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from bench.api import Stage
 
-GROUP = 8  # channels that are normalised together
+GROUP = 2  # channels that are normalised together
+
+
+class Convolution(nn.Conv2d):
+    """A convolution whose filters have mean 0 and norm 1 where they are used.
+
+    W^ = (W - mean W) / ||W - mean W||, over inputs and taps of each filter: weight standardisation (Qiao,
+    Wang, Liu, Shen, Yuille, Micro-Batch Training with Batch-Channel Normalization and Weight
+    Standardization, 2019, equations 6 to 8; divided by the norm, so that He's gain is left to the norm
+    that follows). GroupNorm alone lets the offsets of the channels grow from layer to layer.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+        filters = normalize(centred, dim=(1, 2, 3))  # type: ignore[arg-type]
+        return nn.functional.conv2d(x, filters, None, self.stride, self.padding)  # type: ignore[arg-type]
+
+
+class Residual(nn.Module):
+    """relu(x + f(x)), f a convolution with GroupNorm."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.f = nn.Sequential(*convolution(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(x + self.f(x))
+
+
+class Context(nn.Module):
+    """x + A relu(mean of x over the image): what the whole picture tells every place."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = x + self.linear(nn.functional.relu(x.mean(dim=(2, 3), keepdim=True)))
+        return found
+
+
+class Pyramid(nn.Module):
+    """One level down and up again: relu(norm(A x + B up(deep(x)))), A and B convolutions of size 1, up bilinear.
+
+    A level of Lin, Dollar, Girshick, He, Hariharan, Belongie, Feature Pyramid Networks for Object
+    Detection, CVPR 2017, figure 3.
+    """
+
+    def __init__(self, inputs: int, below: int, outputs: int) -> None:
+        super().__init__()
+        self.deep = nn.Sequential(*_level(inputs, below), Context(below))
+        self.lateral = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.down = nn.Conv2d(below, outputs, 1, bias=False)
+        self.norm = nn.GroupNorm(outputs // GROUP, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        deep = self.down(self.deep(x))
+        deep = nn.functional.interpolate(deep, x.shape[-2:], mode="bilinear", align_corners=False)
+        return nn.functional.relu(self.norm(self.lateral(x) + deep))
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    """conv3 with standardised filters, then GroupNorm with groups of two channels."""
+    return (
+        Convolution(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.GroupNorm(outputs // GROUP, outputs),
+    )
+
+
+def _level(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    """A convolution that halves the image, and a residual one."""
+    return *convolution(inputs, outputs, 2), nn.ReLU(), Residual(outputs)
 
 
 def encoder(
-    size: tuple[int, int], channels: tuple[int, int, int, int] = (32, 64, 96, 96), width: float = 1.0
+    size: tuple[int, int],
+    channels: tuple[int, int, int] = (16, 48, 96),
+    below: int = 128,
+    outputs: int = 64,
+    width: float = 1.0,
 ) -> nn.ModuleList:
-    """Four stages of conv3 - GroupNorm - relu, twice, for RGB images of `size` (rows, columns).
+    """Four stages for RGB images of `size` (rows, columns): three that halve the image, and a pyramid of two levels.
 
-    The first convolution of the first three stages halves the image; the last stage looks wider instead
-    (dilation 2). Channels are multiples of the 8 that GroupNorm takes together, whatever the width.
+    The pyramid halves it once more, to `below` channels, adds what the whole picture tells, and comes back:
+    output stride 8, `outputs` channels. All channels are even, whatever the width.
     """
-    stages, before, (rows, columns) = [], 3, size
-    for number, planned in enumerate(channels):
-        after = GROUP * max(1, round(planned * width / GROUP))
-        stride, dilation = (1, 2) if number == 3 else (2, 1)
-        rows, columns = -(-rows // stride), -(-columns // stride)
-        stages.append(
-            Stage(
-                *_convolution(before, after, stride, dilation),
-                *_convolution(after, after, 1, dilation),
-                output_shape=(after, rows, columns),
-            )
-        )
-        before = after
-    return nn.ModuleList(stages)
-
-
-def _convolution(inputs: int, outputs: int, stride: int, dilation: int) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(inputs, outputs, 3, stride, padding=dilation, dilation=dilation, bias=False),
-        nn.GroupNorm(outputs // GROUP, outputs),
-        nn.ReLU(),
+    first, second, third, deep, last = (
+        GROUP * max(1, round(planned * width / GROUP)) for planned in (*channels, below, outputs)
     )
+    stages, before, (rows, columns) = [], 3, size
+    for after in (first, second, third):
+        rows, columns = -(-rows // 2), -(-columns // 2)
+        stages.append(Stage(*_level(before, after), output_shape=(after, rows, columns)))
+        before = after
+    stages.append(Stage(Pyramid(third, deep, last), output_shape=(last, rows, columns)))
+    return nn.ModuleList(stages)

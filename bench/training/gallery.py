@@ -1,4 +1,4 @@
-"""Panels: what a finished model makes of the first test rows, as PNG files."""
+"""Panels: what a finished model makes of a few fixed test rows, as PNG files."""
 
 import io
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from bench.training.model import MultiTaskModel
 
 @dataclass
 class Gallery:
-    """Panels of the first `count` test rows, one PNG file each; each task from the epoch that selection chose."""
+    """Panels of `count` test rows at even distances, one PNG file each; each task from the epoch that was selected."""
 
     count: int
     panels: list[bytes] = field(default_factory=list)
@@ -42,7 +42,8 @@ class Gallery:
 
     def _rows(self, test: Dataset) -> Batch:
         device = test.groups[0][0].device
-        index = [torch.arange(min(self.count, len(tensor)), device=device) for tensor, _ in test.groups]
+        counts = [(len(tensor), min(self.count, len(tensor))) for tensor, _ in test.groups]
+        index = [torch.arange(few, device=device) * rows // max(1, few) for rows, few in counts]
         return test.take(index)
 
 

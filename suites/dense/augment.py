@@ -104,4 +104,5 @@ class Decode:
             l = (cy / s - cy + top) / camera.fy  # noqa: E741  the name in the equation
             z = s * (z - k * x - l * y)
         x = torch.where(crops.flip.view(-1, 1, 1), -x, x)
-        return nn.functional.normalize(torch.stack([x, y, z], dim=1), dim=1)
+        length = (x * x + y * y + z * z).sqrt().clamp(min=1e-12)
+        return torch.stack([x, y, z], dim=1) / length.unsqueeze(1)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from bench.api import Shape
+from bench.backbones.encoder import convolution
 from suites.dense.camera import Size
 
 
@@ -18,15 +19,9 @@ class Upsample(nn.Module):
 
 
 def plain_head(shape: Shape, outputs: int, size: Size) -> nn.Module:
-    """conv3 - GroupNorm - relu - conv1, then upsampled to `size`; channels a multiple of 8."""
+    """The encoder's conv3 and GroupNorm, relu, conv1, then upsampled to `size`."""
     channels = shape[0]
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-        nn.GroupNorm(channels // 8, channels),
-        nn.ReLU(),
-        nn.Conv2d(channels, outputs, 1),
-        Upsample(size),
-    )
+    return nn.Sequential(*convolution(channels, channels), nn.ReLU(), nn.Conv2d(channels, outputs, 1), Upsample(size))
 
 
 def aspp_head(shape: Shape, outputs: int, size: Size) -> nn.Module:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from suites.nyuv2.splits import validation_rows
 
 OFFICIAL = {"train": 795, "test": 654}
 TASK = {"pseudo": "pseudo_normals", "measured": "normals", "none": None}  # the mark travels with the task's name
-TRAINING = {
-    "lite": {"epochs": 20, "lr": 1e-3, "schedule": "cosine"},
+TRAINING: dict[str, dict[str, Any]] = {
+    "lite": {"epochs": 20, "batch_size": 4, "lr": 1e-3, "schedule": "cosine"},
     # SegNet and DeepLab rows of the literature: 200 epochs, halved after 100 (PROTOCOL of MTAN and LibMTL)
     "paper": {
         "epochs": 200,
+        "batch_size": 8,
         "lr": 1e-4,
         "weight_decay": 1e-5,
         "schedule": "step",
@@ -62,6 +63,7 @@ class NYUv2(DenseSuite):
         )
         self.kind = normals
         self.images = self._counts()
+        budget = TRAINING[training]
         partial = self.images != OFFICIAL
         splits = {split: len(self.rows(split)[1]) for split in ("train", "val", "test")}  # type: ignore[arg-type]
         self.protocol = Protocol(
@@ -69,14 +71,12 @@ class NYUv2(DenseSuite):
             version=1,
             splits=splits,
             split_rule="official train and test; validation: whole scenes of the training part, a published list",
-            steps_per_epoch=max(1, splits["train"] // 8),
-            batch_size=8,
+            steps_per_epoch=max(1, splits["train"] // budget["batch_size"]),
             optimiser="adam",
             augmentation=augment,
-            memory_format="channels_last",
             ranked=not partial,
             metrics=kinds(self.tasks),
-            **TRAINING[training],  # type: ignore[arg-type]
+            **budget,
         )
 
     def _counts(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
 
 RELEASE = 1  # of the renderer: moves when the bytes of any image change
+BATCH = 4  # images of an update: within a few epochs, more updates of fewer images learn more
 VIEWS_PER_ROOM = 3  # images index // VIEWS_PER_ROOM share a room; rooms are never shared by splits
 
 
@@ -55,13 +56,12 @@ class Scenes(DenseSuite):
             splits=splits,
             split_rule="rooms of their own in each split, three pictures of each; validation: the last training rooms",
             epochs=10,
-            steps_per_epoch=max(1, splits["train"] // 8),
-            batch_size=8,
+            steps_per_epoch=max(1, splits["train"] // BATCH),
+            batch_size=BATCH,
             optimiser="adam",
             lr=1e-3,
             schedule="cosine",
             augmentation=augment,
-            memory_format="channels_last",
             metrics=kinds(self.tasks),
         )
 

@@ -8,12 +8,13 @@ from suites.dense.camera import NYUV2, Camera, Size
 from suites.scenes.scene import Scene
 from suites.scenes.sensor import develop, has_depth
 from suites.scenes.shade import albedo, illumination, surface
+from suites.scenes.vectors import dot
 from suites.scenes.views import View
 
 Generator = np.random.Generator
-SMALL = 30_000  # pixels: up to here every pixel takes the mean of 2 x 2 samples
+SMALL = 30_000  # pixels: up to here every pixel takes the mean of two samples
 
-BAND = 12_000  # samples that are shaded together
+BAND = 16_000  # samples that are shaded together
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _trace(scene: Scene, view: View, rays: np.ndarray) -> _Hits:
             raise RuntimeError("A ray should meet a wall of its room. Found one that leaves it.")
     depth, place = depth.astype(ray.dtype), view.place.astype(ray.dtype)
     normals = scene.mesh.normal.astype(ray.dtype)[face]
-    normals = np.where(np.einsum("ij,ij->i", normals, ray)[:, None] > 0, -normals, normals)
+    normals *= np.where(dot(normals, ray) > 0, -1, 1).astype(ray.dtype)[:, None]
     return _Hits(place + ray * depth[:, None], normals, depth, face, ray)
 
 
@@ -84,29 +85,43 @@ def render(scene: Scene, view: View, size: Size, generator: Generator) -> tuple[
     seen = has_depth(scene.mesh, view, hits.points, hits.normals, hits.depth, shiny, masking)
     depth = np.where(seen, hits.depth, 0.0).astype("<f4").reshape(size)
     if size[0] * size[1] <= SMALL:
-        fine = (2 * size[0], 2 * size[1])
-        light = _light(scene, view, camera.scaled(fine), False, picture)
-        light = light.reshape(size[0], 2, size[1], 2, 3).mean(axis=(1, 3))
+        light = _light(scene, view, *_two_samples(camera), smooth=False, generator=picture)
+        light = light.reshape(*size, 2, 3).mean(axis=2)
     else:
-        light = _light(scene, view, camera, True, picture)
+        quarter = np.indices(size).transpose(1, 2, 0) % 2
+        light = _light(scene, view, camera, camera.rays(), quarter, smooth=True, generator=picture)
     return develop(light, picture), depth, clean
 
 
-def _light(scene: Scene, view: View, camera: Camera, smooth: bool, generator: Generator) -> np.ndarray:
-    """Linear RGB (h, w, 3) of one sample per pixel of `camera`, in bands that fit the processor's cache."""
-    size, rays = camera.size, camera.rays().astype(np.float32)
+def _two_samples(camera: Camera) -> tuple[Camera, np.ndarray, np.ndarray]:
+    """Two opposite quarters of every pixel, side by side: their camera, rays (h, 2w, 3) and parts (h, 2w, 2)."""
+    (rows, columns), fine = camera.size, camera.scaled((2 * camera.size[0], 2 * camera.size[1]))
+    quarters = fine.rays().reshape(rows, 2, columns, 2, 3)
+    rays = np.stack([quarters[:, 0, :, 0], quarters[:, 1, :, 1]], axis=2).reshape(rows, 2 * columns, 3)
+    row, column = np.indices((rows, 2 * columns))
+    return fine, rays, np.stack([column, column + column // 2 + row], axis=-1) % 2
+
+
+def _light(
+    scene: Scene, view: View, camera: Camera, rays: np.ndarray, part: np.ndarray, smooth: bool, generator: Generator
+) -> np.ndarray:
+    """Linear RGB (h, w, 3) of rays (h, w, 3), samples of `camera`, in bands that fit the processor's cache.
+
+    `part` (h, w, 2) is the `quarter` of `illumination`.
+    """
+    size, rays, part = rays.shape[:2], rays.astype(np.float32), part.astype(np.float32)
     parts: list[list[np.ndarray]] = []
     step = max(2, BAND // size[1] // 2 * 2)
     for top in range(0, size[0], step):
         hits = _trace(scene, view, rays[top : top + step])
         material, local, turned = surface(scene, hits.points, hits.normals, hits.face)
         colour = albedo(scene, material, local, turned, hits.depth / np.float32(camera.fx))
-        ray = hits.ray / np.sqrt(np.einsum("ij,ij->i", hits.ray, hits.ray))[:, None]
-        quarter = (np.indices((len(ray) // size[1], size[1])).reshape(2, -1).T % 2).astype(np.float32)
+        ray = hits.ray / np.sqrt(dot(hits.ray, hits.ray))[:, None]
+        quarter = part[top : top + step].reshape(-1, 2)
         gloss, glow = scene.materials.gloss[material], scene.materials.glow[material]
         diffuse, glossy = illumination(scene, hits.points, hits.normals, ray, gloss, quarter, generator)
         # a plane: its normal and its distance from the origin
-        plane = np.concatenate([hits.normals, np.einsum("ij,ij->i", hits.points, hits.normals)[:, None]], axis=1)
+        plane = np.concatenate([hits.normals, dot(hits.points, hits.normals)[:, None]], axis=1)
         parts.append([colour, diffuse, glossy + colour * glow[:, None], plane])
     colour, diffuse, rest, plane = (np.concatenate(each).reshape(*size, -1) for each in zip(*parts, strict=True))
     light: np.ndarray = colour * (_smoothed(diffuse, plane) if smooth else diffuse) + rest

@@ -5,6 +5,7 @@ import numpy as np
 from suites.scenes.mesh import Mesh
 from suites.scenes.shade import OFFSET
 from suites.scenes.textures import value_noise
+from suites.scenes.vectors import dot
 from suites.scenes.views import View
 
 Generator = np.random.Generator
@@ -45,7 +46,7 @@ def has_depth(
     projector = view.place + BASELINE * view.axes[0]
     start = points + normals * max(OFFSET, 1e-3)
     ray = view.place - points
-    cosine = (ray * normals).sum(axis=1) / np.linalg.norm(ray, axis=1)
+    cosine = dot(ray, normals) / np.sqrt(dot(ray, ray))
     shadow = mesh.blocked(start, projector - start, 0.999)
     patches = value_noise(3 * (points[:, 0] + points[:, 2]), 3 * points[:, 1]) < generator.uniform(0.35, 0.75)
     specks = generator.random(len(depth)) < generator.uniform(0.001, 0.008)

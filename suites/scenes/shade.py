@@ -4,6 +4,7 @@ import numpy as np
 
 from suites.scenes.scene import Scene
 from suites.scenes.textures import CODES, PATTERNS, value_noise
+from suites.scenes.vectors import combined, dot
 
 Generator = np.random.Generator
 OFFSET = 2e-4  # metres from a surface at which a shadow ray starts
@@ -77,16 +78,16 @@ def illumination(
     corner = scene.mesh.blocked(start, (_sphere(square()) + normals) * np.float32(NEAR))
     diffuse = (open_above * np.where(corner, np.float32(0.3), np.float32(1.0)))[:, None] * scene.ambient
     glossy = np.zeros_like(diffuse)
-    mirrored = view - 2 * _dot(view, normals)[:, None] * normals
+    mirrored = view - 2 * dot(view, normals)[:, None] * normals
     for light in scene.lights:
-        to_light = np.einsum("ij,jk->ik", square() - np.float32(0.5), np.stack([light.across, light.up]))
+        to_light = combined(square() - np.float32(0.5), np.stack([light.across, light.up]))
         to_light += light.centre
         to_light -= points
-        distance2 = _dot(to_light, to_light) + np.float32(1e-6)
+        distance2 = dot(to_light, to_light) + np.float32(1e-6)
         inverse = 1 / np.sqrt(distance2)
-        facing = np.maximum(_dot(to_light, normals) * inverse, 0)
+        facing = np.maximum(dot(to_light, normals) * inverse, 0)
         if light.normal.any():
-            facing *= np.maximum(-np.einsum("ij,j->i", to_light, light.normal) * inverse, 0)
+            facing *= np.maximum(-dot(to_light, light.normal) * inverse, 0)
         # a lamp is no point: nearer than 0.4 m its light does not grow
         strength = facing / (distance2 + np.float32(0.16))
         lit = np.flatnonzero(facing > 1e-4)
@@ -94,7 +95,7 @@ def illumination(
         strength[lit[dark]] = 0.0
         diffuse += strength[:, None] * light.power
         lit = lit[~dark & (gloss[lit] > 0)]
-        shine = np.maximum(_dot(mirrored[lit], to_light[lit]) * inverse[lit], 0) ** 30
+        shine = np.maximum(dot(mirrored[lit], to_light[lit]) * inverse[lit], 0) ** 30
         glossy[lit] += (gloss[lit] * shine / (distance2[lit] + np.float32(0.16)))[:, None] * light.power
     return diffuse, glossy
 
@@ -104,8 +105,3 @@ def _sphere(square: np.ndarray) -> np.ndarray:
     y, turn = 2 * square[:, 0] - 1, np.float32(2 * np.pi) * square[:, 1]
     ring = np.sqrt(1 - y * y)
     return np.stack([ring * np.cos(turn), y, ring * np.sin(turn)], axis=1)
-
-
-def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Row by row: (n, 3), (n, 3) -> (n,)."""
-    return np.asarray(np.einsum("ij,ij->i", a, b))

@@ -7,6 +7,7 @@ import numpy as np
 from suites.dense.camera import NYUV2
 from suites.scenes.classes import MOVABLE
 from suites.scenes.scene import Scene
+from suites.scenes.vectors import combined
 
 Generator = np.random.Generator
 COARSE = NYUV2.scaled((12, 16))
@@ -23,12 +24,11 @@ class View:
 
     def directions(self, rays: np.ndarray) -> np.ndarray:
         """Rays (..., 3) of the camera in room coordinates, flat (n, 3); a length of 1 is a depth of 1 m."""
-        # no matrix product: its threads would wait for each other in processes that share the cores
-        return np.asarray(np.einsum("ij,jk->ik", rays.reshape(-1, 3), self.axes.astype(rays.dtype)))
+        return combined(rays.reshape(-1, 3), self.axes.astype(rays.dtype))
 
     def seen(self, vectors: np.ndarray) -> np.ndarray:
         """Directions (n, 3) of the room in the coordinates of the camera."""
-        return np.asarray(np.einsum("ij,kj->ik", vectors, self.axes))
+        return combined(vectors, self.axes.T)
 
 
 def axes(yaw: float, pitch: float, roll: float) -> np.ndarray:

@@ -21,7 +21,7 @@ help:
 install: .venv/installed
 
 demo: install
-	$(BIN)/mtlbench data prepare scenes:train=160,test=60
+	$(BIN)/mtlbench data prepare scenes:train=96,test=60
 	$(BIN)/mtlbench reproduce demo --store $(STORE) --images 2
 	$(BIN)/mtlbench site --store $(STORE) --out site
 

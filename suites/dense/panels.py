@@ -95,18 +95,24 @@ def _enlarged(picture: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _laid_out(columns: list[Column]) -> np.ndarray:
-    from PIL import Image, ImageDraw
+    """Truth above prediction; the names of the classes below the input."""
+    from PIL import Image, ImageDraw, ImageFont
 
-    gap, title = 8, 18
+    gap, title = 8, 30
     high, wide = columns[0][1].shape[:2]
     sheet = Image.new("RGB", (gap + len(columns) * (wide + gap), 2 * (title + high) + gap), "white")
-    draw = ImageDraw.Draw(sheet)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=18)
     for number, (name, truth, guess) in enumerate(columns):
         x = gap + number * (wide + gap)
         for row, (picture, what) in enumerate(((truth, "truth"), (guess, "prediction"))):
             if picture is None:
                 continue
             y = row * (title + high)
-            draw.text((x, y + 3), name if number == 0 else f"{name}: {what}", fill="black")
+            draw.text((x, y + 5), name if number == 0 else f"{name}: {what}", fill="black", font=font)
             sheet.paste(Image.fromarray(picture), (x, y + title))
+    line, top = high // 7, high + 2 * title
+    for number, (name, colour) in enumerate(zip(CLASSES, PALETTE.tolist(), strict=True)):
+        x, y = gap + number // 7 * wide // 2, top + number % 7 * line
+        draw.rectangle((x, y, x + line, y + line - 8), fill=tuple(colour))
+        draw.text((x + line + 8, y + (line - 8) / 2), name, fill="black", font=font, anchor="lm")
     return np.asarray(sheet)

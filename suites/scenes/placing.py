@@ -36,12 +36,13 @@ class Room:
         self._boxes: list[Boxes] = []
         self._all = joined([])
         for model, place, yaw in shell(self.w, self.h, self.d):
-            self._keep(Thing(model, place, yaw, "room"))
+            thing = Thing(model, place, yaw, "room")
+            self._keep(thing, boxes_of(thing))
 
-    def _keep(self, thing: Thing) -> int:
+    def _keep(self, thing: Thing, own: Boxes) -> int:
         self.things.append(thing)
-        self._boxes.append(boxes_of(thing))
-        self._all = joined([self._all, self._boxes[-1]])
+        self._boxes.append(own)
+        self._all = joined([self._all, own])
         reach = self._all.reach
         self._low, self._high = self._all.centre - reach, self._all.centre + reach
         return len(self.things) - 1
@@ -50,9 +51,8 @@ class Room:
         """The boxes of everything in the room."""
         return self._all
 
-    def fits(self, thing: Thing, margin: float = 0.0) -> bool:
-        """Whether the thing is inside the room and intersects nothing; `margin` metres to spare around it."""
-        own = boxes_of(thing)
+    def fits(self, own: Boxes, margin: float = 0.0) -> bool:
+        """Whether a thing of these boxes is in the room and intersects nothing; `margin` metres to spare around it."""
         reach = own.reach
         low, high = (own.centre - reach).min(axis=0), (own.centre + reach).max(axis=0)
         if (low < -0.01).any() or (high > np.array([self.w, self.h, self.d]) + 0.01).any():
@@ -67,7 +67,8 @@ class Room:
     def put(self, model: Model, place: Vector, yaw: float, support: str | int, margin: float = 0.0) -> int | None:
         """Keep the model there if it fits; its index in `things`, or None."""
         thing = Thing(model, place, yaw, support)
-        return self._keep(thing) if self.fits(thing, margin) else None
+        own = boxes_of(thing)
+        return self._keep(thing, own) if self.fits(own, margin) else None
 
     def _at_wall(self, model: Model, wall: int, along: float, gap: float, y: float) -> tuple[Vector, float]:
         """Place and yaw of a model whose back is `gap` from the wall, its middle at `along` in 0..1 of what is free."""
@@ -108,8 +109,9 @@ class Room:
             where = float(generator.random()) if along is None else along
             place, yaw = self._at_wall(model, at, where, 0.0, y)
             thing = Thing(model, place, yaw, "wall")
-            if self.fits(thing) and (not margin or self._clear_of_hung(thing, margin)):
-                return self._keep(thing)
+            own = boxes_of(thing)
+            if self.fits(own) and (not margin or self._clear_of_hung(own, margin)):
+                return self._keep(thing, own)
         return None
 
     def above(self, model: Model, other: int, wall: int, y: float) -> int | None:
@@ -122,8 +124,7 @@ class Room:
         place, yaw = self._at_wall(model, wall, float(np.clip((middle - half) / (long - 2 * half), 0, 1)), 0.0, y)
         return self.put(model, place, yaw, "wall")
 
-    def _clear_of_hung(self, thing: Thing, margin: float) -> bool:
-        own = boxes_of(thing)
+    def _clear_of_hung(self, own: Boxes, margin: float) -> bool:
         inside = upright(own.centre, own.half + np.array([margin, margin, 0.0]), own.yaw)
         hung = [boxes for other, boxes in zip(self.things, self._boxes, strict=True) if other.support == "wall"]
         return not hung or not intersect(inside, joined(hung)).any()

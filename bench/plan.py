@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import torch
 from pydantic import ValidationError
@@ -57,11 +57,14 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
             )
     values: dict[str, Any] = protocol.model_dump()
     for key, text in settings.items():
-        values[key] = None if text == "none" else text.split("/") if "/" in text else text
+        is_list = get_origin(Protocol.model_fields[key].annotation) is tuple
+        values[key] = None if text == "none" else text.split("/") if is_list else text
     try:
         changed = Protocol.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
+        if not problem["loc"]:  # of several settings together: the protocol's own sentence
+            raise UsageError(problem["msg"].removeprefix("Value error, ")) from None
         raise UsageError(
             f"`{problem['loc'][0]}` is not valid in the protocol: {problem['msg'].lower()}. Found `{problem['input']}`."
         ) from None

@@ -1,6 +1,6 @@
 """Data in memory: tensors per task, batched by index, in an order that a seed decides."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -62,6 +62,15 @@ class Dataset:
             targets={task: move(target) for task, target in self.targets.items()},
             dtype=dtype,
         )
+
+    def shuffled(self, tasks: Collection[str], seed: int) -> "Dataset":
+        """The same rows with the targets of `tasks` dealt out anew: one permutation for all tasks of an input."""
+        targets = dict(self.targets)
+        for group, (tensor, members) in enumerate(self.groups):
+            generator = torch.Generator().manual_seed(derive_seed(seed, "shuffled", group))
+            permutation = torch.randperm(len(tensor), generator=generator)
+            targets.update({task: targets[task][permutation] for task in members if task in tasks})
+        return replace(self, targets=targets)
 
     def take(self, indices: list[Tensor], generator: torch.Generator | None = None) -> Batch:
         """The rows `indices[g]` of each group g; a shared input is gathered once. `generator` augments them."""

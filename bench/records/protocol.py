@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -50,6 +50,11 @@ class Protocol(BaseModel):
         description="of training images: `consistent` crops by 1, 1.2 or 1.5 and flips, depth and normals transformed "
         "with the scene; `mtan` is the published form, which leaves normals as they are",
     )
+    shuffled: tuple[str, ...] = Field(
+        default=(),
+        description="tasks whose training targets are dealt out anew among the rows, by one permutation for all of "
+        "them: what they then give to the others is not information",
+    )
     loss_reduction: Literal["sum", "mean"] = Field(
         default="sum", description="of the weighted task losses; separate models always keep weight 1"
     )
@@ -76,6 +81,14 @@ class Protocol(BaseModel):
     metrics: dict[str, str] = Field(
         description="task -> kind of its statistics and metrics, as defined in bench.scores"
     )
+
+    @model_validator(mode="after")
+    def _shuffles_tasks(self) -> "Protocol":
+        if unknown := [task for task in self.shuffled if task not in self.metrics]:
+            raise ValueError(
+                f"`shuffled` should name tasks of the suite ({', '.join(self.metrics)}). Found {', '.join(unknown)}."
+            )
+        return self
 
     @property
     def updates(self) -> int:

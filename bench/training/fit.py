@@ -83,7 +83,10 @@ class Run:
 
     def data(self, split: Any) -> Dataset:
         """A split, where and as the model needs it."""
-        return self.suite.dataset(split, self.spec.seed).to(self.device, self.dtype, self.format)
+        rows = self.suite.dataset(split, self.spec.seed)
+        if split == "train" and self.protocol.shuffled:
+            rows = rows.shuffled(self.protocol.shuffled, self.spec.seed)
+        return rows.to(self.device, self.dtype, self.format)
 
     def result(self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""

@@ -35,6 +35,22 @@ def test_rows_are_counted_once_per_input() -> None:
     assert dataset(7, 5, 4).rows == 16
 
 
+def test_shuffling_deals_the_targets_of_some_tasks_out_anew() -> None:
+    """Marginals stay, tasks of one input keep their relation to each other, others keep their targets."""
+    rows = dataset(50, 9, shared=3)
+    shuffled = rows.shuffled(["g0t1", "g0t2"], seed=3)
+    assert all(shuffled.inputs[task] is x for task, x in rows.inputs.items())
+    for task in ("g0t0", "g1t0"):
+        assert shuffled.targets[task] is rows.targets[task]
+    first, second = shuffled.targets["g0t1"], shuffled.targets["g0t2"]
+    assert torch.equal(second - first, torch.full_like(first, 0.25))
+    assert torch.equal(first.sort(dim=0).values, rows.targets["g0t1"])
+    assert (first == rows.targets["g0t1"]).sum() < 10
+    again, other = (rows.shuffled(["g0t1"], seed).targets["g0t1"] for seed in (3, 4))
+    assert torch.equal(again, first)
+    assert not torch.equal(other, first)
+
+
 def test_take_gathers_a_shared_input_once() -> None:
     inputs, targets = dataset(6, 4).take([torch.tensor([5, 0, 5]), torch.tensor([3])])
     assert inputs["g0t0"] is inputs["g0t1"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TOPS = ("bench", "suites", "leaderboard", "benchmarks", "tests")
 HARNESS = ("errors", "records", "scores", "schema", "core", "registry", "method", "plan")  # without the extensions
 CORE = tuple(f"bench.{name}" for name in HARNESS)
 
@@ -35,6 +36,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.cli": ("bench", "suites", "leaderboard"),
     "suites": (".", "bench.api", "bench.backbones"),
     "leaderboard": (".", "bench.errors", "bench.records", "bench.scores"),
+    "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "tests"),
 }
 
@@ -64,7 +66,7 @@ def deciding(name: str, table: dict[str, tuple[str, ...]] | dict[str, set[str]])
 @cache
 def sources() -> dict[str, Path]:
     """Dotted name -> file of every module; a package is `name.__init__`."""
-    files = [file for top in ("bench", "suites", "leaderboard", "tests") for file in (ROOT / top).rglob("*.py")]
+    files = [file for top in TOPS for file in (ROOT / top).rglob("*.py")]
     return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in sorted(files)}
 
 
@@ -83,7 +85,7 @@ def imports(name: str) -> Iterator[tuple[str, int]]:
 
 def package_of(name: str) -> str:
     """The package that `.` stands for; a suite's is its own folder."""
-    depth = {"suites": 2, "leaderboard": 1}.get(name.split(".")[0], 2)
+    depth = {"suites": 2, "leaderboard": 1, "benchmarks": 1}.get(name.split(".")[0], 2)
     return ".".join(name.split(".")[:depth])
 
 
@@ -96,11 +98,10 @@ def project_violations(name: str) -> list[str]:
     if prefix == "suites":  # what suites have in common: a module of its own, as suites.overlay, or suites.dense
         allowed |= {module for module in sources() if module.startswith("suites.") and module.count(".") == 1}
         allowed.add("suites.dense")
-    own = {"bench", "suites", "leaderboard", "tests"}
     return [
         f"{name}, line {line}: {module}"
         for module, line in imports(name)
-        if module.split(".")[0] in own and not any(within(module, entry) for entry in allowed)
+        if module.split(".")[0] in TOPS and not any(within(module, entry) for entry in allowed)
     ]
 
 
@@ -109,7 +110,7 @@ def foreign_violations(name: str) -> list[str]:
     foreign = {
         (module.split(".")[0], line)
         for module, line in imports(name)
-        if module.split(".")[0] not in {*sys.stdlib_module_names, "bench", "suites", "leaderboard", "tests"}
+        if module.split(".")[0] not in {*sys.stdlib_module_names, *TOPS}
     }
     prefix = deciding(name, THIRD_PARTY)
     limited = THIRD_PARTY[prefix] if prefix else {package for package, _ in foreign}

@@ -51,6 +51,7 @@ def test_overrides_hold_what_changed_in_one_text_per_value() -> None:
             {"optimiser": "lion"},
             "`optimiser` is not valid in the protocol: input should be 'adam' or 'sgd'. Found `lion`.",
         ),
+        ({"shuffled": "task00/x"}, r"`shuffled` should name tasks of the suite \(task00, task01\). Found x."),
     ],
 )
 def test_mistakes_in_a_setting_get_one_sentence(settings: dict[str, str], message: str) -> None:

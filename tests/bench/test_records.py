@@ -146,6 +146,7 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "decay_factor": 0.5,
     "clip_norm": 1.0,
     "augmentation": None,  # one value so far
+    "shuffled": ("left",),
     "loss_reduction": "mean",
     "trunk_lr_rule": "mean",
     "trunk_lr": 2.0,

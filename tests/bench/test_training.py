@@ -301,6 +301,19 @@ def test_curves_stop_at_ten_tasks() -> None:
     assert len(eleven.scores["val"]) == 11
 
 
+def test_shuffled_targets_reach_training_alone() -> None:
+    """Separate models: the shuffled task learns something else, the other is what it was, digit for digit."""
+    settings = {"epochs": "2", "steps_per_epoch": "8"}
+    plain, other = (
+        fit(plan("synthetic:tasks=2", ["single_task"], [0], settings | more, "cpu")[0])
+        for more in ({}, {"shuffled": "task01"})
+    )
+    assert other.spec.overrides["shuffled"] == "task01"
+    assert other.scores["last"]["task00"] == plain.scores["last"]["task00"]
+    assert other.scores["last"]["task01"] != plain.scores["last"]["task01"]
+    assert other.statistics["last"]["task01"]["count"] == plain.statistics["last"]["task01"]["count"]
+
+
 def test_a_diverged_run_is_a_failed_record() -> None:
     spec = specify("hard", optimiser="sgd", lr="1e12")
     record = fit(spec)

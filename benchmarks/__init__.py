@@ -1,0 +1,1 @@
+"""Experiments about the benchmark itself, each a command that prints its table."""

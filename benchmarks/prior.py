@@ -1,0 +1,58 @@
+"""What a guess that never looks at the image scores on a dense suite: the floor that learning starts from.
+
+    python -m benchmarks.prior scenes --data-dir DATA
+
+For every pixel, from the training images: the commonest class, the median depth, the mean normal (normalised).
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.plan import parse_suite
+from bench.scores import score
+from suites.dense.suite import DenseSuite
+from suites.dense.tasks import kinds
+
+
+def guesses(suite: DenseSuite) -> dict[str, Tensor]:
+    """task -> what a model would have to answer (1, channels, h, w) to predict the prior everywhere."""
+    targets = suite.dataset("train", 0).targets
+    labels, depth = targets["segmentation"], targets["depth"][:, 0].numpy()
+    counts = torch.stack([(labels == c).sum(dim=0) for c in range(13)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a pixel that never has a depth
+        median = np.nanmedian(np.where(depth > 0, depth, np.nan), axis=0)
+    found = {"segmentation": counts.double(), "depth": torch.from_numpy(np.nan_to_num(median, nan=1.0))[None]}
+    for task in targets.keys() - found.keys():
+        found[task] = targets[task].double().sum(dim=0)
+    return {task: guess[None] for task, guess in found.items()}
+
+
+def scores(suite: DenseSuite) -> dict[str, dict[str, float]]:
+    """task -> metric -> value on the test images, by the metrics of the suite."""
+    found, metrics = guesses(suite), {task.name: task.metric() for task in suite.tasks}
+    for inputs, targets in suite.dataset("test", 0).slices(100):
+        for task, metric in metrics.items():
+            metric.update(found[task].expand(len(inputs[task]), -1, -1, -1), targets[task])
+    return {task: score(kinds(suite.tasks)[task], metric.state()) for task, metric in metrics.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", help="`scenes` or `nyuv2`, with options")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    given = parser.parse_args()
+    _, suite = parse_suite(given.suite, given.data_dir)
+    if not isinstance(suite, DenseSuite):
+        parser.error(f"`{given.suite}` should be a dense suite")
+    for task, values in scores(suite).items():
+        print(f"{task}: " + ", ".join(f"{metric} {value:.4g}" for metric, value in values.items()))
+
+
+if __name__ == "__main__":
+    main()

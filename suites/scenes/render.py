@@ -85,11 +85,11 @@ def render(scene: Scene, view: View, size: Size, generator: Generator) -> tuple[
     seen = has_depth(scene.mesh, view, hits.points, hits.normals, hits.depth, shiny, masking)
     depth = np.where(seen, hits.depth, 0.0).astype("<f4").reshape(size)
     if size[0] * size[1] <= SMALL:
-        light = _light(scene, view, *_two_samples(camera), smooth=False, generator=picture)
+        light = _light(scene, view, *_two_samples(camera), picture)
         light = light.reshape(*size, 2, 3).mean(axis=2)
     else:
         quarter = np.indices(size).transpose(1, 2, 0) % 2
-        light = _light(scene, view, camera, camera.rays(), quarter, smooth=True, generator=picture)
+        light = _light(scene, view, camera, camera.rays(), quarter, picture)
     return develop(light, picture), depth, clean
 
 
@@ -103,7 +103,7 @@ def _two_samples(camera: Camera) -> tuple[Camera, np.ndarray, np.ndarray]:
 
 
 def _light(
-    scene: Scene, view: View, camera: Camera, rays: np.ndarray, part: np.ndarray, smooth: bool, generator: Generator
+    scene: Scene, view: View, camera: Camera, rays: np.ndarray, part: np.ndarray, generator: Generator
 ) -> np.ndarray:
     """Linear RGB (h, w, 3) of rays (h, w, 3), samples of `camera`, in bands that fit the processor's cache.
 
@@ -124,7 +124,7 @@ def _light(
         plane = np.concatenate([hits.normals, dot(hits.points, hits.normals)[:, None]], axis=1)
         parts.append([colour, diffuse, glossy + colour * glow[:, None], plane])
     colour, diffuse, rest, plane = (np.concatenate(each).reshape(*size, -1) for each in zip(*parts, strict=True))
-    light: np.ndarray = colour * (_smoothed(diffuse, plane) if smooth else diffuse) + rest
+    light: np.ndarray = colour * _smoothed(diffuse, plane) + rest
     return light
 
 

@@ -5,22 +5,25 @@ from bench.api import Blueprint, Sharing, register
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from bench.core.constraint import Constraint, Coupled
+from bench.core.constraint import Constraint, Coupled, Schedule
 from bench.core.data import Batch, Dataset, Transform, by_input
-from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, refuse_many_inputs, run_stages
+from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
+from bench.core.spectra import gram_eigen, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
 from bench.core.suite import Split, Stage, Suite, scaled
 from bench.core.task import Classification, Regression, Shape, Task, TaskMetric
-from bench.core.weighting import Weighting
+from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
 from bench.registry import register
-from bench.schema import Replaces
+from bench.schema import Added, Replaces
 from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
 
 __all__ = [
     "ANGLE_BIN",
     "ANGLE_BINS",
+    "Added",
     "Batch",
     "Blueprint",
     "Classification",
@@ -28,7 +31,9 @@ __all__ = [
     "Coupled",
     "DataMissing",
     "Dataset",
+    "Gate",
     "Ge",
+    "GramianWeighting",
     "Gt",
     "Interval",
     "Le",
@@ -38,6 +43,8 @@ __all__ = [
     "Protocol",
     "Regression",
     "Replaces",
+    "Scalarised",
+    "Schedule",
     "Shape",
     "Sharing",
     "Split",
@@ -52,11 +59,26 @@ __all__ = [
     "Weighting",
     "aligned",
     "by_input",
+    "can_carry",
+    "carried",
     "derive_seed",
     "digest",
+    "gram_eigen",
+    "gumbel_choice",
     "pack_histogram",
+    "pieces",
+    "pointwise",
+    "pooled",
+    "pooled_size",
+    "positive",
     "refuse_many_inputs",
     "register",
     "run_stages",
     "scaled",
+    "sqrt_psd",
+    "trace_norm",
+    "unfoldings",
+    "water_filling",
+    "weighted",
+    "with_solver",
 ]

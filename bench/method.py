@@ -71,6 +71,11 @@ class Method:
                 f"`{self.sharing.short}` trains separate models, whose weights are 1; "
                 f"leave out `@{self.weighting.short}`."
             )
+        if sharing.needs_constraint and self.weighting.entry.cls.needs_gramian:  # type: ignore[attr-defined]
+            raise UsageError(
+                f"`{self.sharing.short}` has no parameters that two tasks share, which `{self.weighting.short}` "
+                f"works on; try `hard@{self.weighting.short}`."
+            )
         if self.constraint and not sharing.coupled():
             raise UsageError(
                 f"`{self.sharing.short}` has no copies of a parameter for `{self.constraint.short}` to hold together."

@@ -51,6 +51,10 @@ class Entry:
         """Its options, from the constructor's signature."""
         return options_of(self.cls)
 
+    def build(self, *arguments: Any, **values: Any) -> Any:
+        """An instance with options by the names that users write."""
+        return self.cls(*arguments, **{self.options[name].parameter: value for name, value in values.items()})
+
     @property
     def summary(self) -> str:
         """The first sentence of its docstring."""
@@ -77,7 +81,7 @@ class Choice:
     def build(self, *arguments: Any) -> Any:
         """An instance. A ValueError from the constructor is the user's to mend."""
         try:
-            return self.entry.cls(*arguments, **self.values)
+            return self.entry.build(*arguments, **self.values)
         except ValueError as error:
             raise UsageError(f"{error}") from error
 

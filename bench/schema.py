@@ -26,17 +26,40 @@ class Replaces:
 
 
 @dataclass(frozen=True)
-class Option:
-    """One option: its annotation, its default, and how its values are written."""
+class Added:
+    """Marks an option that came after results were stored: where it has its default, texts leave it out."""
 
-    name: str
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its annotation, its default, and how its values are written.
+
+    `parameter` is its name in the constructor, with an underscore behind it where Python keeps the name to itself.
+    """
+
+    parameter: str
     annotation: Any
     default: Any
+
+    @property
+    def name(self) -> str:
+        """What users write."""
+        return self.parameter.rstrip("_")
+
+    @property
+    def added(self) -> bool:
+        """Whether texts leave it out at its default."""
+        return any(isinstance(mark, Added) for mark in _metadata(self.annotation))
 
     @property
     def replaces(self) -> str | None:
         """The option that this one stands in for, if any."""
         return next((m.option for m in _metadata(self.annotation) if isinstance(m, Replaces)), None)
+
+    @property
+    def parses_whole_numbers(self) -> bool:
+        """Whether its values are whole numbers."""
+        return int in _members(_bare(self.annotation))
 
     def parse(self, owner: str, text: str) -> Any:
         """The value written as `text`. Raises UsageError that says what the value should be."""
@@ -123,7 +146,7 @@ def options_of(constructor: type) -> dict[str, Option]:
     init: Any = constructor.__init__  # type: ignore[misc]
     hints = get_type_hints(init, include_extras=True)
     return {
-        parameter.name: Option(parameter.name, hints[parameter.name], parameter.default)
+        parameter.name.rstrip("_"): Option(parameter.name, hints[parameter.name], parameter.default)
         for parameter in inspect.signature(init).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
@@ -152,5 +175,5 @@ def written(options: Mapping[str, Option], values: Mapping[str, Any], short: boo
     return {
         name: write(value)
         for name, value in values.items()
-        if not short or (value != options[name].default and name not in implied)
+        if (value != options[name].default and name not in implied) or not (short or options[name].added)
     }

@@ -48,7 +48,7 @@ class Trial:
 
     def build(self) -> Constraint:
         """A fresh instance in float64."""
-        constraint: Constraint = self.entry.cls(Coupled(self.shape, self.tasks, RATE), **self.values)
+        constraint: Constraint = self.entry.build(Coupled(self.shape, self.tasks, RATE), **self.values)
         return constraint.double()
 
 

@@ -56,7 +56,7 @@ def predictions(method: Method, suite_text: str) -> dict[str, Tensor]:
         batch = rows.take([torch.arange(step * ROWS, (step + 1) * ROWS)] * len(rows.groups))
         state.step, state.phase = step, _phase(model, step)
         optimiser.zero_grad()
-        torch.autograd.backward(training_step(model, batch, state)[0])
+        training_step(model, batch, state).backward()
         optimiser.step()
         for held in model.held:
             if not held.constraint.in_loss:

@@ -26,13 +26,27 @@ class WeightingCase:
     ) -> Weighting:
         """An instance, with the defaults where `values` is not given."""
         names = [f"task{t:02d}" for t in range(tasks)]
-        weighting: Weighting = self.entry.cls(names, **(defaults(self.entry) if values is None else values))
+        weighting: Weighting = self.entry.build(names, **(defaults(self.entry) if values is None else values))
         return weighting.to(dtype)
 
 
 def losses_of(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Losses that fall from step to step, each at its own rate."""
     return torch.tensor([(1.0 + t) * 0.9 ** (step * (t + 1)) for t in range(tasks)], dtype=dtype, requires_grad=True)
+
+
+def gramian_of(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """The Gramian of task gradients in eight dimensions, some of which conflict; they change from step to step."""
+    t, k = torch.meshgrid(torch.arange(tasks), torch.arange(8), indexing="ij")
+    J = (1.0 + t) * torch.cos(1.3 * t * (k + 1.0) + 0.1 * step)
+    return (J @ J.T).to(dtype)
+
+
+def state_of(weighting: Weighting, losses: Tensor, step: int = 0, gramian: Tensor | None = None) -> StepState:
+    """What the weighting is told at a step; with a Gramian where it asks for one."""
+    if not weighting.needs_gramian:
+        return StepState(losses, moment(step))
+    return StepState(losses, moment(step), gramian_of(len(losses), step, losses.dtype) if gramian is None else gramian)
 
 
 def moment(step: int) -> TrainState:
@@ -42,7 +56,7 @@ def moment(step: int) -> TrainState:
 
 def total_of(weighting: Weighting, losses: Tensor, step: int = 0) -> tuple[Tensor, Tensor]:
     """(weights, total) of one step, as training adds them up."""
-    weights = weighting(StepState(losses, moment(step)))
+    weights = weighting(state_of(weighting, losses, step))
     return weights, weights @ losses + weighting.regulariser()
 
 
@@ -57,5 +71,7 @@ def weights_of(weighting: Weighting, tasks: int, steps: range = range(STEPS)) ->
                 if parameter.grad is not None:
                     parameter.sub_(0.1 * parameter.grad)
                 parameter.grad = None
+        if weighting.needs_second_forward:
+            weighting.observe(0.95 * losses_of(tasks, step + 1).detach())
         found.append(weights.detach().clone())
     return found

@@ -30,7 +30,7 @@ class SuiteCase:
 
     def build(self, data_dir: Path | None, values: Mapping[str, Any] | None = None) -> Suite:
         """An instance, with the defaults where `values` is not given."""
-        suite: Suite = self.entry.cls(data_dir, **(defaults(self.entry) if values is None else values))
+        suite: Suite = self.entry.build(data_dir, **(defaults(self.entry) if values is None else values))
         return suite
 
     @cached_property
@@ -65,6 +65,11 @@ def data(case: SuiteCase) -> None:
 def stages(case: SuiteCase) -> None:
     """Every stage of the backbone answers in its `output_shape`, wide ones too."""
     inputs = case.splits["train"].groups[0][0][:FEW]
+    expect(
+        tuple(inputs.shape[1:]) == getattr(case.suite, "input_shape", None),
+        f"`input_shape` should be the shape of one row of the inputs, {tuple(inputs.shape[1:])}. Found "
+        f"{getattr(case.suite, 'input_shape', None)}; set it in the constructor.",
+    )
     for width in (1.0, 1.5):
         x = inputs
         for number, stage in enumerate(case.suite.backbone(width)):

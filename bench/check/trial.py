@@ -70,7 +70,7 @@ class SharingCase:
     ) -> Sharing:
         """An instance, with the defaults where `values` is not given."""
         blueprint = Blueprint(suite or at.suite, seed)
-        sharing: Sharing = self.entry.cls(blueprint, **(defaults(self.entry) if values is None else values))
+        sharing: Sharing = self.entry.build(blueprint, **(defaults(self.entry) if values is None else values))
         return sharing.to(dtype)
 
     def offer(self, at: Setting) -> None:

@@ -6,10 +6,18 @@ import torch
 from torch import Tensor
 
 from bench.check.behaviour import reloaded
-from bench.check.losses import STEPS, TASKS, WeightingCase, losses_of, moment, total_of, weights_of
+from bench.check.losses import (
+    STEPS,
+    TASKS,
+    WeightingCase,
+    gramian_of,
+    losses_of,
+    state_of,
+    total_of,
+    weights_of,
+)
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, expect, outcomes, trying
-from bench.core.state import StepState
+from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.core.weighting import Weighting
 from bench.registry import Entry
 
@@ -17,7 +25,7 @@ from bench.registry import Entry
 def _answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -> None:
     losses = losses_of(tasks, dtype=dtype)
     with trying(f"`forward` {where}"):
-        weights = weighting(StepState(losses, moment(0)))
+        weights = weighting(state_of(weighting, losses))
     expect(
         isinstance(weights, Tensor) and weights.shape == (tasks,) and bool(weights.isfinite().all()),
         f"`forward` should return {tasks} finite weights, a tensor of shape ({tasks},). Found {weights!r} {where}; one "
@@ -67,6 +75,8 @@ def gradients(case: WeightingCase) -> None:
     """The weighted losses and the regulariser reach every parameter of the weighting."""
     for tasks in TASKS:
         weighting = case.build(tasks)
+        if weighting.needs_second_forward:
+            raise Skipped("its parameters are moved by `observe`.")
         total = total_of(weighting, losses_of(tasks).detach())[1]
         if total.requires_grad:
             torch.autograd.backward(total)
@@ -107,6 +117,36 @@ def extreme_losses(case: WeightingCase) -> None:
                     bool(weights.isfinite().all()) and bool(slope.isfinite().all()),
                     f"Weights and their gradients should stay finite. Found {weights.tolist()} for losses scaled by "
                     f"{kind}, {tasks} tasks, step {step}; guard divisions and logarithms with a small number.",
+                )
+
+
+def extreme_gradients(case: WeightingCase) -> None:
+    """Zero, parallel, opposite, tiny and huge task gradients leave the weights finite."""
+    for tasks in TASKS:
+        weighting = case.build(tasks)
+        if not weighting.needs_gramian:
+            raise Skipped("it does not ask for the Gramian.")
+        G, one = gramian_of(tasks), torch.ones(tasks, dtype=torch.float64)
+        sign = one.clone()
+        sign[0] = -1
+        quiet = one.clone()
+        quiet[-1] = 0
+        kinds = {
+            "zero": 0 * G,
+            "parallel": torch.outer(one, one),
+            "opposite": torch.outer(sign, sign),
+            "one zero": G * torch.outer(quiet, quiet),
+            "tiny": 1e-12 * G,
+            "huge": 1e12 * G,
+        }
+        for kind, gramian in kinds.items():
+            for step in range(STEPS):
+                with trying(f"`forward` with {kind} gradients for {tasks} tasks"):
+                    found = weighting(state_of(weighting, losses_of(tasks, step), step, gramian))
+                expect(
+                    found.shape == (tasks,) and bool(found.isfinite().all()),
+                    f"Weights should stay finite. Found {found.tolist()} for {kind} gradients of {tasks} tasks, step "
+                    f"{step}; guard divisions, and answer 1 / T where the Gramian says nothing.",
                 )
 
 
@@ -151,6 +191,7 @@ RULES = (
     gradients,
     losses_train,
     extreme_losses,
+    extreme_gradients,
     same_seed_same_numbers,
     state_round_trip,
 )

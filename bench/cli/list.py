@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(shelves[arguments.what] if arguments.what else shelves, indent=1))
         return 0
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_column(no_wrap=True)
         table.add_column()
         for item in items:
-            table.add_row(item["name"], item.get("summary", ""))
+            table.add_row(item["name"], escape(item.get("summary", "")))
         console.print(table)
         console.print()
     return 0

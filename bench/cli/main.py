@@ -13,6 +13,7 @@ from bench.errors import DataMissing, UsageError
 COMMANDS = {
     "list": "what there is: suites, methods and their parts, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
+    "sweep": "run a method along one of its options: the dial from single-task to hard",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
     "table": "print a table from stored records",
     "site": "write the leaderboard as static pages",

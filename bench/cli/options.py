@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from bench.errors import UsageError
+
 
 def add_store(parser: argparse.ArgumentParser) -> None:
     """--store DIR."""
@@ -45,6 +47,28 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         "--images", type=positive, default=0, metavar="N", help="keep panels of N test images beside each record"
     )
     parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """--set KEY=VALUE."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the protocol; keeps the runs off a board",
+    )
+
+
+def settings(pairs: list[str]) -> dict[str, str]:
+    """What --set was given, by key."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"--set should read key=value, as in `--set lr=0.01`. Found `{pair}`.")
+        found[key] = value
+    return found
 
 
 def positive(text: str) -> int:

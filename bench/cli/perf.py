@@ -14,7 +14,7 @@ EPILOG = """examples:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--all", action="store_true", help="every built-in sharing, not only single_task and hard")
+    parser.add_argument("--all", action="store_true", help="every built-in method, not only single_task and hard")
     parser.add_argument("--rounds", type=options.positive, default=9, metavar="N", help="pairs of blocks (default: 9)")
     options.add_data_dir(parser)
     options.add_json(parser)

@@ -24,13 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all-methods", action="store_true", help="every method that supports the suite")
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     options.add_execution(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the protocol; keeps the runs off a board",
-    )
+    options.add_settings(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and leave")
     options.add_json(parser)
 
@@ -48,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     plugins = options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
-    specs = plan(arguments.suite, methods, seeds, _settings(arguments.set), arguments.device, data)
+    specs = plan(arguments.suite, methods, seeds, options.settings(arguments.set), arguments.device, data)
     outcome = survey(specs, Store(root))
     if not arguments.dry_run:
         execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
@@ -60,13 +54,3 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}")
     report(outcome)
     return 1 if outcome.count("failed") else 0
-
-
-def _settings(pairs: list[str]) -> dict[str, str]:
-    settings = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (key and equals and value):
-            raise UsageError(f"--set should read key=value, as in `--set lr=0.01`. Found `{pair}`.")
-        settings[key] = value
-    return settings

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Replaces, register
+from bench.api import Added, Constraint, Coupled, Ge, Replaces, Schedule, register
 
 
 @register(
@@ -28,6 +28,7 @@ class L2(Constraint):
         sgd diverges for lr v > 1/2, adam rescales it. `offset` writes w_t = mean + v_t with the mean a
         parameter of its own and shrinks v_t, so that the tied limit is `hard` under any optimiser. Its other
         end is not `single_task`: w_t then moves by its own gradient and by the sum of all.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
     limits: ClassVar = {
@@ -43,8 +44,9 @@ class L2(Constraint):
         halflife: Annotated[float | None, Ge(0)] = 100.0,
         strength: Annotated[float | None, Ge(0), Replaces("halflife")] = None,
         form: Literal["prox", "penalty", "offset"] = "prox",
+        schedule: Annotated[Schedule, Added()] = "constant",
     ) -> None:
-        super().__init__(coupled)
+        super().__init__(coupled, schedule)
         if strength is None:
             if halflife is None:
                 raise ValueError("`l2` should be given a `halflife` or a `strength`. Found neither.")
@@ -64,4 +66,43 @@ class L2(Constraint):
         if self.strength == 0 or step == 0:
             return W
         centre = self._centre(W)
+        return centre + (W - centre) / (1 + 2 * step * self.strength)
+
+
+@register(
+    "l2_pairwise",
+    paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015",
+)
+class L2Pairwise(Constraint):
+    """R(W) = v sum_{s<t} |w_s - w_t|^2: squared distances between all pairs, T times `l2` of the same strength.
+
+    prox_{s R}(W) = mean + (W - mean) / (1 + 2 s T v). v = inf ties the copies.
+
+    strength: v, in [0, inf].
+    form: `prox`, or `penalty`, added to the loss, as in the literature.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    limits: ClassVar = {"strength=0": "single_task", "strength=inf": "soft+l2:halflife=0"}
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1.0,
+        form: Literal["prox", "penalty"] = "prox",
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.strength, self.in_loss = coupled.tasks * strength, form == "penalty"
+        if self.in_loss and math.isinf(strength):
+            raise ValueError("`l2_pairwise:form=penalty` should have a finite strength. Found `strength = inf`.")
+
+    def value(self, W: Tensor) -> Tensor:
+        return self.strength * (W - W.mean(dim=-1, keepdim=True)).square().sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        centre = W.mean(dim=-1, keepdim=True)
         return centre + (W - centre) / (1 + 2 * step * self.strength)

@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrize
+
+Schedule = Literal["constant", "warmup", "anneal"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class Constraint(nn.Module, ABC):
     otherwise `prox` is applied inside the optimiser step. `offset` asks for copies written as a shared
     mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t.
 
+    `schedule` is what training multiplies the strength by: 1 (`constant`), min(1, 10 p) (`warmup`) or 1 - p
+    (`anneal`), where p in [0, 1] is the share of the budget spent.
+
     `limits` claims, options -> method, what `soft` with this constraint equals exactly under SGD without
     momentum and decay, as in {"strength=0": "single_task"}; `mtlbench check` holds it to that.
     """
@@ -36,9 +41,13 @@ class Constraint(nn.Module, ABC):
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
     limits: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, coupled: Coupled) -> None:
+    def __init__(self, coupled: Coupled, schedule: Schedule = "constant") -> None:
         super().__init__()
-        self.coupled = coupled
+        self.coupled, self.schedule = coupled, schedule
+
+    def factor(self, progress: float) -> float:
+        """What the strength is multiplied by when this share of the budget is spent."""
+        return {"constant": 1.0, "warmup": min(1.0, 10 * progress), "anneal": 1 - progress}[self.schedule]
 
     @abstractmethod
     def value(self, W: Tensor) -> Tensor:

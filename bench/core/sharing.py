@@ -1,8 +1,9 @@
 """Sharing: who owns which parameters."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -50,6 +51,10 @@ class Blueprint:
     def towers(self, init: str = "tied") -> list[nn.ModuleList]:
         """One backbone per task: copies of one (`tied`), or each from its own stream (`independent`)."""
         return [self.backbone(copy=0 if init == "tied" else t) for t in range(len(self.tasks))]
+
+    def stream(self, *names: object) -> AbstractContextManager[None]:
+        """Modules built inside draw their weights from a stream of their own."""
+        return own_stream(self.seed, *names)
 
     def generator(self, name: str) -> torch.Generator:
         """A generator for anything else that is random."""
@@ -108,6 +113,10 @@ class Sharing(nn.Module, ABC):
         """The parts of the budget, in order; shares sum to 1."""
         return (Phase("train", 1.0),)
 
+    def begin(self, phase: str) -> None:
+        """Called before the first update of each phase after the first, without gradients."""
+        return
+
     def matrices(self) -> dict[str, Tensor]:
         """What was learned about sharing (stitch units, gates), for the record."""
         return {}
@@ -128,6 +137,13 @@ def run_stages(stages: Sequence[nn.Module], x: Tensor) -> Tensor:
     for stage in stages:
         x = stage(x)
     return x
+
+
+def pieces(stages: int, count: int) -> list[range]:
+    """`count` stretches of consecutive stages, as even as possible, later ones longer; at most one per stage."""
+    count = min(count, stages)
+    ends = [number * stages // count for number in range(count + 1)]
+    return [range(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def refuse_many_inputs(suite: Suite, limit: int = 10) -> str | None:

@@ -1,9 +1,22 @@
 """What a forward pass and a loss weighting are told about the moment of training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@contextmanager
+def drawn_from(generator: torch.Generator | None) -> Iterator[None]:
+    """What is drawn from torch's CPU generator inside follows from `generator`; the former is left as it was."""
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 @dataclass(frozen=True)
@@ -22,16 +35,27 @@ class TrainState:
     updates: int = 1
     phase: str = "train"
     generator: torch.Generator | None = None
+    steps_per_epoch: int = 1
 
     @property
     def progress(self) -> float:
         """Share of the budget spent, in [0, 1]."""
         return self.step / self.updates
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that update `step` belongs to, from 0."""
+        return self.step // self.steps_per_epoch
+
 
 @dataclass
 class StepState:
-    """What a weighting sees: the T losses of this step, and the moment."""
+    """What a weighting sees: the T losses of this step, the moment and, where it asks for it, the Gramian.
+
+    `gramian` is G = J J^T (T, T), without a gradient, with row t of J the gradient of loss t by the shared
+    parameters: those that autograd finds reached by two losses or more. None unless `needs_gramian`.
+    """
 
     losses: Tensor
     train: TrainState
+    gramian: Tensor | None = None

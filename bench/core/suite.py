@@ -36,6 +36,7 @@ class Suite(ABC):
 
     tasks: Sequence[Task]
     protocol: Protocol
+    input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
 
     def __init__(self, data_dir: Path | None = None) -> None:

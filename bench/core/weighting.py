@@ -1,14 +1,28 @@
 """Weighting: how T losses become one step."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 
-from bench.core.state import StepState
+from bench.core.state import StepState, drawn_from
+
+C = TypeVar("C")
 
 
 class Weighting(nn.Module, ABC):
-    """Maps T losses to T weights. Its own parameters, if any, train beside the model without weight decay."""
+    """Maps T losses to T weights. Its own parameters, if any, train beside the model without weight decay.
+
+    `needs_gramian` asks for the Gramian of the task gradients, `state.gramian`. `scales` says what a weight
+    multiplies: `losses`, a whole loss; `shared`, the gradient of a loss by the shared parameters only, while what
+    a single loss reaches (heads) keeps its own gradient. `needs_second_forward` asks for `observe`.
+    """
+
+    needs_gramian: ClassVar[bool] = False
+    scales: ClassVar[Literal["losses", "shared"]] = "losses"
+    needs_second_forward: ClassVar[bool] = False
 
     def __init__(self, tasks: list[str]) -> None:
         super().__init__()
@@ -21,3 +35,76 @@ class Weighting(nn.Module, ABC):
     def regulariser(self) -> Tensor | float:
         """A term of the weighting's own, added to the weighted losses."""
         return 0.0
+
+    def observe(self, losses: Tensor) -> None:
+        """The losses (T,) of the same batch after the optimiser's step, without a gradient."""
+        return
+
+
+class Scalarised(Weighting):
+    """Weights that are the derivative of a scalarisation S by the losses: w_t = dS/dL_t.
+
+    Losses below 1e-12 count as 1e-12, so that logarithms and ratios exist. What S adds beyond weights . losses is
+    constant in the model's parameters; where S has parameters of its own it is the regulariser that trains them.
+    """
+
+    def __init__(self, tasks: list[str], scalarisation: nn.Module) -> None:
+        super().__init__(tasks)
+        self.scalarisation = scalarisation
+        self._rest: Tensor | float = 0.0
+
+    def forward(self, state: StepState) -> Tensor:
+        losses = positive(state.losses).requires_grad_()
+        learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
+        with torch.enable_grad(), drawn_from(state.train.generator):
+            total = self.scalarisation(losses)
+            [weights] = torch.autograd.grad(total, losses, create_graph=learned)
+        self._rest = total - weights @ losses.detach() if learned else 0.0
+        return weights
+
+    def regulariser(self) -> Tensor | float:
+        return self._rest
+
+
+class GramianWeighting(Weighting):
+    """Weights of the shared parameters' task gradients that are a function of their Gramian.
+
+    `scale_free` rules are given G / tr G: they ask for directions, and thresholds inside them then mean the same at
+    every size of gradients. A single task has weight 1. Where G is zero nothing moves whatever the weights are, and
+    they are 1 / T; so they are where a rule has no finite answer.
+    """
+
+    needs_gramian = True
+    scales = "shared"
+    scale_free: ClassVar[bool] = True
+
+    def __init__(self, tasks: list[str], rule: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(tasks)
+        self.rule = rule
+
+    def forward(self, state: StepState) -> Tensor:
+        if state.gramian is None:
+            raise TypeError("A Gramian weighting should be given the Gramian.")
+        G, even = state.gramian.detach(), torch.full_like(state.losses, 1 / len(self.tasks))
+        trace = G.trace()
+        if len(self.tasks) == 1 or not (trace > 0 and trace.isfinite()):
+            return even
+        with torch.no_grad(), drawn_from(state.train.generator):
+            weights = self.rule(G / trace if self.scale_free else G).to(even)
+        return torch.where(weights.isfinite().all(), weights, even)
+
+
+def positive(losses: Tensor) -> Tensor:
+    """Losses without a gradient, at least 1e-12."""
+    return losses.detach().clamp(min=1e-12)
+
+
+def with_solver(make: Callable[[], C]) -> C:
+    """What `make` returns. Raises ValueError with the install command where a solver is missing."""
+    try:
+        return make()
+    except ImportError as error:
+        raise ValueError(
+            f"A solver is missing ({error.name or str(error).split('. ')[0]}): install it with "
+            "`pip install 'torchjd[full]'`."
+        ) from error

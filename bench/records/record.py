@@ -100,6 +100,11 @@ class ResultRecord(_Frozen):
         description="per parameter with two axes or more: 1 - |U - mean U|^2 / |U|^2 of the towers' updates U "
         "(1 hard, 1/T unrelated)",
     )
+    cosines: Packed | None = Field(
+        default=None,
+        description="T x T, in the order of the tasks: cosines of the task gradients after training, the mean over "
+        "eight training batches; over the shared parameters, or, where there are none, over the tasks' aligned copies",
+    )
     created: str = Field(default="", description="UTC, ISO 8601")
     digest: str = ""
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.api import (
+    Added,
     Blueprint,
     Ge,
     Interval,
@@ -27,6 +28,7 @@ class Unit(nn.Module):
     """x~_t = sum_s alpha_ts x_s, with alpha of shape (T, T), or (T, T, C) for one matrix per channel."""
 
     def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int) -> None:
+        """`channels` is 0 for one matrix; rows of alpha sum to 1 at the start."""
         super().__init__()
         self.rows = rows
         own = own if cross and tasks > 1 else 1.0
@@ -58,6 +60,25 @@ class Unit(nn.Module):
         return [x.movedim(-1, 1) if axes > 2 else x for x in mixed.unbind()]
 
 
+class LibMTLUnit(Unit):
+    """alpha of ones: every tower reads the sum of all towers."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(tasks, 0, 1.0, "free", 1)
+        self.alpha = Parameter(torch.ones(tasks, tasks))
+
+
+class MTANUnit(Unit):
+    """One vector of ones for all towers: they all read the same sum, w_1 x_1 + ... + w_T x_T."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(tasks, 0, 1.0, "free", 1)
+        self.alpha = Parameter(torch.ones(tasks))
+
+    def matrix(self) -> Tensor:
+        return self.alpha.expand(len(self.alpha), -1)
+
+
 @register(
     "cross_stitch",
     paper="Misra, Shrivastava, Gupta, Hebert, Cross-stitch Networks for Multi-task Learning, CVPR 2016, eq. 1",
@@ -67,8 +88,7 @@ class CrossStitch(Sharing):
 
     Rows of alpha sum to 1 at the start for any T: alpha_tt = own, alpha_ts = (1 - own) / (T - 1). With
     own=1 and rate=0 it is `single_task` exactly; with rows e_1 at the last stage every task reads tower
-    1 and the others get no gradient. Widely used code differs: one vector shared by all towers, or a
-    unit of ones, so that features are summed; those forms fail the two limits.
+    1 and the others get no gradient. Widely used code differs and fails the two limits; `as` has its forms.
 
     own: what a tower keeps of its own features at the start, in [0, 1].
     per: one matrix per `layer`, or one per `channel`.
@@ -78,6 +98,10 @@ class CrossStitch(Sharing):
         one acts as a larger learning rate for the towers.
     init: towers start `tied` (copies of one) or `independent`.
     warm: share of the budget in which the towers train alone before they are stitched, in [0, 1).
+    as: `paper`, or an exhibit of another model that goes by the same name: `mtan`, one vector of T ones for each
+        stage, shared by all towers, so that they all read one sum (the form behind the NYUv2 tables of MTAN and
+        CAGrad); `libmtl`, T x T ones between stages, so that features are summed, and no unit after the last
+        stage. Both leave `own`, `per`, `rows` and `cross` without effect.
     """
 
     limits: ClassVar = {
@@ -97,24 +121,30 @@ class CrossStitch(Sharing):
         rate: Annotated[float | None, Ge(0)] = None,
         init: Literal["tied", "independent"] = "tied",
         warm: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+        as_: Annotated[Literal["paper", "libmtl", "mtan"], Added()] = "paper",
     ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
         self.rate, self.warm = rate, warm
         self.towers = nn.ModuleList(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
-        self.units = nn.ModuleList(
-            Unit(len(self.tasks), stage.output_shape[0] if per == "channel" else 0, own, rows, cross)
-            for stage in self.towers[0]
-        )
+        count, stages = len(self.tasks), self.towers[0]
+        if as_ == "paper":
+            channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
+            self.units = nn.ModuleList(Unit(count, each, own, rows, cross) for each in channels)
+        elif as_ == "mtan":
+            self.units = nn.ModuleList(MTANUnit(count) for _ in stages)
+        else:
+            self.units = nn.ModuleList(LibMTLUnit(count) for _ in stages[1:])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = {}
         for x, tasks in by_input(inputs):
             streams = [x] * len(self.tasks)
-            for stages, unit in zip(zip(*self.towers, strict=True), self.units, strict=True):
+            for number, stages in enumerate(zip(*self.towers, strict=True)):
                 streams = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
-                streams = streams if state.phase == "towers" else unit(streams)
+                if state.phase != "towers" and number < len(self.units):
+                    streams = self.units[number](streams)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return features
 

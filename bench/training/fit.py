@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.profilers import Profiler
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.core.data import Dataset
+from bench.core.data import Dataset, Order
 from bench.core.suite import Suite
 from bench.method import Method
 from bench.plan import parse_suite
@@ -30,6 +30,7 @@ from bench.training.environment import (
 )
 from bench.training.evaluate import evaluate
 from bench.training.gallery import Gallery
+from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
 from bench.training.select import Selector
@@ -67,6 +68,9 @@ def fit(
         return record.model_copy(update={"status": "failed", "error": failure}).sealed()
 
 
+COSINE_BATCHES, COSINE_TASKS = 8, 10  # batches that are looked at; tasks, at most
+
+
 class Run:
     """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data."""
 
@@ -99,6 +103,7 @@ class Run:
         flops = self._flops(rows)
         train(self.module, Batches(rows, self.protocol, self.spec.seed), watch)
         sharing = effective_sharing(start, self.model.copies())
+        cosines = self._cosines(rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
         states = self._test(watch.selector, selection, gallery)
@@ -120,6 +125,7 @@ class Run:
             "curves": watch.curves(),
             "matrices": matrices,
             "effective_sharing": sharing,
+            "cosines": cosines,
         }
 
     def _test(
@@ -138,6 +144,15 @@ class Run:
         if gallery:
             gallery.draw(self.suite, test)
         return {rule: {t: by_epoch[epoch][t] for t, epoch in tasks.items()} for rule, tasks in selection.items()}
+
+    def _cosines(self, rows: Dataset) -> Packed | None:
+        """Of the task gradients after training; for a few tasks only, since each takes a backward pass."""
+        if not 1 < len(self.model.tasks) <= COSINE_TASKS:
+            return None
+        order = Order(rows, self.protocol.batch_size, self.spec.seed)
+        batches = (rows.take(order.batch(step)) for step in range(COSINE_BATCHES))
+        found = task_cosines(self.model, batches, self.module.state)
+        return None if found is None else Packed.pack(found.float().cpu().numpy())
 
     def _flops(self, rows: Dataset) -> int:
         inputs, _ = rows.take([torch.zeros(1, dtype=torch.long, device=self.device)] * len(rows.groups))

@@ -30,13 +30,15 @@ class Held:
     def __init__(self, constraint: Constraint, copies: list[Parameter]) -> None:
         self.constraint, self.copies = constraint, copies
 
-    def penalty(self) -> Tensor:
-        """The constraint's value, differentiable."""
-        return self.constraint.value(torch.stack(tuple(self.copies), dim=-1))
+    def penalty(self, progress: float = 0.0) -> Tensor:
+        """The constraint's value as scheduled, differentiable."""
+        value = self.constraint.value(torch.stack(tuple(self.copies), dim=-1))
+        return value if self.constraint.schedule == "constant" else self.constraint.factor(progress) * value
 
     @torch.no_grad()
-    def apply_prox(self, step: float) -> None:
-        """Replace the copies by the prox of the constraint with this step."""
+    def apply_prox(self, step: float, progress: float = 0.0) -> None:
+        """Replace the copies by the prox of the constraint, as scheduled, with this step."""
+        step *= self.constraint.factor(progress)
         result = self.constraint.prox(torch.stack(tuple(self.copies), dim=-1), step)
         torch._foreach_copy_(list[Tensor](self.copies), list(result.unbind(dim=-1)))
 
@@ -99,6 +101,11 @@ class MultiTaskModel(nn.Module):
             [*(of_all[t] for of_all in copies), *self.heads[task.name].parameters()]
             for t, task in enumerate(self.tasks)
         ]
+
+    @property
+    def learning(self) -> list[Parameter]:
+        """What the losses train: the parameters of sharing and heads."""
+        return [p for part in (self.sharing, self.heads) for p in part.parameters() if p.requires_grad]
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = self.sharing(inputs, state)

@@ -4,6 +4,7 @@ import bisect
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -13,8 +14,9 @@ from torch import Tensor
 from bench.core.data import Batch, Dataset, Order
 from bench.core.state import Phase, TrainState
 from bench.records import Protocol, derive_seed
+from bench.training.gradients import losses_of
 from bench.training.model import MultiTaskModel
-from bench.training.step import training_step
+from bench.training.step import Step, training_step
 
 
 class Batches:
@@ -68,8 +70,12 @@ class MultiTaskModule(L.LightningModule):
         super().__init__()
         self.model, self.protocol = model, protocol
         self.schedule = Schedule(protocol, tuple(model.sharing.phases()))
-        self.state = TrainState(updates=protocol.updates, phase=self.schedule.phases[0].name)
+        self.state = TrainState(
+            updates=protocol.updates, phase=self.schedule.phases[0].name, steps_per_epoch=protocol.steps_per_epoch
+        )
         self.state.generator = torch.Generator().manual_seed(derive_seed(seed, "train"))
+        self.taken: Step
+        self.replay: Replay | None = None
         self.loss_sum = next(model.parameters()).new_zeros(len(model.tasks))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -96,11 +102,18 @@ class MultiTaskModule(L.LightningModule):
         if phase != self.state.phase:
             self.state.phase = phase
             self.trainer.optimizers[0].state.clear()
+            with torch.no_grad():
+                self.model.sharing.begin(phase)
+        self.replay = Replay(self, batch) if self.model.weighting.needs_second_forward else None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        total, losses = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
-        self.loss_sum.add_(losses)
-        return total
+        self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
+        self.loss_sum.add_(self.taken.losses)
+        return self.taken.total
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The step's own: a Gramian step has its gradients already."""
+        self.taken.backward()
 
     def configure_gradient_clipping(
         self,
@@ -116,14 +129,47 @@ class MultiTaskModule(L.LightningModule):
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """Set this update's learning rates, step, then apply the prox with the same rate."""
+        """Set this update's learning rates, step, apply the prox with the same rate, and look back where asked to."""
         factor = self.schedule.factor(self.state.step)
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        progress = self.state.progress
         self.state.step += 1
         for held in self.model.held:
             if not held.constraint.in_loss:
-                held.apply_prox(self.rate_of[held.copies[0]] * factor)
+                held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()
+        if self.replay:
+            self.model.weighting.observe(self.replay.losses())
+
+
+class Replay:
+    """A second forward pass of one batch, with the random numbers of the first and no trace of its own."""
+
+    def __init__(self, module: MultiTaskModule, batch: Batch) -> None:
+        self.module, self.batch = module, batch
+        self.state = replace(module.state)
+        self.before = self._generators()
+
+    def _generators(self) -> tuple[Tensor, Tensor]:
+        assert self.module.state.generator is not None
+        return torch.get_rng_state(), self.module.state.generator.get_state()
+
+    def _set_generators(self, states: tuple[Tensor, Tensor]) -> None:
+        assert self.module.state.generator is not None
+        torch.set_rng_state(states[0])
+        self.module.state.generator.set_state(states[1])
+
+    @torch.no_grad()
+    def losses(self) -> Tensor:
+        """The T losses as they are now; buffers (running statistics) and generators are left as they were."""
+        model, after = self.module.model, self._generators()
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+        self._set_generators(self.before)
+        losses = torch.stack(losses_of(model, self.batch, self.state))
+        self._set_generators(after)
+        for buffer, value in buffers:
+            buffer.copy_(value)
+        return losses

@@ -2,11 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench.core.data import Dataset, Order
 from bench.errors import DataMissing
@@ -25,7 +26,7 @@ def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[s
     """One row per suite and method, in the shape of `perf --json`; suites without data are left out."""
     torch.set_num_threads(1)
     settle_devices()
-    methods = [m for m in method_names() if "@" not in m] if every else ["single_task", "hard"]
+    methods = method_names() if every else ["single_task", "hard"]
     found = []
     for suite, updates in SUITES.items():
         for method in methods:
@@ -96,8 +97,17 @@ def _harness(run: Run, rows: Dataset) -> float:
     return watch.step_ms
 
 
+def _losses(run: Run, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> list[Tensor]:
+    model = run.model
+    features = model.sharing(inputs, run.module.state)
+    return [task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks]
+
+
 def _bare(run: Run, rows: Dataset) -> float:
-    """Median milliseconds of an update in a plain loop: gather, forward, losses, backward, Adam or SGD."""
+    """Median milliseconds of an update in a plain loop: gather, forward, losses, backward, Adam or SGD.
+
+    With one backward pass per task, or a second forward pass, where the weighting needs them.
+    """
     model, protocol = run.model, run.protocol
     kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[protocol.optimiser]
     optimiser = kind(model.parameters(), lr=protocol.lr, fused=True)  # type: ignore[operator]
@@ -115,13 +125,16 @@ def _bare(run: Run, rows: Dataset) -> float:
             targets = {task.name: rows.targets[task.name][index[0]] for task in model.tasks}
         else:
             inputs, targets = rows.take(index, augment)
-        features = model.sharing(inputs, run.module.state)
-        loss = sum(
-            (task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks),
-            start=torch.zeros(()),
-        )
+        losses = _losses(run, inputs, targets)
         optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        if model.weighting.needs_gramian:  # as many backward passes as there are tasks
+            for loss in losses:
+                torch.autograd.backward(loss, retain_graph=True)
+        else:
+            torch.autograd.backward(torch.stack(losses).sum())
         optimiser.step()
+        if model.weighting.needs_second_forward:
+            with torch.no_grad():
+                _losses(run, inputs, targets)
         times.append(time.perf_counter() - began)
     return 1000 * statistics.median(times[len(times) // 10 :])

@@ -47,6 +47,7 @@ class DenseSuite(Suite):
         super().__init__(data_dir)
         self.size = parse_size(size)
         self.camera = NYUV2.scaled(self.size)
+        self.input_shape = (3, *self.size)
         self.net, self.weights, self.normals = backbone, weights, normals
         if weights != "none" and not backbone.startswith("resnet"):
             raise ValueError(f"`weights` should be `none` for `{backbone}`. Found `weights = {weights}`.")

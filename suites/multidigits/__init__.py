@@ -50,6 +50,7 @@ class MultiDigits(Suite):
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir)
         self.tasks = digit_tasks(_head)
+        self.input_shape = (1, CANVAS, CANVAS)
         self.protocol = Protocol(
             name="multidigits",
             version=1,

@@ -65,6 +65,7 @@ class MultiMNIST(Suite):
             raise ValueError(f"`train` of `multimnist` should be 0 or in [{batch}, {rows['train']}]. Found `{train}`.")
         rows["train"] = train or rows["train"]
         self.tasks = digit_tasks(self._head)
+        self.input_shape = (1, self.variant.side, self.variant.side)
         self.protocol = Protocol(
             name=f"multimnist/{variant}",
             version=1,

@@ -90,6 +90,7 @@ class Synthetic(Suite):
     ) -> None:
         super().__init__(data_dir)
         self.names = [f"task{t:02d}" for t in range(tasks)]
+        self.input_shape = (DIMENSION,)
         self.relatedness, self.noise, self.own_inputs = relatedness, noise, inputs == "own" and tasks > 1
         self.rows = {"train": train, "val": 500, "test": 2000}
         self.tasks = [Task(name, _head, _loss, Regression) for name in self.names]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import COMMANDS, main, parser_of
+from bench.cli.sweep import along, values
 from leaderboard.store import Store
 
 PLUGIN = str(Path(__file__).parents[1] / "plugins" / "broken.py")
@@ -58,6 +59,12 @@ BAD = [
     (["tabel"], 2, "no command `tabel`.*`table`"),
     (["data", "prepare"], 2, "SUITE"),
     (["protocol", "nyu"], 2, "no suite `nyu`"),
+    (["sweep", "multidigits", "soft+l2"], 2, "--over"),
+    (["sweep", "multidigits", "soft+l2", "--over", "halflif=1"], 2, "no option `halflif`.*`halflife`"),
+    (["sweep", "multidigits", "soft+l2", "--over", "halflife"], 2, "option=values"),
+    (["sweep", "multidigits", "soft+l2", "--over", "halflife=0..9:3"], 2, "LOW..HIGH:COUNT.*`0..9:3`"),
+    (["sweep", "multidigits", "soft+l2", "--over", "halflife=-1"], 2, r"`halflife` of `l2`.*\[0, inf\)?"),
+    (["run", "multidigits", "soft+l2@pcgrad"], 2, "no parameters that two tasks share.*`hard@pcgrad`"),
 ]
 
 
@@ -98,6 +105,31 @@ def test_unwritable_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert len(err.splitlines()) == 1
     assert "store" in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_values_of_a_sweep() -> None:
+    assert list(values("1..1e4:5")) == ["1.0", "10.0", "100.0", "1000.0", "10000.0"]
+    assert list(values("inf/8..1:4/0/inf")) == ["inf", "8.0", "4.0", "2.0", "1.0", "0"]
+    assert list(values("1..4:3", whole=True)) == ["1", "2", "4"]
+    assert along("hard", "split=1..3:2") == {"1": "hard:split=1", "3": "hard:split=3"}
+    assert along("soft+l2:form=offset", "halflife=inf/0") == {
+        "inf": "soft+l2:form=offset,halflife=inf",
+        "0": "soft+l2:form=offset,halflife=0.0",
+    }
+    assert along("soft:init=independent+l2", "strength=1") == {"1": "soft:init=independent+l2:strength=1.0"}
+    assert along("hard@uncertainty", "start=1/2")["2"] == "hard@uncertainty:start=2.0"
+
+
+def test_a_sweep_is_a_path_and_resumes(quick: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["sweep", "synthetic:tasks=2", "soft+l2", "--over", "halflife=inf/10/0", *quick]
+    assert main(words) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if "│" in line]
+    shared = [float(line.split("│")[4]) for line in rows]
+    assert shared == sorted(shared)
+    assert shared[0] < 0.8
+    assert shared[-1] == 1.0
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stored"] == 3
 
 
 def test_run_then_resume(quick: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,4 +260,4 @@ def test_all_methods_leaves_out_what_the_suite_does_not_support(capsys: pytest.C
     assert main([*words, "synthetic"]) == 0
     few = {cell["method"].partition(":")[0] for cell in json.loads(capsys.readouterr().out)["cells"]}
     assert "cross_stitch" in few
-    assert few - many == {"cross_stitch"}
+    assert few - many == {"adatt", "cgc", "cross_stitch", "learn_to_branch", "nddr", "ple", "sluice"}

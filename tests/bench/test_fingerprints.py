@@ -47,6 +47,7 @@ class Tiny(Suite):
 
     def __init__(self) -> None:
         super().__init__()
+        self.input_shape = (WIDTH,)
         self.tasks = [Task(name, lambda shape: nn.Linear(shape[0], 1), loss, Regression) for name in TASKS]
         self.protocol = Protocol(
             name="tiny",

@@ -81,11 +81,12 @@ def recorded() -> Iterator[list[Step]]:
     apply_prox = Held.apply_prox
 
     def spy_step(optimiser: torch.optim.Optimizer, *_: Any) -> None:
-        seen.append(([dict(group) for group in optimiser.param_groups], []))
+        if optimiser.defaults["fused"]:  # a weighting may have an optimiser of its own
+            seen.append(([dict(group) for group in optimiser.param_groups], []))
 
-    def spy_prox(self: Held, step: float) -> None:
+    def spy_prox(self: Held, step: float, progress: float) -> None:
         seen[-1][1].append(step)
-        apply_prox(self, step)
+        apply_prox(self, step, progress)
 
     hook = register_optimizer_step_pre_hook(spy_step)
     Held.apply_prox = spy_prox  # type: ignore[method-assign]

@@ -203,8 +203,8 @@ def test_every_option_is_explained(kind: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hrad", "There is no sharing `hrad`; the nearest: `hard`."),
-        ("soft+l3", "There is no constraint `l3`; the nearest: `l2`."),
+        ("hrad", "There is no sharing `hrad`; the nearest: `hard`, `lora`."),
+        ("soft+l3", "There is no constraint `l3`; the nearest: `l2`, `l1`."),
         ("hard@uniformly", "There is no weighting `uniformly`; the nearest: `uniform`."),
         ("hard:spilt=1", "`hard` has no option `spilt`; the nearest it has: `split`."),
         ("cross_stitch:own=1.3", "`own` of `cross_stitch` should be a number in [0, 1]. Found `own = 1.3`."),

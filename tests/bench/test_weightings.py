@@ -45,7 +45,8 @@ def step(method: str, **settings: str) -> tuple[MultiTaskModel, Tensor, Tensor]:
     """A model, and the total and the losses of one batch, with gradients computed."""
     run = make_run(method, **settings)
     batch = run.data("train").take([torch.arange(32)])
-    total, losses = training_step(run.model, batch, run.module.state, run.protocol.loss_reduction == "mean")
+    step = training_step(run.model, batch, run.module.state, run.protocol.loss_reduction == "mean")
+    total, losses = step.total, step.losses
     total.backward()
     return run.model, total.detach(), losses
 

@@ -38,6 +38,7 @@ class Good(Suite):
 
     def __init__(self, data_dir=None, *, scale: Literal["one", "two"] = "one") -> None:
         super().__init__(data_dir)
+        self.input_shape = (4,)
         self.scale = {"one": 1.0, "two": 2.0}[scale]
         self.tasks = [Task(name, lambda shape: nn.Linear(shape[0], 1), self.loss, self.metric) for name in self.names]
         values = {

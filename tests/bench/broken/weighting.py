@@ -52,6 +52,10 @@ def remember(self, weights, losses):
     return found
 
 
+def by_norm(self, state):
+    return self.log.exp() / state.gramian.diagonal().sqrt()
+
+
 BROKEN: list[Broken] = [
     ("weights", "weights, a tensor of shape", change(Good, forward=weighing(lambda self, w, x: w.mean()))),
     ("weights", "finite", change(Good, forward=weighing(lambda self, w, x: w / 0))),
@@ -61,6 +65,7 @@ BROKEN: list[Broken] = [
     ("gradients", "['unused']", change(Good, __init__=unused)),
     ("losses train", "detach", change(Good, forward=weighing(lambda self, w, x: (1 + 0 * w) / (x + 1e-30)))),
     ("extreme losses", "zero", change(Good, forward=weighing(lambda self, w, x: w / x.detach()))),
+    ("extreme gradients", "1 / T", change(Good, needs_gramian=True, forward=by_norm)),
     ("same seed same numbers", "generator", change(Good, forward=weighing(lambda self, w, x: w * torch.rand(())))),
     ("state round trip", "buffers", change(Good, forward=weighing(remember))),
 ]

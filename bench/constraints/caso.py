@@ -1,0 +1,80 @@
+"""Convex alternating structure optimisation: the tasks share a low-dimensional space of predictors."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, register, water_filling
+
+
+@register(
+    "caso",
+    paper="Chen, Tang, Liu, Ye, A Convex Formulation for Learning Shared Structures from Multiple Tasks, ICML 2009; "
+    "Ando, Zhang, JMLR 6, 2005",
+)
+class CASO(Constraint):
+    """R(W) = c tr(W^T (eta I + M)^-1 W), 0 <= M <= I, tr M = h: M (P, P) relaxes the projection on a shared space.
+
+    W is (P, T), c = v eta (1 + eta): directions in the shared space weigh v eta, others up to v (1 + eta). M is at its
+    exact minimum for the copies at hand after every refresh, and kept by its at most T directions U, M = U diag(m)
+    U^T + m_0 (I - U U^T); before the first it is (h / P) I. R shrinks W too; with h >= min(P, T) it is `ridge` with
+    v eta. Its minimum over M is that of `cluster` (Zhou, Chen, Ye, NeurIPS 2011).
+
+    strength: v, at least 0.
+    h: dimensions of the shared space, at least 1.
+    eta: > 0; the smaller, the freer the shared space.
+    form: `prox`, or `penalty`, added to the loss.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    refresh_every = 10
+    limits: ClassVar = {"strength=0": "single_task"}
+    filled: Tensor
+    rest: Tensor
+    directions: Tensor
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-2,
+        h: Annotated[int, Ge(1)] = 1,
+        eta: Annotated[float, Gt(0)] = 0.1,
+        form: Literal["prox", "penalty"] = "prox",
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.h, self.eta, self.in_loss = h, eta, form == "penalty"
+        self.strength = strength * eta * (1 + eta)
+        P, T = torch.Size(coupled.shape).numel(), coupled.tasks
+        self.register_buffer("filled", torch.zeros(T))
+        self.register_buffer("rest", torch.tensor(min(1.0, h / P)))
+        self.register_buffer("directions", torch.zeros(P, T))
+
+    def value(self, W: Tensor) -> Tensor:
+        A, outside = W.reshape(-1, W.shape[-1]), 1 / (self.eta + self.rest)
+        inside = 1 / (self.eta + self.filled) - outside
+        along = (self.directions.T @ A).square().sum(dim=1)
+        return self.strength * (outside * A.square().sum() + (inside * along).sum())
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        A, outside = W.reshape(-1, W.shape[-1]), 1 / (1 + 2 * step * self.strength / (self.eta + self.rest))
+        inside = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled)) - outside
+        moved = outside * A + (self.directions * inside) @ (self.directions.T @ A)
+        return moved.reshape(W.shape)
+
+    def refresh(self, W: Tensor) -> None:
+        A = W.reshape(-1, W.shape[-1])
+        s, V = gram_eigen(A)
+        live = s > 0
+        if not live.any():
+            return
+        rank = int(live.sum())
+        self.directions.copy_(torch.where(live, (A @ V) / s.clamp(min=torch.finfo(s.dtype).tiny), 0.0))
+        self.filled.zero_()[live] = water_filling(s[live], self.eta, self.h)
+        self.rest.fill_(
+            min(1.0, max(0.0, self.h - float(self.filled.sum())) / (len(A) - rank)) if len(A) > rank else 0.0
+        )

@@ -1,0 +1,69 @@
+"""Clusters of tasks that are alike, found while training."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, register, water_filling
+
+
+@register(
+    "cluster",
+    paper="Jacob, Bach, Vert, Clustered Multi-Task Learning: A Convex Formulation, NeurIPS 2008; the "
+    "relaxation of Zhou, Chen, Ye, NeurIPS 2011",
+)
+class Cluster(Constraint):
+    """R(W) = c tr(W (eta I + M)^-1 W^T), 0 <= M <= I, tr M = k: M (T, T) relaxes the k clusters' projection.
+
+    c = v eta (1 + eta), so that directions inside the clusters' span weigh v eta, others up to v (1 + eta). M is at
+    its exact minimum for the copies at hand after every refresh: M = V diag(m) V^T over the right singular vectors
+    of W, m_i = clip(a s_i - eta, 0, 1) (public code takes gradient steps in M). Before the first, M = (k / T) I. R
+    shrinks W too; with k >= T it is `ridge` with v eta. prox_{s R}(W) = W (I + 2 s c (eta I + M)^-1)^-1. Its minimum
+    over M is that of `caso`.
+
+    strength: v, at least 0.
+    k: number of clusters, at least 1.
+    eta: > 0; the smaller, the freer the span of the clusters.
+    form: `prox`, or `penalty`, added to the loss.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    refresh_every = 10
+    limits: ClassVar = {"strength=0": "single_task"}
+    filled: Tensor
+    vectors: Tensor
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-2,
+        k: Annotated[int, Ge(1)] = 1,
+        eta: Annotated[float, Gt(0)] = 0.1,
+        form: Literal["prox", "penalty"] = "prox",
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.k, self.eta, self.in_loss = k, eta, form == "penalty"
+        self.strength = strength * eta * (1 + eta)
+        self.register_buffer("filled", torch.full((coupled.tasks,), min(1.0, k / coupled.tasks)))
+        self.register_buffer("vectors", torch.eye(coupled.tasks))
+
+    def value(self, W: Tensor) -> Tensor:
+        return self.strength * ((W @ self.vectors).square() / (self.eta + self.filled)).sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        scale = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled))
+        return ((W @ self.vectors) * scale) @ self.vectors.T
+
+    def refresh(self, W: Tensor) -> None:
+        s, V = gram_eigen(W.reshape(-1, W.shape[-1]))
+        if s.any():
+            self.vectors.copy_(V)
+            self.filled.copy_(water_filling(s, self.eta, self.k))
+
+    def matrices(self) -> dict[str, Tensor]:
+        return {"cluster": ((self.vectors * self.filled) @ self.vectors.T).detach()}

@@ -1,0 +1,85 @@
+"""Neighbours in a given graph of tasks are alike."""
+
+import math
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Schedule, register
+
+
+@register("graph", paper="Evgeniou, Micchelli, Pontil, Learning Multiple Tasks with Kernel Methods, JMLR 6, 2005")
+class Graph(Constraint):
+    """R(W) = v tr(W L W^T) = v sum_{s<t} A_st |w_s - w_t|^2, L = diag(A 1) - A the Laplacian of the graph A.
+
+    prox_{s R}(W) = W (I + 2 s v L)^-1. v = inf ties every connected part. On the complete graph it is `l2_pairwise`,
+    and `l2` with T v.
+
+    strength: v, in [0, inf].
+    edges: the graph: `complete`; `chain` or `ring`, neighbours in the order of the tasks; `star`, all to the first.
+    weights: A_st >= 0 instead, T (T - 1) / 2 numbers, row by row above the diagonal, as in 1/0/0.5 for three tasks.
+    form: `prox`, or `penalty`, added to the loss (sgd diverges for lr v > 1 / largest eigenvalue of L).
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    limits: ClassVar = {"strength=0": "single_task", "strength=inf": "soft+l2:halflife=0"}
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1.0,
+        edges: Literal["complete", "chain", "ring", "star"] = "complete",
+        weights: tuple[Annotated[float, Ge(0)], ...] | None = None,
+        form: Literal["prox", "penalty"] = "prox",
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.strength, self.in_loss = strength, form == "penalty"
+        if self.in_loss and math.isinf(strength):
+            raise ValueError("`graph:form=penalty` should have a finite strength. Found `strength = inf`.")
+        A = _adjacency(coupled.tasks, edges, weights)
+        values, vectors = torch.linalg.eigh(torch.diag(A.sum(dim=1)) - A)
+        values = torch.where(values > 1e-12 * max(1.0, float(values[-1])), values, 0.0)
+        self.eigen = {(torch.float64, torch.device("cpu")): (values, vectors)}  # constant, in the types asked for
+
+    def _eigen(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Eigenvalues and eigenvectors of L in the type and on the device of `like`."""
+        key = like.dtype, like.device
+        if key not in self.eigen:
+            values, vectors = self.eigen[torch.float64, torch.device("cpu")]
+            self.eigen[key] = values.to(like), vectors.to(like)
+        return self.eigen[key]
+
+    def value(self, W: Tensor) -> Tensor:
+        values, vectors = self._eigen(W)
+        return self.strength * ((W @ vectors).square() * values).sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        values, vectors = self._eigen(W)
+        scale = torch.where(values > 0, 1 / (1 + 2 * step * self.strength * values), 1.0)
+        return ((W @ vectors) * scale) @ vectors.T
+
+
+def _adjacency(tasks: int, edges: str, weights: tuple[float, ...] | None) -> Tensor:
+    """A (T, T), symmetric, zero on the diagonal."""
+    A = torch.zeros(tasks, tasks, dtype=torch.float64)
+    rows, columns = torch.triu_indices(tasks, tasks, offset=1)
+    if weights is not None:
+        if len(weights) != len(rows):
+            raise ValueError(
+                f"`weights` of `graph` should hold {len(rows)} numbers for {tasks} tasks. Found {len(weights)}."
+            )
+        A[rows, columns] = torch.tensor(weights, dtype=torch.float64)
+    elif edges == "complete":
+        A[rows, columns] = 1.0
+    elif edges == "star":
+        A[0, 1:] = 1.0
+    else:
+        A[range(tasks - 1), range(1, tasks)] = 1.0
+        if edges == "ring" and tasks > 2:
+            A[0, tasks - 1] = 1.0
+    return A + A.T

@@ -1,0 +1,58 @@
+"""Joint feature selection: an input is used by all tasks or by none."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Schedule, register
+
+
+@register(
+    "l21",
+    paper="Argyriou, Evgeniou, Pontil, Multi-Task Feature Learning, NeurIPS 2006; Obozinski, Taskar, Jordan, Joint "
+    "Covariate Selection, Statistics and Computing 20, 2010; for layers after Scardapane et al., Neurocomputing 2017",
+)
+class L21(Constraint):
+    """R(W) = v sum_j |W_j|, W_j everything that reads input j: all outputs, all kernel positions, all tasks.
+
+    prox_{s R}(W)_j = max(1 - s v / |W_j|, 0) W_j: inputs that are not worth it are dropped for all tasks at once. In
+    a linear suite j is a feature. Parameters of two axes or more (outputs first, inputs second).
+
+    strength: v, in [0, inf].
+    form: `prox`, or `penalty`: v sum_j sqrt(|W_j|^2 + smooth^2) - smooth, added to the loss, without exact zeros.
+    smooth: of the penalty, > 0 there for a gradient at 0.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    limits: ClassVar = {"strength=0": "single_task"}
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-3,
+        form: Literal["prox", "penalty"] = "prox",
+        smooth: Annotated[float, Ge(0)] = 1e-4,
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.strength, self.in_loss = strength, form == "penalty"
+        self.smooth = smooth if self.in_loss else 0.0
+        self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
+
+    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+        return len(shape) > 1
+
+    def value(self, W: Tensor) -> Tensor:
+        if not self.smooth:
+            norm: Tensor = torch.linalg.vector_norm(W, dim=self.axes).sum()
+            return self.strength * norm
+        squares = W.square().sum(dim=self.axes)
+        return self.strength * ((squares + self.smooth**2).sqrt() - self.smooth).sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        norms: Tensor = torch.linalg.vector_norm(W, dim=self.axes, keepdim=True)
+        return W * (1 - step * self.strength / norms.clamp(min=torch.finfo(W.dtype).tiny)).clamp(min=0)

@@ -1,0 +1,108 @@
+"""Multilinear relationships: a tensor-normal prior with a covariance for every axis, tasks among them."""
+
+import math
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Schedule, register
+
+LONGEST = 512  # an axis beyond it keeps the identity
+
+
+@register(
+    "mrn",
+    paper="Long, Cao, Wang, Yu, Learning Multiple Tasks with Multilinear Relationship Networks, NeurIPS 2017",
+)
+class MRN(Constraint):
+    """R(W) = v/2 vec(W)^T (S_1 x ... x S_K)^-1 vec(W): a covariance S_k for outputs, inputs, kernel and tasks.
+
+    Every refresh is one round of the flip-flop algorithm: S_k <- (1 / prod_{j != k} d_j) W_(k) (x_{j != k} S_j)^-1
+    W_(k)^T + smooth I, scaled to mean eigenvalue 1, so that v alone sets the strength. At the start all are I, and R is
+    `ridge` with v / 2. The prox is exact in the covariances' eigenvectors, where R is a weighted sum of squares. The
+    authors' code updates the task covariance only and stores its thresholded inverse. Kernel positions are one axis;
+    an axis longer than 512 keeps I. Parameters of two axes or more.
+
+    strength: v, at least 0.
+    smooth: added to every covariance, at least 1e-6.
+    form: `prox`, or `penalty`, added to the loss.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    refresh_every = 100
+    limits: ClassVar = {"strength=0": "single_task"}
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-3,
+        smooth: Annotated[float, Ge(1e-6)] = 1e-2,
+        form: Literal["prox", "penalty"] = "prox",
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.strength, self.smooth, self.in_loss = strength, smooth, form == "penalty"
+        kernel = coupled.shape[2:]
+        self.sizes = [*coupled.shape[:2], *([math.prod(kernel)] if kernel else []), coupled.tasks]
+        for axis, size in enumerate(self.sizes):
+            if size <= LONGEST:
+                self.register_buffer(f"values{axis}", torch.ones(size))
+                self.register_buffer(f"vectors{axis}", torch.eye(size))
+
+    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+        return len(shape) > 1
+
+    def _axes(self) -> list[int]:
+        return [axis for axis, size in enumerate(self.sizes) if size <= LONGEST]
+
+    def _turned(self, W: Tensor, back: bool = False) -> Tensor:
+        """W in the eigenvectors of the covariances, axis by axis, or back from there."""
+        for axis in self._axes():
+            Q = getattr(self, f"vectors{axis}")
+            W = torch.tensordot(W, Q.T if back else Q, dims=([axis], [0])).movedim(-1, axis)
+        return W
+
+    def _spread(self, W: Tensor, without: int | None = None) -> Tensor:
+        """The products of the eigenvalues, over the shape of W."""
+        found = W.new_ones(())
+        for axis in self._axes():
+            if axis != without:
+                values = getattr(self, f"values{axis}")
+                found = found * values.reshape([-1 if k == axis else 1 for k in range(W.dim())])
+        return found
+
+    def value(self, W: Tensor) -> Tensor:
+        turned = self._turned(W.reshape(self.sizes))
+        return self.strength / 2 * (turned.square() / self._spread(turned)).sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        turned = self._turned(W.reshape(self.sizes))
+        turned = turned / (1 + step * self.strength / self._spread(turned))
+        return self._turned(turned, back=True).reshape(W.shape)
+
+    def refresh(self, W: Tensor) -> None:
+        W = W.reshape(self.sizes)
+        if not W.any():
+            return
+        for axis in self._axes():
+            turned = self._turned(W)
+            scaled = (turned / self._spread(turned, without=axis).sqrt()).movedim(axis, 0).flatten(1)
+            Q = getattr(self, f"vectors{axis}")
+            covariance = Q @ (scaled @ scaled.T / scaled.shape[1]) @ Q.T
+            covariance = covariance / covariance.diagonal().mean()
+            eye = torch.eye(len(Q), dtype=W.dtype, device=W.device)
+            values, vectors = torch.linalg.eigh(covariance + self.smooth * eye)
+            values = values.clamp(min=self.smooth / 2)
+            getattr(self, f"values{axis}").copy_(values / values.mean())
+            Q.copy_(vectors)
+
+    def matrices(self) -> dict[str, Tensor]:
+        axis = len(self.sizes) - 1
+        if axis not in self._axes():
+            return {}
+        Q = getattr(self, f"vectors{axis}")
+        return {"covariance": ((Q * getattr(self, f"values{axis}")) @ Q.T).detach()}

@@ -1,0 +1,61 @@
+"""The trace norm: the tasks' weights span few directions."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.api import Constraint, Coupled, Ge, Schedule, gram_eigen, register, trace_norm, unfoldings
+
+
+@register(
+    "trace_norm",
+    paper="Yang, Hospedales, Trace Norm Regularised Deep Multi-Task Learning, ICLR Workshop 2017; "
+    "for linear tasks Argyriou, Evgeniou, Pontil, NeurIPS 2006",
+)
+class TraceNorm(Constraint):
+    """R(W) = v * mean over unfoldings of |W_(k)|_*, the sum of singular values of W (shape, T) as a matrix.
+
+    mode=last has one unfolding, (P, T), and an exact prox, which shrinks singular values: U max(S - s v, 0) V^T.
+    v -> inf leads to W = 0 through rank 1, not to `hard`: a stack of T equal copies w has norm sqrt(T) |w|, the
+    least at its length. The other modes have no closed prox and are penalties. Parameters of two axes or more.
+
+    strength: v, in [0, inf].
+    mode: `last` axis against all others; `tucker`, every axis against all others; `tt`, the first axes against the
+        rest, for every cut.
+    form: of mode=last: `prox`, or `penalty`: sum sqrt(S^2 + smooth^2) - smooth, added to the loss, as published.
+    smooth: of penalties, > 0 there for a gradient at 0.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    limits: ClassVar = {"strength=0": "single_task", "mode=tucker,strength=0": "single_task"}
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-3,
+        mode: Literal["last", "tucker", "tt"] = "last",
+        form: Literal["prox", "penalty"] = "prox",
+        smooth: Annotated[float, Ge(0)] = 1e-4,
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.strength, self.mode = strength, mode
+        self.in_loss = form == "penalty" or mode != "last"
+        self.smooth = smooth if self.in_loss else 0.0
+
+    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+        return len(shape) > 1
+
+    def value(self, W: Tensor) -> Tensor:
+        norms = [trace_norm(matrix, self.smooth) for matrix in unfoldings(W, self.mode)]
+        return self.strength * torch.stack(norms).mean()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        [A] = unfoldings(W, "last")
+        s, V = gram_eigen(A)
+        kept = (1 - step * self.strength / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0)
+        return (((A @ V) * kept) @ V.T).reshape(W.shape)

@@ -1,0 +1,88 @@
+"""Small layers that sharings mix features with: gates, pointwise maps, and features carried to another shape."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, pad
+
+from bench.core.task import Shape
+
+GRID = 8  # cells per side of the image that a gate looks at, at most
+MEMORY = 0.99  # of the running mean of a gate's answers
+
+
+def pooled(x: Tensor, grid: int = GRID) -> Tensor:
+    """Rows of features as vectors (n, d): images as the means of at most grid x grid cells per channel."""
+    if x.dim() == 4:
+        x = adaptive_avg_pool2d(x, (min(x.shape[2], grid), min(x.shape[3], grid)))
+    return x.flatten(1)
+
+
+def pooled_size(shape: Shape, grid: int = GRID) -> int:
+    """d of `pooled`, for rows of this shape."""
+    cells = [min(side, grid) for side in shape[1:]] if len(shape) == 3 else shape[1:]
+    return int(torch.Size([shape[0], *cells]).numel())
+
+
+def weighted(weights: Tensor, features: Sequence[Tensor]) -> Tensor:
+    """sum_e w_e f_e, row by row: weights (n, E) or (E,), features E tensors (n, ...)."""
+    last = [1] * (features[0].dim() - 1)
+    terms = [w.reshape(-1, *last) * f for w, f in zip(weights.unbind(dim=-1), features, strict=True)]
+    return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0]
+
+
+class Gate(nn.Module):
+    """g(x) = softmax(W pooled(x)) over E experts, W = 0 at the start: all experts alike.
+
+    `usage` is the running mean of g over training.
+    """
+
+    usage: Tensor
+
+    def __init__(self, shape: Shape, experts: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(pooled_size(shape), experts, bias=False)
+        nn.init.zeros_(self.linear.weight)
+        self.register_buffer("usage", torch.full((experts,), 1.0 / experts))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, E); rows sum to 1."""
+        gate = torch.softmax(self.linear(pooled(x)), dim=-1)
+        if self.training:
+            self.usage.lerp_(gate.detach().mean(dim=0), 1 - MEMORY)
+        return gate
+
+
+def pointwise(shape: Shape, outputs: int, bias: bool = True) -> nn.Module:
+    """A linear map of the channels: a convolution of size 1 for images, fully connected for vectors."""
+    if len(shape) == 3:
+        return nn.Conv2d(shape[0], outputs, 1, bias=bias)
+    return nn.Linear(shape[0], outputs, bias=bias)
+
+
+def can_carry(source: Shape, target: Shape) -> bool:
+    """Whether `carried` maps rows of one shape to the other: images to images, vectors to vectors."""
+    return len(source) == len(target)
+
+
+def carried(x: Tensor, target: Shape) -> Tensor:
+    """Features at another shape without parameters: images mean-pooled, channels cut or filled up with zeros."""
+    if len(target) == 3 and x.shape[2:] != target[1:]:
+        x = adaptive_avg_pool2d(x, target[1:])
+    missing = target[0] - x.shape[1]
+    if missing > 0:
+        return pad(x, (0, 0) * (x.dim() - 2) + (0, missing))
+    return x[:, : target[0]]
+
+
+def gumbel_choice(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+    """A one-hot draw from softmax(logits) over the last axis, with the gradient of the softmax at this temperature.
+
+    onehot(argmax(logits + g)), g = -log(-log u): the straight-through Gumbel-softmax of Jang, Gu, Poole, ICLR 2017.
+    """
+    u = torch.rand(logits.shape, generator=generator, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
+    noise = -(-u.log()).log().to(logits)
+    soft = torch.softmax((logits.log_softmax(dim=-1) + noise) / temperature, dim=-1)
+    hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(dim=-1, keepdim=True), 1.0)
+    return hard + (soft - soft.detach())

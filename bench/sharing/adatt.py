@@ -1,0 +1,107 @@
+"""Adaptive task-to-task fusion: every task reads all tasks' experts, and its own once more."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.api import (
+    Blueprint,
+    Gate,
+    Ge,
+    ParameterGroup,
+    Sharing,
+    Suite,
+    TrainState,
+    aligned,
+    by_input,
+    pieces,
+    refuse_many_inputs,
+    register,
+    run_stages,
+    weighted,
+)
+
+
+@register(
+    "adatt",
+    paper="Li, Zhang, Zhao, Han et al., AdaTT: Adaptive Task-to-Task Fusion Network for Multitask Learning in "
+    "Recommendations, KDD 2023 (AdaTT-sp)",
+)
+class AdaTT(Sharing):
+    """Level by level, every task weighs the experts of all tasks, and adds its own once more.
+
+    x_t <- sum_e softmax(G_t x_t)_e E_e + sum_{e in own(t)} v_te E_e, e over all tasks' experts. Expert e of task s
+    reads the stream of task s. The second term is the residual of the task's own experts: learned v for several of
+    them, 1 where a task has one, as in the authors' code. Gates start at zero, all experts alike.
+
+    experts: experts of each task at each level.
+    levels: into how many stretches the stages are cut, as even as possible, later ones longer.
+    init: experts of the tasks start `tied` (the same for every task) or `independent`.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        experts: Annotated[int, Ge(1)] = 1,
+        levels: Annotated[int, Ge(1)] = 2,
+        init: Literal["tied", "independent"] = "tied",
+    ) -> None:
+        super().__init__()
+        self.tasks = blueprint.tasks
+        apart = 0 if init == "tied" else experts
+        self.experts = nn.ModuleList(
+            nn.ModuleList(blueprint.backbone(copy=e + apart * t) for e in range(experts))
+            for t, _ in enumerate(self.tasks)
+        )
+        stages = self.experts[0][0]
+        self.levels = pieces(len(stages), levels)
+        self.output_shape = stages[-1].output_shape
+        shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels[:-1])]
+        count = experts * len(self.tasks)
+        self.gates = nn.ModuleList(nn.ModuleList(Gate(shape, count) for _ in self.tasks) for shape in shapes)
+        own = torch.ones(len(self.levels), len(self.tasks), experts)
+        if experts == 1:
+            self.register_buffer("own", own)
+        else:
+            bound = experts**-0.5
+            self.own = Parameter(own.uniform_(-bound, bound, generator=blueprint.generator("own")))
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        features = {}
+        for x, tasks in by_input(inputs):
+            streams = [x] * len(self.tasks)
+            for level, gates, own in zip(self.levels, self.gates, self.own, strict=True):
+                found = [
+                    [run_stages(expert[level.start : level.stop], stream) for expert in experts]
+                    for experts, stream in zip(self.experts, streams, strict=True)
+                ]
+                everyone = [feature for mine in found for feature in mine]
+                streams = [
+                    weighted(gate(stream), everyone) + weighted(v, mine)
+                    for gate, stream, v, mine in zip(gates, streams, own, found, strict=True)
+                ]
+            features.update({task: streams[self.tasks.index(task)] for task in tasks})
+        return {task: features[task] for task in inputs}
+
+    def coupled(self) -> dict[str, list[Parameter]]:
+        return aligned(self.experts)
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        own = [self.own] if isinstance(self.own, Parameter) else []
+        return [
+            ParameterGroup(list(self.experts.parameters())),
+            ParameterGroup([*self.gates.parameters(), *own], role="coupling"),
+        ]
+
+    def matrices(self) -> dict[str, Tensor]:
+        return {
+            f"gate.{level}": torch.stack([gate.usage.detach() for gate in gates])
+            for level, gates in enumerate(self.gates)
+        }
+
+    def supports(self, suite: Suite) -> str | None:
+        return refuse_many_inputs(suite)

@@ -1,0 +1,130 @@
+"""Learning to branch: which towers a task's path goes through is searched for, then the tree is trained."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.api import (
+    Blueprint,
+    Gt,
+    Interval,
+    ParameterGroup,
+    Phase,
+    Sharing,
+    Suite,
+    TrainState,
+    by_input,
+    gumbel_choice,
+    refuse_many_inputs,
+    register,
+    weighted,
+)
+
+
+@register(
+    "learn_to_branch",
+    paper="Guo, Lee, Ulbricht, Learning to Branch for Multi-Task Learning, ICML 2020",
+)
+class LearnToBranch(Sharing):
+    """A tree over T copies of every stage is searched for, then trained: which tasks part where.
+
+    Copy j of stage l picks one copy of stage l - 1 as its parent, a task one copy of the last stage.
+    The choice is d = onehot(argmax_i (log softmax(alpha)_ji + Gumbel noise)), with the gradient of its softmax at
+    temperature tau (straight-through). The budget has three phases: `together`, every parent weighs 1/T; `search`,
+    choices are drawn for each batch, tau falls from `tau` to a twentieth of it; `tree`, the likeliest tree goes on
+    training alone from the weights it has, the copies that are on no path are dropped from the parameters. With
+    alpha on the diagonal it is `single_task`, with every choice 0 up to stage s `hard:split=s`.
+
+    together: share of the budget before the search, in [0, 1).
+    search: share of the budget of the search, in (0, 1); the two leave a rest for the tree.
+    tau: the first temperature, > 0.
+    rate: factor on the learning rate of alpha, > 0.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        together: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
+        search: Annotated[float, Interval(gt=0, lt=1)] = 0.4,
+        tau: Annotated[float, Gt(0)] = 5.0,
+        rate: Annotated[float, Gt(0)] = 10.0,
+    ) -> None:
+        super().__init__()
+        if together + search >= 1:
+            raise ValueError("`together` and `search` should leave a part of the budget. Found a sum of 1 or more.")
+        self.tasks = blueprint.tasks
+        self.together, self.search, self.tau, self.rate = together, search, tau, rate
+        self.towers = nn.ModuleList(blueprint.towers("independent"))
+        self.output_shape = self.towers[0][-1].output_shape
+        count = len(self.tasks)
+        self.choices = nn.ParameterList(Parameter(torch.zeros(count, count)) for _ in self.towers[0])
+
+    def tree(self) -> list[list[int]]:
+        """[stage][child] -> its likeliest parent; the children of the last entry are the tasks."""
+        return [alpha.argmax(dim=1).tolist() for alpha in self.choices]
+
+    def needed(self) -> list[set[int]]:
+        """[stage] -> the copies that are on a task's path in the likeliest tree."""
+        parents, wanted = self.tree(), [set(range(len(self.tasks)))]
+        for choice in reversed(parents):
+            wanted.insert(0, {choice[child] for child in wanted[0]})
+        return wanted[:-1]
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        weights = self._weights(state)
+        features = {}
+        for x, tasks in by_input(inputs):
+            streams = self._grown(x) if weights is None else self._searched(x, weights)
+            features.update({task: streams[self.tasks.index(task)] for task in tasks})
+        return {task: features[task] for task in inputs}
+
+    def _weights(self, state: TrainState) -> list[Tensor] | None:
+        """[stage] (T, T): what each child takes of each parent; None for the likeliest tree."""
+        if state.phase == "together":
+            return [torch.full_like(alpha, 1 / len(alpha)) + 0 * alpha for alpha in self.choices]
+        if state.phase == "tree" or not self.training:
+            return None
+        spent = (state.progress - self.together) / self.search
+        temperature = self.tau * 0.05 ** min(max(spent, 0.0), 1.0)
+        return [gumbel_choice(alpha, temperature, state.generator) for alpha in self.choices]
+
+    def _searched(self, x: Tensor, weights: list[Tensor]) -> list[Tensor]:
+        streams = [x] * len(self.tasks)
+        for number, choice in enumerate(weights):
+            nodes = [tower[number](stream) for tower, stream in zip(self.towers, streams, strict=True)]
+            streams = [weighted(row, nodes) for row in choice]
+        return streams
+
+    def _grown(self, x: Tensor) -> list[Tensor]:
+        nodes = dict.fromkeys(range(len(self.tasks)), x)
+        for number, (parents, wanted) in enumerate(zip(self.tree(), self.needed(), strict=True)):
+            found = {copy: self.towers[copy][number](nodes[copy]) for copy in wanted}
+            nodes = {child: found[parent] for child, parent in enumerate(parents) if parent in found}
+        return [nodes[t] for t in range(len(self.tasks))]
+
+    def begin(self, phase: str) -> None:
+        if phase == "tree":
+            for number, wanted in enumerate(self.needed()):
+                for copy, tower in enumerate(self.towers):
+                    tower[number].requires_grad_(copy in wanted)
+            self.choices.requires_grad_(False)
+
+    def phases(self) -> tuple[Phase, ...]:
+        parts = [Phase("together", self.together)] if self.together else []
+        return (*parts, Phase("search", self.search), Phase("tree", 1 - self.together - self.search))
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        return [
+            ParameterGroup(list(self.towers.parameters()), role="trunk"),
+            ParameterGroup(list(self.choices.parameters()), role="coupling", lr_factor=self.rate),
+        ]
+
+    def matrices(self) -> dict[str, Tensor]:
+        return {f"branch.{stage}": torch.softmax(alpha, dim=1).detach() for stage, alpha in enumerate(self.choices)}
+
+    def supports(self, suite: Suite) -> str | None:
+        return refuse_many_inputs(suite)

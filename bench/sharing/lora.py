@@ -1,0 +1,85 @@
+"""One trunk, and for each task a low-rank update of every weight in it."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import Parameter
+
+from bench.api import Blueprint, Ge, Gt, ParameterGroup, Sharing, TrainState, by_input, register
+
+
+@register(
+    "lora",
+    paper="Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022; for several tasks "
+    "after Agiza, Neseem, Reda, MTLoRA, CVPR 2024",
+)
+class LoRA(Sharing):
+    """One trunk for all tasks, and a low-rank update of its weights for each.
+
+    W_t = W_0 + (scale / r) B_t A_t for every weight of two axes or more, flattened to (outputs, the rest).
+    The trunk W_0 trains, with biases and norms, on all losses; A_t starts uniform as torch's linear layers do, B_t
+    at zero: the start is `hard`, and with rank=0 it stays so. Known forms keep W_0 frozen after pre-training and
+    adapt a part of the layers; here everything trains from the start and every layer is adapted. The trunk runs
+    once per task.
+
+    rank: r, at most the smaller side of the weight; 0 is `hard`.
+    scale: of the update, > 0.
+    rate: factor on the learning rate of A and B, at least 0.
+    """
+
+    limits: ClassVar = {"rank=0": "hard"}
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        rank: Annotated[int, Ge(0)] = 4,
+        scale: Annotated[float, Gt(0)] = 1.0,
+        rate: Annotated[float, Ge(0)] = 1.0,
+    ) -> None:
+        super().__init__()
+        self.tasks, self.rank, self.scale, self.rate = blueprint.tasks, rank, scale, rate
+        stages = blueprint.backbone()
+        self.output_shape = stages[-1].output_shape
+        self.trunk = nn.Sequential(*stages)
+        weights = {name: p for name, p in self.trunk.named_parameters() if p.dim() > 1} if rank else {}
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for task in self.tasks:
+            down, up = nn.ParameterDict(), nn.ParameterDict()
+            for name, weight in weights.items():
+                rows, columns = len(weight), weight[0].numel()
+                r, key = min(rank, rows, columns), name.replace(".", "/")
+                bound = 1 / math.sqrt(columns)
+                generator = blueprint.generator(f"lora/{task}/{name}")
+                down[key] = Parameter(torch.empty(r, columns).uniform_(-bound, bound, generator=generator))
+                up[key] = Parameter(torch.zeros(rows, r))
+            self.down.append(down)
+            self.up.append(up)
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        if not self.rank:
+            shared = {task: z for x, tasks in by_input(inputs) for z in [self.trunk(x)] for task in tasks}
+            return {task: shared[task] for task in inputs}
+        return {
+            task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,)) for task, x in inputs.items()
+        }
+
+    def _weights(self, t: int) -> dict[str, Tensor]:
+        """name -> W_t."""
+        plain = dict(self.trunk.named_parameters())
+        found = {}
+        for key, down in self.down[t].items():
+            name = key.replace("/", ".")
+            update = (self.scale / len(down)) * (self.up[t][key] @ down)
+            found[name] = plain[name] + update.view_as(plain[name])
+        return found
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        return [
+            ParameterGroup(list(self.trunk.parameters()), role="trunk"),
+            ParameterGroup([*self.down.parameters(), *self.up.parameters()], lr_factor=self.rate),
+        ]

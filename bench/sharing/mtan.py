@@ -1,0 +1,114 @@
+"""Multi-task attention networks: one trunk, and per task a mask on the output of each of its stages."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from bench.api import Blueprint, Gt, ParameterGroup, Shape, Sharing, TrainState, by_input, carried, pointwise, register
+
+
+class Attention(nn.Module):
+    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to those of the stage."""
+
+    def __init__(self, inputs: Shape, outputs: Shape, hidden: int) -> None:
+        super().__init__()
+        self.shape = outputs
+        self.reduce = pointwise((inputs[0], *outputs[1:]), hidden, bias=False)
+        self.first = nn.GroupNorm(1, hidden)
+        self.expand = pointwise((hidden, *outputs[1:]), outputs[0], bias=False)
+        self.second = nn.GroupNorm(1, outputs[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A mask in (0, 1) of the shape of the stage's output."""
+        hidden = torch.relu(self.first(self.reduce(x)))
+        return torch.sigmoid(self.second(self.expand(hidden)))
+
+
+class Pass(nn.Module):
+    """relu(norm(C x)) at the next stage's place: what a task hands from one mask to the next."""
+
+    def __init__(self, source: Shape, target: Shape) -> None:
+        super().__init__()
+        self.target = (source[0], *target[1:])
+        self.map = (
+            nn.Conv2d(source[0], source[0], 3, padding=1, bias=False)
+            if len(source) == 3
+            else nn.Linear(source[0], source[0], bias=False)
+        )
+        self.norm = nn.GroupNorm(1, source[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = torch.relu(self.norm(self.map(x)))
+        return found
+
+
+@register(
+    "mtan",
+    paper="Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, equations 1 and 2",
+)
+class MTAN(Sharing):
+    """One trunk, and for each task a mask on the output of every stage.
+
+    Task t sees â_t^j = a_t^j * p^j, with a_t^j = sigmoid(norm(B relu(norm(A [u^j; f(â_t^{j-1})])))).
+    u^j is the input of stage j and p^j its output; f is a 3 x 3 convolution, normalised, with relu. A, B are 1 x 1
+    convolutions, fully connected where features are vectors; the features of a task are â_t at the last stage. What
+    is wider than p^j is mean-pooled to its size. Where a stage turns images into vectors, [u; f] is pooled to one
+    number a channel. Norms are GroupNorm with one group, where the paper takes batches, and the mask begins near a
+    half. A mask of ones is `hard`.
+
+    hidden: channels of the attention's inner layer, as a share of the stage's output channels, > 0.
+    """
+
+    def __init__(self, blueprint: Blueprint, *, hidden: Annotated[float, Gt(0)] = 0.5) -> None:
+        super().__init__()
+        self.tasks = blueprint.tasks
+        self.trunk = blueprint.backbone()
+        self.shapes = [stage.output_shape for stage in self.trunk]
+        self.output_shape = self.shapes[-1]
+        before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # of u^j
+        self.attention = nn.ModuleList()
+        self.passes = nn.ModuleList()
+        for task in self.tasks:
+            with blueprint.stream("attention", task):
+                masks, passes = nn.ModuleList(), nn.ModuleList()
+                for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
+                    channels = source[0] if number == 0 else 2 * source[0]
+                    inner = max(1, round(hidden * target[0]))
+                    masks.append(Attention((channels, *target[1:]), target, inner))
+                    if number + 1 < len(self.shapes):
+                        passes.append(Pass(target, self.shapes[number + 1]))
+            self.attention.append(masks)
+            self.passes.append(passes)
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        features = {}
+        for x, tasks in by_input(inputs):
+            stream, ends = x, []
+            for stage in self.trunk:
+                before, stream = stream, stage(stream)
+                ends.append((before, stream))
+            for task in tasks:
+                features[task] = self._attended(self.tasks.index(task), ends)
+        return {task: features[task] for task in inputs}
+
+    def _attended(self, t: int, ends: list[tuple[Tensor, Tensor]]) -> Tensor:
+        passed: Tensor | None = None
+        for number, (u, p) in enumerate(ends):
+            seen = u if passed is None else torch.cat([u, passed], dim=1)
+            masked = self.attention[t][number](_placed(seen, self.shapes[number])) * p
+            if number < len(self.passes[t]):
+                passed = self.passes[t][number](masked)
+        return masked
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        own = [*self.attention.parameters(), *self.passes.parameters()]
+        return [ParameterGroup(list(self.trunk.parameters()), role="trunk"), ParameterGroup(own)]
+
+
+def _placed(x: Tensor, shape: Shape) -> Tensor:
+    """Features at the size of `shape`, with the channels they have; images seen by a vector, as their means."""
+    if x.dim() == 4 and len(shape) == 1:
+        return x.mean(dim=(2, 3))
+    return carried(x, (x.shape[1], *shape[1:]))

@@ -1,0 +1,119 @@
+"""Neural discriminative dimensionality reduction: towers fused by a learned 1 x 1 convolution after each stage."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.api import (
+    Blueprint,
+    Ge,
+    Interval,
+    ParameterGroup,
+    Shape,
+    Sharing,
+    Suite,
+    TrainState,
+    aligned,
+    by_input,
+    pointwise,
+    refuse_many_inputs,
+    register,
+)
+
+
+class Fusion(nn.Module):
+    """norm(A_t [x_1; ...; x_T]) with A_t (C, T C), at the start own I for task t and (1 - own) / (T - 1) I else."""
+
+    def __init__(self, task: int, tasks: int, shape: Shape, own: float, norm: str) -> None:
+        super().__init__()
+        channels = shape[0]
+        self.map = pointwise((tasks * channels, *shape[1:]), channels, bias=False)
+        own = own if tasks > 1 else 1.0
+        gains = torch.full((tasks,), (1.0 - own) / max(tasks - 1, 1))
+        gains[task] = own
+        with torch.no_grad():
+            self.map.weight.copy_((gains[:, None] * torch.eye(channels)[:, None]).reshape(self.map.weight.shape))
+        self.norm = nn.GroupNorm(1, channels) if norm == "group" else nn.Identity()
+        self.act = nn.ReLU() if norm == "group" else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """features: all streams, channels concatenated."""
+        found: Tensor = self.act(self.norm(self.map(features)))
+        return found
+
+
+@register(
+    "nddr",
+    paper="Gao, Ma, Zhao, Liu, Yuille, NDDR-CNN: Layerwise Feature Fusing in Multi-Task CNNs by Neural Discriminative "
+    "Dimensionality Reduction, CVPR 2019",
+)
+class NDDR(Sharing):
+    """One tower per task, fused after every stage by a learned 1 x 1 convolution over all towers' channels.
+
+    x~_t = norm(A_t [x_1; ...; x_T]). A_t starts diagonal: `own` for the task's channels, (1 - own) / (T - 1) for
+    the same channels of the others. The paper normalises by batch and decays the fusion like the towers; here
+    statistics are those of each image (GroupNorm with one group, then relu), which do not depend on who shares a
+    batch. With own=1, rate=0 and norm=none it is `single_task` exactly; with blocks that are multiples of I and
+    norm=none, `cross_stitch`.
+
+    own: what a tower keeps of its own features at the start, in [0, 1].
+    norm: `group`, or `none`: the linear fusion alone.
+    rate: factor on the learning rate of the fusion; by default 100 under sgd, as published, and 1 under adam.
+    init: towers start `tied` (copies of one) or `independent`.
+    """
+
+    limits: ClassVar = {"norm=none,own=1,rate=0": "single_task"}
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        own: Annotated[float, Interval(ge=0, le=1)] = 0.9,
+        norm: Literal["group", "none"] = "group",
+        rate: Annotated[float | None, Ge(0)] = None,
+        init: Literal["tied", "independent"] = "tied",
+    ) -> None:
+        super().__init__()
+        self.tasks, self.rate = blueprint.tasks, rate
+        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.output_shape = self.towers[0][-1].output_shape
+        count = len(self.tasks)
+        self.fusions = nn.ModuleList(
+            nn.ModuleList(Fusion(t, count, stage.output_shape, own, norm) for t in range(count))
+            for stage in self.towers[0]
+        )
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        features = {}
+        for x, tasks in by_input(inputs):
+            streams = [x] * len(self.tasks)
+            for stages, fusions in zip(zip(*self.towers, strict=True), self.fusions, strict=True):
+                together = torch.cat([stage(stream) for stage, stream in zip(stages, streams, strict=True)], dim=1)
+                streams = [fusion(together) for fusion in fusions]
+            features.update({task: streams[self.tasks.index(task)] for task in tasks})
+        return features
+
+    def coupled(self) -> dict[str, list[Parameter]]:
+        return aligned(self.towers)
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        rate = self.rate if self.rate is not None else {"sgd": 100.0}.get(optimiser, 1.0)
+        return [
+            ParameterGroup(list(self.towers.parameters())),
+            ParameterGroup(list(self.fusions.parameters()), lr_factor=rate),
+        ]
+
+    def matrices(self) -> dict[str, Tensor]:
+        """Per stage, the T x T means over channels of the diagonals of the blocks of A."""
+        found = {}
+        for stage, fusions in enumerate(self.fusions):
+            blocks = [fusion.map.weight.detach().flatten(1) for fusion in fusions]  # (C, T C)
+            rows = [torch.stack([b.diagonal().mean() for b in block.split(len(block), dim=1)]) for block in blocks]
+            found[f"fusion.{stage}"] = torch.stack(rows)
+        return found
+
+    def supports(self, suite: Suite) -> str | None:
+        return refuse_many_inputs(suite)

@@ -1,0 +1,171 @@
+"""Experts of the tasks' own beside shared ones, mixed by gates: in one level, or in several."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from bench.api import (
+    Blueprint,
+    Gate,
+    Ge,
+    ParameterGroup,
+    Sharing,
+    Suite,
+    TrainState,
+    aligned,
+    by_input,
+    pieces,
+    refuse_many_inputs,
+    register,
+    run_stages,
+    weighted,
+)
+
+
+class Extraction(Sharing):
+    """Levels of experts: each a stretch of the backbone's stages, task experts on task streams, shared ones on theirs.
+
+    With x_t the stream of task t, x_s the shared stream, all equal to the input at the first level:
+
+        x_t <- sum_{e in own(t) + shared} softmax(G_t x_t)_e E_e
+        x_s <- sum_{e in all}             softmax(G_s x_s)_e E_e     (not at the last level)
+    """
+
+    def __init__(self, blueprint: Blueprint, shared: int, own: int, levels: int, init: str) -> None:
+        super().__init__()
+        if shared + own == 0:
+            raise ValueError("`shared` and `own` should not both be 0: a task needs an expert.")
+        self.tasks = blueprint.tasks
+        apart = 0 if init == "tied" else 1
+        self.own = nn.ModuleList(
+            nn.ModuleList(blueprint.backbone(copy=e + apart * t * own) for e in range(own))
+            for t, _ in enumerate(self.tasks)
+        )
+        first = own * (1 if init == "tied" else len(self.tasks))
+        self.shared = nn.ModuleList(blueprint.backbone(copy=first + e) for e in range(shared))
+        stages = (self.shared[0] if shared else self.own[0][0])[:]
+        self.levels = pieces(len(stages), levels)
+        self.output_shape = stages[-1].output_shape
+        shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels)]
+        self.gates = nn.ModuleList(
+            nn.ModuleList(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1]
+        )
+        everyone = own * len(self.tasks) + shared
+        self.shared_gates = nn.ModuleList(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
+        self.separate = shared == 0
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        features = {}
+        for x, tasks in by_input(inputs):
+            streams = self._streams(x)
+            features.update({task: streams[self.tasks.index(task)] for task in tasks})
+        return {task: features[task] for task in inputs}
+
+    def _streams(self, x: Tensor) -> list[Tensor]:
+        streams, common = [x] * len(self.tasks), x
+        for number, level in enumerate(self.levels):
+            own = [
+                [run_stages(expert[level.start : level.stop], stream) for expert in experts]
+                for experts, stream in zip(self.own, streams, strict=True)
+            ]
+            shared = [run_stages(expert[level.start : level.stop], common) for expert in self.shared]
+            gates = self.gates[number]
+            streams = [
+                weighted(gate(stream), [*mine, *shared]) for gate, stream, mine in zip(gates, streams, own, strict=True)
+            ]
+            if number < len(self.shared_gates):
+                everyone = [feature for mine in own for feature in mine] + shared
+                common = weighted(self.shared_gates[number](common), everyone)
+        return streams
+
+    def coupled(self) -> dict[str, list[Parameter]]:
+        return aligned(self.own) if len(self.own[0]) else {}
+
+    def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        return [
+            ParameterGroup(list(self.shared.parameters()), role="trunk"),
+            ParameterGroup(list(self.own.parameters())),
+            ParameterGroup([*self.gates.parameters(), *self.shared_gates.parameters()], role="coupling"),
+        ]
+
+    def matrices(self) -> dict[str, Tensor]:
+        found = {
+            f"gate.{level}.{t}": gate.usage.detach()
+            for level, gates in enumerate(self.gates)
+            for t, gate in enumerate(gates)
+        }
+        return found | {f"gate.{level}.shared": gate.usage.detach() for level, gate in enumerate(self.shared_gates)}
+
+    def supports(self, suite: Suite) -> str | None:
+        return refuse_many_inputs(suite)
+
+
+@register(
+    "cgc",
+    paper="Tang, Liu, Zhao, Gong, Progressive Layered Extraction (PLE), RecSys 2020 (CGC)",
+)
+class CGC(Extraction):
+    """Whole backbones as experts, some of the task's own and some shared, weighed by a gate of the task's own.
+
+    f_t(x) = sum_e g_t(x)_e f_e(x), e over own and shared experts, g_t(x) = softmax(W_t x).
+
+    Gates start at zero, all experts alike. `shared=0,own=1` is `single_task` exactly, `shared=1,own=0` is `hard`;
+    without own experts it is `mmoe`.
+
+    shared: number of shared experts.
+    own: number of experts of each task's own.
+    init: own experts of the tasks start `tied` (the same for every task) or `independent`.
+    """
+
+    limits: ClassVar = {
+        "own=1,shared=0": "single_task",
+        "own=0,shared=1": "hard",
+        "own=0,shared=2": "mmoe:experts=2",
+    }
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        shared: Annotated[int, Ge(0)] = 1,
+        own: Annotated[int, Ge(0)] = 1,
+        init: Literal["tied", "independent"] = "tied",
+    ) -> None:
+        super().__init__(blueprint, shared, own, 1, init)
+
+
+@register(
+    "ple",
+    paper="Tang, Liu, Zhao, Gong, Progressive Layered Extraction (PLE), RecSys 2020",
+)
+class PLE(Extraction):
+    """`cgc` in levels: each mixes experts that are a stretch of the backbone's stages and feeds the next.
+
+    Task experts and task gates read the task's stream of the level before; shared experts and the shared gate, which
+    weighs the experts of all tasks, read the shared stream. Widely used code runs the shared experts on every task's
+    stream and has no shared gate: that is another model. With one level it is `cgc`.
+
+    shared: number of shared experts of a level.
+    own: number of experts of each task's own at a level.
+    levels: into how many stretches the stages are cut, as even as possible, later ones longer.
+    init: own experts of the tasks start `tied` (the same for every task) or `independent`.
+    """
+
+    limits: ClassVar = {
+        "levels=1": "cgc",
+        "own=1,shared=0": "single_task",
+        "own=0,shared=1": "hard",
+    }
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        shared: Annotated[int, Ge(0)] = 1,
+        own: Annotated[int, Ge(0)] = 1,
+        levels: Annotated[int, Ge(1)] = 2,
+        init: Literal["tied", "independent"] = "tied",
+    ) -> None:
+        super().__init__(blueprint, shared, own, levels, init)

@@ -1,0 +1,24 @@
+"""Aligned-MTL: task gradients are replaced by their nearest orthogonal system of one length."""
+
+from typing import Literal
+
+from bench.api import GramianWeighting, register, with_solver
+
+
+@register(
+    "aligned_mtl",
+    paper="Senushkin, Patakin, Kuznetsov, Konushin, Independent Component Alignment for Multi-Task Learning, CVPR 2023",
+)
+class AlignedMTL(GramianWeighting):
+    """The mean of the task gradients after their singular values were set to one value.
+
+    w = sigma V diag(1 / sigma_i) V^T 1 / T over the eigenvectors of G. Weights act as a mean, not a sum. By TorchJD.
+
+    scale: sigma is the smallest singular value (`min`, the paper), the `median`, or `rmse`, the root of the mean
+        eigenvalue, as in the authors' code.
+    """
+
+    def __init__(self, tasks: list[str], *, scale: Literal["min", "median", "rmse"] = "min") -> None:
+        from torchjd.aggregation import AlignedMTLWeighting
+
+        super().__init__(tasks, with_solver(lambda: AlignedMTLWeighting(scale_mode=scale)))

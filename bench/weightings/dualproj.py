@@ -1,0 +1,21 @@
+"""DualProj: the mean gradient is projected on the cone of directions that hurt nobody."""
+
+from bench.api import GramianWeighting, register, with_solver
+
+
+@register(
+    "dualproj",
+    paper="Lopez-Paz, Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017; "
+    "for several tasks Quinton, Rey, 2024",
+)
+class DualProj(GramianWeighting):
+    """The mean of the task gradients, projected on the dual cone {x: x . g_s >= 0 for all s}.
+
+    Without conflict it is the mean of the gradients. A quadratic program (quadprog). Weights act as a mean, not a
+    sum. By TorchJD.
+    """
+
+    def __init__(self, tasks: list[str]) -> None:
+        from torchjd.aggregation import DualProjWeighting
+
+        super().__init__(tasks, with_solver(lambda: DualProjWeighting()))

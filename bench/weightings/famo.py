@@ -1,0 +1,46 @@
+"""FAMO: all losses should fall at one rate, judged by a second look at the batch."""
+
+from typing import Annotated, Any
+
+from torch import Tensor
+
+from bench.api import Ge, Scalarised, positive, register
+
+
+@register("famo", paper="Liu, Feng, Stone, Liu, FAMO: Fast Adaptive Multitask Optimization, NeurIPS 2023")
+class FAMO(Scalarised):
+    """Weights that are moved towards the tasks whose loss fell least at the last step.
+
+    w_t = c z_t / L_t, z = softmax(xi), c = 1 / sum_s z_s / L_s, so that the weights sum to 1. After each step the
+    losses of the same batch are computed again, and xi takes a step of Adam along log L_t(before) - log L_t(after)
+    through the softmax. Its second forward pass counts as time, not as an update. By TorchJD.
+
+    rate: of Adam on xi, at least 0.
+    decay: its weight decay, at least 0; the published algorithm's value, where the authors' code has 1e-5.
+    """
+
+    needs_second_forward = True
+
+    def __init__(
+        self, tasks: list[str], *, rate: Annotated[float, Ge(0)] = 0.025, decay: Annotated[float, Ge(0)] = 1e-3
+    ) -> None:
+        from torchjd.scalarization import FAMO as Rule
+
+        super().__init__(tasks, Rule(len(tasks), lr=rate, weight_decay=decay))
+
+    def observe(self, losses: Tensor) -> None:
+        self.scalarisation.update(positive(losses))  # type: ignore[operator]
+
+    def get_extra_state(self) -> dict[str, Any]:
+        rule: Any = self.scalarisation
+        return {"adam": rule._optimizer.state_dict()["state"] if rule._optimizer else {}}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        from torch.optim import Adam
+
+        rule: Any = self.scalarisation
+        rule._optimizer = None
+        if state["adam"]:
+            rule._optimizer = Adam([rule._w], lr=rule.lr, weight_decay=rule.weight_decay)
+            groups = rule._optimizer.state_dict()["param_groups"]
+            rule._optimizer.load_state_dict({"state": state["adam"], "param_groups": groups})

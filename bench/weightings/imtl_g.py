@@ -1,0 +1,16 @@
+"""IMTL-G: the direction with equal projections on all task gradients."""
+
+from bench.api import GramianWeighting, register, with_solver
+
+
+@register("imtl_g", paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021")
+class IMTLG(GramianWeighting):
+    """Weights that sum to 1 and give the combined gradient one projection on every task gradient's direction.
+
+    w = G^+ d / (1^T G^+ d), d_t = |g_t|. Weights may be negative. Where 1^T G^+ d is 0 they are 0. By TorchJD.
+    """
+
+    def __init__(self, tasks: list[str]) -> None:
+        from torchjd.aggregation import IMTLGWeighting
+
+        super().__init__(tasks, with_solver(lambda: IMTLGWeighting()))

@@ -1,0 +1,17 @@
+"""UPGrad: every task gradient is projected on the cone of directions that hurt nobody."""
+
+from bench.api import GramianWeighting, register, with_solver
+
+
+@register("upgrad", paper="Quinton, Rey, Jacobian Descent For Multi-Objective Optimization, 2024")
+class UPGrad(GramianWeighting):
+    """The mean of the task gradients, each projected on the dual cone {x: x . g_s >= 0 for all s} first.
+
+    Without conflict it is the mean of the gradients. The projections are quadratic programs (quadprog). Weights act
+    as a mean, not a sum. By TorchJD.
+    """
+
+    def __init__(self, tasks: list[str]) -> None:
+        from torchjd.aggregation import UPGradWeighting
+
+        super().__init__(tasks, with_solver(lambda: UPGradWeighting()))

@@ -1,0 +1,103 @@
+"""Draws the dial from single-task to hard sharing from the runs of a sweep.
+
+    mtlbench sweep multidigits soft+l2 --over halflife=inf/1e4..1:9/0 --seeds 0-4 --store STORE
+    mtlbench run multidigits single_task hard --seeds 0-4 --store STORE
+    python -m benchmarks.dial --store STORE --out dial.svg
+
+Above: the mean score of the tasks against the half-life of the copies' differences, with 95 % intervals, and
+`single_task` and `hard` as bands. Below: the share of the copies' updates that was common. One column for each
+optimiser that the store holds.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.records import ResultRecord, parse_method
+from bench.scores import KINDS
+from leaderboard.statistics import interval
+from leaderboard.store import Store
+
+COLOURS = {"soft+l2": "#3b5b92", "single_task": "#d1800b", "hard": "#3a7d44"}
+INK = "#333333"
+
+
+def halflife(record: ResultRecord) -> float | None:
+    """The half-life of a run of `soft+l2`, None for others."""
+    constraint = parse_method(record.spec.method).constraint
+    if constraint is None or constraint.name != "l2" or constraint.options["halflife"] == "none":
+        return None
+    return float(constraint.options["halflife"])
+
+
+def error(record: ResultRecord) -> float:
+    """The mean over tasks of the first metric, as a share of what is wrong in percent where higher is better."""
+    values = []
+    for task in record.tasks:
+        metric = KINDS[record.spec.protocol.metrics[task]].metrics[0]
+        value = record.scores["val"][task][metric.name]
+        values.append(100 - value if metric.higher_is_better else value)
+    return float(np.mean(values))
+
+
+def sharing(record: ResultRecord) -> float:
+    """Effective sharing, the mean over layers."""
+    return float(np.mean(list(record.effective_sharing.values())))
+
+
+def draw(records: Sequence[ResultRecord], out: Path) -> None:
+    """Write the figure; an SVG without dates, so that equal records give equal bytes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.hashsalt": "dial", "font.size": 9, "axes.edgecolor": INK, "text.color": INK})
+    from matplotlib import pyplot
+
+    optimisers = sorted({record.spec.protocol.optimiser for record in records}, reverse=True)
+    figure, axes = pyplot.subplots(
+        2, len(optimisers), figsize=(4.2 * len(optimisers), 5.2), sharex=True, squeeze=False, constrained_layout=True
+    )
+    for column, optimiser in enumerate(optimisers):
+        own = [record for record in records if record.spec.protocol.optimiser == optimiser]
+        _path(axes[0][column], axes[1][column], own)
+        axes[0][column].set_title(f"under {optimiser}")
+    axes[0][0].set_ylabel("test error, mean of tasks, %")
+    axes[1][0].set_ylabel("effective sharing of the updates")
+    figure.savefig(out, metadata={"Date": None})
+
+
+def _path(above: Any, below: Any, records: Sequence[ResultRecord]) -> None:
+    swept = sorted({h for record in records if (h := halflife(record)) is not None}, reverse=True)
+    places = np.arange(len(swept))
+    for axes, value in ((above, error), (below, sharing)):
+        found = [interval(np.array([value(r) for r in records if halflife(r) == h])) for h in swept]
+        low, high = (np.array([getattr(i, end) if i.n > 1 else i.mean for i in found]) for end in ("low", "high"))
+        axes.fill_between(places, low, high, color=COLOURS["soft+l2"], alpha=0.2, linewidth=0)
+        axes.plot(places, [i.mean for i in found], "o-", color=COLOURS["soft+l2"], markersize=3.5, label="soft+l2")
+        axes.spines[["top", "right"]].set_visible(False)
+    for name in ("single_task", "hard"):
+        runs = [record for record in records if record.method == name]
+        if runs:
+            band = interval(np.array([error(run) for run in runs]))
+            above.axhline(band.mean, color=COLOURS[name], linewidth=1, label=name)
+            if band.low is not None:
+                above.axhspan(band.low, band.high, color=COLOURS[name], alpha=0.12, linewidth=0)
+    above.legend(frameon=False, fontsize=8)
+    below.set_ylim(0, 1.03)
+    below.set_xticks(places, ["∞" if np.isinf(h) else f"{h:g}" for h in swept], rotation=45)
+    below.set_xlabel("half-life of the copies' differences, updates")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    draw([record for record in Store(given.store).read().records if record.status == "done"], given.out)
+
+
+if __name__ == "__main__":
+    main()

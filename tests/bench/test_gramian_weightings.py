@@ -1,0 +1,237 @@
+"""Gramian steps: against separate backward passes and TorchJD's aggregators, and through the whole of training."""
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torchjd import aggregation as jd
+
+from bench.core.state import StepState, TrainState, drawn_from
+from bench.errors import UsageError
+from bench.records import parse_call
+from bench.registry import choose, entries
+from bench.training.gradients import TaskGradients, cosines, losses_of, task_cosines
+from bench.training.step import training_step
+from tests.conftest import make_run, train_run
+
+SUITES = ["synthetic:tasks=3", "multidigits"]
+AGGREGATORS: dict[str, Any] = {
+    "pcgrad": lambda T: jd.PCGrad(),
+    "mgda": lambda T: jd.MGDA(),
+    "cagrad": lambda T: jd.CAGrad(c=0.5),
+    "nash_mtl": lambda T: jd.NashMTL(n_tasks=T),
+    "aligned_mtl": lambda T: jd.AlignedMTL(),
+    "imtl_g": lambda T: jd.IMTLG(),
+    "upgrad": lambda T: jd.UPGrad(),
+    "fairgrad": lambda T: jd.FairGrad(alpha=1.0),
+    "dualproj": lambda T: jd.DualProj(),
+    "gradvac": lambda T: jd.GradVac(beta=0.5),
+}
+ITERATIVE = {"cagrad": 1e-5, "nash_mtl": 1e-3, "fairgrad": 1e-5}  # solvers stop at a tolerance of their own
+
+
+def test_every_gramian_weighting_has_its_reference() -> None:
+    found = {name for name, entry in entries("weighting").items() if entry.cls.scales == "shared"}
+    assert found == AGGREGATORS.keys()
+
+
+def jacobian(run: Any, batch: Any) -> tuple[list[Any], Tensor, list[list[Tensor]]]:
+    """Shared parameters, J (T, P) over them, and each task's own gradients on its head, by T separate passes."""
+    shared = list(run.model.sharing.parameters())
+    rows, heads = [], []
+    for t, task in enumerate(run.model.tasks):
+        loss = losses_of(run.model, batch, run.module.state)[t]
+        own = list(run.model.heads[task.name].parameters())
+        found = torch.autograd.grad(loss, [*shared, *own])
+        rows.append(torch.cat([gradient.flatten() for gradient in found[: len(shared)]]))
+        heads.append(list(found[len(shared) :]))
+    return shared, torch.stack(rows), heads
+
+
+@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_steps_are_those_of_the_aggregator(name: str, suite: str) -> None:
+    run = make_run(f"hard@{name}", suite)
+    rows = run.data("train")
+    batch = rows.take([torch.arange(32) for _ in rows.groups])
+    shared, J, heads = jacobian(run, batch)
+    state = run.module.state.generator.get_state()
+    with drawn_from(run.module.state.generator):
+        expected = AGGREGATORS[name](len(J))(J)
+    run.module.state.generator.set_state(state)
+    training_step(run.model, batch, run.module.state).backward()
+    found = torch.cat([parameter.grad.flatten() for parameter in shared])
+    assert float((found - expected).norm() / expected.norm()) <= ITERATIVE.get(name, 1e-6)
+    for task, own in zip(run.model.tasks, heads, strict=True):
+        for parameter, gradient in zip(run.model.heads[task.name].parameters(), own, strict=True):
+            assert torch.allclose(parameter.grad, gradient, rtol=1e-10, atol=1e-14)
+
+
+def test_shared_parameters_are_found_not_declared() -> None:
+    """Above a split the towers are the tasks' own: they keep their gradient, like heads."""
+    run, plain = (make_run(f"hard:split=1@{name}", "multidigits") for name in ("mgda", "uniform"))
+    rows = run.data("train")
+    batch = rows.take([torch.arange(16)])
+    for each in (run, plain):
+        training_step(each.model, batch, each.module.state).backward()
+    for p, q in zip(run.model.sharing.towers.parameters(), plain.model.sharing.towers.parameters(), strict=True):
+        assert torch.allclose(p.grad, q.grad, rtol=1e-10, atol=1e-14)
+    trunks = zip(run.model.sharing.trunk.parameters(), plain.model.sharing.trunk.parameters(), strict=True)
+    assert all(not torch.allclose(p.grad, q.grad, rtol=1e-3) for p, q in trunks)
+
+
+@pytest.mark.parametrize("scales", ["losses", "shared"])
+def test_stored_gradients_combine_to_weighted_sums(scales: str) -> None:
+    run = make_run("hard")
+    batch = run.data("train").take([torch.arange(32)])
+    losses = losses_of(run.model, batch, run.module.state)
+    gradients = TaskGradients(losses, run.model.learning)
+    weights = torch.tensor([0.5, 2.0, -1.0], dtype=torch.float64)
+    whole = torch.autograd.grad(weights @ torch.stack(losses), gradients.parameters, retain_graph=True)
+    plain = torch.autograd.grad(torch.stack(losses).sum(), gradients.parameters, retain_graph=True)
+    combined = gradients.combined(weights, scales, 0.25)
+    assert 0 < sum(gradients.shared) < len(gradients.parameters)
+    for found, shared, a, b in zip(combined, gradients.shared, whole, plain, strict=True):
+        expected = a if shared or scales == "losses" else b
+        assert torch.allclose(found, 0.25 * expected, rtol=1e-10, atol=1e-14)
+    _, J, _ = jacobian(run, batch)
+    assert torch.allclose(gradients.gramian(), J @ J.T, rtol=1e-10)
+
+
+def test_cosines_of_gradients() -> None:
+    J = torch.tensor([[3.0, 4.0], [-4.0, 3.0], [-6.0, -8.0], [0.0, 0.0]], dtype=torch.float64)
+    expected = torch.tensor([[1, 0, -1, 0], [0, 1, 0, 0], [-1, 0, 1, 0], [0, 0, 0, 1]], dtype=torch.float64)
+    assert torch.allclose(cosines(J @ J.T), expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+def test_one_task_is_plain_training(name: str) -> None:
+    suite, short = "synthetic:tasks=1", {"epochs": "1", "steps_per_epoch": "5"}
+    ours, plain = (train_run(make_run(method, suite, **short)) for method in (f"hard@{name}", "hard"))
+    for p, q in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(p, q, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["hard@mgda", "cross_stitch:rate=1@upgrad", "mmoe@pcgrad"])
+def test_lightning_makes_the_same_steps_as_a_hand_loop(method: str) -> None:
+    settings = {"epochs": "2", "steps_per_epoch": "4", "clip_norm": "0.5"}
+    trained = train_run(make_run(method, **settings))
+    run = make_run(method, **settings)
+    batches = run.data("train")
+    from bench.core.data import Order
+
+    order = Order(batches, run.protocol.batch_size, run.spec.seed)
+    optimiser = torch.optim.SGD(run.model.parameters(), lr=run.protocol.lr)
+    for step in range(8):
+        run.module.state.step = step
+        optimiser.zero_grad()
+        training_step(run.model, batches.take(order.batch(step)), run.module.state).backward()
+        torch.nn.utils.clip_grad_norm_(run.model.parameters(), 0.5)
+        optimiser.step()
+    for p, q in zip(trained.parameters(), run.model.parameters(), strict=True):
+        assert torch.allclose(p, q, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in AGGREGATORS if name not in ("pcgrad", "gradvac")])
+def test_relabelled_tasks_get_relabelled_weights(name: str) -> None:
+    """Those that draw an order of the tasks are left out."""
+    J = torch.randn(3, 6, generator=torch.Generator().manual_seed(3)).double()
+    order = [2, 0, 1]
+    found = []
+    for rows in (J, J[order]):
+        weighting = choose("weighting", parse_call(name)).build(["a", "b", "c"]).double()
+        found.append(weighting(StepState(torch.ones(3).double(), TrainState(), rows @ rows.T)))
+    assert torch.allclose(found[0][order], found[1], atol=ITERATIVE.get(name, 1e-8))
+
+
+@pytest.mark.parametrize("name", ["pcgrad", "mgda", "cagrad", "aligned_mtl", "imtl_g", "upgrad", "dualproj", "gradvac"])
+@pytest.mark.parametrize("size", [1e-10, 1e8])
+def test_directions_do_not_depend_on_the_size_of_gradients(name: str, size: float) -> None:
+    J = torch.randn(3, 6, generator=torch.Generator().manual_seed(3)).double()
+    found = []
+    for rows in (J, size * J):
+        weighting = choose("weighting", parse_call(name)).build(["a", "b", "c"]).double()
+        state = TrainState(generator=torch.Generator().manual_seed(0))
+        found.append(weighting(StepState(torch.ones(3).double(), state, rows @ rows.T)))
+    assert torch.allclose(*found, atol=1e-6)
+
+
+def test_what_draws_follows_the_generator_of_training() -> None:
+    J = torch.randn(5, 6, generator=torch.Generator().manual_seed(3)).double()
+
+    def weights(seed: int, noise: int) -> Tensor:
+        torch.manual_seed(noise)
+        before = torch.get_rng_state()
+        weighting = choose("weighting", parse_call("pcgrad")).build(list("abcde")).double()
+        state = TrainState(generator=torch.Generator().manual_seed(seed))
+        found: Tensor = weighting(StepState(torch.ones(5).double(), state, J @ J.T))
+        assert torch.equal(torch.get_rng_state(), before)
+        return found
+
+    assert torch.equal(weights(0, 1), weights(0, 2))
+    assert len({tuple(weights(seed, 1).tolist()) for seed in range(8)}) > 1
+
+
+@pytest.mark.parametrize("method", ["soft+l2@pcgrad", "single_task@mgda", "hard:split=0@mgda"])
+def test_nothing_shared_is_refused(method: str) -> None:
+    with pytest.raises(UsageError, match=r"share|separate models"):
+        make_run(method)
+
+
+@pytest.mark.parametrize(("name", "module"), [("cagrad", "cvxpy"), ("nash_mtl", "ecos"), ("upgrad", "quadprog")])
+def test_a_missing_solver_is_one_sentence(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    hide = lambda wanted, package=None: None if wanted == module else find(wanted, package)  # noqa: E731
+    monkeypatch.setattr("torchjd._mixins.find_spec", hide)
+    with pytest.raises(UsageError, match=r"pip install 'torchjd\[full\]'`\.$"):
+        choose("weighting", parse_call(name)).build(["a", "b"])
+
+
+def test_gradnorm_pulls_weighted_norms_together() -> None:
+    """The gradient of sum |w_t n_t - mean r_t^alpha| in w, written in numpy, and what it does over time."""
+    J = np.diag([1.0, 4.0, 9.0])
+    weighting = choose("weighting", parse_call("gradnorm:alpha=0.5")).build(["a", "b", "c"]).double()
+    losses = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    gramian = torch.from_numpy(J @ J.T)
+    assert torch.equal(weighting(StepState(losses, TrainState(), gramian)), torch.ones(3).double())
+    later = losses * torch.tensor([0.5, 1.0, 1.5])
+    weighting(StepState(later, TrainState(), gramian))
+    weighting.regulariser().backward()
+    norms, pace = np.diag(J), np.array([0.5, 1.0, 1.5])
+    target = norms.mean() * (pace / pace.mean()) ** 0.5
+    assert np.allclose(weighting.weights.grad.numpy(), np.sign(norms - target) * norms)
+    optimiser = torch.optim.SGD(weighting.parameters(), lr=1e-3)
+    for _ in range(3000):
+        optimiser.zero_grad()
+        w = weighting(StepState(losses, TrainState(), gramian))
+        weighting.regulariser().backward()
+        optimiser.step()
+    assert float(w.sum()) == pytest.approx(3)
+    assert np.allclose(w.numpy() * norms, (w.numpy() * norms).mean(), rtol=0.05)
+
+
+def test_cosines_of_a_model_are_over_what_tasks_share_or_over_their_copies() -> None:
+    """Tied towers at the start see what a trunk sees: soft's cosines are hard's, and both are J's."""
+    found = {}
+    for method in ("hard", "soft+l2", "single_task"):
+        run = make_run(method)
+        rows = run.data("train")
+        batches = [rows.take([torch.arange(32) + 32 * k]) for k in range(2)]
+        found[method] = task_cosines(run.model, batches, run.module.state)
+    run = make_run("hard")
+    expected = torch.stack([cosines(J @ J.T) for batch in batches for J in [jacobian(run, batch)[1]]]).mean(dim=0)
+    for matrix in found.values():
+        assert matrix is not None
+        assert torch.allclose(matrix, expected, atol=1e-10)
+    parted = make_run("learn_to_branch")
+    with torch.no_grad():
+        for alpha in parted.model.sharing.choices:
+            alpha.copy_(torch.eye(3))
+    parted.module.state.phase = "tree"
+    assert task_cosines(parted.model, batches, parted.module.state) is None
+    assert float(expected.diagonal().min()) == 1.0
+    assert float((expected - torch.eye(3)).abs().max()) > 1e-3

@@ -49,10 +49,14 @@ def problem_notes(problems: list[Problem]) -> list[str]:
 
 def _few(data: Cells) -> list[str]:
     finished = {method: data.finished(method) for method in data.board.methods}
-    few = [f"`{method}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
+    few = [f"`{data.board.label(method)}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
     notes = [f"Few seeds, so intervals rest on little (one seed has none): {', '.join(few)}."] if few else []
     paired = {method: int(np.isfinite(changes(data, method)["delta_log"]).sum()) for method in data.board.methods}
-    short = [f"`{method}` {paired[method]} of {count}" for method, count in finished.items() if paired[method] < count]
+    short = [
+        f"`{data.board.label(method)}` {paired[method]} of {count}"
+        for method, count in finished.items()
+        if paired[method] < count
+    ]
     if short and data.board.reference in data.board.methods:
         notes.append(f"Δ rests on fewer pairs than the method has seeds: {', '.join(short)}.")
     return notes
@@ -65,5 +69,5 @@ def _disagreements(data: Cells) -> list[str]:
         change = changes(data, method)
         pairs = np.isfinite(change["delta_flat"]) & np.isfinite(change["delta_task"])
         if pairs.any() and change["delta_flat"][pairs].mean() * change["delta_task"][pairs].mean() < 0:
-            found.append(f"`{method}`")
+            found.append(f"`{data.board.label(method)}`")
     return [f"Δ flat and Δ task disagree in sign for {', '.join(found)}."] if found else []

@@ -5,16 +5,21 @@ import json
 import sys
 
 from bench.cli import options
+from bench.errors import UsageError, nearest
 
 EPILOG = """examples:
   mtlbench perf
+  mtlbench perf hard mtan hard@pcgrad --suite multimnist
   mtlbench perf --all --json
 """
+DEFAULT = ["single_task", "hard"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--all", action="store_true", help="every built-in method, not only single_task and hard")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"default: {' and '.join(DEFAULT)}")
+    parser.add_argument("--all", action="store_true", help="every built-in method that a suite supports")
+    parser.add_argument("--suite", action="append", metavar="SUITE", help="only this suite; repeatable")
     parser.add_argument("--rounds", type=options.positive, default=9, metavar="N", help="pairs of blocks (default: 9)")
     options.add_data_dir(parser)
     options.add_json(parser)
@@ -22,9 +27,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print ratios with their spread."""
-    from bench.training.perf import layouts, measure
+    from bench.training.perf import SUITES, layouts, measure
 
-    results = measure(options.data_dir(arguments.data_dir), arguments.all, arguments.rounds)
+    if arguments.all and arguments.methods:
+        raise UsageError("Give methods or `--all`, not both.")
+    for suite in arguments.suite or ():
+        if suite not in SUITES:
+            raise UsageError(f"Updates of `{suite}` are not timed; the nearest that are: {nearest(suite, SUITES)}.")
+    methods = [] if arguments.all else arguments.methods or DEFAULT
+    data_dir = options.data_dir(arguments.data_dir)
+    results = []
+    for row in measure(data_dir, methods, arguments.suite or tuple(SUITES), arguments.rounds):
+        results.append(row)
+        print(f"{row['suite'].partition(':')[0]} {row['method']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
     if arguments.json:
         print(json.dumps(results, indent=1))
         return 0
@@ -45,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
-    for row in layouts(options.data_dir(arguments.data_dir), arguments.rounds):
+    for row in [] if arguments.suite else layouts(data_dir, arguments.rounds):
         console.print(
             f"channels_last on {row['suite']}: {row['channels_last_ms']:.2f} ms instead of {row['contiguous_ms']:.2f}, "
             f"ratio {row['ratio']:.3f}",

@@ -1,8 +1,9 @@
 """The harness against a bare loop: what Lightning, selection, constraints and bookkeeping cost per update."""
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from bench.core.data import Dataset, Order
 from bench.errors import DataMissing
 from bench.method import Method
-from bench.plan import method_names, parse_suite, plan
+from bench.plan import all_methods, parse_suite, plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run, train
 from bench.training.module import Batches
@@ -22,19 +23,19 @@ LAYOUTS = ("channels_last", "contiguous")
 SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10}  # updates per block
 
 
-def measure(data_dir: Path, every: bool = False, rounds: int = 9) -> list[dict[str, Any]]:
-    """One row per suite and method, in the shape of `perf --json`; suites without data are left out."""
+def measure(
+    data_dir: Path, methods: Sequence[str] = (), suites: Sequence[str] = tuple(SUITES), rounds: int = 9
+) -> Iterator[dict[str, Any]]:
+    """One row per suite and method (by default all that the suite supports), in the shape of `perf --json`.
+
+    A suite without data is left out.
+    """
     torch.set_num_threads(1)
     settle_devices()
-    methods = method_names() if every else ["single_task", "hard"]
-    found = []
-    for suite, updates in SUITES.items():
-        for method in methods:
-            try:
-                found.append(compare(suite, method, data_dir, updates, rounds))
-            except DataMissing:
-                break
-    return found
+    for suite in suites:
+        with contextlib.suppress(DataMissing):
+            for method in methods or all_methods(suite, data_dir):
+                yield compare(suite, method, data_dir, SUITES[suite], rounds)
 
 
 def layouts(data_dir: Path, rounds: int = 9) -> list[dict[str, Any]]:

@@ -59,6 +59,8 @@ BAD = [
     (["tabel"], 2, "no command `tabel`.*`table`"),
     (["data", "prepare"], 2, "SUITE"),
     (["protocol", "nyu"], 2, "no suite `nyu`"),
+    (["perf", "--suite", "multidigts"], 2, "`multidigts`.*`multidigits`"),
+    (["perf", "--all", "hard"], 2, "methods or `--all`"),
     (["sweep", "multidigits", "soft+l2"], 2, "--over"),
     (["sweep", "multidigits", "soft+l2", "--over", "halflif=1"], 2, "no option `halflif`.*`halflife`"),
     (["sweep", "multidigits", "soft+l2", "--over", "halflife"], 2, "option=values"),
@@ -251,6 +253,17 @@ def test_lists_and_protocol_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     protocol = json.loads(capsys.readouterr().out)
     assert protocol["splits"] == {"train": 4000, "val": 1592, "test": 1596}
     assert protocol["metrics"] == {"left": "classification", "right": "classification"}
+
+
+def test_perf_times_a_harness_beside_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["perf", "hard@pcgrad", "--suite", "synthetic", "--rounds", "1", "--json"]) == 0
+    out, err = capsys.readouterr()
+    [row] = json.loads(out)
+    assert list(row) == ["suite", "method", "bare_ms", "harness_ms", "ratio", "ratio_low", "ratio_high"]
+    assert row["method"] == "hard@pcgrad"
+    assert row["bare_ms"] > 0
+    assert row["ratio"] == pytest.approx(row["harness_ms"] / row["bare_ms"])
+    assert err.startswith("synthetic hard@pcgrad: ")
 
 
 def test_all_methods_leaves_out_what_the_suite_does_not_support(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,9 @@
 
 import copy
 import math
+import statistics
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from bench.plan import parse_suite
 from bench.sharing.cross_stitch import CrossStitch
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
+from bench.training.sharing import effective_sharing
 from tests.conftest import Trained, make_run, train_run
 
 SUITES = ["synthetic:tasks=3", "synthetic:inputs=own,tasks=3", "multidigits"]
@@ -83,6 +86,18 @@ def test_tied_offset_form_is_hard_under_any_optimiser(trained: Trained, optimise
     for t in range(3):
         for name, stacked in soft.copies().items():
             assert torch.allclose(stacked[t], dict(hard.sharing.trunk.named_parameters())[name], rtol=0, atol=1e-10)
+
+
+def test_the_dial_runs_from_single_task_to_hard_and_is_not_flat_between() -> None:
+    """At a rate high enough that separate towers part: near it, what two digits have in common at first prevails."""
+    shared = []
+    for halflife in ("inf", "300", "30", "1"):
+        run = make_run(f"soft+l2:halflife={halflife}", "multidigits", lr="0.5", epochs="12", schedule="cosine")
+        start = run.model.copies()
+        shared.append(statistics.mean(effective_sharing(start, train_run(run).copies()).values()))
+    assert shared[0] <= 0.6
+    assert shared[-1] >= 0.99
+    assert np.diff(shared).min() > 0.02
 
 
 def test_prox_has_the_stated_half_life() -> None:

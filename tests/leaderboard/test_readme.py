@@ -11,7 +11,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_tables_are_those_of_the_committed_records():
     text = README.read_text(encoding="utf-8")
-    assert [match[2] for match in BLOCK.finditer(text)] == ["multimnist", "multidigits", "nyuv2_lite"]
+    assert [match[2] for match in BLOCK.finditer(text)] == ["multimnist", "multidigits", "nyuv2_lite", "scenes"]
     assert fill(text, Store(COMMITTED).read()) == text
 
 

@@ -5,7 +5,7 @@ from bench.api import Blueprint, Sharing, register
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from bench.core.constraint import Constraint, Coupled, Schedule
+from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
@@ -17,7 +17,7 @@ from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positi
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
 from bench.registry import register
-from bench.schema import Added, Replaces
+from bench.schema import Added, Infinite, Replaces
 from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Ge",
     "GramianWeighting",
     "Gt",
+    "Infinite",
     "Interval",
     "Le",
     "Lt",
@@ -71,6 +72,7 @@ __all__ = [
     "pooled",
     "pooled_size",
     "positive",
+    "refuse_infinite",
     "refuse_many_inputs",
     "register",
     "run_stages",

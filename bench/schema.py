@@ -31,6 +31,11 @@ class Added:
 
 
 @dataclass(frozen=True)
+class Infinite:
+    """Marks an option that may be infinite; numbers are finite otherwise, whatever their bounds."""
+
+
+@dataclass(frozen=True)
 class Option:
     """One option: its annotation, its default, and how its values are written.
 
@@ -52,6 +57,11 @@ class Option:
         return any(isinstance(mark, Added) for mark in _metadata(self.annotation))
 
     @property
+    def infinite(self) -> bool:
+        """Whether its values may be infinite."""
+        return any(isinstance(mark, Infinite) for mark in _metadata(self.annotation))
+
+    @property
     def replaces(self) -> str | None:
         """The option that this one stands in for, if any."""
         return next((m.option for m in _metadata(self.annotation) if isinstance(m, Replaces)), None)
@@ -71,7 +81,7 @@ class Option:
         elif any(get_origin(member) is tuple for member in members):
             value = text.split("/")
         try:
-            return _plain(TypeAdapter(self.annotation).validate_python(value))
+            return _plain(TypeAdapter(self.annotation).validate_python(value), self.infinite)
         except ValueError:  # pydantic's own, and NaN, which passes where there is no bound
             raise UsageError(
                 f"`{self.name}` of `{owner}` should {self.expectation()}. Found `{self.name} = {text}`."
@@ -85,7 +95,7 @@ class Option:
         if lists := [member for member in members if get_origin(member) is tuple]:
             item = Option(self.name, get_args(lists[0])[0], None).expectation().removeprefix("be ")
             return f"be a list like 0.5/0.5, each {item}"
-        low, high = "(-inf", "inf)"
+        low, high = "(-inf", "inf]" if self.infinite else "inf)"
         for mark in _metadata(self.annotation):
             for bound in mark if isinstance(mark, Interval) else (mark,):
                 match bound:
@@ -97,7 +107,13 @@ class Option:
                         high = f"{value}]"
                     case Lt(lt=value):
                         high = f"{value})"
-        names = {float: "a number", int: "a whole number", bool: "`true` or `false`", str: "text"}
+        number = "a number" if self.infinite or (low, high) != ("(-inf", "inf)") else "a finite number"
+        names = {
+            float: number,
+            int: "a whole number",
+            bool: "`true` or `false`",
+            str: "text",
+        }
         noun = next((names[member] for member in members if member in names), "a value")
         bounded = (low, high) != ("(-inf", "inf)")
         return f"be {noun} in {low}, {high}" if bounded else f"be {noun}"
@@ -119,13 +135,13 @@ def _choices(members: tuple[Any, ...]) -> list[Any]:
     return [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
 
 
-def _plain(value: Any) -> Any:
-    """`value` with -0.0 written as 0.0, so that one value has one text. Raises ValueError for NaN."""
+def _plain(value: Any, infinite: bool) -> Any:
+    """`value` with -0.0 written as 0.0, so that one value has one text. Raises ValueError for NaN and infinity."""
     if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
+        return tuple(_plain(item, infinite) for item in value)
     if isinstance(value, float):
-        if math.isnan(value):
-            raise ValueError("not a number")
+        if math.isnan(value) or (math.isinf(value) and not infinite):
+            raise ValueError("not a finite number")
         return value + 0.0
     return value
 

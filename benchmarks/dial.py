@@ -1,15 +1,17 @@
 """Draws the dial from single-task to hard sharing from the runs of a sweep.
 
-    mtlbench sweep multidigits soft+l2 --over halflife=inf/1e4..1:9/0 --seeds 0-4 --store STORE
+    mtlbench sweep multidigits soft+l2 --over halflife=inf/1e4..1:5/0 --seeds 0-4 --store STORE
     mtlbench run multidigits single_task hard --seeds 0-4 --store STORE
     python -m benchmarks.dial --store STORE --out dial.svg
 
-Above: the mean score of the tasks against the half-life of the copies' differences, with 95 % intervals, and
-`single_task` and `hard` as bands. Below: the share of the copies' updates that was common. One column for each
-optimiser that the store holds.
+Above: the test error (geometric mean over the tasks, each at its own best epoch) against the half-life of the
+copies' differences, with 95 % intervals of its logarithm, and `single_task` and `hard` as bands. Below: the share
+of the copies' updates that was common. One column for each optimiser that the store holds.
 """
 
 import argparse
+import math
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.records import ResultRecord, parse_method
-from bench.scores import KINDS
+from bench.scores import primary_error
 from leaderboard.statistics import interval
 from leaderboard.store import Store
 
@@ -34,13 +36,22 @@ def halflife(record: ResultRecord) -> float | None:
 
 
 def error(record: ResultRecord) -> float:
-    """The mean over tasks of the first metric, as a share of what is wrong in percent where higher is better."""
-    values = []
-    for task in record.tasks:
-        metric = KINDS[record.spec.protocol.metrics[task]].metrics[0]
-        value = record.scores["val"][task][metric.name]
-        values.append(100 - value if metric.higher_is_better else value)
-    return float(np.mean(values))
+    """The geometric mean over tasks of the primary error, every task at its own best epoch, in percent of 1."""
+    kinds, states = record.spec.protocol.metrics, record.statistics["per_task"]
+    return 100 * math.exp(statistics.mean(math.log(primary_error(kinds[task], states[task])) for task in record.tasks))
+
+
+def geometric(sample: list[float]) -> tuple[float, float, float]:
+    """Mean and 95 % interval of the logarithms, taken back: an error is never negative."""
+    found = interval(np.log(sample))
+    ends = (found.mean if end is None else end for end in (found.low, found.high))
+    return (math.exp(found.mean), *map(math.exp, ends))  # type: ignore[return-value]
+
+
+def plain(sample: list[float]) -> tuple[float, float, float]:
+    """Mean and 95 % interval."""
+    found = interval(np.array(sample))
+    return (found.mean, *(found.mean if end is None else end for end in (found.low, found.high)))  # type: ignore[return-value]
 
 
 def sharing(record: ResultRecord) -> float:
@@ -64,27 +75,31 @@ def draw(records: Sequence[ResultRecord], out: Path) -> None:
         own = [record for record in records if record.spec.protocol.optimiser == optimiser]
         _path(axes[0][column], axes[1][column], own)
         axes[0][column].set_title(f"under {optimiser}")
-    axes[0][0].set_ylabel("test error, mean of tasks, %")
+    axes[0][0].set_ylabel("test error, %")
     axes[1][0].set_ylabel("effective sharing of the updates")
     figure.savefig(out, metadata={"Date": None})
 
 
 def _path(above: Any, below: Any, records: Sequence[ResultRecord]) -> None:
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
     swept = sorted({h for record in records if (h := halflife(record)) is not None}, reverse=True)
     places = np.arange(len(swept))
-    for axes, value in ((above, error), (below, sharing)):
-        found = [interval(np.array([value(r) for r in records if halflife(r) == h])) for h in swept]
-        low, high = (np.array([getattr(i, end) if i.n > 1 else i.mean for i in found]) for end in ("low", "high"))
-        axes.fill_between(places, low, high, color=COLOURS["soft+l2"], alpha=0.2, linewidth=0)
-        axes.plot(places, [i.mean for i in found], "o-", color=COLOURS["soft+l2"], markersize=3.5, label="soft+l2")
+    for axes, value, summary in ((above, error, geometric), (below, sharing, plain)):
+        path = np.array([summary([value(r) for r in records if halflife(r) == h]) for h in swept])
+        axes.fill_between(places, path[:, 1], path[:, 2], color=COLOURS["soft+l2"], alpha=0.2, linewidth=0)
+        axes.plot(places, path[:, 0], "o-", color=COLOURS["soft+l2"], markersize=3.5, label="soft+l2")
         axes.spines[["top", "right"]].set_visible(False)
     for name in ("single_task", "hard"):
-        runs = [record for record in records if record.method == name]
+        runs = [error(record) for record in records if record.method == name]
         if runs:
-            band = interval(np.array([error(run) for run in runs]))
-            above.axhline(band.mean, color=COLOURS[name], linewidth=1, label=name)
-            if band.low is not None:
-                above.axhspan(band.low, band.high, color=COLOURS[name], alpha=0.12, linewidth=0)
+            middle, low, high = geometric(runs)
+            above.axhline(middle, color=COLOURS[name], linewidth=1, label=name)
+            above.axhspan(low, high, color=COLOURS[name], alpha=0.12, linewidth=0)
+    above.set_yscale("log")
+    above.yaxis.set_major_locator(MaxNLocator(5))
+    above.yaxis.set_minor_locator(NullLocator())
+    above.yaxis.set_major_formatter("{x:g}")
     above.legend(frameon=False, fontsize=8)
     below.set_ylim(0, 1.03)
     below.set_xticks(places, ["∞" if np.isinf(h) else f"{h:g}" for h in swept], rotation=45)

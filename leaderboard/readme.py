@@ -1,4 +1,4 @@
-"""Keeps the tables of README.md equal to the committed records: `python -m leaderboard.readme README.md`."""
+"""Keeps the tables of pages equal to the records: `python -m leaderboard.readme README.md docs/methods.md`."""
 
 import re
 import sys
@@ -25,5 +25,6 @@ def fill(text: str, contents: StoreContents) -> str:
 
 
 if __name__ == "__main__":
-    page = Path(sys.argv[1])
-    write_whole(page, fill(page.read_text(encoding="utf-8"), Store(COMMITTED).read()))
+    contents = Store(COMMITTED).read()
+    for page in map(Path, sys.argv[1:]):
+        write_whole(page, fill(page.read_text(encoding="utf-8"), contents))

@@ -1,12 +1,11 @@
 """Neighbours in a given graph of tasks are alike."""
 
-import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
 
 
 @register("graph", paper="Evgeniou, Micchelli, Pontil, Learning Multiple Tasks with Kernel Methods, JMLR 6, 2005")
@@ -29,7 +28,7 @@ class Graph(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1.0,
+        strength: Annotated[float, Ge(0), Infinite()] = 1.0,
         edges: Literal["complete", "chain", "ring", "star"] = "complete",
         weights: tuple[Annotated[float, Ge(0)], ...] | None = None,
         form: Literal["prox", "penalty"] = "prox",
@@ -37,8 +36,7 @@ class Graph(Constraint):
     ) -> None:
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = strength, form == "penalty"
-        if self.in_loss and math.isinf(strength):
-            raise ValueError("`graph:form=penalty` should have a finite strength. Found `strength = inf`.")
+        refuse_infinite("graph:form=penalty", strength, self.in_loss)
         A = _adjacency(coupled.tasks, edges, weights)
         values, vectors = torch.linalg.eigh(torch.diag(A.sum(dim=1)) - A)
         values = torch.where(values > 1e-12 * max(1.0, float(values[-1])), values, 0.0)

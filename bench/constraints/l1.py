@@ -2,10 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
 
 
 @register("l1", paper="Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 58, 1996")
@@ -26,13 +25,14 @@ class L1(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-4,
+        strength: Annotated[float, Ge(0), Infinite()] = 1e-4,
         form: Literal["prox", "penalty"] = "prox",
         smooth: Annotated[float, Ge(0)] = 1e-4,
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = strength, form == "penalty"
+        refuse_infinite("l1:form=penalty", strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0
 
     def value(self, W: Tensor) -> Tensor:
@@ -41,4 +41,4 @@ class L1(Constraint):
         return self.strength * ((W.square() + self.smooth**2).sqrt() - self.smooth).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        return W if step == 0 or self.strength == 0 else torch.nn.functional.softshrink(W, step * self.strength)
+        return W if step == 0 or self.strength == 0 else W.sign() * (W.abs() - step * self.strength).clamp(min=0)

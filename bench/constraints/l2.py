@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import Added, Constraint, Coupled, Ge, Replaces, Schedule, register
+from bench.api import Added, Constraint, Coupled, Ge, Infinite, Replaces, Schedule, refuse_infinite, register
 
 
 @register(
@@ -41,8 +41,8 @@ class L2(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0)] = 100.0,
-        strength: Annotated[float | None, Ge(0), Replaces("halflife")] = None,
+        halflife: Annotated[float | None, Ge(0), Infinite()] = 100.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         form: Literal["prox", "penalty", "offset"] = "prox",
         schedule: Annotated[Schedule, Added()] = "constant",
     ) -> None:
@@ -53,8 +53,7 @@ class L2(Constraint):
             strength = math.log(2) / (2 * halflife * coupled.lr) if halflife else math.inf
         self.strength = strength
         self.in_loss, self.offset = form == "penalty", form == "offset"
-        if self.in_loss and math.isinf(strength):
-            raise ValueError("`l2:form=penalty` should have a finite strength. Found `strength = inf`.")
+        refuse_infinite("l2:form=penalty", strength, self.in_loss)
 
     def _centre(self, W: Tensor) -> Tensor | float:
         return 0.0 if self.offset else W.mean(dim=-1, keepdim=True)
@@ -89,14 +88,13 @@ class L2Pairwise(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1.0,
+        strength: Annotated[float, Ge(0), Infinite()] = 1.0,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = coupled.tasks * strength, form == "penalty"
-        if self.in_loss and math.isinf(strength):
-            raise ValueError("`l2_pairwise:form=penalty` should have a finite strength. Found `strength = inf`.")
+        refuse_infinite("l2_pairwise:form=penalty", strength, self.in_loss)
 
     def value(self, W: Tensor) -> Tensor:
         return self.strength * (W - W.mean(dim=-1, keepdim=True)).square().sum()

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
 
 
 @register(
@@ -31,13 +31,14 @@ class L21(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-3,
+        strength: Annotated[float, Ge(0), Infinite()] = 1e-3,
         form: Literal["prox", "penalty"] = "prox",
         smooth: Annotated[float, Ge(0)] = 1e-4,
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = strength, form == "penalty"
+        refuse_infinite("l21:form=penalty", strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0
         self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
 

@@ -18,14 +18,14 @@ LONGEST = 512  # an axis beyond it keeps the identity
 class MRN(Constraint):
     """R(W) = v/2 vec(W)^T (S_1 x ... x S_K)^-1 vec(W): a covariance S_k for outputs, inputs, kernel and tasks.
 
-    Every refresh is one round of the flip-flop algorithm: S_k <- (1 / prod_{j != k} d_j) W_(k) (x_{j != k} S_j)^-1
-    W_(k)^T + smooth I, scaled to mean eigenvalue 1, so that v alone sets the strength. At the start all are I, and R is
-    `ridge` with v / 2. The prox is exact in the covariances' eigenvectors, where R is a weighted sum of squares. The
-    authors' code updates the task covariance only and stores its thresholded inverse. Kernel positions are one axis;
-    an axis longer than 512 keeps I. Parameters of two axes or more.
+    Every refresh is one round of the flip-flop algorithm: S_k <- C / mean(diag C) + smooth I with C = W_(k)
+    (x_{j != k} S_j)^-1 W_(k)^T, scaled to mean eigenvalue 1, so that v alone sets the strength. At the start all
+    are I, and R is `ridge` with v / 2. The prox is exact in the covariances' eigenvectors, where R is a weighted sum
+    of squares. The authors' code updates the task covariance only and stores its thresholded inverse. Kernel
+    positions are one axis; an axis longer than 512 keeps I. Parameters of two axes or more.
 
     strength: v, at least 0.
-    smooth: added to every covariance, at least 1e-6.
+    smooth: added to every covariance, relative to its mean variance, at least 1e-6.
     form: `prox`, or `penalty`, added to the loss.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
@@ -86,8 +86,8 @@ class MRN(Constraint):
 
     def refresh(self, W: Tensor) -> None:
         W = W.reshape(self.sizes)
-        if not W.any():
-            return
+        if not W.square().sum() > torch.finfo(W.dtype).tiny:
+            return  # nothing to learn from
         for axis in self._axes():
             turned = self._turned(W)
             scaled = (turned / self._spread(turned, without=axis).sqrt()).movedim(axis, 0).flatten(1)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
 
 
 @register("ridge")
@@ -24,12 +24,13 @@ class Ridge(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-3,
+        strength: Annotated[float, Ge(0), Infinite()] = 1e-3,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = strength, form == "penalty"
+        refuse_infinite("ridge:form=penalty", strength, self.in_loss)
 
     def value(self, W: Tensor) -> Tensor:
         return self.strength * W.square().sum()

@@ -5,7 +5,18 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, gram_eigen, register, trace_norm, unfoldings
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Infinite,
+    Schedule,
+    gram_eigen,
+    refuse_infinite,
+    register,
+    trace_norm,
+    unfoldings,
+)
 
 
 @register(
@@ -34,7 +45,7 @@ class TraceNorm(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-3,
+        strength: Annotated[float, Ge(0), Infinite()] = 1e-3,
         mode: Literal["last", "tucker", "tt"] = "last",
         form: Literal["prox", "penalty"] = "prox",
         smooth: Annotated[float, Ge(0)] = 1e-4,
@@ -43,6 +54,7 @@ class TraceNorm(Constraint):
         super().__init__(coupled, schedule)
         self.strength, self.mode = strength, mode
         self.in_loss = form == "penalty" or mode != "last"
+        refuse_infinite(f"trace_norm:form={form},mode={mode}", strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0
 
     def takes(self, name: str, shape: tuple[int, ...]) -> bool:

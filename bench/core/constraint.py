@@ -1,5 +1,6 @@
 """Constraint: what holds the copies of a parameter together."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ class Coupled:
     shape: tuple[int, ...]
     tasks: int
     lr: float
+
+
+def refuse_infinite(name: str, strength: float, in_loss: bool) -> None:
+    """Raise ValueError where a penalty in the loss would be infinite; a prox takes any strength."""
+    if in_loss and math.isinf(strength):
+        raise ValueError(f"`{name}` should have a finite strength. Found `strength = inf`.")
 
 
 class Constraint(nn.Module, ABC):

@@ -46,10 +46,10 @@ class Gate(nn.Module):
         nn.init.zeros_(self.linear.weight)
         self.register_buffer("usage", torch.full((experts,), 1.0 / experts))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, E); rows sum to 1."""
+    def forward(self, x: Tensor, counts: bool = True) -> Tensor:
+        """(n, E); rows sum to 1. `counts` says whether x is of the task that the gate is for, and so its usage."""
         gate = torch.softmax(self.linear(pooled(x)), dim=-1)
-        if self.training:
+        if self.training and counts:
             self.usage.lerp_(gate.detach().mean(dim=0), 1 - MEMORY)
         return gate
 

@@ -11,12 +11,12 @@ from torch import Tensor
 def gram_eigen(A: Tensor) -> tuple[Tensor, Tensor]:
     """(s, V): singular values of A (m, n), m >= n, and its right singular vectors, by A^T A in float64.
 
-    Values below 1e-8 of the largest are rounding, and come back as 0.
+    Values below 1e-7 of the largest are rounding, and come back as 0.
     """
     G = A.double().T @ A.double()
     values, V = torch.linalg.eigh(G)
     values = values.clamp(min=0)
-    values = torch.where(values > 1e-16 * values.max(), values, 0.0)
+    values = torch.where(values > 1e-14 * values.max(), values, 0.0)
     return values.sqrt().to(A.dtype), V.to(A.dtype)
 
 

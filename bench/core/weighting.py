@@ -69,14 +69,15 @@ class Scalarised(Weighting):
 class GramianWeighting(Weighting):
     """Weights of the shared parameters' task gradients that are a function of their Gramian.
 
-    `scale_free` rules are given G / tr G: they ask for directions, and thresholds inside them then mean the same at
-    every size of gradients. A single task has weight 1. Where G is zero nothing moves whatever the weights are, and
-    they are 1 / T; so they are where a rule has no finite answer.
+    A rule is given G / tr G, and its answer is multiplied by (tr G)^degree: thresholds inside it then mean the same
+    at every size of gradients. `degree` is that of the rule, w(c G) = c^degree w(G), 0 where it asks for directions
+    only. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the weights are 1 / T; so
+    they are where a rule has no finite answer.
     """
 
     needs_gramian = True
     scales = "shared"
-    scale_free: ClassVar[bool] = True
+    degree: float = 0.0
 
     def __init__(self, tasks: list[str], rule: Callable[[Tensor], Tensor]) -> None:
         super().__init__(tasks)
@@ -90,7 +91,7 @@ class GramianWeighting(Weighting):
         if len(self.tasks) == 1 or not (trace > 0 and trace.isfinite()):
             return even
         with torch.no_grad(), drawn_from(state.train.generator):
-            weights = self.rule(G / trace if self.scale_free else G).to(even)
+            weights = (self.rule(G / trace) * trace**self.degree).to(even)
         return torch.where(weights.isfinite().all(), weights, even)
 
 

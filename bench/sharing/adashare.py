@@ -28,6 +28,7 @@ from bench.api import (
 
 @register(
     "adashare",
+    version=2,
     paper="Sun, Panda, Feris, Saenko, AdaShare: Learning What To Share For Efficient Deep Multi-Task Learning, "
     "NeurIPS 2020",
 )
@@ -77,6 +78,7 @@ class AdaShare(Sharing):
         logits = torch.zeros(sum(self.skippable), len(self.tasks), 2)
         logits[..., 0] = 1.0  # stages are likelier to run than not
         self.logits = Parameter(logits)
+        self.searching = False
 
     def chosen(self) -> Tensor:
         """(L, T) of 0 and 1: the likeliest choice; stages that cannot be skipped are 1."""
@@ -88,6 +90,7 @@ class AdaShare(Sharing):
         return torch.stack([next(rows) if can else torch.ones_like(choice[0]) for can in self.skippable])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        self.searching = state.phase == "search"
         u = self._choice(state)
         features = {}
         for x, tasks in by_input(inputs):
@@ -123,14 +126,16 @@ class AdaShare(Sharing):
         return x
 
     def regulariser(self) -> Tensor | float:
-        if not self.logits.requires_grad:
+        if not self.searching:
             return 0.0
         log_run = torch.log_softmax(self.logits, dim=-1)[..., 0]
         run, layers = log_run.exp(), len(self.trunk)
         depth = torch.tensor([number for number, can in enumerate(self.skippable) if can])
         weight = ((layers - depth) / layers).to(run)
         apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2
-        return self.sparsity * log_run.mean() + self.sharing * (weight * apart).sum() / layers
+        return (
+            self.sparsity * log_run.sum() / (layers * len(self.tasks)) + self.sharing * (weight * apart).sum() / layers
+        )
 
     def begin(self, phase: str) -> None:
         if phase == "chosen":

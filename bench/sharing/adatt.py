@@ -73,7 +73,7 @@ class AdaTT(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = {}
         for x, tasks in by_input(inputs):
-            streams = [x] * len(self.tasks)
+            streams, reads = [x] * len(self.tasks), [task in tasks for task in self.tasks]
             for level, gates, own in zip(self.levels, self.gates, self.own, strict=True):
                 found = [
                     [run_stages(expert[level.start : level.stop], stream) for expert in experts]
@@ -81,8 +81,8 @@ class AdaTT(Sharing):
                 ]
                 everyone = [feature for mine in found for feature in mine]
                 streams = [
-                    weighted(gate(stream), everyone) + weighted(v, mine)
-                    for gate, stream, v, mine in zip(gates, streams, own, found, strict=True)
+                    weighted(gate(stream, counts), everyone) + weighted(v, mine)
+                    for gate, stream, v, mine, counts in zip(gates, streams, own, found, reads, strict=True)
                 ]
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}

@@ -42,7 +42,7 @@ class Factored(nn.Module):
 
 
 def _kept(share: float, full: int) -> int:
-    return max(1, math.ceil(share * full))
+    return max(1, math.ceil(share * full - 1e-9))  # .07 * 100 is 7.000000000000001
 
 
 def _last(W: Tensor, share: float) -> list[Tensor]:

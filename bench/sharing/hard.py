@@ -63,28 +63,29 @@ class Hard(Trunk):
 class HardWide(Trunk):
     """`hard` with a trunk as large as T of them: the control for capacity.
 
-    The width is the largest for which the trunk has at most T times the parameters of the plain one,
-    found by bisection; heads see the wider features.
+    The width is the largest for which trunk and towers together have at most the parameters of T plain
+    backbones, which are those of `single_task`; found by bisection. Heads see the wider features.
 
     split: number of stages in the trunk; all by default.
     """
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(1)] = None) -> None:
-        super().__init__(blueprint, self.matched_width(blueprint), split)
+        super().__init__(blueprint, self.matched_width(blueprint, split), split)
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, steps: int = 12) -> float:
-        """The width in [1, T] whose backbone comes closest, from below, to T plain ones."""
+    def matched_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
+        """The width in [1, T] with which trunk and towers come closest, from below, to T plain backbones."""
 
-        def size(width: float) -> int:
+        def size(width: float, copies: int) -> int:
             with torch.device("meta"):  # shapes without numbers
-                return sum(p.numel() for p in blueprint.backbone(width).parameters())
+                stages = [sum(p.numel() for p in stage.parameters()) for stage in blueprint.backbone(width)]
+            return sum(stages[:split]) + copies * (sum(stages) - sum(stages[:split]))
 
-        budget = len(blueprint.tasks) * size(1.0)
-        low, high = 1.0, float(len(blueprint.tasks))
-        if size(high) <= budget:
+        tasks = len(blueprint.tasks)
+        budget, low, high = tasks * size(1.0, 1), 1.0, float(tasks)
+        if size(high, tasks) <= budget:
             return high
         for _ in range(steps):
             middle = (low + high) / 2
-            low, high = (middle, high) if size(middle) <= budget else (low, middle)
+            low, high = (middle, high) if size(middle, tasks) <= budget else (low, middle)
         return low

@@ -6,7 +6,18 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from bench.api import Blueprint, Gt, ParameterGroup, Shape, Sharing, TrainState, by_input, carried, pointwise, register
+from bench.api import (
+    Blueprint,
+    Interval,
+    ParameterGroup,
+    Shape,
+    Sharing,
+    TrainState,
+    by_input,
+    carried,
+    pointwise,
+    register,
+)
 
 
 class Attention(nn.Module):
@@ -58,10 +69,11 @@ class MTAN(Sharing):
     number a channel. Norms are GroupNorm with one group, where the paper takes batches, and the mask begins near a
     half. A mask of ones is `hard`.
 
-    hidden: channels of the attention's inner layer, as a share of the stage's output channels, > 0.
+    hidden: channels of the attention's inner layer, as a share of the stage's output channels, in (0, 100];
+        two at least.
     """
 
-    def __init__(self, blueprint: Blueprint, *, hidden: Annotated[float, Gt(0)] = 0.5) -> None:
+    def __init__(self, blueprint: Blueprint, *, hidden: Annotated[float, Interval(gt=0, le=100)] = 0.5) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
         self.trunk = blueprint.backbone()
@@ -75,7 +87,7 @@ class MTAN(Sharing):
                 masks, passes = nn.ModuleList(), nn.ModuleList()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
                     channels = source[0] if number == 0 else 2 * source[0]
-                    inner = max(1, round(hidden * target[0]))
+                    inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
                     masks.append(Attention((channels, *target[1:]), target, inner))
                     if number + 1 < len(self.shapes):
                         passes.append(Pass(target, self.shapes[number + 1]))

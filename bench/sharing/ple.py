@@ -1,6 +1,6 @@
 """Experts of the tasks' own beside shared ones, mixed by gates: in one level, or in several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -54,16 +54,17 @@ class Extraction(Sharing):
         )
         everyone = own * len(self.tasks) + shared
         self.shared_gates = nn.ModuleList(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
-        self.separate = shared == 0
+        self.separate = shared == 0 and own == 1
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = {}
         for x, tasks in by_input(inputs):
-            streams = self._streams(x)
+            streams = self._streams(x, tasks)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
 
-    def _streams(self, x: Tensor) -> list[Tensor]:
+    def _streams(self, x: Tensor, tasks: Sequence[str]) -> list[Tensor]:
+        reads = [task in tasks for task in self.tasks]
         streams, common = [x] * len(self.tasks), x
         for number, level in enumerate(self.levels):
             own = [
@@ -73,7 +74,8 @@ class Extraction(Sharing):
             shared = [run_stages(expert[level.start : level.stop], common) for expert in self.shared]
             gates = self.gates[number]
             streams = [
-                weighted(gate(stream), [*mine, *shared]) for gate, stream, mine in zip(gates, streams, own, strict=True)
+                weighted(gate(stream, counts), [*mine, *shared])
+                for gate, stream, mine, counts in zip(gates, streams, own, reads, strict=True)
             ]
             if number < len(self.shared_gates):
                 everyone = [feature for mine in own for feature in mine] + shared

@@ -27,12 +27,7 @@ class TaskGradients:
         self.shared = [sum(row[at] is not None for row in self.rows) > 1 for at, _ in enumerate(self.parameters)]
 
     def gramian(self) -> Tensor:
-        """G = J J^T (T, T): inner products of the task gradients over the shared parameters.
-
-        Raises ValueError where several tasks share none.
-        """
-        if len(self.rows) > 1 and not any(self.shared):
-            raise ValueError("A Gramian weighting should have parameters that two tasks share. Found none.")
+        """G = J J^T (T, T): inner products of the task gradients over the shared parameters; 0 while none are."""
         first = next(gradient for row in self.rows for gradient in row if gradient is not None)
         total = first.new_zeros(len(self.rows), len(self.rows))
         for at, parameter in enumerate(self.parameters):
@@ -43,7 +38,10 @@ class TaskGradients:
         return total
 
     def combined(self, weights: Tensor, scales: str, factor: float = 1.0) -> list[Tensor | None]:
-        """factor * sum_t w_t g_t for each parameter; where `scales` is `shared`, w_t is 1 off the shared ones."""
+        """factor * sum_t w_t g_t for each parameter; where `scales` is `shared`, w_t is 1 off the shared ones.
+
+        Each lies in memory as its parameter does: fused optimisers read both in the order of their bytes.
+        """
         own = torch.ones_like(weights) if scales == "shared" else weights
         found: list[Tensor | None] = []
         for at, shared in enumerate(self.shared):
@@ -52,7 +50,7 @@ class TaskGradients:
                 for weight, row in zip(weights if shared else own, self.rows, strict=True)
                 if row[at] is not None
             ]
-            found.append(torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0] if terms else None)
+            found.append(torch.empty_like(self.parameters[at]).copy_(sum(terms)) if terms else None)
         return found
 
 

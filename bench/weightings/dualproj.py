@@ -2,9 +2,12 @@
 
 from bench.api import GramianWeighting, register, with_solver
 
+RIDGE = 1e-10  # on the diagonal of G / tr G, so that the quadratic program has one solution
+
 
 @register(
     "dualproj",
+    version=2,
     paper="Lopez-Paz, Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017; "
     "for several tasks Quinton, Rey, 2024",
 )
@@ -12,10 +15,11 @@ class DualProj(GramianWeighting):
     """The mean of the task gradients, projected on the dual cone {x: x . g_s >= 0 for all s}.
 
     Without conflict it is the mean of the gradients. A quadratic program (quadprog). Weights act as a mean, not a
-    sum. By TorchJD.
+    sum. By TorchJD, with a smaller ridge than its own, which leaves 1 % of the angle.
     """
 
     def __init__(self, tasks: list[str]) -> None:
         from torchjd.aggregation import DualProjWeighting
+        from torchjd.linalg import QuadprogProjector
 
-        super().__init__(tasks, with_solver(lambda: DualProjWeighting()))
+        super().__init__(tasks, with_solver(lambda: DualProjWeighting(projector=QuadprogProjector(reg_eps=RIDGE))))

@@ -2,8 +2,10 @@
 
 from bench.api import GramianWeighting, register, with_solver
 
+RIDGE = 1e-10  # on the diagonal of G / tr G, so that the quadratic program has one solution
 
-@register("upgrad", paper="Quinton, Rey, Jacobian Descent For Multi-Objective Optimization, 2024")
+
+@register("upgrad", version=2, paper="Quinton, Rey, Jacobian Descent For Multi-Objective Optimization, 2024")
 class UPGrad(GramianWeighting):
     """The mean of the task gradients, each projected on the dual cone {x: x . g_s >= 0 for all s} first.
 
@@ -13,5 +15,6 @@ class UPGrad(GramianWeighting):
 
     def __init__(self, tasks: list[str]) -> None:
         from torchjd.aggregation import UPGradWeighting
+        from torchjd.linalg import QuadprogProjector
 
-        super().__init__(tasks, with_solver(lambda: UPGradWeighting()))
+        super().__init__(tasks, with_solver(lambda: UPGradWeighting(projector=QuadprogProjector(reg_eps=RIDGE))))

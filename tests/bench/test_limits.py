@@ -251,6 +251,16 @@ def test_a_task_of_weight_zero_leaves_the_others_alone(method: str) -> None:
     assert all(torch.allclose(with_it[name], without[name], atol=1e-12) for name in names)
 
 
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("split", [1, 2, None])
+def test_wide_trunk_and_towers_have_the_parameters_of_single_task(suite: str, split: int | None) -> None:
+    wide, alone = (
+        sum(p.numel() for p in make_run(method, suite).model.sharing.parameters())
+        for method in ("hard_wide" if split is None else f"hard_wide:split={split}", "single_task")
+    )
+    assert 0.9 * alone <= wide <= alone
+
+
 def test_wide_trunk_is_just_below_t_trunks() -> None:
     for suite in ("multidigits", "synthetic:tasks=3"):
         _, built = parse_suite(suite)

@@ -16,7 +16,7 @@ from bench.method import Method
 from bench.plan import parse_suite
 from bench.records import parse_call
 from bench.registry import PACKAGES, choose, entries, load_plugin, register
-from bench.schema import Replaces, fill, options_of, write, written
+from bench.schema import Infinite, Replaces, fill, options_of, write, written
 from tests.bench.catalogue import catalogue
 
 
@@ -39,7 +39,7 @@ class Toy:
         weights: tuple[Annotated[float, Ge(0)], ...] | None = None,
         sizes: tuple[int, ...] = (4, 2),
         label: str = "none",
-        dial: Annotated[float | None, Ge(0)] = 100.0,
+        dial: Annotated[float | None, Ge(0), Infinite()] = 100.0,
         strength: Annotated[float | None, Ge(0), Replaces("dial")] = None,
     ) -> None:
         pass
@@ -94,7 +94,7 @@ def test_values_and_their_one_text(option: str, text: str, value: Any, canonical
     [
         ("own", ["1", "-0.1", "x", "", "nan", "none", "inf"], "be a number in [0, 1)"),
         ("rate", ["0", "2.5"], "be a number in (0, 2]"),
-        ("free", ["nan", "1/2", "1,5"], "be a number"),
+        ("free", ["nan", "1/2", "1,5", "inf"], "be a finite number"),
         ("split", ["0", "1.5", "x"], "be a whole number in [1, inf)"),
         ("below", ["3", "none"], "be a whole number in (-inf, 3)"),
         ("flag", ["maybe"], "be `true` or `false`"),
@@ -102,7 +102,7 @@ def test_values_and_their_one_text(option: str, text: str, value: Any, canonical
         ("cross", ["2", "--1", "²", "true"], "be `0` or `1`"),
         ("weights", ["-1/2", "a", "1/", "nan"], "be a list like 0.5/0.5, each a number in [0, inf)"),
         ("sizes", ["1.5", "none"], "be a list like 0.5/0.5, each a whole number"),
-        ("dial", ["-1", "nan"], "be a number in [0, inf)"),
+        ("dial", ["-1", "nan"], "be a number in [0, inf]"),
     ],
 )
 def test_wrong_values_get_one_sentence(option: str, texts: list[str], expectation: str) -> None:

@@ -1,6 +1,7 @@
 """What each way of sharing equals when its knobs are turned to an end, in float64, and what its parts must obey."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from bench.core.layers import Gate, carried, gumbel_choice, pooled, pooled_size, weighted
 from bench.core.sharing import pieces
 from bench.core.state import TrainState
-from bench.sharing.dmtrl import Factored
+from bench.sharing.dmtrl import Factored, _kept
 from bench.sharing.dselect_k import smooth_step
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
@@ -46,7 +47,7 @@ class Picks(nn.Module):
         super().__init__()
         self.register_buffer("usage", torch.eye(experts, dtype=torch.float64)[expert])
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, counts: bool = True) -> Tensor:
         return self.usage.expand(len(x), -1)
 
 
@@ -252,7 +253,8 @@ def test_truncation_errors_are_tails_of_singular_values() -> None:
     assert error["last"] == pytest.approx(tail(W.flatten(0, -2), 0.5), rel=1e-9)
     tails = [tail(W.movedim(axis, 0).flatten(1), 0.5) for axis in range(4)]
     assert max(tails) - 1e-9 <= error["tucker"] <= sum(tails) + 1e-9
-    assert 0 < error["tt"] < float(W.square().sum())
+    unfolded = [tail(W.reshape(math.prod(W.shape[: axis + 1]), -1), 0.5) for axis in range(3)]
+    assert 1e-6 < error["tt"] <= sum(unfolded) + 1e-9  # Oseledets 2011, theorem 2.2
 
 
 def test_full_rank_towers_start_as_single_task() -> None:
@@ -350,6 +352,8 @@ def test_search_moves_the_choice_and_the_rest_keeps_it(method: str) -> None:
     train_run(run)
     assert all(torch.equal(a, b) for a, b in zip(seen[11], seen[15], strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(seen[3], seen[11], strict=True))
+    began = dict(make_run(method, epochs="4", steps_per_epoch="4").model.sharing.named_parameters())
+    assert all(torch.equal(p, began[name]) for p, name in zip(seen[0], logits, strict=True))  # no search yet
     assert not any(p.requires_grad for p in logits.values())
 
 
@@ -369,6 +373,8 @@ def test_running_every_stage_is_hard_sharing(suite: str) -> None:
 
 def test_lower_stages_are_wanted_in_common_more_than_higher_ones() -> None:
     sharing = make_run("adashare:sharing=1,sparsity=0").model.sharing
+    assert sharing.regulariser() == 0  # before the search
+    sharing.searching = True
     costs = []
     for stage in range(2):
         with torch.no_grad():
@@ -377,6 +383,33 @@ def test_lower_stages_are_wanted_in_common_more_than_higher_ones() -> None:
         costs.append(float(sharing.regulariser().detach()))
     run = torch.sigmoid(torch.tensor(2.0, dtype=torch.float64)).item() - 0.5
     assert costs == pytest.approx([1.0 * 2 * run / 2, 0.5 * 2 * run / 2])  # two pairs of three tasks differ; L = 2
+
+
+def test_parts_of_a_number_are_not_rounded_up() -> None:
+    assert [_kept(share, full) for share, full in ((0.07, 100), (0.5, 5), (1, 7), (0.01, 3))] == [7, 3, 7, 1]
+
+
+@pytest.mark.parametrize("method", ["adatt", "cgc", "ple"])
+def test_the_usage_of_a_gate_is_of_its_own_task(method: str) -> None:
+    """With inputs of their own: what a gate answers on the other tasks' rows is not in its matrix."""
+    run = make_run(method, "synthetic:inputs=own,tasks=3")
+    gates = [gate for gate in run.model.sharing.modules() if isinstance(gate, Gate)]
+    with torch.no_grad():
+        for number, gate in enumerate(gates):
+            gate.linear.weight.normal_(generator=torch.Generator().manual_seed(number))
+    first = run.model.sharing.gates[0][0]
+    batch = run.data("train").take([torch.arange(8)] * 3)
+    task = run.model.tasks[0].name
+    expected = torch.softmax(first.linear(batch[0][task]), dim=-1).mean(dim=0)
+    before = first.usage.clone()
+    run.model.train()
+    run.model.sharing(batch[0], run.module.state)
+    assert torch.allclose(first.usage, before.lerp(expected.to(before), 0.01), atol=1e-9)
+
+
+def test_separate_experts_are_separate_models_only_where_nothing_gates_them() -> None:
+    assert make_run("cgc:own=1,shared=0").model.separate
+    assert not make_run("cgc:own=2,shared=0").model.separate
 
 
 # --- the parts -------------------------------------------------------------------------------------

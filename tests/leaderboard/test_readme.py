@@ -1,17 +1,24 @@
-"""The README's tables are what the command beside them prints."""
+"""The tables of pages are what the command beside them prints."""
 
 from pathlib import Path
+
+import pytest
 
 from leaderboard.compare import COMMITTED
 from leaderboard.readme import BLOCK, fill
 from leaderboard.store import Store
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    "README.md": ["multimnist", "multidigits", "nyuv2_lite", "scenes"],
+    "docs/methods.md": ["multidigits_all"],
+}
 
 
-def test_tables_are_those_of_the_committed_records():
-    text = README.read_text(encoding="utf-8")
-    assert [match[2] for match in BLOCK.finditer(text)] == ["multimnist", "multidigits", "nyuv2_lite", "scenes"]
+@pytest.mark.parametrize(("page", "tables"), PAGES.items())
+def test_tables_are_those_of_the_committed_records(page, tables):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [match[2] for match in BLOCK.finditer(text)] == tables
     assert fill(text, Store(COMMITTED).read()) == text
 
 

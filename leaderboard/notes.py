@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from leaderboard.statistics import Cells, changes
+from leaderboard.statistics import FEW_SEEDS, Cells, changes
 from leaderboard.store import Problem
 
-FEW_SEEDS = 5
 NAMED_PROBLEMS = 5
 
 RULES = {
@@ -50,7 +49,8 @@ def problem_notes(problems: list[Problem]) -> list[str]:
 def _few(data: Cells) -> list[str]:
     finished = {method: data.finished(method) for method in data.board.methods}
     few = [f"`{method}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
-    notes = [f"Few seeds, so intervals rest on little (one seed has none): {', '.join(few)}."] if few else []
+    warning = f"Few seeds: an interval of fewer than {FEW_SEEDS} is shown with the warning `n < {FEW_SEEDS}`"
+    notes = [f"{warning} (one seed has none): {', '.join(few)}."] if few else []
     paired = {method: int(np.isfinite(changes(data, method)["delta_log"]).sum()) for method in data.board.methods}
     short = [f"`{method}` {paired[method]} of {count}" for method, count in finished.items() if paired[method] < count]
     if short and data.board.reference in data.board.methods:

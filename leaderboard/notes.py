@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from leaderboard.statistics import Cells, changes
+from leaderboard.statistics import FEW_SEEDS, Cells, changes
 from leaderboard.store import Problem
 
-FEW_SEEDS = 5
 NAMED_PROBLEMS = 5
 
 RULES = {

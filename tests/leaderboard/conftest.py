@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.records import Protocol, ResultRecord, RunSpec
 from bench.records.record import Failure
-from bench.scores import score
+from bench.scores import Metric, score
+from leaderboard.board import Board
+from leaderboard.statistics import Cells, Column
 
 ROWS = 10_000  # of the test split, so that an accuracy of two decimals is exact
 
@@ -102,3 +105,17 @@ def three_methods() -> list[ResultRecord]:
         for method, left, right, seeds in (("single_task", 0, 0, 5), ("hard", 1, 2, 5), ("cross_stitch", -0.5, 0.25, 3))
         for seed in range(seeds)
     ]
+
+
+def build_cells(errors: np.ndarray, methods: list[str] | None = None) -> Cells:
+    """The cells of [method, seed, task] errors, each of which is the only metric of its task."""
+    methods = methods or ["single_task", "hard", *(f"m{index}" for index in range(2, len(errors)))]
+    board = Board(name="t", title="T", version=1, suite="s", methods=methods, seeds=f"0-{errors.shape[1] - 1}")
+    tasks = [f"t{index}" for index in range(errors.shape[2])]
+    return Cells(board, tasks, [Column(task, Metric("error", False)) for task in tasks], errors, errors)
+
+
+@pytest.fixture
+def make_cells() -> Callable[..., Cells]:
+    """`make_cells(errors)` with [method, seed, task] errors; the first two methods are `single_task` and `hard`."""
+    return build_cells

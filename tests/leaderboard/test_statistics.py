@@ -8,7 +8,18 @@ from scipy import stats
 from bench.scores import Metric
 from leaderboard.board import board_of_suite
 from leaderboard.comparable import comparable
-from leaderboard.statistics import Column, cells, changes, delta_flat, delta_log, delta_task, interval
+from leaderboard.statistics import (
+    Column,
+    against,
+    cells,
+    change_matrix,
+    changes,
+    delta_flat,
+    delta_log,
+    delta_task,
+    gains,
+    interval,
+)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 40])
@@ -42,13 +53,12 @@ EQUAL = np.array([[39.29, 65.33, 0.5493, 0.2263, 28.15, 23.96, 22.09, 47.50, 61.
 MGDA = np.array([[30.47, 59.90, 0.6070, 0.2555, 24.88, 19.45, 29.18, 56.88, 69.36]])
 
 
-def test_the_two_definitions_disagree_on_the_published_row():
-    # published with lower better: flat +5.59 %, per task -0.88 %; here higher is better
-    assert delta_flat(EQUAL, SINGLE, NYU_COLUMNS)[0] == pytest.approx(-5.59, abs=0.006)
-    assert delta_task(EQUAL, SINGLE, NYU_COLUMNS)[0] == pytest.approx(0.88, abs=0.006)
-    # flat prefers MGDA, per task prefers equal weights
-    assert delta_flat(MGDA, SINGLE, NYU_COLUMNS)[0] > delta_flat(EQUAL, SINGLE, NYU_COLUMNS)[0]
-    assert delta_task(MGDA, SINGLE, NYU_COLUMNS)[0] < delta_task(EQUAL, SINGLE, NYU_COLUMNS)[0]
+def test_the_two_definitions_disagree_on_the_published_rows():
+    # published with lower better, here higher is better
+    published = {"flat": (5.59, 1.38), "task": (-0.88, 1.66)}
+    for row, flat, task in zip((EQUAL, MGDA), *published.values(), strict=True):
+        assert -delta_flat(row, SINGLE, NYU_COLUMNS)[0] == pytest.approx(flat, abs=0.006)
+        assert -delta_task(row, SINGLE, NYU_COLUMNS)[0] == pytest.approx(task, abs=0.006)
 
 
 def test_definitions_agree_with_one_metric_per_task_and_flip_with_direction():
@@ -72,6 +82,29 @@ def test_delta_log_is_antisymmetric_and_counts_errors():
     a, b = np.array([[0.1, 0.3]]), np.array([[0.2, 0.1]])
     assert delta_log(a, b)[0] == pytest.approx(-delta_log(b, a)[0])
     assert delta_log(a, a)[0] == 0.0
+
+
+def test_gains_are_the_terms_of_delta_log(make_cells):
+    data = make_cells(np.random.default_rng(0).uniform(0.1, 0.5, (3, 4, 2)))
+    np.testing.assert_allclose(gains(data).mean(axis=2), change_matrix(data), rtol=1e-12, atol=1e-15)
+    np.testing.assert_array_equal(gains(data)[0], np.zeros((4, 2)))
+    assert np.isnan(gains(against(data, "elsewhere"))).all()
+
+
+def test_another_reference_shifts_delta_log_by_its_own_change(make_cells):
+    data = make_cells(np.random.default_rng(0).uniform(0.1, 0.5, (3, 4, 2)))
+    shifted = change_matrix(data) - change_matrix(data)[1]
+    np.testing.assert_allclose(change_matrix(against(data, "hard")), shifted, rtol=1e-9, atol=1e-15)
+    assert data.board.reference == "single_task"
+    np.testing.assert_array_equal(
+        change_matrix(against(data, "hard"), "delta_flat")[2],
+        delta_flat(data.of("m2"), data.of("hard"), data.columns),
+    )
+
+
+def test_an_unknown_change_is_one_sentence(make_cells):
+    with pytest.raises(ValueError, match=r"`change` should be one of delta_flat, delta_task, delta_log\. Found `x`\."):
+        change_matrix(make_cells(np.ones((2, 2, 1))), "x")
 
 
 def test_array_status_and_paired_changes(three_methods):

@@ -7,11 +7,12 @@ from typing import get_args
 import numpy as np
 
 from bench.scores import Metric
-from leaderboard.board import Board
+from leaderboard.board import Board, Track
 from leaderboard.comparable import comparable
 from leaderboard.notes import notes_of
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
+from leaderboard.tuned import tuned
 
 MANY_TASKS = 10  # above this, wide formats show the mean over tasks and the worst task only
 
@@ -54,11 +55,11 @@ class Table:
         return next(row.status for row in self.rows if row.method == method)
 
 
-def rows(board: Board, contents: StoreContents, selection: Selection = "val") -> Table:
+def rows(board: Board, contents: StoreContents, selection: Selection = "val", track: Track = "default") -> Table:
     """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
-    chosen = comparable(board, contents.records)
+    chosen = (tuned if track == "tuned" else comparable)(board, contents.records)
     data = cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]
     many = len(data.tasks) > MANY_TASKS

@@ -14,6 +14,7 @@ COMMANDS = {
     "list": "what there is: suites, methods and their parts, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
+    "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
     "table": "print a table from stored records",
     "site": "write the leaderboard as static pages",

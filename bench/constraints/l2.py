@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import Added, Constraint, Coupled, Ge, Replaces, Schedule, register
+from bench.api import Added, Constraint, Coupled, Ge, Replaces, Schedule, Search, register
 
 
 @register(
@@ -41,7 +41,7 @@ class L2(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0)] = 100.0,
+        halflife: Annotated[float | None, Ge(0), Search(1, 1e4)] = 100.0,
         strength: Annotated[float | None, Ge(0), Replaces("halflife")] = None,
         form: Literal["prox", "penalty", "offset"] = "prox",
         schedule: Annotated[Schedule, Added()] = "constant",

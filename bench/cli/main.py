@@ -17,6 +17,7 @@ COMMANDS = {
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
     "table": "print a table from stored records",
+    "verify": "check every record of a store or a submission, and run some cells again",
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",

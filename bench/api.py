@@ -17,7 +17,7 @@ from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positi
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
 from bench.registry import register
-from bench.schema import Added, Infinite, Replaces
+from bench.schema import Added, Infinite, Replaces, Search
 from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Replaces",
     "Scalarised",
     "Schedule",
+    "Search",
     "Shape",
     "Sharing",
     "Split",

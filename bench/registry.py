@@ -71,12 +71,17 @@ class Choice:
     @property
     def canonical(self) -> str:
         """Defaults filled, keys sorted, floats by repr."""
-        return str(Call(self.entry.name, written(self.entry.options, self.values)))
+        return str(Call(self.entry.name, self.written))
 
     @property
     def short(self) -> str:
         """Only what differs from the defaults."""
         return str(Call(self.entry.name, written(self.entry.options, self.values, short=True)))
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Every option as text, as in `canonical`."""
+        return written(self.entry.options, self.values)
 
     def build(self, *arguments: Any) -> Any:
         """An instance. A ValueError from the constructor is the user's to mend."""

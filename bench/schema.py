@@ -31,6 +31,26 @@ class Added:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Marks an option that random search draws: log-uniformly from [low, high], or one of `choices`."""
+
+    low: float = 1.0
+    high: float = 1.0
+    choices: tuple[Any, ...] = ()
+
+    def at(self, u: float) -> Any:
+        """The value at the quantile `u` in [0, 1); four significant digits, so that texts stay readable."""
+        if self.choices:
+            return self.choices[int(u * len(self.choices))]
+        return float(f"{self.low * (self.high / self.low) ** u:.4g}")
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The first and the last value: where the best is one of them, a better one may lie beyond."""
+        return (self.choices[0], self.choices[-1]) if self.choices else (self.low, self.high)
+
+
+@dataclass(frozen=True)
 class Infinite:
     """Marks an option that may be infinite; numbers are finite otherwise, whatever their bounds."""
 
@@ -65,6 +85,11 @@ class Option:
     def replaces(self) -> str | None:
         """The option that this one stands in for, if any."""
         return next((m.option for m in _metadata(self.annotation) if isinstance(m, Replaces)), None)
+
+    @property
+    def search(self) -> Search | None:
+        """Where random search draws it from, if it does."""
+        return next((mark for mark in _metadata(self.annotation) if isinstance(mark, Search)), None)
 
     @property
     def parses_whole_numbers(self) -> bool:

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -11,6 +12,7 @@ from bench.errors import UsageError, nearest
 from bench.records import ResultRecord, parse_seeds
 
 TABLES = Path(__file__).parent / "tables"
+Track = Literal["default", "tuned"]  # the options and settings a method comes with, or those a search found
 
 
 class Board(BaseModel):
@@ -18,8 +20,8 @@ class Board(BaseModel):
 
     `name` is the file's name; `methods` are short canonical texts, as in `ResultRecord.method`;
     `seeds` reads like `0-4`; `reference` is the method that changes are measured against; `labels`
-    gives a method a name for people. `also` holds the further parts of a table over several suites, each
-    with what differs from the first.
+    gives a method a name for people; `trials` is how many the tuned track gives every method. `also`
+    holds the further parts of a table over several suites, each with what differs from the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class Board(BaseModel):
     methods: list[str]
     seeds: str
     reference: str = "single_task"
+    trials: int = Field(default=16, ge=1)
     labels: dict[str, str] = {}
     note: str = ""
     also: list["Board"] = []
@@ -77,8 +80,8 @@ def load_board(name: str, folder: Path = TABLES) -> Board:
     return _read(paths[name])
 
 
-def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str]) -> Board:
-    """The committed board `name`, or one of everything that `records` hold of the suite `name`.
+def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str], track: Track = "default") -> Board:
+    """The committed board `name`, or one of everything that `records` hold of the suite `name` on a track.
 
     `suites` are the names of suites that exist, with records or without. Raises UsageError with the
     nearest names where there is neither.
@@ -86,24 +89,28 @@ def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str
     known = boards()
     if name in known:
         return known[name]
-    found = board_of_suite(name, records)
+    found = board_of_suite(name, records, track)
     if not found.methods and name.partition(":")[0] not in suites:
         names = {*known, *suites, *(record.suite for record in records)}
         raise UsageError(f"There is no table or suite `{name}`; the nearest: {nearest(name, names)}.")
     return found
 
 
-def board_of_suite(suite: str, records: Iterable[ResultRecord]) -> Board:
-    """A board of everything that `records` hold of `suite` (its short or canonical name).
+def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "default") -> Board:
+    """A board of everything that `records` hold of `suite` (its short or canonical name) on a track.
 
     The reference comes first, then the methods in alphabetical order; the seeds are the union. A
     method whose runs all failed is listed too, so that it shows as missing.
     """
-    own = [record for record in records if suite in (record.suite, record.spec.suite) and not record.spec.overrides]
+    own = [record for record in records if suite in (record.suite, record.spec.suite)]
+    if track == "tuned":
+        named = [(r.spec.tuning.of, r) for r in own if r.spec.tuning and r.spec.tuning.stage == "final"]
+    else:
+        named = [(record.method, record) for record in own if not record.spec.overrides and not record.spec.tuning]
     reference = str(Board.model_fields["reference"].default)
-    methods = sorted({record.method for record in own}, key=lambda method: (method != reference, method))
-    seeds = sorted({record.spec.seed for record in own})
-    name = own[0].suite if own else suite
+    methods = sorted({method for method, _ in named}, key=lambda method: (method != reference, method))
+    seeds = sorted({record.spec.seed for _, record in named})
+    name = named[0][1].suite if named else suite
     return Board(name=name, title=name, version=1, suite=name, methods=methods, seeds=_seed_text(seeds) or "0-4")
 
 

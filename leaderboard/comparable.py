@@ -26,7 +26,7 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     suite and data checksum; then the highest versions of each method. Everything left out is counted.
     """
     notes: list[str] = []
-    own = [record for record in records if board.suite in (record.suite, record.spec.suite)]
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is None]
     plain = [record for record in own if not record.spec.overrides]
     _count(notes, len(own) - len(plain), "with overrides (`--set`)")
     wanted = [record for record in plain if record.method in board.methods and record.spec.seed in board.seed_list]
@@ -56,6 +56,14 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     if len(failed) > NAMED_FAILURES:
         notes.append(f"{len(failed) - NAMED_FAILURES} further failed runs not counted.")
     return Comparable(chosen, notes)
+
+
+def newest(records: list[ResultRecord]) -> list[ResultRecord]:
+    """Those of the highest (protocol version, suite version), and of these the largest group with one data checksum."""
+    versions = max((_versions(record) for record in records), default=None)
+    return _largest(
+        [r for r in records if _versions(r) == versions], lambda record: (record.spec.suite, record.spec.data)
+    )
 
 
 def _versions(record: ResultRecord) -> tuple[int, int]:

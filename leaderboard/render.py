@@ -93,11 +93,12 @@ def to_json(table: Table) -> str:
 def to_markdown(table: Table) -> str:
     """A pipe table under a heading, with the notes as a list."""
     laid = wide(table)
-    head = ["method", *(_md(f"{column.top} {column.bottom}") for column in laid.columns), "seeds"]
-    lines = [f"### {_md(table.board.title)}", "", _pipe(head), _pipe([":--", *("--:" for _ in laid.columns), ":--"])]
+    head = ["method", *(_md(f"{column.top} {column.bottom}") for column in laid.columns), *laid.tail]
+    rule = [":--", *("--:" for _ in laid.columns), *(":--" for _ in laid.tail)]
+    lines = [f"### {_md(table.board.title)}", "", _pipe(head), _pipe(rule)]
     for line in laid.lines:
         numbers = [_cell(column, row, _md) for column, row in zip(laid.columns, line.cells, strict=True)]
-        lines.append(_pipe([_md(line.label), *numbers, _md(line.seeds)]))
+        lines.append(_pipe([_md(line.label), *numbers, *map(_md, laid.ends(line))]))
     notes = [f"- {_md_sentence(note)}" for note in table.notes]
     return "\n".join([*lines, "", *notes]) + "\n"
 
@@ -106,13 +107,13 @@ def to_tex(table: Table) -> str:
     """A booktabs `tabular`, the notes as comments above it."""
     laid = wide(table)
     lines = [f"% {printable(note)}" for note in [table.board.title, *table.notes]]
-    lines += [r"\begin{tabular}{l" + "r" * len(laid.columns) + "l}", r"\toprule"]
-    lines.append(_tex_line(["method", *(column.top for column in laid.columns), "seeds"]))
-    lines.append(_tex_line(["", *(column.bottom for column in laid.columns), ""]))
+    lines += [r"\begin{tabular}{l" + "r" * len(laid.columns) + "l" * len(laid.tail) + "}", r"\toprule"]
+    lines.append(_tex_line(["method", *(column.top for column in laid.columns), *laid.tail]))
+    lines.append(_tex_line(["", *(column.bottom for column in laid.columns), *("" for _ in laid.tail)]))
     lines.append(r"\midrule")
     for line in laid.lines:
         numbers = [_cell(column, row) for column, row in zip(laid.columns, line.cells, strict=True)]
-        lines.append(_tex_line([line.label, *numbers, line.seeds]))
+        lines.append(_tex_line([line.label, *numbers, *laid.ends(line)]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 

@@ -2,16 +2,20 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from bench.records import ResultRecord
 from bench.scores import Metric
-from leaderboard.board import Board
+from leaderboard.board import Board, Track
 from leaderboard.comparable import comparable
 from leaderboard.notes import notes_of
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
+from leaderboard.tuned import tuned
+from leaderboard.verify import read_checks, state_of_row
 
 MANY_TASKS = 10  # above this, wide formats show the mean over tasks and the worst task only
 
@@ -39,7 +43,8 @@ class Table:
     """The rows of a board under one selection rule, and sentences that belong below them.
 
     `summary` holds, for boards with more than MANY_TASKS tasks, rows with task `mean of tasks` or
-    `worst: NAME`, which only wide formats show. `units` maps a metric to its unit.
+    `worst: NAME`, which only wide formats show. `units` maps a metric to its unit; `states` a method to how far its
+    cells were checked, where any were.
     """
 
     board: Board
@@ -48,24 +53,32 @@ class Table:
     summary: list[Row]
     notes: list[str]
     units: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`."""
         return next(row.status for row in self.rows if row.method == method)
 
 
-def rows(board: Board, contents: StoreContents, selection: Selection = "val") -> Table:
+def rows(board: Board, contents: StoreContents, selection: Selection = "val", track: Track = "default") -> Table:
     """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
-    chosen = comparable(board, contents.records)
+    chosen = (tuned if track == "tuned" else comparable)(board, contents.records)
     data = cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]
     many = len(data.tasks) > MANY_TASKS
     summary = [row for method in board.methods for row in _summary_of(data, method, selection)] if many else []
     units = {column.metric.name: column.metric.unit for column in data.columns} | {"delta_flat": "%", "delta_task": "%"}
     notes = notes_of(data, selection, chosen.notes, contents.problems)
-    return Table(board, selection, long, summary, notes, units)
+    return Table(board, selection, long, summary, notes, units, _states(chosen.records, contents.root))
+
+
+def _states(chosen: dict[tuple[str, int], ResultRecord], root: Path | None) -> dict[str, str]:
+    """method -> verification state of its row; nothing where the store has never been verified."""
+    checks = read_checks(root)
+    methods = dict.fromkeys(method for method, _ in chosen) if checks else {}
+    return {m: state_of_row([record for (name, _), record in chosen.items() if name == m], checks) for m in methods}
 
 
 def _rows_of(data: Cells, method: str, selection: str) -> list[Row]:

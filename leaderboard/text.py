@@ -60,7 +60,8 @@ def _column_width(laid: Wide, index: int, stacked: bool) -> int:
 
 def _needed(laid: Wide, indices: range | list[int], stacked: bool) -> int:
     method = max([len("method"), *(cell_len(printable(line.label)) for line in laid.lines)])
-    status = max([len("seeds"), *(cell_len(line.seeds) for line in laid.lines)])
+    texts = [laid.tail, *(laid.ends(line) for line in laid.lines)]
+    status = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + PAD * (len(laid.tail) - 1)
     numbers = [_column_width(laid, index, stacked) for index in indices]
     return method + status + sum(numbers) + (PAD + 1) * (len(numbers) + 1)
 
@@ -81,10 +82,13 @@ def _grid(laid: Wide, indices: list[int], stacked: bool) -> Grid:
     for index in indices:
         column = laid.columns[index]
         grid.add_column(Text(f"{printable(column.top)}\n{printable(column.bottom)}"), justify="right", no_wrap=True)
-    grid.add_column("\nseeds", no_wrap=True)
+    for name in laid.tail:
+        grid.add_column(f"\n{name}", no_wrap=True)
     for number, line in enumerate(laid.lines):
         if number and laid.lines[number - 1].complete and not line.complete:
             grid.add_section()
         texts = [_text(laid.columns[index], line.cells[index], stacked) for index in indices]
-        grid.add_row(Text(printable(line.label)), *texts, Text(line.seeds), style="" if line.complete else "dim")
+        grid.add_row(
+            Text(printable(line.label)), *texts, *map(Text, laid.ends(line)), style="" if line.complete else "dim"
+        )
     return grid

@@ -46,13 +46,14 @@ class WideColumn:
 
 @dataclass(frozen=True)
 class WideLine:
-    """One method: a cell per column, how many seeds it has, and whether it has all."""
+    """One method: a cell per column, how many seeds it has, whether it has all, and how far they were checked."""
 
     method: str
     label: str
     cells: list[Row | None]
     status: str
     wanted: int
+    checked: str
 
     @property
     def complete(self) -> bool:
@@ -72,6 +73,15 @@ class Wide:
     columns: list[WideColumn]
     lines: list[WideLine]
 
+    @property
+    def tail(self) -> list[str]:
+        """Headers of the columns behind the numbers: what was checked is shown where anything was."""
+        return ["seeds", "checked"] if any(line.checked for line in self.lines) else ["seeds"]
+
+    def ends(self, line: WideLine) -> list[str]:
+        """The texts of `line` below `tail`."""
+        return [line.seeds, line.checked or MISSING][: len(self.tail)]
+
 
 def wide(table: Table) -> Wide:
     """Lay a long table out with one line per method."""
@@ -89,6 +99,7 @@ def wide(table: Table) -> Wide:
             [by_key.get((method, task, metric)) for task, metric in keys],
             table.status(method),
             len(table.board.seed_list),
+            table.states.get(method, "").replace("_", "-"),
         )
         for method in table.board.methods
     ]

@@ -28,6 +28,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--selection", choices=["val", "per_task", "last"], default="val", help="which epoch counts (default: val)"
     )
+    parser.add_argument(
+        "--track",
+        choices=["default", "tuned"],
+        default="default",
+        help="methods as they come, or with what `mtlbench tune` found (default: default)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     contents = Store(root).read()
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
-    board = board_for(_resolved(arguments.name, contents.records), contents.records, packages)
-    tables = [rows(part, contents, arguments.selection) for part in board.parts]
+    board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
+    tables = [rows(part, contents, arguments.selection, arguments.track) for part in board.parts]
     print(render_parts(tables, arguments.format))
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)

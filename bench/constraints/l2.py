@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import Added, Constraint, Coupled, Ge, Infinite, Replaces, Schedule, refuse_infinite, register
+from bench.api import Added, Constraint, Coupled, Ge, Infinite, Replaces, Schedule, Search, refuse_infinite, register
 
 
 @register(
@@ -41,7 +41,7 @@ class L2(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite()] = 100.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 100.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         form: Literal["prox", "penalty", "offset"] = "prox",
         schedule: Annotated[Schedule, Added()] = "constant",

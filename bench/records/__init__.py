@@ -8,7 +8,7 @@ from bench.records.canonical import canonical_json, derive_seed, digest, slug
 from bench.records.grammar import Call, MethodText, parse_call, parse_method, parse_seeds
 from bench.records.protocol import Protocol
 from bench.records.record import Cost, Curves, Failure, Packed, ResultRecord
-from bench.records.spec import RunSpec
+from bench.records.spec import RunSpec, Tuning
 
 __all__ = [
     "Call",
@@ -20,6 +20,7 @@ __all__ = [
     "Protocol",
     "ResultRecord",
     "RunSpec",
+    "Tuning",
     "canonical_json",
     "derive_seed",
     "digest",

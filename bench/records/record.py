@@ -90,6 +90,9 @@ class ResultRecord(_Frozen):
     statistics: dict[str, dict[str, State]] = {}
     scores: dict[str, dict[str, dict[str, float]]] = {}
     selection: dict[str, dict[str, int]] = Field(default={}, description="rule -> task -> epoch kept, counted from 1")
+    validation: dict[str, float] = Field(
+        default={}, description="of a trial: the primary error of each task on validation at the epoch kept by `val`"
+    )
     cost: Cost | None = None
     data: dict[str, str] = Field(default={}, description="checksums of the data, part by part")
     environment: dict[str, str] = {}
@@ -119,6 +122,10 @@ class ResultRecord(_Frozen):
     def _incomplete(self) -> list[str]:
         """What a finished run should have and this one has not, against its own protocol."""
         protocol, found = self.spec.protocol, []
+        if self.spec.is_trial:
+            return self._incomplete_trial()
+        if self.validation:
+            found.append("validation: should be there for trials of a search only")
         if sorted(self.tasks) != sorted(protocol.metrics):
             found.append("tasks: should be those of the protocol's metrics")
         rules = {"last"} if protocol.selection == "last" else {"val", "per_task", "last"}
@@ -132,6 +139,17 @@ class ResultRecord(_Frozen):
                 found.append(f"statistics.{rule}: should hold every task")
             elif not self._covers_test(states):
                 found.append(f"statistics.{rule}: should count the {protocol.splits['test']} test rows")
+        return found
+
+    def _incomplete_trial(self) -> list[str]:
+        """A trial has a positive validation error for every task, and nothing of the test split."""
+        found = []
+        if sorted(self.tasks) != sorted(self.spec.protocol.metrics):
+            found.append("tasks: should be those of the protocol's metrics")
+        if sorted(self.validation) != sorted(self.tasks) or not all(error > 0 for error in self.validation.values()):
+            found.append("validation: should hold a positive error for every task")
+        if self.statistics or self.scores:
+            found.append("statistics: a trial should hold none of the test split")
         return found
 
     def _covers_test(self, states: dict[str, State]) -> bool:
@@ -179,7 +197,7 @@ class ResultRecord(_Frozen):
             found.append(f"run_id: should be {self.spec.run_id}, found {self.run_id}")
         if (self.status == "failed") != (self.error is not None):
             found.append("error: should be there exactly when status is failed")
-        if self.status == "done" and not self.statistics:
+        if self.status == "done" and not self.statistics and not self.spec.is_trial:
             found.append("statistics: missing from a finished run")
         found += self._misnamed() + (self._incomplete() if self.status == "done" else [])
         if sorted(self.statistics) != sorted(self.scores):

@@ -1,12 +1,27 @@
 """RunSpec: everything that can change a number, and the run id that is a hash of it."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.records.canonical import digest
 from bench.records.protocol import Protocol
+
+
+class Tuning(BaseModel):
+    """The place of a run in a random search: a trial, scored on validation only, or a run of the trial that won.
+
+    `of` is the method that was tuned, as tables list it, `trial` the number of the draw, counted from 0;
+    `edges` names the settings whose draw is an end of their grid: a better value may lie beyond.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    of: str
+    trial: int = Field(ge=0)
+    stage: Literal["trial", "final"]
+    edges: tuple[str, ...] = ()
 
 
 class RunSpec(BaseModel):
@@ -24,7 +39,19 @@ class RunSpec(BaseModel):
     protocol: Protocol
     versions: dict[str, int]
     data: str
-    overrides: dict[str, Any] = Field(default_factory=dict, description="what `--set` changed in the protocol")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="what `--set`, or a draw of a random search, changed in the protocol"
+    )
+    tuning: Tuning | None = Field(default=None, description="where the run is part of a random search")
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether the run is scored on validation only."""
+        return self.tuning is not None and self.tuning.stage == "trial"
+
+    def varied(self, **values: Any) -> "RunSpec":
+        """The same specification but for `values`, with the run id of its own."""
+        return RunSpec(**{name: getattr(self, name) for name in type(self).model_fields} | values)
 
     @cached_property
     def run_id(self) -> str:

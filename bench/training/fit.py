@@ -106,12 +106,9 @@ class Run:
         cosines = self._cosines(rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
-        states = self._test(watch.selector, selection, gallery)
-        kinds = self.protocol.metrics
         return {
             "tasks": [task.name for task in self.model.tasks],
-            "statistics": states,
-            "scores": {rule: {t: score(kinds[t], s) for t, s in tasks.items()} for rule, tasks in states.items()},
+            **(self._validated(watch, selection) if self.spec.is_trial else self._tested(watch, selection, gallery)),
             "selection": selection,
             "cost": Cost(
                 parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
@@ -127,6 +124,16 @@ class Run:
             "effective_sharing": sharing,
             "cosines": cosines,
         }
+
+    def _validated(self, watch: Watch, selection: dict[str, dict[str, int]]) -> dict[str, Any]:
+        """What a trial is judged by: the error of each task at the epoch that `val` keeps."""
+        errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
+        return {"validation": {task: round(error, 9) for task, error in errors.items()}}
+
+    def _tested(self, watch: Watch, selection: dict[str, dict[str, int]], gallery: Gallery | None) -> dict[str, Any]:
+        states, kinds = self._test(watch.selector, selection, gallery), self.protocol.metrics
+        scores = {rule: {t: score(kinds[t], s) for t, s in tasks.items()} for rule, tasks in states.items()}
+        return {"statistics": states, "scores": scores}
 
     def _test(
         self, selector: Selector, selection: dict[str, dict[str, int]], gallery: Gallery | None

@@ -36,6 +36,7 @@ class Watch(Callback):
         self._steps: list[float] = []
         self._train: list[list[float]] = []
         self._val: list[dict[str, dict[str, float]]] = []
+        self.errors: list[dict[str, float]] = []  # primary errors on validation, epoch by epoch
 
     @property
     def step_ms(self) -> float:
@@ -66,6 +67,7 @@ class Watch(Callback):
             states = evaluate(module.model, self.val, module.state)
             self._val.append({task: score(kinds[task], state) for task, state in states.items()})
             errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
+            self.errors.append(errors)
         self.selector.offer(epoch, errors, self._snapshot)
         if self.on_epoch:
             self.on_epoch(epoch, module.protocol.epochs)

@@ -104,7 +104,7 @@ def _sections(contents: StoreContents, committed: list[Board], selection: Select
         if any(line.finished for line in section.lines):
             found.append(section)
             shown |= {(board.suite, method) for method in board.methods}
-    records = [record for record in contents.records if not record.spec.overrides]
+    records = [record for record in contents.records if not record.spec.overrides and not record.spec.tuning]
     for suite in sorted({record.suite for record in records if (record.suite, record.method) not in shown}):
         board = board_of_suite(suite, [record for record in records if record.suite == suite])
         board = board.model_copy(update={"title": f"Everything stored of {suite}"})
@@ -134,7 +134,11 @@ def _panels(board: Board, contents: StoreContents) -> list[PanelView]:
     if contents.root is None:
         return []
     store, found = Store(contents.root), []
-    own = [record for record in contents.records if record.suite == board.suite and not record.spec.overrides]
+    own = [
+        record
+        for record in contents.records
+        if record.suite == board.suite and not record.spec.overrides and not record.spec.tuning
+    ]
     for method in board.methods:
         runs = sorted((r for r in own if r.method == method), key=lambda record: record.spec.seed)
         for run in runs:

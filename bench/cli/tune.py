@@ -1,0 +1,97 @@
+"""Tune methods by random search on validation, as many trials for each, and run the winners on fresh seeds."""
+
+import argparse
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bench.cli import options
+
+if TYPE_CHECKING:
+    from leaderboard.tuned import Search
+
+EPILOG = """examples:
+  mtlbench tune multidigits single_task hard cross_stitch soft+l2 --trials 16 --seeds 0-9
+  mtlbench table multidigits --track tuned
+
+A trial is scored on validation only; the test split is read by the winner's runs, once each. The same command
+again runs only what is missing. Trials share their learning rate, weight decay and trunk rate between methods.
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
+    parser.add_argument("methods", metavar="METHOD", nargs="+", help="as in `soft+l2`")
+    parser.add_argument("--trials", type=options.positive, default=16, metavar="N", help="of each method (default: 16)")
+    parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="of the winner's runs (default: 0-4)")
+    options.add_execution(parser)
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, choose, run the winners, tell."""
+    from bench.cli.execute import StoredCell, execute, report, survey
+    from bench.records import parse_seeds
+    from bench.tuning import finals, trials
+    from leaderboard.store import Store
+    from leaderboard.tuned import searches_of
+
+    seeds = parse_seeds(arguments.seeds)
+    plugins = options.load_plugins(arguments.plugin)
+    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    specs = [
+        spec
+        for method in arguments.methods
+        for spec in trials(arguments.suite, method, arguments.trials, arguments.device, data)
+    ]
+    searched = survey(specs, Store(root))
+    execute(searched, StoredCell(root, data, plugins, arguments.wandb), arguments.jobs)
+    report(searched)
+    records = {spec.run_id: Store(root).get(spec) for spec in specs}
+    searches = searches_of([record for record in records.values() if record], arguments.trials)
+    chosen = [search.winner.spec for search in searches if search.winner]
+    outcome = survey([spec for winner in chosen for spec in finals(winner, seeds)], Store(root))
+    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    if arguments.json:
+        json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
+        print()
+    else:
+        _print(searches)
+    report(outcome)
+    return 1 if searched.count("failed") or outcome.count("failed") else 0
+
+
+def _as_json(search: "Search") -> dict[str, Any]:
+    winner = search.winner
+    return {
+        "method": search.method,
+        "objectives": [value if math.isfinite(value) else None for value in search.objectives],
+        "winner": winner
+        and {
+            "trial": winner.spec.tuning and winner.spec.tuning.trial,
+            "method": winner.method,
+            "overrides": winner.spec.overrides,
+            "edges": search.edges,
+        },
+    }
+
+
+def _print(searches: "list[Search]") -> None:
+    """One row per method: what won, and what one trial and half of them would have come to."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption="sum over tasks of log validation error: expected best of 1, of half, of all trials")
+    for heading in ("method", "winner", "settings", "of 1", "of half", "of all", "trials"):
+        table.add_column(heading, justify="left" if heading in ("method", "winner", "settings") else "right")
+    for search in searches:
+        best = search.expected_best()
+        where = [0, max(0, len(best) // 2 - 1), len(best) - 1] if len(best) else []
+        changed = search.winner.spec.overrides if search.winner else {}
+        words = ", ".join(f"{key}={value}{' (edge)' if key in search.edges else ''}" for key, value in changed.items())
+        cells = [f"{best[k]:.3f}" for k in where] or ["-"] * 3
+        name = search.winner.method if search.winner else "every trial failed"
+        table.add_row(search.method, name, words or "defaults", *cells, str(len(search.trials)))
+    Console().print(table)

@@ -1,0 +1,180 @@
+"""Verification: how far each record has been checked, and by whom.
+
+    reported       it says so itself
+    valid          every score follows from its statistics, and everything else about the file is sound
+    spot_checked   of a row: valid, and some of its cells were run again and came out the same
+    rerun          run again, and it came out the same; of a row: every cell
+
+The states lie beside the records in `verified.jsonl`, one line per record, bound to its digest: a record that
+changed since is `reported` again.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from bench.records import Packed, ResultRecord
+from leaderboard.files import write_whole
+
+State = Literal["reported", "valid", "spot_checked", "rerun"]
+FILE = "verified.jsonl"
+LEVEL = 0.05
+_LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
+NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found out about one record: its state, how, and by which version."""
+
+    run_id: str
+    digest: str
+    state: State
+    how: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One number of a cell that was run again: what is stored, what came out, and the p-value of the difference."""
+
+    record: ResultRecord
+    task: str
+    metric: str
+    stored: float
+    found: float
+    p: float
+
+
+def further_problems(record: ResultRecord) -> list[str]:
+    """What is unsound beyond what reading a store refuses already: ranges, arrays, curves, leaks."""
+    found = []
+    packed: dict[str, Packed] = dict(record.matrices) | ({"cosines": record.cosines} if record.cosines else {})
+    for name, matrix in packed.items():
+        try:
+            values = matrix.unpack()
+        except ValueError as error:
+            found.append(f"{name}: {error}")
+            continue
+        if not np.isfinite(values).all():
+            found.append(f"{name}: should hold finite values only")
+    if record.cosines and not found and np.abs(record.cosines.unpack()).max(initial=0) > 1 + 1e-3:
+        found.append("cosines: should lie in [-1, 1]")
+    for name, value in record.effective_sharing.items():
+        if not -1e-4 <= value <= 1 + 1e-4:
+            found.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
+    if record.cost:
+        for name, value in record.cost:
+            if isinstance(value, (int, float)) and value < 0:
+                found.append(f"cost.{name}: should not be negative, found {value}")
+    lengths = {len(path) for path in record.curves.train_loss.values()}
+    lengths |= {len(path) for metrics in record.curves.val.values() for path in metrics.values()}
+    if record.status == "done" and lengths - {record.spec.protocol.epochs}:
+        found.append(f"curves: should have {record.spec.protocol.epochs} epochs, found {sorted(lengths)}")
+    for name, text in record.environment.items():
+        if _LEAKS.search(text):
+            found.append(f"environment.{name}: should be a version, found what looks like a path")
+    return found
+
+
+def same_kind(stored: ResultRecord, fresh: ResultRecord) -> bool:
+    """Whether two runs were made on one kind of processor with one set of versions, so that digits should agree."""
+    hardware = [record.cost.hardware if record.cost else "" for record in (stored, fresh)]
+    return hardware[0] == hardware[1] and stored.environment == fresh.environment
+
+
+def differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
+    """The fields in which two runs of one specification differ."""
+    return [name for name in NUMBERS if getattr(stored, name) != getattr(fresh, name)]
+
+
+def deviations(stored: ResultRecord, fresh: ResultRecord, row: Sequence[ResultRecord]) -> list[Deviation]:
+    """Every score of `fresh` against the runs of its method that are stored, `row`, over n seeds.
+
+        |x - mean| <= t * s * sqrt(1/n + 1)
+
+    p is that of a new observation under a Student t with n - 1 degrees of freedom: 1 where it equals the
+    stored one, and NaN below two seeds, which allow no judgement.
+    """
+    from scipy.special import stdtr
+
+    found = []
+    for rule, tasks in fresh.scores.items():
+        for task, metrics in tasks.items():
+            for metric, value in metrics.items():
+                known = [r.scores[rule][task][metric] for r in row]
+                n, before = len(known), stored.scores[rule][task][metric]
+                spread = float(np.std(known, ddof=1)) if n > 1 else math.nan
+                if value == before:
+                    p = 1.0
+                elif n < 2:
+                    p = math.nan
+                else:
+                    scale = spread * math.sqrt(1 / n + 1)
+                    p = 2 * float(stdtr(n - 1, -abs(value - float(np.mean(known))) / scale)) if scale else 0.0
+                found.append(Deviation(stored, task, f"{metric} ({rule})", before, value, p))
+    return found
+
+
+def beyond_noise(found: Sequence[Deviation], level: float = LEVEL) -> list[Deviation]:
+    """Those that seed noise does not explain, after Holm over all of them."""
+    judged = sorted((d for d in found if not math.isnan(d.p)), key=lambda d: d.p)
+    rejected = []
+    for rank, deviation in enumerate(judged):
+        if deviation.p > level / (len(judged) - rank):
+            break
+        rejected.append(deviation)
+    return rejected
+
+
+def read_checks(root: Path | None) -> dict[str, Check]:
+    """run id -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
+    if root is None:
+        return {}
+    try:
+        lines = (root / FILE).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = {}
+    for line in lines:
+        try:
+            check = Check(**json.loads(line))
+        except (TypeError, ValueError):
+            continue
+        if check.state in get_args(State):
+            found[check.run_id] = check
+    return found
+
+
+def write_checks(root: Path, checks: Iterable[Check]) -> None:
+    """Add `checks` to those of a store; a re-run that still stands is not taken back by a lesser check."""
+    known = read_checks(root)
+    for check in checks:
+        before = known.get(check.run_id)
+        if before and before.digest == check.digest and before.state == "rerun" and check.state != "rerun":
+            continue
+        known[check.run_id] = check
+    text = "".join(json.dumps(asdict(known[run_id]), sort_keys=True) + "\n" for run_id in sorted(known))
+    write_whole(root / FILE, text)
+
+
+def state_of(record: ResultRecord, checks: dict[str, Check]) -> State:
+    """The state of one record: what was found out about these very bytes."""
+    check = checks.get(record.run_id)
+    return check.state if check and check.digest == record.digest else "reported"
+
+
+def state_of_row(records: Sequence[ResultRecord], checks: dict[str, Check]) -> State:
+    """The state of a method's row: no better than its least checked cell."""
+    states = [state_of(record, checks) for record in records]
+    if not states or "reported" in states:
+        return "reported"
+    if all(state == "rerun" for state in states):
+        return "rerun"
+    return "spot_checked" if "rerun" in states else "valid"

@@ -1,0 +1,113 @@
+"""The tuned track: who won, the expected best of k trials, and who has no place."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bench.records import ResultRecord, Tuning
+from leaderboard.board import Board, board_of_suite
+from leaderboard.store import Store, StoreContents
+from leaderboard.table import rows
+from leaderboard.tuned import Search, searches_of, tuned
+
+Make = Callable[..., ResultRecord]
+BOARD = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard", "single_task"], seeds="0-1", trials=3)
+
+
+def placed(record: ResultRecord, tuning: Tuning) -> ResultRecord:
+    spec = record.spec.varied(tuning=tuning)
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+
+
+def trial(
+    make: Make, of: str, number: int, error: float | None, lr: float = 0.1, edges: tuple[str, ...] = ()
+) -> ResultRecord:
+    record = make(of, seed=1000, overrides={"lr": repr(lr)}, failed=error is None)
+    errors = {} if error is None else dict.fromkeys(record.tasks, error)
+    bare = record.model_copy(update={"statistics": {}, "scores": {}, "validation": errors})
+    return placed(bare, Tuning(of=of, trial=number, stage="trial", edges=edges))
+
+
+def final(make: Make, of: str, number: int, seed: int, left: float, edges: tuple[str, ...] = ()) -> ResultRecord:
+    record = make(of, seed=seed, values={"left": left, "right": 90.0}, overrides={"lr": "0.1"})
+    return placed(record, Tuning(of=of, trial=number, stage="final", edges=edges))
+
+
+@pytest.fixture
+def store(make_record: Make) -> list[ResultRecord]:
+    """`hard`: trial 1 of three wins, at the edge; `single_task`: trial 0 wins, one failed."""
+    return [
+        *(trial(make_record, "hard", n, e, edges=("lr",) if n == 1 else ()) for n, e in enumerate((0.3, 0.1, 0.2))),
+        *(trial(make_record, "single_task", n, e) for n, e in enumerate((0.2, None, 0.4))),
+        *(final(make_record, "hard", 1, seed, 96.0 + seed, ("lr",)) for seed in (0, 1)),
+        final(make_record, "hard", 2, 0, 50.0),  # of a trial that did not win
+        *(final(make_record, "single_task", 0, seed, 95.0) for seed in (0, 1)),
+        make_record("hard", 0, {"left": 1.0, "right": 1.0}),  # of the default track
+    ]
+
+
+def test_records_of_a_search_are_sound_and_stored(store: list[ResultRecord], tmp_path: object) -> None:
+    root = Store(tmp_path)  # type: ignore[arg-type]
+    for record in store:
+        assert record.problems() == []
+        root.write(record)
+    assert len(root.read().records) == len(store)
+
+
+def test_a_trial_holds_nothing_of_the_test_split(make_record: Make) -> None:
+    whole = trial(make_record, "hard", 0, 0.1)
+    with_test = whole.model_copy(update={"statistics": make_record("hard").statistics}).sealed()
+    assert any("test split" in problem for problem in with_test.problems())
+    without = whole.model_copy(update={"validation": {}}).sealed()
+    assert any("positive error" in problem for problem in without.problems())
+
+
+def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> None:
+    chosen = tuned(BOARD, store)
+    assert {key: record.scores["val"]["left"]["accuracy"] for key, record in chosen.records.items()} == {
+        ("hard", 0): 96.0,
+        ("hard", 1): 97.0,
+        ("single_task", 0): 95.0,
+        ("single_task", 1): 95.0,
+    }
+    assert any("`hard` lies at the edge of its grid: lr=0.1" in note for note in chosen.notes)
+    table = rows(BOARD, StoreContents(store), track="tuned")
+    assert next(row.mean for row in table.rows if row.method == "hard" and row.task == "left") == 96.5
+
+
+def test_the_default_track_knows_nothing_of_searches(store: list[ResultRecord]) -> None:
+    table = rows(BOARD, StoreContents(store))
+    assert {(row.method, row.seeds) for row in table.rows if row.task == "left"} == {("hard", 1), ("single_task", 0)}
+    assert board_of_suite("toy", store).methods == ["hard"]
+    assert board_of_suite("toy", store, "tuned").methods == ["single_task", "hard"]
+
+
+def test_fewer_trials_than_the_others_have_no_place(store: list[ResultRecord]) -> None:
+    chosen = tuned(BOARD, store[1:])
+    assert {method for method, _ in chosen.records} == {"single_task"}
+    assert any("2 of 3 trials" in note for note in chosen.notes)
+
+
+def test_expected_best_is_the_mean_over_all_subsets(make_record: Make) -> None:
+    errors = [0.3, 0.1, 0.25, 0.1, 0.6]
+    search = Search("hard", [trial(make_record, "hard", k, e) for k, e in enumerate(errors)])
+    sums = [2 * math.log(e) for e in errors]  # two tasks
+    expected = [np.mean([min(chosen) for chosen in itertools.combinations(sums, k)]) for k in range(1, 6)]
+    np.testing.assert_allclose(search.expected_best(), expected, rtol=1e-12)
+
+
+def test_expected_best_is_infinite_while_all_of_k_may_have_failed(make_record: Make) -> None:
+    search = Search("hard", [trial(make_record, "hard", k, e) for k, e in enumerate((0.5, None, 0.25))])
+    assert search.expected_best()[0] == math.inf
+    assert search.expected_best()[1:] == pytest.approx(
+        [2 * (2 * math.log(0.25) + math.log(0.5)) / 3, 2 * math.log(0.25)]
+    )
+
+
+def test_no_winner_where_every_trial_failed(make_record: Make) -> None:
+    [search] = searches_of([trial(make_record, "hard", k, None) for k in range(3)], 3)
+    assert search.winner is None
+    assert search.edges == ()

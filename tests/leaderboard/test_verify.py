@@ -1,0 +1,189 @@
+"""Distrust made cheap: every digit of a record is checked, and what was checked is kept and shown."""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.cli.main import main
+from bench.records import Packed, ResultRecord
+from leaderboard.board import Board
+from leaderboard.compare import COMMITTED
+from leaderboard.store import Store
+from leaderboard.table import rows
+from leaderboard.verify import (
+    FILE,
+    Check,
+    beyond_noise,
+    deviations,
+    further_problems,
+    read_checks,
+    state_of,
+    state_of_row,
+    write_checks,
+)
+from leaderboard.wide import wide
+
+Make = Callable[..., ResultRecord]
+
+
+def leaves(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every number and text."""
+    if isinstance(content, dict | list):
+        for key, item in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from leaves(item, (*path, key))
+    elif content is not None:
+        yield path
+
+
+def changed(value: Any) -> Any:
+    """The same value with one digit, letter or sign different."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return value + 0.1 if value == 0 else value * (1 + 2**-40)
+    return value[:-1] + ("0" if value[-1:] != "0" else "1")
+
+
+def committed(suite: str) -> Path:
+    """One record of a committed suite."""
+    return next(path for path in sorted(COMMITTED.glob("*/*/*.json")) if path.parts[-3].startswith(suite))
+
+
+@pytest.mark.parametrize("suite", ["multidigits", "scenes"])
+def test_a_changed_digit_anywhere_is_named(suite: str, tmp_path: Path) -> None:
+    source = committed(suite)
+    content = json.loads(source.read_text())
+    target = tmp_path / source.relative_to(COMMITTED)
+    target.parent.mkdir(parents=True)
+    shutil.copy(source, target)
+    assert Store(tmp_path).read().problems == []
+    places = list(leaves(content))
+    # every place of every kind; of long lists of numbers each tenth
+    places = [place for n, place in enumerate(places) if len(place) < 5 or n % 10 == 0]
+    unnoticed = []
+    for place in places:
+        holder = content
+        for key in place[:-1]:
+            holder = holder[key]
+        before = holder[place[-1]]
+        holder[place[-1]] = changed(before)
+        target.write_text(json.dumps(content))
+        holder[place[-1]] = before
+        problems = Store(tmp_path).read().problems
+        if [problem.path for problem in problems] != [target.relative_to(tmp_path).as_posix()]:
+            unnoticed.append(place)
+    assert unnoticed == []
+
+
+def test_a_resealed_lie_about_a_score_is_named(make_record: Make, tmp_path: Path) -> None:
+    record = make_record()
+    scores = {rule: {t: {m: v + 1 for m, v in s.items()} for t, s in ts.items()} for rule, ts in record.scores.items()}
+    with pytest.raises(ValueError, match="recomputed 95"):
+        Store(tmp_path).write(record.model_copy(update={"scores": scores}).sealed())
+
+
+@pytest.mark.parametrize(
+    ("update", "sentence"),
+    [
+        ({"matrices": {"units": Packed(shape=[3], float16="AAA=")}}, "units: Packed bytes should hold 3"),
+        ({"matrices": {"units": Packed.pack(np.array([math.inf]))}}, "units: should hold finite"),
+        ({"cosines": Packed.pack(np.array([[1.0, 1.5], [1.5, 1.0]]))}, r"cosines: should lie in \[-1, 1\]"),
+        ({"effective_sharing": {"0.weight": 1.2}}, r"0.weight: should lie in \[0, 1\]"),
+        ({"environment": {"torch": "/home/someone/torch"}}, "looks like a path"),
+    ],
+)
+def test_what_is_out_of_range_is_named(make_record: Make, update: dict[str, Any], sentence: str) -> None:
+    [problem] = further_problems(make_record().model_copy(update=update))
+    assert re.search(sentence, problem)
+
+
+def test_committed_records_have_nothing_out_of_range() -> None:
+    assert [problem for record in Store(COMMITTED).read().records for problem in further_problems(record)] == []
+
+
+def test_a_deviation_has_the_p_of_a_new_observation(make_record: Make) -> None:
+    values = [95.0, 95.4, 94.8, 95.1, 95.3]
+    row = [make_record("hard", seed, {"left": value}) for seed, value in enumerate(values)]
+    fresh = make_record("hard", 0, {"left": 96.0})
+    found = next(d for d in deviations(row[0], fresh, row) if d.metric == "accuracy (val)")
+    low, high = stats.t.interval(1 - found.p, 4, np.mean(values), np.std(values, ddof=1) * math.sqrt(1 + 1 / 5))
+    assert high == pytest.approx(96.0)  # the prediction interval at level 1 - p ends where the new value lies
+    assert low < 95.0
+    assert all(d.p == 1 for d in deviations(row[0], row[0], row))
+
+
+def test_holm_over_the_cells(make_record: Make) -> None:
+    [base] = deviations(make_record(values={"left": 95.0}), make_record(values={"left": 95.0}), [])[:1]
+    found = [replace(base, p=p) for p in (0.04, 0.001, 0.02, math.nan)]
+    assert [d.p for d in beyond_noise(found)] == [0.001, 0.02, 0.04]  # 0.05/3, 0.05/2, 0.05
+    assert [d.p for d in beyond_noise([replace(base, p=p) for p in (0.03, 0.04)])] == []
+
+
+def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp_path: Path) -> None:
+    a, b = make_record(seed=0), make_record(seed=1)
+    write_checks(tmp_path, [Check(r.run_id, r.digest, "rerun", "equal", "v1") for r in (a,)])
+    write_checks(tmp_path, [Check(r.run_id, r.digest, "valid", "scores", "v2") for r in (a, b)])
+    checks = read_checks(tmp_path)
+    assert [state_of(record, checks) for record in (a, b)] == ["rerun", "valid"]
+    assert state_of_row([a, b], checks) == "spot_checked"
+    assert state_of_row([a], checks) == "rerun"
+    other = make_record(seed=0, values={"left": 94.0, "right": 90.0})
+    assert state_of(other, checks) == "reported"
+    (tmp_path / FILE).write_text("not json\n" + (tmp_path / FILE).read_text())
+    assert read_checks(tmp_path) == checks
+
+
+def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        Store(tmp_path).write(make_record("hard", seed))
+    board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard"], seeds="0-1")
+    assert wide(rows(board, Store(tmp_path).read())).tail == ["seeds"]
+    assert main(["verify", str(tmp_path)]) == 0
+    laid = wide(rows(board, Store(tmp_path).read()))
+    assert laid.tail == ["seeds", "checked"]
+    assert laid.ends(laid.lines[0]) == ["2/2", "valid"]
+
+
+def test_verify_names_the_bad_and_fails(make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = (Store(tmp_path).write(make_record("hard", seed)) for seed in (0, 1))
+    bad.write_text(bad.read_text().replace('"seed": 1', '"seed": 2'))
+    assert main(["verify", str(tmp_path), "--json"]) == 1
+    content = json.loads(capsys.readouterr().out)
+    assert content["valid"] == 1
+    assert [problem["path"] for problem in content["problems"]] == [bad.relative_to(tmp_path).as_posix()]
+    assert main(["verify", str(tmp_path / "absent")]) == 2
+    assert main(["verify", str(good.parent / "..")]) == 1
+
+
+def test_a_rerun_of_committed_cells_comes_back_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(COMMITTED / "multidigits", tmp_path / "multidigits")
+    assert main(["verify", str(tmp_path), "--rerun", "2", "--json"]) == 0
+    outcomes = json.loads(capsys.readouterr().out)["rerun"]
+    assert [outcome["agrees"] for outcome in outcomes] == [True, True]
+    states = [check.state for check in read_checks(tmp_path).values()]
+    assert states.count("rerun") == 2
+
+
+def test_a_cell_that_cannot_have_come_out_so_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "synthetic:tasks=2,train=64", "hard", "--store", str(tmp_path)]
+    assert main(words) == 0
+    [record] = Store(tmp_path).read().records
+    longer = record.curves.model_copy(
+        update={"train_loss": {t: [9.0] * len(p) for t, p in record.curves.train_loss.items()}}
+    )
+    Store(tmp_path).write(record.model_copy(update={"curves": longer}).sealed())
+    capsys.readouterr()
+    assert main(["verify", str(tmp_path), "--rerun", "1"]) == 1
+    assert "differs in curves on the same kind of processor" in capsys.readouterr().out

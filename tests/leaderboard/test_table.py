@@ -103,7 +103,7 @@ def test_complete_methods_come_first_and_the_reference_has_no_interval_of_zero(t
 
 
 def test_notes_name_few_seeds_and_disagreement(make_record, table):
-    assert any("Few seeds" in note and "`n < 5`" in note and "`cross_stitch` 3" in note for note in table.notes)
+    assert any("Few seeds" in note and "`cross_stitch` 3" in note for note in table.notes)
     assert not any("disagree" in note for note in table.notes)
 
 

@@ -196,9 +196,13 @@ def test_corrupt_record_is_named_skipped_and_counted(quick: list[str], capsys: p
 def test_a_stop_leaves_whole_records_only(how: str, tmp_path: Path) -> None:
     """Between two finished cells: Ctrl-C goes to the whole group, the others to the parent alone."""
     store = tmp_path / "store"
-    words = ["run", "multidigits", "hard", "--seeds", "0-299", "--store", str(store), "--jobs", "2", *QUICK]
+    words = ["run", "multidigits", "hard", "--seeds", "0-19", "--store", str(store), "--jobs", "2", *QUICK]
     command = [sys.executable, "-m", "bench.cli.main", *words]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def heed() -> None:  # a shell's background job is started with Ctrl-C ignored, and hands that on
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed)
     for _ in range(600):
         if len(list(store.rglob("*.json"))) >= 2:
             break
@@ -214,7 +218,7 @@ def test_a_stop_leaves_whole_records_only(how: str, tmp_path: Path) -> None:
         assert process.returncode == 130
         assert "Interrupted" in err.splitlines()[-1]
     contents = Store(store).read()
-    assert 2 <= len(contents.records) < 300
+    assert 2 <= len(contents.records) < 20
     assert {record.status for record in contents.records} == {"done"}
     assert contents.problems == []
     assert all(path.suffix == ".json" for path in store.rglob("*") if path.is_file())

@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.core": (".", "bench.errors", "bench.records"),
     "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema"),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
+    "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),
     "bench.plan": ("bench.core", "bench.errors", "bench.method", "bench.records", "bench.registry", "bench.schema"),
     "bench.api": ("bench.core", "bench.errors", "bench.records", "bench.registry", "bench.schema", "bench.scores"),
     "bench.backbones": ("bench.api",),

@@ -107,6 +107,7 @@ class Normals(TaskMetric):
         # atan2 keeps its precision where the two are nearly parallel; the arccosine of their product does not.
         across = torch.linalg.vector_norm(torch.linalg.cross(n, truth), dim=-1)
         angles = torch.rad2deg(torch.atan2(across, (n * truth).sum(dim=-1)))
+        angles = torch.where((n != 0).any(dim=-1), angles, 90.0)  # no direction is as far as the loss says it is
         bins = (angles / ANGLE_BIN).long().clamp(max=ANGLE_BINS - 1)
         counts, total = torch.bincount(bins, minlength=ANGLE_BINS), angles.sum()
         self.counts = counts if self.counts is None else self.counts + counts

@@ -72,8 +72,9 @@ class MatFile(Source):
             rgb, label, depth = (np.asarray(self._array(key)[image]) for key in ("images", "labels", "depths"))
         if rgb.dtype != np.uint8:
             raise DataMissing(f"`images` of `{self.path}` should hold bytes. Found the type {rgb.dtype}.")
-        if label.max() >= len(self._to_13):
-            raise DataMissing(f"`labels`, {where}, should lie in 0..{len(self._to_13) - 1}. Found {label.max()}.")
+        if label.min() < 0 or label.max() >= len(self._to_13):
+            worst = label.min() if label.min() < 0 else label.max()
+            raise DataMissing(f"`labels`, {where}, should lie in 0..{len(self._to_13) - 1}. Found {worst}.")
         return Item(
             np.ascontiguousarray(rgb.transpose(2, 1, 0)),
             np.ascontiguousarray(self._to_13[label.T]),

@@ -15,7 +15,7 @@ from suites.dense.sets import DenseSet, SetWriter, pack_normals
 from suites.nyuv2 import orientation
 from suites.nyuv2.recognise import recognise
 from suites.nyuv2.source import Item, Source
-from suites.nyuv2.splits import check_scenes, official
+from suites.nyuv2.splits import check_scenes, official, validation_rows
 
 EVERY = 2.0  # seconds between two sentences of progress
 COARSE = 256  # distinct depths, at most, of an image that was stored in 8 bits
@@ -29,6 +29,12 @@ def prepare(folder: Path, source: Path, size: Size) -> Iterator[str]:
     found = recognise(source)
     counts = " and ".join(f"{found.rows[split]} of {len(official(split))} {split}" for split in ("train", "test"))
     yield f"{found.name} layout, {counts} images of {found.size[0]}x{found.size[1]}"
+    held = len(validation_rows(found.rows["train"]))
+    if not held or held == found.rows["train"] or not found.rows["test"]:
+        raise DataMissing(
+            f"`{source}` should hold training images enough for a validation split, and one test image or more. "
+            f"Found {found.rows['train']} and {found.rows['test']}."
+        )
     if size[0] > found.size[0] or size[1] > found.size[1]:
         raise DataMissing(
             f"The images of `{source}` are {found.size[0]}x{found.size[1]}: too small for {size[0]}x{size[1]}."

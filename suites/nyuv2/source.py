@@ -14,6 +14,8 @@ from suites.dense.camera import Size
 SAMPLE = 8  # files whose contents enter a fingerprint
 HEAD = 1 << 20  # bytes read of each
 
+FARTHEST = 100.0  # metres; NYUv2 ends at 10
+
 
 @dataclass(frozen=True, eq=False)
 class Item:
@@ -75,9 +77,10 @@ def as_labels(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def as_depth(values: np.ndarray, where: str) -> np.ndarray:
-    """Depth in metres as float32; raises where it is NaN, infinite or negative."""
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise DataMissing(f"{where} should hold metres, 0 where unknown. Found {_worst(values, 0, np.inf)}.")
+    """Depth in metres as float32; raises where it is NaN, negative, or farther than a room: millimetres, perhaps."""
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > FARTHEST:
+        found = _worst(values, 0, FARTHEST)
+        raise DataMissing(f"{where} should hold metres up to {FARTHEST:g}, 0 where unknown. Found {found}.")
     return values.astype(np.float32)
 
 

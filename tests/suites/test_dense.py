@@ -289,3 +289,11 @@ def test_a_smaller_picture_is_the_same_view() -> None:
     for wrong in ("72", "72x", "axb", "8x9000", "72x96x3", "-72x96"):
         with pytest.raises(ValueError, match="ROWSxCOLUMNS"):
             parse_size(wrong)
+
+
+def test_no_direction_at_all_is_a_right_angle_away() -> None:
+    """As the loss has it: a dead head must not score as a perfect one."""
+    metric, truth = Normals(), torch.zeros(1, 3, 2, 2)
+    truth[:, 2] = -1.0
+    metric.update(torch.zeros(1, 3, 2, 2), truth)
+    assert score("normals", metric.state())["mean_angle"] == 90.0

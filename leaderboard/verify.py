@@ -153,11 +153,11 @@ def read_checks(root: Path | None) -> dict[str, Check]:
 
 
 def write_checks(root: Path, checks: Iterable[Check]) -> None:
-    """Add `checks` to those of a store; a re-run that still stands is not taken back by a lesser check."""
+    """Add `checks` to those of a store; a re-run that still stands is taken back by another one only."""
     known = read_checks(root)
     for check in checks:
         before = known.get(check.run_id)
-        if before and before.digest == check.digest and before.state == "rerun" and check.state != "rerun":
+        if before and before.digest == check.digest and before.state == "rerun" and check.state == "valid":
             continue
         known[check.run_id] = check
     text = "".join(json.dumps(asdict(known[run_id]), sort_keys=True) + "\n" for run_id in sorted(known))

@@ -16,6 +16,7 @@ from bench.records import digest
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
+    from leaderboard.verify import State
 
 EPILOG = """examples:
   mtlbench verify leaderboard/results
@@ -57,10 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes = _rerun(sound, arguments) if arguments.rerun else []
     for outcome in outcomes:
         stored = outcome.stored
-        if outcome.agrees:
-            checks[stored.run_id] = Check(stored.run_id, stored.digest, "rerun", outcome.sentence, by)
-        else:
-            del checks[stored.run_id]
+        state: State = "rerun" if outcome.agrees else "reported"
+        checks[stored.run_id] = Check(stored.run_id, stored.digest, state, outcome.sentence, by)
     try:
         write_checks(arguments.path, checks.values())
     except OSError as error:

@@ -139,6 +139,9 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     assert [state_of(record, checks) for record in (a, b)] == ["rerun", "valid"]
     assert state_of_row([a, b], checks) == "spot_checked"
     assert state_of_row([a], checks) == "rerun"
+    write_checks(tmp_path, [Check(a.run_id, a.digest, "reported", "differs in scores", "v3")])
+    assert state_of(a, read_checks(tmp_path)) == "reported"  # a later re-run came out otherwise
+    write_checks(tmp_path, [Check(a.run_id, a.digest, "rerun", "equal", "v1")])
     other = make_record(seed=0, values={"left": 94.0, "right": 90.0})
     assert state_of(other, checks) == "reported"
     (tmp_path / FILE).write_text("not json\n" + (tmp_path / FILE).read_text())

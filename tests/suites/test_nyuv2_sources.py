@@ -338,6 +338,8 @@ MAT_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "axes": (rewrite("images", lambda a: a.transpose(0, 3, 2, 1)), "`images` of .* should have the shape"),
     "nan": (rewrite("depths", with_value(np.nan)), "`depths`, image 0 of .*not finite"),
     "label": (rewrite("labels", with_value(900)), r"`labels`, image 0 of .*in 0..894. Found 900"),
+    "negative label": (rewrite("labels", lambda a: a.astype(np.int16) - 900), r"`labels`, .*in 0..894. Found -"),
+    "millimetres": (rewrite("depths", lambda a: 1000 * a), "`depths`, image .*metres up to 100, .*Found"),
     "type": (rewrite("images", lambda a: a / 255), "should hold bytes"),
     "no mapping": (lambda path: path.with_name("classMapping40.mat").unlink(), "`mapClass` .*rcnn-depth"),
     "bad mapping": (lambda path: path.with_name("classMapping40.mat").write_bytes(b"x" * 200), "hold `mapClass`"),

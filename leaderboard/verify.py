@@ -24,7 +24,7 @@ from leaderboard.files import write_whole
 
 State = Literal["reported", "valid", "spot_checked", "rerun"]
 FILE = "verified.jsonl"
-LEVEL = 0.05
+LEVEL = 0.05  # of family-wise error
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
 NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices")
 

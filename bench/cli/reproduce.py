@@ -2,15 +2,23 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from bench.cli import options
 
+if TYPE_CHECKING:
+    from bench.records import ResultRecord
+    from leaderboard.board import Board
+    from leaderboard.compare import Judged
+
 EPILOG = """examples:
   mtlbench reproduce demo
-  mtlbench reproduce multimnist --data-dir ~/data --against committed
+  mtlbench reproduce demo --store fresh --against committed
+  mtlbench reproduce multimnist --data-dir ~/data
 
-Running the same command again continues where the last one stopped. With `--against committed`, a mean outside
-the seed noise of the committed records is named, and the exit code is 1.
+Running the same command again continues where the last one stopped. `--against committed` prints every number
+beside the committed one: equal digit for digit on the same kind of processor and versions, within seed noise
+elsewhere, or the exit code is 1. Give it a store of its own, so that every cell is run here.
 """
 
 
@@ -26,7 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.cli.execute import StoredCell, execute, report, survey
     from bench.plan import plan
     from leaderboard.board import load_board
-    from leaderboard.compare import COMMITTED, compare
     from leaderboard.render import render_parts
     from leaderboard.store import Store
     from leaderboard.table import rows
@@ -45,17 +52,52 @@ def run(arguments: argparse.Namespace) -> int:
     contents = Store(root).read()
     tables = [rows(part, contents) for part in board.parts]
     print(render_parts(tables))
-    code = 1 if outcome.count("failed") else 0
-    if arguments.against:
-        committed = Store(COMMITTED).read()
-        differences = compare(tables, [rows(part, committed) for part in board.parts])
-        for difference in differences.sentences:
-            print(difference)
-        print(
-            f"{differences.compared} means of two seeds or more compared with the committed ones: "
-            f"{differences.outside} beyond seed noise."
-        )
-        if not differences.compared:
-            print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
-        code = 1 if differences.outside or not differences.compared else code
-    return code
+    against = _against(board.parts, contents.records) if arguments.against else 0
+    return 1 if outcome.count("failed") else against
+
+
+def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
+    """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
+    from leaderboard.compare import COMMITTED, OUTSIDE, compare
+    from leaderboard.store import Store
+
+    judged = compare(parts, records, Store(COMMITTED).read().records)
+    if not judged:
+        print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
+        return 1
+    _print(judged)
+    outside = sum(cell.verdict in OUTSIDE for cell in judged)
+    equal = sum(cell.verdict == "equal" for cell in judged)
+    print(
+        f"{len(judged)} numbers beside the committed ones: {equal} equal digit for digit, "
+        f"{len(judged) - equal - outside} within seed noise, {outside} not."
+    )
+    return 1 if outside else 0
+
+
+def _print(judged: "list[Judged]") -> None:
+    """One line per number: ours, the committed one, and what their difference may be."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from leaderboard.compare import OUTSIDE
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption="mean over n runs here and committed; +- is what seed noise allows, t s sqrt(1/n + 1/n'), "
+        "and p is that of the difference, both by Holm over all numbers",
+    )
+    for heading in ("suite", "method", "task", "metric", "here", "committed", "difference", "+-", "p", "verdict"):
+        numeric = heading in ("here", "committed", "difference", "+-", "p")
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric)
+    for cell in judged:
+        pair = cell.pair
+        names = (pair.suite, pair.method, pair.column.task, pair.column.metric.name)
+        means = [f"{sample.mean():.5g} ({len(sample)})" for sample in (pair.here, pair.committed)]
+        style = "bold" if cell.verdict in OUTSIDE else None
+        verdict = f"{cell.verdict}: seeds {', '.join(map(str, pair.differing))}" if pair.differing else cell.verdict
+        numbers = (f"{pair.difference:+.2g}", f"{cell.allowed:.2g}", f"{cell.adjusted:.2g}")
+        table.add_row(*names, *means, *numbers, verdict, style=style)
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=200).print(table)

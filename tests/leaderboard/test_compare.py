@@ -1,44 +1,71 @@
-"""The tolerance of a reproduced mean, against scipy's two-sample t test."""
+"""A reproduced table beside the committed one: digits on one kind of machine, scipy's t test and Holm elsewhere."""
+
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
+from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.compare import compare, tolerance
-from leaderboard.statistics import interval
-from leaderboard.table import Row, Table
+from leaderboard.compare import compare
+
+Make = Callable[..., ResultRecord]
+ELSEWHERE = {"torch": "another"}  # an environment that is not the committed one
 
 
-def row(sample: np.ndarray, method: str = "hard") -> Row:
-    found = interval(sample)
-    low, high = (found.low, found.high) if found.low is not None else (None, None)
-    return Row(
-        "t", "s", method, "left", "accuracy", True, float(sample.mean()), low, high, len(sample), "val", "complete"
-    )
+def board(*methods: str) -> Board:
+    return Board(name="t", title="T", version=1, suite="toy", methods=list(methods), seeds="0-9")
 
 
-def table(*rows: Row) -> Table:
-    board = Board(name="t", title="T", version=1, suite="s", methods=[r.method for r in rows], seeds="0-4")
-    return Table(board, "val", list(rows), [], [])
+@pytest.fixture
+def runs(make_record: Make) -> Callable[..., list[ResultRecord]]:
+    """`runs(method, scores of the task left)`: one record per seed."""
+
+    def made(method: str, scores: Sequence[float], **more: object) -> list[ResultRecord]:
+        return [make_record(method, seed, {"left": round(score, 2)}, **more) for seed, score in enumerate(scores)]
+
+    return made
 
 
-@pytest.mark.parametrize("sizes", [(5, 5), (5, 10), (2, 7)])
-def test_tolerance_is_where_the_t_test_reaches_five_percent(sizes):
+@pytest.mark.parametrize("sizes", [(5, 5), (5, 10), (2, 7), (1, 5)])
+def test_p_is_that_of_the_two_sample_t_test(runs, sizes) -> None:
     generator = np.random.default_rng(0)
-    a, b = (generator.normal(size=n) for n in sizes)
-    shifted = b - b.mean() + a.mean() + tolerance(row(a), row(b), compared=1)
-    assert stats.ttest_ind(a, shifted).pvalue == pytest.approx(0.05, rel=1e-6)
+    here, there = (np.round(generator.normal(90, 0.5, size=n), 2) for n in sizes)
+    [cell] = compare([board("hard")], runs("hard", here, environment=ELSEWHERE), runs("hard", there))
+    assert cell.pair.p == pytest.approx(stats.ttest_ind(here, there).pvalue, rel=1e-6)
+    shifted = here - here.mean() + there.mean() + cell.allowed
+    assert stats.ttest_ind(shifted, there).pvalue == pytest.approx(0.05, rel=1e-6)  # a family of one
 
 
-def test_a_mean_outside_is_named_and_one_inside_is_not():
-    generator = np.random.default_rng(1)
-    sample = generator.normal(90, 0.1, size=5)
-    near, far = row(sample + 0.05), row(sample + 3, method="soft")
-    differences = compare([table(near, far)], [table(row(sample), row(sample, method="soft"))])
-    assert (differences.compared, differences.outside) == (2, 1)
-    assert differences.sentences[0].startswith("soft, left accuracy: ")
+def test_holm_over_all_numbers(runs) -> None:
+    methods, shifts = ["a", "b", "c", "d"], [0.0, 0.45, 0.6, 2.0]
+    noise = np.array([0.3, -0.2, 0.1, -0.4, 0.2])
+    here = [record for m, s in zip(methods, shifts, strict=True) for record in runs(m, 90 + s - noise)]
+    there = [record for m in methods for record in runs(m, 90 + noise, environment=ELSEWHERE)]
+    cells = compare([board(*methods)], here, there)
+    rejected, adjusted, *_ = multipletests([cell.pair.p for cell in cells], 0.05, method="holm")
+    assert [cell.adjusted for cell in cells] == pytest.approx(list(adjusted))
+    assert [cell.verdict == "beyond noise" for cell in cells] == list(rejected)
+    assert 0 < sum(rejected) < 4
+    outside = [abs(cell.pair.difference) > cell.allowed for cell in cells]
+    assert outside == list(rejected)  # the difference that is allowed is the same judgement
 
 
-def test_missing_cells_are_not_compared():
-    assert compare([table(row(np.ones(5)))], [table()]).compared == 0
+def test_one_digit_on_the_same_kind_of_machine_is_outside(runs) -> None:
+    committed = runs("hard", [90.0, 90.5, 89.5])
+    [equal] = compare([board("hard")], runs("hard", [90.0, 90.5, 89.5]), committed)
+    assert (equal.verdict, equal.pair.p) == ("equal", 1.0)
+    [differs] = compare([board("hard")], runs("hard", [90.0, 90.51, 89.5]), committed)
+    assert (differs.verdict, differs.pair.differing) == ("differs", (1,))
+    [elsewhere] = compare([board("hard")], runs("hard", [90.0, 90.51, 89.5], environment=ELSEWHERE), committed)
+    assert elsewhere.verdict == "within noise"
+
+
+def test_too_few_runs_are_not_judged_and_missing_ones_not_compared(runs) -> None:
+    [cell] = compare([board("hard")], runs("hard", [91.0], environment=ELSEWHERE), runs("hard", [90.0]))
+    assert cell.verdict == "not judged"
+    assert math.isnan(cell.adjusted)
+    assert compare([board("hard", "soft")], runs("hard", [91.0]), runs("soft", [90.0])) == []

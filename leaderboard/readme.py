@@ -4,22 +4,23 @@ import re
 import sys
 from pathlib import Path
 
-from leaderboard.board import load_board
+from leaderboard.board import Track, load_board
 from leaderboard.compare import COMMITTED
 from leaderboard.files import write_whole
 from leaderboard.render import render_parts
 from leaderboard.store import Store, StoreContents
 from leaderboard.table import rows
 
-BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table: (\w+)(?: --track (default|tuned))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(text: str, contents: StoreContents) -> str:
-    """`text` with every block `<!-- table: NAME --> ... <!-- end -->` holding that table in Markdown."""
+    """`text` with that table in every block `<!-- table: NAME [--track TRACK] --> ... <!-- end -->`, in Markdown."""
 
     def block(match: re.Match[str]) -> str:
-        table = render_parts([rows(part, contents) for part in load_board(match[2]).parts], "md")
-        return f"{match[1]}{table.rstrip()}\n{match[3]}"
+        track: Track = "tuned" if match[3] == "tuned" else "default"
+        parts = [rows(part, contents, track=track) for part in load_board(match[2]).parts]
+        return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
     return BLOCK.sub(block, text)
 

@@ -14,7 +14,7 @@ from leaderboard.comparable import comparable
 from leaderboard.notes import notes_of
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
-from leaderboard.tuned import tuned
+from leaderboard.tuned import searched, tuned
 from leaderboard.verify import read_checks, state_of_row
 
 MANY_TASKS = 10  # above this, wide formats show the mean over tasks and the worst task only
@@ -64,6 +64,8 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
+    if track == "tuned":
+        board = searched(board, contents.records)
     chosen = (tuned if track == "tuned" else comparable)(board, contents.records)
     data = cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]

@@ -66,6 +66,14 @@ def searches_of(records: Iterable[ResultRecord], count: int) -> list[Search]:
     return [Search(method, [trials[k] for k in sorted(trials)]) for method, trials in found.items()]
 
 
+def searched(board: Board, records: Iterable[ResultRecord]) -> Board:
+    """The rows of `board` that a search was run for, under their own names: a search moves what a label may tell."""
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    names = {record.spec.tuning.of for record in own if record.spec.tuning}
+    methods = [method for method in board.methods if method in names]
+    return board.model_copy(update={"title": f"{board.title}, tuned", "methods": methods, "labels": {}})
+
+
 def tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     """The records of the tuned track of `board`: for each method the runs of its winner, after `board.trials` trials.
 

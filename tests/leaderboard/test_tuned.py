@@ -65,6 +65,13 @@ def test_a_trial_holds_nothing_of_the_test_split(make_record: Make) -> None:
     assert any("positive error" in problem for problem in without.problems())
 
 
+def test_the_rows_of_the_tuned_track_are_the_methods_searched_for(store: list[ResultRecord]) -> None:
+    board = BOARD.model_copy(update={"methods": ["soft", *BOARD.methods], "labels": {"hard": "hard, half-life 100"}})
+    table = rows(board, StoreContents(store), track="tuned")
+    assert table.board.methods == BOARD.methods
+    assert table.board.label("hard") == "hard"  # what a label tells may have been drawn
+
+
 def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> None:
     chosen = tuned(BOARD, store)
     assert {key: record.scores["val"]["left"]["accuracy"] for key, record in chosen.records.items()} == {

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from urllib.error import URLError
 
 from bench.cli import options
 from bench.errors import DataMissing, UsageError
@@ -57,15 +59,25 @@ def run(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source).expanduser() if arguments.source else None
     if source is not None and not source.exists():
         raise UsageError(f"--source should be a file or a folder. Found nothing at `{source}`.")
+    if source is not None and not suite.data_status():
+        raise UsageError(f"`{choice.entry.name}` needs no data: `--source` should be left out.")
     try:
         for line in suite.prepare_data(source):
             print(line, flush=True)
+    except KeyboardInterrupt:
+        print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
+        return 130
     except OSError as error:
-        raise DataMissing(
-            f"The data of `{choice.entry.name}` could not be fetched ({error}); --source takes a local folder."
-        ) from error
+        hint = "; --source takes a local folder" if isinstance(error, URLError) and source is None else ""
+        raise DataMissing(f"The data of `{choice.entry.name}` could not be prepared ({error}){hint}.") from error
     _, suite = parse_suite(choice.canonical, root)  # anew: what was prepared may decide about it
-    print(f"{choice.entry.name}: {_state(suite.data_status())} in {root}")
+    state = suite.data_status()
+    print(f"{choice.entry.name}: {_state(state)} in {root}")
+    try:
+        suite.checksums()
+    except DataMissing as error:  # something else is there, as measured normals where derived ones were asked for
+        print(f"mtlbench: {error}", file=sys.stderr)
+        return 0 if "ready" in state.values() else 1
     return 0
 
 

@@ -90,12 +90,21 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
 
 def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     """Run what is missing, in parallel processes; `outcome` follows."""
+    missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
+    if missing:
+        _run(missing, outcome, cell, jobs)
+    without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
+    if without:
+        print(
+            f"{without} cells have no panels: they were stored without, or there is nothing to see in their suite.",
+            file=sys.stderr,
+        )
+
+
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     from bench.cli.progress import progress
     from bench.engines.local import default_jobs, run_cells
 
-    missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
-    if not missing:
-        return
     count = jobs or default_jobs(missing[0].protocol.device)
     with (
         _stopping_like_ctrl_c(),

@@ -25,8 +25,12 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.site import write_site
     from leaderboard.store import Store
 
-    root = options.store_dir(arguments.store)
-    page = write_site(Store(root).read(), boards().values(), Path(arguments.out), root.name)
+    root, out = options.store_dir(arguments.store), Path(arguments.out)
+    if not root.is_dir():
+        raise FileNotFoundError(f"`{root}` should be a folder of records. Found none; `mtlbench run` makes one.")
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out should be a folder. `{out}` is a file.")
+    page = write_site(Store(root).read(), boards().values(), out, root.name)
     print(f"The site is at {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())

@@ -16,6 +16,7 @@ from leaderboard.table import Row, rows
 from leaderboard.wide import WideColumn, WideLine, wide
 
 SHOWN_PANELS = 3
+PNG = b"\x89PNG\r\n\x1a\n"  # how every such file begins; anything else under the name is not shown
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -142,8 +143,9 @@ def _panels(board: Board, contents: StoreContents) -> list[PanelView]:
     for method in board.methods:
         runs = sorted((r for r in own if r.method == method), key=lambda record: record.spec.seed)
         for run in runs:
-            if paths := store.panels(run.spec)[:SHOWN_PANELS]:
-                images = [f"data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}" for p in paths]
+            contents_of = [path.read_bytes() for path in store.panels(run.spec)[:SHOWN_PANELS]]
+            if pictures := [data for data in contents_of if data.startswith(PNG)]:
+                images = [f"data:image/png;base64,{base64.b64encode(data).decode()}" for data in pictures]
                 found.append(PanelView(printable(board.label(method)), run.spec.seed, images))
                 break
     return found

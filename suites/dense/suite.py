@@ -91,6 +91,13 @@ class DenseSuite(Suite):
             raise self.missing()
         return DenseSet(self.folder)
 
+    def sound(self) -> DenseSet:
+        """The prepared set, its bytes held against their checksums. Raises DataMissing where they differ."""
+        found = self.stored()
+        if damaged := found.damaged():
+            raise DataMissing(f"`{self.folder}` is damaged ({', '.join(damaged)}); prepare the set again.")
+        return found
+
     def dataset(self, split: Split, seed: int) -> Dataset:
         self.stored()
         name, rows = self.rows(split)
@@ -102,20 +109,28 @@ class DenseSuite(Suite):
 
     def checksums(self) -> dict[str, str]:
         rows = {split: self.rows(split)[1].tolist() for split in ("train", "val", "test")}  # type: ignore[arg-type]
-        return {**self.stored().checksums, "rows": digest(rows)}
+        return {**self.sound().checksums, "rows": digest(rows)}
 
     def data_status(self) -> dict[str, str]:
-        try:
-            found = self.stored()
-        except DataMissing:
-            return {self.folder.name: "missing"}
-        damaged = found.damaged()
-        return {self.folder.name: f"damaged ({', '.join(damaged)})" if damaged else "ready"}
+        """This set, and the others of the suite that are there."""
+        others = {folder.parent.name for folder in self.folder.parent.glob("[!.]*/set.json")} - {self.folder.name}
+        return {name: _state(self.folder.with_name(name)) for name in [self.folder.name, *sorted(others)]}
 
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
         return panel(inputs["depth"], targets, predictions)
+
+
+def _state(folder: Path) -> str:
+    """`missing`, `ready`, or `damaged` and what."""
+    if not (folder / "set.json").is_file():
+        return "missing"
+    try:
+        damaged = DenseSet(folder).damaged()
+    except DataMissing:
+        damaged = ["set.json"]
+    return f"damaged ({', '.join(damaged)})" if damaged else "ready"
 
 
 @cache

@@ -1,6 +1,5 @@
 """NYUv2, from any of the forms in which people have it."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -82,10 +81,11 @@ class NYUv2(DenseSuite):
     def _counts(self) -> dict[str, int]:
         """Images of each stored split; a copy that lacks some is told apart by its protocol."""
         try:
-            header = json.loads((self.folder / "set.json").read_text(encoding="utf-8"))
-            return {split: int(header["rows"][split]) for split in OFFICIAL}
-        except (OSError, ValueError, KeyError):
+            rows = DenseSet(self.folder).rows
+        except DataMissing:
             return OFFICIAL
+        usable = rows.keys() == OFFICIAL.keys() and all(0 < rows[split] <= OFFICIAL[split] for split in OFFICIAL)
+        return rows if usable and 0 < len(validation_rows(rows["train"])) < rows["train"] else OFFICIAL
 
     @property
     def folder(self) -> Path:
@@ -103,10 +103,11 @@ class NYUv2(DenseSuite):
 
     def stored(self) -> DenseSet:
         found = super().stored()
-        if self.kind != "none" and found.header["normals"] != self.kind:
+        held = found.header.get("normals")
+        if self.kind not in ("none", held):
+            size = "x".join(map(str, self.size))
             raise DataMissing(
-                f"The prepared NYUv2 holds {found.header['normals']} normals; "
-                f"name them as in `nyuv2:normals={found.header['normals']}`."
+                f"The prepared NYUv2 holds {held} normals; name them as in `nyuv2:normals={held},size={size}`."
             )
         return found
 
@@ -115,4 +116,4 @@ class NYUv2(DenseSuite):
 
         if source is None:
             raise self.missing()
-        yield from prepare(self.folder, source, self.size)
+        yield from prepare(self.folder, source, self.size, measured=self.kind == "measured")

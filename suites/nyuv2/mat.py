@@ -37,6 +37,10 @@ class MatFile(Source):
             raise DataMissing(
                 f"`images` of `{path}` should have the shape (n, 3, columns, rows). Found {images.shape}."
             )
+        for key, array, kinds in (("images", images, "u"), ("labels", labels, "ui"), ("depths", depths, "f")):
+            if array.dtype.kind not in kinds:
+                what = "floating-point numbers" if kinds == "f" else "whole numbers"
+                raise DataMissing(f"`{key}` of `{path}` should hold {what}. Found the type {array.dtype}.")
         for key, array in (("labels", labels), ("depths", depths)):
             if array.shape != (count, columns, rows):
                 raise DataMissing(
@@ -54,7 +58,7 @@ class MatFile(Source):
         """Errors of h5py as one sentence."""
         try:
             yield
-        except (OSError, KeyError, RuntimeError) as error:
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise DataMissing(
                 f"`{self.path}` cannot be read as MATLAB 7.3, that is HDF5 ({error}); is the download whole?"
             ) from error
@@ -88,6 +92,8 @@ class MatFile(Source):
             references = np.asarray(self._file["scenes"]).reshape(-1)
             if len(references) <= max((int(found[-1]) for found in self._images.values() if len(found)), default=0):
                 raise DataMissing(f"`scenes` of `{self.path}` should name every image. Found {len(references)} names.")
+            if references.dtype != h5py.ref_dtype:
+                raise DataMissing(f"`scenes` of `{self.path}` should hold references to names.")
             return [_text(self._file[references[image]]) for image in self._images[split]]
 
 
@@ -98,8 +104,10 @@ def _text(characters: h5py.Dataset) -> str:
 def _load(path: Path, key: str) -> np.ndarray:
     try:
         found: np.ndarray = scipy.io.loadmat(path)[key].reshape(-1)
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise DataMissing(f"`{path}` should hold `{key}` ({error}).") from error
+    except Exception as error:  # a file of another kind may break any line of its reader
+        raise DataMissing(f"`{path}` should be a MATLAB file with the array `{key}`.") from error
+    if found.dtype.kind not in "uif" or not np.isfinite(found).all():
+        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found the type {found.dtype}.")
     return found
 
 

@@ -24,9 +24,12 @@ class MtanFolder(FilesSource):
 
     def load(self, path: Path) -> np.ndarray:
         try:
-            found: np.ndarray = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataMissing(f"`{path}` cannot be read as an array ({error}).") from error
+            with path.open("rb") as file:
+                found: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+        except OSError as error:
+            raise DataMissing(f"`{path}` cannot be read ({error.strerror or error}).") from error
+        except Exception as error:  # an archive, a pickle, or a header that breaks any line of its reader
+            raise DataMissing(f"`{path}` cannot be read as an array of numbers in NumPy's `.npy` format.") from error
         if found.dtype.kind not in "fiu":
             raise DataMissing(f"`{path}` should hold numbers. Found the type {found.dtype}.")
         return found

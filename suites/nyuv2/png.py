@@ -28,7 +28,7 @@ class PngTree(FilesSource):
             with Image.open(path) as file:
                 wanted = file.convert("RGB") if file.mode in ("RGBA", "CMYK", "YCbCr") else file
                 return np.asarray(wanted)
-        except (OSError, SyntaxError) as error:  # PIL raises SyntaxError for a broken PNG
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # a broken PNG: SyntaxError
             raise DataMissing(f"`{path}` cannot be read as an image ({error}).") from error
 
     def convert(self, part: str, values: np.ndarray, where: str) -> np.ndarray:
@@ -38,8 +38,10 @@ class PngTree(FilesSource):
                 raise DataMissing(f"{where} should hold 0 to 13, or 255 where ignored. Found {worst}.")
             return np.where(values == 255, -1, values.astype(np.int16) - 1).astype(np.int8)
         if part == "depth":
-            if values.dtype == np.uint8:
-                raise DataMissing(f"{where} should hold depth in 16 bits. Found 8.")
+            if values.dtype in (np.uint8, np.bool_):
+                raise DataMissing(
+                    f"{where} should hold depth in 16 bits. Found {8 if values.dtype == np.uint8 else 1}."
+                )
             return (values / self.units).astype(np.float32)
         if part == "normal":
             return as_units(values / np.float32(127.5) - 1, where)

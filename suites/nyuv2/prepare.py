@@ -11,7 +11,8 @@ from bench.api import DataMissing
 from suites.dense.camera import NYUV2, Size
 from suites.dense.normals import normals_from_depth, resample_normals
 from suites.dense.resample import area_uint8, nearest, nearest_valid
-from suites.dense.sets import DenseSet, SetWriter, pack_normals
+from suites.dense.sets import DenseSet
+from suites.dense.writer import SetWriter, pack_normals
 from suites.nyuv2 import orientation
 from suites.nyuv2.recognise import recognise
 from suites.nyuv2.source import Item, Source
@@ -23,10 +24,15 @@ REPEATS = 16  # and pixels, at least, for each: a small image has few depths any
 COARSE_WINDOW = 21 / 384  # of the width: steps of 4 cm need more pixels to average out
 
 
-def prepare(folder: Path, source: Path, size: Size) -> Iterator[str]:
-    """Convert the copy at `source` to `folder`; yields what is done. An interrupted one goes on where it was."""
+def prepare(folder: Path, source: Path, size: Size, *, measured: bool = False) -> Iterator[str]:
+    """Convert the copy at `source` to `folder`; yields what is done. An interrupted one goes on where it was.
+
+    measured: the copy should have normals of its own.
+    """
     start = time.monotonic()
     found = recognise(source)
+    if measured and not found.has_normals:
+        raise DataMissing(f"`{source}` has no normals of its own: leave `normals=measured` out, and they are derived.")
     counts = " and ".join(f"{found.rows[split]} of {len(official(split))} {split}" for split in ("train", "test"))
     yield f"{found.name} layout, {counts} images of {found.size[0]}x{found.size[1]}"
     held = len(validation_rows(found.rows["train"]))

@@ -77,6 +77,6 @@ def check_scenes(train: list[str], test: list[str]) -> str:
         if shared := sorted(sides[first] & sides[second]):
             raise DataMissing(
                 f"The scene `{shared[0]}` should be on one side of the split. "
-                f"It is in {first} and in {second}, as are {len(shared) - 1} others."
+                f"It is in {first} and in {second}{f', as are {len(shared) - 1} others' if shared[1:] else ''}."
             )
     return "scenes: " + ", ".join(f"{len(names)} in {side}" for side, names in sides.items()) + "; none on two sides"

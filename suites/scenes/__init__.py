@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bench.api import DataMissing, Interval, Protocol, register
+from bench.api import DataMissing, Interval, Protocol, UsageError, register
 from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
 
@@ -90,7 +90,9 @@ class Scenes(DenseSuite):
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         from suites.scenes.generate import write_set
 
-        if (self.folder / "set.json").is_file() and self.data_status() == {self.folder.name: "ready"}:
+        if source is not None:
+            raise UsageError("`scenes` is rendered, not read: `--source` should be left out.")
+        if self.data_status()[self.folder.name] == "ready":
             yield f"{self.folder.name}: ready already"
             return
         yield from write_set(self.folder, self.size, self.images, self.classes)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from suites.dense.camera import NYUV2, Size
-from suites.dense.sets import SetWriter, pack_normals
+from suites.dense.writer import SetWriter, pack_normals
 from suites.scenes import RELEASE, VIEWS_PER_ROOM
 from suites.scenes.render import render
 from suites.scenes.scene import Scene, make_scene_of_room
@@ -98,13 +98,15 @@ def write_set(
         else:
             pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _quiet))
             results = pool.imap_unordered(_work, tasks)
+        first = begin, 0  # when the workers had started, and what was there then: their start says nothing of the rest
         for split, images in results:
             for row, arrays in images:
                 writer.put(split, row, arrays)
             done, now = done + len(images), time.perf_counter()
-            if now - last > EVERY:
+            first = first if first[1] else (now, done)
+            if now - last > EVERY and done > first[1]:
                 last = now
-                left = (now - begin) / done * (len(missing) - done)
+                left = (now - first[0]) / (done - first[1]) * (len(missing) - done)
                 yield f"{done} of {len(missing)} images, about {left:.0f} s left"
         writer.finish()
     yield f"{sum(rows.values())} images of {size[0]} x {size[1]} in `{folder}`, {time.perf_counter() - begin:.0f} s"

@@ -16,7 +16,8 @@ from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
 from leaderboard.store import Store
 from suites.dense.camera import NYUV2
-from suites.dense.sets import DenseSet, SetWriter, pack_normals
+from suites.dense.sets import DenseSet
+from suites.dense.writer import SetWriter, pack_normals
 
 SIZE, ROWS = (24, 32), {"train": 24, "test": 6}
 SUITE = "scenes:size=24x32,test=6,train=24"
@@ -189,11 +190,10 @@ def test_options_that_do_not_fit_are_refused(capsys: pytest.CaptureFixture[str])
 
 def test_a_set_is_whole_or_not_there(tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    writer = SetWriter(folder, SIZE, ROWS, {"source": "test"})
-    for number, (split, row) in list(enumerate(writer.missing()))[:10]:
-        writer.put(split, row, planes(number))
+    with SetWriter(folder, SIZE, ROWS, {"source": "test"}) as writer:
+        for number, (split, row) in list(enumerate(writer.missing()))[:10]:
+            writer.put(split, row, planes(number))
     assert not folder.exists()
-    del writer
     again = SetWriter(folder, SIZE, ROWS, {"source": "test"})  # the rows of the first one are still there
     assert len(again.missing()) == 20
     for split, row in again.missing():

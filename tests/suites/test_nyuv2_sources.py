@@ -1,7 +1,9 @@
 """Every form of NYUv2 as a small fake, read back to equal truth, and what is said of damaged ones."""
 
 import shutil
+import struct
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import scipy.io
 from PIL import Image
 
+from bench.cli.main import main
 from bench.errors import DataMissing
 from suites.dense.camera import NYUV2
 from suites.dense.classes import CLASSES
@@ -258,6 +261,10 @@ def with_value(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return change
 
 
+def move(archive: Path) -> None:
+    archive.replace(archive.with_suffix(""))
+
+
 MTAN_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (lambda root: shutil.rmtree(root / "val" / "depth"), "should hold the folder `val/depth`"),
     "no split": (lambda root: shutil.rmtree(root / "val"), "should hold the folder `val/image`"),
@@ -274,6 +281,18 @@ MTAN_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "half label": (lambda root: damage(root, "val/label/2.npy", with_value(1.5)), "whole numbers .*Found 1.5"),
     "image": (lambda root: damage(root, "train/image/0.npy", with_value(255)), r"numbers in \[0, 1\]. Found 255"),
     "truncated": (lambda root: (root / "train/image/2.npy").write_bytes(b"\x93NUMPY"), "2.npy` cannot be read"),
+    "archive": (
+        lambda root: np.savez(root / "train/image/2.npy", a=np.zeros(3)) or move(root / "train/image/2.npy.npz"),  # type: ignore[func-returns-value]
+        "2.npy` cannot be read as",
+    ),
+    "zip magic": (
+        lambda root: (root / "train/image/2.npy").write_bytes(b"PK\x03\x04" * 20),
+        "2.npy` cannot be read as",
+    ),
+    "header": (
+        lambda root: (root / "val/depth/1.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': (1," + b" " * 99),
+        "1.npy` cannot be read as an array",
+    ),
     "objects": (
         lambda root: np.save(root / "val/image/0.npy", np.array([{}]), allow_pickle=True),
         "0.npy` cannot be read",
@@ -293,6 +312,7 @@ def test_defects_of_arrays_are_one_sentence(defect: str, truth: Truth, tmp_path:
     with pytest.raises(DataMissing, match=message) as caught:
         run(root, tmp_path / "set")
     assert "\n" not in str(caught.value)
+    assert "pickle" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
 
 
@@ -300,9 +320,19 @@ def png(array: np.ndarray) -> Callable[[Path], None]:
     return lambda path: Image.fromarray(array).save(path)
 
 
+def bomb(path: Path) -> None:
+    """A few bytes that claim to be an image of 40,000 x 40,000."""
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 40_000, 40_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+    path.write_bytes(bytes(data))
+
+
 PNG_DEFECTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "label": ("train_seg13/0003.png", png(np.full(SIZE, 14, np.uint8)), "3.png` should hold 0 to 13, .* Found 14"),
     "depth": ("test_depth/0001.png", png(np.full(SIZE, 14, np.uint8)), "1.png` should hold depth in 16 bits"),
+    "one bit": ("test_depth/0001.png", png(np.ones(SIZE, bool)), "1.png` should hold depth in 16 bits. Found 1"),
+    "bomb": ("train_rgb/0001.png", lambda path: bomb(path), "1.png` cannot be read as an image"),
     "grey": ("train_rgb/0001.png", png(np.zeros(SIZE, np.uint8)), r"should have the shape \(36, 48, 3\)"),
     "broken": ("train_rgb/0002.png", lambda path: path.write_bytes(path.read_bytes()[:90]), "cannot be read as an im"),
     "missing": ("train_seg13/0009.png", lambda path: path.unlink(), "as many files as"),
@@ -340,9 +370,16 @@ MAT_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "label": (rewrite("labels", with_value(900)), r"`labels`, image 0 of .*in 0..894. Found 900"),
     "negative label": (rewrite("labels", lambda a: a.astype(np.int16) - 900), r"`labels`, .*in 0..894. Found -"),
     "millimetres": (rewrite("depths", lambda a: 1000 * a), "`depths`, image .*metres up to 100, .*Found"),
-    "type": (rewrite("images", lambda a: a / 255), "should hold bytes"),
+    "type": (rewrite("images", lambda a: a / 255), "`images` of .* should hold whole numbers"),
+    "float labels": (rewrite("labels", lambda a: a / 2), "`labels` of .* should hold whole numbers"),
+    "text": (rewrite("depths", lambda a: np.full(a.shape, b"far")), "`depths` of .* should hold floating-point"),
+    "names": (rewrite("scenes", lambda a: np.zeros(a.shape)), "`scenes` of .* should hold references"),
+    "mapping of text": (
+        lambda path: scipy.io.savemat(path.with_name("classMapping40.mat"), {"mapClass": ["wall"] * 894}),
+        "`mapClass` of .* should hold numbers",
+    ),
     "no mapping": (lambda path: path.with_name("classMapping40.mat").unlink(), "`mapClass` .*rcnn-depth"),
-    "bad mapping": (lambda path: path.with_name("classMapping40.mat").write_bytes(b"x" * 200), "hold `mapClass`"),
+    "bad mapping": (lambda path: path.with_name("classMapping40.mat").write_bytes(b"x" * 200), "array `mapClass`"),
     "few scenes": (rewrite("scenes", lambda a: a[:, :3]), "`scenes` of .* should name every image"),
 }
 
@@ -356,6 +393,23 @@ def test_defects_of_the_official_file_are_one_sentence(defect: str, truth: Truth
         run(path, tmp_path / "set")
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
+
+
+def test_normals_that_the_copy_does_not_have_are_refused_at_once(truth: Truth, tmp_path: Path) -> None:
+    copy = write_mtan(tmp_path / "copy", truth)
+    with pytest.raises(DataMissing, match="has no normals of its own"):
+        list(prepare(tmp_path / "set", copy, (18, 24), measured=True))
+
+
+def test_a_copy_with_measured_normals_is_ready_under_their_name(
+    truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, data = write_mtan(tmp_path / "copy", truth, normals=True), str(tmp_path / "data")
+    assert main(["data", "prepare", "nyuv2", "--source", str(copy), "--size", "24x32", "--data-dir", data]) == 0
+    said = capsys.readouterr()
+    assert "24x32 ready" in said.out
+    assert "`nyuv2:normals=measured,size=24x32`" in said.err
+    assert main(["data", "info", "nyuv2:normals=measured,size=24x32", "--data-dir", data]) == 0
 
 
 def test_nothing_known_is_said_to_be_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from bench.core.constraint import Coupled
+from bench.core.replicas import Replicas
 from bench.core.suite import Suite
 from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
@@ -40,6 +41,11 @@ def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]
     """Resolve a suite as written, and make it. Raises UsageError with one sentence."""
     choice = choose("suite", parse_call(text))
     return choice, choice.build(data_dir)
+
+
+def under(suite: Suite, protocol: Protocol) -> Suite:
+    """The suite that a run with this protocol sees."""
+    return Replicas(suite, protocol.replica) if protocol.replica else suite
 
 
 def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
@@ -97,7 +103,9 @@ def plan(
     """
     choice, suite = parse_suite(suite_text, data_dir)
     protocol, overrides = override(suite.protocol, settings or {})
-    protocol = protocol.model_copy(update={"device": resolve_device(device)})
+    suite = under(suite, protocol)
+    metrics = suite.protocol.metrics
+    protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
         build_check(method, suite, protocol)

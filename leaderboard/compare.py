@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.comparable import comparable
+from leaderboard.controls import controlled
 from leaderboard.statistics import Cells, Column, Selection, cells, holm
 from leaderboard.verify import LEVEL, same_kind
 
@@ -108,7 +108,8 @@ def compare(
 def _pairs(
     board: Board, here: Sequence[ResultRecord], committed: Sequence[ResultRecord], selection: Selection
 ) -> list[Pair]:
-    ours, theirs = (comparable(board, records).records for records in (here, committed))
+    (board, mine), (_, known) = (controlled(board, records) for records in (here, committed))
+    ours, theirs = mine.records, {key: record for key, record in known.records.items() if key[0] in board.methods}
     left, right = cells(board, ours, selection), cells(board, theirs, selection)
     found = []
     for method in board.methods:

@@ -10,7 +10,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import Metric
 from leaderboard.board import Board, Track
-from leaderboard.comparable import comparable
+from leaderboard.controls import controlled
 from leaderboard.notes import notes_of
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
@@ -66,7 +66,9 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
     if track == "tuned":
         board = searched(board, contents.records)
-    chosen = (tuned if track == "tuned" else comparable)(board, contents.records)
+        chosen = tuned(board, contents.records)
+    else:
+        board, chosen = controlled(board, contents.records)
     data = cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]
     many = len(data.tasks) > MANY_TASKS

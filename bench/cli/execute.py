@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +80,24 @@ class Outcome:
                 for spec in self.specs
             ],
         }
+
+
+def plan_controls(
+    suite_text: str, names: Sequence[str], seeds: Sequence[int], device: str = "auto", data_dir: Path | None = None
+) -> list[RunSpec]:
+    """The runs of controls on a suite, each once. Raises UsageError for what the user wrote."""
+    from bench.plan import parse_suite, plan
+    from leaderboard.controls import control_rows
+
+    _, suite = parse_suite(suite_text, data_dir)
+    rows = control_rows(names, [task.name for task in suite.tasks], suite.protocol.epochs)
+    specs = [
+        spec
+        for row in rows
+        for part in row.parts
+        for spec in plan(suite_text, [row.method], seeds, part.settings, device, data_dir)
+    ]
+    return list({spec.run_id: spec for spec in specs}.values())
 
 
 def survey(specs: list[RunSpec], store: Store) -> Outcome:

@@ -1,4 +1,4 @@
-"""What there is: suites, sharing, constraints, weightings, methods, tables, backbones."""
+"""What there is: suites, sharing, constraints, weightings, methods, controls, tables, backbones."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ EPILOG = """examples:
   mtlbench list methods --plugin my_method.py
 """
 KINDS = {"suites": "suite", "sharing": "sharing", "constraints": "constraint", "weightings": "weighting"}
-SHELVES = [*KINDS, "methods", "tables", "backbones"]
+SHELVES = [*KINDS, "methods", "controls", "tables", "backbones"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +62,10 @@ def _items(shelf: str) -> list[dict[str, Any]]:
             for table in boards().values()
             for board in table.parts
         ]
+    if shelf == "controls":
+        from leaderboard.controls import CONTROLS
+
+        return [{"name": control.name, "summary": control.summary} for control in CONTROLS.values()]
     if shelf == "methods":
         from bench.plan import method_names
 

@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print, compare."""
-    from bench.cli.execute import StoredCell, execute, report, survey
+    from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
     from bench.plan import plan
     from leaderboard.board import load_board
     from leaderboard.render import render_parts
@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     specs = [
         spec
         for part in board.parts
-        for spec in plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data)
+        for spec in (
+            *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data),
+            *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data),
+        )
     ]
     outcome = survey(specs, Store(root))
     execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)

@@ -10,6 +10,7 @@ from bench.errors import UsageError
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
   mtlbench run synthetic:tasks=8,relatedness=0.5 hard:split=1 soft+l2:halflife=100 hard@uncertainty
+  mtlbench run multidigits single_task hard --control ensemble long --seeds 0-4
   mtlbench run multimnist --all-methods --data-dir ~/data --dry-run
 
 METHOD  name[:key=value,...][+constraint[:key=value,...]][@weighting[:key=value,...]]
@@ -22,6 +23,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="*", help="as in `soft+l2:halflife=100`")
     parser.add_argument("--all-methods", action="store_true", help="every method that supports the suite")
+    parser.add_argument(
+        "--control",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="controls, as `mtlbench list controls` names them, or `all`",
+    )
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     options.add_execution(parser)
     options.add_settings(parser)
@@ -31,26 +40,31 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, tell what became of it."""
-    from bench.cli.execute import StoredCell, execute, report, survey
+    from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
     from bench.plan import all_methods, plan
     from bench.records import parse_seeds
     from leaderboard.store import Store
 
-    if bool(arguments.methods) == arguments.all_methods:
-        raise UsageError("`mtlbench run` should be given one METHOD or more, or --all-methods.")
+    asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
+    if asked[:2] == (True, True) or not any(asked):
+        raise UsageError("`mtlbench run` should be given one METHOD or more, --all-methods, or --control NAME.")
+    if arguments.control and arguments.set:
+        raise UsageError("`--control` should be given without `--set`: a control changes one thing of the protocol.")
     seeds = parse_seeds(arguments.seeds)
     plugins = options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.settings(arguments.set), arguments.device, data)
-    outcome = survey(specs, Store(root))
+    specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
+    outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if not arguments.dry_run:
         execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()
     elif arguments.dry_run:
-        for spec in specs:
-            print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}")
+        for spec in outcome.specs:
+            settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
+            print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}")
     report(outcome)
     return 1 if outcome.count("failed") else 0

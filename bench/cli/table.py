@@ -29,6 +29,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--selection", choices=["val", "per_task", "last"], default="val", help="which epoch counts (default: val)"
     )
     parser.add_argument(
+        "--control", nargs="+", action="extend", default=[], metavar="NAME", help="show these controls too, or `all`"
+    )
+    parser.add_argument(
         "--track",
         choices=["default", "tuned"],
         default="default",
@@ -48,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
     board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
-    tables = [rows(part, contents, arguments.selection, arguments.track) for part in board.parts]
+    parts = [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
+    tables = [rows(part, contents, arguments.selection, arguments.track) for part in parts]
     print(render_parts(tables, arguments.format))
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)

@@ -48,9 +48,9 @@ class Blueprint:
         with own_stream(self.seed, "backbone", copy):
             return self.suite.backbone(width)
 
-    def towers(self, init: str = "tied") -> list[nn.ModuleList]:
+    def towers(self, init: str = "tied", width: float = 1.0) -> list[nn.ModuleList]:
         """One backbone per task: copies of one (`tied`), or each from its own stream (`independent`)."""
-        return [self.backbone(copy=0 if init == "tied" else t) for t in range(len(self.tasks))]
+        return [self.backbone(width, copy=0 if init == "tied" else t) for t in range(len(self.tasks))]
 
     def stream(self, *names: object) -> AbstractContextManager[None]:
         """Modules built inside draw their weights from a stream of their own."""

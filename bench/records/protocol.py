@@ -55,6 +55,16 @@ class Protocol(BaseModel):
         description="tasks whose training targets are dealt out anew among the rows, by one permutation for all of "
         "them: what they then give to the others is not information",
     )
+    replica: str = Field(
+        default="",
+        description="the task that stands in the place of every other: T copies of it, each with a head of its own, "
+        "which add updates to the trunk and no information",
+    )
+    members: Count = Field(
+        default=1,
+        description="models trained apart, from weights and batches of their own, each kept at its own epoch; on the "
+        "test split their head outputs are averaged. Curves, matrices and selection are those of the first",
+    )
     loss_reduction: Literal["sum", "mean"] = Field(
         default="sum", description="of the weighted task losses; separate models always keep weight 1"
     )
@@ -83,11 +93,13 @@ class Protocol(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _shuffles_tasks(self) -> "Protocol":
+    def _names_tasks(self) -> "Protocol":
         if unknown := [task for task in self.shuffled if task not in self.metrics]:
             raise ValueError(
                 f"`shuffled` should name tasks of the suite ({', '.join(self.metrics)}). Found {', '.join(unknown)}."
             )
+        if self.replica and self.replica not in self.metrics:
+            raise ValueError(f"`replica` should name a task ({', '.join(self.metrics)}). Found {self.replica}.")
         return self
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
@@ -12,10 +13,10 @@ from bench.api import Blueprint, Interval, Phase, Sharing, TrainState, aligned, 
 class Towers(Sharing):
     """f_t(x_t), each task through its own backbone."""
 
-    def __init__(self, blueprint: Blueprint, init: str) -> None:
+    def __init__(self, blueprint: Blueprint, init: str, width: float = 1.0) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = nn.ModuleList(blueprint.towers(init, width))
         self.output_shape = self.towers[0][-1].output_shape
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
@@ -57,6 +58,36 @@ class SingleTask(Towers):
         if self.warm == 0:
             return (Phase("train", 1.0),)
         return (Phase("towers", self.warm), Phase("train", 1.0 - self.warm))
+
+
+@register("single_task_narrow")
+class SingleTaskNarrow(Towers):
+    """`single_task` with backbones so narrow that all of them have the parameters of one: the control for capacity.
+
+    The width is the largest for which T backbones together have at most the parameters of a plain one, which
+    is the trunk of `hard`; found by bisection. Heads see the fewer features.
+
+    init: `tied` starts all towers from the same weights, `independent` each from its own.
+    """
+
+    separate = True
+
+    def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
+        super().__init__(blueprint, init, self.matched_width(blueprint))
+
+    @staticmethod
+    def matched_width(blueprint: Blueprint, steps: int = 12) -> float:
+        """The width in (0, 1] with which T backbones come closest, from below, to a plain one."""
+
+        def size(width: float) -> int:
+            with torch.device("meta"):  # shapes without numbers
+                return sum(p.numel() for p in blueprint.backbone(width).parameters())
+
+        low, high = 0.0, 1.0
+        for _ in range(steps):
+            middle = (low + high) / 2
+            low, high = (middle, high) if len(blueprint.tasks) * size(middle) <= size(1.0) else (low, middle)
+        return low if len(blueprint.tasks) > 1 else 1.0
 
 
 @register("soft", paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015 (with l2)")

@@ -1,8 +1,10 @@
 """Evaluation: sufficient statistics of a split, in large batches."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
@@ -10,22 +12,30 @@ from bench.errors import Diverged
 from bench.training.model import MultiTaskModel
 
 State = dict[str, Any]
-
+Predictor = tuple[MultiTaskModel, TrainState]  # a model, and where its training stood
 
 ROWS, NUMBERS = 1000, 2_000_000  # of one forward pass: at most so many rows, and so many numbers of input
 
 
+def predict(models: Sequence[Predictor], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """task -> head outputs, averaged over the models."""
+    each = [model(inputs, state) for model, state in models]
+    return each[0] if len(each) == 1 else {task: sum(one[task] for one in each) / len(each) for task in each[0]}
+
+
 @torch.inference_mode()
-def evaluate(model: MultiTaskModel, dataset: Dataset, state: TrainState, rows: int | None = None) -> dict[str, State]:
-    """task -> statistics over all rows of `dataset`, with the model in evaluation mode."""
-    model.eval()
+def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, State]:
+    """task -> statistics over all rows of `dataset`, with the models in evaluation mode."""
+    for model, _ in models:
+        model.eval()
     largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
     rows = rows or max(1, min(ROWS, NUMBERS // largest))
-    metrics = {task.name: task.metric() for task in model.tasks}
+    metrics = {task.name: task.metric() for task in models[0][0].tasks}
     for inputs, targets in dataset.slices(rows):
-        for task, prediction in model(inputs, state).items():
+        for task, prediction in predict(models, inputs).items():
             if not torch.isfinite(prediction).all():
                 raise Diverged(f"The predictions of `{task}` stopped being finite.")
             metrics[task].update(prediction, targets[task])
-    model.train()
+    for model, _ in models:
+        model.train()
     return {task: metric.state() for task, metric in metrics.items()}

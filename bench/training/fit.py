@@ -5,6 +5,7 @@ import logging
 import traceback
 import warnings
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.core.data import Dataset, Order
 from bench.core.suite import Suite
 from bench.method import Method
-from bench.plan import parse_suite
+from bench.plan import parse_suite, under
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
 from bench.scores import score
 from bench.training.environment import (
@@ -28,12 +29,11 @@ from bench.training.environment import (
     versions,
     without_paths,
 )
-from bench.training.evaluate import evaluate
+from bench.training.evaluate import Predictor, evaluate
 from bench.training.gallery import Gallery
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
-from bench.training.select import Selector
 from bench.training.sharing import effective_sharing
 from bench.training.watch import OnEpoch, Watch
 
@@ -57,7 +57,9 @@ def fit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     try:
-        return record.model_copy(update=Run(spec, suite, method).result(on_epoch, gallery)).sealed()
+        return record.model_copy(
+            update=Run(spec, under(suite, spec.protocol), method).result(on_epoch, gallery)
+        ).sealed()
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
@@ -72,18 +74,22 @@ COSINE_BATCHES, COSINE_TASKS = 8, 10  # batches that are looked at; tasks, at mo
 
 
 class Run:
-    """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data."""
+    """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data.
 
-    def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
-        self.spec, self.suite, self.protocol = spec, suite, spec.protocol
+    `member` counts the models of an ensemble: each has weights and batches of its own, on the data of the seed.
+    """
+
+    def __init__(self, spec: RunSpec, suite: Suite, method: Method, member: int = 0) -> None:
+        self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
+        self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
         self.dtype = getattr(torch, self.protocol.precision)
         self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
-        torch.manual_seed(derive_seed(spec.seed, "train"))
-        self.model = MultiTaskModel(suite, method, self.protocol, spec.seed)
+        torch.manual_seed(derive_seed(self.seed, "train"))
+        self.model = MultiTaskModel(suite, method, self.protocol, self.seed)
         self.model.to(self.device, self.dtype)
         lay_out(self.model, self.format)
-        self.module = MultiTaskModule(self.model, self.protocol, spec.seed)
+        self.module = MultiTaskModule(self.model, self.protocol, self.seed)
 
     def data(self, split: Any) -> Dataset:
         """A split, where and as the model needs it."""
@@ -98,23 +104,26 @@ class Run:
         gc.collect()  # an earlier run of this process is not this one's memory
         reset_peak_memory(self.device)
         rows = self.data("train")
-        watch = Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
         start = self.model.copies()
         flops = self._flops(rows)
-        train(self.module, Batches(rows, self.protocol, self.spec.seed), watch)
+        watch = self._train(rows, on_epoch)
         sharing = effective_sharing(start, self.model.copies())
         cosines = self._cosines(rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
+        members = [Trained(self, watch)]
+        for member in range(1, self.protocol.members):
+            other = Run(self.spec, self.suite, self.method, member)
+            members.append(Trained(other, other._train(rows)))
         return {
             "tasks": [task.name for task in self.model.tasks],
-            **(self._validated(watch, selection) if self.spec.is_trial else self._tested(watch, selection, gallery)),
+            **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
             "selection": selection,
             "cost": Cost(
-                parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
-                forward_flops=flops,
-                step_ms=round(watch.step_ms, 4),
-                train_seconds=round(watch.seconds, 3),
+                parameters=len(members) * sum(p.numel() for p in self.model.parameters() if p.requires_grad),
+                forward_flops=len(members) * flops,
+                step_ms=round(sum(trained.watch.step_ms for trained in members), 4),
+                train_seconds=round(sum(trained.watch.seconds for trained in members), 3),
                 peak_memory_mb=round(peak_memory_mb(self.device), 1),
                 hardware=hardware(self.device),
             ),
@@ -130,27 +139,36 @@ class Run:
         errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
         return {"validation": {task: round(error, 9) for task, error in errors.items()}}
 
-    def _tested(self, watch: Watch, selection: dict[str, dict[str, int]], gallery: Gallery | None) -> dict[str, Any]:
-        states, kinds = self._test(watch.selector, selection, gallery), self.protocol.metrics
+    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None) -> Watch:
+        """Train on `rows`, watched on validation."""
+        watch = Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
+        train(self.module, Batches(rows, self.protocol, self.seed), watch)
+        return watch
+
+    def _tested(
+        self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
+    ) -> dict[str, Any]:
+        states, kinds = self._test(members, selection, gallery), self.protocol.metrics
         scores = {rule: {t: score(kinds[t], s) for t, s in tasks.items()} for rule, tasks in states.items()}
         return {"statistics": states, "scores": scores}
 
     def _test(
-        self, selector: Selector, selection: dict[str, dict[str, int]], gallery: Gallery | None
+        self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
     ) -> dict[str, dict[str, Any]]:
         """rule -> task -> statistics on the test split, which is read here and nowhere else."""
-        test = self.data("test")
-        by_epoch = {}
-        shown = selection.get("val", selection["last"])
-        for epoch in {epoch for tasks in selection.values() for epoch in tasks.values()}:
-            kept = selector.snapshot(epoch)
-            self.model.load_state_dict(kept.weights)
-            by_epoch[epoch] = evaluate(self.model, test, kept.state)
+        test, tasks = self.data("test"), [task.name for task in self.model.tasks]
+        chosen = [trained.watch.selector.chosen() for trained in members]
+        epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
+        shown = epochs.get("val", epochs["last"])
+        by_epochs = {}
+        for each in {each for of_task in epochs.values() for each in of_task.values()}:
+            models = [trained.at(epoch) for trained, epoch in zip(members, each, strict=True)]
+            by_epochs[each] = evaluate(models, test)
             if gallery:
-                gallery.look(self.model, test, kept.state, [task for task, at in shown.items() if at == epoch])
+                gallery.look(models, test, [task for task, at in shown.items() if at == each])
         if gallery:
             gallery.draw(self.suite, test)
-        return {rule: {t: by_epoch[epoch][t] for t, epoch in tasks.items()} for rule, tasks in selection.items()}
+        return {rule: {t: by_epochs[each][t] for t, each in of_task.items()} for rule, of_task in epochs.items()}
 
     def _cosines(self, rows: Dataset) -> Packed | None:
         """Of the task gradients after training; for a few tasks only, since each takes a backward pass."""
@@ -168,6 +186,20 @@ class Run:
             self.model(inputs, self.module.state)
         self.model.train()
         return int(counter.get_total_flops())
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was trained, and what was seen on the way."""
+
+    run: Run
+    watch: Watch
+
+    def at(self, epoch: int) -> Predictor:
+        """The model with the weights of an epoch that a rule chose."""
+        kept = self.watch.selector.snapshot(epoch)
+        self.run.model.load_state_dict(kept.weights)
+        return self.run.model, kept.state
 
 
 class Silent(Profiler):

@@ -1,7 +1,7 @@
 """Panels: what a finished model makes of a few fixed test rows, as PNG files."""
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from bench.core.data import Batch, Dataset
-from bench.core.state import TrainState
 from bench.core.suite import Suite
-from bench.training.model import MultiTaskModel
+from bench.training.evaluate import Predictor, predict
 
 
 @dataclass
@@ -23,12 +22,14 @@ class Gallery:
     _predictions: dict[str, Tensor] = field(default_factory=dict)
 
     @torch.inference_mode()
-    def look(self, model: MultiTaskModel, test: Dataset, state: TrainState, tasks: Collection[str]) -> None:
-        """Keep what the model says of `tasks` with its weights of the moment."""
-        model.eval()
+    def look(self, models: Sequence[Predictor], test: Dataset, tasks: Collection[str]) -> None:
+        """Keep what the models say of `tasks` with their weights of the moment."""
+        for model, _ in models:
+            model.eval()
         inputs, _ = self._rows(test)
-        self._predictions.update({t: p for t, p in model(inputs, state).items() if t in tasks})
-        model.train()
+        self._predictions.update({t: p for t, p in predict(models, inputs).items() if t in tasks})
+        for model, _ in models:
+            model.train()
 
     def draw(self, suite: Suite, test: Dataset) -> None:
         """Turn what was kept into panels; none where the suite has nothing to see."""

@@ -64,7 +64,7 @@ class Watch(Callback):
         errors = None
         if self.val is not None:
             kinds = module.protocol.metrics
-            states = evaluate(module.model, self.val, module.state)
+            states = evaluate([(module.model, module.state)], self.val)
             self._val.append({task: score(kinds[task], state) for task, state in states.items()})
             errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
             self.errors.append(errors)

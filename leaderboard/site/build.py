@@ -124,7 +124,7 @@ def _section(board: Board, contents: StoreContents, selection: Selection, anchor
         committed=committed,
         columns=laid.columns,
         lines=[_line(laid.columns, line) for line in laid.lines],
-        forest=forest(laid, board),
+        forest=forest(laid, table.board),
         panels=_panels(board, contents),
         notes=[code_parts(note) for note in table.notes],
     )

@@ -267,3 +267,13 @@ def test_wide_trunk_is_just_below_t_trunks() -> None:
         budget = len(built.tasks) * sum(p.numel() for p in built.backbone().parameters())
         wide = sum(p.numel() for p in make_run("hard_wide", suite).model.sharing.parameters())
         assert 0.97 * budget <= wide <= budget
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 5])
+def test_narrow_towers_have_the_parameters_of_one(tasks: int) -> None:
+    for suite in (f"synthetic:tasks={tasks}", *(["multidigits"] if tasks == 2 else [])):
+        narrow, one = (
+            sum(p.numel() for p in make_run(method, suite).model.sharing.parameters())
+            for method in ("single_task_narrow", "hard")
+        )
+        assert (1.0 if tasks == 1 else 0.85) * one <= narrow <= one

@@ -114,7 +114,7 @@ def test_evaluation_sees_every_row_in_evaluation_mode(suite: str) -> None:
     modes = []
     run.model.register_forward_hook(lambda model, *_: modes.append(model.training))
     for rows in (1000, 45, 7):
-        found = evaluate(run.model, data, TrainState(), rows)
+        found = evaluate([(run.model, TrainState())], data, rows)
         with torch.no_grad():
             outputs = {task: run.model({task: x}, TrainState())[task] for task, x in data.inputs.items()}
         for task, output in outputs.items():

@@ -148,6 +148,8 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "clip_norm": 1.0,
     "augmentation": None,  # one value so far
     "shuffled": ("left",),
+    "replica": "left",
+    "members": 2,
     "loss_reduction": "mean",
     "trunk_lr_rule": "mean",
     "trunk_lr": 2.0,

@@ -380,7 +380,7 @@ def test_a_kept_epoch_scores_as_it_did_when_it_was_selected(method: str) -> None
         for task, epoch in epochs.items():
             kept = watch.selector.snapshot(epoch)
             run.model.load_state_dict(kept.weights)
-            found = score("regression", evaluate(run.model, val, kept.state)[task])["rmse"]
+            found = score("regression", evaluate([(run.model, kept.state)], val)[task])["rmse"]
             assert found == pytest.approx(curves[task]["rmse"][epoch - 1], abs=1e-6)
 
 
@@ -389,7 +389,7 @@ def test_predictions_that_are_not_finite_are_a_failure() -> None:
     with torch.no_grad():
         run.model.heads["task01"].weight.fill_(torch.inf)  # type: ignore[union-attr,operator]
     with pytest.raises(Diverged, match="predictions of `task01`"):
-        evaluate(run.model, run.data("val"), run.module.state)
+        evaluate([(run.model, run.module.state)], run.data("val"))
 
 
 def test_separate_models_are_clipped_apart_and_joint_ones_together() -> None:

@@ -52,18 +52,22 @@ def build_record(
     versions: dict[str, int] | None = None,
     data: str = "d" * 8,
     overrides: dict[str, Any] | None = None,
+    changed: dict[str, Any] | None = None,
     failed: bool = False,
     last: dict[str, float] | None = None,
     **more: Any,
 ) -> ResultRecord:
-    """A sealed record; `values` maps a task to its score, under every selection rule but, where given, `last`."""
+    """A sealed record, of a protocol with `changed` settings.
+
+    `values` maps a task to its score, under every selection rule but, where given, `last`.
+    """
     values = values or {"left": 95.0, "right": 90.0}
     kinds = kinds or dict.fromkeys(values, "classification")
     spec = RunSpec(
         suite=f"{suite}:size=1",
         method=f"{method}@uniform",
         seed=seed,
-        protocol=protocol(kinds, version),
+        protocol=protocol(kinds, version, **(changed or {})),
         versions=versions or {"suite/toy": 1, "sharing/x": 1},
         data=data,
         overrides=overrides or {},

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.compare import COMMITTED
+from leaderboard.controls import control_rows
 from leaderboard.readme import BLOCK, fill
 from leaderboard.store import Store
 
@@ -26,4 +27,13 @@ def test_committed_records_are_sound_and_complete_enough_to_show():
     contents = Store(COMMITTED).read()
     assert contents.problems == []
     assert {record.status for record in contents.records} == {"done"}
-    assert all(record.spec.overrides == {} or record.spec.tuning for record in contents.records)
+    changed = {tuple(record.spec.overrides.items()) for record in contents.records if not record.spec.tuning} - {()}
+    assert changed <= settings_of_controls(contents.records)
+
+
+def settings_of_controls(records):
+    """What committed runs may change of a protocol: what a control changes, on their suites."""
+    plain = [record for record in records if not record.spec.overrides]
+    suites = {(tuple(record.tasks), record.spec.protocol.epochs) for record in plain}
+    parts = [part for tasks, epochs in suites for row in control_rows(["all"], [*tasks], epochs) for part in row.parts]
+    return {tuple(part.settings.items()) for part in parts}

@@ -12,8 +12,8 @@ from suites.dense.augment import Crops, Decode
 from suites.dense.camera import NYUV2, Camera, parse_size
 from suites.dense.classes import CLASSES
 from suites.dense.sets import UNIT
-from suites.dense.writer import pack_normals
 from suites.dense.tasks import Depth, Normals, Segmentation, depth_loss, normals_loss, segmentation_loss
+from suites.dense.writer import pack_normals
 
 C = len(CLASSES)
 

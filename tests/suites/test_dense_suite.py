@@ -143,7 +143,7 @@ def test_the_batch_of_an_evaluation_does_not_change_a_score(data: Path) -> None:
     _, suite = parse_suite(SUITE, data)
     run = Run(spec, suite, Method.parse("hard"))
     test = run.data("test")
-    one, all_ = (evaluate(run.model, test, run.module.state, rows) for rows in (1, 6))
+    one, all_ = (evaluate([(run.model, run.module.state)], test, rows) for rows in (1, 6))
     assert one["segmentation"] == all_["segmentation"]
     assert one["normals"]["histogram"] == all_["normals"]["histogram"]
     assert one["depth"] == pytest.approx(all_["depth"], rel=1e-9)

@@ -2,9 +2,10 @@
 
 import errno
 import json
-import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from suites.dense import writer as writing
 from suites.dense.sets import DenseSet
 from suites.dense.writer import SetWriter, pack_normals
 
+ROOT = Path(__file__).parents[2]
 SIZE, ROWS = (24, 32), {"train": 24, "test": 3}
 SUITE = "scenes:size=24x32,test=3,train=24"
 
@@ -61,19 +63,20 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def die_while_writing(folder: Path) -> None:
-    writer = SetWriter(folder, SIZE, ROWS, {})
-    fill(writer, 5)
-    writer.flush()
-    fill(writer, 3)
-    os._exit(9)
+DIES_WHILE_WRITING = """
+import os, sys
+from tests.suites.test_sets import ROWS, SIZE, SetWriter, Path, fill
+writer = SetWriter(Path(sys.argv[1]), SIZE, ROWS, {})
+fill(writer, 5)
+writer.flush()
+fill(writer, 3)
+os._exit(9)
+"""
 
 
 def test_a_writer_that_died_leaves_its_flushed_rows_and_no_lock(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=die_while_writing, args=(tmp_path / "set",))
-    process.start()
-    process.join()
-    assert process.exitcode == 9
+    died = subprocess.run([sys.executable, "-c", DIES_WHILE_WRITING, tmp_path / "set"], cwd=ROOT)
+    assert died.returncode == 9
     with SetWriter(tmp_path / "set", SIZE, ROWS, {}) as writer:
         assert len(writer.missing()) == 27 - 5
         fill(writer)

@@ -5,11 +5,12 @@ from bench.api import Blueprint, Sharing, register
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
+from bench.core.bargain import bargain
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
-from bench.core.spectra import gram_eigen, sqrt_psd, trace_norm, unfoldings, water_filling
+from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
 from bench.core.suite import Split, Stage, Suite, scaled
 from bench.core.task import Classification, Regression, Shape, Task, TaskMetric
@@ -60,6 +61,7 @@ __all__ = [
     "UsageError",
     "Weighting",
     "aligned",
+    "bargain",
     "by_input",
     "can_carry",
     "carried",
@@ -67,6 +69,7 @@ __all__ = [
     "digest",
     "gram_eigen",
     "gumbel_choice",
+    "mixed",
     "pack_histogram",
     "pieces",
     "pointwise",

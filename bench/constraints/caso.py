@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, register, water_filling
+from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, mixed, register, water_filling
 
 
 @register(
@@ -50,12 +50,12 @@ class CASO(Constraint):
         P, T = torch.Size(coupled.shape).numel(), coupled.tasks
         self.register_buffer("filled", torch.zeros(T))
         self.register_buffer("rest", torch.tensor(min(1.0, h / P)))
-        self.register_buffer("directions", torch.zeros(P, T))
+        self.register_buffer("directions", torch.zeros(T, P))
 
     def value(self, W: Tensor) -> Tensor:
         A, outside = W.reshape(-1, W.shape[-1]), 1 / (self.eta + self.rest)
         inside = 1 / (self.eta + self.filled) - outside
-        along = (self.directions.T @ A).square().sum(dim=1)
+        along = (self.directions @ A).square().sum(dim=1)
         return self.strength * (outside * A.square().sum() + (inside * along).sum())
 
     def prox(self, W: Tensor, step: float) -> Tensor:
@@ -63,8 +63,8 @@ class CASO(Constraint):
             return W
         A, outside = W.reshape(-1, W.shape[-1]), 1 / (1 + 2 * step * self.strength / (self.eta + self.rest))
         inside = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled)) - outside
-        moved = outside * A + (self.directions * inside) @ (self.directions.T @ A)
-        return moved.reshape(W.shape)
+        along = mixed(self.directions.T, inside[:, None] * (self.directions @ A)).reshape(W.shape)
+        return outside * W + along
 
     def refresh(self, W: Tensor) -> None:
         A = W.reshape(-1, W.shape[-1])
@@ -73,7 +73,8 @@ class CASO(Constraint):
         if not live.any():
             return
         rank = int(live.sum())
-        self.directions.copy_(torch.where(live, (A @ V) / s.clamp(min=torch.finfo(s.dtype).tiny), 0.0))
+        found = (V.T @ A.T) / s.clamp(min=torch.finfo(s.dtype).tiny)[:, None]
+        self.directions.copy_(torch.where(live[:, None], found, 0.0))
         self.filled.zero_()[live] = water_filling(s[live], self.eta, self.h)
         self.rest.fill_(
             min(1.0, max(0.0, self.h - float(self.filled.sum())) / (len(A) - rank)) if len(A) > rank else 0.0

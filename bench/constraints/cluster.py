@@ -5,11 +5,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, register, water_filling
+from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, mixed, register, water_filling
 
 
 @register(
     "cluster",
+    version=2,
     paper="Jacob, Bach, Vert, Clustered Multi-Task Learning: A Convex Formulation, NeurIPS 2008; the "
     "relaxation of Zhou, Chen, Ye, NeurIPS 2011",
 )
@@ -51,13 +52,13 @@ class Cluster(Constraint):
         self.register_buffer("vectors", torch.eye(coupled.tasks))
 
     def value(self, W: Tensor) -> Tensor:
-        return self.strength * ((W @ self.vectors).square() / (self.eta + self.filled)).sum()
+        return self.strength * (mixed(W, self.vectors).square() / (self.eta + self.filled)).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         if step == 0 or self.strength == 0:
             return W
         scale = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled))
-        return ((W @ self.vectors) * scale) @ self.vectors.T
+        return mixed(W, (self.vectors * scale) @ self.vectors.T)
 
     def refresh(self, W: Tensor) -> None:
         s, V = gram_eigen(W.reshape(-1, W.shape[-1]))

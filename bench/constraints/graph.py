@@ -5,10 +5,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, mixed, refuse_infinite, register
 
 
-@register("graph", paper="Evgeniou, Micchelli, Pontil, Learning Multiple Tasks with Kernel Methods, JMLR 6, 2005")
+@register(
+    "graph", version=2, paper="Evgeniou, Micchelli, Pontil, Learning Multiple Tasks with Kernel Methods, JMLR 6, 2005"
+)
 class Graph(Constraint):
     """R(W) = v tr(W L W^T) = v sum_{s<t} A_st |w_s - w_t|^2, L = diag(A 1) - A the Laplacian of the graph A.
 
@@ -52,14 +54,14 @@ class Graph(Constraint):
 
     def value(self, W: Tensor) -> Tensor:
         values, vectors = self._eigen(W)
-        return self.strength * ((W @ vectors).square() * values).sum()
+        return self.strength * (mixed(W, vectors).square() * values).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         if step == 0 or self.strength == 0:
             return W
         values, vectors = self._eigen(W)
         scale = torch.where(values > 0, 1 / (1 + 2 * step * self.strength * values), 1.0)
-        return ((W @ vectors) * scale) @ vectors.T
+        return mixed(W, (vectors * scale) @ vectors.T)
 
 
 def _adjacency(tasks: int, edges: str, weights: tuple[float, ...] | None) -> Tensor:

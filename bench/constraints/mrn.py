@@ -13,6 +13,7 @@ LONGEST = 512  # an axis beyond it keeps the identity
 
 @register(
     "mrn",
+    version=2,
     paper="Long, Cao, Wang, Yu, Learning Multiple Tasks with Multilinear Relationship Networks, NeurIPS 2017",
 )
 class MRN(Constraint):
@@ -61,7 +62,7 @@ class MRN(Constraint):
         """W in the eigenvectors of the covariances, axis by axis, or back from there."""
         for axis in self._axes():
             Q = getattr(self, f"vectors{axis}")
-            W = torch.tensordot(W, Q.T if back else Q, dims=([axis], [0])).movedim(-1, axis)
+            W = _along(W, axis, Q.T if back else Q)
         return W
 
     def _spread(self, W: Tensor, without: int | None = None) -> Tensor:
@@ -106,3 +107,16 @@ class MRN(Constraint):
             return {}
         Q = getattr(self, f"vectors{axis}")
         return {"covariance": ((Q * getattr(self, f"values{axis}")) @ Q.T).detach()}
+
+
+def _along(W: Tensor, axis: int, Q: Tensor) -> Tensor:
+    """sum_i W_(..., i, ...) Q_ij along one axis of W (outputs, inputs, [kernel,] tasks).
+
+    In memory the tasks come first and the inputs last, where products of matrices are fast on all axes.
+    """
+    order = [W.dim() - 1, 0, *range(2, W.dim() - 1), 1]
+    X = W.permute(order).contiguous()
+    at = order.index(axis)
+    before, after = math.prod(X.shape[:at]), math.prod(X.shape[at + 1 :])
+    moved = X.reshape(-1, len(Q)) @ Q if after == 1 else Q.T @ X.reshape(before, len(Q), after)
+    return moved.reshape(X.shape).permute([order.index(k) for k in range(W.dim())])

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Interval, Schedule, register, sqrt_psd
+from bench.api import Constraint, Coupled, Ge, Interval, Schedule, mixed, register, sqrt_psd
 
 
 @register(
@@ -52,8 +52,7 @@ class MTRL(Constraint):
         if step == 0 or self.strength == 0:
             return W
         eye = torch.eye(len(self.omega), dtype=W.dtype, device=W.device)
-        moved: Tensor = W @ torch.linalg.solve(self.omega + step * self.strength * eye, self.omega)
-        return moved
+        return mixed(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
     def refresh(self, W: Tensor) -> None:
         A = W.reshape(-1, W.shape[-1]).double()

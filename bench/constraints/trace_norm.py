@@ -12,6 +12,7 @@ from bench.api import (
     Infinite,
     Schedule,
     gram_eigen,
+    mixed,
     refuse_infinite,
     register,
     trace_norm,
@@ -21,6 +22,7 @@ from bench.api import (
 
 @register(
     "trace_norm",
+    version=2,
     paper="Yang, Hospedales, Trace Norm Regularised Deep Multi-Task Learning, ICLR Workshop 2017; "
     "for linear tasks Argyriou, Evgeniou, Pontil, NeurIPS 2006",
 )
@@ -70,4 +72,4 @@ class TraceNorm(Constraint):
         [A] = unfoldings(W, "last")
         s, V = gram_eigen(A)
         kept = (1 - step * self.strength / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0)
-        return (((A @ V) * kept) @ V.T).reshape(W.shape)
+        return mixed(W, (V * kept) @ V.T)

@@ -30,8 +30,8 @@ def sqrt_psd(G: Tensor) -> Tensor:
 def water_filling(s: Tensor, eta: float, total: float) -> Tensor:
     """m that minimises sum_i s_i^2 / (eta + m_i) under 0 <= m <= 1 and sum_i m_i = total.
 
-    m_i = clip(c s_i - eta, 0, 1), c found by bisection. What is left where every s_i > 0 has m_i = 1 is spread
-    evenly over the others.
+    m_i = clip(c s_i - eta, 0, 1), whose sum is piecewise linear in c: exact between the two corners around `total`.
+    What is left where every s_i > 0 has m_i = 1 is spread evenly over the others.
     """
     n = len(s)
     if total >= n:
@@ -40,12 +40,21 @@ def water_filling(s: Tensor, eta: float, total: float) -> Tensor:
     if total >= int(live.sum()):
         left = (total - int(live.sum())) / (n - int(live.sum()))
         return torch.where(live, 1.0, left).to(s)
-    low, high = 0.0, float((eta + 1) / s[live].min())
-    for _ in range(100):
-        middle = (low + high) / 2
-        filled = float((middle * s - eta).clamp(0, 1).sum())
-        low, high = (middle, high) if filled < total else (low, middle)
-    return (high * s - eta).clamp(0, 1)
+    found = s[live].double()
+    corners = torch.cat([eta / found, (eta + 1) / found]).sort().values
+    sums = (corners[:, None] * found - eta).clamp(0, 1).sum(dim=1)
+    after = int(torch.searchsorted(sums, total).clamp(1, len(corners) - 1))
+    low, high = sums[after - 1], sums[after]
+    share = (total - low) / (high - low) if high > low else 1.0
+    c = corners[after - 1] + share * (corners[after] - corners[after - 1])
+    return (c * s - eta).clamp(0, 1).to(s)
+
+
+def mixed(W: Tensor, M: Tensor) -> Tensor:
+    """sum_s W_s M_st for W (..., T), M (T, T): `W @ M`, in the memory of copies that lie one after the other."""
+    tasks = W.shape[-1]
+    rows = M.T @ W.movedim(-1, 0).reshape(tasks, -1)
+    return rows.reshape(tasks, *W.shape[:-1]).movedim(0, -1)
 
 
 class _TraceNorm(torch.autograd.Function):

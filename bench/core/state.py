@@ -10,13 +10,14 @@ from torch import Tensor
 
 @contextmanager
 def drawn_from(generator: torch.Generator | None) -> Iterator[None]:
-    """What is drawn from torch's CPU generator inside follows from `generator`; the former is left as it was."""
-    state = torch.get_rng_state()
-    torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-    try:
+    """What is drawn from torch's own generators inside follows from `generator`; the former are left as they were."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
         yield
-    finally:
-        torch.set_rng_state(state)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class Protocol(BaseModel):
         "test split their head outputs are averaged. Curves, matrices and selection are those of the first",
     )
     loss_reduction: Literal["sum", "mean"] = Field(
-        default="sum", description="of the weighted task losses; separate models always keep weight 1"
+        default="sum",
+        description="of the weighted task losses, with what the weighting adds; separate models always keep weight 1",
     )
     trunk_lr_rule: Literal["sum", "mean"] = Field(
         default="sum", description="`mean` divides the rate of parameters shared by T tasks by T"

@@ -32,20 +32,24 @@ class Held:
 
     def penalty(self, progress: float = 0.0) -> Tensor:
         """The constraint's value as scheduled, differentiable."""
-        value = self.constraint.value(torch.stack(tuple(self.copies), dim=-1))
+        value = self.constraint.value(self._stacked())
         return value if self.constraint.schedule == "constant" else self.constraint.factor(progress) * value
 
     @torch.no_grad()
     def apply_prox(self, step: float, progress: float = 0.0) -> None:
         """Replace the copies by the prox of the constraint, as scheduled, with this step."""
         step *= self.constraint.factor(progress)
-        result = self.constraint.prox(torch.stack(tuple(self.copies), dim=-1), step)
+        result = self.constraint.prox(self._stacked(), step)
         torch._foreach_copy_(list[Tensor](self.copies), list(result.unbind(dim=-1)))
 
     @torch.no_grad()
     def refresh(self) -> None:
         """The constraint's closed-form update of its buffers."""
-        self.constraint.refresh(torch.stack(tuple(self.copies), dim=-1))
+        self.constraint.refresh(self._stacked())
+
+    def _stacked(self) -> Tensor:
+        """W (*shape, T); in memory one copy lies after the other, which costs a third of laying them side by side."""
+        return torch.stack(tuple(self.copies)).movedim(0, -1)
 
 
 class MultiTaskModel(nn.Module):

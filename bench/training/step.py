@@ -37,29 +37,29 @@ class Step:
 
 
 def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
-    """total = scale * weights . losses + regularisers + penalties without a prox.
+    """total = scale * (weights . losses + the weighting's own) + the sharing's own + penalties without a prox.
 
     `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
     """
     each = losses_of(model, batch, state)
     losses = torch.stack(each)
     if model.separate:
-        return Step(losses.sum() + _rest(model, state), losses.detach())
+        return Step(losses.sum() + _rest(model, state, 1), losses.detach())
     scale = 1 / len(model.tasks) if mean else 1
     if not model.weighting.needs_gramian:
         weights = model.weighting(StepState(losses, state))
-        return Step(scale * (weights @ losses) + _rest(model, state), losses.detach())
+        return Step(scale * (weights @ losses) + _rest(model, state, scale), losses.detach())
     gradients = TaskGradients(each, model.learning)
     weights = model.weighting(StepState(losses, state, gradients.gramian()))
-    rest = torch.as_tensor(_rest(model, state))
+    rest = torch.as_tensor(_rest(model, state, scale))
     combined = gradients.combined(weights.detach(), model.weighting.scales, scale)
     pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
     return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest)
 
 
-def _rest(model: MultiTaskModel, state: TrainState) -> Tensor | float:
+def _rest(model: MultiTaskModel, state: TrainState, scale: float) -> Tensor | float:
     """The regularisers, and the penalties that no prox applies."""
-    total = model.weighting.regulariser() + model.sharing.regulariser()
+    total = scale * model.weighting.regulariser() + model.sharing.regulariser()
     for held in model.held:
         if held.constraint.in_loss:
             total = total + held.penalty(state.progress)

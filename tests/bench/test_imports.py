@@ -47,7 +47,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.scores": {"numpy"},
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
-    "bench.core": {"torch"},
+    "bench.core": {"numpy", "torch"},
     "bench.engines": {"ray", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
 }

@@ -263,6 +263,12 @@ def test_the_mean_reduction_is_a_smaller_rate_under_sgd(method: str) -> None:
     assert furthest(third, by_weights) <= 1e-12
 
 
+@pytest.mark.parametrize("method", ["hard@uncertainty", "hard@imtl_l", "hard@gls", "hard@static:weights=2/0/0.5"])
+def test_the_mean_reduction_holds_for_what_a_weighting_adds(method: str) -> None:
+    third = train_run(make_run(method, loss_reduction="mean", lr="0.06", **TEN))
+    assert furthest(third, train_run(make_run(method, lr="0.02", **TEN))) <= 1e-12
+
+
 def test_separate_models_keep_weight_one() -> None:
     summed, mean = (train_run(make_run("single_task", loss_reduction=r, **TEN)) for r in ("sum", "mean"))
     assert furthest(summed, mean) == 0.0

@@ -102,7 +102,8 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
     """A board of everything that `records` hold of `suite` (its short or canonical name) on a track.
 
     The reference comes first, then the methods in alphabetical order; the seeds are the union. A
-    method whose runs all failed is listed too, so that it shows as missing.
+    method whose runs all failed is listed too, so that it shows as missing. The tuned track is that of as many
+    trials as every method has.
     """
     own = [record for record in records if suite in (record.suite, record.spec.suite)]
     if track == "tuned":
@@ -113,7 +114,13 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
     methods = sorted({method for method, _ in named}, key=lambda method: (method != reference, method))
     seeds = sorted({record.spec.seed for _, record in named})
     name = named[0][1].suite if named else suite
-    return Board(name=name, title=name, version=1, suite=name, methods=methods, seeds=_seed_text(seeds) or "0-4")
+    trials: dict[str, set[int]] = {}
+    for record in own:
+        if record.spec.tuning and record.spec.tuning.stage == "trial":
+            trials.setdefault(record.spec.tuning.of, set()).add(record.spec.tuning.trial)
+    fewest = min((len(numbers) for of, numbers in trials.items() if of in methods), default=0)
+    board = Board(name=name, title=name, version=1, suite=name, methods=methods, seeds=_seed_text(seeds) or "0-4")
+    return board.model_copy(update={"trials": fewest}) if track == "tuned" and fewest else board
 
 
 def _read(path: Path) -> Board:

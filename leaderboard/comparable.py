@@ -28,7 +28,7 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     notes: list[str] = []
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is None]
     plain = [record for record in own if not record.spec.overrides]
-    _count(notes, len(own) - len(plain), "with overrides (`--set`)")
+    _count(notes, len(own) - len(plain), "with overrides (`--set`, `--control`)")
     wanted = [record for record in plain if record.method in board.methods and record.spec.seed in board.seed_list]
     done = [record for record in wanted if record.status == "done"]
 

@@ -4,7 +4,7 @@ A control is a method under other settings of the protocol, or one that is a con
 one run for each task, of which only that task counts.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.errors import UsageError, nearest
@@ -127,34 +127,33 @@ def control_rows(names: Iterable[str], tasks: list[str], epochs: int) -> list[Co
 
 
 def controlled(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
-    """`board` with its controls as further methods, and the records of all its rows."""
+    """`board` with its controls as further methods, and the records of all its rows.
+
+    Runs of controls that the board does not show are no records left out of it.
+    """
     chosen = comparable(board, records)
     like = next(iter(chosen.records.values()), None)
-    if like is None or not board.controls:
+    if like is None:
         return board, chosen
-    rows = [
-        row
-        for row in control_rows(board.controls, like.tasks, like.spec.protocol.epochs)
-        if row.key not in board.methods
-    ]
-    found, used = _assembled(rows, like, records, board.seed_list)
+    epochs = like.spec.protocol.epochs
+    found, used = _assembled(control_rows(["all"], like.tasks, epochs), like, records)
+    rows = [row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods]
     labels = {row.key: f"control: {row.label}" for row in rows}
-    board = board.model_copy(
-        update={"methods": [*board.methods, *(row.key for row in rows)], "labels": labels | board.labels}
-    )
+    shown = {key: record for key, record in found.items() if key[0] in labels and key[1] in board.seed_list}
+    board = board.model_copy(update={"methods": [*board.methods, *labels], "labels": labels | board.labels})
     chosen = comparable(board, [record for record in records if record.run_id not in used])
-    return board, Comparable(chosen.records | found, chosen.notes)
+    return board, Comparable(chosen.records | shown, chosen.notes)
 
 
 def _assembled(
-    rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord], seeds: Collection[int]
+    rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord]
 ) -> tuple[dict[tuple[str, int], ResultRecord], set[str]]:
     """(row, seed) -> one record with the scores of all parts, for methods under other settings; and the runs used.
 
     A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
     """
     found, used = {}, set()
-    done = [r for r in records if r.status == "done" and r.spec.tuning is None and r.spec.seed in seeds]
+    done = [r for r in records if r.status == "done" and r.spec.overrides and r.spec.tuning is None]
     for row in rows:
         if row.key == row.method:
             continue

@@ -49,7 +49,7 @@ def problem_notes(problems: list[Problem]) -> list[str]:
 def _few(data: Cells) -> list[str]:
     finished = {method: data.finished(method) for method in data.board.methods}
     few = [f"`{data.board.label(method)}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
-    notes = [f"Few seeds, so intervals rest on little (one seed has none): {', '.join(few)}."] if few else []
+    notes = [f"† Fewer than {FEW_SEEDS} seeds, so intervals and ranks rest on little: {', '.join(few)}."] if few else []
     paired = {method: int(np.isfinite(changes(data, method)["delta_log"]).sum()) for method in data.board.methods}
     short = [
         f"`{data.board.label(method)}` {paired[method]} of {count}"

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 
+from leaderboard.standing import as_rows
 from leaderboard.table import Row, Table
-from leaderboard.wide import WideColumn, wide
+from leaderboard.wide import WideColumn, WideLine, wide
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -20,6 +21,7 @@ _TEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "—": "---",
+    "†": r"\dag{}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
 
 
@@ -47,6 +49,7 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
         contents = [json.loads(render(table, format)) for table in tables]
         for part in contents[1:]:
             contents[0]["rows"] += part["rows"]
+            contents[0]["statistics"] += part["statistics"]
             contents[0]["notes"] += [f"{part['title']}: {note}" for note in part["notes"]]
         return json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return "\n".join(render(table, format) for table in tables)
@@ -85,6 +88,7 @@ def to_json(table: Table) -> str:
         "reference": board.reference,
         "selection": table.selection,
         "rows": [asdict(row) for row in table.rows],
+        "statistics": [{"table": board.name, "suite": board.suite} | row for row in as_rows(table.standings)],
         "notes": table.notes,
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -97,10 +101,17 @@ def to_markdown(table: Table) -> str:
     rule = [":--", *("--:" for _ in laid.columns), *(":--" for _ in laid.tail)]
     lines = [f"### {_md(table.board.title)}", "", _pipe(head), _pipe(rule)]
     for line in laid.lines:
-        numbers = [_cell(column, row, _md) for column, row in zip(laid.columns, line.cells, strict=True)]
+        numbers = [_cell(column, row, line, _md) for column, row in zip(laid.columns, line.cells, strict=True)]
         lines.append(_pipe([_md(line.label), *numbers, *map(_md, laid.ends(line))]))
-    notes = [f"- {_md_sentence(note)}" for note in table.notes]
-    return "\n".join([*lines, "", *notes]) + "\n"
+    return "\n".join([*lines, "", *(f"- {_md_sentence(note)}" for note in table.notes)]) + "\n"
+
+
+def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: list[str]) -> str:
+    """Any texts as a pipe table under a heading, with notes as a list."""
+    rule = _pipe([":--"] * len(head))
+    rows = [_pipe([_md(cell) for cell in line]) for line in (head, *lines)]
+    below = [f"- {_md_sentence(note)}" for note in notes]
+    return "\n".join([f"### {_md(title)}", "", rows[0], rule, *rows[1:], "", *below]) + "\n"
 
 
 def to_tex(table: Table) -> str:
@@ -112,14 +123,16 @@ def to_tex(table: Table) -> str:
     lines.append(_tex_line(["", *(column.bottom for column in laid.columns), *("" for _ in laid.tail)]))
     lines.append(r"\midrule")
     for line in laid.lines:
-        numbers = [_cell(column, row) for column, row in zip(laid.columns, line.cells, strict=True)]
+        numbers = [_cell(column, row, line) for column, row in zip(laid.columns, line.cells, strict=True)]
         lines.append(_tex_line([line.label, *numbers, *laid.ends(line)]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _cell(column: WideColumn, row: Row | None, escape: Callable[[str], str] = str) -> str:
+def _cell(column: WideColumn, row: Row | None, line: WideLine, escape: Callable[[str], str] = str) -> str:
     task = f" ({escape(row.task.removeprefix('worst: '))})" if row and row.task.startswith("worst: ") else ""
-    return f"{column.mean(row)} {column.interval(row)}".rstrip() + task
+    interval = column.interval(row, line)
+    star = f" {escape('*')}" if interval.endswith(" *") else ""
+    return f"{column.mean(row)} {interval.removesuffix(' *')}".rstrip() + star + task
 
 
 def _pipe(items: list[str]) -> str:

@@ -12,12 +12,13 @@ from bench.scores import Metric
 from leaderboard.board import Board, Track
 from leaderboard.controls import controlled
 from leaderboard.notes import notes_of
+from leaderboard.standing import NOBODY, Standings, standings
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
 from leaderboard.tuned import searched, tuned
 from leaderboard.verify import read_checks, state_of_row
 
-MANY_TASKS = 10  # above this, wide formats show the mean over tasks and the worst task only
+MANY_TASKS = 8  # above this, wide formats show the mean over tasks and the worst task only
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Table:
 
     `summary` holds, for boards with more than MANY_TASKS tasks, rows with task `mean of tasks` or
     `worst: NAME`, which only wide formats show. `units` maps a metric to its unit; `states` a method to how far its
-    cells were checked, where any were.
+    cells were checked, where any were. `standings` are those of the methods that are ranked: not of controls, of
+    protocols that are not ranked, and, where a store was verified, of methods with cells that were not.
     """
 
     board: Board
@@ -54,6 +56,7 @@ class Table:
     notes: list[str]
     units: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
+    standings: Standings = NOBODY
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`."""
@@ -64,6 +67,7 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
+    own = board.methods
     if track == "tuned":
         board = searched(board, contents.records)
         chosen = tuned(board, contents.records)
@@ -74,8 +78,17 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     many = len(data.tasks) > MANY_TASKS
     summary = [row for method in board.methods for row in _summary_of(data, method, selection)] if many else []
     units = {column.metric.name: column.metric.unit for column in data.columns} | {"delta_flat": "%", "delta_task": "%"}
-    notes = notes_of(data, selection, chosen.notes, contents.problems)
-    return Table(board, selection, long, summary, notes, units, _states(chosen.records, contents.root))
+    states = _states(chosen.records, contents.root)
+    ranked = all(record.spec.protocol.ranked for record in chosen.records.values())
+    unchecked = [method for method in own if states.get(method) == "reported"]
+    place = standings(data, [method for method in own if ranked and method not in unchecked])
+    notes = notes_of(data, selection, [*place.notes, *_unranked(board, unchecked), *chosen.notes], contents.problems)
+    return Table(board, selection, long, summary, notes, units, states, place)
+
+
+def _unranked(board: Board, methods: list[str]) -> list[str]:
+    names = ", ".join(f"`{board.label(method)}`" for method in methods)
+    return [f"Not ranked, since not all of their runs were verified (`mtlbench verify`): {names}."] if methods else []
 
 
 def _states(chosen: dict[tuple[str, int], ResultRecord], root: Path | None) -> dict[str, str]:

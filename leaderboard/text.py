@@ -12,7 +12,7 @@ from rich.text import Text
 
 from leaderboard.render import printable
 from leaderboard.table import Row, Table
-from leaderboard.wide import Wide, WideColumn, wide
+from leaderboard.wide import Wide, WideColumn, WideLine, wide
 
 PLAIN_WIDTH = 200  # where standard output is no terminal
 PAD = 2  # blanks after a column, and rich adds one more between two columns
@@ -42,11 +42,11 @@ def to_text(table: Table, width: int | None = None, colour: bool | None = None) 
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _text(column: WideColumn, row: Row | None, stacked: bool) -> Text:
+def _text(column: WideColumn, row: Row | None, line: WideLine, stacked: bool) -> Text:
     """Mean, interval, and for the worst task its name."""
     task = printable(row.task.removeprefix("worst: ")) if row and row.task.startswith("worst: ") else ""
     text = Text(column.mean(row))
-    for part in (column.interval(row), task and f"({task})"):
+    for part in (column.interval(row, line), task and f"({task})"):
         if part:
             text.append("\n" if stacked else " ").append(part, style="dim")
     return text
@@ -54,14 +54,14 @@ def _text(column: WideColumn, row: Row | None, stacked: bool) -> Text:
 
 def _column_width(laid: Wide, index: int, stacked: bool) -> int:
     column = laid.columns[index]
-    texts = [column.top, column.bottom, *(_text(column, line.cells[index], stacked).plain for line in laid.lines)]
+    texts = [column.top, column.bottom, *(_text(column, line.cells[index], line, stacked).plain for line in laid.lines)]
     return max(cell_len(part) for text in texts for part in text.split("\n"))
 
 
 def _needed(laid: Wide, indices: range | list[int], stacked: bool) -> int:
     method = max([len("method"), *(cell_len(printable(line.label)) for line in laid.lines)])
     texts = [laid.tail, *(laid.ends(line) for line in laid.lines)]
-    status = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + PAD * (len(laid.tail) - 1)
+    status = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + (PAD + 1) * (len(laid.tail) - 1)
     numbers = [_column_width(laid, index, stacked) for index in indices]
     return method + status + sum(numbers) + (PAD + 1) * (len(numbers) + 1)
 
@@ -87,7 +87,7 @@ def _grid(laid: Wide, indices: list[int], stacked: bool) -> Grid:
     for number, line in enumerate(laid.lines):
         if number and laid.lines[number - 1].complete and not line.complete:
             grid.add_section()
-        texts = [_text(laid.columns[index], line.cells[index], stacked) for index in indices]
+        texts = [_text(laid.columns[index], line.cells[index], line, stacked) for index in indices]
         grid.add_row(
             Text(printable(line.label)), *texts, *map(Text, laid.ends(line)), style="" if line.complete else "dim"
         )

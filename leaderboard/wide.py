@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
+from leaderboard.standing import DECIDES
+from leaderboard.statistics import FEW_SEEDS
 from leaderboard.table import Row, Table
 
 CHANGE_TITLES = {"delta_flat": "Δ flat", "delta_task": "Δ task", "delta_log": "Δ log"}
@@ -33,11 +35,12 @@ class WideColumn:
         """The mean of `row` as text; a change carries its sign."""
         return MISSING if row is None or row.mean is None else self._number(row.mean)
 
-    def interval(self, row: Row | None) -> str:
-        """The interval of `row` as `[low, high]`, or nothing where there is none."""
+    def interval(self, row: Row | None, line: "WideLine | None" = None) -> str:
+        """The interval of `row` as `[low, high]`, or nothing; a star behind the change of a `line` that holds."""
         if row is None or row.ci_low is None or row.ci_high is None:
             return ""
-        return f"[{self._number(row.ci_low)}, {self._number(row.ci_high)}]"
+        star = " *" if line and line.holds and self.task == "*" and self.metric == DECIDES else ""
+        return f"[{self._number(row.ci_low)}, {self._number(row.ci_high)}]{star}"
 
     def _number(self, value: float) -> str:
         text = f"{value:z.{self.decimals}f}"
@@ -46,7 +49,10 @@ class WideColumn:
 
 @dataclass(frozen=True)
 class WideLine:
-    """One method: a cell per column, how many seeds it has, whether it has all, and how far they were checked."""
+    """One method: a cell per column, how many seeds it has, whether it has all, and how far they were checked.
+
+    `place` is its rank as text; `holds` says that its Δ log holds over the whole board; `few` that its seeds are.
+    """
 
     method: str
     label: str
@@ -54,6 +60,9 @@ class WideLine:
     status: str
     wanted: int
     checked: str
+    place: str
+    holds: bool
+    few: bool
 
     @property
     def complete(self) -> bool:
@@ -62,8 +71,8 @@ class WideLine:
 
     @property
     def seeds(self) -> str:
-        """`5/5`, `incomplete (3/5)` or `missing`."""
-        return f"{self.wanted}/{self.wanted}" if self.complete else self.status
+        """`5/5`, `incomplete (3/5)` or `missing`, with a dagger where they are few."""
+        return (f"{self.wanted}/{self.wanted}" if self.complete else self.status) + " †" * self.few
 
 
 @dataclass(frozen=True)
@@ -75,12 +84,18 @@ class Wide:
 
     @property
     def tail(self) -> list[str]:
-        """Headers of the columns behind the numbers: what was checked is shown where anything was."""
-        return ["seeds", "checked"] if any(line.checked for line in self.lines) else ["seeds"]
+        """Headers of the columns behind the numbers: ranks where there are any, what was checked where anything was."""
+        shown = {
+            "rank": any(line.place for line in self.lines),
+            "seeds": True,
+            "checked": any(line.checked for line in self.lines),
+        }
+        return [name for name, there in shown.items() if there]
 
     def ends(self, line: WideLine) -> list[str]:
         """The texts of `line` below `tail`."""
-        return [line.seeds, line.checked or MISSING][: len(self.tail)]
+        texts = {"rank": line.place or MISSING, "seeds": line.seeds, "checked": line.checked or MISSING}
+        return [texts[name] for name in self.tail]
 
 
 def wide(table: Table) -> Wide:
@@ -100,10 +115,17 @@ def wide(table: Table) -> Wide:
             table.status(method),
             len(table.board.seed_list),
             table.states.get(method, "").replace("_", "-"),
+            standing.place if (standing := table.standings.methods.get(method)) else "",
+            bool(standing and standing.holds(table.board.reference)),
+            0 < _finished(table, method) < FEW_SEEDS,
         )
         for method in table.board.methods
     ]
     return Wide(columns, sorted(lines, key=lambda line: not line.complete))
+
+
+def _finished(table: Table, method: str) -> int:
+    return max((row.seeds for row in table.rows if row.method == method), default=0)
 
 
 def _without_interval(row: Row) -> Row:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import suites
 from bench.cli import options
+from bench.errors import UsageError
 from bench.records import ResultRecord
 
 EPILOG = """examples:
   mtlbench table demo
   mtlbench table multimnist --store leaderboard/results --format md
   mtlbench table synthetic:tasks=8 --format csv --selection last
+  mtlbench table multidigits --store leaderboard/results --details
 
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
@@ -32,6 +34,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--control", nargs="+", action="extend", default=[], metavar="NAME", help="show these controls too, or `all`"
     )
     parser.add_argument(
+        "--details",
+        action="store_true",
+        help="how sure: ranks, tests over the whole board, chances, worst task (text or md; json has them always)",
+    )
+    parser.add_argument(
         "--track",
         choices=["default", "tuned"],
         default="default",
@@ -42,10 +49,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
     from leaderboard.board import board_for
+    from leaderboard.details import details
     from leaderboard.render import render_parts
     from leaderboard.store import Store
     from leaderboard.table import rows
 
+    if arguments.details and arguments.format not in ("text", "md"):
+        raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
     root = options.store_dir(arguments.store)
     contents = Store(root).read()
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
@@ -53,7 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
     parts = [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
     tables = [rows(part, contents, arguments.selection, arguments.track) for part in parts]
-    print(render_parts(tables, arguments.format))
+    if arguments.details:
+        print("\n".join(details(table, arguments.format) for table in tables))
+    else:
+        print(render_parts(tables, arguments.format))
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
     if not any(row.seeds for table in tables for row in table.rows):

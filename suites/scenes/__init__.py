@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bench.api import DataMissing, Interval, Protocol, UsageError, register
+from bench.api import Added, DataMissing, Interval, Protocol, Split, UsageError, register
 from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
 
@@ -31,6 +31,8 @@ class Scenes(DenseSuite):
     augment: `consistent` crops and flips with the scene; `mtan` as published; `none`.
     backbone: `encoder` (small, GroupNorm), or a torchvision network with an ASPP head.
     weights: `none`, or `imagenet` for torchvision's networks.
+    use: training images that are seen, the first of them; 0 means all. The number of updates, validation and test
+        stay what they are with all.
     """
 
     def __init__(
@@ -44,19 +46,23 @@ class Scenes(DenseSuite):
         augment: Augment = "consistent",
         backbone: Backbone = "encoder",
         weights: Weights = "none",
+        use: Annotated[int, Interval(ge=0, le=100_000), Added()] = 0,
     ) -> None:
         super().__init__(data_dir, size=size, augment=augment, backbone=backbone, weights=weights, normals="normals")
         self.classes, self.images = classes, {"train": train, "test": test}
         val = max(1, round(train / 8 / VIEWS_PER_ROOM)) * VIEWS_PER_ROOM
         self.first_val = (train - val) // VIEWS_PER_ROOM * VIEWS_PER_ROOM  # a whole number of rooms trains
-        splits = {"train": self.first_val, "val": train - self.first_val, "test": test}
+        if use and not BATCH <= use <= self.first_val:
+            raise ValueError(f"`use` of `scenes` should be 0 or in [{BATCH}, {self.first_val}]. Found `{use}`.")
+        self.seen = use or self.first_val
+        splits = {"train": self.seen, "val": train - self.first_val, "test": test}
         self.protocol = Protocol(
             name="scenes",
             version=1,
             splits=splits,
             split_rule="rooms of their own in each split, three pictures of each; validation: the last training rooms",
             epochs=10,
-            steps_per_epoch=max(1, splits["train"] // BATCH),
+            steps_per_epoch=max(1, self.first_val // BATCH),
             batch_size=BATCH,
             optimiser="adam",
             lr=1e-3,
@@ -86,6 +92,10 @@ class Scenes(DenseSuite):
 
     def validation(self) -> np.ndarray:
         return np.arange(self.first_val, self.images["train"])
+
+    def rows(self, split: Split) -> tuple[str, np.ndarray]:
+        stored, found = super().rows(split)
+        return stored, found[: self.seen] if split == "train" else found
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         from suites.scenes.generate import write_set

@@ -83,7 +83,7 @@ def test_the_forest_is_xml_with_a_mark_per_method_and_the_right_colours(tmp_path
     marks = {group.find("text").text: group for group in tree.iter("g")}
     assert {name: group.get("class") for name, group in marks.items()} == {
         "hard": "worse",
-        "cross_stitch · incomplete (3/5)": "better incomplete",
+        "cross_stitch · incomplete (3/5) †": "better incomplete",
     }
 
     def at(element, key):

@@ -2,13 +2,17 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from bench.records import ResultRecord, Tuning
 from leaderboard.board import Board, board_of_suite
+from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.table import rows
 from leaderboard.tuned import Search, searches_of, tuned
@@ -96,6 +100,33 @@ def test_fewer_trials_than_the_others_have_no_place(store: list[ResultRecord]) -
     chosen = tuned(BOARD, store[1:])
     assert {method for method, _ in chosen.records} == {"single_task"}
     assert any("2 of 3 trials" in note for note in chosen.notes)
+
+
+def test_without_a_table_the_track_is_that_of_the_trials_all_have(store: list[ResultRecord]) -> None:
+    board = board_of_suite("toy", store, "tuned")
+    assert (board.trials, board_of_suite("toy", store).trials) == (3, 16)
+    fewer = [record for record in store if not (record.spec.tuning and record.spec.tuning.trial == 2)]
+    fewer += [r for r in store if r.spec.tuning and r.spec.tuning.trial == 2 and r.spec.tuning.of == "hard"]
+    assert board_of_suite("toy", fewer, "tuned").trials == 2
+
+
+def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord], tmp_path: Path) -> None:
+    """One panel a method, its points those of `expected_best`, orange at the edge of a grid."""
+    write_site(StoreContents(store), [BOARD], tmp_path, "runs")
+    page = (tmp_path / "index.html").read_text()
+    assert re.findall("<h2>(.*?)</h2>", page) == ["Toy", "Toy, tuned"]
+    panels = [ElementTree.fromstring(svg) for svg in re.findall(r'<svg class="budget.*?</svg>', page, re.S)]
+    assert [panel.find("title").text.split(":")[0] for panel in panels] == ["hard", "single_task"]  # type: ignore[union-attr]
+    assert ["edge" in panel.get("class", "") for panel in panels] == [True, False]
+    [search] = [search for search in searches_of(store, 3) if search.method == "hard"]
+    [own] = [line for line in panels[0].iter("polyline") if line.get("class") == "own"]
+    heights = [float(point.split(",")[1]) for point in own.get("points", "").split()]
+    values = search.expected_best()  # log errors: the axis is linear in them
+    rises = np.diff(heights) / np.diff(values)
+    assert np.allclose(rises, rises[0], rtol=0.05)
+    assert rises[0] < 0
+    assert not write_site(StoreContents(store), [], tmp_path, "runs").read_text().count("<h2>Toy</h2>")
+    assert "toy, tuned" in (tmp_path / "index.html").read_text()
 
 
 def test_expected_best_is_the_mean_over_all_subsets(make_record: Make) -> None:

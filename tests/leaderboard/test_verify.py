@@ -156,7 +156,7 @@ def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None
     assert main(["verify", str(tmp_path)]) == 0
     laid = wide(rows(board, Store(tmp_path).read()))
     assert laid.tail == ["seeds", "checked"]
-    assert laid.ends(laid.lines[0]) == ["2/2", "valid"]
+    assert laid.ends(laid.lines[0]) == ["2/2 †", "valid"]
 
 
 def test_verify_names_the_bad_and_fails(make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

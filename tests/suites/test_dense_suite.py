@@ -70,6 +70,19 @@ def test_a_split_is_what_was_stored(data: Path) -> None:
         assert np.allclose(pixels * 255, stored["image"], atol=1e-3)
 
 
+def test_fewer_training_images_keep_the_updates_and_the_other_splits(data: Path) -> None:
+    (_, part), (_, whole) = (parse_suite(text, data) for text in (f"{SUITE},use=5", SUITE))
+    assert part.protocol.splits == whole.protocol.splits | {"train": 5}
+    assert part.protocol.updates == whole.protocol.updates
+    assert part.checksums() != whole.checksums()
+    for split in ("train", "val", "test"):
+        few, all_ = (suite.dataset(split, 0).targets["depth"] for suite in (part, whole))
+        assert torch.equal(few, all_[:5] if split == "train" else all_)
+    for wrong in (3, 22):
+        with pytest.raises(UsageError, match=r"`use` of `scenes` should be 0 or in \[4, 21\]"):
+            parse_suite(f"{SUITE},use={wrong}", data)
+
+
 def test_augmentation_is_a_function_of_seed_and_step(data: Path) -> None:
     from bench.training.module import Batches
 

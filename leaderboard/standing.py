@@ -1,0 +1,179 @@
+"""Where each method of a board stands: its rank, what it ties with, and what holds over the whole board."""
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import count, product
+from string import ascii_lowercase
+
+import numpy as np
+
+from leaderboard.statistics import (
+    LEVEL,
+    Cells,
+    Comparison,
+    Interval,
+    WorstTask,
+    change_matrix,
+    family,
+    gains,
+    interquartile_mean,
+    interval,
+    rank_intervals,
+    sensitivity,
+    tie_groups,
+    win_probability,
+    worst_tasks,
+)
+
+DECIDES = "delta_log"  # the change that methods are ranked by
+REFERENCES = ("single_task", "hard")
+SEED = 0  # of the bootstrap, so that a table comes out the same each time
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One method among those of its board.
+
+    `rank` is that of its mean change, with an interval; methods that share a letter of `groups` are not ordered.
+    `comparisons` and `max_t` are by reference: Holm's and max-t's adjusted p over the primary family. `win` is the
+    probability to beat the board's reference on a random seed and task, `middle` the interquartile mean of the gains
+    over seeds and tasks.
+    """
+
+    method: str
+    change: Interval
+    rank: Interval
+    groups: str
+    comparisons: dict[str, Comparison]
+    max_t: dict[str, float]
+    win: float
+    middle: float
+    worst: WorstTask | None
+
+    def holds(self, reference: str) -> bool:
+        """Whether the change against `reference` holds after Holm."""
+        return reference in self.comparisons and self.comparisons[reference].adjusted <= 1 - LEVEL
+
+    @property
+    def place(self) -> str:
+        """Rank, its interval and the letters, as in `2 [1, 4] ab`; nothing where the method has no rank."""
+        if math.isnan(self.rank.mean):
+            return ""
+        ends = "" if self.rank.low is None else f" [{self.rank.low:g}, {self.rank.high:g}]"
+        return f"{self.rank.mean:g}{ends} {self.groups}".rstrip()
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Every method that takes part, the size of the primary family, and sentences about both."""
+
+    methods: dict[str, Standing]
+    references: tuple[str, ...]
+    family: int
+    notes: list[str]
+
+
+NOBODY = Standings({}, (), 0, [])
+
+
+def standings(data: Cells, contestants: Collection[str]) -> Standings:
+    """Those of `data` that take part, against each other. Nobody where the reference is missing or nobody else is."""
+    methods = [method for method in data.board.methods if method in contestants]
+    data = _only(data, methods)
+    changes = change_matrix(data, DECIDES)
+    if not np.isfinite(changes).any() or len(methods) < 2:
+        return NOBODY
+    generator = np.random.default_rng(SEED)
+    references = tuple(name for name in dict.fromkeys((data.board.reference, *REFERENCES)) if name in methods)
+    primary = family(data, DECIDES, references)
+    alike = family(data, DECIDES, references, correction="max_t", generator=generator)
+    letters = _letters(tie_groups(changes), len(methods))
+    pooled = gains(data)
+    wins = win_probability(-data.errors)[:, methods.index(data.board.reference)]
+    worst = worst_tasks(data)
+    found = {
+        method: Standing(
+            method,
+            interval(changes[at]),
+            rank,
+            letters[at],
+            {each.reference: each for each in primary if each.method == method},
+            {each.reference: each.adjusted for each in alike if each.method == method},
+            math.nan if method == data.board.reference else float(wins[at]),
+            interquartile_mean(pooled[at]),
+            None if method == data.board.reference else worst.get(method),
+        )
+        for at, (method, rank) in enumerate(zip(methods, rank_intervals(changes, generator), strict=True))
+    }
+    tests = sum(np.isfinite(each.p) for each in primary)
+    return Standings(found, references, int(tests), list(_notes(data, found, references, int(tests))))
+
+
+def _notes(data: Cells, found: dict[str, Standing], references: tuple[str, ...], tests: int) -> Iterator[str]:
+    against = " and against ".join(f"`{name}`" for name in references)
+    held = any(standing.holds(data.board.reference) for standing in found.values())
+    yield (
+        f"{'* Δ log' if held else 'No Δ log'} holds against `{data.board.reference}` after Holm over the primary "
+        f"family of {tests} paired t tests: every method against {against}."
+    )
+    yield (
+        "rank: of the mean Δ log, with a 95 % bootstrap interval over whole seeds; methods that share a letter are not "
+        "ordered by paired t tests, Holm over all pairs."
+    )
+    agreement = sensitivity(data)
+    taus = {pair[0] if pair[1] == DECIDES else pair[1]: tau for pair, tau in agreement.tau.items() if DECIDES in pair}
+    named = {"delta_flat": "Δ flat", "delta_task": "Δ task"}
+    told = [f"{named[name]} {tau:.2f}" for name, tau in taus.items() if math.isfinite(tau)]
+    if told and len(agreement.methods) > 2:
+        yield f"Kendall's tau of the ranking by Δ log with that by another definition: {', '.join(told)}."
+
+
+def as_rows(found: Standings) -> list[dict[str, object]]:
+    """One flat object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
+    rows: list[dict[str, object]] = []
+    for standing in found.methods.values():
+        worst = standing.worst
+        rows.append(
+            {
+                "method": standing.method,
+                "rank": _known(standing.rank.mean),
+                "rank_low": standing.rank.low,
+                "rank_high": standing.rank.high,
+                "tie_groups": standing.groups,
+                DECIDES: _known(standing.change.mean),
+                "ci_low": standing.change.low,
+                "ci_high": standing.change.high,
+                "seeds": standing.change.n,
+                "p_holm": {name: _known(each.adjusted) for name, each in standing.comparisons.items()},
+                "p_max_t": {name: _known(p) for name, p in standing.max_t.items()},
+                "win_probability": _known(standing.win),
+                "interquartile_mean": _known(standing.middle),
+                "worst_task": worst.task if worst else None,
+                "worst_gain": worst.gain.mean if worst else None,
+                "worst_low": worst.gain.low if worst else None,
+                "worst_high": worst.gain.high if worst else None,
+            }
+        )
+    return rows
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _only(data: Cells, methods: list[str]) -> Cells:
+    at = [data.board.methods.index(method) for method in methods]
+    board = data.board.model_copy(update={"methods": methods})
+    return replace(data, board=board, values=data.values[at], errors=data.errors[at])
+
+
+def _letters(groups: list[list[int]], methods: int) -> list[str]:
+    """The letters of each method: a, b, ..., z, aa, ab, ...; one for each group it is in."""
+    names = ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
+    found: list[list[str]] = [[] for _ in range(methods)]
+    for name, group in zip(names, groups, strict=False):
+        for method in group:
+            found[method].append(name)
+    joint = "" if len(groups) <= len(ascii_lowercase) else " "
+    return [joint.join(each) for each in found]

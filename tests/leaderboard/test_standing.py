@@ -1,0 +1,168 @@
+"""Standings: ranks, letters and tests over a board, as tables and JSON show them."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from bench.cli.main import main
+from leaderboard.details import details
+from leaderboard.render import render
+from leaderboard.standing import as_rows, standings
+from leaderboard.store import Store, StoreContents
+from leaderboard.table import rows
+from leaderboard.wide import wide
+
+SEEDS, NAMES = 8, ["single_task", "hard", "good", "bad", "unfinished"]
+
+
+@pytest.fixture
+def data(make_cells):
+    """One task; `good` has 20 % less error than single_task, `bad` 20 % more, `hard` the same up to noise."""
+    generator = np.random.default_rng(3)
+    base = np.exp(0.05 * generator.standard_normal((SEEDS, 1)))
+    sizes = np.array([1.0, 1.0, 0.8, 1.2, 0.5])[:, None, None]
+    errors = base * sizes * np.exp(0.02 * generator.standard_normal((5, SEEDS, 1)))
+    errors[4, -1] = np.nan
+    return make_cells(errors, NAMES)
+
+
+def test_ranks_letters_and_stars(data) -> None:
+    found = standings(data, NAMES).methods
+    assert (found["good"].rank.mean, found["bad"].rank.mean) == (1, 4)
+    assert (found["good"].groups, found["bad"].groups) == ("a", "c")
+    assert found["single_task"].groups == found["hard"].groups == "b"
+    assert [name for name, each in found.items() if each.holds("single_task")] == ["good", "bad", "unfinished"]
+    assert found["good"].place == "1 [1, 1] a"
+    assert found["unfinished"].place == ""  # it lacks a seed that others have
+    assert found["unfinished"].change.n == SEEDS - 1
+
+
+def test_adjusted_p_are_those_of_scipy_and_statsmodels(data) -> None:
+    found = standings(data, NAMES)
+    logs = np.log(data.errors).mean(axis=2)
+    pairs = [(method, reference) for reference in ("single_task", "hard") for method in NAMES]
+    pairs = [(m, r) for m, r in pairs if m != r and (m, r) != ("single_task", "hard")]
+    raw = []
+    for method, reference in pairs:
+        change = logs[NAMES.index(reference)] - logs[NAMES.index(method)]
+        raw.append(stats.ttest_1samp(change[np.isfinite(change)], 0).pvalue)
+    _, adjusted, *_ = multipletests(raw, 0.05, method="holm")
+    assert found.family == len(pairs) == 7
+    for (method, reference), p in zip(pairs, adjusted, strict=True):
+        assert found.methods[method].comparisons[reference].adjusted == pytest.approx(p, rel=1e-6)
+
+
+def test_those_who_take_no_part_change_nothing(data) -> None:
+    few = [name for name in NAMES if name != "bad"]
+    assert standings(data, few).methods.keys() == set(few)
+    assert standings(data, few).family == 5
+    assert standings(data, few).methods["good"].rank.mean == 1
+
+
+def test_nobody_is_ranked_without_the_reference(data) -> None:
+    assert standings(data, ["hard", "good"]).methods == {}
+
+
+def test_the_same_table_twice(data) -> None:
+    assert repr(as_rows(standings(data, NAMES))) == repr(as_rows(standings(data, NAMES)))
+
+
+# --- from records to pages ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def board(three_methods):
+    """A board of two methods with five seeds and one with three, whose losses are the same in all seeds."""
+    from leaderboard.board import board_of_suite
+
+    return board_of_suite("toy", three_methods)
+
+
+def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
+    table = rows(board, StoreContents(three_methods, []))
+    laid = wide(table)
+    ends = {line.method: laid.ends(line) for line in laid.lines}
+    assert laid.tail == ["rank", "seeds"]
+    assert ends == {
+        "single_task": ["1 [1, 1] a", "5/5"],
+        "hard": ["2 [2, 2] b", "5/5"],
+        "cross_stitch": ["—", "incomplete (3/5) †"],
+    }
+    text = render(table, "text", width=200)
+    assert [line for line in text.splitlines() if "] *" in line and line.startswith("hard ")]
+    assert r"\]" not in render(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
+    assert any(note.startswith("* Δ log holds against `single_task`") for note in table.notes)
+    assert any(note.startswith("† Fewer than 5 seeds") and "`cross_stitch` 3" in note for note in table.notes)
+
+
+def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
+    found = json.loads(render(rows(board, StoreContents(three_methods, [])), "json"))
+    by_method = {row["method"]: row for row in found["statistics"]}
+    assert by_method.keys() == {"single_task", "hard", "cross_stitch"}
+    hard = by_method["hard"]
+    assert (hard["table"], hard["rank"], hard["worst_task"], hard["win_probability"]) == ("toy", 2.0, "left", 0.0)
+    # every seed loses by 1 of 95 and 2 of 90 points: log(error / error) task by task
+    noise = np.array([0.0, 0.2, -0.1, 0.3, -0.4])
+    gain = [np.log((5 - noise) / (6 - noise)), np.log((10 + noise) / (12 + noise))]
+    assert hard["worst_gain"] == pytest.approx(min(float(g.mean()) for g in gain), abs=1e-4)
+    assert hard["delta_log"] == pytest.approx(float(np.mean(gain)), abs=1e-4)
+    assert by_method["cross_stitch"]["rank"] is None
+
+
+def test_details_are_sorted_by_rank_and_say_what_they_are(board, three_methods) -> None:
+    table = rows(board, StoreContents(three_methods, []))
+    for format in ("text", "md"):
+        text = details(table, format).replace("\\", "")
+        assert text.index("single_task ") < text.index("hard  " if format == "text" else "| hard |")
+        assert "p single_task (Holm)" in text
+        assert "max-t" in text
+
+
+def test_details_in_other_formats_are_refused(tmp_path, capsys, three_methods) -> None:
+    store = Store(tmp_path)
+    for record in three_methods:
+        store.write(record)
+    assert main(["table", "toy", "--store", str(tmp_path), "--details", "--format", "csv"]) == 2
+    assert "`--details` should be given `--format text` or `md`. Found `csv`." in capsys.readouterr().err
+    assert main(["table", "toy", "--store", str(tmp_path), "--details"]) == 0
+    assert "how sure" in capsys.readouterr().out
+
+
+def test_protocols_that_are_not_ranked_have_no_ranks(board, make_record) -> None:
+    runs = [
+        make_record(method, seed, {"left": 95.0 + seed - lost, "right": 90.0}, changed={"ranked": False})
+        for method, lost in (("single_task", 0), ("hard", 1))
+        for seed in range(5)
+    ]
+    table = rows(board, StoreContents(runs, []))
+    assert table.standings.methods == {}
+    assert wide(table).tail == ["seeds"]
+    assert any(note.startswith("Not ranked") for note in table.notes)
+
+
+def test_what_was_not_verified_is_not_ranked(board, three_methods, tmp_path) -> None:
+    store = Store(tmp_path)
+    for record in three_methods:
+        if record.method != "hard":
+            store.write(record)
+    assert main(["verify", str(tmp_path)]) == 0
+    for record in three_methods:
+        if record.method == "hard":
+            store.write(record)
+    table = rows(board, store.read())
+    assert table.standings.methods.keys() == {"single_task", "cross_stitch"}
+    assert any("not all of their runs were verified" in note and "`hard`" in note for note in table.notes)
+
+
+def test_letters_go_on_after_z(make_cells) -> None:
+    errors = np.exp(np.arange(30.0))[:, None, None] * np.exp(
+        1e-3 * np.random.default_rng(0).standard_normal((30, 6, 1))
+    )
+    found = standings(make_cells(errors), make_cells(errors).board.methods).methods
+    assert [each.groups for each in found.values()][:2] == ["a", "b"]
+    assert [each.groups for each in found.values()][25:28] == ["z", "aa", "ab"]
+    assert not any(math.isnan(each.rank.mean) for each in found.values())

@@ -1,9 +1,11 @@
 """The tables of pages are what the command beside them prints."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from bench.cli.main import parser_of
 from leaderboard.compare import COMMITTED
 from leaderboard.controls import control_rows
 from leaderboard.readme import BLOCK, fill
@@ -37,3 +39,19 @@ def settings_of_controls(records):
     suites = {(tuple(record.tasks), record.spec.protocol.epochs) for record in plain}
     parts = [part for tasks, epochs in suites for row in control_rows(["all"], [*tasks], epochs) for part in row.parts]
     return {tuple(part.settings.items()) for part in parts}
+
+
+@pytest.mark.parametrize("page", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_commands_of_pages_are_commands(page):
+    """Every `mtlbench` line in a page is one that the command line takes; nothing is run."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = [line.partition(" #")[0].split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
+    for line in lines:
+        _, unknown = parser_of(line[0]).parse_known_args(line)
+        assert unknown == []
+
+
+def test_pages_link_to_files_that_are_there():
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("suites/*/README.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -21,8 +21,9 @@ class Board(BaseModel):
     `name` is the file's name; `methods` are short canonical texts, as in `ResultRecord.method`;
     `seeds` reads like `0-4`; `reference` is the method that changes are measured against; `labels`
     gives a method a name for people; `trials` is how many the tuned track gives every method; `controls`
-    names those of `leaderboard.controls` that stand below the methods. `also` holds the further parts of
-    a table over several suites, each with what differs from the first.
+    names those of `leaderboard.controls` that stand below the methods; `series` the suites that differ in the number
+    of training rows only, on which the reference's error says what a method is worth in data. `also` holds the
+    further parts of a table over several suites, each with what differs from the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class Board(BaseModel):
     reference: str = "single_task"
     trials: int = Field(default=16, ge=1)
     controls: list[str] = []
+    series: list[str] = []
     labels: dict[str, str] = {}
     note: str = ""
     also: list["Board"] = []

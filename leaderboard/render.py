@@ -88,7 +88,11 @@ def to_json(table: Table) -> str:
         "reference": board.reference,
         "selection": table.selection,
         "rows": [asdict(row) for row in table.rows],
-        "statistics": [{"table": board.name, "suite": board.suite} | row for row in as_rows(table.standings)],
+        "statistics": [
+            {"table": board.name, "suite": board.suite} | row | {"worth": worth.text if worth else None}
+            for row in as_rows(table.standings)
+            for worth in [table.worth.get(str(row["method"]))]
+        ],
         "notes": table.notes,
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -17,6 +17,7 @@ from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, in
 from leaderboard.store import StoreContents
 from leaderboard.tuned import searched, tuned
 from leaderboard.verify import read_checks, state_of_row
+from leaderboard.worth import Worth, curve, worth
 
 MANY_TASKS = 8  # above this, wide formats show the mean over tasks and the worst task only
 
@@ -46,7 +47,8 @@ class Table:
     `summary` holds, for boards with more than MANY_TASKS tasks, rows with task `mean of tasks` or
     `worst: NAME`, which only wide formats show. `units` maps a metric to its unit; `states` a method to how far its
     cells were checked, where any were. `standings` are those of the methods that are ranked: not of controls, of
-    protocols that are not ranked, and, where a store was verified, of methods with cells that were not.
+    protocols that are not ranked, and, where a store was verified, of methods with cells that were not. `worth` is
+    what a method is worth in training rows, where the board has a series.
     """
 
     board: Board
@@ -57,6 +59,7 @@ class Table:
     units: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     standings: Standings = NOBODY
+    worth: dict[str, Worth] = field(default_factory=dict)
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`."""
@@ -83,7 +86,22 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     unchecked = [method for method in own if states.get(method) == "reported"]
     place = standings(data, [method for method in own if ranked and method not in unchecked])
     notes = notes_of(data, selection, [*place.notes, *_unranked(board, unchecked), *chosen.notes], contents.problems)
-    return Table(board, selection, long, summary, notes, units, states, place)
+    return Table(board, selection, long, summary, notes, units, states, place, _worth(data, contents, selection, notes))
+
+
+def _worth(data: Cells, contents: StoreContents, selection: Selection, notes: list[str]) -> dict[str, Worth]:
+    """method -> its worth in training rows, and a sentence about it at the end of `notes`."""
+    known = curve(data.board, contents.records, selection) if data.board.series else None
+    size = next((r.spec.protocol.splits["train"] for r in contents.records if r.suite == data.board.suite), 0)
+    if known is None or size not in known.rows:
+        return {}
+    sizes = ", ".join(f"{rows:,.0f}" for rows in known.rows)
+    notes.append(
+        f"worth: rows with which `{data.board.reference}` reaches the method's error, over the {size:,} that are "
+        f"trained on here. Its curve is linear between {sizes} rows, in log error and log rows; the interval is that "
+        "of Δ log."
+    )
+    return worth(data, size, known)
 
 
 def _unranked(board: Board, methods: list[str]) -> list[str]:

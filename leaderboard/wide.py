@@ -51,7 +51,8 @@ class WideColumn:
 class WideLine:
     """One method: a cell per column, how many seeds it has, whether it has all, and how far they were checked.
 
-    `place` is its rank as text; `holds` says that its Δ log holds over the whole board; `few` that its seeds are.
+    `place` is its rank as text, `worth` what it is worth in training rows; `holds` says that its Δ log holds over the
+    whole board, `few` that its seeds are.
     """
 
     method: str
@@ -61,6 +62,7 @@ class WideLine:
     wanted: int
     checked: str
     place: str
+    worth: str
     holds: bool
     few: bool
 
@@ -87,6 +89,7 @@ class Wide:
         """Headers of the columns behind the numbers: ranks where there are any, what was checked where anything was."""
         shown = {
             "rank": any(line.place for line in self.lines),
+            "worth": any(line.worth for line in self.lines),
             "seeds": True,
             "checked": any(line.checked for line in self.lines),
         }
@@ -94,8 +97,8 @@ class Wide:
 
     def ends(self, line: WideLine) -> list[str]:
         """The texts of `line` below `tail`."""
-        texts = {"rank": line.place or MISSING, "seeds": line.seeds, "checked": line.checked or MISSING}
-        return [texts[name] for name in self.tail]
+        texts = {"rank": line.place, "worth": line.worth, "seeds": line.seeds, "checked": line.checked}
+        return [texts[name] or MISSING for name in self.tail]
 
 
 def wide(table: Table) -> Wide:
@@ -116,6 +119,7 @@ def wide(table: Table) -> Wide:
             len(table.board.seed_list),
             table.states.get(method, "").replace("_", "-"),
             standing.place if (standing := table.standings.methods.get(method)) else "",
+            worth.text if (worth := table.worth.get(method)) else "",
             bool(standing and standing.holds(table.board.reference)),
             0 < _finished(table, method) < FEW_SEEDS,
         )

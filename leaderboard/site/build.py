@@ -15,7 +15,7 @@ from leaderboard.site.budget import budgets
 from leaderboard.site.forest import forest
 from leaderboard.statistics import Selection
 from leaderboard.store import Store, StoreContents
-from leaderboard.table import Row, rows
+from leaderboard.table import Row, Table, rows
 from leaderboard.tuned import searched, searches_of
 from leaderboard.verify import State
 from leaderboard.wide import Wide, WideColumn, WideLine, wide
@@ -166,7 +166,7 @@ def _section(
         committed=committed,
         columns=laid.columns,
         tail=laid.tail,
-        lines=[_line(laid, line) for line in laid.lines],
+        lines=[_line(table, laid, line) for line in laid.lines],
         forest=forest(laid, table.board),
         budgets=_budgets(board, contents) if track == "tuned" else [],
         panels=_panels(board, contents) if track == "default" else [],
@@ -202,12 +202,13 @@ def _panels(board: Board, contents: StoreContents) -> list[PanelView]:
     return found
 
 
-def _line(laid: Wide, line: WideLine) -> LineView:
+def _line(table: Table, laid: Wide, line: WideLine) -> LineView:
     cells = [_cell(column, row, line) for column, row in zip(laid.columns, line.cells, strict=True)]
     finished = max((row.seeds for row in line.cells if row), default=0)
     states = [state.replace("_", "-") for state in get_args(State)]
     orders = {
         "rank": float(line.place.split()[0]) if line.place else None,
+        "worth": table.worth[line.method].order if line.method in table.worth else None,
         "seeds": finished,
         "checked": states.index(line.checked) if line.checked in states else None,
     }

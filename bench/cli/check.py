@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 
 from bench.cli import options
@@ -27,6 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every rule; exit code 1 where one failed."""
+    import torch
+
     from bench.check import check, subjects
     from bench.registry import PACKAGES, entries
 
@@ -37,7 +40,16 @@ def run(arguments: argparse.Namespace) -> int:
         [(kind, name) for kind in PACKAGES for name in entries(kind)] if arguments.all else subjects(arguments.subject)
     )
     data = options.data_dir(arguments.data_dir)
-    outcomes = [outcome for kind, name in chosen for outcome in check(kind, name, data)]
+    torch.set_num_threads(1)  # the models are tiny: a second thread only waits for the first
+    outcomes = []
+    for number, (kind, name) in enumerate(chosen, 1):
+        found = list(check(kind, name, data))
+        outcomes += found
+        if arguments.all:
+            bad = sum(not outcome.passed for outcome in found)
+            print(
+                f"{number}/{len(chosen)} {kind} {name}: {len(found)} rules, {bad} failed", file=sys.stderr, flush=True
+            )
     failed = sum(not outcome.passed for outcome in outcomes)
     if arguments.json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))

@@ -116,14 +116,21 @@ CONTROLS = {
 
 
 def control_rows(names: Iterable[str], tasks: list[str], epochs: int) -> list[ControlRow]:
-    """The rows of the named controls, or of `all`. Raises UsageError with the nearest names for an unknown one."""
+    """The rows of the named controls, or of `all`. Raises UsageError as `named`."""
     rows: list[ControlRow] = []
+    for control in named(names):
+        rows += [row for row in control.rows(tasks, epochs) if row not in rows]
+    return rows
+
+
+def named(names: Iterable[str]) -> list[Control]:
+    """The controls of these names, each once; `all` is every one. Raises UsageError with the nearest name."""
+    found: dict[str, Control] = {}
     for name in names:
         if name != "all" and name not in CONTROLS:
             raise UsageError(f"There is no control `{name}`; the nearest: {nearest(name, [*CONTROLS, 'all'])}.")
-        chosen = CONTROLS.values() if name == "all" else [CONTROLS[name]]
-        rows += [row for control in chosen for row in control.rows(tasks, epochs) if row not in rows]
-    return rows
+        found |= CONTROLS if name == "all" else {name: CONTROLS[name]}
+    return list(found.values())
 
 
 def controlled(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.engines.events import Ended, OnEpoch
+from bench.errors import UsageError
 from bench.records import RunSpec
 from leaderboard.store import Store
 
@@ -85,19 +86,30 @@ class Outcome:
 def plan_controls(
     suite_text: str, names: Sequence[str], seeds: Sequence[int], device: str = "auto", data_dir: Path | None = None
 ) -> list[RunSpec]:
-    """The runs of controls on a suite, each once. Raises UsageError for what the user wrote."""
+    """The runs of controls on a suite, each once; what `all` holds and the suite has not is said and left out.
+
+    Raises UsageError for what the user wrote.
+    """
     from bench.plan import parse_suite, plan
-    from leaderboard.controls import control_rows
+    from leaderboard.controls import named
 
     _, suite = parse_suite(suite_text, data_dir)
-    rows = control_rows(names, [task.name for task in suite.tasks], suite.protocol.epochs)
-    specs = [
-        spec
-        for row in rows
-        for part in row.parts
-        for spec in plan(suite_text, [row.method], seeds, part.settings, device, data_dir)
-    ]
-    return list({spec.run_id: spec for spec in specs}.values())
+    tasks = [task.name for task in suite.tasks]
+    if names and len(tasks) < 2:
+        raise UsageError(f"Controls should be run on a suite of two tasks or more. Found one (`{tasks[0]}`).")
+    specs: dict[str, RunSpec] = {}
+    for control in named(names):
+        rows = control.rows(tasks, suite.protocol.epochs)
+        parts = [(row.method, part.settings) for row in rows for part in row.parts]
+        try:
+            runs = [run for method, set_ in parts for run in plan(suite_text, [method], seeds, set_, device, data_dir)]
+        except UsageError as error:
+            if control.name in names:
+                raise
+            print(f"Control `{control.name}` is left out: {error}", file=sys.stderr)
+        else:
+            specs |= {run.run_id: run for run in runs}
+    return list(specs.values())
 
 
 def survey(specs: list[RunSpec], store: Store) -> Outcome:

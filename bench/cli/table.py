@@ -49,6 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
     from leaderboard.board import board_for
+    from leaderboard.controls import named
     from leaderboard.details import details
     from leaderboard.render import render_parts
     from leaderboard.store import Store
@@ -56,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
+    named(arguments.control)
     root = options.store_dir(arguments.store)
     contents = Store(root).read()
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one

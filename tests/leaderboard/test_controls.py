@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.cli.execute import plan_controls
+from bench.cli.main import main
 from bench.errors import UsageError
 from bench.records import ResultRecord
 from leaderboard.board import Board
@@ -69,6 +70,29 @@ def test_every_control_has_rows_on_a_suite_and_all_plans_each_run_once() -> None
     assert len({spec.run_id for spec in specs}) == len(specs)
     for name in CONTROLS:
         assert {spec.run_id for spec in plan_controls("multidigits", [name], [0, 1])} <= {s.run_id for s in specs}
+
+
+def test_controls_need_two_tasks() -> None:
+    with pytest.raises(UsageError, match="two tasks or more"):
+        plan_controls("synthetic:tasks=1", ["long"], [0])
+
+
+def test_all_leaves_out_what_a_suite_has_not(capsys: pytest.CaptureFixture[str]) -> None:
+    suite = "synthetic:inputs=own,tasks=3"
+    settings = [set(spec.overrides) for spec in plan_controls(suite, ["all"], [0])]
+    assert {"shuffled"} in settings
+    assert {"replica"} not in settings
+    assert (
+        "Control `replica` is left out: `replica` should be used on a suite whose tasks share"
+        in capsys.readouterr().err
+    )
+    with pytest.raises(UsageError, match="share their inputs"):
+        plan_controls(suite, ["replica"], [0])
+
+
+def test_a_table_refuses_an_unknown_control_before_it_reads_the_store(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "multidigits", "--store", "nowhere", "--control", "narow"]) == 2
+    assert "There is no control `narow`" in capsys.readouterr().err
 
 
 # --- the rows of a table -----------------------------------------------------------------------

@@ -12,8 +12,9 @@ def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: 
     """Write `record` as a wandb run, `offline` or `online`; returns the run's directory.
 
     It lies under `folder`, by default $WANDB_DIR or the current directory, as wandb's own do. The
-    project is mtlbench, the group the suite, the job type the method, the tags seed and status; curves
-    have one step per epoch; `panels` (PNG files) are logged as images.
+    project is mtlbench, the group the suite, the job type the method, the tags seed, status, sharing, constraint
+    and weighting; curves have one step per epoch; `panels` (PNG files) are logged as images; the record itself is
+    the artifact `record-ID` of type `record`.
     """
     import wandb
     from PIL import Image
@@ -27,7 +28,7 @@ def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: 
         name=f"{record.method} seed {spec.seed}",
         group=slug(record.suite),
         job_type=slug(record.method),
-        tags=[f"seed {spec.seed}", record.status],
+        tags=[f"seed {spec.seed}", record.status, *_parts(record)],
         config=spec.model_dump(mode="json") | {"run_id": record.run_id},
         settings=wandb.Settings(
             silent=True, console="off", x_disable_meta=True, x_disable_stats=True, disable_git=True
@@ -39,9 +40,18 @@ def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: 
     if panels:
         run.log({"panels": [wandb.Image(Image.open(io.BytesIO(panel))) for panel in panels]})
     run.summary.update(_summary(record))
+    artifact = wandb.Artifact(f"record-{record.run_id}", type="record", metadata={"digest": record.digest})
+    with artifact.new_file(f"{record.run_id}.json", mode="w", encoding="utf-8") as file:
+        file.write(record.model_dump_json(indent=1))
+    run.log_artifact(artifact)
     directory = Path(run.dir).parent
     run.finish(exit_code=0 if record.status == "done" else 1)
     return directory
+
+
+def _parts(record: ResultRecord) -> list[str]:
+    """`sharing=NAME`, `constraint=NAME` and `weighting=NAME`, as the versions in the specification name them."""
+    return sorted(part.replace("/", "=") for part in record.spec.versions if not part.startswith("suite/"))
 
 
 def _rows(record: ResultRecord) -> list[dict[str, Any]]:

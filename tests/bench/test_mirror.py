@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.main import main
+from bench.records import ResultRecord
 from leaderboard.store import Store
 
 ARGUMENTS = ["run", "synthetic:tasks=2", "hard", "--jobs", "1", "--device", "cpu", "--set", "epochs=3"]
@@ -40,10 +41,12 @@ def read_back(folder: Path) -> dict[str, Any]:
         record.ParseFromString(data)
         if record.HasField("run"):
             found["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
-            found["group"] = record.run.run_group
+            found |= {"group": record.run.run_group, "tags": list(record.run.tags), "job_type": record.run.job_type}
         if record.HasField("history"):
             row = {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
             found["history"].append(row)
+        if record.HasField("artifact"):
+            found["artifact"] = record.artifact
         if record.HasField("summary"):
             found["summary"] |= {
                 "/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.summary.update
@@ -52,18 +55,33 @@ def read_back(folder: Path) -> dict[str, Any]:
 
 
 def test_offline_run_equals_the_record(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Configuration, curves, scores, cost and the record itself, number by number."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WANDB_DIR", raising=False)
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
     assert main([*ARGUMENTS, "--store", "store", "--wandb", "offline"]) == 0
     [record] = Store(tmp_path / "store").read().records
     mirrored = read_back(tmp_path / "wandb")
-    assert mirrored["config"]["run_id"] == record.run_id
-    assert mirrored["config"]["protocol"]["epochs"] == 3
-    assert mirrored["group"] == "synthetic-tasks-2"
-    assert [row["train_loss/task00"] for row in mirrored["history"]] == record.curves.train_loss["task00"]
-    assert [row["val/task01/rmse"] for row in mirrored["history"]] == record.curves.val["task01"]["rmse"]
-    assert mirrored["summary"]["test/val/task00/rmse"] == record.scores["val"]["task00"]["rmse"]
+    spec = record.spec.model_dump(mode="json") | {"run_id": record.run_id}
+    assert {key: mirrored["config"][key] for key in spec} == json.loads(json.dumps(spec))
+    assert (mirrored["group"], mirrored["job_type"]) == ("synthetic-tasks-2", "hard")
+    assert mirrored["tags"] == ["seed 0", "done", "sharing=hard", "weighting=uniform"]
+    for task in record.tasks:
+        assert [row[f"train_loss/{task}"] for row in mirrored["history"]] == record.curves.train_loss[task]
+        for metric, values in record.curves.val[task].items():
+            assert [row[f"val/{task}/{metric}"] for row in mirrored["history"]] == values
+    for rule, tasks in record.scores.items():
+        for task, metrics in tasks.items():
+            assert {m: mirrored["summary"][f"test/{rule}/{task}/{m}"] for m in metrics} == metrics
+    assert record.cost is not None
+    for name, value in record.cost.model_dump().items():
+        assert mirrored["summary"][f"cost/{name}"] == value
     assert mirrored["summary"]["digest"] == record.digest
+    artifact = mirrored["artifact"]
+    assert (artifact.name, artifact.type) == (f"record-{record.run_id}", "record")
+    [entry] = artifact.manifest.contents
+    assert entry.path == f"{record.run_id}.json"
+    assert ResultRecord.model_validate_json(Path(entry.local_path).read_text()) == record
 
 
 def test_off_imports_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from leaderboard.store import Store
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
-    "README.md": ["multimnist", "multidigits", "multidigits", "nyuv2_lite", "scenes"],
+    "README.md": ["multimnist", "multidigits", "multidigits", "nyuv2_lite", "scenes", "worth"],
     "docs/methods.md": ["multidigits_all", "synthetic_all"],
 }
 

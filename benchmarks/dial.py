@@ -20,6 +20,7 @@ import numpy as np
 
 from bench.records import ResultRecord, parse_method
 from bench.scores import primary_error
+from leaderboard.dial import dials
 from leaderboard.statistics import interval
 from leaderboard.store import Store
 
@@ -111,7 +112,9 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    draw([record for record in Store(given.store).read().records if record.status == "done"], given.out)
+    found = [dial for dial in dials(Store(given.store).read().records) if dial.option == "halflife"]
+    groups = [runs for dial in found for runs in (*dial.points.values(), *dial.ends.values())]
+    draw([record for runs in groups for record in runs], given.out)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ SEED = 0  # of the bootstrap, so that a table comes out the same each time
 class Standing:
     """One method among those of its board.
 
-    `rank` is that of its mean change, with an interval; methods that share a letter of `groups` are not ordered.
+    `rank` is that of its mean change, with an interval; methods that share one of `letters` are not ordered.
     `comparisons` and `max_t` are by reference: Holm's and max-t's adjusted p over the primary family. `win` is the
     probability to beat the board's reference on a random seed and task, `middle` the interquartile mean of the gains
     over seeds and tasks.
@@ -44,7 +44,7 @@ class Standing:
     method: str
     change: Interval
     rank: Interval
-    groups: str
+    letters: tuple[str, ...]
     comparisons: dict[str, Comparison]
     max_t: dict[str, float]
     win: float
@@ -54,6 +54,15 @@ class Standing:
     def holds(self, reference: str) -> bool:
         """Whether the change against `reference` holds after Holm."""
         return reference in self.comparisons and self.comparisons[reference].adjusted <= 1 - LEVEL
+
+    @property
+    def groups(self) -> str:
+        """The letters as one text, told apart by spaces where one letter is not enough."""
+        return (" " if any(len(letter) > 1 for letter in self.letters) else "").join(self.letters)
+
+    def ties(self, other: "Standing") -> bool:
+        """Whether the data do not order the two."""
+        return not set(self.letters).isdisjoint(other.letters)
 
     @property
     def place(self) -> str:
@@ -168,12 +177,11 @@ def _only(data: Cells, methods: list[str]) -> Cells:
     return replace(data, board=board, values=data.values[at], errors=data.errors[at])
 
 
-def _letters(groups: list[list[int]], methods: int) -> list[str]:
+def _letters(groups: list[list[int]], methods: int) -> list[tuple[str, ...]]:
     """The letters of each method: a, b, ..., z, aa, ab, ...; one for each group it is in."""
     names = ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
     found: list[list[str]] = [[] for _ in range(methods)]
     for name, group in zip(names, groups, strict=False):
         for method in group:
             found[method].append(name)
-    joint = "" if len(groups) <= len(ascii_lowercase) else " "
-    return [joint.join(each) for each in found]
+    return [tuple(each) for each in found]

@@ -1,6 +1,7 @@
 """A table in long form: one row per method, task and metric, and three rows of changes per method."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
@@ -48,7 +49,8 @@ class Table:
     `worst: NAME`, which only wide formats show. `units` maps a metric to its unit; `states` a method to how far its
     cells were checked, where any were. `standings` are those of the methods that are ranked: not of controls, of
     protocols that are not ranked, and, where a store was verified, of methods with cells that were not. `worth` is
-    what a method is worth in training rows, where the board has a series.
+    what a method is worth in training rows, where the board has a series. `data` and `records` are the numbers and the
+    runs that the rows were made from.
     """
 
     board: Board
@@ -60,6 +62,8 @@ class Table:
     states: dict[str, str] = field(default_factory=dict)
     standings: Standings = NOBODY
     worth: dict[str, Worth] = field(default_factory=dict)
+    data: Cells | None = None
+    records: Mapping[tuple[str, int], ResultRecord] = field(default_factory=dict)
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`."""
@@ -86,7 +90,8 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     unchecked = [method for method in own if states.get(method) == "reported"]
     place = standings(data, [method for method in own if ranked and method not in unchecked])
     notes = notes_of(data, selection, [*place.notes, *_unranked(board, unchecked), *chosen.notes], contents.problems)
-    return Table(board, selection, long, summary, notes, units, states, place, _worth(data, contents, selection, notes))
+    worths = _worth(data, contents, selection, notes)
+    return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 
 
 def _worth(data: Cells, contents: StoreContents, selection: Selection, notes: list[str]) -> dict[str, Worth]:

@@ -33,18 +33,23 @@ class Curve:
         return float(np.exp(np.interp(-error, -falling, np.log(self.rows))))
 
 
-def curve(board: Board, records: Iterable[ResultRecord], selection: Selection) -> Curve | None:
-    """Of the board's reference over the suites of its `series`; None below two sizes."""
+def sizes(board: Board, method: str, records: Iterable[ResultRecord], selection: Selection) -> dict[int, float]:
+    """Training rows -> mean log error of `method` over tasks and seeds, on the suites of the board's `series`."""
     found: dict[int, float] = {}
     kept = list(records)
     for suite in board.series:
-        own = board.model_copy(update={"suite": suite, "methods": [board.reference]})
+        own = board.model_copy(update={"suite": suite, "methods": [method]})
         chosen = comparable(own, kept).records
         if chosen:
             size = next(iter(chosen.values())).spec.protocol.splits["train"]
             found[size] = float(np.nanmean(np.log(cells(own, chosen, selection).errors)))
-    sizes = sorted(found)
-    return Curve(np.array(sizes, float), np.array([found[size] for size in sizes])) if len(sizes) > 1 else None
+    return dict(sorted(found.items()))
+
+
+def curve(board: Board, records: Iterable[ResultRecord], selection: Selection) -> Curve | None:
+    """Of the board's reference over the suites of its `series`; None below two sizes."""
+    found = sizes(board, board.reference, records, selection)
+    return Curve(np.array(list(found), float), np.array(list(found.values()))) if len(found) > 1 else None
 
 
 @dataclass(frozen=True)

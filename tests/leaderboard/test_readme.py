@@ -8,6 +8,7 @@ import pytest
 from bench.cli.main import parser_of
 from leaderboard.compare import COMMITTED
 from leaderboard.controls import control_rows
+from leaderboard.dial import dials
 from leaderboard.readme import BLOCK, fill
 from leaderboard.store import Store
 
@@ -30,7 +31,8 @@ def test_committed_records_are_sound_and_complete_enough_to_show():
     assert contents.problems == []
     assert {record.status for record in contents.records} == {"done"}
     changed = {tuple(record.spec.overrides.items()) for record in contents.records if not record.spec.tuning} - {()}
-    assert changed <= settings_of_controls(contents.records)
+    swept = {tuple(r.spec.overrides.items()) for d in dials(contents.records) for p in d.points.values() for r in p}
+    assert changed <= settings_of_controls(contents.records) | swept
 
 
 def settings_of_controls(records):

@@ -1,114 +1,216 @@
+"""The pages of the site as files: their numbers, their links, what they never do."""
+
+import json
 import re
 from html.parser import HTMLParser
-from xml.etree import ElementTree
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
+from bench.records import Packed
 from leaderboard.board import Board, board_of_suite
 from leaderboard.site import write_site
-from leaderboard.site.forest import nice_ticks
-from leaderboard.store import Problem, StoreContents
+from leaderboard.site.cards import built_in, cards_of
+from leaderboard.store import Problem, Store, StoreContents
 from leaderboard.table import rows
 from leaderboard.wide import wide
 
 HOSTILE = '<script>alert("x")</script>{{ 7*7 }}'
+VOID = {"meta", "link", "img", "input", "line"}
 
 
-def _site(tmp_path, records, boards=()):
-    return write_site(StoreContents(records), boards, tmp_path / "out", "runs").read_text()
+@pytest.fixture
+def site(tmp_path):
+    def build(records, boards=(), **more):
+        write_site(StoreContents(records, **more), boards, tmp_path / "out", "runs")
+        return tmp_path / "out"
+
+    return build
 
 
-def test_the_site_shows_the_numbers_of_the_table(tmp_path, three_methods):
-    page = _site(tmp_path, three_methods)
+def pages(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.html")}
+
+
+class Reader(HTMLParser):
+    """Balance of tags, ids, links and scripts of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.scripts = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given[key] for key in ("href", "src") if key in given]
+        self.scripts += [given] if tag == "script" else []
+        assert not any(key.startswith("on") for key in given)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_site_shows_the_numbers_of_the_table(site, three_methods):
+    page = (site(three_methods) / "suites/toy.html").read_text()
     laid = wide(rows(board_of_suite("toy", three_methods), StoreContents(three_methods)))
     for line in laid.lines:
         cells = re.search(rf'<th scope="row" data-order="{line.method}">.*?</tr>', page, re.S)
         assert cells is not None
         for column, row in zip(laid.columns, line.cells, strict=True):
-            assert f">{column.mean(row)}<" in cells[0]
+            assert re.search(rf">\s*{re.escape(column.mean(row))}\s*<", cells[0])
             assert column.interval(row) in cells[0]
     assert "Everything stored of toy" in page
-    assert "15" not in re.findall(r"(\d+) finished", page)
-    assert re.findall(r"(\d+) finished", page) == ["13"]
 
 
-def test_committed_boards_come_first_and_the_rest_of_the_store_after(tmp_path, three_methods, make_record):
+def test_the_overview_counts_ranks_and_draws(site, three_methods):
+    page = (site(three_methods) / "index.html").read_text()
+    assert "13 finished runs · 3 methods · 1 suite" in page
+    assert page.count('<svg class="interval') == 2  # the reference does not differ from itself
+    assert re.search(r'<svg class="interval worse".*?>', page)
+    table = rows(board_of_suite("toy", three_methods), StoreContents(three_methods))
+    best = max((each for each in table.standings.methods.values() if each.place), key=lambda each: each.change.mean)
+    assert f"In front <code>{best.method}</code> (Δ log {best.change.mean:+.3f})" in page
+
+
+def test_every_link_leads_somewhere_and_every_id_is_there_once(site, three_methods, make_record):
+    more = make_record("soft+l2", 3, matrices={"omega": Packed.pack(np.eye(2))})
+    folder = site([*three_methods, more, make_record("x`y", 1, failed=True), make_record(suite="b", seed=4)])
+    read = {name: Reader(text) for name, text in pages(folder).items()}
+    assert {"index.html", "suites/toy.html", "methods/soft-l2.html", f"runs/{more.run_id}.html"} <= set(read)
+    for name, reader in read.items():
+        assert len(reader.ids) == len(set(reader.ids))
+        for link in reader.links:
+            path, _, anchor = unquote(link).partition("#")
+            if link.startswith("data:"):
+                continue
+            target = (folder / name).parent / path if path else folder / name
+            assert target.is_file(), (name, link)
+            key = target.resolve().relative_to(folder.resolve()).as_posix()
+            assert not anchor or anchor in read[key].ids, (name, link)
+
+
+def test_files_beside_a_table_are_what_the_command_line_prints(site, three_methods):
+    from leaderboard.render import FORMATS, render
+
+    folder = site(three_methods)
+    board = board_of_suite("toy", three_methods).model_copy(update={"title": "Everything stored of toy"})
+    for kind in FORMATS:
+        (found,) = (folder / "data").glob(f"*.{kind}")
+        assert found.read_text() == render(rows(board, StoreContents(three_methods)), kind)
+
+
+def test_a_run_page_has_everything_about_the_run(site, make_record):
+    record = make_record("hard", 7, overrides={"lr": 0.5}, changed={"lr": 0.5})
+    page = (site([record]) / f"runs/{record.run_id}.html").read_text()
+    assert "mtlbench run toy hard --seeds 7 --set lr=0.5" in page
+    for text in (record.digest, record.spec.data, record.run_id, "steps_per_epoch", "sharing/x"):
+        assert text in page
+    for rule, tasks in record.scores.items():
+        assert rule in page
+        assert all(f"{value:.5g}" in page for metrics in tasks.values() for value in metrics.values())
+
+
+def test_committed_boards_come_first_and_the_rest_of_the_store_after(site, three_methods, make_record):
     board = Board(name="mine", title="Mine", version=1, suite="toy", methods=["single_task", "hard"], seeds="0-4")
     empty = board.model_copy(update={"title": "Nothing yet", "suite": "elsewhere"})
-    titles = re.findall(r"<h2>(.*?)</h2>", _site(tmp_path, [*three_methods, make_record(suite="aaa")], [empty, board]))
-    assert titles == ["Mine", "Everything stored of aaa", "Everything stored of toy"]
+    folder = site([*three_methods, make_record(suite="aaa")], [empty, board])
+    assert re.findall(r"<h2>(.*?)</h2>", (folder / "suites/toy.html").read_text())[:2] == [
+        "Mine",
+        "Everything stored of toy",
+    ]
+    assert re.findall(r'<h2><a href="(suites/\w+.html)">', (folder / "index.html").read_text()) == [
+        "suites/toy.html",
+        "suites/aaa.html",
+    ]
 
 
-def test_hostile_names_are_text(tmp_path, make_record):
+def test_hostile_names_are_text_on_every_page(site, make_record):
     records = [make_record(seed=0), make_record(f"hard{HOSTILE}", 0, {"left": 94.0, "right": 91.0})]
     records.append(make_record("x`y", 1, failed=True))
-    page = _site(tmp_path, records)
-    assert "<script>alert" not in page
-    assert "{{ 7*7 }}" in page
-    assert page.count("<script") == 1
-    assert page.count("&lt;script&gt;") >= 2  # in the table and in the plot
+    for name, page in pages(site(records)).items():
+        assert "<script>alert" not in page
+        for script in Reader(page).scripts:
+            assert script.get("src", "").rpartition("/")[2] in {"theme.js", "site.js", "datatables.min.js", ""}, name
+            assert "src" in script or script["type"] == "application/json"
+    assert any("{{ 7*7 }}" in page for page in pages(site(records)).values())
 
 
-def test_nothing_is_fetched(tmp_path, three_methods):
-    page = _site(tmp_path, three_methods)
-    assert not re.search(r"https?:|//[a-z]|@import|url\(|<link|<img|src=", page)
-    assert "default-src 'none'" in page
+def test_nothing_is_fetched_from_anywhere(site, three_methods):
+    folder = site(three_methods)
+    for page in pages(folder).values():
+        assert not re.search(r'(?:href|src)="(?:https?:|//)|@import|url\(', page)
+        assert "default-src 'none'" in page
+        assert "script-src 'self';" in page
+    assert not re.search(r"https?:|@import|url\(", (folder / "assets/site.css").read_text())
 
 
-def test_tags_are_balanced(tmp_path, three_methods):
-    class Balance(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.open = []
-
-        def handle_starttag(self, tag, attrs):
-            if tag not in ("meta", "line", "circle"):
-                self.open.append(tag)
-
-        def handle_endtag(self, tag):
-            assert self.open.pop() == tag
-
-        def handle_startendtag(self, tag, attrs):
-            pass
-
-    checker = Balance()
-    checker.feed(_site(tmp_path, three_methods))
-    assert checker.open == []
+def test_charts_are_data_with_labels_that_are_no_markup(site, make_record):
+    records = [make_record(seed=seed) for seed in range(5)]
+    records += [make_record(f"<b>{HOSTILE}", seed, {"left": 94.0 + seed / 10, "right": 91.0}) for seed in range(5)]
+    page = (site(records) / "suites/toy.html").read_text()
+    figures = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page, re.S)]
+    names = {figure["name"].partition("-")[0] for figure in figures}
+    assert {"forest", "tasks", "profile", "wins"} <= names
+    text = json.dumps(figures)
+    assert "NaN" not in text
+    assert "&lt;b&gt;" in text
+    assert "<" not in re.sub(r"<br>|<extra>|</extra>", "", text)
 
 
-def test_the_forest_is_xml_with_a_mark_per_method_and_the_right_colours(tmp_path, three_methods):
-    svg = re.search(r"<svg.*?</svg>", _site(tmp_path, three_methods), re.S)
-    assert svg is not None
-    tree = ElementTree.fromstring(svg[0])
-    marks = {group.find("text").text: group for group in tree.iter("g")}
-    assert {name: group.get("class") for name, group in marks.items()} == {
-        "hard": "worse",
-        "cross_stitch · incomplete (3/5) †": "better incomplete",
-    }
+def test_two_builds_are_the_same_bytes_and_old_pages_go(tmp_path, three_methods, make_record):
+    def tree(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    def at(element, key):
-        return float(element.get(key).rstrip("%"))
-
-    zero = at(next(line for line in tree.iter("line") if line.get("class") == "zero"), "x1")
-    for name, group in marks.items():
-        low, mean, high = at(group.find("line"), "x1"), at(group.find("circle"), "cx"), at(group.find("line"), "x2")
-        assert 0 <= low < mean < high <= 100
-        assert (mean < zero) == (name == "hard")
+    extra = make_record("gone", 1)
+    write_site(StoreContents([*three_methods, extra]), [], tmp_path / "a", "runs")
+    (tmp_path / "a/mine.txt").write_text("kept")
+    write_site(StoreContents(three_methods), [], tmp_path / "a", "runs")
+    write_site(StoreContents(three_methods), [], tmp_path / "b", "runs")
+    assert (tmp_path / "a/mine.txt").read_text() == "kept"
+    (tmp_path / "a/mine.txt").unlink()
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+    assert not (tmp_path / "a/methods/gone.html").exists()
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (-0.183, 0.046), (0.0, 1e-6), (-3.0, 0.0), (-0.9, 1.1)])
-def test_ticks_are_few_round_and_enclose(low, high):
-    ticks = nice_ticks(low, high)
-    assert 2 <= len(ticks) <= 8
-    assert ticks[0] <= low + 1e-12
-    assert ticks[-1] >= high - 1e-12
-    assert any(abs(tick) < 1e-12 for tick in ticks)
+def test_panels_are_copied_when_they_are_pictures(tmp_path, make_record):
+    store, record = Store(tmp_path / "store"), make_record()
+    store.write(record)
+    store.write_panels(record.spec, [b"\x89PNG\r\n\x1a\n and more", b"<script>"])
+    write_site(store.read(), [], tmp_path / "out", "runs")
+    assert [path.name for path in (tmp_path / "out/panels").iterdir()] == [f"{record.run_id}.0.png"]
+    assert (tmp_path / f"out/runs/{record.run_id}.html").read_text().count("<img") == 1
 
 
-def test_an_empty_store_says_what_to_run(tmp_path):
-    path = write_site(StoreContents([], [Problem("a/b.json", ["too large"])]), [], tmp_path / "out", "runs")
-    page = path.read_text()
+def test_an_empty_store_says_what_to_run(site):
+    folder = site([], problems=[Problem("a/b.json", ["too large"])])
+    page = (folder / "index.html").read_text()
     assert "mtlbench reproduce demo" in page
     assert "a/b.json" in page
     assert "<table" not in page
-    assert [item.name for item in path.parent.iterdir()] == ["index.html"]
+    assert list(pages(folder)) == ["index.html"]
+
+
+def test_cards_are_read_without_running_anything():
+    source = (
+        'raise SystemExit("ran")\n@register("mine", paper="A, 2020", version=3)\nclass Mine:\n    """x = y."""\n'
+        '@api.register("other")\nclass Other: pass\n@dataclass\nclass Not: pass\n'
+    )
+    mine, other = cards_of(source)
+    assert (mine.name, mine.paper, mine.version, mine.text) == ("mine", "A, 2020", 3, "x = y.")
+    assert (other.name, other.paper, other.version, other.text) == ("other", "", 1, "")
+
+
+def test_every_part_that_comes_with_the_project_has_a_card():
+    from bench.registry import entries
+
+    cards = built_in()
+    for kind in ("sharing", "constraint", "weighting"):
+        for name, entry in entries(kind).items():
+            assert (cards[name].version, cards[name].paper) == (entry.version, entry.paper)
+            assert cards[name].text

@@ -1,11 +1,11 @@
 """The tuned track: who won, the expected best of k trials, and who has no place."""
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -111,22 +111,22 @@ def test_without_a_table_the_track_is_that_of_the_trials_all_have(store: list[Re
 
 
 def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord], tmp_path: Path) -> None:
-    """One panel a method, its points those of `expected_best`, orange at the edge of a grid."""
+    """One line a method, its points the geometric means over tasks of `expected_best`; edges are named."""
     write_site(StoreContents(store), [BOARD], tmp_path, "runs")
-    page = (tmp_path / "index.html").read_text()
-    assert re.findall("<h2>(.*?)</h2>", page) == ["Toy", "Toy, tuned"]
-    panels = [ElementTree.fromstring(svg) for svg in re.findall(r'<svg class="budget.*?</svg>', page, re.S)]
-    assert [panel.find("title").text.split(":")[0] for panel in panels] == ["hard", "single_task"]  # type: ignore[union-attr]
-    assert ["edge" in panel.get("class", "") for panel in panels] == [True, False]
-    [search] = [search for search in searches_of(store, 3) if search.method == "hard"]
-    [own] = [line for line in panels[0].iter("polyline") if line.get("class") == "own"]
-    heights = [float(point.split(",")[1]) for point in own.get("points", "").split()]
-    values = search.expected_best()  # log errors: the axis is linear in them
-    rises = np.diff(heights) / np.diff(values)
-    assert np.allclose(rises, rises[0], rtol=0.05)
-    assert rises[0] < 0
-    assert not write_site(StoreContents(store), [], tmp_path, "runs").read_text().count("<h2>Toy</h2>")
-    assert "toy, tuned" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "suites/toy.html").read_text()
+    assert re.findall("<h2>(.*?)</h2>", page) == ["Toy", "Toy, tuned", "Protocol"]
+    texts = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    [figure] = [found for text in texts if (found := json.loads(text))["name"].startswith("budget")]
+    for trace in figure["data"]:
+        [search] = [search for search in searches_of(store, 3) if search.method == trace["name"]]
+        points = [math.inf if y is None else y for y in trace["y"]]  # while all trials may have failed
+        np.testing.assert_allclose(points, np.exp(search.expected_best() / 2), rtol=1e-4)
+    assert {trace["name"] for trace in figure["data"]} == {"hard", "single_task"}
+    assert "At the edge of the grid: hard (lr)." in page
+    write_site(StoreContents(store), [], tmp_path, "runs")
+    page = (tmp_path / "suites/toy.html").read_text()
+    assert "<h2>Toy</h2>" not in page
+    assert "toy, tuned" in page
 
 
 def test_expected_best_is_the_mean_over_all_subsets(make_record: Make) -> None:

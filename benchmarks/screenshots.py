@@ -1,0 +1,121 @@
+"""Pictures of the site for the README, taken in a real browser.
+
+    mtlbench site --store leaderboard/results --out site
+    python -m benchmarks.screenshots --site site --out docs/pictures
+
+Needs Playwright's Python package and a Chromium (`--browser`, by default what the system has).
+"""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leaderboard.store import Store
+
+WIDE, PHONE = (1280, 900), (390, 844)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page, the part of it that is shown, the window, and the theme."""
+
+    name: str
+    page: str
+    selector: str = ""
+    window: tuple[int, int] = WIDE
+    theme: str = "light"
+
+
+def pictures(site: Path) -> list[Picture]:
+    """What the README shows."""
+    run = _a_run(site)
+    return [
+        Picture("overview", "index.html"),
+        Picture("overview-dark", "index.html", theme="dark"),
+        Picture("suite", "suites/multidigits.html"),
+        Picture("suite-charts", "suites/multidigits.html", ".charts"),
+        Picture("suite-phone", "suites/multidigits.html", window=PHONE),
+        Picture("method", "methods/cross_stitch.html"),
+        Picture("run", f"runs/{run}.html"),
+        Picture("dial", "dials.html"),
+    ]
+
+
+@contextmanager
+def browser(executable: str | None = None) -> Iterator[Any]:
+    """A headless Chromium that reaches no network."""
+    from playwright.sync_api import sync_playwright
+
+    path = executable or next(
+        (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None
+    )
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        found = playwright.chromium.launch(executable_path=path, args=flags)
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+def settle(page: Any) -> None:
+    """Wait until tables are in place and every chart near the window is drawn."""
+    page.wait_for_selector("html[data-ready]")
+    page.wait_for_timeout(300)
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.plot')].every((plot) => {
+            const box = plot.getBoundingClientRect();
+            return box.top > innerHeight || box.bottom < 0 || 'drawn' in plot.dataset;
+        })"""
+    )
+    page.wait_for_timeout(200)
+
+
+def shoot(found: Any, site: Path, picture: Picture, out: Path) -> Path:
+    """Take one picture and return its file."""
+    width, height = picture.window
+    context = found.new_context(viewport={"width": width, "height": height}, color_scheme=picture.theme)
+    page = context.new_page()
+    page.goto((site / picture.page).resolve().as_uri())
+    settle(page)
+    target = out / f"{picture.name}.png"
+    if picture.selector:
+        page.locator(picture.selector).first.scroll_into_view_if_needed()
+        page.evaluate(f"document.querySelector({picture.selector!r}).scrollIntoView()")
+        settle(page)
+    page.screenshot(path=str(target))
+    context.close()
+    return target
+
+
+def _a_run(site: Path) -> str:
+    """A finished run of cross-stitch units on `multidigits`, whose page has every part."""
+    from leaderboard.compare import COMMITTED
+
+    runs = Store(COMMITTED).read().records
+    own = [r for r in runs if (r.suite, r.method, r.spec.seed) == ("multidigits", "cross_stitch", 0)]
+    return next(
+        r.run_id
+        for r in own
+        if not r.spec.overrides and not r.spec.tuning and (site / f"runs/{r.run_id}.html").is_file()
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--site", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--browser", help="the executable of a Chromium")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with browser(given.browser) as found:
+        for picture in pictures(given.site):
+            print(shoot(found, given.site, picture, given.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Where each page of the site lies, relative to its root."""
+
+from collections.abc import Iterable
+
+from bench.records import ResultRecord, digest, slug
+
+MOST = 80  # characters of a file's name
+
+
+class Addresses:
+    """The files of suites, methods and runs: readable names, told apart by a hash where two would be the same."""
+
+    def __init__(self, suites: Iterable[str], methods: Iterable[str]) -> None:
+        self._suites, self._methods = _names(suites), _names(methods)
+
+    def suite(self, name: str) -> str:
+        """The page of a suite; nothing where it has none."""
+        return f"suites/{self._suites[name]}.html" if name in self._suites else ""
+
+    def method(self, name: str, suite: str = "") -> str:
+        """The page of a method, at its runs on `suite`; nothing where it has none."""
+        if name not in self._methods:
+            return ""
+        return f"methods/{self._methods[name]}.html" + (f"#{self.anchor(suite)}" if suite in self._suites else "")
+
+    def anchor(self, suite: str) -> str:
+        """Where a page speaks of a suite."""
+        return f"on-{self._suites[suite]}"
+
+    @staticmethod
+    def run(record: ResultRecord) -> str:
+        """The page of a run."""
+        return f"runs/{record.run_id}.html"
+
+
+def _names(texts: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in sorted(set(texts)):
+        name = slug(text, MOST) or "unnamed"
+        found[text] = f"{name}-{digest(text)[:6]}" if name in found.values() else name
+    return found

@@ -1,0 +1,86 @@
+"""Which boards a site shows: the committed ones with results, then everything else that the store holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.records import ResultRecord
+from leaderboard.board import Board, Track, board_of_suite
+from leaderboard.statistics import Selection
+from leaderboard.store import StoreContents
+from leaderboard.table import Table, rows
+from leaderboard.tuned import searched
+from leaderboard.wide import Wide, wide
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One board on one track, as rows and as a wide table; `name` is unique on the site."""
+
+    name: str
+    table: Table
+    laid: Wide
+    track: Track
+    committed: bool
+    plain: frozenset[str] = frozenset()
+
+    @property
+    def board(self) -> Board:
+        """The board, with its controls."""
+        return self.table.board
+
+    def behind(self, method: str) -> str:
+        """The method whose runs stand in a row: that which was tuned, and that under a control's settings."""
+        return next((owner(run) for (name, _), run in self.table.records.items() if name == method), method)
+
+    @property
+    def finished(self) -> int:
+        """Methods with a number."""
+        return sum(any(row.seeds for row in line.cells if row) for line in self.laid.lines)
+
+
+def owner(run: ResultRecord) -> str:
+    """The method whose page shows a run: that which was tuned, where it was."""
+    return run.spec.tuning.of if run.spec.tuning else run.method
+
+
+def shown(contents: StoreContents, committed: Sequence[Board], selection: Selection = "val") -> list[Shown]:
+    """Every board of the site, suite by suite in the order of the committed tables, the widest of a suite first."""
+    found: list[Shown] = []
+    covered: set[tuple[str, str]] = set()
+    parts = [part for table in committed for part in table.parts]
+    widest = _widest_tuned(parts, contents)
+
+    def add(board: Board, track: Track, *, committed: bool) -> None:
+        table = rows(board, contents, selection, track)
+        name = f"{board.name.partition(':')[0]}-{len(found)}{'-tuned' if track == 'tuned' else ''}"
+        one = Shown(name, table, wide(table), track, committed, frozenset(board.methods))
+        if one.finished or track == "tuned":
+            found.append(one)
+
+    for board in parts:
+        add(board, "default", committed=True)
+        if widest.get(board.suite) == board:
+            add(board, "tuned", committed=True)
+    for one in found:
+        if one.track == "default":
+            covered |= {(one.board.suite, line.method) for line in one.laid.lines}
+    records = [record for record in contents.records if not record.spec.overrides and not record.spec.tuning]
+    for suite in sorted({record.suite for record in records if (record.suite, record.method) not in covered}):
+        board = board_of_suite(suite, [record for record in records if record.suite == suite])
+        add(board.model_copy(update={"title": f"Everything stored of {suite}"}), "default", committed=False)
+    for suite in sorted({record.suite for record in contents.records if record.spec.tuning} - widest.keys()):
+        add(board_of_suite(suite, contents.records, "tuned"), "tuned", committed=False)
+    order = list(dict.fromkeys(one.board.suite for one in found))
+    return sorted(
+        found, key=lambda one: (order.index(one.board.suite), not one.committed, one.track == "tuned", -one.finished)
+    )
+
+
+def _widest_tuned(boards: Sequence[Board], contents: StoreContents) -> dict[str, Board]:
+    """suite -> of its boards the one with the most methods that a search was run for; the tuned track is shown once."""
+    found: dict[str, Board] = {}
+    counts = {id(board): len(searched(board, contents.records).methods) for board in boards}
+    for board in boards:
+        if counts[id(board)] > (counts[id(found[board.suite])] if board.suite in found else 0):
+            found[board.suite] = board
+    return found

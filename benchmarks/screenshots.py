@@ -16,6 +16,7 @@ from typing import Any
 
 from leaderboard.store import Store
 
+PAUSE = 80  # milliseconds in which a page notices what came into view
 WIDE, PHONE = (1280, 900), (390, 844)
 
 
@@ -65,14 +66,14 @@ def browser(executable: str | None = None) -> Iterator[Any]:
 def settle(page: Any) -> None:
     """Wait until tables are in place and every chart near the window is drawn."""
     page.wait_for_selector("html[data-ready]")
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(PAUSE)
     page.wait_for_function(
         """() => [...document.querySelectorAll('.plot')].every((plot) => {
             const box = plot.getBoundingClientRect();
             return box.top > innerHeight || box.bottom < 0 || 'drawn' in plot.dataset;
         })"""
     )
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(PAUSE)
 
 
 def shoot(found: Any, site: Path, picture: Picture, out: Path) -> Path:

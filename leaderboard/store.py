@@ -5,13 +5,18 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from leaderboard.files import compact_json, write_whole
+
+if TYPE_CHECKING:
+    from leaderboard.submissions import Submission
 
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 
@@ -31,6 +36,14 @@ class StoreContents:
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     root: Path | None = None
+
+    @cached_property
+    def submissions(self) -> "list[Submission]":
+        """Those that lie beside the store, sound or not."""
+        from leaderboard.board import boards
+        from leaderboard.submissions import beside
+
+        return beside(self.root, boards(), self.records)
 
 
 class Store:

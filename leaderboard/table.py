@@ -16,6 +16,7 @@ from leaderboard.notes import notes_of
 from leaderboard.standing import NOBODY, Standings, standings
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
+from leaderboard.submissions import submitted
 from leaderboard.tuned import searched, tuned
 from leaderboard.verify import read_checks, state_of_row
 from leaderboard.worth import Worth, curve, worth
@@ -74,12 +75,16 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
-    own = board.methods
+    remarks: list[str] = []
+    records = contents.records
     if track == "tuned":
-        board = searched(board, contents.records)
-        chosen = tuned(board, contents.records)
+        own = board.methods
+        board = searched(board, records)
+        chosen = tuned(board, records)
     else:
-        board, chosen = controlled(board, contents.records)
+        board, records, remarks = submitted(board, records, contents.submissions)
+        own = board.methods
+        board, chosen = controlled(board, records)
     data = cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]
     many = len(data.tasks) > MANY_TASKS
@@ -89,7 +94,9 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     ranked = all(record.spec.protocol.ranked for record in chosen.records.values())
     unchecked = [method for method in own if states.get(method) == "reported"]
     place = standings(data, [method for method in own if ranked and method not in unchecked])
-    notes = notes_of(data, selection, [*place.notes, *_unranked(board, unchecked), *chosen.notes], contents.problems)
+    notes = notes_of(
+        data, selection, [*place.notes, *_unranked(board, unchecked), *remarks, *chosen.notes], contents.problems
+    )
     worths = _worth(data, contents, selection, notes)
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 

@@ -25,6 +25,8 @@ from leaderboard.files import write_whole
 State = Literal["reported", "valid", "spot_checked", "rerun"]
 FILE = "verified.jsonl"
 LEVEL = 0.05  # of family-wise error
+MAX_TEXT = 1000  # characters of a name, a version, a message
+MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
 NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices")
 
@@ -54,7 +56,7 @@ class Deviation:
 
 def further_problems(record: ResultRecord) -> list[str]:
     """What is unsound beyond what reading a store refuses already: ranges, arrays, curves, leaks."""
-    found = []
+    found = _oversized(record)
     packed: dict[str, Packed] = dict(record.matrices) | ({"cosines": record.cosines} if record.cosines else {})
     for name, matrix in packed.items():
         try:
@@ -81,6 +83,35 @@ def further_problems(record: ResultRecord) -> list[str]:
         if _LEAKS.search(text):
             found.append(f"environment.{name}: should be a version, found what looks like a path")
     return found
+
+
+def _oversized(record: ResultRecord) -> list[str]:
+    """Texts and counts beyond what any run has: a record is shown to people, line by line."""
+    texts = {
+        "suite": record.suite,
+        "method": record.method,
+        "spec.suite": record.spec.suite,
+        "spec.method": record.spec.method,
+    }
+    texts |= {"created": record.created, **({"error": record.error.message} if record.error else {})}
+    texts |= {f"environment.{name[:40]}": name + text for name, text in record.environment.items()}
+    texts |= {f"tasks.{number}": task for number, task in enumerate(record.tasks)}
+    counts = {
+        "tasks": len(record.tasks),
+        "environment": len(record.environment),
+        "data": len(record.data),
+        "matrices": len(record.matrices),
+        "effective_sharing": len(record.effective_sharing),
+        "curves": len(record.curves.val) + len(record.curves.train_loss),
+    }
+    found = [
+        f"{name}: should be at most {MAX_TEXT} characters, found {len(t):,}"
+        for name, t in texts.items()
+        if len(t) > MAX_TEXT
+    ]
+    return found + [
+        f"{name}: should be at most {MAX_PARTS}, found {n:,}" for name, n in counts.items() if n > MAX_PARTS
+    ]
 
 
 def same_kind(stored: ResultRecord, fresh: ResultRecord) -> bool:

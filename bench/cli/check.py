@@ -3,17 +3,25 @@
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.isolated import Limits
 
 EPILOG = """examples:
   mtlbench check cross_stitch
   mtlbench check my_method.py
   mtlbench check --all --json
 
-A file is imported, so that its code runs with your rights: check only what you trust.
+A file is run in a process of its own, with limits on time and memory; the stores it could reach are compared before
+and after. This limits accidents and is no sandbox: its code runs with your rights, so check only what you trust.
 """
 
 
@@ -23,18 +31,91 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="everything that is registered")
     options.add_plugin(parser)
     options.add_data_dir(parser)
+    options.add_limits(parser)
     options.add_json(parser)
+    parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)  # the process that imports: where it answers
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every rule; exit code 1 where one failed."""
+    if bool(arguments.subject) == arguments.all:
+        raise UsageError("`mtlbench check` should be given a NAME or a FILE, or --all.")
+    if arguments.report:
+        return _answer(arguments)
+    subject = arguments.subject or ""
+    if arguments.plugin or subject.endswith(".py") or Path(subject).is_file():
+        words = ["--all"] if arguments.all else [subject]
+        words += [word for file in arguments.plugin for word in ("--plugin", file)]
+        outcomes = check_isolated(words, arguments.data_dir, options.limits(arguments))
+    else:
+        outcomes = _outcomes(arguments)
+    return show(outcomes, arguments.json, brief=arguments.all)
+
+
+def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
+    """Print outcomes and return the exit code; `brief` leaves out the rules that hold."""
+    failed = sum(not outcome["passed"] for outcome in outcomes)
+    if as_json:
+        print(json.dumps(outcomes, indent=1))
+        return 1 if failed else 0
+    for outcome in outcomes:
+        if not outcome["passed"] or not brief:
+            word = "ok  " if outcome["passed"] else "FAIL"
+            advice = f": {outcome['advice']}" if outcome["advice"] else ""
+            print(f"{word} {outcome['subject']}: {outcome['rule']}{advice}")
+    parts = len({outcome["subject"] for outcome in outcomes if "/" in outcome["subject"]})
+    print(f"{len(outcomes)} rules checked on {parts} part{'s' * (parts != 1)}, {failed} failed.")
+    return 1 if failed else 0
+
+
+def check_isolated(words: Sequence[str], data_dir: str | None, limits: "Limits") -> list[dict[str, Any]]:
+    """The outcomes of `mtlbench check WORDS` in a process of its own; the last one is about the process itself."""
+    from bench.isolated import run_isolated
+    from leaderboard.compare import COMMITTED
+
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "bench.cli.main", "check", *words, "--report", str(report)]
+        command += ["--data-dir", data_dir] if data_dir else []
+        finished = run_isolated(command, limits, [options.store_dir(None), COMMITTED])
+        try:
+            answer = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            answer = {"outcomes": []}
+            if not finished.troubles:
+                last = " ".join(finished.output.split())[-300:]
+                finished.troubles.append(
+                    f"It ended the interpreter (exit code {finished.code}) before the rules were through"
+                    f"{': ' + last if last else ''}."
+                )
+    if "error" in answer and not finished.troubles:
+        raise UsageError(answer["error"])
+    subject = Path(next((word for word in words if word.endswith(".py")), words[0])).name
+    limit = {"subject": subject, "rule": "keeps to its process, its limits and its own files"}
+    return [
+        *answer.get("outcomes", []),
+        limit | {"passed": not finished.troubles, "advice": " ".join(finished.troubles)},
+    ]
+
+
+def _answer(arguments: argparse.Namespace) -> int:
+    """In the process that imports: the outcomes, or the error of whoever wrote the file, into a file."""
+    from leaderboard.files import write_whole
+
+    try:
+        content: dict[str, Any] = {"outcomes": _outcomes(arguments)}
+    except UsageError as error:
+        content = {"error": str(error)}
+    write_whole(arguments.report, json.dumps(content))
+    return 0
+
+
+def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
     from bench.check import check, subjects
     from bench.registry import PACKAGES, entries
 
-    if bool(arguments.subject) == arguments.all:
-        raise UsageError("`mtlbench check` should be given a NAME or a FILE, or --all.")
     options.load_plugins(arguments.plugin)
     chosen = (
         [(kind, name) for kind in PACKAGES for name in entries(kind)] if arguments.all else subjects(arguments.subject)
@@ -44,19 +125,10 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes = []
     for number, (kind, name) in enumerate(chosen, 1):
         found = list(check(kind, name, data))
-        outcomes += found
-        if arguments.all:
+        outcomes += [asdict(outcome) for outcome in found]
+        if arguments.all and not arguments.report:
             bad = sum(not outcome.passed for outcome in found)
             print(
                 f"{number}/{len(chosen)} {kind} {name}: {len(found)} rules, {bad} failed", file=sys.stderr, flush=True
             )
-    failed = sum(not outcome.passed for outcome in outcomes)
-    if arguments.json:
-        print(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
-        return 1 if failed else 0
-    for outcome in outcomes:
-        if not outcome.passed or not arguments.all:
-            word = "ok  " if outcome.passed else "FAIL"
-            print(f"{word} {outcome.subject}: {outcome.rule}{': ' if outcome.advice else ''}{outcome.advice}")
-    print(f"{len(outcomes)} rules checked on {len(chosen)} part{'s' * (len(chosen) != 1)}, {failed} failed.")
-    return 1 if failed else 0
+    return outcomes

@@ -132,6 +132,7 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
 
 
 def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+    from bench.cli.journal import journal
     from bench.cli.progress import progress
     from bench.engines.local import default_jobs, run_cells
 
@@ -139,10 +140,12 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
     with (
         _stopping_like_ctrl_c(),
         progress(missing, min(count, len(missing))) as show,
+        journal(cell.store, missing, min(count, len(missing))) as note,
         closing(run_cells(missing, cell, count)) as events,
     ):
         for event in events:
             show(event)
+            note(event)
             if isinstance(event, Ended):
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":

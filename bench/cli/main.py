@@ -17,6 +17,7 @@ COMMANDS = {
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
     "table": "print a table from stored records",
+    "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",

@@ -3,8 +3,12 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.isolated import Limits
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,23 @@ def add_plugin(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="a Python file with methods or suites; repeatable"
     )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """--seconds, --memory: of a process that imports somebody else's code."""
+    parser.add_argument(
+        "--seconds", type=positive, default=600, metavar="N", help="time limit of a file's process (default: 600)"
+    )
+    parser.add_argument(
+        "--memory", type=positive, default=8192, metavar="MB", help="memory limit of a file's process (default: 8192)"
+    )
+
+
+def limits(arguments: argparse.Namespace) -> "Limits":
+    """What --seconds and --memory were given."""
+    from bench.isolated import Limits
+
+    return Limits(arguments.seconds, arguments.memory)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from bench.records import RunSpec
 def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
     """A function to be told every event. Shows done, running and failed cells, and an estimate of the time left."""
     console = Console(stderr=True)
-    tracker = _Tracker(specs, jobs)
+    tracker = Tracker(specs, jobs)
     if not console.is_terminal:
 
         def tell(event: Event) -> None:
@@ -57,7 +57,7 @@ def name(spec: RunSpec) -> str:
     return f"{spec.method.partition('@')[0][:48]} seed {spec.seed}"
 
 
-class _Tracker:
+class Tracker:
     """Counts, and how long the rest will take at the pace so far."""
 
     def __init__(self, specs: list[RunSpec], jobs: int) -> None:

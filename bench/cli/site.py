@@ -1,22 +1,32 @@
 """Write the leaderboard as static pages that open from disk, from the same rows as the tables."""
 
 import argparse
+import sys
+import tempfile
+import threading
 import webbrowser
 from pathlib import Path
 
 from bench.cli import options
+from bench.errors import UsageError
 
 EPILOG = """examples:
   mtlbench site --store leaderboard/results --out site
   mtlbench site --open
+  mtlbench site --watch                 # in a second terminal, while runs go on
+
+--watch serves the pages to this machine only (127.0.0.1), for reading only, and builds them again when the store
+changes; Ctrl-C ends it.
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     options.add_store(parser)
-    parser.add_argument("--out", metavar="DIR", default="site", help="folder to write (default: site)")
+    parser.add_argument("--out", metavar="DIR", help="folder to write (default: site; with --watch a temporary one)")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--watch", action="store_true", help="serve it on this machine, up to date while runs go on")
+    parser.add_argument("--port", type=options.positive, metavar="N", help="with --watch (default: one that is free)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,13 +35,51 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.site import write_site
     from leaderboard.store import Store
 
-    root, out = options.store_dir(arguments.store), Path(arguments.out)
+    root = options.store_dir(arguments.store)
+    if arguments.port and not arguments.watch:
+        raise UsageError("`--port` should be given with `--watch`.")
+    if arguments.watch:
+        return _watch(root, arguments)
     if not root.is_dir():
         raise FileNotFoundError(f"`{root}` should be a folder of records. Found none; `mtlbench run` makes one.")
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"--out should be a folder. `{out}` is a file.")
-    page = write_site(Store(root).read(), boards().values(), out, root.name)
+    page = write_site(Store(root).read(), boards().values(), _out(arguments.out or "site"), root.name)
     print(f"The site is at {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _out(text: str) -> Path:
+    out = Path(text)
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out should be a folder. `{out}` is a file.")
+    return out
+
+
+def _watch(root: Path, arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    from leaderboard.board import boards
+    from leaderboard.live import read_live
+    from leaderboard.site import write_site
+    from leaderboard.site.watch import Watch, serving
+    from leaderboard.store import Store
+
+    if root.exists() and not root.is_dir():
+        raise NotADirectoryError(f"The store should be a folder. `{root}` is a file.")
+    with tempfile.TemporaryDirectory(prefix="mtlbench-site-") as folder:
+        out = _out(arguments.out or folder)
+
+        def build() -> None:
+            write_site(Store(root).read(), boards().values(), out, root.name, status=read_live(root))
+
+        watch = Watch(root, out, build)
+        watch.look()
+        with serving(out, arguments.port or 0) as address:
+            print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)
+            if arguments.open:
+                webbrowser.open(address)
+            try:
+                watch.forever(threading.Event(), 2.0, lambda text: print(f"mtlbench: {text}", file=sys.stderr))
+            except KeyboardInterrupt:
+                print("Ended.")
     return 0

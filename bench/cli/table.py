@@ -4,11 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import suites
 from bench.cli import options
 from bench.errors import UsageError
 from bench.records import ResultRecord
+
+if TYPE_CHECKING:
+    from leaderboard.store import StoreContents
 
 EPILOG = """examples:
   mtlbench table demo
@@ -32,6 +36,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--control", nargs="+", action="extend", default=[], metavar="NAME", help="show these controls too, or `all`"
+    )
+    parser.add_argument(
+        "--submission",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="show a submission's methods too; those beside the store are there always",
     )
     parser.add_argument(
         "--details",
@@ -59,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
     named(arguments.control)
     root = options.store_dir(arguments.store)
-    contents = Store(root).read()
+    contents = with_submissions(Store(root).read(), arguments.submission)
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
     board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
@@ -77,6 +89,23 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def with_submissions(contents: "StoreContents", folders: Sequence[Path]) -> "StoreContents":
+    """What a store holds, with submissions that lie elsewhere. Raises UsageError where one is not sound."""
+    from leaderboard.board import boards
+    from leaderboard.submissions import read_submission
+
+    for folder in folders:
+        submission = read_submission(folder, boards(), contents.records)
+        if not submission.sound:
+            first = submission.problems[0]
+            raise UsageError(
+                f"`{folder}` should be a sound submission; `mtlbench verify` says all of it. "
+                f"Found {first.path}: {first.reasons[0]}."
+            )
+        contents.submissions.append(submission)
+    return contents
 
 
 def _resolved(name: str, records: Sequence[ResultRecord]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method
 from leaderboard.board import Board
+from leaderboard.cards import Card, built_in
 from leaderboard.comparable import newest
 from leaderboard.dial import Dial, dials
 from leaderboard.files import write_whole
@@ -17,7 +18,6 @@ from leaderboard.notes import RULES, problem_notes
 from leaderboard.render import FORMATS, printable, render
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.assets import assets
-from leaderboard.site.cards import Card, built_in
 from leaderboard.site.figures import (
     board_figures,
     budgets,
@@ -50,17 +50,16 @@ def write_site(
     out: Path,
     store_name: str,
     selection: Selection = "val",
-    cards: dict[str, Card] | None = None,
     status: dict[str, Any] | None = None,
 ) -> Path:
     """Write the pages below `out` and return that of the overview.
 
     `boards` are the committed ones: those with results come first, then everything else that the store holds.
-    `cards` describe methods that do not come with the project; `status` is what `site --watch` shows of runs that
+    `status` is what `site --watch` shows of runs that
     go on. Files that an earlier build wrote and this one does not are removed; equal files are left alone. Raises
     OSError where `out` cannot be written.
     """
-    site = _Site(contents, list(boards), store_name, selection, built_in() | (cards or {}), status)
+    site = _Site(contents, list(boards), store_name, selection, built_in(), status)
     out.mkdir(parents=True, exist_ok=True)
     listing = out / LISTING
     before = set(listing.read_text(encoding="utf-8").split("\n")) if listing.is_file() else set()
@@ -99,11 +98,15 @@ class _Site:
     ) -> None:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
 
-        self.contents, self.cards, self.status = contents, cards, status
+        sound = [submission for submission in contents.submissions if submission.sound]
+        self.contents, self.status = contents, status
+        self.cards = cards | {card.name: card for submission in sound for card in submission.cards}
         self.shown = shown(contents, boards, selection)
         self.dials = dials(contents.records)
         self.checks = read_checks(contents.root)
-        self.runs = contents.records
+        known = {run.run_id for run in contents.records}
+        new = [run for submission in sound for run in submission.records if run.run_id not in known]
+        self.runs = [*contents.records, *new]
         self.by_method: dict[str, list[ResultRecord]] = {}
         for run in self.runs:
             self.by_method.setdefault(owner(run), []).append(run)

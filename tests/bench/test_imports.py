@@ -33,6 +33,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.weightings": ("bench.api",),
     "bench.training": (".", *CORE),
     "bench.engines": (".", "bench.errors", "bench.records"),
+    "bench.isolated": (),
     "bench.check": (".", *CORE, "bench.api", "bench.training"),
     "bench.cli": ("bench", "suites", "leaderboard"),
     "suites": (".", "bench.api", "bench.backbones"),

@@ -10,8 +10,8 @@ import pytest
 
 from bench.records import Packed
 from leaderboard.board import Board, board_of_suite
+from leaderboard.cards import built_in, cards_of
 from leaderboard.site import write_site
-from leaderboard.site.cards import built_in, cards_of
 from leaderboard.store import Problem, Store, StoreContents
 from leaderboard.table import rows
 from leaderboard.wide import wide

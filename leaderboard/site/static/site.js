@@ -15,8 +15,9 @@ function writeState(change) {
 
 /* ---- tables ---- */
 function missingLast(a, b, sign) {
-  const [none, other] = [a === "" || a === null, b === "" || b === null];
-  return none || other ? none - other : sign * (a - b);
+  const [one, two] = [parseFloat(a), parseFloat(b)]; // a missing number is a dash, or nothing
+  const [none, other] = [Number.isNaN(one), Number.isNaN(two)];
+  return none || other ? none - other : sign * (one - two);
 }
 function enhance(grid) {
   const table = grid.querySelector("table");

@@ -1,0 +1,62 @@
+"""What is going on in a store, for whoever watches it: a small file beside the records while cells run."""
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.cli.progress import Tracker, name
+from bench.engines.events import Ended, Event
+from bench.records import RunSpec
+from leaderboard.files import write_whole
+from leaderboard.live import FOLDER, alive
+
+PAUSE = 1.0  # seconds between two notes, at least
+
+
+@contextmanager
+def journal(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
+    """A function to be told every event; the note is gone when the context ends. A store that refuses it has none."""
+    folder = store / FOLDER
+    note = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
+    tracker = Tracker(specs, jobs)
+    cells: dict[str, dict[str, object]] = {}
+    last = 0.0
+
+    def write() -> None:
+        content = {
+            "title": ", ".join(dict.fromkeys(spec.suite.partition(":")[0] for spec in specs)),
+            "summary": tracker.summary(),
+            "planned": len(specs),
+            "ended": tracker.done + tracker.failed,
+            "cells": list(cells.values()),
+        }
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(note, json.dumps(content))
+
+    def see(event: Event) -> None:
+        nonlocal last
+        tracker.see(event)
+        if isinstance(event, Ended):
+            cells.pop(event.spec.run_id, None)
+        else:
+            cells[event.spec.run_id] = {"name": name(event.spec), "done": event.done, "epochs": event.epochs}
+        if isinstance(event, Ended) or time.monotonic() - last > PAUSE:
+            last = time.monotonic()
+            write()
+
+    for old in folder.glob("*.json"):
+        if not alive(old):  # killed before it could clear up
+            old.unlink(missing_ok=True)
+    write()
+    try:
+        yield see
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink(missing_ok=True)
+            folder.rmdir()

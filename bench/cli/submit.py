@@ -1,0 +1,201 @@
+"""Check a method in one file, run it on every seed of a board, and pack the folder that is submitted."""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.cli import options
+from bench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from leaderboard.board import Board
+    from leaderboard.cards import Card
+
+EPILOG = """examples:
+  mtlbench check my_method.py
+  mtlbench submit my_method.py --suite multidigits --out leaderboard/submissions/my_method --authors "A. Author"
+  mtlbench verify leaderboard/submissions/my_method
+  mtlbench table multidigits --store leaderboard/results --submission leaderboard/submissions/my_method
+
+The folder holds method.py, submission.toml and results/RUN_ID.json. Where the command is interrupted, the same command
+goes on: finished runs lie in OUT.partial. The file is run in processes of their own, with limits on time and memory.
+This limits accidents and is no sandbox: submit code that you trust.
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="a Python file that registers a method's part")
+    parser.add_argument("--suite", metavar="SUITE", required=True, help="a suite with a committed board")
+    parser.add_argument("--board", metavar="TABLE", help="which of its boards (default: the one of the suite's name)")
+    parser.add_argument(
+        "--method",
+        metavar="METHOD",
+        action="append",
+        default=[],
+        help="what to run, as in `mine:rate=2`; repeatable (default: what the file registers, as it comes)",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the submission; its name too")
+    parser.add_argument("--authors", default="", metavar="TEXT", help="who submits")
+    parser.add_argument("--note", default="", metavar="TEXT", help="anything to be said about it")
+    parser.add_argument("--jobs", type=options.positive, metavar="N", help="cells at a time (default: one per core)")
+    options.add_data_dir(parser)
+    parser.add_argument(
+        "--seconds", type=options.positive, default=86400, metavar="N", help="time limit of all runs (default: a day)"
+    )
+    parser.add_argument(
+        "--memory", type=options.positive, default=16384, metavar="MB", help="memory limit in all (default: 16384)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, run, pack, verify, show."""
+    from bench.cli.check import check_isolated, show
+    from leaderboard.board import boards
+    from leaderboard.cards import cards_of
+    from leaderboard.submissions import MAX_CODE
+    from leaderboard.untrusted import read_limited
+
+    out = arguments.out.resolve()
+    name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
+    if name != out.name or not name[:1].isalpha():
+        raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
+    if out.exists():
+        raise UsageError(f"--out should not be there yet. Found `{arguments.out}`; remove it to make it anew.")
+    try:
+        code = read_limited(arguments.file, MAX_CODE)
+        cards = list(cards_of(code.decode("utf-8")))
+    except (ValueError, SyntaxError) as error:
+        raise UsageError(f"`{arguments.file}` should be a Python file: {error}.") from error
+    board = _board(arguments.suite, arguments.board, boards())
+
+    print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
+    outcomes = check_isolated([str(arguments.file)], arguments.data_dir, options.limits(arguments))
+    if any(not outcome["passed"] for outcome in outcomes):
+        show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
+        return 1
+    methods = arguments.method or _methods(outcomes, cards)
+
+    partial = out.with_name(f"{out.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(arguments.file, partial / "method.py")
+    print(f"2/4 Running {', '.join(methods)} on {board.suite}, seeds {board.seeds}.", file=sys.stderr, flush=True)
+    if code_of_runs := _run(arguments, board, methods, partial):
+        return code_of_runs
+
+    print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
+    packed = _pack(arguments, name, board, partial, cards)
+    problems = _problems(packed)
+    for problem in problems:
+        print(f"{problem[0]}: {'; '.join(problem[1])}")
+    if problems:
+        print(f"mtlbench: what was packed is not sound; it stays in {packed}.", file=sys.stderr)
+        return 1
+    os.rename(packed, out)
+    shutil.rmtree(partial)
+    print(f"4/4 The submission is {arguments.out}.", file=sys.stderr, flush=True)
+    return _table(arguments.out, board)
+
+
+def _board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
+    """The committed board that is meant. Raises UsageError with the nearest."""
+    parts = [part for board in known.values() for part in board.parts]
+    fitting = [part for part in parts if part.suite == suite and (name is None or part.name == name)]
+    if not fitting:
+        wrong, choices = (name, {p.name for p in parts if p.suite == suite}) if name else (suite, set())
+        choices = choices or {part.suite for part in parts}
+        raise UsageError(f"There is no committed board of `{wrong}`; the nearest: {nearest(str(wrong), choices)}.")
+    return next((part for part in fitting if part.name == suite.partition(":")[0]), fitting[0])
+
+
+def _methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
+    """What is registered, as a method: a constraint holds `soft`, a weighting weighs the losses of `hard`."""
+    forms = {"sharing": "{}", "constraint": "soft+{}", "weighting": "hard@{}"}
+    pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
+    own = {card.name for card in cards}
+    found = [forms[kind].format(part) for kind, part in pairs if kind in forms and part in own]
+    if not found:
+        raise UsageError("The file should register a sharing, a constraint or a weighting. Found none.")
+    return found
+
+
+def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], partial: Path) -> int:
+    """The board's seeds, in a process of their own; the exit code, with a sentence where it is not 0."""
+    from bench.isolated import run_isolated
+    from leaderboard.compare import COMMITTED
+
+    command = [sys.executable, "-m", "bench.cli.main", "run", board.suite, *methods, "--seeds", board.seeds]
+    command += ["--plugin", str(partial / "method.py"), "--store", str(partial / "runs")]
+    command += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
+    command += ["--jobs", str(arguments.jobs)] if arguments.jobs else []
+    watched = [options.store_dir(None), COMMITTED]
+
+    def tell(text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    finished = run_isolated(command, options.limits(arguments), watched, tell)
+    for trouble in finished.troubles:
+        print(f"mtlbench: {trouble}", file=sys.stderr)
+    if finished.code or finished.troubles:
+        print("mtlbench: not submitted; the same command goes on with what is missing.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _pack(arguments: argparse.Namespace, name: str, board: "Board", partial: Path, cards: "list[Card]") -> Path:
+    """The folder of the submission, made anew inside `partial`."""
+    from leaderboard.files import write_whole
+    from leaderboard.store import Store
+    from leaderboard.submissions import MANIFEST, METHOD, RESULTS, Manifest, sha256, written
+
+    packed = partial / "packed" / name
+    shutil.rmtree(packed, ignore_errors=True)
+    (packed / RESULTS).mkdir(parents=True)
+    code = (partial / METHOD).read_bytes()
+    write_whole(packed / METHOD, code)
+    store = Store(partial / "runs")
+    records = [record for record in store.read().records if record.status == "done"]
+    records = [record for record in records if record.spec.seed in board.seed_list]
+    for record in records:
+        write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
+    manifest = Manifest(
+        name=name,
+        methods=sorted({record.method for record in records}),
+        suite=board.suite,
+        board=board.name,
+        seeds=board.seeds,
+        method_sha256=sha256(code),
+        authors=arguments.authors,
+        paper="; ".join(card.paper for card in cards if card.paper),
+        note=arguments.note,
+    )
+    write_whole(packed / MANIFEST, written(manifest))
+    return packed
+
+
+def _problems(folder: Path) -> list[tuple[str, list[str]]]:
+    from leaderboard.board import boards
+    from leaderboard.compare import COMMITTED
+    from leaderboard.store import Store
+    from leaderboard.submissions import read_submission
+
+    submission = read_submission(folder, boards(), Store(COMMITTED).read().records)
+    return [(problem.path, problem.reasons) for problem in submission.problems]
+
+
+def _table(folder: Path, board: "Board") -> int:
+    """The board with the submission on it."""
+    from bench.cli.table import with_submissions
+    from leaderboard.compare import COMMITTED
+    from leaderboard.render import render
+    from leaderboard.store import Store
+    from leaderboard.table import rows
+
+    print(render(rows(board, with_submissions(Store(COMMITTED).read(), [folder]))))
+    return 0

@@ -1,0 +1,46 @@
+"""Runs that go on in a store, as their notes tell."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from leaderboard.untrusted import parse_json, read_limited
+
+FOLDER = ".live"
+MAX_NOTE = 64 * 1024
+
+
+def read_live(root: Path) -> dict[str, Any]:
+    """What runs in the store at `root`, for the overview: `{"runs": [...]}`; notes of dead processes are skipped."""
+    runs = []
+    for path in sorted((root / FOLDER).glob("*.json")):
+        try:
+            note = parse_json(read_limited(path, MAX_NOTE))
+            if not alive(path):
+                continue
+            runs.append(
+                {
+                    "title": str(note["title"]),
+                    "summary": str(note["summary"]),
+                    "planned": int(note["planned"]),
+                    "ended": int(note["ended"]),
+                    "cells": [
+                        {"name": str(cell["name"]), "done": int(cell["done"]), "epochs": int(cell["epochs"])}
+                        for cell in note["cells"]
+                    ],
+                }
+            )
+        except (ValueError, KeyError, TypeError):
+            continue  # somebody else's file, or one that is written just now
+    return {"runs": runs}
+
+
+def alive(note: Path) -> bool:
+    """Whether the process that a note is named after still runs on this machine."""
+    try:
+        os.kill(int(note.name.partition("-")[0]), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True

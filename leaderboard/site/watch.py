@@ -1,0 +1,94 @@
+"""The site of a store that grows: built again when the store changes, served to this machine only."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+VERSION = "version.json"
+
+
+class Watch:
+    """Builds the site of `root` into `out` whenever something below `root` changed."""
+
+    def __init__(self, root: Path, out: Path, build: Callable[[], object]) -> None:
+        self.root, self.out, self._build = root, out, build
+        self.builds = 0
+        self._seen: tuple[tuple[str, int, int], ...] | None = None
+
+    def look(self) -> bool:
+        """Build if there is something new; whether there was."""
+        now = tuple(_files(self.root))
+        if now == self._seen:
+            return False
+        self._build()
+        self._seen = now
+        self.builds += 1
+        (self.out / VERSION).write_text(f'{{"build": {self.builds}}}\n', encoding="utf-8")
+        return True
+
+    def forever(self, stop: threading.Event, seconds: float, complain: Callable[[str], None]) -> None:
+        """Look every so often until `stop`; a build that fails is said, and tried again at the next change."""
+        while not stop.wait(seconds):
+            try:
+                self.look()
+            except Exception as error:
+                self._seen = tuple(_files(self.root))
+                complain(f"The site could not be built ({type(error).__name__}: {error}); it stays as it was.")
+
+
+@contextmanager
+def serving(out: Path, port: int = 0) -> Iterator[str]:
+    """Serve `out` on the loopback interface, for reading only; yields the address of the overview."""
+    server = ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(out)))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Files of one folder: no listing, no other host's name, nothing that writes."""
+
+    server_version = "mtlbench"
+
+    def send_head(self) -> Any:
+        host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
+        if host not in (HOST, "localhost"):
+            self.send_error(HTTPStatus.FORBIDDEN, "This server answers on its own machine only")
+            return None
+        return super().send_head()
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(HTTPStatus.NOT_FOUND, "No such page")
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, format: str, *words: Any) -> None:
+        """Nothing: the terminal belongs to the runs."""
+
+
+def _files(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Path, time and size of every file of a store, in a fixed order; its temporary ones left out."""
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith(".tmp"):
+                continue
+            with contextlib.suppress(OSError):
+                found = os.stat(os.path.join(folder, name), follow_symlinks=False)
+                yield os.path.relpath(os.path.join(folder, name), root), found.st_mtime_ns, found.st_size

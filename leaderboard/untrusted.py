@@ -1,0 +1,101 @@
+"""Reading what somebody else wrote: sizes, depths, lengths and counts first, meaning later."""
+
+import itertools
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+MAX_DEPTH = 16
+MAX_STRING = 200_000  # a packed matrix
+MAX_KEY = 300
+MAX_ITEMS = 100_000  # numbers, texts and objects of one file
+MAX_DIGITS = 40
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """The bytes of a plain file. Raises ValueError with one sentence where it is none, too large or unreadable."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise ValueError("should be a plain file")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    if len(data) > most:
+        raise ValueError(f"should be at most {most:,} bytes")
+    return data
+
+
+def parse_json(data: bytes) -> Any:
+    """A JSON value within the limits. Raises ValueError with one sentence for the first thing that is wrong.
+
+    Stricter than JSON is read elsewhere: UTF-8 only, no key twice, no NaN or infinity, bounded in depth, in the
+    length of texts and numbers, and in how many of them there are.
+    """
+    depth = max(itertools.accumulate(_STEP.get(byte, 0) for byte in _TEXT.sub(b"", data)), default=0)
+    if depth > MAX_DEPTH:
+        raise ValueError(f"should be nested at most {MAX_DEPTH} deep, found {depth}")
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=_refuse,
+            parse_int=_whole,
+            parse_float=_real,
+        )
+    except UnicodeDecodeError as error:
+        raise ValueError("should be UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"should be JSON ({error.msg}, line {error.lineno})") from error
+    except RecursionError as error:
+        raise ValueError(f"should be nested at most {MAX_DEPTH} deep") from error
+    _count(value)
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if len(key) > MAX_KEY:
+            raise ValueError(f"keys should be at most {MAX_KEY} characters, found {len(key):,}")
+        if key in found:
+            raise ValueError(f"`{key[:60]}` should be there once")
+        found[key] = value
+    return found
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"numbers should be finite, found {name}")
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"numbers should have at most {MAX_DIGITS} digits, found {len(text):,}")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"numbers should have at most {MAX_DIGITS} digits, found {len(text):,}")
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"numbers should be finite, found {text}")
+    return value
+
+
+def _count(value: Any) -> None:
+    waiting, count = [value], 0
+    while waiting:
+        item = waiting.pop()
+        count += 1
+        if isinstance(item, str) and len(item) > MAX_STRING:
+            raise ValueError(f"texts should be at most {MAX_STRING:,} characters, found {len(item):,}")
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    if count > MAX_ITEMS:
+        raise ValueError(f"should hold at most {MAX_ITEMS:,} values, found {count:,}")

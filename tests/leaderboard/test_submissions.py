@@ -1,0 +1,349 @@
+"""Submissions: what a sound one is, and that nothing else passes, whatever is in it."""
+
+import copy
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leaderboard.board import Board
+from leaderboard.files import compact_json
+from leaderboard.store import Store, StoreContents
+from leaderboard.submissions import Manifest, read_submission, sha256, written
+from leaderboard.table import rows
+from tests.leaderboard.conftest import build_record
+
+CODE = (
+    b'from bench.api import Sharing, register\n@register("mine", paper="Me")\nclass Mine(Sharing):\n    """y = x."""\n'
+)
+BOARD = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "hard"], seeds="0-1")
+BOARDS = {"toy": BOARD}
+COMMITTED = [build_record(method, seed) for method in ("single_task", "hard") for seed in (0, 1)]
+VERSIONS = {"suite/toy": 1, "sharing/mine": 1}
+RUNS = [build_record("mine", k, {"left": 96.0 + k, "right": 91.0}, versions=VERSIONS) for k in (0, 1)]
+MANIFEST = Manifest(
+    name="mine",
+    methods=["mine"],
+    suite="toy",
+    board="toy",
+    seeds="0-1",
+    method_sha256=sha256(CODE),
+    authors="A. Author",
+    note='quotes " and \\ and\nlines',
+)
+SCRIPT = '<script>window.ran = 1</script><img src=x onerror="window.ran=1">'
+
+
+def write(folder: Path, manifest: Manifest | None = MANIFEST, code: bytes = CODE, runs=RUNS) -> Path:
+    (folder / "results").mkdir(parents=True)
+    (folder / "method.py").write_bytes(code)
+    if manifest:
+        (folder / "submission.toml").write_text(written(manifest))
+    for run in runs:
+        (folder / "results" / f"{run.run_id}.json").write_text(compact_json(run.model_dump(mode="json")))
+    return folder
+
+
+def problems(folder: Path) -> dict[str, str]:
+    found = read_submission(folder, BOARDS, COMMITTED).problems
+    return {problem.path: "; ".join(problem.reasons) for problem in found}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "submissions" / "mine")
+
+
+def test_a_sound_submission_stands_on_its_board(tmp_path, folder):
+    found = read_submission(folder, BOARDS, COMMITTED)
+    assert found.sound
+    assert found.manifest == MANIFEST
+    contents = StoreContents(COMMITTED)
+    contents.submissions.append(found)
+    table = rows(BOARD, contents)
+    assert table.board.methods == ["single_task", "hard", "mine"]
+    assert [(row.mean, row.seeds) for row in table.rows if (row.method, row.task) == ("mine", "left")] == [(96.5, 2)]
+    assert any("Submission by A. Author: `mine`." in note for note in table.notes)
+    assert rows(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
+    assert rows(BOARD, contents, track="tuned").board.methods == []
+
+
+def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+    store = Store(tmp_path / "results")
+    for record in COMMITTED:
+        store.write(record)
+    assert "mine" in rows(BOARD, store.read()).board.methods
+    (folder / "method.py").write_bytes(CODE + b"# changed\n")
+    table = rows(BOARD, store.read())
+    assert "mine" not in table.board.methods
+    assert any("Submission `mine` is left out: method.py" in note for note in table.notes)
+
+
+def test_reading_runs_nothing_and_writes_nothing(tmp_path):
+    code = CODE + b'\nopen("ran", "w").write("x")\nraise SystemExit(1)\n'
+    folder = write(tmp_path / "mine", MANIFEST.model_copy(update={"method_sha256": sha256(code)}), code)
+    before = sorted(tmp_path.rglob("*"))
+    assert problems(folder) == {}
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "words"),
+    [
+        ({"name": "../up"}, "submission.toml", "name"),
+        ({"methods": []}, "submission.toml", "methods"),
+        ({"methods": ["mine", "hard"]}, "submission.toml", "`hard` stands on the board already"),
+        ({"methods": ["other"]}, "submission.toml", "should use a part that method.py registers"),
+        ({"suite": "elsewhere"}, "submission.toml", "board: should be a committed one"),
+        ({"seeds": "0"}, "submission.toml", "should cover those of the board"),
+        ({"seeds": "0-2"}, "results", "no sound record of `mine` seed 2"),
+        ({"seeds": "x"}, "submission.toml", "Seeds should read like"),
+        ({"method_sha256": "0" * 64}, "method.py", "checksum"),
+        ({"authors": "x" * 3000}, "submission.toml", "authors"),
+    ],
+)
+def test_manifests_that_say_something_else(tmp_path, change, where, words):
+    folder = write(tmp_path / "mine", MANIFEST.model_copy(update=change))
+    assert words in problems(folder)[where]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"changed": {"lr": 0.2}}, "protocol: should be that of the board's other runs"),
+        ({"data": "e" * 8}, "data: should have the checksum"),
+        ({"overrides": {"lr": "0.1"}}, "without settings or a search"),
+        ({"version": 2}, "protocol"),
+        ({"versions": {"suite/toy": 2, "sharing/mine": 1}}, "versions.suite/toy: should be 1, found 2"),
+        ({"versions": {"suite/toy": 1, "sharing/mine": 7}}, "versions.sharing/mine: should be 1, found 7"),
+        ({"failed": True}, "status: should be done"),
+        ({"suite": "other"}, "suite: should be toy"),
+    ],
+)
+def test_records_that_are_not_the_boards(tmp_path, change, words):
+    odd = build_record("mine", 1, **({"versions": VERSIONS} | change))
+    folder = write(tmp_path / "mine", runs=[RUNS[0], odd])
+    found = problems(folder)
+    assert words in found[f"results/{odd.run_id}.json"]
+    assert "no sound record of `mine` seed 1" in found["results"]
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    folder = write(tmp_path / "mine", MANIFEST.model_copy(update={"seeds": "0-3"}), b"syntax error here")
+    (folder / "notes.txt").write_text("x")
+    (folder / "results" / "more.json").write_text("{}")
+    (folder / "results" / f"{RUNS[0].run_id}.json").write_text("{")
+    assert set(problems(folder)) == {
+        "notes.txt",
+        "results/more.json",
+        "method.py",
+        f"results/{RUNS[0].run_id}.json",
+        "results",
+    }
+
+
+# ---- malformed ones, drawn at random -------------------------------------------------------------------------------
+
+
+def paths(value, prefix=()):
+    """Every place in a JSON value."""
+    yield prefix
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from paths(item, (*prefix, key))
+
+
+def at(value, path):
+    for key in path:
+        value = value[key]
+    return value
+
+
+def put(value, path, new):
+    value = copy.deepcopy(value)
+    if not path:
+        return new
+    at(value, path[:-1])[path[-1]] = new
+    return value
+
+
+RECORD = RUNS[0].model_dump(mode="json")
+TEXT = compact_json(RECORD)
+PLACES = [path for path in paths(RECORD) if path]
+STRINGS = [path for path in PLACES if isinstance(at(RECORD, path), str)]
+NUMBERS = [path for path in PLACES if isinstance(at(RECORD, path), (int, float))]
+KEYS = [path for path in PLACES if isinstance(path[-1], str)]
+MARK = "@@here@@"
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
+JUNK |= st.lists(st.integers(), max_size=3) | st.dictionaries(st.text(max_size=5), st.integers(), max_size=3)
+
+
+def literal(path, text):
+    """The record with `text` as it stands at `path`, valid JSON or not."""
+    return json.dumps(put(RECORD, path, MARK)).replace(f'"{MARK}"', text).encode()
+
+
+def without(key):
+    """The manifest as text, less the line of one key."""
+    return "\n".join(line for line in written(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
+
+
+wrong_type = st.tuples(st.sampled_from(PLACES), JUNK).filter(
+    lambda pair: json.dumps(at(RECORD, pair[0])) != json.dumps(pair[1])
+)
+content = st.one_of(
+    wrong_type.map(lambda pair: json.dumps(put(RECORD, *pair)).encode()),
+    st.tuples(st.sampled_from(NUMBERS), st.sampled_from(["NaN", "Infinity", "-Infinity", "1e999"])).map(
+        lambda pair: literal(*pair)
+    ),
+    st.tuples(st.sampled_from(NUMBERS), st.integers(50, 200_000)).map(lambda pair: literal(pair[0], "9" * pair[1])),
+    st.tuples(st.sampled_from(STRINGS), st.integers(1100, 400_000)).map(
+        lambda pair: literal(pair[0], json.dumps("x" * pair[1]))
+    ),
+    st.tuples(st.sampled_from(PLACES), st.integers(20, 120_000)).map(
+        lambda pair: literal(pair[0], "[" * pair[1] + "]" * pair[1])
+    ),
+    st.tuples(st.sampled_from(PLACES), st.integers(20, 5_000)).map(
+        lambda pair: literal(pair[0], '{"a":' * pair[1] + "1" + "}" * pair[1])
+    ),
+    st.sampled_from(KEYS).map(
+        lambda path: json.dumps(RECORD).replace(f'"{path[-1]}": ', f'"{path[-1]}": 0, "{path[-1]}": ', 1).encode()
+    ),
+    st.tuples(st.sampled_from([p for p in paths(RECORD) if isinstance(at(RECORD, p), dict)]), st.text(max_size=8)).map(
+        lambda pair: json.dumps(put(RECORD, (*pair[0], f"new {pair[1]}"), 1)).encode()
+    ),
+    st.sampled_from(STRINGS).map(lambda path: json.dumps(put(RECORD, path, SCRIPT)).encode()),
+    st.sampled_from(STRINGS).map(lambda path: json.dumps(put(RECORD, path, "../../../etc/passwd")).encode()),
+    st.integers(0, len(TEXT) - 2).map(lambda end: TEXT[:end].encode()),
+    st.binary(max_size=4000),
+    st.just(json.dumps(RECORD | {"matrices": {"m": {"shape": [10**9, 10**9], "float16": "AAAA"}}}).encode()),
+    st.just(json.dumps(RECORD | {"matrices": {"m": {"shape": [-1, -1], "float16": "AAA="}}}).encode()),
+    st.just(b"[" + b"0," * 120_000 + b"0]"),
+    st.just(b" " * (300 * 1024)),
+    st.just(TEXT.encode("utf-16")),
+)
+manifests = st.one_of(
+    st.sampled_from(
+        [
+            "",
+            "= 1",
+            "name = 'mine'\nname = 'mine'",
+            "x = " + "[" * 5000 + "]" * 5000,
+            "a." * 3000 + "b = 1",
+            "x = '" + "y" * 20_000 + "'",
+            "methods = nan",
+        ]
+    ),
+    st.tuples(
+        st.sampled_from(sorted(Manifest.model_fields)),
+        st.sampled_from(["1", "nan", "[]", "{}", "''", "true", "1979-05-27"]),
+    )
+    .filter(lambda pair: pair not in {("schema_version", "1"), ("authors", "''"), ("paper", "''"), ("note", "''")})
+    .map(lambda pair: f"{without(pair[0])}\n{pair[0]} = {pair[1]}\n"),
+    st.sampled_from(["name", "methods", "suite", "board", "seeds", "method_sha256"]).map(without),
+    st.sampled_from(["name", "suite", "board", "seeds"]).map(
+        lambda key: f"{without(key)}\n{key} = {json.dumps(SCRIPT)}\n"
+    ),
+)
+
+
+def _link(target):
+    def act(folder):
+        path = folder / target
+        moved = folder.parent / f"{path.name}-elsewhere"
+        os.rename(path, moved)
+        path.symlink_to(moved)
+
+    return act
+
+
+def _fifo(folder):
+    os.mkfifo(folder / "results" / "0123456789abcdef.json")
+
+
+def _many(folder):
+    for number in range(1001):
+        (folder / "results" / f"{number:016x}.json").touch()
+
+
+FOLDERS = {
+    "method.py": _link("method.py"),
+    "submission.toml": _link("submission.toml"),
+    "results": _link("results"),
+    f"results/{RUNS[0].run_id}.json": _link(f"results/{RUNS[0].run_id}.json"),
+    "results/0123456789abcdef.json": _fifo,
+    "results/..json": lambda folder: (folder / "results" / "..json").write_text(TEXT),
+    "results/sub": lambda folder: (folder / "results" / "sub").mkdir(),
+    "more": lambda folder: (folder / "more").mkdir(),
+    "verified.jsonl": lambda folder: (folder / "verified.jsonl").write_text('{"state": "rerun"}'),
+    "<script>": lambda folder: (folder / "<script>").touch(),
+    "conftest.py": lambda folder: (folder / "conftest.py").write_text("raise SystemExit"),
+    "results/copy": lambda folder: (folder / "results" / "copy").write_text(TEXT),
+}
+malformed = st.one_of(
+    st.tuples(st.just(f"results/{RUNS[0].run_id}.json"), content),
+    st.tuples(st.just("submission.toml"), manifests.map(str.encode)),
+    st.tuples(
+        st.just("method.py"), st.one_of(st.binary(max_size=2000), st.just(b"(" * 100_000), st.just(b"#" * 300_000))
+    ),
+    st.sampled_from(sorted(FOLDERS)).map(lambda name: (name, None)),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(case=malformed)
+def test_malformed_submissions_are_rejected_by_name_and_nothing_is_touched(tmp_path_factory, case):
+    name, data = case
+    parent = tmp_path_factory.mktemp("case")
+    folder = write(parent / "mine")
+    if data is None:
+        FOLDERS[name](folder)
+    else:
+        (folder / name).write_bytes(data)
+    before = snapshot(parent)
+    found = problems(folder)
+    assert name in found, found
+    assert found[name]
+    assert snapshot(parent) == before
+
+
+def snapshot(folder):
+    return {
+        path.relative_to(folder): path.read_bytes() if path.is_file() and not path.is_symlink() else None
+        for path in folder.rglob("*")
+    }
+
+
+BOMBS = {
+    "deep": literal(STRINGS[0], "[" * 100_000 + "]" * 100_000),
+    "numbers": b"[" + b"1," * 120_000 + b"1]",
+    "objects": b"[" + b"{}," * 80_000 + b"{}]",
+    "digits": literal(NUMBERS[0], "9" * 200_000),
+    "array": json.dumps(RECORD | {"matrices": {"m": {"shape": [2**40], "float16": ""}}}).encode(),
+    "quotes": b'"' + b"\\" * 250_000,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_bombs_stay_small_in_memory(tmp_path, bomb):
+    """The command itself, with half a gigabyte for data."""
+    folder = write(tmp_path / "mine")
+    (folder / "results" / f"{RUNS[0].run_id}.json").write_bytes(BOMBS[bomb])
+    limit = 512 << 20
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.cli.main", "verify", str(folder), "--json"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"results/{RUNS[0].run_id}.json" in [problem["path"] for problem in json.loads(done.stdout)["problems"]]

@@ -1,0 +1,109 @@
+"""The site while runs go on: what it shows, whom it answers, and that it only reads."""
+
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+from http.client import HTTPConnection
+
+import pytest
+
+from bench.cli.journal import journal
+from bench.engines.events import Ended, Progressed
+from leaderboard.live import FOLDER, read_live
+from leaderboard.site import write_site
+from leaderboard.site.watch import HOST, Watch, serving
+from leaderboard.store import Store
+
+
+@pytest.fixture
+def watch(tmp_path):
+    root, out = tmp_path / "store", tmp_path / "out"
+
+    def build():
+        write_site(Store(root).read(), [], out, "store", status=read_live(root))
+
+    return Watch(root, out, build)
+
+
+def get(address, path="", **headers):
+    with urllib.request.urlopen(urllib.request.Request(address + path, headers=headers)) as answer:
+        return answer.status, answer.read().decode(), answer.headers
+
+
+def test_it_builds_again_when_the_store_changes_and_only_then(watch, make_record):
+    assert watch.look()
+    assert not watch.look()
+    assert "No results yet" in (watch.out / "index.html").read_text()
+    Store(watch.root).write(make_record())
+    assert watch.look()
+    assert "1 finished run" in (watch.out / "index.html").read_text()
+    assert json.loads((watch.out / "version.json").read_text()) == {"build": 2}
+
+
+def test_what_runs_is_shown_and_gone_afterwards(watch, make_record):
+    specs = [make_record(seed=seed).spec for seed in range(3)]
+    with journal(watch.root, specs, 2) as see:
+        see(Progressed(specs[0], 1, 4))
+        see(Ended(specs[1], "done"))
+        (running,) = read_live(watch.root)["runs"]
+        assert (running["title"], running["planned"], running["ended"]) == ("toy", 3, 1)
+        assert running["cells"] == [{"name": "single_task seed 0", "done": 1, "epochs": 4}]
+        watch.look()
+        page = (watch.out / "index.html").read_text()
+        assert "1/3 done" in page
+        assert "epoch 1 of 4" in page
+        assert "data-live" in page
+    assert read_live(watch.root) == {"runs": []}
+    assert not (watch.root / FOLDER).exists()
+    assert watch.look()
+    assert "Nothing runs in this store" in (watch.out / "index.html").read_text()
+
+
+def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    (folder / "999999999-a.json").write_text("{}")
+    (folder / f"{os.getpid()}-b.json").write_text('{"title": [')
+    (folder / f"{os.getpid()}-c.json").symlink_to("/etc/passwd")
+    assert read_live(tmp_path) == {"runs": []}
+    with journal(tmp_path, [make_record().spec], 1):
+        assert not (folder / "999999999-a.json").exists()
+
+
+def test_the_server_answers_here_only_and_only_reads(watch, tmp_path):
+    watch.look()
+    (tmp_path / "secret").write_text("x")
+    with serving(watch.out) as address:
+        assert address.startswith(f"http://{HOST}:")
+        status, page, headers = get(address)
+        assert (status, headers["Cache-Control"]) == (200, "no-store")
+        assert "mtlbench" in page
+        for path in ("assets/", "runs", "../secret", "%2e%2e/secret", "/etc/passwd"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                get(address, path)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            get(address, Host="example.org")
+        before = sorted(watch.out.rglob("*"))
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            connection = HTTPConnection(HOST, int(address.rsplit(":", 1)[1].strip("/")))
+            connection.request(method, "/index.html", body="x")
+            assert connection.getresponse().status == 501
+            connection.close()
+        assert sorted(watch.out.rglob("*")) == before
+
+
+def test_a_build_that_fails_is_told_once_and_tried_at_the_next_change(watch):
+    told, stop = [], threading.Event()
+    watch.root.mkdir()
+    watch._build = lambda: 1 / 0
+    thread = threading.Thread(target=watch.forever, args=(stop, 0.01, told.append))
+    thread.start()
+    while not told:
+        pass
+    stop.wait(0.2)
+    stop.set()
+    thread.join()
+    assert len(told) == 1
+    assert "ZeroDivisionError" in told[0]

@@ -37,9 +37,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.check": (".", *CORE, "bench.api", "bench.training"),
     "bench.cli": ("bench", "suites", "leaderboard"),
     "suites": (".", "bench.api", "bench.backbones"),
+    "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
     "leaderboard": (".", "bench.errors", "bench.records", "bench.scores"),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
-    "tests": ("bench", "suites", "leaderboard", "tests"),
+    "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
 
 # What these modules may import of others than the standard library and the project.
@@ -67,9 +68,13 @@ def deciding(name: str, table: dict[str, tuple[str, ...]] | dict[str, set[str]])
 
 @cache
 def sources() -> dict[str, Path]:
-    """Dotted name -> file of every module; a package is `name.__init__`."""
+    """Dotted name -> file of every module; a package is `name.__init__`, a submitted file `submissions.name.method`."""
     files = [file for top in TOPS for file in (ROOT / top).rglob("*.py")]
-    return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in sorted(files)}
+    names = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in sorted(files)}
+    return {
+        name.removeprefix("leaderboard.") if name.startswith("leaderboard.submissions.") else name: file
+        for name, file in names.items()
+    }
 
 
 def imports(name: str) -> Iterator[tuple[str, int]]:

@@ -97,7 +97,8 @@ def test_the_dial_runs_from_single_task_to_hard_and_is_not_flat_between() -> Non
         shared.append(statistics.mean(effective_sharing(start, train_run(run).copies()).values()))
     assert shared[0] <= 0.6
     assert shared[-1] >= 0.99
-    assert np.diff(shared).min() > 0.02
+    assert np.diff(shared).min() > 0
+    assert shared[0] + 0.05 < shared[1] < shared[-1] - 0.05
 
 
 def test_prox_has_the_stated_half_life() -> None:

@@ -9,6 +9,7 @@ from bench.core.bargain import bargain
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.proxes import clip_to_ball, largest_group, shrink_groups, shrink_singular, spectral_norm
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
@@ -65,10 +66,12 @@ __all__ = [
     "by_input",
     "can_carry",
     "carried",
+    "clip_to_ball",
     "derive_seed",
     "digest",
     "gram_eigen",
     "gumbel_choice",
+    "largest_group",
     "mixed",
     "pack_histogram",
     "pieces",
@@ -81,6 +84,9 @@ __all__ = [
     "register",
     "run_stages",
     "scaled",
+    "shrink_groups",
+    "shrink_singular",
+    "spectral_norm",
     "sqrt_psd",
     "trace_norm",
     "unfoldings",

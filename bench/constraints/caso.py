@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, mixed, register, water_filling
+from bench.api import Constraint, Coupled, Ge, Gt, Schedule, Search, gram_eigen, mixed, register, water_filling
 
 
 @register(
@@ -39,7 +39,7 @@ class CASO(Constraint):
         coupled: Coupled,
         *,
         strength: Annotated[float, Ge(0)] = 1e-2,
-        h: Annotated[int, Ge(1)] = 1,
+        h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",

@@ -55,12 +55,19 @@ class MTRL(Constraint):
         return mixed(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
     def refresh(self, W: Tensor) -> None:
+        self._move(W, 1 - self.memory)
+
+    def settle(self, W: Tensor) -> None:
+        self._move(W, 1.0)
+
+    def _move(self, W: Tensor, share: float) -> None:
+        """Omega moves by `share` of the way to its minimum."""
         A = W.reshape(-1, W.shape[-1]).double()
         G = A.T @ A
         trace = G.trace()
         if trace > 0:
             root = sqrt_psd(G + 1e-5 * trace / len(G) * torch.eye(len(G), dtype=G.dtype, device=G.device))
-            self.omega.lerp_((root / root.trace()).to(self.omega.dtype), 1 - self.memory)
+            self.omega.lerp_((root / root.trace()).to(self.omega.dtype), share)
 
     def matrices(self) -> dict[str, Tensor]:
         return {"covariance": self.omega.detach()}

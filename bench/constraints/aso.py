@@ -5,7 +5,17 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, Search, gram_eigen, register
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Schedule,
+    Search,
+    gram_eigen,
+    register,
+    scale_singular,
+    singular_values,
+)
 
 
 @register("aso", paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")
@@ -57,3 +67,29 @@ class ASO(Constraint):
         found = (V.T[first] @ A.T) / s[first, None].clamp(min=torch.finfo(s.dtype).tiny)
         if s.any():
             self.directions.copy_(torch.where(s[first, None] > 0, found, 0.0).flip(0))
+
+    def marginal(self) -> Constraint:
+        return Tail(self.coupled, self.strength, len(self.directions))
+
+
+class Tail(Constraint):
+    """R(W) = v sum_{i > h} s_i^2, s the singular values of W (P, T), falling: `aso` with U at its minimum.
+
+    Its prox leaves the first h as they are, and divides the others by 1 + 2 s v; of equal ones any may be the first.
+    """
+
+    def __init__(self, coupled: Coupled, strength: float, h: int) -> None:
+        super().__init__(coupled)
+        self.strength, self.h = strength, h
+
+    def value(self, W: Tensor) -> Tensor:
+        value: Tensor = self.strength * singular_values(W)[: -self.h].square().sum()
+        return value
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        def factor(s: Tensor) -> Tensor:
+            scaled = torch.full_like(s, 1 / (1 + 2 * step * self.strength))
+            scaled[-self.h :] = 1
+            return scaled
+
+        return scale_singular(W, factor)

@@ -43,5 +43,5 @@ class L1Inf(Constraint):
     def prox(self, W: Tensor, step: float) -> Tensor:
         return W if step == 0 or self.strength == 0 else clip_to_ball(W, step * self.strength)
 
-    def dual_norm(self, G: Tensor) -> Tensor:
-        return G.abs().sum(dim=-1).max()
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        return G.abs().sum(dim=-1).max() / self.strength if self.strength else None

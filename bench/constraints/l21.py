@@ -67,5 +67,5 @@ class L21(Constraint):
             return W
         return shrink_groups(W, self.axes, step * self.strength)
 
-    def dual_norm(self, G: Tensor) -> Tensor:
-        return largest_group(G, self.axes)
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        return largest_group(G, self.axes) / self.strength if self.strength else None

@@ -5,7 +5,18 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Interval, Schedule, mixed, register, sqrt_psd
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Interval,
+    Schedule,
+    mixed,
+    register,
+    shrink_singular_squared,
+    sqrt_psd,
+    trace_norm,
+)
 
 
 @register(
@@ -71,3 +82,20 @@ class MTRL(Constraint):
 
     def matrices(self) -> dict[str, Tensor]:
         return {"covariance": self.omega.detach()}
+
+    def marginal(self) -> Constraint:
+        return SquaredTraceNorm(self.coupled, self.strength)
+
+
+class SquaredTraceNorm(Constraint):
+    """R(W) = v/2 |W|_*^2, W (P, T): `mtrl` with Omega at its minimum, for e -> 0."""
+
+    def __init__(self, coupled: Coupled, strength: float) -> None:
+        super().__init__(coupled)
+        self.strength = strength
+
+    def value(self, W: Tensor) -> Tensor:
+        return self.strength / 2 * trace_norm(W.reshape(-1, W.shape[-1])).square()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        return shrink_singular_squared(W, step * self.strength)

@@ -74,10 +74,8 @@ class Sum(Constraint):
         return torch.stack(self.proxes(W[0], W[1], step * self.first, step * self.second))
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
-        if self.first == 0 or math.isinf(self.first):
-            return None
         first, second = self.duals(G[0], G[1])
-        return torch.maximum(first, second * self.first / self.second)
+        return torch.maximum(first / self.first, second / self.second) if self.first else None
 
 
 @register("dirty", paper="Jalali, Ravikumar, Sanghavi, Ruan, A Dirty Model for Multi-task Learning, NeurIPS 2010")

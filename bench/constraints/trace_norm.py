@@ -72,4 +72,4 @@ class TraceNorm(Constraint):
         return shrink_singular(W, step * self.strength)
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
-        return spectral_norm(G) if self.mode == "last" else None
+        return spectral_norm(G) / self.strength if self.strength and self.mode == "last" else None

@@ -74,10 +74,14 @@ class Constraint(nn.Module, ABC):
         """The auxiliary buffers at their minimum for W, where `refresh` only moves towards it."""
         self.refresh(W)
 
-    def dual_norm(self, G: Tensor) -> Tensor | None:
-        """N*(G) = max {<G, W>: N(W) <= 1}, 0-dimensional, where the penalty is strength times a norm N; None elsewhere.
+    def marginal(self) -> "Constraint | None":
+        """The least of the penalty over its buffers, as a penalty of W alone with a prox; None where that has none."""
+        return None
 
-        With it a solver of convex problems has a duality gap, and the strength from which on W = 0 is the answer.
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        """R*(G) = max {<G, W>: R(W) <= 1}, 0-dimensional, where R, at its strength, is a norm; None elsewhere.
+
+        With it a convex problem has a duality gap, and a strength from which on W = 0 is its answer.
         """
         return None
 

@@ -1,6 +1,6 @@
 """Proxes of norms and the norms dual to them, for constraints that are built from them; all with threshold t >= 0."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,20 +20,43 @@ def largest_group(G: Tensor, axes: Sequence[int]) -> Tensor:
     return norms
 
 
-def shrink_singular(W: Tensor, t: float) -> Tensor:
-    """U max(S - t, 0) V^T of W (..., T) as a matrix (P, T), through the smaller of W^T W and W W^T."""
+def scale_singular(W: Tensor, factor: Callable[[Tensor], Tensor]) -> Tensor:
+    """U diag(factor(S) S) V^T of W (..., T) as a matrix (P, T), through the smaller of W^T W and W W^T.
+
+    `factor` maps the min(P, T) singular values, ascending, to one number for each.
+    """
     [A] = unfoldings(W, "last")
     wide = A.shape[0] < A.shape[1]
     s, V = gram_eigen(A.T if wide else A)
-    kept = (1 - t / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0)
-    projected = (V * kept) @ V.T
-    return (projected @ A).reshape(W.shape) if wide else mixed(W, projected)
+    scaled = (V * factor(s)) @ V.T
+    return (scaled @ A).reshape(W.shape) if wide else mixed(W, scaled)
+
+
+def singular_values(W: Tensor) -> Tensor:
+    """The min(P, T) singular values of W (..., T) as a matrix (P, T), ascending; without a gradient."""
+    [A] = unfoldings(W, "last")
+    return gram_eigen(A.T if A.shape[0] < A.shape[1] else A)[0]
+
+
+def shrink_singular(W: Tensor, t: float) -> Tensor:
+    """U max(S - t, 0) V^T, the prox of t |W|_*."""
+    return scale_singular(W, lambda s: (1 - t / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0))
+
+
+def shrink_singular_squared(W: Tensor, t: float) -> Tensor:
+    """prox of t/2 |W|_*^2: U max(S - c, 0) V^T, c = t sum_i max(S_i - c, 0) = max_k t sum_{i<=k} S_i / (1 + k t)."""
+
+    def factor(s: Tensor) -> Tensor:
+        counts = torch.arange(1, len(s) + 1, dtype=s.dtype, device=s.device)
+        level = (t * s.flip(0).cumsum(dim=0) / (1 + counts * t)).max()
+        return (1 - level / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0)
+
+    return scale_singular(W, factor)
 
 
 def spectral_norm(G: Tensor) -> Tensor:
     """The largest singular value of G (..., T) as a matrix (P, T), dual to the trace norm."""
-    [A] = unfoldings(G, "last")
-    return gram_eigen(A.T if A.shape[0] < A.shape[1] else A)[0].max()
+    return singular_values(G)[-1]
 
 
 def clip_to_ball(W: Tensor, t: float) -> Tensor:

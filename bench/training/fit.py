@@ -35,6 +35,7 @@ from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
 from bench.training.sharing import effective_sharing
+from bench.training.solve import Solved
 from bench.training.watch import OnEpoch, Watch
 
 
@@ -57,9 +58,12 @@ def fit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     try:
-        return record.model_copy(
-            update=Run(spec, under(suite, spec.protocol), method).result(on_epoch, gallery)
-        ).sealed()
+        suite = under(suite, spec.protocol)
+        if spec.protocol.fit == "solver":
+            found = Solved(spec, suite, method).result(on_epoch)
+        else:
+            found = Run(spec, suite, method).result(on_epoch, gallery)
+        return record.model_copy(update=found).sealed()
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
@@ -116,7 +120,7 @@ class Run:
             other = Run(self.spec, self.suite, self.method, member)
             members.append(Trained(other, other._train(rows)))
         return {
-            "tasks": [task.name for task in self.model.tasks],
+            "tasks": self.model.reported,
             **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
             "selection": selection,
             "cost": Cost(
@@ -156,7 +160,7 @@ class Run:
         self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
     ) -> dict[str, dict[str, Any]]:
         """rule -> task -> statistics on the test split, which is read here and nowhere else."""
-        test, tasks = self.data("test"), [task.name for task in self.model.tasks]
+        test, tasks = self.data("test"), self.model.reported
         chosen = [trained.watch.selector.chosen() for trained in members]
         epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
         shown = epochs.get("val", epochs["last"])

@@ -122,11 +122,12 @@ class SplitSuite(FileSuite):
 def load(path: Path, *names: str) -> list[Any]:
     """Variables of a Matlab file. DataMissing, in one sentence, where it is another file."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(path)
         return [content[name] for name in names]
-    except (KeyError, ValueError, TypeError, NotImplementedError, OSError) as error:
+    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MatReadError) as error:
         wanted = " and ".join(f"`{name}`" for name in names)
         raise DataMissing(f"{path.name} should be a Matlab file with {wanted}. Found another ({error}).") from error
 

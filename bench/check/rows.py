@@ -40,7 +40,8 @@ class SuiteCase:
 
     def predictions(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
         """(task, predictions, targets) on the first rows, in float64, from an untrained tower."""
-        inputs, targets = self.splits["train"].take([torch.arange(FEW)] * len(self.splits["train"].groups))
+        train = self.splits["train"]
+        inputs, targets = train.take([_few(train.targets[tasks[0]]) for _, tasks in train.groups])
         stages = self.suite.backbone().double()
         for task in self.suite.tasks:
             features = inputs[task.name].double()
@@ -49,6 +50,13 @@ class SuiteCase:
             head = task.head(stages[-1].output_shape).double()  # type: ignore[arg-type]
             target = targets[task.name]
             yield task, head(features), target.double() if target.is_floating_point() else target
+
+
+def _few(target: Tensor) -> Tensor:
+    """Indices of FEW rows; where targets are single numbers, of small and of large ones: both classes are there."""
+    if not target.is_floating_point() or target.numel() != len(target):
+        return torch.arange(FEW)
+    return target.flatten().argsort(stable=True)[torch.linspace(0, len(target) - 1, FEW).long()]
 
 
 def data(case: SuiteCase) -> None:

@@ -22,6 +22,7 @@ class L1Inf(Constraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    by_input = True
     limits: ClassVar = {"strength=0": "single_task"}
 
     def __init__(

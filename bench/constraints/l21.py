@@ -35,6 +35,7 @@ class L21(Constraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    by_input = True
     limits: ClassVar = {"strength=0": "single_task"}
 
     def __init__(

@@ -90,6 +90,8 @@ class Dirty(Sum):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    by_input = True
+
     def __init__(
         self,
         coupled: Coupled,

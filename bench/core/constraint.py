@@ -35,7 +35,8 @@ class Constraint(nn.Module, ABC):
     W has shape (*parameter.shape, T), tasks last. `in_loss` says that `value` is added to the loss;
     otherwise `prox` is applied inside the optimiser step. `offset` asks for copies written as a shared
     mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t. `parts` > 1 asks for copies
-    written as sums, theta_t = P_t + Q_t + ...: W then has a first axis over the parts, (parts, *shape, T).
+    written as sums, theta_t = P_t + Q_t + ...: W then has a first axis over the parts, (parts, *shape, T). `by_input`
+    says that the penalty is a sum over inputs, the second axis of shape, which a solver may look at one by one.
 
     `schedule` is what training multiplies the strength by: 1 (`constant`), min(1, 10 p) (`warmup`) or 1 - p
     (`anneal`), where p in [0, 1] is the share of the budget spent.
@@ -47,6 +48,7 @@ class Constraint(nn.Module, ABC):
     in_loss: bool = False
     offset: bool = False
     parts: ClassVar[int] = 1
+    by_input: ClassVar[bool] = False
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
     limits: ClassVar[Mapping[str, str]] = {}
 

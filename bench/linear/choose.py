@@ -12,7 +12,8 @@ from bench.core.constraint import Constraint
 from bench.linear.family import Family
 from bench.linear.folds import split
 from bench.linear.loss import Loss
-from bench.linear.minimise import ITERATIONS, TOLERANCE, Objective, Solution, minimise
+from bench.linear.minimise import minimise
+from bench.linear.objective import ITERATIONS, TOLERANCE, Objective, Solution
 from bench.linear.rows import Rows
 
 ROUGH, PATIENCE = 1e-4, 200  # tolerance and iterations of one model inside cross-validation

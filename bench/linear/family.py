@@ -12,7 +12,7 @@ from bench.core.constraint import Constraint, Coupled
 from bench.errors import UsageError
 from bench.linear.decay import Decay
 from bench.linear.loss import Loss
-from bench.linear.minimise import Objective
+from bench.linear.objective import Objective
 from bench.registry import Choice
 
 STRENGTH = "strength"

@@ -1,6 +1,7 @@
 """Logistic loss of two classes."""
 
 import math
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -74,6 +75,12 @@ class Logistic(Loss):
         scale = max(0.0, min(1.0, limit))
         p = (self.Y - scale * self._residual(W))[self.mask]
         return float((torch.special.entr(p) + torch.special.entr(1 - p)).sum()) - scale**2 * self._tie()
+
+    def restrict(self, inputs: Tensor) -> Loss:
+        part = copy(self)
+        vars(part).pop("steepest", None)
+        part.shape, part.X = (len(inputs), self.shape[1]), self.X[..., inputs]
+        return part
 
     def curvature(self, tied: bool) -> float:
         if tied:

@@ -44,6 +44,10 @@ class Loss(ABC):
         one step size for all.
         """
 
+    def restrict(self, inputs: Tensor) -> "Loss":
+        """f of the weights of some inputs, (len(inputs), T), the others at 0."""
+        raise NotImplementedError
+
     @cached_property
     def steepest(self) -> float:
         """The largest curvature in W."""
@@ -87,3 +91,6 @@ class Tied(Loss):
 
     def curvature(self, tied: bool) -> float:
         return self.loss.curvature(tied=True)
+
+    def restrict(self, inputs: Tensor) -> Loss:
+        return Tied(self.loss.restrict(inputs))

@@ -1,5 +1,7 @@
 """Squared loss, on sums of squares and products where there are more rows than columns."""
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -82,6 +84,19 @@ class Squared(_Quadratic):
         if self.rho is None:
             return torch.zeros_like(self.y)
         return best_intercepts(self.y - (self.x * W).sum(dim=0), self.counts, self.rho)
+
+    def restrict(self, inputs: Tensor) -> Loss:
+        part = copy(self)
+        vars(part).pop("steepest", None)
+        part.shape = len(inputs), self.shape[1]
+        part.x, part.B = self.x[inputs], self.B[inputs]
+        if self.A is None:
+            assert self.X is not None
+            X = self.X[..., inputs]
+            part.A, part.X = X.mT @ X, None
+        else:
+            part.A = self.A[:, inputs][..., inputs]
+        return part
 
     def curvature(self, tied: bool) -> float:
         if self.A is not None:

@@ -6,7 +6,8 @@ from torch import Tensor
 from bench.core.constraint import Constraint, Coupled
 from bench.linear.family import Family
 from bench.linear.loss import Loss
-from bench.linear.minimise import Objective, Solution, minimise
+from bench.linear.minimise import minimise
+from bench.linear.objective import Objective, Solution
 from bench.linear.rows import Rows
 from bench.records import parse_call
 from bench.registry import choose

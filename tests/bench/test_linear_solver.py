@@ -14,7 +14,8 @@ from bench.core.constraint import Constraint
 from bench.errors import UsageError
 from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied, best_intercepts
-from bench.linear.minimise import Objective, minimise
+from bench.linear.minimise import minimise
+from bench.linear.objective import Objective
 from bench.linear.rows import Rows
 from bench.linear.squared import Offsets, Squared
 from tests.bench.linear import COUNTS, family, penalty, problem, solve, weights

@@ -1,0 +1,85 @@
+"""What is minimised, what came out, and how far from the minimum it is at most."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bench.core.constraint import Constraint
+from bench.linear.loss import Loss
+
+TOLERANCE, ITERATIONS = 1e-8, 20_000
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far from the minimum a model is at most, as a share of what it is measured against.
+
+    `gap`, of norms: (objective - dual objective) / objective. `residual`, of all others:
+    |W - prox_{sR}(W - s df(W))| / s over |df(0)|, with the penalty's auxiliary buffers at their minimum for W: 0
+    where W is stationary, which is the minimum where the problem is convex.
+    """
+
+    kind: Literal["gap", "residual"]
+    value: float
+    tolerance: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it is within its tolerance."""
+        return self.value <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`W` as the penalty sees it, ([parts,] *shape, T or 1), its `objective`, and how it was found."""
+
+    W: Tensor
+    objective: float
+    certificate: Certificate
+    iterations: int
+
+
+class Objective:
+    """F(W) = f(W) + R(W). W is what the penalty takes: (1, d, T) for weights, with a first axis where it has parts.
+
+    f sees their sum as (d, T). The step 1 / L has L = parts * the largest curvature of f over all tasks: the prox
+    may couple them.
+    """
+
+    def __init__(self, loss: Loss, penalty: Constraint) -> None:
+        self.loss, self.penalty, self.parts = loss, penalty.marginal() or penalty, penalty.parts
+        self.shape = (*[self.parts] * (self.parts > 1), 1, *loss.shape)
+        self.step = 1 / max(self.parts * loss.steepest, torch.finfo(torch.float64).tiny)
+        self.scale = float(self.gradient(self.zeros()).norm()) or 1.0
+
+    def zeros(self) -> Tensor:
+        """W = 0."""
+        return torch.zeros(self.shape, dtype=torch.float64)
+
+    def whole(self, W: Tensor) -> Tensor:
+        """What f sees of W."""
+        return (W.sum(dim=0) if self.parts > 1 else W)[0]
+
+    def gradient(self, W: Tensor) -> Tensor:
+        """df/dW, in the shape of W; the same for every part."""
+        return self.loss.gradient(self.whole(W)).expand(self.shape)
+
+    def value(self, W: Tensor) -> float:
+        """F(W)."""
+        return self.loss.value(self.whole(W)) + float(self.penalty.value(W))
+
+    def moved(self, W: Tensor) -> Tensor:
+        """W after one proximal gradient step."""
+        return self.penalty.prox(W - self.step * self.gradient(W), self.step)
+
+    def certificate(self, W: Tensor, tolerance: float = TOLERANCE) -> Certificate:
+        """Of W, by the duality gap where R is a norm, else by the residual of a step."""
+        dual = self.penalty.dual_norm(-self.gradient(W))
+        if dual is None:
+            return Certificate("residual", float((W - self.moved(W)).norm()) / self.step / self.scale, tolerance)
+        value, norm = self.value(W), float(dual)
+        below = self.loss.dual(self.whole(W), 1 / norm if norm else math.inf)
+        return Certificate("gap", max(0.0, value - below) / value if value > 0 else 0.0, tolerance)

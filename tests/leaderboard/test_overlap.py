@@ -1,0 +1,122 @@
+"""Boards whose seeds are random splits of the same rows: intervals, tests, ranks and notes."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from leaderboard.board import Board
+from leaderboard.details import details
+from leaderboard.render import render
+from leaderboard.standing import as_rows, standings
+from leaderboard.statistics import corrected_interval, interval, paired_t, rank_intervals, tie_groups
+from leaderboard.store import StoreContents
+from leaderboard.table import rows
+from tests.leaderboard.conftest import protocol
+
+SPLITS = {"train": 75, "test": 25}
+OVERLAPPING = {"overlapping": True, "splits": SPLITS | {"val": 1}}
+METHODS = ["single_task", "hard", "good"]
+
+
+def test_the_test_uses_the_variance_of_the_interval():
+    """p is 0.05 where the corrected interval ends at 0."""
+    sample = np.random.default_rng(0).normal(0.4, 1.0, 10)
+    assert interval(sample, overlap=1 / 3) == corrected_interval(sample, 1 / 3)
+    half = corrected_interval(sample, 1 / 3).high - sample.mean()
+    assert paired_t(sample - sample.mean() + half, 1 / 3) == pytest.approx(0.05)
+    assert paired_t(sample) == pytest.approx(stats.ttest_1samp(sample, 0).pvalue)
+    assert paired_t(sample, 1 / 3) > paired_t(sample)
+
+
+def test_false_findings_over_splits_are_as_rare_as_is_said():
+    generator = np.random.default_rng(0)
+    common = generator.normal(0, 0.5, (4000, 1))
+    samples = common + generator.normal(0, math.sqrt(0.75), (4000, 10))
+    corrected, plain = (np.mean([paired_t(s, overlap) <= 0.05 for s in samples]) for overlap in (1 / 3, 0.0))
+    assert 0.035 <= corrected <= 0.065
+    assert plain > 0.15
+
+
+@pytest.fixture
+def data(make_cells):
+    """`good` is better in every seed, by an amount that the plain test believes and the corrected one does not."""
+    noise = np.random.default_rng(1).normal(0, 1, (3, 10, 1))
+    errors = np.exp(0.05 * noise + np.array([0.0, 0.0, -0.06])[:, None, None])
+    return make_cells(errors, METHODS)
+
+
+def test_standings_of_splits_that_overlap(data):
+    plain = standings(data, METHODS)
+    found = standings(
+        replace(data, protocol=protocol({"t0": "regression"}, splits=OVERLAPPING["splits"], overlapping=True)), METHODS
+    )
+    change = np.log(data.errors[0] / data.errors[2])[:, 0]
+    good = found.methods["good"]
+    assert good.change == corrected_interval(change, 1 / 3)
+    assert plain.methods["good"].holds("single_task")
+    assert not good.holds("single_task")
+    assert good.comparisons["single_task"].p == pytest.approx(paired_t(change, 1 / 3))
+    assert (good.rank.low, plain.methods["good"].rank.low) == (None, 1.0)
+    assert math.isnan(good.max_t["single_task"])
+    assert good.worst.gain == good.change
+    assert not any("bootstrap" in note for note in found.notes)
+    row = next(row for row in as_rows(found) if row["method"] == "good")
+    assert row["p_max_t"] == {"single_task": None, "hard": None}
+
+
+def test_ties_are_wider_and_ranks_have_no_interval(data):
+    changes = np.log(data.errors[:1] / data.errors)[:, :, 0]
+    assert len(tie_groups(changes)) == 2
+    assert tie_groups(changes, overlap=1 / 3) == [[2, 1, 0]] or len(tie_groups(changes, overlap=1 / 3)) == 1
+    found = rank_intervals(changes, np.random.default_rng(0), overlap=1 / 3)
+    assert [one.low for one in found] == [None] * 3
+    assert sorted(one.mean for one in found) == [1.0, 2.0, 3.0]
+
+
+def records(make_record, **changed):
+    generator = np.random.default_rng(0)
+    return [
+        make_record(
+            method,
+            seed,
+            {"all": 2.0 - 0.2 * at + 0.02 * generator.standard_normal()},
+            {"all": "regression"},
+            changed=changed,
+        )
+        for at, method in enumerate(METHODS)
+        for seed in range(5)
+    ]
+
+
+def test_a_table_says_that_its_splits_overlap(make_record):
+    board = Board(name="toy", title="Toy", version=1, suite="toy", methods=METHODS, seeds="0-4")
+    plain = rows(board, StoreContents(records(make_record), [], None))
+    found = rows(board, StoreContents(records(make_record, **OVERLAPPING), [], None))
+    assert "Student t intervals over seeds" in plain.notes[0]
+    assert found.notes[0].startswith("mean [low, high]: 95 % t intervals over seeds")
+    assert "1/n + 0.333, the test rows per training row" in found.notes[0]
+    one, two = (next(row for row in table.rows if row.method == "good") for table in (plain, found))
+    assert one.mean == two.mean
+    assert (two.ci_high - two.mean) / (one.ci_high - one.mean) == pytest.approx(math.sqrt((1 / 5 + 1 / 3) * 5))
+    text = details(found)
+    assert "–" in text or "-" in text
+    assert json.loads(render(found, "json"))["statistics"]
+
+
+def test_a_table_of_cross_validated_strengths_says_so(make_record):
+    from leaderboard.notes import CHOSEN, RULES
+
+    board = Board(name="toy", title="Toy", version=1, suite="toy", methods=METHODS, seeds="0-4")
+    chosen = [
+        record.model_copy(update={"statistics": {"val": record.statistics["val"]}})
+        for record in records(make_record, selection="cv")
+    ]
+    assert (
+        f"Selection {CHOSEN}; all numbers are on the test split." in rows(board, StoreContents(chosen, [], None)).notes
+    )
+    plain = rows(board, StoreContents(records(make_record), [], None))
+    assert f"Selection {RULES['val']}; all numbers are on the test split." in plain.notes

@@ -25,4 +25,4 @@ def descend(objective: Objective, W: Tensor, tolerance: float, iterations: int) 
             W, momentum = new, following
         count += EVERY
         found = objective.certificate(W, tolerance)
-    return Solution(W, objective.value(W), found, count)
+    return Solution(W, found, count)

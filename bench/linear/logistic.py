@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import UsageError
-from bench.linear.loss import Loss, best_intercepts
+from bench.linear.loss import Look, Loss, best_intercepts
 from bench.linear.rows import Rows
 
 STEPS, CLOSE, LONGEST = 100, 1e-13, 2.0  # of Newton's method for the intercepts: steps, their size at the end, at most
@@ -48,33 +48,35 @@ class Logistic(Loss):
                 break
         return z + self.b[:, None]
 
-    def _residual(self, W: Tensor) -> Tensor:
-        """u = y - p (T, n), 0 on padding."""
-        return torch.where(self.mask, self.Y - torch.sigmoid(self._logits(W)), 0.0)
-
     def _tie(self) -> float:
         """rho sum_t (b_t - mean b)^2."""
         if not self.rho or math.isinf(self.rho):
             return 0.0
         return self.rho * float((self.b - self.b.mean()).square().sum())
 
-    def value(self, W: Tensor) -> float:
+    def look(self, W: Tensor) -> Look:
         z = self._logits(W)
         each = torch.nn.functional.softplus(z) - self.Y * z
-        return float(torch.where(self.mask, each, 0.0).sum()) + self._tie()
+        tie = self._tie()
+        residual = torch.where(self.mask, self.Y - torch.sigmoid(z), 0.0)  # u = y - p, 0 on padding
+
+        def dual(limit: float) -> float:
+            """-sum p log p + (1 - p) log(1 - p) at p = y - s u, less s^2 times the tie of the intercepts."""
+            scale = max(0.0, min(1.0, limit))
+            p = (self.Y - scale * residual)[self.mask]
+            return float((torch.special.entr(p) + torch.special.entr(1 - p)).sum()) - scale**2 * tie
+
+        return Look(float(torch.where(self.mask, each, 0.0).sum()) + tie, self._gradient(residual), dual)
 
     def gradient(self, W: Tensor) -> Tensor:
-        return -(self.X.mT @ self._residual(W).unsqueeze(-1)).squeeze(-1).T
+        return self._gradient(torch.where(self.mask, self.Y - torch.sigmoid(self._logits(W)), 0.0))
+
+    def _gradient(self, residual: Tensor) -> Tensor:
+        return -(self.X.mT @ residual.unsqueeze(-1)).squeeze(-1).T
 
     def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
         self._logits(W)
         return W, torch.zeros_like(self.b) if self.rho is None else self.b
-
-    def dual(self, W: Tensor, limit: float) -> float:
-        """-sum p log p + (1 - p) log(1 - p) at p = y - s u, less s^2 times the tie of the intercepts."""
-        scale = max(0.0, min(1.0, limit))
-        p = (self.Y - scale * self._residual(W))[self.mask]
-        return float((torch.special.entr(p) + torch.special.entr(1 - p)).sum()) - scale**2 * self._tie()
 
     def restrict(self, inputs: Tensor) -> Loss:
         part = copy(self)

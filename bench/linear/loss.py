@@ -2,9 +2,24 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Look:
+    """A loss at some weights: its value, its gradient (d, T), and its dual objective.
+
+    `dual(limit)` is the largest dual objective at s u over |s| <= limit, u = -dl/dz. For a norm R with R*(X^T u) =
+    1 / limit it is at most min f + R, and equal to it at the minimum.
+    """
+
+    value: float
+    gradient: Tensor
+    dual: Callable[[float], float]
 
 
 class Loss(ABC):
@@ -18,23 +33,16 @@ class Loss(ABC):
     shape: tuple[int, int]
 
     @abstractmethod
-    def value(self, W: Tensor) -> float:
-        """f(W)."""
+    def look(self, W: Tensor) -> Look:
+        """Everything about f at W, from one pass over the rows."""
 
     @abstractmethod
     def gradient(self, W: Tensor) -> Tensor:
-        """df/dW, (d, T)."""
+        """df/dW alone, (d, T)."""
 
     @abstractmethod
     def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
         """The weights (d, T) and intercepts (T,) of all tasks that belong to W."""
-
-    @abstractmethod
-    def dual(self, W: Tensor, limit: float) -> float:
-        """max over |s| <= limit of the dual objective at s u, u = -dl/dz at W.
-
-        For a norm R with R*(X^T u) = 1 / limit it is at most min f + R, and equal to it at the minimum.
-        """
 
     @abstractmethod
     def curvature(self, tied: bool) -> float:
@@ -43,6 +51,10 @@ class Loss(ABC):
         Tasks do not interact in f, so that the first is the largest of theirs; a constraint that couples them takes
         one step size for all.
         """
+
+    def value(self, W: Tensor) -> float:
+        """f(W)."""
+        return self.look(W).value
 
     def restrict(self, inputs: Tensor) -> "Loss":
         """f of the weights of some inputs, (len(inputs), T), the others at 0."""
@@ -77,8 +89,9 @@ class Tied(Loss):
     def _all(self, W: Tensor) -> Tensor:
         return W.expand(self.loss.shape)
 
-    def value(self, W: Tensor) -> float:
-        return self.loss.value(self._all(W))
+    def look(self, W: Tensor) -> Look:
+        each = self.loss.look(self._all(W))
+        return Look(each.value, each.gradient.sum(dim=1, keepdim=True), each.dual)
 
     def gradient(self, W: Tensor) -> Tensor:
         return self.loss.gradient(self._all(W)).sum(dim=1, keepdim=True)
@@ -86,11 +99,8 @@ class Tied(Loss):
     def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
         return self.loss.model(self._all(W))
 
-    def dual(self, W: Tensor, limit: float) -> float:
-        return self.loss.dual(self._all(W), limit)
+    def restrict(self, inputs: Tensor) -> Loss:
+        return Tied(self.loss.restrict(inputs))
 
     def curvature(self, tied: bool) -> float:
         return self.loss.curvature(tied=True)
-
-    def restrict(self, inputs: Tensor) -> Loss:
-        return Tied(self.loss.restrict(inputs))

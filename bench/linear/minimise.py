@@ -33,6 +33,6 @@ def minimise(
         objective.penalty.settle(W)
         found = objective.certificate(W, tolerance)
         if (found.met and count) or count >= iterations:
-            return Solution(W, objective.value(W), found, count)
+            return Solution(W, found, count)
         step = descend(objective, W, max(tolerance / 2, SHARE * found.value), iterations - count)
         W, count = step.W, count + max(1, step.iterations)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ TOLERANCE, ITERATIONS = 1e-8, 20_000
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far from the minimum a model is at most, as a share of what it is measured against.
+    """How far from the minimum a model is at most, as a share of what it is measured against, and its `objective`.
 
     `gap`, of norms: (objective - dual objective) / objective. `residual`, of all others:
     |W - prox_{sR}(W - s df(W))| / s over |df(0)|, with the penalty's auxiliary buffers at their minimum for W: 0
@@ -25,6 +26,7 @@ class Certificate:
     kind: Literal["gap", "residual"]
     value: float
     tolerance: float
+    objective: float
 
     @property
     def met(self) -> bool:
@@ -34,12 +36,16 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Solution:
-    """`W` as the penalty sees it, ([parts,] *shape, T or 1), its `objective`, and how it was found."""
+    """`W` as the penalty sees it, ([parts,] *shape, T or 1), and how it was found."""
 
     W: Tensor
-    objective: float
     certificate: Certificate
     iterations: int
+
+    @property
+    def objective(self) -> float:
+        """F(W)."""
+        return self.certificate.objective
 
 
 class Objective:
@@ -52,8 +58,16 @@ class Objective:
     def __init__(self, loss: Loss, penalty: Constraint) -> None:
         self.loss, self.penalty, self.parts = loss, penalty.marginal() or penalty, penalty.parts
         self.shape = (*[self.parts] * (self.parts > 1), 1, *loss.shape)
-        self.step = 1 / max(self.parts * loss.steepest, torch.finfo(torch.float64).tiny)
-        self.scale = float(self.gradient(self.zeros()).norm()) or 1.0
+
+    @cached_property
+    def step(self) -> float:
+        """1 / L."""
+        return 1 / max(self.parts * self.loss.steepest, torch.finfo(torch.float64).tiny)
+
+    @cached_property
+    def scale(self) -> float:
+        """|df(0)|, 1 where it is 0: what residuals are measured against."""
+        return float(self.gradient(self.zeros()).norm()) or 1.0
 
     def zeros(self) -> Tensor:
         """W = 0."""
@@ -71,15 +85,13 @@ class Objective:
         """F(W)."""
         return self.loss.value(self.whole(W)) + float(self.penalty.value(W))
 
-    def moved(self, W: Tensor) -> Tensor:
-        """W after one proximal gradient step."""
-        return self.penalty.prox(W - self.step * self.gradient(W), self.step)
-
     def certificate(self, W: Tensor, tolerance: float = TOLERANCE) -> Certificate:
         """Of W, by the duality gap where R is a norm, else by the residual of a step."""
-        dual = self.penalty.dual_norm(-self.gradient(W))
+        look = self.loss.look(self.whole(W))
+        dual = self.penalty.dual_norm(-look.gradient.expand(self.shape))
+        value = look.value + float(self.penalty.value(W))
         if dual is None:
-            return Certificate("residual", float((W - self.moved(W)).norm()) / self.step / self.scale, tolerance)
-        value, norm = self.value(W), float(dual)
-        below = self.loss.dual(self.whole(W), 1 / norm if norm else math.inf)
-        return Certificate("gap", max(0.0, value - below) / value if value > 0 else 0.0, tolerance)
+            moved = self.penalty.prox(W - self.step * look.gradient.expand(self.shape), self.step)
+            return Certificate("residual", float((W - moved).norm()) / self.step / self.scale, tolerance, value)
+        below = look.dual(1 / float(dual) if dual else math.inf)
+        return Certificate("gap", max(0.0, value - below) / value if value > 0 else 0.0, tolerance, value)

@@ -5,33 +5,27 @@ from copy import copy
 import torch
 from torch import Tensor
 
-from bench.linear.loss import Loss, best_intercepts
+from bench.linear.loss import Look, Loss, best_intercepts
 from bench.linear.rows import Rows
 
+FEW = 4  # times fewer inputs in use than there are: then only theirs are multiplied
 
-class _Quadratic(Loss):
-    """f = <u, r> / 2 with r = y - X W and u what the intercepts leave of it; so f = (<u, y> + <df/dW, W>) / 2."""
 
-    def _look(self, W: Tensor) -> tuple[Tensor, float]:
-        """df/dW and <u, y>."""
-        raise NotImplementedError
+def _quadratic(gradient: Tensor, product: float, W: Tensor) -> Look:
+    """f = <u, r> / 2 with r = y - X W and u what the intercepts leave of it, from df/dW and <u, y> = `product`.
 
-    def gradient(self, W: Tensor) -> Tensor:
-        return self._look(W)[0]
+    <u, X W> = -<df/dW, W>, and the dual objective at s u is s <u, y> - s^2 f.
+    """
+    value = max(0.0, (product + float((gradient * W).sum())) / 2)
 
-    def value(self, W: Tensor) -> float:
-        gradient, product = self._look(W)
-        return max(0.0, (product + float((gradient * W).sum())) / 2)
-
-    def dual(self, W: Tensor, limit: float) -> float:
-        """s <u, y> - s^2 f(W) at its best s."""
-        gradient, product = self._look(W)
-        value = max(0.0, (product + float((gradient * W).sum())) / 2)
+    def dual(limit: float) -> float:
         scale = max(-limit, min(limit, product / (2 * value))) if value > 0 else 0.0
         return scale * product - scale**2 * value
 
+    return Look(value, gradient, dual)
 
-class Squared(_Quadratic):
+
+class Squared(Loss):
     """sum_ti (y_ti - x_ti w_t - b_t)^2 / 2 + rho sum_t (b_t - mean b)^2.
 
     Own intercepts are taken out by centring; with more rows than columns only X_t^T X_t and X_t^T y_t are kept.
@@ -40,17 +34,17 @@ class Squared(_Quadratic):
     def __init__(self, rows: Rows, rho: float | None = None) -> None:
         self.shape = rows.features, len(rows.names)
         self.rho, self.counts, self.common = rho, rows.counts, rows.common
-        self.x = torch.stack([X.sum(dim=0) for X in rows.inputs], dim=1)  # (d, T)
-        self.y = torch.stack([y.sum() for y in rows.targets])
-        inputs, targets = list(rows.inputs), list(rows.targets)
+        distinct, targets = list(rows.inputs[:1] if self.common else rows.inputs), list(rows.targets)
+        sums = torch.stack([X.sum(dim=0) for X in distinct], dim=1)
+        self.x = sums.expand(self.shape) if self.common else sums  # (d, T)
+        self.y = torch.stack([y.sum() for y in targets])
         if rho == 0:
-            inputs = (
-                [inputs[0] - inputs[0].mean(dim=0)] * len(inputs) if self.common else [X - X.mean(0) for X in inputs]
-            )
-            targets = [y - y.mean() for y in targets]
+            distinct, targets = [X - X.mean(dim=0) for X in distinct], [y - y.mean() for y in targets]
         self.squares = float(sum(y @ y for y in targets))
-        self.B = torch.stack([X.T @ y for X, y in zip(inputs, targets, strict=True)], dim=1)
-        distinct = inputs[:1] if self.common else inputs
+        if self.common:
+            self.B = distinct[0].T @ torch.stack(targets, dim=1)
+        else:
+            self.B = torch.stack([X.T @ y for X, y in zip(distinct, targets, strict=True)], dim=1)
         wide = rows.features > 2 * max(len(X) for X in distinct)
         self.X = torch.nn.utils.rnn.pad_sequence(distinct, batch_first=True) if wide else None
         self.A = None if wide else torch.stack([X.T @ X for X in distinct])
@@ -58,20 +52,28 @@ class Squared(_Quadratic):
     def _times(self, W: Tensor) -> Tensor:
         """X_t^T X_t w_t."""
         if self.common:
-            return self.X[0].T @ (self.X[0] @ W) if self.A is None else self.A[0] @ W  # type: ignore[index]
+            return self.A[0] @ W if self.A is not None else self._through_rows(W)
         rows = W.T.contiguous().unsqueeze(1)  # a row times a matrix takes half the time of a matrix times a column
         if self.A is not None:
             return (rows @ self.A).squeeze(1).T
         assert self.X is not None
         return (rows @ self.X.mT @ self.X).squeeze(1).T
 
-    def _look(self, W: Tensor) -> tuple[Tensor, float]:
+    def _through_rows(self, W: Tensor) -> Tensor:
+        assert self.X is not None
+        X = self.X[0]
+        used = W.any(dim=1).nonzero().flatten()
+        if not len(used):
+            return torch.zeros_like(W)
+        return X.T @ (X[:, used] @ W[used] if FEW * len(used) < len(W) else X @ W)
+
+    def look(self, W: Tensor) -> Look:
         gradient = self._times(W) - self.B
         product = self.squares - float((self.B * W).sum())
         if self.rho:
             b = self._intercepts(W)
             gradient, product = gradient + self.x * b, product - float(b @ self.y)
-        return gradient, product
+        return _quadratic(gradient, product, W)
 
     def gradient(self, W: Tensor) -> Tensor:
         gradient = self._times(W) - self.B
@@ -93,7 +95,7 @@ class Squared(_Quadratic):
         if self.A is None:
             assert self.X is not None
             X = self.X[..., inputs]
-            part.A, part.X = X.mT @ X, None
+            part.A, part.X = (X.mT @ X, None) if len(inputs) <= X.shape[1] else (None, X)
         else:
             part.A = self.A[:, inputs][..., inputs]
         return part
@@ -108,7 +110,7 @@ class Squared(_Quadratic):
         return float(torch.linalg.eigvalsh(self.X @ self.X.mT).max())
 
 
-class Offsets(_Quadratic):
+class Offsets(Loss):
     """Squared loss as a function of the intercepts, W (1, T); the slopes are one column for all, at their best."""
 
     def __init__(self, rows: Rows) -> None:
@@ -125,10 +127,13 @@ class Offsets(_Quadratic):
         found: Tensor = self.inverse @ (self.B - self.x @ W[0])
         return found
 
-    def _look(self, W: Tensor) -> tuple[Tensor, float]:
+    def look(self, W: Tensor) -> Look:
         slopes = self.slopes(W)
         gradient = (self.counts * W[0] + slopes @ self.x - self.y)[None]
-        return gradient, self.squares - float(slopes @ self.B) - float(W[0] @ self.y)
+        return _quadratic(gradient, self.squares - float(slopes @ self.B) - float(W[0] @ self.y), W)
+
+    def gradient(self, W: Tensor) -> Tensor:
+        return (self.counts * W[0] + self.slopes(W) @ self.x - self.y)[None]
 
     def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
         return self.slopes(W)[:, None].expand(-1, self.shape[1]), W[0]

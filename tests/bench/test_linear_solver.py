@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench.core.constraint import Constraint
 from bench.errors import UsageError
+from bench.linear.descend import descend
 from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied, best_intercepts
 from bench.linear.minimise import minimise
@@ -254,6 +255,22 @@ def wide() -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     assert 0 < (np.abs(ours).sum(axis=0) > 0).sum() < 60
     X, Y = rows.inputs[0].numpy(), torch.stack(list(rows.targets), dim=1).numpy()
     return np.asfortranarray(X), np.asfortranarray(Y), strength / 40, ours
+
+
+@pytest.mark.parametrize("kind", [Squared, Logistic])
+@pytest.mark.parametrize("name", ["l1", "l21", "l1inf", "dirty"])
+def test_the_inputs_in_use_are_all_that_matter(name: str, kind: type[Loss]) -> None:
+    """With many inputs the solver looks at few of them, and ends where steps of all inputs do."""
+    rows = problem((25, 30, 28), 80, classes=kind is Logistic)
+    loss = kind(rows, 0.0)  # type: ignore[call-arg]
+    objective = Objective(loss, penalty(at(name, 0.4 * largest(rows, loss, name)), rows))
+    assert objective.penalty.by_input
+    few, all_ = minimise(objective, None, 1e-10), descend(objective, objective.zeros(), 1e-10, 20_000)
+    assert few.certificate.met
+    assert few.objective == pytest.approx(all_.objective, rel=1e-9)
+    assert torch.allclose(weights(few), weights(all_), atol=1e-4)
+    used = weights(few).abs().sum(dim=1) > 1e-9
+    assert 0 < int(used.sum()) < 64
 
 
 def test_joint_features_are_those_of_celer() -> None:

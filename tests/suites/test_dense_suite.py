@@ -174,8 +174,12 @@ def test_panels_lie_beside_the_record(data: Path, tmp_path: Path) -> None:
             assert picture.size[0] > 4 * 288  # input and three tasks
     assert not Store(tmp_path).read().problems
     assert main(["site", "--store", str(tmp_path), "--out", str(tmp_path / "site")]) == 0
-    page = (tmp_path / "site" / "index.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    site = tmp_path / "site"
+    for spec in specs:
+        page = (site / "runs" / f"{spec.run_id}.html").read_text()
+        for path in Store(tmp_path).panels(spec):
+            assert (site / "panels" / path.name).read_bytes() == path.read_bytes()
+            assert page.count(f'src="../panels/{path.name}"') == 1
 
 
 def test_panels_do_not_change_a_number(data: Path) -> None:

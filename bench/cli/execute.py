@@ -1,16 +1,15 @@
 """Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.engines.events import Ended, OnEpoch
 from bench.errors import UsageError
+from bench.processes import stopping_like_ctrl_c
 from bench.records import RunSpec
 from leaderboard.store import Store
 
@@ -138,7 +137,7 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
 
     count = jobs or default_jobs(missing[0].protocol.device)
     with (
-        _stopping_like_ctrl_c(),
+        stopping_like_ctrl_c(),
         progress(missing, min(count, len(missing))) as show,
         journal(cell.store, missing, min(count, len(missing))) as note,
         closing(run_cells(missing, cell, count)) as events,
@@ -150,21 +149,6 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
-
-
-@contextmanager
-def _stopping_like_ctrl_c() -> Iterator[None]:
-    """Being told to stop, or losing the terminal, is the same as Ctrl-C: workers end, whole records stay."""
-    if threading.current_thread() is not threading.main_thread():  # handlers belong to the main thread
-        yield
-        return
-    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {kind: signal.signal(kind, signal.default_int_handler) for kind in kinds}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

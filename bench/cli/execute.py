@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from bench.engines.events import Ended, OnEpoch
+from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError
 from bench.processes import stopping_like_ctrl_c
 from bench.records import RunSpec
@@ -23,20 +23,25 @@ class StoredCell:
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
     images: int = 0
+    checkpoint: float = 60.0  # seconds between two checkpoints, at least
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         from bench.registry import load_plugin
+        from bench.training.checkpoint import Checkpoint
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
+        store = Store(self.store)
+        if store.has_done(spec):  # by another runner since the plan was made
+            return "stored"
         for plugin in self.plugins:
             load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery)
-        store, panels = Store(self.store), gallery.panels if gallery else []
-        store.write(record)
-        if panels:
+        record = fit(spec, self.data_dir, on_epoch, gallery, Checkpoint(store.checkpoint(spec), self.checkpoint))
+        panels = gallery.panels if gallery else []
+        if panels:  # before the record, with which the cell is over
             store.write_panels(spec, panels)
+        store.write(record)
         if self.wandb != "off":
             from bench.training.mirror import mirror
 
@@ -118,7 +123,11 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
 
 
 def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
-    """Run what is missing, in parallel processes; `outcome` follows."""
+    """Run what is missing, in parallel processes; `outcome` follows. What killed runs left is cleared first.
+
+    Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
+    """
+    Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
     missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
     if missing:
         _run(missing, outcome, cell, jobs)
@@ -146,6 +155,8 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
             show(event)
             note(event)
             if isinstance(event, Ended):
+                if event.error:  # without a record: is it the store?
+                    Store(cell.store).check_writable()
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)

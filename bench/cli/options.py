@@ -67,6 +67,13 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=positive, default=0, metavar="N", help="keep panels of N test images beside each record"
     )
+    parser.add_argument(
+        "--checkpoint",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="between two checkpoints of a long cell, at least; inf for none (default: 60)",
+    )
     parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
 
 
@@ -97,6 +104,17 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number of at least 0, or inf."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"should be a number of seconds of at least 0, or inf, found `{text}`")
+    return value
 
 
 def store_dir(given: str | None) -> Path:

@@ -7,8 +7,10 @@ from typing import Literal
 from bench.records import RunSpec
 
 OnEpoch = Callable[[int, int], None]
-# Runs one cell and stores its record; returns the record's status. It must pickle.
-Cell = Callable[[RunSpec, OnEpoch], Literal["done", "failed"]]
+# done and failed are the record's own; stored: another runner finished the cell first, and nothing was done.
+Status = Literal["done", "failed", "stored"]
+# Runs one cell and stores its record. It must pickle.
+Cell = Callable[[RunSpec, OnEpoch], Status]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Ended:
     """A cell ended. `error` says what went wrong where no record could tell it."""
 
     spec: RunSpec
-    status: Literal["done", "failed"]
+    status: Status
     error: str | None = None
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Generator
 from multiprocessing.connection import Connection, wait
@@ -82,7 +83,7 @@ class _Worker:
         except (EOFError, OSError):
             self.process.join(GRACE_SECONDS)
             spec, self.spec = self.spec, None
-            return Ended(spec, "failed", f"the worker process died (exit code {self.process.exitcode})")
+            return Ended(spec, "failed", _how(self.process.exitcode))
         if kind == "epoch":
             return Progressed(self.spec, *rest)
         spec, self.spec = self.spec, None
@@ -96,8 +97,24 @@ class _Worker:
         self.connection.close()
 
 
+def _how(code: int | None) -> str:
+    """The end of a worker in words."""
+    if code == -signal.SIGKILL:
+        return "the worker process was killed (SIGKILL, as the system does where memory runs out)"
+    return f"the worker process died (exit code {code})"
+
+
+def _end_with_parent() -> None:
+    """Leave at once when the parent is gone, also in the middle of an epoch."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def _work(connection: Connection, cell: Cell) -> None:
     """A worker's life: cells until the pipe ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     import torch
 

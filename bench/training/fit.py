@@ -17,10 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
 from bench.core.suite import Suite
+from bench.errors import Diverged
 from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
 from bench.scores import score
+from bench.training.checkpoint import Checkpoint, Keeper
 from bench.training.environment import (
     hardware,
     peak_memory_mb,
@@ -39,11 +41,15 @@ from bench.training.watch import OnEpoch, Watch
 
 
 def fit(
-    spec: RunSpec, data_dir: Path | None = None, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None
+    spec: RunSpec,
+    data_dir: Path | None = None,
+    on_epoch: OnEpoch | None = None,
+    gallery: Gallery | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
-    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled.
+    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled; the run goes on from a `checkpoint`.
     """
     choice, suite = parse_suite(spec.suite, data_dir)
     method = Method.parse(spec.method)
@@ -58,9 +64,11 @@ def fit(
     )
     try:
         return record.model_copy(
-            update=Run(spec, under(suite, spec.protocol), method).result(on_epoch, gallery)
+            update=Run(spec, under(suite, spec.protocol), method).result(on_epoch, gallery, checkpoint)
         ).sealed()
     except Exception as error:
+        if checkpoint and isinstance(error, Diverged):
+            checkpoint.discard()  # it would go on to the same end
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
             type=type(error).__name__,
@@ -80,7 +88,7 @@ class Run:
     """
 
     def __init__(self, spec: RunSpec, suite: Suite, method: Method, member: int = 0) -> None:
-        self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
+        self.spec, self.suite, self.method, self.protocol, self.member = spec, suite, method, spec.protocol, member
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
         self.dtype = getattr(torch, self.protocol.precision)
@@ -98,15 +106,19 @@ class Run:
             rows = rows.shuffled(self.protocol.shuffled, self.spec.seed)
         return rows.to(self.device, self.dtype, self.format)
 
-    def result(self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None) -> dict[str, Any]:
+    def result(
+        self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
+    ) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""
         settle_devices()
         gc.collect()  # an earlier run of this process is not this one's memory
         reset_peak_memory(self.device)
+        if checkpoint:
+            checkpoint.open(self.spec)
         rows = self.data("train")
         start = self.model.copies()
         flops = self._flops(rows)
-        watch = self._train(rows, on_epoch)
+        watch = self._train(rows, on_epoch, checkpoint)
         sharing = effective_sharing(start, self.model.copies())
         cosines = self._cosines(rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
@@ -114,7 +126,7 @@ class Run:
         members = [Trained(self, watch)]
         for member in range(1, self.protocol.members):
             other = Run(self.spec, self.suite, self.method, member)
-            members.append(Trained(other, other._train(rows)))
+            members.append(Trained(other, other._train(rows, checkpoint=checkpoint)))
         return {
             "tasks": [task.name for task in self.model.tasks],
             **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
@@ -124,7 +136,7 @@ class Run:
                 forward_flops=len(members) * flops,
                 step_ms=round(sum(trained.watch.step_ms for trained in members), 4),
                 train_seconds=round(sum(trained.watch.seconds for trained in members), 3),
-                peak_memory_mb=round(peak_memory_mb(self.device), 1),
+                peak_memory_mb=round(max(peak_memory_mb(self.device), checkpoint.peak_mb if checkpoint else 0.0), 1),
                 hardware=hardware(self.device),
             ),
             "data": self.suite.checksums(),
@@ -139,10 +151,12 @@ class Run:
         errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
         return {"validation": {task: round(error, 9) for task, error in errors.items()}}
 
-    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None) -> Watch:
+    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Watch:
         """Train on `rows`, watched on validation."""
         watch = Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
-        train(self.module, Batches(rows, self.protocol, self.seed), watch)
+        keeper = Keeper(checkpoint, self.member, watch) if checkpoint else None
+        step = self.protocol.steps_per_epoch * keeper.epochs if keeper else 0
+        train(self.module, Batches(rows, self.protocol, self.seed, step), watch, keeper)
         return watch
 
     def _tested(
@@ -217,7 +231,12 @@ class Silent(Profiler):
         return
 
 
-def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
+def train(module: MultiTaskModule, batches: Batches, watch: Watch, keeper: Keeper | None = None) -> None:
+    """The epochs of the budget, but for those that `keeper` has from an earlier process."""
+    epochs = module.protocol.epochs - (keeper.epochs if keeper else 0)
+    if keeper and not epochs:
+        keeper.resume()
+        return
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Lightning advises workers and logging steps for loaders; these batches are in memory.
@@ -225,9 +244,9 @@ def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
         trainer = L.Trainer(
             accelerator="gpu" if module.protocol.device == "cuda" else "cpu",
             devices=1,
-            max_epochs=module.protocol.epochs,
+            max_epochs=epochs,
             gradient_clip_val=module.protocol.clip_norm,
-            callbacks=[watch],
+            callbacks=[watch, keeper] if keeper else [watch],
             barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
             use_distributed_sampler=False,
         )

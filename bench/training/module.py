@@ -20,13 +20,13 @@ from bench.training.step import Step, training_step
 
 
 class Batches:
-    """The batches of one epoch after the other; Lightning asks for an iterator per epoch."""
+    """The batches of one epoch after the other, from update `step` on; Lightning asks for an iterator per epoch."""
 
-    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int) -> None:
+    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
         self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
         self.order = Order(dataset, protocol.batch_size, seed)
         self.generator = torch.Generator() if dataset.transform else None
-        self.step = 0
+        self.step = step
 
     def __len__(self) -> int:
         return self.length
@@ -100,11 +100,22 @@ class MultiTaskModule(L.LightningModule):
         number = self.schedule.phase(self.state.step)
         phase = self.schedule.phases[number].name
         if phase != self.state.phase:
-            self.state.phase = phase
             self.trainer.optimizers[0].state.clear()
-            with torch.no_grad():
-                self.model.sharing.begin(phase)
+            self._enter(phase)
         self.replay = Replay(self, batch) if self.model.weighting.needs_second_forward else None
+
+    def _enter(self, phase: str) -> None:
+        self.state.phase = phase
+        with torch.no_grad():
+            self.model.sharing.begin(phase)
+
+    def fast_forward(self, step: int) -> None:
+        """Stand before update `step` without the updates before it: a fresh module enters the phases that they did."""
+        for number, (begin, end) in enumerate(itertools.pairwise(self.schedule.starts)):
+            phase = self.schedule.phases[number].name
+            if begin < min(end, step) and phase != self.state.phase:
+                self._enter(phase)
+        self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
 
 from bench.core.data import Dataset
@@ -43,6 +44,11 @@ class Watch(Callback):
         """Median time of one update after warm-up."""
         return 1000 * statistics.median(self._steps[WARM_UP:] or self._steps)
 
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self._train)
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._mark = time.perf_counter()
 
@@ -56,7 +62,7 @@ class Watch(Callback):
         losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()  # waits for the device
         self.seconds += time.perf_counter() - self._began
         module.loss_sum.zero_()
-        epoch = len(self._train) + 1
+        epoch = self.epochs + 1
         if not all(math.isfinite(loss) for loss in losses):
             bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))
             raise Diverged(f"The training loss of `{bad}` stopped being finite in epoch {epoch}.")
@@ -74,6 +80,23 @@ class Watch(Callback):
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(copy.deepcopy(self.module.model.state_dict()), replace(self.module.state))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was seen, as plain values and tensors; what it says of time goes on after a resume."""
+        return {
+            "seconds": self.seconds,
+            "steps": torch.tensor(self._steps, dtype=torch.float64),
+            "train": list(self._train),
+            "val": list(self._val),
+            "errors": list(self.errors),
+            "selector": self.selector.state_dict(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a `state_dict`."""
+        self.seconds, self._steps = state_dict["seconds"], state_dict["steps"].tolist()
+        self._train, self._val, self.errors = (state_dict[name] for name in ("train", "val", "errors"))
+        self.selector.load_state_dict(state_dict["selector"], self.module.state)
 
     def curves(self) -> Curves:
         """Per-task curves, up to ten tasks."""

@@ -11,6 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from leaderboard.store import CHECKPOINTS
+
 HOST = "127.0.0.1"
 VERSION = "version.json"
 
@@ -83,9 +85,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def _files(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Path, time and size of every file of a store, in a fixed order; its temporary ones left out."""
+    """Path, time and size of every file of a store, in a fixed order; temporary ones and checkpoints left out."""
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name != CHECKPOINTS)
         for name in sorted(names):
             if name.endswith(".tmp"):
                 continue

@@ -144,7 +144,7 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
     from bench.cli.progress import progress
     from bench.engines.local import default_jobs, run_cells
 
-    count = jobs or default_jobs(missing[0].protocol.device)
+    count = jobs or default_jobs(missing[0].protocol.device, missing[0].protocol.devices)
     with (
         stopping_like_ctrl_c(),
         progress(missing, min(count, len(missing))) as show,

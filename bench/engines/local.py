@@ -1,4 +1,4 @@
-"""Local engine: worker processes that live for many cells, one torch thread each on a CPU."""
+"""Local engine: worker processes that live for many cells, one torch thread each on a CPU, a GPU each on a GPU box."""
 
 import multiprocessing
 import os
@@ -17,11 +17,25 @@ GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def default_jobs(device: str) -> int:
-    """One worker per core that this process may use; one for a GPU."""
-    if device == "cuda":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def default_jobs(device: str, devices: int = 1) -> int:
+    """One worker per core, or per GPU, that this process may use; per so many where a cell takes several `devices`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, (len(gpus()) if device == "cuda" else cores) // devices)
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, named as in CUDA_VISIBLE_DEVICES."""
+    import torch
+
+    count, named = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",")[:count] if named else [str(number) for number in range(count)]
+
+
+def shares(specs: list[RunSpec], jobs: int) -> list[list[str]]:
+    """The GPUs of each worker: as many as a cell takes, the next ones for every worker, and from the first again."""
+    found = gpus() if specs[0].protocol.device == "cuda" else []
+    each = max(spec.protocol.devices for spec in specs)
+    return [[found[(job * each + k) % len(found)] for k in range(each)] if found else [] for job in range(jobs)]
 
 
 def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
@@ -31,7 +45,7 @@ def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, N
     iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none.
     """
     queue = deque(specs)
-    workers = [_Worker(cell) for _ in range(min(jobs, len(specs)))]
+    workers = [_Worker(cell, share) for share in shares(specs, min(jobs, len(specs)))]
     try:
         for worker in workers:
             worker.give(queue.popleft())
@@ -55,16 +69,16 @@ def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, N
 
 
 class _Worker:
-    """One process, the cell it has, and the pipe to it."""
+    """One process, the cell it has, the GPUs it sees, and the pipe to it."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    def __init__(self, cell: Cell, gpus: list[str]) -> None:
+        self.cell, self.gpus = cell, gpus
         self.spec: RunSpec | None = None
         self.restart()
 
     def restart(self) -> None:
         self.connection, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_work, args=(theirs, self.cell), daemon=True)
+        self.process = _SPAWN.Process(target=_work, args=(theirs, self.cell, self.gpus), daemon=True)
         self.process.start()
         theirs.close()  # so that the death of the worker is the end of the pipe
 
@@ -112,10 +126,12 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(connection: Connection, cell: Cell) -> None:
+def _work(connection: Connection, cell: Cell, gpus: list[str]) -> None:
     """A worker's life: cells until the pipe ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    if gpus:  # before torch looks for them
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     import torch
 
     torch.set_num_threads(1)

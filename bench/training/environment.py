@@ -23,12 +23,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware(device: torch.device) -> str:
-    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU."""
+def hardware(device: torch.device, count: int = 1) -> str:
+    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU; `2 x` it."""
+    several = f"{count} x " if count > 1 else ""
     if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
+        return f"{several}cuda: {torch.cuda.get_device_name(device)}"
     threads = torch.get_num_threads()
-    return f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+    return (
+        f"{several}cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+    )
 
 
 def _cpu_name() -> str:

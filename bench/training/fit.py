@@ -36,6 +36,8 @@ from bench.training.gallery import Gallery
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
+from bench.training.peers import together
+from bench.training.ranks import Ranks
 from bench.training.sharing import effective_sharing
 from bench.training.watch import OnEpoch, Watch
 
@@ -62,10 +64,12 @@ def fit(
         environment=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    files = [part.entry.file for part in (choice, *method.parts)]
     try:
-        return record.model_copy(
-            update=Run(spec, under(suite, spec.protocol), method).result(on_epoch, gallery, checkpoint)
-        ).sealed()
+        with together(spec, data_dir, [file for file in files if file]) as ranks:
+            run = Run(spec, under(suite, spec.protocol), method, ranks=ranks)
+            kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
+            return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # it would go on to the same end
@@ -78,6 +82,14 @@ def fit(
         return record.model_copy(update={"status": "failed", "error": failure}).sealed()
 
 
+def accompany(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:
+    """What every process of a run but the first does: train, without a look at validation or test."""
+    _, suite = parse_suite(spec.suite, data_dir)
+    for member in range(spec.protocol.members):
+        run = Run(spec, under(suite, spec.protocol), Method.parse(spec.method), member, ranks)
+        train(run.module, Batches(run.data("train"), run.protocol, run.seed), Watch(run.module))
+
+
 COSINE_BATCHES, COSINE_TASKS = 8, 10  # batches that are looked at; tasks, at most
 
 
@@ -85,10 +97,14 @@ class Run:
     """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data.
 
     `member` counts the models of an ensemble: each has weights and batches of its own, on the data of the seed.
+    `ranks` are there where this process is one of several that train it.
     """
 
-    def __init__(self, spec: RunSpec, suite: Suite, method: Method, member: int = 0) -> None:
-        self.spec, self.suite, self.method, self.protocol, self.member = spec, suite, method, spec.protocol, member
+    def __init__(
+        self, spec: RunSpec, suite: Suite, method: Method, member: int = 0, ranks: Ranks | None = None
+    ) -> None:
+        self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
+        self.member, self.ranks = member, ranks
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
         self.dtype = getattr(torch, self.protocol.precision)
@@ -97,6 +113,10 @@ class Run:
         self.model = MultiTaskModel(suite, method, self.protocol, self.seed)
         self.model.to(self.device, self.dtype)
         lay_out(self.model, self.format)
+        if ranks:
+            self.model.join(ranks)
+            if ranks.rank:  # dropout falls elsewhere in its rows than in those of the first
+                torch.manual_seed(derive_seed(self.seed, "train", ranks.rank))
         self.module = MultiTaskModule(self.model, self.protocol, self.seed)
 
     def data(self, split: Any) -> Dataset:
@@ -125,7 +145,7 @@ class Run:
         selection = watch.selector.chosen()
         members = [Trained(self, watch)]
         for member in range(1, self.protocol.members):
-            other = Run(self.spec, self.suite, self.method, member)
+            other = Run(self.spec, self.suite, self.method, member, self.ranks)
             members.append(Trained(other, other._train(rows, checkpoint=checkpoint)))
         return {
             "tasks": [task.name for task in self.model.tasks],
@@ -137,7 +157,7 @@ class Run:
                 step_ms=round(sum(trained.watch.step_ms for trained in members), 4),
                 train_seconds=round(sum(trained.watch.seconds for trained in members), 3),
                 peak_memory_mb=round(max(peak_memory_mb(self.device), checkpoint.peak_mb if checkpoint else 0.0), 1),
-                hardware=hardware(self.device),
+                hardware=hardware(self.device, self.protocol.devices),
             ),
             "data": self.suite.checksums(),
             "curves": watch.curves(),
@@ -243,7 +263,7 @@ def train(module: MultiTaskModule, batches: Batches, watch: Watch, keeper: Keepe
         warnings.filterwarnings("ignore", module="lightning.*")
         trainer = L.Trainer(
             accelerator="gpu" if module.protocol.device == "cuda" else "cpu",
-            devices=1,
+            devices=[torch.cuda.current_device()] if module.protocol.device == "cuda" else 1,
             max_epochs=epochs,
             gradient_clip_val=module.protocol.clip_norm,
             callbacks=[watch, keeper] if keeper else [watch],

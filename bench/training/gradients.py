@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from bench.core.data import Batch
 from bench.core.state import TrainState
 from bench.training.model import MultiTaskModel
+from bench.training.ranks import Ranks
 
 
 class TaskGradients:
@@ -18,12 +19,18 @@ class TaskGradients:
     no further one when a step is made.
     """
 
-    def __init__(self, losses: Sequence[Tensor], parameters: Sequence[Parameter]) -> None:
-        """`losses` each by itself: through a stack of them, every loss would reach every parameter, by zeros."""
+    def __init__(self, losses: Sequence[Tensor], parameters: Sequence[Parameter], ranks: Ranks | None = None) -> None:
+        """`losses` each by itself: through a stack of them, every loss would reach every parameter, by zeros.
+
+        Those of a batch on several `ranks` have gradients that are averaged over them.
+        """
         self.parameters = list(parameters)
         self.rows = [
             torch.autograd.grad(loss, self.parameters, retain_graph=True, allow_unused=True) for loss in losses
         ]
+        if ranks:
+            means = iter(ranks.averaged([gradient for row in self.rows for gradient in row if gradient is not None]))
+            self.rows = [tuple(None if gradient is None else next(means) for gradient in row) for row in self.rows]
         self.shared = [sum(row[at] is not None for row in self.rows) > 1 for at, _ in enumerate(self.parameters)]
 
     def gramian(self) -> Tensor:

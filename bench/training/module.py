@@ -123,8 +123,10 @@ class MultiTaskModule(L.LightningModule):
         return self.taken.total
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The step's own: a Gramian step has its gradients already."""
+        """The step's own: a Gramian step has its gradients already. Where processes share a batch, their mean."""
         self.taken.backward()
+        if self.model.ranks:
+            self.model.ranks.average_([p.grad for p in self.model.parameters() if p.grad is not None])
 
     def configure_gradient_clipping(
         self,

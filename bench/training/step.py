@@ -49,7 +49,7 @@ def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: 
     if not model.weighting.needs_gramian:
         weights = model.weighting(StepState(losses, state))
         return Step(scale * (weights @ losses) + _rest(model, state, scale), losses.detach())
-    gradients = TaskGradients(each, model.learning)
+    gradients = TaskGradients(each, model.learning, model.ranks)
     weights = model.weighting(StepState(losses, state, gradients.gramian()))
     rest = torch.as_tensor(_rest(model, state, scale))
     combined = gradients.combined(weights.detach(), model.weighting.scales, scale)

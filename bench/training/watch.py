@@ -67,6 +67,7 @@ class Watch(Callback):
             bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))
             raise Diverged(f"The training loss of `{bad}` stopped being finite in epoch {epoch}.")
         self._train.append(losses)
+        module.model.settle()
         errors = None
         if self.val is not None:
             kinds = module.protocol.metrics

@@ -3,16 +3,22 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.engines.events import Ended, OnEpoch
 from bench.errors import UsageError
 from bench.records import RunSpec
 from leaderboard.store import Store
+
+if TYPE_CHECKING:
+    from bench.core.resident import Rows
+
+
+MODULES = ("bench.training.fit",)  # what a worker needs whatever it runs
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class StoredCell:
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
     images: int = 0
+    rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
         from bench.registry import load_plugin
@@ -33,7 +40,7 @@ class StoredCell:
         for plugin in self.plugins:
             load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery)
+        record = fit(spec, self.data_dir, on_epoch, gallery, self.rows.get(spec.suite))
         store, panels = Store(self.store), gallery.panels if gallery else []
         store.write(record)
         if panels:
@@ -134,14 +141,16 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
 def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     from bench.cli.journal import journal
     from bench.cli.progress import progress
-    from bench.engines.local import default_jobs, run_cells
+    from bench.engines.local import default_jobs, run_cells, warm_up
 
     count = jobs or default_jobs(missing[0].protocol.device)
+    warm_up(MODULES, missing[0].protocol.device)
+    cell = replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
     with (
         _stopping_like_ctrl_c(),
         progress(missing, min(count, len(missing))) as show,
         journal(cell.store, missing, min(count, len(missing))) as note,
-        closing(run_cells(missing, cell, count)) as events,
+        closing(run_cells(missing, cell, count, MODULES)) as events,
     ):
         for event in events:
             show(event)
@@ -150,6 +159,15 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
+
+
+def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
+    """suite -> its data, read here once for all workers, where it is of that kind."""
+    from bench.core.resident import Rows
+    from bench.plan import parse_suite
+
+    read = {suite: Rows.read(parse_suite(suite, data_dir)[1]) for suite in sorted(suites)}
+    return {suite: rows for suite, rows in read.items() if rows is not None}
 
 
 @contextmanager

@@ -1,36 +1,51 @@
-"""Local engine: worker processes that live for many cells, one torch thread each on a CPU."""
+"""Local engine: worker processes that live for many cells, one torch thread and, where all are used, one core each."""
 
+import gc
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.records import RunSpec
 
 GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
-_SPAWN = multiprocessing.get_context("spawn")
+FORKS = sys.platform == "linux"  # elsewhere, and with a GPU, a copy of a process is not sound
 
 
 def default_jobs(device: str) -> int:
     """One worker per core that this process may use; one for a GPU."""
-    if device == "cuda":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device == "cuda" else len(_cores())
 
 
-def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
+def warm_up(modules: Sequence[str], device: str) -> None:
+    """Import `modules` in the process that workers will be copies of, while this one goes on."""
+    if FORKS and device == "cpu":
+        multiprocessing.set_forkserver_preload(list(modules))
+        forkserver.ensure_running()
+
+
+def run_cells(specs: list[RunSpec], cell: Cell, jobs: int, modules: Sequence[str] = ()) -> Generator[Event, None, None]:
     """Run every specification, `jobs` at a time, and tell what happens as it happens.
 
     A worker that dies takes one cell with it, which ends as failed, and is replaced. Closing the
-    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none.
+    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none. `modules` are imported once,
+    before the first cell.
     """
     queue = deque(specs)
-    workers = [_Worker(cell) for _ in range(min(jobs, len(specs)))]
+    device, count = specs[0].protocol.device, min(jobs, len(specs))
+    warm_up(modules, device)
+    context = multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
+    # With fewer workers than cores the system places them: another runner may have picked the same cores.
+    cores = _cores() if device == "cpu" and jobs == len(_cores()) else [None] * count
+    workers = [_Worker(context, cell, modules, core) for core in cores[:count]]
     try:
         for worker in workers:
             worker.give(queue.popleft())
@@ -53,17 +68,25 @@ def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, N
             worker.stop()
 
 
+def _cores() -> Sequence[int | None]:
+    """The cores that this process may use; unknown ones where the system does not tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return [None] * (os.cpu_count() or 1)
+
+
 class _Worker:
     """One process, the cell it has, and the pipe to it."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    def __init__(self, context: BaseContext, cell: Cell, modules: Sequence[str], core: int | None) -> None:
+        self.context, self.life = context, (cell, modules, core)
         self.spec: RunSpec | None = None
         self.restart()
 
     def restart(self) -> None:
-        self.connection, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_work, args=(theirs, self.cell), daemon=True)
+        self.connection, theirs = self.context.Pipe()
+        arguments = (theirs, *self.life, dict(os.environ))
+        self.process = self.context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()  # so that the death of the worker is the end of the pipe
 
@@ -96,12 +119,20 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, cell: Cell) -> None:
+def _work(
+    connection: Connection, cell: Cell, modules: Sequence[str], core: int | None, environment: Mapping[str, str]
+) -> None:
     """A worker's life: cells until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    os.environ.update(environment)  # that of the process it is a copy of may be older
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     import torch
 
     torch.set_num_threads(1)
+    for name in modules:
+        importlib.import_module(name)
+    gc.freeze()  # modules stay: a collection between two cells looks at what they left, not at half a million objects
     while True:
         # Training may have put its own handler in place: between cells, and at the start of each, ours holds.
         signal.signal(signal.SIGTERM, _leave)

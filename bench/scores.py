@@ -37,16 +37,17 @@ class Kind:
 
 def _confusion(state: State) -> np.ndarray:
     matrix = np.asarray(state["confusion"])
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.dtype.kind not in "iu" or (matrix < 0).any():
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not square or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
-    if matrix.sum() == 0:
+    if not matrix.any():
         raise ValueError("`confusion` should count at least one row.")
-    return matrix.astype(np.int64)
+    return matrix.astype(np.int64, copy=False)
 
 
 def _accuracy(state: State) -> dict[str, float]:
     matrix = _confusion(state)
-    return {"accuracy": 100.0 * float(np.trace(matrix)) / float(matrix.sum())}
+    return {"accuracy": 100.0 * float(matrix.trace()) / float(matrix.sum())}
 
 
 def _error_rate(state: State) -> float:
@@ -132,7 +133,7 @@ def _angles(state: State) -> dict[str, float]:
 KINDS: dict[str, Kind] = {
     # {"confusion": C x C counts, truth by prediction}; accuracy = trace / sum
     "classification": Kind(
-        (Metric("accuracy", True, "%"),), _accuracy, _error_rate, lambda state: int(_confusion(state).sum())
+        (Metric("accuracy", True, "%"),), _accuracy, _error_rate, lambda state: sum(map(sum, state["confusion"]))
     ),
     # {"count": n, "squared_error": sum (prediction - target)^2}; rmse = sqrt(squared_error / count)
     "regression": Kind((Metric("rmse", False),), lambda state: {"rmse": _rmse(state)}, _rmse),

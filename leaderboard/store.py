@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import re
 import tempfile
@@ -119,7 +120,10 @@ class Store:
 
     def get(self, spec: RunSpec) -> ResultRecord | None:
         """The sound record of `spec`, or None where there is none."""
-        found = self._load(self.path(spec))
+        path = self.path(spec)
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            return None
+        found = self._load(path)
         return found if isinstance(found, ResultRecord) and found.run_id == spec.run_id else None
 
     def has_done(self, spec: RunSpec) -> bool:
@@ -130,17 +134,18 @@ class Store:
     def read(self) -> StoreContents:
         """Every sound record; whatever is corrupt, tampered with, too large or double is named and left out."""
         contents = StoreContents(root=self.root)
-        seen: dict[str, str] = {}
-        for path in self._files(contents.problems):
-            name = path.relative_to(self.root).as_posix()
-            found = self._load(path)
-            if isinstance(found, list):
-                contents.problems.append(Problem(name, found))
-            elif found.run_id in seen:
-                contents.problems.append(Problem(name, [f"run_id: already read from {seen[found.run_id]}"]))
-            else:
-                seen[found.run_id] = name
-                contents.records.append(found)
+        seen: dict[str, Path] = {}
+        with _no_collector():
+            for path in self._files(contents.problems):
+                found = self._load(path)
+                if isinstance(found, ResultRecord) and found.run_id in seen:
+                    first = seen[found.run_id].relative_to(self.root).as_posix()
+                    found = [f"run_id: already read from {first}"]
+                if isinstance(found, list):
+                    contents.problems.append(Problem(path.relative_to(self.root).as_posix(), found))
+                else:
+                    seen[found.run_id] = path
+                    contents.records.append(found)
         return contents
 
     def check_writable(self) -> None:
@@ -169,7 +174,7 @@ class Store:
             raise OSError(f"The store `{self.root}` should be writable, but `{nearest}` is not ({reason}).") from error
 
     def _files(self, problems: list[Problem]) -> Iterator[Path]:
-        """Record files in a fixed order; links are named and never followed."""
+        """Record files in a fixed order, inside the store: links are named and never followed."""
         if os.path.lexists(self.root) and not self.root.is_dir():
             problems.append(Problem(".", ["should be a folder"]))
 
@@ -194,7 +199,7 @@ class Store:
     def _load(self, path: Path) -> ResultRecord | list[str]:
         """The record at `path`, or the reasons why it cannot be used."""
         try:
-            if not path.is_file() or not path.resolve().is_relative_to(self.root.resolve()):
+            if not path.is_file() or path.is_symlink():
                 return ["should be a plain file inside the store"]
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -212,3 +217,15 @@ class Store:
         if path.stem != record.run_id:
             reasons.append(f"name: should be {record.run_id}.json")
         return reasons or record
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Records have no cycles, and the collector would look at all of those read so far again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

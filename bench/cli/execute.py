@@ -1,17 +1,20 @@
 """Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError
 from bench.processes import stopping_like_ctrl_c
 from bench.records import RunSpec
 from leaderboard.store import Store
+
+if TYPE_CHECKING:
+    from bench.core.resident import Rows
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class StoredCell:
     wandb: str = "off"
     images: int = 0
     checkpoint: float = 60.0  # seconds between two checkpoints, at least
+    rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
+    modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         from bench.registry import load_plugin
@@ -37,7 +42,8 @@ class StoredCell:
         for plugin in self.plugins:
             load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery, Checkpoint(store.checkpoint(spec), self.checkpoint))
+        checkpoint = Checkpoint(store.checkpoint(spec), self.checkpoint)
+        record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
         panels = gallery.panels if gallery else []
         if panels:  # before the record, with which the cell is over
             store.write_panels(spec, panels)
@@ -142,9 +148,11 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
 def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     from bench.cli.journal import journal
     from bench.cli.progress import progress
-    from bench.engines.local import default_jobs, run_cells
+    from bench.engines.local import default_jobs, run_cells, warm_up
 
     count = jobs or default_jobs(missing[0].protocol.device, missing[0].protocol.devices)
+    warm_up(cell.modules, missing[0].protocol.device)
+    cell = replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
     with (
         stopping_like_ctrl_c(),
         progress(missing, min(count, len(missing))) as show,
@@ -160,6 +168,15 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int |
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
+
+
+def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
+    """suite -> its data, read here once for all workers, where it is of that kind."""
+    from bench.core.resident import Rows
+    from bench.plan import parse_suite
+
+    read = {suite: Rows.read(parse_suite(suite, data_dir)[1]) for suite in sorted(suites)}
+    return {suite: rows for suite, rows in read.items() if rows is not None}
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
 from bench.records import RunSpec
 
 OnEpoch = Callable[[int, int], None]
 # done and failed are the record's own; stored: another runner finished the cell first, and nothing was done.
 Status = Literal["done", "failed", "stored"]
-# Runs one cell and stores its record. It must pickle.
-Cell = Callable[[RunSpec, OnEpoch], Status]
+
+
+class Cell(Protocol):
+    """Runs one cell; it must pickle. `modules` are imported once, before the first cell of a worker."""
+
+    modules: ClassVar[tuple[str, ...]]
+
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+        """Run one cell and store its record; the record's status."""
+        ...
 
 
 @dataclass(frozen=True)

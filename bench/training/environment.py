@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import resource
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,6 +15,11 @@ PACKAGES = ("mtlbench", "torch", "torchvision", "lightning", "numpy", "scikit-le
 
 def versions() -> dict[str, str]:
     """Package -> version, with Python's own and the system's kind."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in PACKAGES:
         try:

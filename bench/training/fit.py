@@ -16,6 +16,7 @@ from lightning.pytorch.profilers import Profiler
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
+from bench.core.resident import Rows
 from bench.core.suite import Suite
 from bench.errors import Diverged
 from bench.method import Method
@@ -48,12 +49,16 @@ def fit(
     on_epoch: OnEpoch | None = None,
     gallery: Gallery | None = None,
     checkpoint: Checkpoint | None = None,
+    rows: Rows | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
-    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled; the run goes on from a `checkpoint`.
+    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled; the run goes on from a `checkpoint`;
+    `rows` were read already.
     """
     choice, suite = parse_suite(spec.suite, data_dir)
+    if rows is not None:
+        rows.serve(suite)
     method = Method.parse(spec.method)
     record = ResultRecord(
         run_id=spec.run_id,

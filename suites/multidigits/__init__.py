@@ -47,6 +47,8 @@ class MultiDigits(Suite):
     come in runs of writers: 1000 train, 398 validation, 399 test; every one is a left digit four times.
     """
 
+    resident = True
+
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir)
         self.tasks = digit_tasks(_head)

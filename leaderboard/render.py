@@ -57,6 +57,8 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
 
 def printable(text: str) -> str:
     """`text` without control characters, so that a name cannot steer a terminal or break a line."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

@@ -69,5 +69,9 @@ class Suite(ABC):
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
-        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see."""
+        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see.
+
+        One that is laid out as a `Sheet` of the suite's tasks is taken apart by the site, so that methods stand side
+        by side.
+        """
         return None

@@ -7,17 +7,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from bench.engines.events import Ended, OnEpoch
+from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError
-from bench.records import RunSpec
+from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
+
+if TYPE_CHECKING:
+    from bench.engines import Engine
+
+Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker process is given."""
+    """Fits one specification and stores its record; what a worker is given."""
 
     store: Path
     data_dir: Path
@@ -25,7 +30,11 @@ class StoredCell:
     wandb: str = "off"
     images: int = 0
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+        return self.keep(self.make(spec, on_epoch))
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Made:
+        """Fit; nothing is stored yet."""
         from bench.registry import load_plugin
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
@@ -34,10 +43,15 @@ class StoredCell:
             load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
         record = fit(spec, self.data_dir, on_epoch, gallery)
-        store, panels = Store(self.store), gallery.panels if gallery else []
+        return record, gallery.panels if gallery else []
+
+    def keep(self, made: Made) -> Status:
+        """Store a record with its panels, and mirror it."""
+        record, panels = made
+        store = Store(self.store)
         store.write(record)
         if panels:
-            store.write_panels(spec, panels)
+            store.write_panels(record.spec, panels)
         if self.wandb != "off":
             from bench.training.mirror import mirror
 
@@ -56,6 +70,11 @@ class Outcome:
     def count(self, status: str) -> int:
         """Cells with this status."""
         return sum(value == status for value in self.status.values())
+
+    @property
+    def missing(self) -> list[RunSpec]:
+        """Cells that are planned and not run yet."""
+        return [spec for spec in self.specs if self.status[spec.run_id] == "planned"]
 
     @property
     def to_run(self) -> int:
@@ -118,11 +137,11 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
 
 
-def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
-    """Run what is missing, in parallel processes; `outcome` follows."""
-    missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
-    if missing:
-        _run(missing, outcome, cell, jobs)
+def execute(outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
+    """Run what is missing where `engine` places it; `outcome` follows."""
+    if outcome.missing:
+        with engine:
+            _run(outcome.missing, outcome, cell, engine)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -131,17 +150,21 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
         )
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
+    from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
-    from bench.engines.local import default_jobs, run_cells
+    from bench.cli.sent import SentCell
 
-    count = jobs or default_jobs(missing[0].protocol.device)
+    width = engine.width(missing)
+    if len(missing) > width:  # so that no long cell is left to the end, when the others have nothing more to do
+        missing = Estimates(cell.store).longest_first(missing)
+    placed = SentCell.of(cell) if engine.remote else cell
     with (
         _stopping_like_ctrl_c(),
-        progress(missing, min(count, len(missing))) as show,
-        journal(cell.store, missing, min(count, len(missing))) as note,
-        closing(run_cells(missing, cell, count)) as events,
+        progress(missing, width) as show,
+        journal(cell.store, missing, width) as note,
+        closing(engine.run_cells(missing, placed)) as events,
     ):
         for event in events:
             show(event)
@@ -159,6 +182,7 @@ def _stopping_like_ctrl_c() -> Iterator[None]:
         yield
         return
     kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    kinds = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]  # as nohup has it
     before = {kind: signal.signal(kind, signal.default_int_handler) for kind in kinds}
     try:
         yield

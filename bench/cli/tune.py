@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.tuned import searches_of
 
     seeds = parse_seeds(arguments.seeds)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     specs = [
         spec
@@ -47,13 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
         for spec in trials(arguments.suite, method, arguments.trials, arguments.device, data)
     ]
     searched = survey(specs, Store(root))
-    execute(searched, StoredCell(root, data, plugins, arguments.wandb), arguments.jobs)
+    execute(searched, StoredCell(root, data, plugins, arguments.wandb), engine)
     report(searched)
     records = {spec.run_id: Store(root).get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = survey([spec for winner in chosen for spec in finals(winner, seeds)], Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), engine)
     if arguments.json:
         json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
         print()

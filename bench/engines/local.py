@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -23,17 +23,18 @@ def default_jobs(device: str) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
+def run_cells(specs: Iterable[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
     """Run every specification, `jobs` at a time, and tell what happens as it happens.
 
-    A worker that dies takes one cell with it, which ends as failed, and is replaced. Closing the
-    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none.
+    `specs` is asked for the next one when a worker is free to take it. A worker that dies takes one cell
+    with it, which ends as failed, and is replaced. Closing the iterator, as Ctrl-C does, stops the
+    workers: a cell then has a whole record or none.
     """
-    queue = deque(specs)
-    workers = [_Worker(cell) for _ in range(min(jobs, len(specs)))]
+    queue, workers = iter(specs), list[_Worker]()
     try:
-        for worker in workers:
-            worker.give(queue.popleft())
+        for spec in islice(queue, jobs):
+            workers.append(_Worker(cell))
+            workers[-1].give(spec)
         while busy := [worker for worker in workers if worker.spec is not None]:
             ready = wait([worker.connection for worker in busy])
             for worker in busy:
@@ -43,8 +44,8 @@ def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, N
                 if isinstance(event, Ended):
                     if not worker.process.is_alive():
                         worker.restart()
-                    if queue:
-                        worker.give(queue.popleft())
+                    if following := next(queue, None):
+                        worker.give(following)
                 yield event
     finally:
         for worker in workers:
@@ -98,7 +99,9 @@ class _Worker:
 
 def _work(connection: Connection, cell: Cell) -> None:
     """A worker's life: cells until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for kind in ("SIGINT", "SIGUSR2"):  # Ctrl-C and a scheduler's warning reach the whole group; the parent decides
+        if hasattr(signal, kind):
+            signal.signal(getattr(signal, kind), signal.SIG_IGN)
     import torch
 
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
+"""Runs specifications that are not stored yet, with progress; shared by all commands that train."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError
 from bench.processes import stopping_like_ctrl_c
-from bench.records import RunSpec
+from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
     from bench.core.resident import Rows
+    from bench.engines import Engine
+    from bench.training.checkpoint import Checkpoint
+
+Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker process is given."""
+    """Fits one specification and stores its record; what a worker is given."""
 
     store: Path
     data_dir: Path
@@ -31,22 +35,34 @@ class StoredCell:
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
-        from bench.registry import load_plugin
+        if Store(self.store).has_done(spec):  # by another runner since the plan was made
+            return "stored"
+        return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
+
+    def checkpoint_of(self, spec: RunSpec) -> "Checkpoint":
+        """Where the run keeps its state meanwhile: in the store."""
         from bench.training.checkpoint import Checkpoint
+
+        return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+        """Fit; nothing but a checkpoint is stored yet."""
+        from bench.registry import load_plugin
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
-        store = Store(self.store)
-        if store.has_done(spec):  # by another runner since the plan was made
-            return "stored"
         for plugin in self.plugins:
             load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        checkpoint = Checkpoint(store.checkpoint(spec), self.checkpoint)
         record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
-        panels = gallery.panels if gallery else []
+        return record, gallery.panels if gallery else []
+
+    def keep(self, made: Made) -> Status:
+        """Store a record with its panels, and mirror it."""
+        record, panels = made
+        store = Store(self.store)
         if panels:  # before the record, with which the cell is over
-            store.write_panels(spec, panels)
+            store.write_panels(record.spec, panels)
         store.write(record)
         if self.wandb != "off":
             from bench.training.mirror import mirror
@@ -66,6 +82,11 @@ class Outcome:
     def count(self, status: str) -> int:
         """Cells with this status."""
         return sum(value == status for value in self.status.values())
+
+    @property
+    def missing(self) -> list[RunSpec]:
+        """Cells that are planned and not run yet."""
+        return [spec for spec in self.specs if self.status[spec.run_id] == "planned"]
 
     @property
     def to_run(self) -> int:
@@ -128,15 +149,15 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
 
 
-def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
-    """Run what is missing, in parallel processes; `outcome` follows. What killed runs left is cleared first.
+def execute(outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
+    """Run what is missing where `engine` places it; `outcome` follows. What killed runs left is cleared first.
 
     Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
     """
     Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
-    missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
-    if missing:
-        _run(missing, outcome, cell, jobs)
+    if outcome.missing:
+        with engine:
+            _run(outcome.missing, outcome, cell, engine)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -145,19 +166,25 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
         )
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
+    from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
-    from bench.engines.local import default_jobs, run_cells, warm_up
+    from bench.cli.sent import SentCell
 
-    count = jobs or default_jobs(missing[0].protocol.device, missing[0].protocol.devices)
-    warm_up(cell.modules, missing[0].protocol.device)
-    cell = replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
+    width = engine.width(missing)
+    engine.warm_up(missing, cell)
+    if len(missing) > width:  # so that no long cell is left to the end, when the others have nothing more to do
+        missing = Estimates(cell.store).longest_first(missing)
+    if engine.remote:
+        placed: StoredCell | SentCell = SentCell.of(cell)
+    else:
+        placed = replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
     with (
         stopping_like_ctrl_c(),
-        progress(missing, min(count, len(missing))) as show,
-        journal(cell.store, missing, min(count, len(missing))) as note,
-        closing(run_cells(missing, cell, count)) as events,
+        progress(missing, width) as show,
+        journal(cell.store, missing, width) as note,
+        closing(engine.run_cells(missing, placed)) as events,
     ):
         for event in events:
             show(event)

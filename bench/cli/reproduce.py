@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.table import rows
 
     board = load_board(arguments.table)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     specs = [
         spec
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     outcome = survey(specs, Store(root))
     cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-    execute(outcome, cell, arguments.jobs)
+    execute(outcome, cell, engine)
     report(outcome)
     contents = Store(root).read()
     tables = [rows(part, contents) for part in board.parts]

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.tuned import searches_of
 
     seeds = parse_seeds(arguments.seeds)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     specs = [
         spec
@@ -49,13 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     searched = survey(specs, Store(root))
     cell = StoredCell(root, data, plugins, arguments.wandb, checkpoint=arguments.checkpoint)
-    execute(searched, cell, arguments.jobs)
+    execute(searched, cell, engine)
     report(searched)
     records = {spec.run_id: Store(root).get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = survey([spec for winner in chosen for spec in finals(winner, seeds)], Store(root))
-    execute(outcome, replace(cell, images=arguments.images), arguments.jobs)
+    execute(outcome, replace(cell, images=arguments.images), engine)
     if arguments.json:
         json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
         print()

@@ -163,12 +163,13 @@ def _here(
 ) -> "tuple[list[ResultRecord], dict[str, str]]":
     """The cells that were drawn, run again in workers of this process; run id -> why one failed."""
     from bench.cli.execute import StoredCell, execute, survey
+    from bench.engines import Local
     from leaderboard.store import Store
 
     plugins, data = options.load_plugins(arguments.plugin), options.data_dir(arguments.data_dir)
     drawn = _draw(sound, arguments, data)
     outcome = survey([record.spec for record in drawn], Store(Path(folder)))
-    execute(outcome, StoredCell(Path(folder), data, plugins), None)
+    execute(outcome, StoredCell(Path(folder), data, plugins), Local())
     return drawn, outcome.errors
 
 

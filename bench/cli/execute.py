@@ -5,44 +5,54 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.cli.stacks import of_all, stacks
 from bench.engines.events import Ended, OnEpoch
 from bench.errors import UsageError
-from bench.records import RunSpec
+from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker process is given."""
+    """Fits one specification and stores its record; what a worker process is given.
+
+    A specification that is the first of a stack stands for all of it.
+    """
 
     store: Path
     data_dir: Path
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
     images: int = 0
+    stacks: tuple[tuple[RunSpec, ...], ...] = ()
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
         from bench.registry import load_plugin
-        from bench.training.fit import fit
         from bench.training.gallery import Gallery
+        from bench.training.seeds import fit_stacked
 
         for plugin in self.plugins:
             load_plugin(plugin)
-        gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery)
-        store, panels = Store(self.store), gallery.panels if gallery else []
+        stack = next((stack for stack in self.stacks if stack[0] == spec), (spec,))
+        galleries = [Gallery(self.images) if self.images else None for _ in stack]
+        records = fit_stacked(stack, self.data_dir, on_epoch, galleries)
+        for record, gallery in zip(records, galleries, strict=True):
+            self._keep(record, gallery.panels if gallery else [])
+        return records[0].status
+
+    def _keep(self, record: ResultRecord, panels: list[bytes]) -> None:
+        store = Store(self.store)
         store.write(record)
         if panels:
-            store.write_panels(spec, panels)
+            store.write_panels(record.spec, panels)
         if self.wandb != "off":
             from bench.training.mirror import mirror
 
             mirror(record, self.wandb, panels=panels)
-        return record.status
 
 
 @dataclass
@@ -118,11 +128,12 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
 
 
-def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
-    """Run what is missing, in parallel processes; `outcome` follows."""
+def execute(outcome: Outcome, cell: StoredCell, jobs: int | None, stack: int = 1) -> None:
+    """Run what is missing, in parallel processes, up to `stack` seeds of a method as one; `outcome` follows."""
     missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
     if missing:
-        _run(missing, outcome, cell, jobs)
+        groups: list[tuple[RunSpec, ...]] = stacks(missing, stack) if stack > 1 else [(spec,) for spec in missing]
+        _run(groups, outcome, replace(cell, stacks=tuple(group for group in groups if len(group) > 1)), jobs)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -131,19 +142,20 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
         )
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+def _run(groups: list[tuple[RunSpec, ...]], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
     from bench.cli.journal import journal
     from bench.cli.progress import progress
     from bench.engines.local import default_jobs, run_cells
 
-    count = jobs or default_jobs(missing[0].protocol.device, missing[0].protocol.devices)
+    first, missing = [group[0] for group in groups], [spec for group in groups for spec in group]
+    count = min(jobs or default_jobs(first[0].protocol.device, first[0].protocol.devices), len(groups))
     with (
         _stopping_like_ctrl_c(),
-        progress(missing, min(count, len(missing))) as show,
-        journal(cell.store, missing, min(count, len(missing))) as note,
-        closing(run_cells(missing, cell, count)) as events,
+        progress(missing, count) as show,
+        journal(cell.store, missing, count) as note,
+        closing(run_cells(first, cell, count)) as events,
     ):
-        for event in events:
+        for event in (each for told in events for each in of_all(told, groups[first.index(told.spec)], cell.store)):
             show(event)
             note(event)
             if isinstance(event, Ended):

@@ -62,6 +62,9 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=positive, metavar="N", help="cells at a time (default: one per core, or per GPU)"
     )
     parser.add_argument(
+        "--stack", type=positive, default=1, metavar="N", help="train up to N seeds of a method as one (default: 1)"
+    )
+    parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: cuda where there is one"
     )
     parser.add_argument(

@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ]
     outcome = survey(specs, Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    execute(
+        outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs, arguments.stack
+    )
     report(outcome)
     contents = Store(root).read()
     tables = [rows(part, contents) for part in board.parts]

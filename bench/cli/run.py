@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if not arguments.dry_run:
-        execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+        execute(
+            outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs, arguments.stack
+        )
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()

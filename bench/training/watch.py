@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.errors import Diverged
@@ -43,6 +44,10 @@ class Watch(Callback):
         """Median time of one update after warm-up."""
         return 1000 * statistics.median(self._steps[WARM_UP:] or self._steps)
 
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not this run's."""
+        self._began += seconds
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._mark = time.perf_counter()
 
@@ -74,7 +79,10 @@ class Watch(Callback):
             self.on_epoch(epoch, module.protocol.epochs)
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(copy.deepcopy(self.module.model.state_dict()), replace(self.module.state))
+        # Cloned one by one: a deep copy of a tensor takes all that lies in memory with it, as stacked models do.
+        weights = self.module.model.state_dict().items()
+        kept = {key: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value) for key, value in weights}
+        return Snapshot(kept, replace(self.module.state))
 
     def curves(self) -> Curves:
         """Per-task curves, up to ten tasks."""

@@ -149,15 +149,16 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
 
 
-def execute(outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
-    """Run what is missing where `engine` places it; `outcome` follows. What killed runs left is cleared first.
+def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
+    """Run what is missing where `engine` places it, up to `stack` seeds of a method as one; `outcome` follows.
 
+    What killed runs left is cleared first.
     Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
     """
     Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
     if outcome.missing:
         with engine:
-            _run(outcome.missing, outcome, cell, engine)
+            _run(outcome.missing, outcome, cell, engine, stack)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -166,27 +167,30 @@ def execute(outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
         )
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int) -> None:
     from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
     from bench.cli.sent import SentCell
+    from bench.cli.stacks import StackedCell, of_all, stacks
 
-    width = engine.width(missing)
     engine.warm_up(missing, cell)
-    if len(missing) > width:  # so that no long cell is left to the end, when the others have nothing more to do
+    if len(missing) > engine.width(missing):  # so that no long cell is left to the end, when the others are done
         missing = Estimates(cell.store).longest_first(missing)
+    groups = stacks(missing, stack)
+    first = {group[0].run_id: group for group in groups}
+    width = engine.width([group[0] for group in groups])
     if engine.remote:
         placed: StoredCell | SentCell = SentCell.of(cell)
     else:
-        placed = replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
+        placed = StackedCell.of(replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir)), groups)
     with (
         stopping_like_ctrl_c(),
         progress(missing, width) as show,
         journal(cell.store, missing, width) as note,
-        closing(engine.run_cells(missing, placed)) as events,
+        closing(engine.run_cells([group[0] for group in groups], placed)) as events,
     ):
-        for event in events:
+        for event in (each for told in events for each in of_all(told, first[told.spec.run_id], cell.store)):
             show(event)
             note(event)
             if isinstance(event, Ended):

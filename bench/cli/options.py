@@ -81,6 +81,9 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         help="cells at a time (default: one per core, or per GPU; ray: of the cluster; slurm: in 16 jobs)",
     )
     parser.add_argument(
+        "--stack", type=positive, default=1, metavar="N", help="train up to N seeds of a method as one (default: 1)"
+    )
+    parser.add_argument(
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",
@@ -105,6 +108,8 @@ def engine(arguments: argparse.Namespace) -> "Engine":
         raise UsageError("`--sbatch` should be given with `--engine slurm`: it is for Slurm's jobs.")
     if arguments.address and arguments.engine == "local":
         raise UsageError("`--address` should be given with `--engine ray` or `slurm`: it says which cluster.")
+    if arguments.stack > 1 and arguments.engine != "local":
+        raise UsageError("`--stack` should be given with `--engine local`: a cluster is given cells one by one.")
     if arguments.engine == "ray":
         _require("ray", "ray")
         from bench.engines.ray import Ray

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
     else:
         cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-        execute(outcome, cell, engine)
+        execute(outcome, cell, engine, arguments.stack)
         if arguments.json:
             _print_json(outcome.as_json())
     report(outcome)

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     outcome = survey([spec for cells in specs.values() for spec in cells], Store(root))
     cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-    execute(outcome, cell, engine)
+    execute(outcome, cell, engine, arguments.stack)
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()

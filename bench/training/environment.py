@@ -29,15 +29,17 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def hardware(device: torch.device, count: int = 1) -> str:
-    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU; `2 x` it."""
-    several = f"{count} x " if count > 1 else ""
+def hardware(device: torch.device, devices: int = 1, stacked: int = 1) -> str:
+    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU.
+
+    With `2 x` before it for a run on two of them, and `, 4 seeds stacked` behind it where four were trained at once.
+    """
     if device.type == "cuda":
-        return f"{several}cuda: {torch.cuda.get_device_name(device)}"
-    threads = torch.get_num_threads()
-    return (
-        f"{several}cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
-    )
+        name = f"cuda: {torch.cuda.get_device_name(device)}"
+    else:
+        threads = torch.get_num_threads()
+        name = f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+    return f"{f'{devices} x ' * (devices > 1)}{name}{f', {stacked} seeds stacked' * (stacked > 1)}"
 
 
 def _cpu_name() -> str:

@@ -4,6 +4,7 @@ import gc
 import logging
 import traceback
 import warnings
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.profilers import Profiler
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
@@ -56,23 +59,10 @@ def fit(
     `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled; the run goes on from a `checkpoint`;
     `rows` were read already.
     """
-    choice, suite = parse_suite(spec.suite, data_dir)
-    if rows is not None:
-        rows.serve(suite)
-    method = Method.parse(spec.method)
-    record = ResultRecord(
-        run_id=spec.run_id,
-        suite=choice.short,
-        method=method.short,
-        spec=spec,
-        status="done",
-        environment=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    files = [part.entry.file for part in (choice, *method.parts)]
+    suite, method, record = opened(spec, data_dir, rows)
     try:
-        with together(spec, data_dir, [file for file in files if file]) as ranks:
-            run = Run(spec, under(suite, spec.protocol), method, ranks=ranks)
+        with together(spec, data_dir) as ranks:
+            run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
             return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
     except Exception as error:
@@ -87,12 +77,30 @@ def fit(
         return record.model_copy(update={"status": "failed", "error": failure}).sealed()
 
 
+def opened(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tuple[Suite, Method, ResultRecord]:
+    """The suite and the method of a specification, and its record without what a run adds."""
+    choice, suite = parse_suite(spec.suite, data_dir)
+    if rows is not None:
+        rows.serve(suite)
+    method = Method.parse(spec.method)
+    record = ResultRecord(
+        run_id=spec.run_id,
+        suite=choice.short,
+        method=method.short,
+        spec=spec,
+        status="done",
+        environment=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return under(suite, spec.protocol), method, record
+
+
 def accompany(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:
     """What every process of a run but the first does: train, without a look at validation or test."""
-    _, suite = parse_suite(spec.suite, data_dir)
+    suite, method, _ = opened(spec, data_dir)
     for member in range(spec.protocol.members):
-        run = Run(spec, under(suite, spec.protocol), Method.parse(spec.method), member, ranks)
-        train(run.module, Batches(run.data("train"), run.protocol, run.seed), Watch(run.module))
+        run = Run(spec, suite, method, member, ranks)
+        train(run.module, run.batches(run.data("train")), Watch(run.module))
 
 
 COSINE_BATCHES, COSINE_TASKS = 8, 10  # batches that are looked at; tasks, at most
@@ -135,34 +143,66 @@ class Run:
         self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
     ) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""
+        if checkpoint:
+            checkpoint.open(self.spec)
+        start = self.start()
+        watch = self._train(start.rows, on_epoch, checkpoint)
+        return self.finish(start, watch, gallery, checkpoint)
+
+    def start(self) -> "Start":
+        """What is read and measured before the first update."""
         settle_devices()
         gc.collect()  # an earlier run of this process is not this one's memory
         reset_peak_memory(self.device)
-        if checkpoint:
-            checkpoint.open(self.spec)
         rows = self.data("train")
-        start = self.model.copies()
-        flops = self._flops(rows)
-        watch = self._train(rows, on_epoch, checkpoint)
-        sharing = effective_sharing(start, self.model.copies())
-        cosines = self._cosines(rows)
+        return Start(rows, self.model.copies(), self._flops(rows))
+
+    def watch(self, on_epoch: OnEpoch | None = None) -> Watch:
+        """A watch on the validation split, where there is one."""
+        return Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
+
+    def batches(self, rows: Dataset, epochs: int = 0) -> Batches:
+        """The batches of the training rows, in the order of the seed, after so many epochs."""
+        return Batches(rows, self.protocol, self.seed, epochs * self.protocol.steps_per_epoch)
+
+    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Watch:
+        """Train on `rows`, watched on validation."""
+        watch = self.watch(on_epoch)
+        keeper = Keeper(checkpoint, self.member, watch) if checkpoint else None
+        train(self.module, self.batches(rows, keeper.epochs if keeper else 0), watch, keeper)
+        return watch
+
+    def finish(
+        self,
+        start: "Start",
+        watch: Watch,
+        gallery: Gallery | None = None,
+        checkpoint: Checkpoint | None = None,
+        stacked: int = 1,
+    ) -> dict[str, Any]:
+        """Select, then read the test split once; the fields of a finished record.
+
+        Of `stacked` seeds that were trained at once each is put down for its part of the time.
+        """
+        sharing = effective_sharing(start.copies, self.model.copies())
+        cosines = self._cosines(start.rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
         members = [Trained(self, watch)]
         for member in range(1, self.protocol.members):
             other = Run(self.spec, self.suite, self.method, member, self.ranks)
-            members.append(Trained(other, other._train(rows, checkpoint=checkpoint)))
+            members.append(Trained(other, other._train(start.rows, checkpoint=checkpoint)))
         return {
             "tasks": [task.name for task in self.model.tasks],
             **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
             "selection": selection,
             "cost": Cost(
                 parameters=len(members) * sum(p.numel() for p in self.model.parameters() if p.requires_grad),
-                forward_flops=len(members) * flops,
-                step_ms=round(sum(trained.watch.step_ms for trained in members), 4),
-                train_seconds=round(sum(trained.watch.seconds for trained in members), 3),
+                forward_flops=len(members) * start.flops,
+                step_ms=round(sum(trained.watch.step_ms for trained in members) / stacked, 4),
+                train_seconds=round(sum(trained.watch.seconds for trained in members) / stacked, 3),
                 peak_memory_mb=round(max(peak_memory_mb(self.device), checkpoint.peak_mb if checkpoint else 0.0), 1),
-                hardware=hardware(self.device, self.protocol.devices),
+                hardware=hardware(self.device, self.protocol.devices, stacked),
             ),
             "data": self.suite.checksums(),
             "curves": watch.curves(),
@@ -175,14 +215,6 @@ class Run:
         """What a trial is judged by: the error of each task at the epoch that `val` keeps."""
         errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
         return {"validation": {task: round(error, 9) for task, error in errors.items()}}
-
-    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Watch:
-        """Train on `rows`, watched on validation."""
-        watch = Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
-        keeper = Keeper(checkpoint, self.member, watch) if checkpoint else None
-        step = self.protocol.steps_per_epoch * keeper.epochs if keeper else 0
-        train(self.module, Batches(rows, self.protocol, self.seed, step), watch, keeper)
-        return watch
 
     def _tested(
         self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
@@ -228,6 +260,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The training rows, the copies of every coupled parameter before the first update, and the cost of a forward."""
+
+    rows: Dataset
+    copies: dict[str, Tensor]
+    flops: int
+
+
+@dataclass(frozen=True)
 class Trained:
     """A model that was trained, and what was seen on the way."""
 
@@ -256,9 +297,13 @@ class Silent(Profiler):
         return
 
 
-def train(module: MultiTaskModule, batches: Batches, watch: Watch, keeper: Keeper | None = None) -> None:
-    """The epochs of the budget, but for those that `keeper` has from an earlier process."""
-    epochs = module.protocol.epochs - (keeper.epochs if keeper else 0)
+def train(module: L.LightningModule, batches: Iterable[Any], watch: Callback, keeper: Keeper | None = None) -> None:
+    """Train a module that has a `protocol`, watched, on the batches of one epoch after the other.
+
+    Of the epochs of the budget those are left out that `keeper` has from an earlier process.
+    """
+    protocol: Any = module.protocol
+    epochs = protocol.epochs - (keeper.epochs if keeper else 0)
     if keeper and not epochs:
         keeper.resume()
         return
@@ -267,10 +312,10 @@ def train(module: MultiTaskModule, batches: Batches, watch: Watch, keeper: Keepe
         # Lightning advises workers and logging steps for loaders; these batches are in memory.
         warnings.filterwarnings("ignore", module="lightning.*")
         trainer = L.Trainer(
-            accelerator="gpu" if module.protocol.device == "cuda" else "cpu",
-            devices=[torch.cuda.current_device()] if module.protocol.device == "cuda" else 1,
+            accelerator="gpu" if protocol.device == "cuda" else "cpu",
+            devices=[torch.cuda.current_device()] if protocol.device == "cuda" else 1,
             max_epochs=epochs,
-            gradient_clip_val=module.protocol.clip_norm,
+            gradient_clip_val=protocol.clip_norm,
             callbacks=[watch, keeper] if keeper else [watch],
             barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
             use_distributed_sampler=False,

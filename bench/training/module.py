@@ -147,6 +147,12 @@ class MultiTaskModule(L.LightningModule):
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.after_update(factor)
+        if self.replay:
+            self.model.weighting.observe(self.replay.losses())
+
+    def after_update(self, factor: float) -> None:
+        """What follows the optimiser's own step: count it, apply the prox with its rate, refresh what is learned."""
         progress = self.state.progress
         self.state.step += 1
         for held in self.model.held:
@@ -154,8 +160,6 @@ class MultiTaskModule(L.LightningModule):
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()
-        if self.replay:
-            self.model.weighting.observe(self.replay.losses())
 
 
 class Replay:

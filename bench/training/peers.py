@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,10 @@ import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from bench.method import Method
+from bench.plan import parse_suite
 from bench.records import RunSpec
+from bench.registry import load_plugin
 from bench.training.ranks import Ranks
 
 HOST = "127.0.0.1"
@@ -31,7 +34,7 @@ TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the firs
 
 
 @contextmanager
-def together(spec: RunSpec, data_dir: Path | None, plugins: Sequence[Path] = ()) -> Iterator[Ranks | None]:
+def together(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
     """The processes of a run, this one the first of them, joined while the block runs; None where it is alone.
 
     Raises RuntimeError with a peer's last line where one ended before its time.
@@ -44,7 +47,7 @@ def together(spec: RunSpec, data_dir: Path | None, plugins: Sequence[Path] = ())
     errand = {
         "spec": spec.model_dump(mode="json"),
         "data_dir": data_dir and str(data_dir),
-        "plugins": [str(plugin) for plugin in plugins],
+        "plugins": _plugins(spec),
         "port": store.port,
         "threads": torch.get_num_threads(),
     }
@@ -66,6 +69,12 @@ def together(spec: RunSpec, data_dir: Path | None, plugins: Sequence[Path] = ())
             dist.destroy_process_group()
         for peer in peers:
             peer.end()
+
+
+def _plugins(spec: RunSpec) -> list[str]:
+    """The files that the suite and the parts of the method came from, where they are plug-ins."""
+    parts = [parse_suite(spec.suite)[0], *Method.parse(spec.method).parts]
+    return [str(part.entry.file) for part in parts if part.entry.file]
 
 
 def _ready(rank: int) -> str:
@@ -124,7 +133,6 @@ def main() -> None:
     errand = json.loads(sys.stdin.readline())
     listening = threading.Thread(target=_leave_at_the_end, daemon=True)
     listening.start()
-    from bench.registry import load_plugin
     from bench.training.fit import accompany
 
     torch.set_num_threads(errand["threads"])

@@ -11,6 +11,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.errors import Diverged
@@ -49,6 +50,10 @@ class Watch(Callback):
         """Epochs done."""
         return len(self._train)
 
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not this run's."""
+        self._began += seconds
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._mark = time.perf_counter()
 
@@ -80,7 +85,10 @@ class Watch(Callback):
             self.on_epoch(epoch, module.protocol.epochs)
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(copy.deepcopy(self.module.model.state_dict()), replace(self.module.state))
+        # Cloned one by one: a deep copy of a tensor takes all that lies in memory with it, as stacked models do.
+        weights = self.module.model.state_dict().items()
+        kept = {key: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value) for key, value in weights}
+        return Snapshot(kept, replace(self.module.state))
 
     def state_dict(self) -> dict[str, Any]:
         """All that was seen, as plain values and tensors; what it says of time goes on after a resume."""

@@ -115,6 +115,7 @@ def _end_with_parent() -> None:
 def _work(connection: Connection, cell: Cell) -> None:
     """A worker's life: cells until the pipe ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.unraisablehook = _unraisable
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     import torch
 
@@ -143,3 +144,10 @@ def _work(connection: Connection, cell: Cell) -> None:
 
 def _leave(*_: Any) -> None:
     sys.exit(1)
+
+
+def _unraisable(what: Any) -> None:
+    """Python goes on after an exception in a finaliser, where a signal is often heard: leaving is leaving there too."""
+    if isinstance(what.exc_value, SystemExit):
+        os._exit(1)
+    sys.__unraisablehook__(what)

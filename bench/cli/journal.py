@@ -22,7 +22,8 @@ PAUSE = 1.0  # seconds between two notes, at least
 def journal(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
     """A function to be told every event; the note is gone when the context ends. A store that refuses it has none."""
     folder = store / FOLDER
-    note = folder / f"{named_after(os.getpid())}{secrets.token_hex(4)}.json"
+    mine = named_after(os.getpid())
+    note = folder / f"{mine}{secrets.token_hex(4)}.json"
     tracker = Tracker(specs, jobs)
     cells: dict[str, dict[str, object]] = {}
     last = 0.0
@@ -52,7 +53,8 @@ def journal(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Callable[[
 
     with contextlib.suppress(OSError):
         for old in folder.glob("*.json"):
-            if not alive(old):  # killed before it could clear up
+            # Of one that was killed, or of this process, from a time at which the store refused to have it removed.
+            if not alive(old) or old.name.startswith(mine):
                 old.unlink(missing_ok=True)
     write()
     try:

@@ -179,6 +179,7 @@ def _end_with_parent() -> None:
 def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
     """A worker's life: cells until the pipe ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.unraisablehook = _unraisable
     for kind in ("SIGINT", "SIGUSR2"):  # Ctrl-C and a scheduler's warning reach the whole group; the parent decides
         if hasattr(signal, kind):
             signal.signal(getattr(signal, kind), signal.SIG_IGN)
@@ -217,3 +218,10 @@ def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping
 
 def _leave(*_: Any) -> None:
     sys.exit(1)
+
+
+def _unraisable(what: Any) -> None:
+    """Python goes on after an exception in a finaliser, where a signal is often heard: leaving is leaving there too."""
+    if isinstance(what.exc_value, SystemExit):
+        os._exit(1)
+    sys.__unraisablehook__(what)

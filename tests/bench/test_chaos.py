@@ -19,7 +19,7 @@ import pytest
 from bench.cli import progress
 from bench.cli.execute import StoredCell
 from bench.cli.main import main
-from bench.engines import local
+from bench.engines import engine
 from bench.engines.events import Cell, Ended, Event
 from bench.plan import plan
 from bench.records import RunSpec
@@ -76,14 +76,24 @@ def content(store: Path, spec: RunSpec) -> dict[str, Any]:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The worker processes of a runner."""
-    found = []
-    with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with suppress(OSError):
-                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
-    return found
+    """The worker processes of a runner: copies, and so children, of a process of its own."""
+    return [worker for child in children(pid) if b"forkserver" in words_of(child) for worker in children(child)]
+
+
+def children(pid: int) -> list[int]:
+    """What a process started, by its main thread."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def words_of(pid: int) -> bytes:
+    """The command line of a process; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def gone(pid: int) -> bool:
@@ -218,7 +228,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[RunSpec], None]]:
             except Exception as error:
                 yield Ended(spec, "failed", f"{type(error).__name__}: {error}")
 
-    monkeypatch.setattr(local, "run_cells", run_cells)
+    monkeypatch.setattr(engine, "run_cells", run_cells)
     return before
 
 
@@ -275,9 +285,9 @@ TROUBLES: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], st
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("engine", ["here", pytest.param("local", marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("where", ["here", pytest.param("local", marks=pytest.mark.chaos)])
 def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
-    engine: str,
+    where: str,
     trouble: str,
     small_disk: Callable[[int], Path],
     request: pytest.FixtureRequest,
@@ -286,7 +296,7 @@ def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """After the first of eight cells; with the trouble gone the same command completes."""
-    if engine == "here":
+    if where == "here":
         request.getfixturevalue("here")
     root, table = small_disk(2048), Table(tmp_path, METHODS[:2], 4, **QUICK)
     store, (make, mend, sentence) = root / "store", TROUBLES[trouble]
@@ -323,16 +333,21 @@ def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
 # --- workers without a runner -------------------------------------------------------------------
 
 ENDLESS = """
-def cell(spec, on_epoch):
-    on_epoch(0, 1)
-    while True:
-        pass
+class Endless:
+    modules = ()
+
+    def __call__(self, spec, on_epoch):
+        on_epoch(0, 1)
+        while True:
+            pass
 """
 RUNNER = """
+from types import SimpleNamespace
 from bench.engines.local import run_cells
-from endless import cell
+from endless import Endless
 if __name__ == "__main__":
-    for event in run_cells(["a cell"], cell, 1):
+    spec = SimpleNamespace(protocol=SimpleNamespace(device="cpu", devices=1))
+    for event in run_cells([spec], Endless(), 1):
         print("underway", flush=True)
 """
 

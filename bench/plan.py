@@ -81,17 +81,11 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
     }
 
 
-def resolve_device(device: str, devices: int = 1) -> str:
-    """`cpu` or `cuda`, where `auto` is cuda if there is one. Raises UsageError where there are fewer than `devices`."""
+def resolve_device(device: str) -> str:
+    """`cpu` or `cuda`, where `auto` is cuda if there is one."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("`--device cuda` should be used on a machine with a GPU that torch can see. Found none.")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if device == "cuda" and devices > torch.cuda.device_count():
-        raise UsageError(
-            f"`devices` should be at most the GPUs that torch can see, {torch.cuda.device_count()}. "
-            f"Found `devices = {devices}`."
-        )
-    return device
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def plan(
@@ -111,7 +105,7 @@ def plan(
     protocol, overrides = override(suite.protocol, settings or {})
     suite = under(suite, protocol)
     metrics = suite.protocol.metrics
-    protocol = protocol.model_copy(update={"device": resolve_device(device, protocol.devices), "metrics": metrics})
+    protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
         build_check(method, suite, protocol)

@@ -5,46 +5,46 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.cli.stacks import of_all, stacks
 from bench.engines.events import Ended, OnEpoch
 from bench.errors import UsageError
 from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
 
+Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
+
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker process is given.
-
-    A specification that is the first of a stack stands for all of it.
-    """
+    """Fits one specification and stores its record; what a worker process is given."""
 
     store: Path
     data_dir: Path
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
     images: int = 0
-    stacks: tuple[tuple[RunSpec, ...], ...] = ()
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+        return self.keep(self.make(spec, on_epoch))
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Made:
+        """Fit; nothing is stored yet."""
         from bench.registry import load_plugin
+        from bench.training.fit import fit
         from bench.training.gallery import Gallery
-        from bench.training.seeds import fit_stacked
 
         for plugin in self.plugins:
             load_plugin(plugin)
-        stack = next((stack for stack in self.stacks if stack[0] == spec), (spec,))
-        galleries = [Gallery(self.images) if self.images else None for _ in stack]
-        records = fit_stacked(stack, self.data_dir, on_epoch, galleries)
-        for record, gallery in zip(records, galleries, strict=True):
-            self._keep(record, gallery.panels if gallery else [])
-        return records[0].status
+        gallery = Gallery(self.images) if self.images else None
+        record = fit(spec, self.data_dir, on_epoch, gallery)
+        return record, gallery.panels if gallery else []
 
-    def _keep(self, record: ResultRecord, panels: list[bytes]) -> None:
+    def keep(self, made: Made) -> Literal["done", "failed"]:
+        """Store a record with its panels, and mirror it."""
+        record, panels = made
         store = Store(self.store)
         store.write(record)
         if panels:
@@ -53,6 +53,7 @@ class StoredCell:
             from bench.training.mirror import mirror
 
             mirror(record, self.wandb, panels=panels)
+        return record.status
 
 
 @dataclass
@@ -132,8 +133,7 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None, stack: int = 1
     """Run what is missing, in parallel processes, up to `stack` seeds of a method as one; `outcome` follows."""
     missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
     if missing:
-        groups: list[tuple[RunSpec, ...]] = stacks(missing, stack) if stack > 1 else [(spec,) for spec in missing]
-        _run(groups, outcome, replace(cell, stacks=tuple(group for group in groups if len(group) > 1)), jobs)
+        _run(missing, outcome, cell, jobs, stack)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -142,20 +142,22 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None, stack: int = 1
         )
 
 
-def _run(groups: list[tuple[RunSpec, ...]], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None, stack: int) -> None:
     from bench.cli.journal import journal
     from bench.cli.progress import progress
+    from bench.cli.stacks import StackedCell
     from bench.engines.local import default_jobs, run_cells
 
-    first, missing = [group[0] for group in groups], [spec for group in groups for spec in group]
-    count = min(jobs or default_jobs(first[0].protocol.device, first[0].protocol.devices), len(groups))
+    count = jobs or default_jobs(missing[0].protocol.device, missing[0].protocol.devices)
+    stacked = StackedCell.of(cell, missing, stack) if stack > 1 else None
+    placed = run_cells(stacked.first, stacked, count) if stacked else run_cells(missing, cell, count)
     with (
         _stopping_like_ctrl_c(),
-        progress(missing, count) as show,
-        journal(cell.store, missing, count) as note,
-        closing(run_cells(first, cell, count)) as events,
+        progress(missing, min(count, len(missing))) as show,
+        journal(cell.store, missing, min(count, len(missing))) as note,
+        closing(placed) as events,
     ):
-        for event in (each for told in events for each in of_all(told, groups[first.index(told.spec)], cell.store)):
+        for event in stacked.told(events) if stacked else events:
             show(event)
             note(event)
             if isinstance(event, Ended):

@@ -172,25 +172,22 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "En
     from bench.cli.journal import journal
     from bench.cli.progress import progress
     from bench.cli.sent import SentCell
-    from bench.cli.stacks import StackedCell, of_all, stacks
+    from bench.cli.stacks import StackedCell
 
+    width = engine.width(missing)
     engine.warm_up(missing, cell)
-    if len(missing) > engine.width(missing):  # so that no long cell is left to the end, when the others are done
+    if len(missing) > width:  # so that no long cell is left to the end, when the others are done
         missing = Estimates(cell.store).longest_first(missing)
-    groups = stacks(missing, stack)
-    first = {group[0].run_id: group for group in groups}
-    width = engine.width([group[0] for group in groups])
-    if engine.remote:
-        placed: StoredCell | SentCell = SentCell.of(cell)
-    else:
-        placed = StackedCell.of(replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir)), groups)
+    local = cell if engine.remote else replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
+    stacked = StackedCell.of(local, missing, stack) if stack > 1 else None
+    placed = stacked or (SentCell.of(cell) if engine.remote else local)
     with (
         stopping_like_ctrl_c(),
         progress(missing, width) as show,
         journal(cell.store, missing, width) as note,
-        closing(engine.run_cells([group[0] for group in groups], placed)) as events,
+        closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
     ):
-        for event in (each for told in events for each in of_all(told, first[told.spec.run_id], cell.store)):
+        for event in stacked.told(events) if stacked else events:
             show(event)
             note(event)
             if isinstance(event, Ended):

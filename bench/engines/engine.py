@@ -5,8 +5,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, ClassVar, Self
 
 from bench.engines.events import Cell, Event
-from bench.engines.local import default_jobs, gpus, run_cells, warm_up
-from bench.errors import UsageError
+from bench.engines.local import default_jobs, run_cells, warm_up
 from bench.records import RunSpec
 
 RETRIES = 2  # times that a cell is run again after the machine or the process that had it was lost
@@ -56,8 +55,4 @@ class Local(Engine):
 
     def _workers(self, specs: Sequence[RunSpec]) -> int:
         device, devices = specs[0].protocol.device, max(spec.protocol.devices for spec in specs)
-        if device == "cuda" and devices > len(gpus()):
-            raise UsageError(
-                f"`devices` should be at most the GPUs that torch can see, {len(gpus())}. Found `devices = {devices}`."
-            )
         return self.jobs or default_jobs(device, devices)

@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from bench.errors import UsageError
 from bench.method import Method
 from bench.plan import parse_suite
 from bench.records import RunSpec
@@ -37,12 +38,16 @@ TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the firs
 def together(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
     """The processes of a run, this one the first of them, joined while the block runs; None where it is alone.
 
-    Raises RuntimeError with a peer's last line where one ended before its time.
+    Raises RuntimeError with a peer's last line where one ended before its time, UsageError where GPUs are too few.
     """
     size = spec.protocol.devices
     if size == 1:
         yield None
         return
+    if spec.protocol.device == "cuda" and size > torch.cuda.device_count():
+        raise UsageError(
+            f"`devices` should be at most the GPUs that a worker sees, {torch.cuda.device_count()}. Found `{size}`."
+        )
     store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
     errand = {
         "spec": spec.model_dump(mode="json"),

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from bench.errors import UsageError
-from bench.plan import override, parse_suite, plan, resolve_device
+from bench.plan import override, parse_suite, plan
 from bench.records import ResultRecord, parse_call
 from bench.registry import choose, load_plugin
 from bench.training.fit import fit
+from bench.training.peers import together
 from bench.training.ranks import Ranks
 from tests.bench.pair import CASES, label, run
 
@@ -81,12 +82,11 @@ def test_rows_of_an_update_are_divided_evenly() -> None:
 
 
 def test_there_are_as_many_gpus_as_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert resolve_device("auto", 2) == "cuda"
-    assert resolve_device("cpu", 8) == "cpu"
-    with pytest.raises(UsageError, match=r"at most the GPUs that torch can see, 2. Found `devices = 4`"):
-        resolve_device("auto", 4)
+    [spec] = plan("multidigits", ["hard"], [0], {"devices": "4"}, "cpu")
+    spec = spec.varied(protocol=spec.protocol.model_copy(update={"device": "cuda"}))
+    with pytest.raises(UsageError, match=r"at most the GPUs that a worker sees, 2. Found `4`\."), together(spec, None):
+        pass
 
 
 # --- a run, whole ------------------------------------------------------------------------------

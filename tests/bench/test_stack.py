@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.cli.execute import StoredCell
 from bench.cli.main import main
-from bench.cli.stacks import of_all, stacks
+from bench.cli.stacks import StackedCell, stacks
 from bench.core.sharing import Blueprint, Sharing
 from bench.core.state import TrainState
 from bench.core.suite import Stage
@@ -238,12 +239,14 @@ def test_stacks_are_seeds_of_one_method() -> None:
     assert all(len({spec.method for spec in group}) == 1 for group in groups)
 
 
-def test_an_event_of_the_first_is_one_of_all(tmp_path: Path) -> None:
-    stack = tuple(plan("synthetic:tasks=2", ["hard"], range(3), {"epochs": "1", "steps_per_epoch": "1"}, "cpu"))
-    assert list(of_all(Progressed(stack[0], 1, 2), stack, tmp_path)) == [Progressed(spec, 1, 2) for spec in stack]
+def test_what_is_told_of_the_first_is_told_of_all(tmp_path: Path) -> None:
+    stack = plan("synthetic:tasks=2", ["hard"], range(3), {"epochs": "1", "steps_per_epoch": "1"}, "cpu")
+    cell = StackedCell.of(StoredCell(tmp_path, tmp_path), stack, 3)
+    assert cell.first == stack[:1]
+    assert list(cell.told([Progressed(stack[0], 1, 2)])) == [Progressed(spec, 1, 2) for spec in stack]
     Store(tmp_path).write(fit(stack[1]))
-    ended = list(of_all(Ended(stack[0], "done"), stack, tmp_path))
-    assert ended == [Ended(spec, status) for spec, status in zip(stack, ("done", "done", "failed"), strict=True)]
+    died = Ended(stack[0], "failed", "the worker died")
+    assert list(cell.told([died])) == [died, Ended(stack[1], "done"), Ended(stack[2], "failed", "the worker died")]
 
 
 def test_a_stacked_table_is_stored_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

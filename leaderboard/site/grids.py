@@ -31,9 +31,11 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     decides = [column for column in one.laid.columns if column not in columns]
     ranked = "rank" in one.laid.tail
     heads = [Head("method"), *map(_head, decides), *([INTERVAL] if decides else []), *([RANK, TIES] if ranked else [])]
+    early = [name for name in one.laid.tail if name == "worth"]
+    late = [name for name in one.laid.tail if name not in ("rank", "worth")]
+    heads += [Head(name, "rows", kind="end", best="high") for name in early]
     heads += map(_head, columns)
-    ends = [name for name in one.laid.tail if name != "rank"]
-    heads += [Head(name, kind="end", best="high", choose=name == "checked") for name in ends]
+    heads += [Head(name, kind="end", best="high", choose=name == "checked") for name in late]
     changes = _changes(one)
     low, high = _span(changes)
     lines = []
@@ -45,8 +47,9 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
             bar = _bar(rows[column], low, high, line.method == one.board.reference)
             cells += [_number(column, rows[column], line, href), Cell("", bar=bar)]
         cells += _rank(one, line) if ranked else []
+        cells += [_end(one, line, name) for name in early]
         cells += [_number(column, rows[column], line, href) for column in columns]
-        cells += [_end(one, line, name) for name in ends]
+        cells += [_end(one, line, name) for name in late]
         lines.append(Line(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files)
@@ -190,7 +193,8 @@ def _end(one: Shown, line: WideLine, name: str) -> Cell:
     if name == "seeds":
         return Cell(line.seeds, order=float(max((row.seeds for row in line.cells if row), default=0)))
     worth = one.table.worth.get(line.method)
-    return Cell(line.worth or MISSING, order=worth.order if worth else None)
+    text, _, interval = line.worth.partition(" [")
+    return Cell(text or MISSING, f"[{interval}" if interval else "", worth.order if worth else None)
 
 
 def _badge(state: str) -> Cell:

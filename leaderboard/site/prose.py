@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from leaderboard.render import code_parts
 
@@ -26,20 +27,23 @@ class Block:
 
 def prose(docstring: str) -> list[Block]:
     """The blocks of a docstring, lines joined."""
-    return [_block(part) for part in re.split(r"\n\s*\n", docstring.strip("\n")) if part.strip()]
+    return [block for part in re.split(r"\n\s*\n", docstring.strip("\n")) if part.strip() for block in _blocks(part)]
 
 
-def _block(text: str) -> Block:
+def _blocks(text: str) -> list[Block]:
+    """A paragraph, or options, or one and then the other."""
     items: list[str] = []
     for line in text.split("\n"):
         if line.startswith("    ") and items:
             items[-1] += f" {line.strip()}"
         else:
             items.append(line.strip())
-    options = [match for item in items if (match := _OPTION.match(item))]
-    if len(options) == len(items):
-        return Block(options=[(match[1], marked(match[2])) for match in options])
-    return Block(marked(" ".join(items)))
+    count = len(list(takewhile(_OPTION.match, reversed(items))))
+    words, options = items[: len(items) - count], [_OPTION.match(item) for item in items[len(items) - count :]]
+    if words and not words[-1].endswith("."):  # the colon is one of a sentence that goes on
+        words, options = items, []
+    found = [Block(marked(" ".join(words)))] if words else []
+    return found + ([Block(options=[(m[1], marked(m[2])) for m in options if m])] if options else [])
 
 
 def marked(text: str) -> Parts:

@@ -75,6 +75,10 @@ def test_options_are_a_list_and_lines_are_joined():
     paragraph, options = prose("One\ntwo.\n\nrate: a factor,\n    at least 0.\ninit: `tied`.")
     assert paragraph.text == ["One two."]
     assert options.options == [("rate", ["a factor, at least 0."]), ("init", ["", "tied", "."])]
+    paragraph, options = prose("A sentence.\nrate: a factor.")
+    assert (paragraph.text, options.options) == (["A sentence."], [("rate", ["a factor."])])
+    (paragraph,) = prose("There are two\nends: a and b.")
+    assert paragraph.text == ["There are two ends: a and b."]
 
 
 def test_every_word_of_every_description_is_on_its_page():

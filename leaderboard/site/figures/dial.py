@@ -17,7 +17,7 @@ def dial_figure(dial: Dial, name: str) -> Figure:
     """Two charts over one axis: the error between the plain methods at its ends, and what was learned in common."""
     labels = [f"{value:g}" if math.isfinite(value) else "∞" for value in dial.points]
     traces = _path(labels, [_errors(runs) for runs in dial.points.values()], words(dial.method), "y", geometric=True)
-    for end, runs in dial.ends.items():
+    for end, runs in reversed(dial.ends.items()):
         traces = [*_band(end, labels, _summary(_errors(runs), geometric=True)), *traces]
     shared = [
         [float(np.mean(list(r.effective_sharing.values()))) for r in runs if r.effective_sharing]

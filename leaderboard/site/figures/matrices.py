@@ -12,6 +12,7 @@ from leaderboard.site.view import Figure, Panels, Trace, short, words
 
 SIDE = 118  # pixels of one matrix among several
 MOST = 16  # matrices in one figure
+TITLE = 18  # letters above it
 LETTER = 6.3  # pixels of a letter of a label, about
 
 
@@ -25,7 +26,7 @@ def matrix_figure(runs: Sequence[ResultRecord], name: str) -> Figure | None:
             found |= {f"{key} {part}".strip(): matrix for part, matrix in slices.items()}
     if not found:
         return None
-    kept = dict(list(found.items())[:MOST])
+    kept = _briefly(dict(list(found.items())[:MOST]))
     text = f"Mean over {len(runs)} runs." if len(runs) > 1 else ""
     text += f" The first {MOST} of {len(found)}." if len(found) > MOST else ""
     return _maps(name, "What was learned about sharing", text.strip(), kept, runs[0].tasks)
@@ -162,10 +163,18 @@ def _maps(
             "hovertemplate": "%{y}, %{x}: %{z:.3f}<extra></extra>",
         },
         panels=Panels(
-            [short(label, 20) for label in found], left + SIDE + 14, round(SIDE * shape), left, below, fluid=False
+            [short(label, TITLE) for label in found], left + SIDE + 14, round(SIDE * shape), left, below, fluid=False
         ),
         scale=(f"-{largest:.2g}", f"{largest:.2g}"),
     )
+
+
+def _briefly(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same under names without what all of them begin with, where they are too long for a panel."""
+    firsts = {key.partition(".")[0] for key in found if "." in key}
+    if len(firsts) != 1 or len(found) < 2 or max(map(len, found)) <= TITLE:
+        return found
+    return {key.partition(".")[2] or key: matrix for key, matrix in found.items()}
 
 
 def _matrix(packed: Packed) -> np.ndarray | None:

@@ -6,7 +6,15 @@ from leaderboard.site.view import Trace, short
 from leaderboard.table import Table
 
 LINE = 22  # pixels from one method to the next
-_STEPS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+_STEPS = (
+    tuple(1 + k / 10 for k in range(90)),
+    tuple(1 + k / 5 for k in range(45)),
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)
 
 
 def label(table: Table, method: str) -> str:

@@ -164,6 +164,8 @@ function layoutOf(figure, width) {
     margin: figure.panels ? { l: 0, r: 0, t: 0, b: 0 } : { l: 52, r: 14, t: 10, b: 42 },
     hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("rule"), font: { color: colour("ink") } } };
   if (!figure.panels) {
+    // A matrix of methods has the same names at both sides: where those below would overlap, the ones beside are enough.
+    if (xaxis?.dtick === 1 && (width - 180) / figure.data[0].x.length < 11) xaxis.showticklabels = false;
     for (const key of Object.keys(layout)) if (/^[xy]axis\d*$/.test(key)) layout[key] = { ...axis, ...layout[key] };
     return { ...layout, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis } };
   }

@@ -39,9 +39,7 @@ class SentCell(Cell):
             _load(name, content)
         record, panels = self.cell.make(spec, on_epoch)
         if record.data and digest(record.data) != spec.data:
-            raise RuntimeError(
-                f"`{self.cell.data_dir}` should hold the same data as the runner's, found other checksums"
-            )
+            raise RuntimeError(f"`{self.cell.data_dir}` should hold the runner's data, found other checksums")
         return record, panels
 
     def keep(self, made: Made) -> Status:

@@ -45,4 +45,4 @@ class Local(Engine):
         return min(jobs, len(specs))
 
     def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
-        return run_cells(specs, cell, self.width(specs))
+        return run_cells(list(specs), cell, self.width(specs))

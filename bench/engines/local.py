@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterable
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Generator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -23,18 +23,20 @@ def default_jobs(device: str) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_cells(specs: Iterable[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
+def run_cells(
+    specs: list[RunSpec], cell: Cell, jobs: int, take: Callable[[RunSpec], bool] = lambda spec: True
+) -> Generator[Event, None, None]:
     """Run every specification, `jobs` at a time, and tell what happens as it happens.
 
-    `specs` is asked for the next one when a worker is free to take it. A worker that dies takes one cell
-    with it, which ends as failed, and is replaced. Closing the iterator, as Ctrl-C does, stops the
-    workers: a cell then has a whole record or none.
+    A worker that dies takes one cell with it, which ends as failed, and is replaced. Closing the
+    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none. `take` is asked
+    when a worker is free for a cell; where somebody else has it, nothing is told of it.
     """
-    queue, workers = iter(specs), list[_Worker]()
+    queue = deque(specs)
+    workers = [_Worker(cell) for _ in range(min(jobs, len(specs)))]
     try:
-        for spec in islice(queue, jobs):
-            workers.append(_Worker(cell))
-            workers[-1].give(spec)
+        for worker in workers:
+            worker.give(_next(queue, take))
         while busy := [worker for worker in workers if worker.spec is not None]:
             ready = wait([worker.connection for worker in busy])
             for worker in busy:
@@ -44,14 +46,26 @@ def run_cells(specs: Iterable[RunSpec], cell: Cell, jobs: int) -> Generator[Even
                 if isinstance(event, Ended):
                     if not worker.process.is_alive():
                         worker.restart()
-                    if following := next(queue, None):
-                        worker.give(following)
+                    worker.give(_next(queue, take))
                 yield event
     finally:
         for worker in workers:
             worker.process.terminate()
-        for worker in workers:
-            worker.stop()
+        try:
+            for worker in workers:
+                worker.stop()
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait for the grace
+            for worker in workers:
+                worker.process.kill()
+            raise
+
+
+def _next(queue: deque[RunSpec], take: Callable[[RunSpec], bool]) -> RunSpec | None:
+    """The first cell that is ours to run."""
+    while queue:
+        if take(spec := queue.popleft()):
+            return spec
+    return None
 
 
 class _Worker:
@@ -68,8 +82,10 @@ class _Worker:
         self.process.start()
         theirs.close()  # so that the death of the worker is the end of the pipe
 
-    def give(self, spec: RunSpec) -> None:
+    def give(self, spec: RunSpec | None) -> None:
         self.spec = spec
+        if spec is None:
+            return
         try:
             self.connection.send(spec)
         except OSError:  # the worker died between two cells; the next read tells

@@ -65,11 +65,11 @@ class Taken:
     folder: Path
 
     def take(self, run_id: str, name: str) -> bool:
-        """Whether the cell is the job's now. Raises FileNotFoundError where the folder is gone."""
+        """Whether the cell is the job's, from now on or already. Raises FileNotFoundError where the folder is gone."""
         try:
             os.symlink(name, self.folder / run_id)
         except FileExistsError:
-            return False
+            return self.owner(run_id) == name
         return True
 
     def owner(self, run_id: str) -> str | None:
@@ -122,8 +122,8 @@ class Job:
         return DelayedSubmission(self)
 
     def _work(self, told: list[int]) -> None:
-        notes, last = self.notes, 0.0
-        with closing(run_cells(self._mine(), self.cell, self.width)) as events:
+        notes, last, left = self.notes, 0.0, self._left()
+        with closing(run_cells(left, self.cell, min(self.width, len(left)), self._take)) as events:
             for event in events:
                 if isinstance(event, Ended) and event.error:
                     time.sleep(PAUSE)  # a worker that the scheduler told to stop died; we are told in this moment too
@@ -136,9 +136,12 @@ class Job:
         while told and self.taken.folder.exists() and time.monotonic() < end:
             time.sleep(0.1)  # the signal to queue again may follow
 
-    def _mine(self) -> Iterator[RunSpec]:
-        """First the cells that this job had before it was pre-empted, then those that nobody has."""
-        ended = {e.spec.run_id for e in self.notes.new({s.run_id: s for s in self.specs}) if isinstance(e, Ended)}
+    def _left(self) -> list[RunSpec]:
+        """Cells that this job has not ended, those first that it had before it was pre-empted."""
+        specs = {spec.run_id: spec for spec in self.specs}
+        ended = {event.spec.run_id for event in self.notes.new(specs) if isinstance(event, Ended)}
         left = [spec for spec in self.specs if spec.run_id not in ended]
-        yield from (spec for spec in left if self.taken.owner(spec.run_id) == self.name)
-        yield from (spec for spec in left if self.taken.take(spec.run_id, self.name))
+        return sorted(left, key=lambda spec: self.taken.owner(spec.run_id) != self.name)
+
+    def _take(self, spec: RunSpec) -> bool:
+        return self.taken.take(spec.run_id, self.name)

@@ -92,7 +92,7 @@ class Forecast:
             found.append(f"estimate {len(cells):4} x {method}: {cost}")
         unknown = len(self.cells) - len(self.known)
         total = f"{clock(sum(self.known))} of training, about {clock(self.wall)} with {self.workers} at a time"
-        more = f"; {unknown} of them not counted, since nothing like them was run" if unknown else ""
+        more = f"; not counted are {unknown} that no past run is like" if unknown else ""
         return [*found, f"estimate {len(self.cells):4} cells: {total}{more}"]
 
 

@@ -96,8 +96,13 @@ def run_cells(
     finally:
         for worker in workers:
             worker.process.terminate()
-        for worker in workers:
-            worker.stop()
+        try:
+            for worker in workers:
+                worker.stop()
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait for the grace
+            for worker in workers:
+                worker.process.kill()
+            raise
 
 
 def _next(queue: deque[RunSpec], take: Callable[[RunSpec], bool]) -> RunSpec | None:

@@ -53,22 +53,24 @@ class Ray(Engine):
         self._streams.close()
 
     def width(self, specs: Sequence[RunSpec]) -> int:
-        unit = "GPU" if _on_gpu(specs) else "CPU"
-        slots = int(ray.cluster_resources().get(unit, 0))
+        slots = _slots(specs)
         if slots < 1:
+            unit = _unit(specs)
             raise UsageError(f"The Ray cluster should have a {unit} for every cell that runs. Found none.")
         return min(self.jobs or slots, slots, len(specs))
 
     def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
         # Ray's own retries would run a cell again without telling, and without end where memory ran out.
-        place = ray.remote(num_cpus=1, num_gpus=int(_on_gpu(specs)), max_retries=0)(_make)
+        place = ray.remote(num_cpus=1, num_gpus=int(_unit(specs) == "GPU"), max_retries=0)(_make)
         board = _board()
         sent = ray.put(cell)
         queue, lost = deque(specs), Counter[str]()
         running: dict[Any, RunSpec] = {}
         try:
             while queue or running:
-                while queue and len(running) < (self.jobs or len(specs)):
+                # Some wait in Ray's own queue, so that a node that comes is busy at once; few, so that a lost cell
+                # does not wait behind all others.
+                while queue and len(running) < (self.jobs or 2 * _slots(specs) + 1):
                     running[place.remote(sent, queue[0], board)] = queue[0]
                     queue.popleft()
                 ended, _ = ray.wait(list(running), num_returns=len(running), timeout=PAUSE)
@@ -155,5 +157,11 @@ def _cancel(tasks: list[Any]) -> None:
             _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=GRACE_SECONDS)
 
 
-def _on_gpu(specs: Sequence[RunSpec]) -> bool:
-    return specs[0].protocol.device == "cuda"
+def _unit(specs: Sequence[RunSpec]) -> str:
+    """What a cell takes one of."""
+    return "GPU" if specs[0].protocol.device == "cuda" else "CPU"
+
+
+def _slots(specs: Sequence[RunSpec]) -> int:
+    """How many of those the cluster has at the moment."""
+    return int(ray.cluster_resources().get(_unit(specs), 0))

@@ -139,6 +139,8 @@ class Keeper(Callback):
         self.resume(trainer.optimizers[0])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.world_size > 1:  # each process has state of its own
+            return
         over = self.watch.epochs == self.watch.module.protocol.epochs
         optimiser = None if over else trainer.optimizers[0]
         self.checkpoint.keep(self.number, lambda: standing(self.watch, optimiser), over)

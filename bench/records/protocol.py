@@ -86,7 +86,11 @@ class Protocol(BaseModel):
         "keep their own best, and `per_task` and `last` are stored beside it; `last`: no validation split",
     )
     ranked: bool = Field(default=True, description="whether results may stand on a board")
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bf16", "tf32"] = Field(
+        default="float32",
+        description="of numbers. `bf16`: networks compute in bfloat16 on float32 parameters, losses and scores stay "
+        "float32 (torch.autocast). `tf32`: float32, and a GPU multiplies with ten bits of mantissa; nowhere else",
+    )
     device: Literal["cpu", "cuda"] = "cpu"
     devices: Count = Field(
         default=1,

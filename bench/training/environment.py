@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from bench.errors import UsageError
+
 PACKAGES = ("mtlbench", "torch", "torchvision", "lightning", "numpy", "scikit-learn", "pydantic")
 
 
@@ -54,6 +56,17 @@ def settle_devices() -> None:
     """Where there is no GPU, say so once: optimisers ask at every update, and every answer opens the driver anew."""
     if not torch.cuda.is_available():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def settle_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Let a GPU round products to TF32 where the protocol says so, and nowhere else; the type of all tensors.
+
+    Raises UsageError where there is no GPU to do so.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UsageError("`precision=tf32` should be used on a GPU; others have no such numbers.")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    return torch.float64 if precision == "float64" else torch.float32
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -32,6 +32,7 @@ from bench.training.environment import (
     peak_memory_mb,
     reset_peak_memory,
     settle_devices,
+    settle_precision,
     versions,
     without_paths,
 )
@@ -120,7 +121,7 @@ class Run:
         self.member, self.ranks = member, ranks
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
-        self.dtype = getattr(torch, self.protocol.precision)
+        self.dtype = settle_precision(self.protocol.precision, self.device)
         self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
         torch.manual_seed(derive_seed(self.seed, "train"))
         self.model = MultiTaskModel(suite, method, self.protocol, self.seed)

@@ -73,6 +73,7 @@ class MultiTaskModel(nn.Module):
                 self.heads[task.name] = task.head(self.sharing.output_shape)
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
         self.ranks: Ranks | None = None  # where several processes train it
+        self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
         self.held: list[Held] = []
         self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
@@ -134,9 +135,16 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         apart = self.ranks if self.training else None
-        features = self.sharing(apart.own(inputs) if apart else inputs, state)
-        predictions = {task: self.heads[task](feature) for task, feature in features.items()}
+        predictions = self._predictions(apart.own(inputs) if apart else inputs, state)
         return apart.whole(predictions) if apart else predictions
+
+    def _predictions(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> head outputs, in the type of the parameters, whatever was computed with."""
+        if not self.low:
+            return {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        with torch.autocast(next(self.parameters()).device.type, torch.bfloat16):
+            found = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        return {task: prediction.float() for task, prediction in found.items()}
 
     def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
         """The optimiser's groups: parameters of one rate and one weight decay."""

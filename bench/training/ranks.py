@@ -103,14 +103,15 @@ class _Joined:
         norm = self.norm
         if not norm.training:
             return self.alone(x)
+        wide = x if x.dtype == torch.float64 else x.float()  # as torch computes them for bfloat16, too
         axes = [axis for axis in range(x.dim()) if axis != 1]
         shape = [1, -1] + [1] * (x.dim() - 2)
-        mean = self.ranks.mean(x.mean(dim=axes))
-        centred = x - mean.view(shape)
+        mean = self.ranks.mean(wide.mean(dim=axes))
+        centred = wide - mean.view(shape)
         variance = self.ranks.mean(centred.square().mean(dim=axes))
         self._remember(mean, variance, self.ranks.size * x.numel() // x.shape[1])
         found = centred * (variance + norm.eps).rsqrt().view(shape)
-        return found * norm.weight.view(shape) + norm.bias.view(shape) if norm.affine else found
+        return (found * norm.weight.view(shape) + norm.bias.view(shape) if norm.affine else found).to(x)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from bench.errors import shown
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from leaderboard.files import compact_json, write_whole
@@ -18,15 +19,23 @@ from leaderboard.files import compact_json, write_whole
 if TYPE_CHECKING:
     from leaderboard.submissions import Submission
 
+MAX_PATH, MAX_REASON = 1000, 1000  # characters
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of a store that could not be used: its path relative to the root, and every reason."""
+    """A file of a store that could not be used: its path relative to the root, and every reason.
+
+    Both may quote what somebody else wrote, and are kept in a form that can be shown (`bench.errors.shown`).
+    """
 
     path: str
     reasons: list[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", shown(self.path, MAX_PATH))
+        object.__setattr__(self, "reasons", [shown(reason, MAX_REASON) for reason in self.reasons])
 
 
 @dataclass(frozen=True)

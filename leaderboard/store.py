@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from bench.errors import shown
 from bench.files import alone, clear_abandoned, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
@@ -23,16 +24,24 @@ from leaderboard.live import FOLDER as LIVE
 if TYPE_CHECKING:
     from leaderboard.submissions import Submission
 
+MAX_PATH, MAX_REASON = 1000, 1000  # characters
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of a store that could not be used: its path relative to the root, and every reason."""
+    """A file of a store that could not be used: its path relative to the root, and every reason.
+
+    Both may quote what somebody else wrote, and are kept in a form that can be shown (`bench.errors.shown`).
+    """
 
     path: str
     reasons: list[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", shown(self.path, MAX_PATH))
+        object.__setattr__(self, "reasons", [shown(reason, MAX_REASON) for reason in self.reasons])
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.cli.check import check_isolated, show
     from leaderboard.board import boards
     from leaderboard.cards import cards_of
-    from leaderboard.submissions import MAX_CODE
+    from leaderboard.manifest import MAX_CODE
     from leaderboard.untrusted import read_limited
 
     out = arguments.out.resolve()
@@ -151,8 +151,8 @@ def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], part
 def _pack(arguments: argparse.Namespace, name: str, board: "Board", partial: Path, cards: "list[Card]") -> Path:
     """The folder of the submission, made anew inside `partial`."""
     from leaderboard.files import write_whole
+    from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest, sha256, written
     from leaderboard.store import Store
-    from leaderboard.submissions import MANIFEST, METHOD, RESULTS, Manifest, sha256, written
 
     packed = partial / "packed" / name
     shutil.rmtree(packed, ignore_errors=True)

@@ -18,6 +18,7 @@ from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import owner, shown
 from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
+from leaderboard.submissions import Submission
 from leaderboard.verify import read_checks, state_of
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -86,7 +86,11 @@ class Protocol(BaseModel):
         "keep their own best, and `per_task` and `last` are stored beside it; `last`: no validation split",
     )
     ranked: bool = Field(default=True, description="whether results may stand on a board")
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bfloat16"] = Field(
+        default="float32",
+        description="of weights and features; `bfloat16`: of features alone, by autocast, with weights, losses and "
+        "updates in float32",
+    )
     device: Literal["cpu", "cuda"] = "cpu"
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     metrics: dict[str, str] = Field(

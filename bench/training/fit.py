@@ -90,7 +90,7 @@ class Run:
         self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
-        self.dtype = getattr(torch, self.protocol.precision)
+        self.dtype = torch.float64 if self.protocol.precision == "float64" else torch.float32
         self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
         torch.manual_seed(derive_seed(self.seed, "train"))
         self.model = MultiTaskModel(suite, method, self.protocol, self.seed)

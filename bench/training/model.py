@@ -58,6 +58,7 @@ class MultiTaskModel(nn.Module):
     def __init__(self, suite: Suite, method: Method, protocol: Protocol, seed: int) -> None:
         super().__init__()
         self.tasks = list(suite.tasks)
+        self.rounded = protocol.precision == "bfloat16"
         self.sharing: Sharing = method.build_sharing(suite, seed)
         self.heads = nn.ModuleDict()
         for task in self.tasks:
@@ -112,6 +113,12 @@ class MultiTaskModel(nn.Module):
         return [p for part in (self.sharing, self.heads) for p in part.parameters() if p.requires_grad]
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        if self.rounded:
+            with torch.autocast(next(self.parameters()).device.type, torch.bfloat16):
+                return {task: output.float() for task, output in self._outputs(inputs, state).items()}
+        return self._outputs(inputs, state)
+
+    def _outputs(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = self.sharing(inputs, state)
         return {task: self.heads[task](feature) for task, feature in features.items()}
 

@@ -26,6 +26,7 @@ from bench.training import fit as fit_module
 from bench.training.environment import without_paths
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit, train
+from bench.training.gradients import losses_of
 from bench.training.module import Batches
 from bench.training.watch import Watch
 from suites.synthetic import Synthetic
@@ -418,3 +419,31 @@ def test_the_prox_steps_with_the_rate_of_its_copies(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(held, "apply_prox", lambda step, progress: steps.append(step))
     train_run(run)
     assert steps == pytest.approx([0.5 * run.protocol.lr] * len(run.model.held))
+
+
+# --- precision ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["hard", "cross_stitch", "soft+l2", "hard@pcgrad", "mmoe"])
+def test_bfloat16_is_of_features_alone(method: str) -> None:
+    """Weights, losses and predictions stay float32; a loss is that of float32 to bfloat16's eight bits."""
+    runs = {precision: make_run(method, "multidigits", precision=precision) for precision in ("float32", "bfloat16")}
+    losses = {}
+    for precision, run in runs.items():
+        batch = next(iter(Batches(run.data("train"), run.protocol, 0)))
+        assert all(parameter.dtype == torch.float32 for parameter in run.model.parameters())
+        assert {output.dtype for output in run.model(batch[0], run.module.state).values()} == {torch.float32}
+        losses[precision] = torch.stack(losses_of(run.model, batch, run.module.state))
+    difference = (losses["bfloat16"] / losses["float32"] - 1).abs().max()
+    assert 0 < difference < 2**-7
+    record = fit(specify(method, "multidigits", precision="bfloat16"))
+    assert (record.status, record.problems()) == ("done", [])
+
+
+def test_features_are_computed_in_bfloat16() -> None:
+    run = make_run("hard", "multidigits", precision="bfloat16")
+    seen: list[torch.dtype] = []
+    run.model.heads["left"].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].dtype))
+    inputs, _ = next(iter(Batches(run.data("train"), run.protocol, 0)))
+    run.model(inputs, run.module.state)
+    assert seen == [torch.bfloat16]

@@ -4,7 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,25 +23,28 @@ from bench.training.perf import alternate, bare_ms, prepare
 
 IMAGES = ("multimnist", "multidigits")
 MODULES = ("bench.training.fit",)
+FORKS = "forkserver"
 BATCHES = 20
 Pair = tuple[Callable[[], float], Callable[[], float]]
 
 
-def effects(data_dir: Path, rounds: int = 9) -> Iterator[dict[str, Any]]:
+def effects(data_dir: Path, rounds: int = 9, suites: Sequence[str] = IMAGES) -> Iterator[dict[str, Any]]:
     """One row per effect and suite: milliseconds of a piece of work without and with it, and their ratio.
 
     A suite without data is left out.
     """
     torch.set_num_threads(1)
     settle_devices()
-    for suite in IMAGES:
+    for suite in suites:
         with contextlib.suppress(DataMissing):
             for name, work, pair in _pairs(suite, data_dir):
                 yield _row(name, suite, work, pair, rounds)
-    if "forkserver" in multiprocessing.get_all_start_methods():
+    if FORKS in multiprocessing.get_all_start_methods():
         multiprocessing.set_forkserver_preload(list(MODULES))
-        pair = partial(_start_ms, "spawn"), partial(_start_ms, "forkserver")
-        yield _row("workers are copies of one process", "-", "a worker, from its start to its imports", pair, 3)
+        pair = partial(_start_ms, "spawn"), partial(_start_ms, FORKS)
+        yield _row(
+            "workers are copies of one process", "any", "a worker, to the end of its imports", pair, min(rounds, 3)
+        )
 
 
 def _row(name: str, suite: str, work: str, pair: Pair, rounds: int) -> dict[str, Any]:

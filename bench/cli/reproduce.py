@@ -15,6 +15,7 @@ EPILOG = """examples:
   mtlbench reproduce demo
   mtlbench reproduce demo --store fresh --against committed
   mtlbench reproduce multimnist --data-dir ~/data
+  mtlbench reproduce multimnist --engine slurm --sbatch partition=cpu
 
 Running the same command again continues where the last one stopped. `--against committed` prints every number
 beside the committed one: equal digit for digit on the same kind of processor and versions, within seed noise

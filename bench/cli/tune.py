@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   mtlbench tune multidigits single_task hard cross_stitch soft+l2 --trials 16 --seeds 0-9
+  mtlbench tune multimnist single_task hard --trials 32 --engine ray --address head:6379
   mtlbench table multidigits --track tuned
 
 A trial is scored on validation only; the test split is read by the winner's runs, once each. The same command

@@ -65,6 +65,10 @@ def test_the_nearest_likeness_decides_and_updates_scale(remember: tuple[Path, Pa
     assert Estimates(own).seconds(cell("hard", epochs=half, members="3")) == pytest.approx(3 * 12.0 / 2)
     gpu = cell("hard").varied(protocol=cell("hard").protocol.model_copy(update={"device": "cuda"}))
     assert Estimates(own).seconds(gpu) is None
+    strange = own / "multidigits" / "strange"
+    strange.mkdir()
+    (strange / "0.json").write_text("{}")
+    (strange / "1.json").symlink_to("/etc/passwd")
     order = [cell("hard"), cell("hard:split=1"), gpu, cell("single_task")]
     assert Estimates(own).longest_first(order) == [order[k] for k in (2, 3, 1, 0)]
 

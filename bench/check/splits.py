@@ -22,7 +22,8 @@ def shared_inputs(case: SuiteCase) -> None:
             f"{groups} inputs for {count} tasks in `{split}`; set it, or give the tasks one tensor, as in "
             "`dict.fromkeys(names, inputs)`.",
         )
-        kinds = {str(x.dtype) for x in rows.inputs.values()}
+        seen, _ = rows.take([torch.tensor([0])] * groups)  # decoded, where rows are stored in another form
+        kinds = {str(x.dtype) for x in seen.values()}
         expect(
             kinds == {"torch.float32"},
             f"Inputs should be float32. Found {sorted(kinds)} in `{split}`; convert them with `.float()`.",

@@ -1,21 +1,22 @@
-"""Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
+"""Runs specifications that are not stored yet, with progress; shared by all commands that train."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError
+from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
+    from bench.core.resident import Rows
     from bench.engines import Engine
+    from bench.training.checkpoint import Checkpoint
 
 Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
@@ -29,12 +30,23 @@ class StoredCell:
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
     images: int = 0
+    checkpoint: float = 60.0  # seconds between two checkpoints, at least
+    rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
+    modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
-        return self.keep(self.make(spec, on_epoch))
+        if Store(self.store).has_done(spec):  # by another runner since the plan was made
+            return "stored"
+        return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Made:
-        """Fit; nothing is stored yet."""
+    def checkpoint_of(self, spec: RunSpec) -> "Checkpoint":
+        """Where the run keeps its state meanwhile: in the store."""
+        from bench.training.checkpoint import Checkpoint
+
+        return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+        """Fit; nothing but a checkpoint is stored yet."""
         from bench.registry import load_plugin
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
@@ -42,16 +54,16 @@ class StoredCell:
         for plugin in self.plugins:
             load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery)
+        record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
         return record, gallery.panels if gallery else []
 
     def keep(self, made: Made) -> Status:
         """Store a record with its panels, and mirror it."""
         record, panels = made
         store = Store(self.store)
-        store.write(record)
-        if panels:
+        if panels:  # before the record, with which the cell is over
             store.write_panels(record.spec, panels)
+        store.write(record)
         if self.wandb != "off":
             from bench.training.mirror import mirror
 
@@ -137,11 +149,16 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
 
 
-def execute(outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
-    """Run what is missing where `engine` places it; `outcome` follows."""
+def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
+    """Run what is missing where `engine` places it, up to `stack` seeds of a method as one; `outcome` follows.
+
+    What killed runs left is cleared first.
+    Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
+    """
+    Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
     if outcome.missing:
         with engine:
-            _run(outcome.missing, outcome, cell, engine)
+            _run(outcome.missing, outcome, cell, engine, stack)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -150,45 +167,44 @@ def execute(outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
         )
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine") -> None:
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int) -> None:
     from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
     from bench.cli.sent import SentCell
+    from bench.cli.stacks import StackedCell
 
     width = engine.width(missing)
-    if len(missing) > width:  # so that no long cell is left to the end, when the others have nothing more to do
+    engine.warm_up(missing, cell)
+    if len(missing) > width:  # so that no long cell is left to the end, when the others are done
         missing = Estimates(cell.store).longest_first(missing)
-    placed = SentCell.of(cell) if engine.remote else cell
+    local = cell if engine.remote else replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
+    stacked = StackedCell.of(local, missing, stack) if stack > 1 else None
+    placed = stacked or (SentCell.of(cell) if engine.remote else local)
     with (
-        _stopping_like_ctrl_c(),
+        stopping_like_ctrl_c(),
         progress(missing, width) as show,
         journal(cell.store, missing, width) as note,
-        closing(engine.run_cells(missing, placed)) as events,
+        closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
     ):
-        for event in events:
+        for event in stacked.told(events) if stacked else events:
             show(event)
             note(event)
             if isinstance(event, Ended):
+                if event.error:  # without a record: is it the store?
+                    Store(cell.store).check_writable()
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
 
 
-@contextmanager
-def _stopping_like_ctrl_c() -> Iterator[None]:
-    """Being told to stop, or losing the terminal, is the same as Ctrl-C: workers end, whole records stay."""
-    if threading.current_thread() is not threading.main_thread():  # handlers belong to the main thread
-        yield
-        return
-    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    kinds = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]  # as nohup has it
-    before = {kind: signal.signal(kind, signal.default_int_handler) for kind in kinds}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
+    """suite -> its data, read here once for all workers, where it is of that kind."""
+    from bench.core.resident import Rows
+    from bench.plan import parse_suite
+
+    read = {suite: Rows.read(parse_suite(suite, data_dir)[1]) for suite in sorted(suites)}
+    return {suite: rows for suite, rows in read.items() if rows is not None}
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

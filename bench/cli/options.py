@@ -81,6 +81,9 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         help="cells at a time (default: one per core, or per GPU; ray: of the cluster; slurm: in 16 jobs)",
     )
     parser.add_argument(
+        "--stack", type=positive, default=1, metavar="N", help="train up to N seeds of a method as one (default: 1)"
+    )
+    parser.add_argument(
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",
@@ -88,6 +91,13 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images", type=positive, default=0, metavar="N", help="keep panels of N test images beside each record"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="between two checkpoints of a long cell, at least; inf for none (default: 60)",
     )
     parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
 
@@ -98,6 +108,8 @@ def engine(arguments: argparse.Namespace) -> "Engine":
         raise UsageError("`--sbatch` should be given with `--engine slurm`: it is for Slurm's jobs.")
     if arguments.address and arguments.engine == "local":
         raise UsageError("`--address` should be given with `--engine ray` or `slurm`: it says which cluster.")
+    if arguments.stack > 1 and arguments.engine != "local":
+        raise UsageError("`--stack` should be given with `--engine local`: a cluster is given cells one by one.")
     if arguments.engine == "ray":
         _require("ray", "ray")
         from bench.engines.ray import Ray
@@ -156,6 +168,17 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number of at least 0, or inf."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"should be a number of seconds of at least 0, or inf, found `{text}`")
+    return value
 
 
 def store_dir(given: str | None) -> Path:

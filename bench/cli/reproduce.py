@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ]
     outcome = survey(specs, Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), engine)
+    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    execute(outcome, cell, engine, arguments.stack)
     report(outcome)
     contents = Store(root).read()
     tables = [rows(part, contents) for part in board.parts]

@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         cost = forecast(outcome, root, engine)
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
     else:
-        execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), engine)
+        cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+        execute(outcome, cell, engine, arguments.stack)
         if arguments.json:
             _print_json(outcome.as_json())
     report(outcome)

@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import bench
 import suites
@@ -12,6 +13,10 @@ from bench.cli.execute import Made, StoredCell
 from bench.engines import Cell
 from bench.engines.events import OnEpoch, Status
 from bench.records import RunSpec, digest
+from leaderboard.store import Store
+
+if TYPE_CHECKING:
+    from bench.training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class SentCell(Cell):
     cell: StoredCell
     plugins: tuple[tuple[str, bytes], ...]
     code: str
+    modules: ClassVar[tuple[str, ...]] = StoredCell.modules
 
     @classmethod
     def of(cls, cell: StoredCell) -> "SentCell":
@@ -29,15 +35,17 @@ class SentCell(Cell):
         return cls(replace(cell, store=cell.store.absolute(), plugins=()), files, code_digest())
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
-        return self.keep(self.make(spec, on_epoch))
+        if Store(self.cell.store).has_done(spec):  # by another runner since the plan was made
+            return "stored"
+        return self.keep(self.make(spec, on_epoch, self.cell.checkpoint_of(spec)))
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Made:
+    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
         """Fit. Raises RuntimeError where code or data are others than the runner's."""
         if code_digest() != self.code:
             raise RuntimeError("this machine should have the same mtlbench as the runner, found other source files")
         for name, content in self.plugins:
             _load(name, content)
-        record, panels = self.cell.make(spec, on_epoch)
+        record, panels = self.cell.make(spec, on_epoch, checkpoint)
         if record.data and digest(record.data) != spec.data:
             raise RuntimeError(f"`{self.cell.data_dir}` should hold the runner's data, found other checksums")
         return record, panels

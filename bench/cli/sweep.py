@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         for value, method in path.items()
     }
     outcome = survey([spec for cells in specs.values() for spec in cells], Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), engine)
+    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    execute(outcome, cell, engine, arguments.stack)
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()

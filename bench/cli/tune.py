@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
@@ -48,13 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
         for spec in trials(arguments.suite, method, arguments.trials, arguments.device, data)
     ]
     searched = survey(specs, Store(root))
-    execute(searched, StoredCell(root, data, plugins, arguments.wandb), engine)
+    cell = StoredCell(root, data, plugins, arguments.wandb, checkpoint=arguments.checkpoint)
+    execute(searched, cell, engine)
     report(searched)
     records = {spec.run_id: Store(root).get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = survey([spec for winner in chosen for spec in finals(winner, seeds)], Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), engine)
+    execute(outcome, replace(cell, images=arguments.images), engine)
     if arguments.json:
         json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
         print()

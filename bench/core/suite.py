@@ -38,6 +38,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
+    resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir
@@ -68,5 +69,9 @@ class Suite(ABC):
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
-        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see."""
+        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see.
+
+        One that is laid out as a `Sheet` of the suite's tasks is taken apart by the site, so that methods stand side
+        by side.
+        """
         return None

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from bench.records import RunSpec
 
 OnEpoch = Callable[[int, int], None]
-Status = Literal["done", "failed"]
+# done and failed are the record's own; stored: another runner finished the cell first, and nothing was done.
+Status = Literal["done", "failed", "stored"]
 
 
 class Cell(Protocol):
     """Runs one cell; it must pickle. Who stores what came of it is the engine's to say.
 
     Where the worker sees the store, the whole cell is called there. Where it does not, `make` is called there and
-    `keep` where the store is.
+    `keep` where the store is. `modules` are imported once, before the first cell of a worker.
     """
+
+    modules: ClassVar[tuple[str, ...]]
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         """Run one cell and store its record; the record's status."""

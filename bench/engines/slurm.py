@@ -199,11 +199,13 @@ def _give_back(
 ) -> Iterator[Event]:
     """Let others take the cells of a job that was lost, unless they were lost too often."""
     for spec in had:
-        job.free(spec.run_id)
         lost[spec.run_id] += 1
-        if job.cancelled or lost[spec.run_id] > RETRIES:
-            del waiting[spec.run_id]
-            yield Ended(spec, "failed", f"lost {lost[spec.run_id]} times, the last time: {job.end()}")
+        if not job.cancelled and lost[spec.run_id] <= RETRIES:
+            job.free(spec.run_id)
+            continue
+        del waiting[spec.run_id]
+        often = "" if job.cancelled else f"lost {lost[spec.run_id]} times, the last time: "
+        yield Ended(spec, "failed", f"{often}{job.end()}")
 
 
 def _cancel(jobs: Sequence[_Placed]) -> None:

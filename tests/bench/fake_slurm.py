@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+KILL_WAIT = 2.0  # seconds between the two signals of `scancel`
 COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
 
 
@@ -104,10 +105,13 @@ def scancel(state: Path, job: str, *arguments: str) -> None:
         os.killpg(int(step.read_text()), getattr(signal, f"SIG{arguments[1].removeprefix('SIG')}"))
         return
     write(state / f"{job}.ends_as", "CANCELLED by 0")
-    deadline = time.monotonic() + 20
-    while step.exists() and _alive(group := int(step.read_text())) and time.monotonic() < deadline:
-        os.killpg(group, signal.SIGTERM)
-        time.sleep(0.2)
+    group = int(step.read_text()) if step.exists() else 0
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + KILL_WAIT
+        if group and _alive(group):
+            os.killpg(group, kind)
+        while group and _alive(group) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def scontrol(state: Path, _: str, job: str) -> None:

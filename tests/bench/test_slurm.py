@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +130,25 @@ def test_a_lost_job_is_replaced(
         lost = ended.pop(specs[1].run_id)
         assert lost.status == "failed"
         assert lost.error == "lost 1 times, the last time: job 1 ended as NODE_FAIL"
+        assert {event.status for event in ended.values()} == {"done"}
+        assert [lives(word, spec) for spec in specs] == [["1"], ["1"], ["2"], ["2"]]
+
+
+def test_a_job_that_somebody_cancels_is_not_replaced(state: Path, tmp_path: Path, word: Path) -> None:
+    specs = tiny(seeds=1)
+    events = Slurm(tmp_path / "jobs", jobs=1).run_cells(specs, Slow(word, held=specs[1].run_id))
+    next(events)
+
+    def cancel() -> None:
+        until(lambda: lives(word, specs[1]))
+        subprocess.run(["scancel", "1"], check=True)
+
+    ended = told(events, cancel)
+    first, held, *others = (ended[spec.run_id] for spec in specs)
+    assert first.status == "done"
+    assert (held.status, held.error) == ("failed", "job 1 ended as CANCELLED by 0")
+    assert {event.error for event in others} == {f"no job is left to run it, the last one: {held.error}"}
+    assert len(list(state.glob("*.sbatch"))) == 1
 
 
 def test_jobs_that_cannot_begin_are_given_up(state: Path, tmp_path: Path, word: Path) -> None:

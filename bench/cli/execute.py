@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,10 @@ class StoredCell:
     images: int = 0
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+        with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
+            return self._run(spec, on_epoch)
+
+    def _run(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
         from bench.registry import load_plugin
         from bench.training.fit import fit
         from bench.training.gallery import Gallery

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -51,10 +51,11 @@ class StoredCell:
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
-        for plugin in self.plugins:
-            load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
+        with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
+            for plugin in self.plugins:
+                load_plugin(plugin)
+            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
         return record, gallery.panels if gallery else []
 
     def keep(self, made: Made) -> Status:

@@ -103,7 +103,7 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def predict(self, X: ArrayLike, tasks: ArrayLike | None = None) -> np.ndarray:
-        """x w_t + b_t: (n,) of one target, or with `tasks`, the task of each row; else (n, T). KeyError: no such task."""
+        """x w_t + b_t: (n,) of one target, or with `tasks`, the task of each row; else (n, T). KeyError: new task."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         if self.tasks_ is None:
@@ -115,7 +115,7 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         place = np.searchsorted(self.tasks_, labels).clip(max=len(self.tasks_) - 1)
         if (self.tasks_[place] != labels).any():
             raise KeyError(f"`fit` has seen no task {labels[self.tasks_[place] != labels][0]!r}.")
-        chosen: np.ndarray = (X * self.coef_[place]).sum(axis=1) + self.intercept_[place]
+        chosen: np.ndarray = (X * self.coef_[place]).sum(axis=1) + np.asarray(self.intercept_)[place]
         return chosen
 
 

@@ -89,8 +89,8 @@ def test_what_reproduce_says_counts_each_verdict_for_itself(runs, tmp_path, monk
     monkeypatch.setattr("leaderboard.compare.COMMITTED", tmp_path)
     assert _against([board("a", "b", "c", "d")], here) == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "4 numbers beside the committed ones: 1 equal digit for digit, 1 within seed noise, 1 not judged (too few runs), "
-        "1 not."
+        "4 numbers beside the committed ones: 1 equal digit for digit, 1 within seed noise, "
+        "1 not judged (too few runs), 1 not."
     )
     assert _against([board("a", "e")], here) == 0
     assert "Not compared, since one of the two stores has no run of it: `e` (toy)." in capsys.readouterr().err

@@ -53,6 +53,14 @@ class Suite(ABC):
     def dataset(self, split: Split, seed: int) -> Dataset:
         """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
 
+    def held(self, names: Sequence[str]) -> Sequence[str]:
+        """Of the coupled parameters of a sharing, those that constraints may hold; all by default."""
+        return names
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        """The weights (d, T) behind the targets, where models are linear and their truth is known."""
+        return None
+
     def data_status(self) -> dict[str, str]:
         """part -> `ready`, `missing` or what is wrong with it; empty where no data is needed."""
         return {}

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,21 @@ def content(store: Path, spec: RunSpec) -> dict[str, Any]:
     return record.model_dump(exclude={"digest", "created", "cost"})
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def workers_of(pid: int) -> list[int]:
-    """The worker processes of a runner."""
+    """The worker processes of a runner, its own children or those of a process that it has copied."""
     found = []
-    with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with suppress(OSError):
-                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
+    for child in children_of(pid):
+        with suppress(OSError):
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            found += [child] if b"spawn_main" in command else children_of(child) if b"forkserver" in command else []
     return found
 
 
@@ -209,7 +216,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[RunSpec], None]]:
     """Cells run in this process, as a worker would run them; what is put into the list is called before each."""
     before: list[Callable[[RunSpec], None]] = []
 
-    def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
+    def run_cells(specs: Iterable[RunSpec], cell: Cell, *_: object) -> Generator[Event, None, None]:
         for spec in specs:
             for call in before:
                 call(spec)
@@ -331,8 +338,9 @@ def cell(spec, on_epoch):
 RUNNER = """
 from bench.engines.local import run_cells
 from endless import cell
+from types import SimpleNamespace
 if __name__ == "__main__":
-    for event in run_cells(["a cell"], cell, 1):
+    for event in run_cells([SimpleNamespace(protocol=SimpleNamespace(device="cpu"))], cell, 1):
         print("underway", flush=True)
 """
 

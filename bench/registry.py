@@ -32,6 +32,7 @@ PACKAGES = {
     "suite": "suites",
 }
 _BASES = {"sharing": Sharing, "constraint": Constraint, "weighting": Weighting, "suite": Suite}
+_PLUGIN = "mtlbench_plugin_"  # modules of files, which nothing can import by name
 _ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
 C = TypeVar("C", bound=type)
 
@@ -54,6 +55,11 @@ class Entry:
     def build(self, *arguments: Any, **values: Any) -> Any:
         """An instance with options by the names that users write."""
         return self.cls(*arguments, **{self.options[name].parameter: value for name, value in values.items()})
+
+    @property
+    def importable(self) -> bool:
+        """Whether another process finds the class by its module's name: not in a plug-in file."""
+        return not self.cls.__module__.startswith(_PLUGIN)
 
     @property
     def summary(self) -> str:
@@ -140,7 +146,7 @@ def _load_file(path: Path) -> list[tuple[str, str]]:
     for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
         _walk(kind)
     before = {(kind, name) for kind, names in _ENTRIES.items() for name in names}
-    name = f"mtlbench_plugin_{path.stem}"
+    name = f"{_PLUGIN}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"A plug-in should be a Python file. Found `{path}`.")

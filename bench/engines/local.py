@@ -27,9 +27,14 @@ def default_jobs(device: str) -> int:
 
 def warm_up(modules: Sequence[str], device: str) -> None:
     """Import `modules` in the process that workers will be copies of, while this one goes on."""
-    if FORKS and device == "cpu":
-        multiprocessing.set_forkserver_preload(list(modules))
+    if not FORKS or device != "cpu":
+        return
+    multiprocessing.set_forkserver_preload(list(modules))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed on: Ctrl-C is this process's to answer
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_cells(specs: list[RunSpec], cell: Cell, jobs: int, modules: Sequence[str] = ()) -> Generator[Event, None, None]:

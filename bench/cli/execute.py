@@ -204,8 +204,13 @@ def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
     from bench.core.resident import Rows
     from bench.plan import parse_suite
 
-    read = {suite: Rows.read(parse_suite(suite, data_dir)[1]) for suite in sorted(suites)}
-    return {suite: rows for suite, rows in read.items() if rows is not None}
+    found = {}
+    for name in sorted(suites):
+        choice, suite = parse_suite(name, data_dir)
+        rows = Rows.read(suite) if choice.entry.importable else None
+        if rows is not None:
+            found[name] = rows
+    return found
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

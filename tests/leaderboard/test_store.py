@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,33 @@ def test_an_impossible_store_is_one_sentence_and_leaves_nothing(tmp_path, where)
 def test_a_read_only_file_system_is_caught():
     with pytest.raises(OSError, match="should be writable"):
         Store(Path("/proc/self/store")).check_writable()
+
+
+def test_folders_in_folders_without_end_are_named(make_record, tmp_path):
+    """Deeper than the walk through them could go."""
+    store = Store(tmp_path)
+    store.write(make_record())
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(1100):
+            os.mkdir("d", dir_fd=descriptor)
+            inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+    finally:
+        os.close(descriptor)
+    contents = store.read()
+    assert len(contents.records) == 1
+    [problem] = contents.problems
+    assert problem.path == "/".join("d" * 8)
+    assert "nested too deep" in problem.reasons[0]
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # which has no limit on depth
+
+
+def test_what_a_problem_quotes_cannot_steer_a_terminal(tmp_path):
+    (tmp_path / "\x1b[31m.json").touch()
+    (tmp_path / "b.json").write_text('{"\\u001b[2J": 1}')
+    first, second = Store(tmp_path).read().problems
+    assert first.path == r"\x1b[31m.json"
+    assert any(r"\x1b[2J" in reason for reason in second.reasons)
+    assert all(text.isprintable() for problem in (first, second) for text in (problem.path, *problem.reasons))

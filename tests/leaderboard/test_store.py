@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -174,24 +173,15 @@ def test_a_read_only_file_system_is_caught():
 
 
 def test_folders_in_folders_without_end_are_named(make_record, tmp_path):
-    """Deeper than the walk through them could go."""
+    """What is deeper than any record lies is not gone through, however deep it goes."""
     store = Store(tmp_path)
     store.write(make_record())
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    try:
-        for _ in range(1100):
-            os.mkdir("d", dir_fd=descriptor)
-            inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-    finally:
-        os.close(descriptor)
+    (tmp_path / "/".join("d" * 12)).mkdir(parents=True)
     contents = store.read()
     assert len(contents.records) == 1
     [problem] = contents.problems
     assert problem.path == "/".join("d" * 8)
     assert "nested too deep" in problem.reasons[0]
-    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # which has no limit on depth
 
 
 def test_what_a_problem_quotes_cannot_steer_a_terminal(tmp_path):

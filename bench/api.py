@@ -6,17 +6,29 @@ from bench.api import Blueprint, Sharing, register
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
 from bench.core.bargain import bargain
+from bench.core.box import SpectralBox
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.proxes import (
+    clip_to_ball,
+    largest_group,
+    scale_singular,
+    shrink_groups,
+    shrink_singular,
+    shrink_singular_squared,
+    singular_values,
+    spectral_norm,
+)
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
 from bench.core.suite import Split, Stage, Suite, scaled
-from bench.core.task import Classification, Regression, Shape, Task, TaskMetric
+from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
+from bench.records.sheet import Sheet
 from bench.registry import register
 from bench.schema import Added, Infinite, Replaces, Search
 from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
@@ -32,6 +44,7 @@ __all__ = [
     "Coupled",
     "DataMissing",
     "Dataset",
+    "Explained",
     "Gate",
     "Ge",
     "GramianWeighting",
@@ -43,6 +56,7 @@ __all__ = [
     "ParameterGroup",
     "Phase",
     "Protocol",
+    "Ranking",
     "Regression",
     "Replaces",
     "Scalarised",
@@ -50,6 +64,8 @@ __all__ = [
     "Search",
     "Shape",
     "Sharing",
+    "Sheet",
+    "SpectralBox",
     "Split",
     "Stage",
     "StepState",
@@ -65,10 +81,12 @@ __all__ = [
     "by_input",
     "can_carry",
     "carried",
+    "clip_to_ball",
     "derive_seed",
     "digest",
     "gram_eigen",
     "gumbel_choice",
+    "largest_group",
     "mixed",
     "pack_histogram",
     "pieces",
@@ -80,7 +98,13 @@ __all__ = [
     "refuse_many_inputs",
     "register",
     "run_stages",
+    "scale_singular",
     "scaled",
+    "shrink_groups",
+    "shrink_singular",
+    "shrink_singular_squared",
+    "singular_values",
+    "spectral_norm",
     "sqrt_psd",
     "trace_norm",
     "unfoldings",

@@ -83,6 +83,7 @@ def stopping_like_ctrl_c() -> Iterator[None]:
         yield
         return
     kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    kinds = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]  # as nohup has it
     before = {kind: signal.signal(kind, signal.default_int_handler) for kind in kinds}
     try:
         yield

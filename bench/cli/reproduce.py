@@ -17,6 +17,7 @@ EPILOG = """examples:
   mtlbench reproduce demo
   mtlbench reproduce demo --store fresh --against committed
   mtlbench reproduce multimnist --data-dir ~/data
+  mtlbench reproduce multimnist --engine slurm --sbatch partition=cpu
 
 Running the same command again continues where the last one stopped. `--against committed` prints every number
 beside the committed one: equal digit for digit on the same kind of processor and versions, within seed noise
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.table import rows
 
     board = load_board(arguments.table)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     if arguments.against and root.resolve() == COMMITTED.resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
@@ -55,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ]
     outcome = survey(specs, Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    execute(outcome, cell, engine, arguments.stack)
     report(outcome)
     contents = Store(root).read()
     tables = [rows(part, contents) for part in board.parts]

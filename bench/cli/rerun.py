@@ -91,11 +91,12 @@ def _here(
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """The cells that were drawn, run again in workers of this process; run id -> why one failed."""
     from bench.cli.execute import StoredCell, execute, survey
+    from bench.engines import Local
 
     plugins, data = options.load_plugins(arguments.plugin), options.data_dir(arguments.data_dir)
     drawn = _draw(sound, arguments, data)
     outcome = survey([record.spec for record in drawn], Store(folder))
-    execute(outcome, StoredCell(folder, data, plugins), None)
+    execute(outcome, StoredCell(folder, data, plugins), Local())
     return drawn, outcome.errors
 
 

@@ -40,6 +40,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
+    resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir
@@ -51,6 +52,14 @@ class Suite(ABC):
     @abstractmethod
     def dataset(self, split: Split, seed: int) -> Dataset:
         """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
+
+    def held(self, names: Sequence[str]) -> Sequence[str]:
+        """Of the coupled parameters of a sharing, those that constraints may hold; all by default."""
+        return names
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        """The weights (d, T) behind the targets, where models are linear and their truth is known."""
+        return None
 
     def data_status(self) -> dict[str, str]:
         """part -> `ready`, `missing` or what is wrong with it; empty where no data is needed."""
@@ -70,7 +79,11 @@ class Suite(ABC):
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
-        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see."""
+        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see.
+
+        One that is laid out as a `Sheet` of the suite's tasks is taken apart by the site, so that methods stand side
+        by side.
+        """
         return None
 
 

@@ -184,7 +184,8 @@ def _curves(record: ResultRecord) -> Iterator[str]:
             yield f"curves.val.{task}: should be those of the metrics"
         for metric in KINDS[metrics[task]].metrics:
             values = [value for value in paths.get(metric.name, []) if value is not None]
-            if any(value < 0 or (metric.unit == "%" and value > 100) for value in values):
+            least = -math.inf if metric.name == "explained_variance" else 0.0
+            if any(value < least or (metric.unit == "%" and value > 100) for value in values):
                 yield f"curves.val.{task}.{metric.name}: should lie in its range"
     lengths = {len(path) for path in curves.train_loss.values()}
     lengths |= {len(path) for paths in curves.val.values() for path in paths.values()}

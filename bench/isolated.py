@@ -25,7 +25,6 @@ from bench.processes import Family, resident, stopping_like_ctrl_c
 
 CHUNK = 1 << 14
 KEPT = 1 << 14  # bytes of the end of the output
-GRACE = 2.0  # seconds after the command's own end in which its helpers end by themselves
 MORE = 1000  # files beyond those of before that are looked at
 
 
@@ -33,13 +32,16 @@ MORE = 1000  # files beyond those of before that are looked at
 class Limits:
     """What a command and all it starts may use together: seconds, megabytes of resident memory, bytes said, processes.
 
-    They are looked at a few times a second: a little more than allowed may be used before the end.
+    They are looked at a few times a second: a little more than allowed may be used before the end. `grace` are the
+    seconds after the command's own end in which its helpers should have ended too, as a server of forks that has
+    loaded torch takes a while to.
     """
 
     seconds: float = 600.0
     memory_mb: int = 8192
     output: int = 1 << 18
     processes: int = 512
+    grace: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _watch(process: subprocess.Popen[bytes], family: Family, limits: Limits) -> 
             return f"It was ended for running {len(members)} processes, where {limits.processes} are allowed."
         time.sleep(pause)
         pause = min(0.25, pause * 1.5)
-    end = time.monotonic() + GRACE
+    end = time.monotonic() + limits.grace
     while family.members() and time.monotonic() < end:
         time.sleep(0.02)
     return ""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from bench.isolated import Finished, Limits, run_isolated
 
 IMPORTS = "import os, sys, time, subprocess, signal\n"
 FOREVER = str(4_000_000 + os.getpid())  # seconds, and a word that no other process has in its command
-QUICK = Limits(seconds=20, memory_mb=300, output=100_000)
+QUICK = Limits(seconds=20, memory_mb=300, output=100_000, grace=1.0)
 
 
 def python(code: str, limits: Limits = QUICK, **more):
@@ -84,7 +85,9 @@ def test_what_outlives_its_command_is_found_and_ended(code):
 
 
 def test_helpers_that_end_by_themselves_are_no_trouble():
-    assert python("if os.fork() == 0:\n os.setsid()\n time.sleep(0.3)").troubles == []
+    helper = "if os.fork() == 0:\n os.setsid()\n time.sleep(1.5)"
+    assert python(helper, replace(QUICK, grace=60.0)).troubles == []
+    assert python(helper, replace(QUICK, grace=0.0)).troubles != []
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -245,6 +248,7 @@ def test_a_hostile_method_ends_as_a_failed_check(kind, tmp_path, monkeypatch, ca
     body, words = HOSTILE[kind]
     (tmp_path / "runs").mkdir()
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
+    monkeypatch.setattr("bench.cli.options.limits", lambda given: Limits(given.seconds, given.memory, grace=2.0))
     file = tmp_path / f"odd_{os.getpid()}.py"
     file.write_text(METHOD.format(body=body))
     seconds = "12" if kind == "endless" else "300"

@@ -46,10 +46,10 @@ def _confusion(state: State) -> np.ndarray:
     return matrix.astype(np.int64, copy=False)
 
 
-def _count(state: State) -> int:
-    count = state["count"]
+def _count(state: State, name: str = "count") -> int:
+    count = state[name]
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST:
-        raise ValueError("`count` should be a whole number, at least 1 and at most 2^53.")
+        raise ValueError(f"`{name}` should be a whole number, at least 1 and at most 2^53.")
     return count
 
 
@@ -142,16 +142,16 @@ def _angles(state: State) -> dict[str, float]:
 
 def _explained(state: State) -> dict[str, float]:
     """Explained variance 1 - squared errors / squared deviations of the targets from their mean, and rmse."""
-    count, total, squares = int(state["count"]), float(state["target_sum"]), float(state["target_squares"])
-    spread = squares - total**2 / max(count, 1)
+    count, total, squares = _count(state), float(state["target_sum"]), _sum(state, "target_squares")
+    spread = squares - total**2 / count
     if count < 2 or not (math.isfinite(spread) and spread > 0):
         raise ValueError("`count` should be at least 2, and the targets not all the same.")
-    return {"explained_variance": 100.0 * (1.0 - float(state["squared_error"]) / spread), "rmse": _rmse(state)}
+    return {"explained_variance": 100.0 * (1.0 - _sum(state, "squared_error") / spread), "rmse": _rmse(state)}
 
 
 def _ranking(state: State) -> dict[str, float]:
-    positives, negatives, wins = int(state["positives"]), int(state["negatives"]), float(state["wins"])
-    if positives < 1 or negatives < 1 or not 0 <= wins <= positives * negatives:
+    positives, negatives, wins = _count(state, "positives"), _count(state, "negatives"), _sum(state, "wins")
+    if wins > positives * negatives:
         raise ValueError("`positives` and `negatives` should be at least 1, and `wins` at most their product.")
     return {"auc": 100.0 * wins / (positives * negatives)}
 

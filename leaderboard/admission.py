@@ -48,14 +48,14 @@ def misregistered(cards: Sequence[Card]) -> Iterator[str]:
     if len(cards) > MAX_CARDS:
         yield f"should register at most {MAX_CARDS} classes, found {len(cards):,}"
         return
-    names = [card.name for card in cards]
-    for card in {card.name: card for card in cards}.values():
+    names = [card.name.lower() for card in cards]  # folders and addresses do not tell `Mine` from `mine`
+    for card in {card.name.lower(): card for card in cards}.values():
         name = shown(card.name, 60)
         if not NAME.match(card.name):
             yield f"`{name}` should be a name of letters, digits and `_`, 60 at most"
-        elif card.name in built_in():
+        elif card.name.lower() in {known.lower() for known in built_in()}:
             yield f"`{name}` should be a name of its own: a part that comes with the project has it"
-        elif names.count(card.name) > 1:
+        elif names.count(card.name.lower()) > 1:
             yield f"`{name}` should be registered once"
         if len(card.paper) > MAX_PAPER or not card.paper.isprintable():
             yield f"`{name}`: its paper should be one line, {MAX_PAPER} characters at most"

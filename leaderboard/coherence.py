@@ -148,14 +148,16 @@ def _selection(record: ResultRecord) -> Iterator[str]:
         yield f"selection.last: should be epoch {epochs} for every task"
     try:
         errors = np.array([_errors(record.curves.val[task], SIGNS[metrics[task]]) for task in record.tasks])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, ValueError):
         return  # there are none, or of other lengths, which is said elsewhere
-    if "val" not in record.selection or errors.shape[1] != epochs or not (errors > 0).all():
+    if "val" not in record.selection or errors.shape[1] != epochs:
         return
     own = {task: record.selection["per_task"][task] for task in record.tasks}
     for task, path in zip(record.tasks, errors, strict=True):
         if path[own[task] - 1] > path.min() * (1 + ROUNDED):
             yield f"selection.per_task.{task}: validation is best at epoch {path.argmin() + 1}, kept is {own[task]}"
+    if not (errors > 0).all():
+        return  # a perfect epoch: what its logarithm was taken of is not in the curves
     joint = np.log(errors).sum(axis=0)
     kept = set(record.selection["val"].values())
     together = len(kept) == 1 and joint[min(kept) - 1] <= joint.min() + ROUNDED * len(errors)
@@ -164,11 +166,10 @@ def _selection(record: ResultRecord) -> Iterator[str]:
 
 
 def _errors(scores: Mapping[str, list[float | None]], sign: Sign) -> list[float]:
-    """A task's primary error on validation, epoch by epoch."""
-    by_epoch = zip(*scores.values(), strict=True)
-    return [
-        sign.error({name: math.nan if x is None else x for name, x in zip(scores, at, strict=True)}) for at in by_epoch
-    ]
+    """A task's primary error on validation, epoch by epoch; infinite where a metric was not finite."""
+    by_epoch = [dict(zip(scores, at, strict=True)) for at in zip(*scores.values(), strict=True)]
+    known = [{name: value for name, value in at.items() if value is not None} for at in by_epoch]
+    return [sign.error(at) if len(at) == len(scores) else math.inf for at in known]
 
 
 def _curves(record: ResultRecord) -> Iterator[str]:
@@ -181,6 +182,11 @@ def _curves(record: ResultRecord) -> Iterator[str]:
     for task, paths in curves.val.items():
         if paths.keys() != {metric.name for metric in KINDS[metrics[task]].metrics}:
             yield f"curves.val.{task}: should be those of the metrics"
+        for metric in KINDS[metrics[task]].metrics:
+            values = [value for value in paths.get(metric.name, []) if value is not None]
+            least = -math.inf if metric.name == "explained_variance" else 0.0
+            if any(value < least or (metric.unit == "%" and value > 100) for value in values):
+                yield f"curves.val.{task}.{metric.name}: should lie in its range"
     lengths = {len(path) for path in curves.train_loss.values()}
     lengths |= {len(path) for paths in curves.val.values() for path in paths.values()}
     if lengths - {epochs}:

@@ -66,6 +66,14 @@ def newest(records: list[ResultRecord]) -> list[ResultRecord]:
     )
 
 
+def latest(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
+    """Of the records that share a `key`, those of the highest versions of their method."""
+    highest: dict[Hashable, list[tuple[str, int]]] = {}
+    for record in records:
+        highest[key(record)] = max(highest.get(key(record), []), _method_versions(record))
+    return [record for record in records if _method_versions(record) == highest[key(record)]]
+
+
 def _versions(record: ResultRecord) -> tuple[int, int]:
     suite = [version for part, version in record.spec.versions.items() if part.startswith("suite/")]
     return record.spec.protocol.version, max(suite, default=0)

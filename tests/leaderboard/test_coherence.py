@@ -63,6 +63,11 @@ def better_at_the_same_epoch(content: Content) -> None:
     rescored(content, "val", "left", {"confusion": matrix})
 
 
+def unknown(content: Content) -> None:
+    """A value that was not finite."""
+    content["curves"]["val"]["left"]["accuracy"][0] = None
+
+
 def steeper(content: Content) -> None:
     """Every angle in the first bin, and the sum of before."""
     state = content["statistics"]["val"]["normals"]
@@ -89,6 +94,13 @@ def steeper(content: Content) -> None:
         (lambda c: c["curves"]["train_loss"].pop("left"), "curves: should be those of the tasks"),
         (lambda c: c["curves"]["val"].update(more={}), "curves: should be those of the tasks"),
         (lambda c: c["curves"]["val"]["left"].update(f1=[1.0] * 30), "curves.val.left: should be those of the metrics"),
+        (lambda c: c["curves"]["val"]["left"]["accuracy"].__setitem__(0, 100.5), "accuracy: should lie in its range"),
+        (lambda c: c["curves"]["val"]["left"]["accuracy"].__setitem__(0, -1.0), "accuracy: should lie in its range"),
+        (
+            lambda c: c["curves"]["val"]["left"]["accuracy"].__setitem__(0, 100.0),
+            "left: validation is best at epoch 1,",
+        ),
+        (lambda c: (unknown(c), c["selection"]["per_task"].update(left=2)), "left: validation is best at epoch"),
         (lambda c: c["statistics"]["val"]["left"].update(more=1), "statistics.val.left: should not have `more`"),
         (lambda c: c["scores"]["val"]["left"].update(f1=1.0), "scores.val.left: should not have `f1`"),
         (lambda c: c["scores"]["val"].update(more={}), "scores.val: should not have `more`"),

@@ -48,12 +48,20 @@ def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Pa
     git(clone, "commit", "-qm", "Without")
     without = git(clone, "rev-parse", "HEAD")
     assert review(clone, without) == (0, "")
+    git(clone, "checkout", "-q", "-b", "elsewhere", whole)
+    (clone / "bench" / "scores.py").write_text("# every score is perfect\n")
+    git(clone, "commit", "-qam", "Scores")
+    code, out = review(clone, whole)
+    assert code == 0
+    assert "said by the code of the change itself, which also touches\n\n```\nbench/scores.py\n```" in out
+    git(clone, "checkout", "-q", without)
 
     git(clone, "checkout", "-q", whole, "--", EXAMPLE)
     git(clone, "commit", "-qm", "With")
     code, out = review(clone, without)
     assert code == 0
     assert "10 records valid, 0 not." in out
+    assert "also touches" not in out
     rows = {line.split(" | ")[0].strip("| ") for line in out.splitlines() if line.startswith("| ")}
     assert {"single\\_task", "cross\\_stitch", "scale\\_and\\_bias"} <= rows
 

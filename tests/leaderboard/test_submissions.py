@@ -214,6 +214,7 @@ def test_runs_that_cannot_have_been(tmp_path, lie):
     ("change", "words"),
     [
         (('"mine"', '"hard"'), "`hard` should be a name of its own"),
+        (('"mine"', '"Hard"'), "`Hard` should be a name of its own"),
         (('"mine"', '"a b"'), "should be a name of letters"),
         (('"mine"', '"a\\x1b[2J"'), r"`a\x1b[2J` should be a name of letters"),
         (('paper="Me"', f'paper="{"x" * 400}"'), "its paper should be one line"),

@@ -151,3 +151,24 @@ def test_no_winner_where_every_trial_failed(make_record: Make) -> None:
     [search] = searches_of([trial(make_record, "hard", k, None) for k in range(3)], 3)
     assert search.winner is None
     assert search.edges == ()
+
+
+def versioned(record: ResultRecord, version: int) -> ResultRecord:
+    spec = record.spec.varied(versions={"suite/toy": 1, "sharing/x": version})
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_searches_of_an_older_version_are_not_mixed_in(make_record: Make, turn: int) -> None:
+    """Trials and runs have the same numbers in both; only those of one version belong together."""
+    old = [trial(make_record, "hard", n, error) for n, error in enumerate((0.01, 0.3, 0.3))]
+    new = [versioned(trial(make_record, "hard", n, error), 2) for n, error in enumerate((0.1, 0.3, 0.3))]
+    stale = [final(make_record, "hard", 0, seed, 99.0) for seed in (0, 1)]
+    fresh = [versioned(final(make_record, "hard", 0, seed, 91.0), 2) for seed in (0, 1)]
+    board = BOARD.model_copy(update={"methods": ["hard"]})
+    chosen = tuned(board, [*old, *new, *stale, *fresh][::turn]).records
+    assert {key: record.run_id for key, record in chosen.items()} == {
+        ("hard", seed): record.run_id for seed, record in enumerate(fresh)
+    }
+    assert tuned(board, [*old, *new, *stale][::turn]).records == {}  # the winner of now has not been run
+    assert tuned(board, [*old, *stale][::turn]).records.keys() == {("hard", 0), ("hard", 1)}

@@ -113,8 +113,10 @@ def test_without_a_table_the_track_is_that_of_the_trials_all_have(store: list[Re
 def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord], tmp_path: Path) -> None:
     """One line a method, its points the geometric means over tasks of `expected_best`; edges are named."""
     write_site(StoreContents(store), [BOARD], tmp_path, "runs")
-    page = (tmp_path / "suites/toy.html").read_text()
-    assert re.findall("<h2>(.*?)</h2>", page) == ["Toy", "Toy, tuned", "Protocol"]
+    assert "<h1>Toy</h1>" in (tmp_path / "suites/toy.html").read_text()
+    (tuned,) = tmp_path.glob("suites/toy~*-tuned.html")
+    page = tuned.read_text()
+    assert "<h1>Toy, tuned</h1>" in page
     texts = re.findall(r'<script type="application/json">(.*?)</script>', page)
     [figure] = [found for text in texts if (found := json.loads(text))["name"].startswith("budget")]
     for trace in figure["data"]:
@@ -122,10 +124,10 @@ def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord
         points = [math.inf if y is None else y for y in trace["y"]]  # while all trials may have failed
         np.testing.assert_allclose(points, np.exp(search.expected_best() / 2), rtol=1e-4)
     assert {trace["name"] for trace in figure["data"]} == {"hard", "single_task"}
-    assert "At the edge of the grid: hard (lr)." in page
+    assert "The winner of <code>hard</code> lies at the edge of its grid: lr=" in page
     write_site(StoreContents(store), [], tmp_path, "runs")
     page = (tmp_path / "suites/toy.html").read_text()
-    assert "<h2>Toy</h2>" not in page
+    assert "<h1>Toy</h1>" not in page
     assert "toy, tuned" in page
 
 

@@ -6,14 +6,25 @@ from bench.api import Blueprint, Sharing, register
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
 from bench.core.bargain import bargain
+from bench.core.box import SpectralBox
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.proxes import (
+    clip_to_ball,
+    largest_group,
+    scale_singular,
+    shrink_groups,
+    shrink_singular,
+    shrink_singular_squared,
+    singular_values,
+    spectral_norm,
+)
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
 from bench.core.suite import Split, Stage, Suite, scaled
-from bench.core.task import Classification, Regression, Shape, Task, TaskMetric
+from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
@@ -33,6 +44,7 @@ __all__ = [
     "Coupled",
     "DataMissing",
     "Dataset",
+    "Explained",
     "Gate",
     "Ge",
     "GramianWeighting",
@@ -44,6 +56,7 @@ __all__ = [
     "ParameterGroup",
     "Phase",
     "Protocol",
+    "Ranking",
     "Regression",
     "Replaces",
     "Scalarised",
@@ -52,6 +65,7 @@ __all__ = [
     "Shape",
     "Sharing",
     "Sheet",
+    "SpectralBox",
     "Split",
     "Stage",
     "StepState",
@@ -67,10 +81,12 @@ __all__ = [
     "by_input",
     "can_carry",
     "carried",
+    "clip_to_ball",
     "derive_seed",
     "digest",
     "gram_eigen",
     "gumbel_choice",
+    "largest_group",
     "mixed",
     "pack_histogram",
     "pieces",
@@ -82,7 +98,13 @@ __all__ = [
     "refuse_many_inputs",
     "register",
     "run_stages",
+    "scale_singular",
     "scaled",
+    "shrink_groups",
+    "shrink_singular",
+    "shrink_singular_squared",
+    "singular_values",
+    "spectral_norm",
     "sqrt_psd",
     "trace_norm",
     "unfoldings",

@@ -38,8 +38,9 @@ class Trial:
 
     @property
     def W(self) -> Tensor:
-        """Random copies."""
-        return draw((*self.shape, self.tasks))
+        """Random copies; of several parts, part after part."""
+        parts = self.entry.cls.parts  # type: ignore[attr-defined]
+        return draw((*[parts] * (parts > 1), *self.shape, self.tasks))
 
     @property
     def kinds(self) -> dict[str, Tensor]:

@@ -5,7 +5,19 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, mixed, register, water_filling
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Gt,
+    Schedule,
+    Search,
+    SpectralBox,
+    gram_eigen,
+    mixed,
+    register,
+    water_filling,
+)
 
 
 @register(
@@ -39,7 +51,7 @@ class CASO(Constraint):
         coupled: Coupled,
         *,
         strength: Annotated[float, Ge(0)] = 1e-2,
-        h: Annotated[int, Ge(1)] = 1,
+        h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
@@ -79,3 +91,6 @@ class CASO(Constraint):
         self.rest.fill_(
             min(1.0, max(0.0, self.h - float(self.filled.sum())) / (len(A) - rank)) if len(A) > rank else 0.0
         )
+
+    def marginal(self) -> Constraint:
+        return SpectralBox(self.coupled, self.strength, self.eta, self.h)

@@ -5,7 +5,19 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, gram_eigen, mixed, register, water_filling
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Gt,
+    Schedule,
+    Search,
+    SpectralBox,
+    gram_eigen,
+    mixed,
+    register,
+    water_filling,
+)
 
 
 @register(
@@ -40,7 +52,7 @@ class Cluster(Constraint):
         coupled: Coupled,
         *,
         strength: Annotated[float, Ge(0)] = 1e-2,
-        k: Annotated[int, Ge(1)] = 1,
+        k: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
@@ -65,6 +77,9 @@ class Cluster(Constraint):
         if s.any():
             self.vectors.copy_(V)
             self.filled.copy_(water_filling(s, self.eta, self.k))
+
+    def marginal(self) -> Constraint:
+        return SpectralBox(self.coupled, self.strength, self.eta, self.k)
 
     def matrices(self) -> dict[str, Tensor]:
         return {"cluster": ((self.vectors * self.filled) @ self.vectors.T).detach()}

@@ -42,3 +42,6 @@ class L1(Constraint):
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         return W if step == 0 or self.strength == 0 else W.sign() * (W.abs() - step * self.strength).clamp(min=0)
+
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        return G.abs().max() / self.strength if self.strength else None

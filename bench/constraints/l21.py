@@ -5,7 +5,17 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Infinite,
+    Schedule,
+    largest_group,
+    refuse_infinite,
+    register,
+    shrink_groups,
+)
 
 
 @register(
@@ -55,5 +65,7 @@ class L21(Constraint):
     def prox(self, W: Tensor, step: float) -> Tensor:
         if step == 0 or self.strength == 0:
             return W
-        norms: Tensor = torch.linalg.vector_norm(W, dim=self.axes, keepdim=True)
-        return W * (1 - step * self.strength / norms.clamp(min=torch.finfo(W.dtype).tiny)).clamp(min=0)
+        return shrink_groups(W, self.axes, step * self.strength)
+
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        return largest_group(G, self.axes) / self.strength if self.strength else None

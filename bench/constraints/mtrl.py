@@ -5,7 +5,18 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Interval, Schedule, mixed, register, sqrt_psd
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Interval,
+    Schedule,
+    mixed,
+    register,
+    shrink_singular_squared,
+    sqrt_psd,
+    trace_norm,
+)
 
 
 @register(
@@ -55,12 +66,36 @@ class MTRL(Constraint):
         return mixed(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
     def refresh(self, W: Tensor) -> None:
+        self._move(W, 1 - self.memory)
+
+    def settle(self, W: Tensor) -> None:
+        self._move(W, 1.0)
+
+    def _move(self, W: Tensor, share: float) -> None:
+        """Omega moves by `share` of the way to its minimum."""
         A = W.reshape(-1, W.shape[-1]).double()
         G = A.T @ A
         trace = G.trace()
         if trace > 0:
             root = sqrt_psd(G + 1e-5 * trace / len(G) * torch.eye(len(G), dtype=G.dtype, device=G.device))
-            self.omega.lerp_((root / root.trace()).to(self.omega.dtype), 1 - self.memory)
+            self.omega.lerp_((root / root.trace()).to(self.omega.dtype), share)
 
     def matrices(self) -> dict[str, Tensor]:
         return {"covariance": self.omega.detach()}
+
+    def marginal(self) -> Constraint:
+        return SquaredTraceNorm(self.coupled, self.strength)
+
+
+class SquaredTraceNorm(Constraint):
+    """R(W) = v/2 |W|_*^2, W (P, T): `mtrl` with Omega at its minimum, for e -> 0."""
+
+    def __init__(self, coupled: Coupled, strength: float) -> None:
+        super().__init__(coupled)
+        self.strength = strength
+
+    def value(self, W: Tensor) -> Tensor:
+        return self.strength / 2 * trace_norm(W.reshape(-1, W.shape[-1])).square()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        return shrink_singular_squared(W, step * self.strength)

@@ -11,10 +11,10 @@ from bench.api import (
     Ge,
     Infinite,
     Schedule,
-    gram_eigen,
-    mixed,
     refuse_infinite,
     register,
+    shrink_singular,
+    spectral_norm,
     trace_norm,
     unfoldings,
 )
@@ -69,7 +69,7 @@ class TraceNorm(Constraint):
     def prox(self, W: Tensor, step: float) -> Tensor:
         if step == 0 or self.strength == 0:
             return W
-        [A] = unfoldings(W, "last")
-        s, V = gram_eigen(A)
-        kept = (1 - step * self.strength / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0)
-        return mixed(W, (V * kept) @ V.T)
+        return shrink_singular(W, step * self.strength)
+
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        return spectral_norm(G) / self.strength if self.strength and self.mode == "last" else None

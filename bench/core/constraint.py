@@ -34,7 +34,8 @@ class Constraint(nn.Module, ABC):
 
     W has shape (*parameter.shape, T), tasks last. `in_loss` says that `value` is added to the loss;
     otherwise `prox` is applied inside the optimiser step. `offset` asks for copies written as a shared
-    mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t.
+    mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t. `parts` > 1 asks for copies
+    written as sums, theta_t = P_t + Q_t + ...: W then has a first axis over the parts, (parts, *shape, T).
 
     `schedule` is what training multiplies the strength by: 1 (`constant`), min(1, 10 p) (`warmup`) or 1 - p
     (`anneal`), where p in [0, 1] is the share of the budget spent.
@@ -45,6 +46,7 @@ class Constraint(nn.Module, ABC):
 
     in_loss: bool = False
     offset: bool = False
+    parts: ClassVar[int] = 1
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
     limits: ClassVar[Mapping[str, str]] = {}
 
@@ -67,6 +69,21 @@ class Constraint(nn.Module, ABC):
     def refresh(self, W: Tensor) -> None:
         """Closed-form update of auxiliary buffers (covariances, clusters)."""
         return
+
+    def settle(self, W: Tensor) -> None:
+        """The auxiliary buffers at their minimum for W, where `refresh` only moves towards it."""
+        self.refresh(W)
+
+    def marginal(self) -> "Constraint | None":
+        """The least of the penalty over its buffers, as a penalty of W alone with a prox; None where that has none."""
+        return None
+
+    def dual_norm(self, G: Tensor) -> Tensor | None:
+        """R*(G) = max {<G, W>: R(W) <= 1}, 0-dimensional, where R, at its strength, is a norm; None elsewhere.
+
+        With it a convex problem has a duality gap, and a strength from which on W = 0 is its answer.
+        """
+        return None
 
     def takes(self, name: str, shape: tuple[int, ...]) -> bool:
         """Whether this parameter of the coupled stages is constrained; by default all are."""
@@ -96,10 +113,44 @@ def write_as_offsets(module: nn.Module, copies: list[Parameter]) -> Parameter:
 
     The parameters themselves become the deviations, in place.
     """
-    owners = {id(p): (owner, name) for owner in module.modules() for name, p in owner.named_parameters(recurse=False)}
+    owners = _owners(module)
     first = copies[0].detach()
     mean = Parameter(first + torch.stack([copy.detach() - first for copy in copies]).mean(dim=0))  # exact where tied
     for copy in copies:
         owner, name = owners[id(copy)]
         parametrize.register_parametrization(owner, name, _Offset(mean))  # keeps `copy` as its original
     return mean
+
+
+class _Sum(nn.Module):
+    """theta_t = P_t + Q_t + ..., the further parts starting at 0."""
+
+    def __init__(self, like: Tensor, further: int) -> None:
+        super().__init__()
+        self.further = nn.ParameterList(torch.zeros_like(like) for _ in range(further))
+
+    def forward(self, first: Tensor) -> Tensor:
+        total: Tensor = sum(self.further, start=first)
+        return total
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value  # the others are 0 when this is asked
+
+
+def write_as_sums(module: nn.Module, copies: list[Parameter], parts: int) -> list[list[Parameter]]:
+    """Rewrite `copies`, parameters inside `module`, as sums of `parts`; returns the further parts, [part][task].
+
+    The parameters themselves become the first part, in place.
+    """
+    owners, found = _owners(module), []
+    for copy in copies:
+        owner, name = owners[id(copy)]
+        sums = _Sum(copy.detach(), parts - 1)
+        parametrize.register_parametrization(owner, name, sums)
+        found.append(list(sums.further))
+    return [list(part) for part in zip(*found, strict=True)]
+
+
+def _owners(module: nn.Module) -> dict[int, tuple[nn.Module, str]]:
+    """id of a parameter -> the module that holds it, and its name there."""
+    return {id(p): (owner, name) for owner in module.modules() for name, p in owner.named_parameters(recurse=False)}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from bench.core.constraint import Constraint, Coupled, write_as_offsets
+from bench.core.constraint import Constraint, Coupled, write_as_offsets, write_as_sums
 from bench.core.sharing import ParameterGroup, Sharing, own_stream
 from bench.core.state import TrainState
 from bench.core.suite import Suite
@@ -15,6 +15,7 @@ from bench.core.weighting import Weighting
 from bench.method import Method
 from bench.records import Protocol
 from bench.registry import Choice
+from bench.training.ranks import Ranks
 
 
 def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
@@ -25,7 +26,7 @@ def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
 
 
 class Held:
-    """The T copies of one parameter and the constraint that holds them."""
+    """The T copies of one parameter, part after part, and the constraint that holds them."""
 
     def __init__(self, constraint: Constraint, copies: list[Parameter]) -> None:
         self.constraint, self.copies = constraint, copies
@@ -40,6 +41,9 @@ class Held:
         """Replace the copies by the prox of the constraint, as scheduled, with this step."""
         step *= self.constraint.factor(progress)
         result = self.constraint.prox(self._stacked(), step)
+        if self.constraint.parts > 1:
+            torch._foreach_copy_(list[Tensor](self.copies), list(result.movedim(-1, 1).flatten(0, 1).unbind()))
+            return
         torch._foreach_copy_(list[Tensor](self.copies), list(result.unbind(dim=-1)))
 
     @torch.no_grad()
@@ -48,8 +52,12 @@ class Held:
         self.constraint.refresh(self._stacked())
 
     def _stacked(self) -> Tensor:
-        """W (*shape, T); in memory one copy lies after the other, which costs a third of laying them side by side."""
-        return torch.stack(tuple(self.copies)).movedim(0, -1)
+        """W (*shape, T); in memory one copy lies after the other, which costs a third of laying them side by side.
+
+        Of several parts (parts, *shape, T).
+        """
+        stacked, parts = torch.stack(tuple(self.copies)), self.constraint.parts
+        return stacked.movedim(0, -1) if parts == 1 else stacked.reshape(parts, -1, *stacked.shape[1:]).movedim(1, -1)
 
 
 class MultiTaskModel(nn.Module):
@@ -64,34 +72,45 @@ class MultiTaskModel(nn.Module):
             with own_stream(seed, "head", task.name):
                 self.heads[task.name] = task.head(self.sharing.output_shape)
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
+        self.ranks: Ranks | None = None  # where several processes train it
+        self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
         self.held: list[Held] = []
-        self._copies: dict[str, tuple[list[Parameter], Parameter | None]] = {}
+        self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
         self.constraints = nn.ModuleDict()
-        for name, copies in self.sharing.coupled().items():
-            mean = self._constrain(name, copies, method.constraint, protocol.lr) if method.constraint else None
-            self._copies[name] = (copies, mean)
+        coupled = self.sharing.coupled()
+        held = suite.held(list(coupled)) if method.constraint else ()
+        for name, copies in coupled.items():
+            addends = self._constrain(name, copies, method.constraint, protocol.lr) if name in held else []
+            self._copies[name] = (copies, addends)
 
-    def _constrain(self, name: str, copies: list[Parameter], choice: Choice, lr: float) -> Parameter | None:
-        """Put one constraint on one coupled parameter; the shared mean where it asks for offsets."""
+    def _constrain(self, name: str, copies: list[Parameter], choice: Choice | None, lr: float) -> list[list[Parameter]]:
+        """Put one constraint on one coupled parameter; what is then to be added to its copies, [addend][task]."""
+        assert choice is not None
         coupled = Coupled(tuple(copies[0].shape), len(copies), lr)
         constraint: Constraint = choice.build(coupled)
         if not constraint.takes(name, coupled.shape):
-            return None
+            return []
         self.constraints[name.replace(".", "/")] = constraint
-        self.held.append(Held(constraint, copies))
+        parts = write_as_sums(self.sharing, copies, constraint.parts) if constraint.parts > 1 else []
+        self.held.append(Held(constraint, [*copies, *(part for of_tasks in parts for part in of_tasks)]))
         if not constraint.offset:
-            return None
+            return parts
         self.means.append(write_as_offsets(self.sharing, copies))
-        return self.means[-1]
+        return [self.means[-1:] * len(copies)]
 
     @torch.no_grad()
     def copies(self) -> dict[str, Tensor]:
         """name -> the T copies of each coupled parameter as they are now, stacked first."""
         return {
-            name: torch.stack(tuple(copies)) + (0 if mean is None else mean)
-            for name, (copies, mean) in self._copies.items()
+            name: sum((torch.stack(tuple(part)) for part in addends), start=torch.stack(tuple(copies)))
+            for name, (copies, addends) in self._copies.items()
         }
+
+    @property
+    def reported(self) -> list[str]:
+        """The names that scores stand under: tasks, or the pools that tasks are scored in."""
+        return list(dict.fromkeys(task.reported for task in self.tasks))
 
     @property
     def separate(self) -> bool:
@@ -111,9 +130,29 @@ class MultiTaskModel(nn.Module):
         """What the losses train: the parameters of sharing and heads."""
         return [p for part in (self.sharing, self.heads) for p in part.parameters() if p.requires_grad]
 
+    def join(self, ranks: Ranks) -> None:
+        """Train as one of several processes: in training mode each runs its rows, and gets the predictions of all."""
+        self.ranks = ranks
+        ranks.join_statistics(self)
+
+    def settle(self) -> None:
+        """Before an evaluation or a snapshot: what was kept of rows (running means) is of all processes' rows."""
+        if self.ranks:
+            kept = [b for part in (self.sharing, self.heads) for b in part.buffers() if b.is_floating_point()]
+            self.ranks.settle(list(self.parameters()), kept)
+
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        features = self.sharing(inputs, state)
-        return {task: self.heads[task](feature) for task, feature in features.items()}
+        apart = self.ranks if self.training else None
+        predictions = self._predictions(apart.own(inputs) if apart else inputs, state)
+        return apart.whole(predictions) if apart else predictions
+
+    def _predictions(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> head outputs, in the type of the parameters, whatever was computed with."""
+        if not self.low:
+            return {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        with torch.autocast(next(self.parameters()).device.type, torch.bfloat16):
+            found = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        return {task: prediction.float() for task, prediction in found.items()}
 
     def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
         """The optimiser's groups: parameters of one rate and one weight decay."""

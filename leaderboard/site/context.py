@@ -10,6 +10,7 @@ from bench.records import ResultRecord
 from leaderboard.board import Board
 from leaderboard.cards import built_in
 from leaderboard.dial import dials
+from leaderboard.manifest import METHOD
 from leaderboard.render import printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flat
@@ -17,7 +18,7 @@ from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import owner, shown
 from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
-from leaderboard.submissions import METHOD, Submission
+from leaderboard.submissions import Submission
 from leaderboard.verify import read_checks, state_of
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.live import FOLDER
+from leaderboard.store import CHECKPOINTS
 
 HOST = "127.0.0.1"
 VERSION = "version.json"
@@ -97,9 +98,9 @@ def _lasts(file: _File) -> bool:
 
 
 def _files(root: Path) -> Iterator[_File]:
-    """Path, time and size of every file of a store, in a fixed order; its temporary ones left out."""
+    """Path, time and size of every file of a store, in a fixed order; temporary ones and checkpoints left out."""
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name != CHECKPOINTS)
         for name in sorted(names):
             if name.endswith(".tmp"):
                 continue

@@ -67,6 +67,16 @@ def test_perfect_scores_have_an_error_whose_logarithm_exists() -> None:
         ("regression", {"count": 3, "squared_error": -1.0}),
         ("regression", {"count": 3, "squared_error": math.nan}),
         ("regression", {"count": 3, "squared_error": math.inf}),
+        ("regression", {"count": 3, "squared_error": 10**400}),
+        ("regression", {"count": "3", "squared_error": 1.0}),
+        ("regression", {"count": 3.0, "squared_error": 1.0}),
+        ("regression", {"count": True, "squared_error": 1.0}),
+        ("regression", {"count": 3, "squared_error": "1"}),
+        # counts whose sum runs over 64 bits and looks like 10 rows, most of them right
+        ("classification", {"confusion": [[2**63 - 1, 12], [0, 2**63 - 1]]}),
+        ("segmentation", {"confusion": [[2**63 - 1, 12], [0, 2**63 - 1]]}),
+        ("classification", {"confusion": [[2**64 - 1, 11], [0, 0]]}),
+        ("normals", {"count": 3600, "angle_sum": 1.0, "histogram": pack_histogram(np.full(3600, 2**53 + 1))}),
     ],
 )
 def test_impossible_statistics_are_refused(kind: str, state: dict[str, object]) -> None:

@@ -6,12 +6,13 @@ import threading
 import urllib.error
 import urllib.request
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
 from bench.cli.journal import journal
 from bench.engines.events import Ended, Progressed
-from leaderboard.live import FOLDER, read_live
+from leaderboard.live import FOLDER, named_after, read_live
 from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, Watch, serving
 from leaderboard.store import Store, StoreContents
@@ -98,11 +99,22 @@ def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
     folder = tmp_path / FOLDER
     folder.mkdir()
     (folder / "999999999-a.json").write_text("{}")
-    (folder / f"{os.getpid()}-b.json").write_text('{"title": [')
-    (folder / f"{os.getpid()}-c.json").symlink_to("/etc/passwd")
+    (folder / f"{named_after(os.getpid())}b.json").write_text('{"title": [')
+    (folder / f"{named_after(os.getpid())}c.json").symlink_to("/etc/passwd")
     assert read_live(tmp_path) == {"runs": []}
     with journal(tmp_path, [make_record().spec], 1):
         assert not (folder / "999999999-a.json").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs a system that tells when a process began")
+def test_a_number_that_another_process_has_got_brings_no_note_back_to_life(tmp_path):
+    (tmp_path / FOLDER).mkdir()
+    note = {"title": "toy", "summary": "0/1 done", "planned": 1, "ended": 0, "cells": []}
+    mine = tmp_path / FOLDER / f"{named_after(os.getpid())}a.json"
+    mine.write_text(json.dumps(note))
+    assert len(read_live(tmp_path)["runs"]) == 1
+    mine.rename(mine.with_name(f"{os.getpid()}-1-a.json"))  # the process of that number began with the system
+    assert read_live(tmp_path) == {"runs": []}
 
 
 def test_the_server_answers_here_only_and_only_reads(watch, tmp_path):

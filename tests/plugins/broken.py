@@ -1,8 +1,10 @@
-"""Sharings that go wrong in training, for the tests of the engine."""
+"""Sharings that go wrong in training, or are hard to repeat, for the tests of the harness."""
 
 import os
+import signal
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from bench.api import Blueprint, Sharing, TrainState, register, run_stages
@@ -44,9 +46,35 @@ class Raises(Plain):
 
 @register("dies")
 class Dies(Plain):
-    """Ends its process, as the system does when memory runs out."""
+    """Ends its process."""
 
     def spoil(self, features: Tensor, state: TrainState) -> Tensor:
         if state.step > 3:
             os._exit(9)
         return features
+
+
+@register("killed")
+class Killed(Plain):
+    """Is killed, as the system does when memory runs out."""
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        if state.step > 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return features
+
+
+@register("hoards")
+class Hoards(Plain):
+    """Asks for more memory than there is."""
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        return features + torch.empty(1 << 50).sum() if state.step > 3 else features
+
+
+@register("drops")
+class Drops(Plain):
+    """Drops features at random, by torch's own generator."""
+
+    def spoil(self, features: Tensor, state: TrainState) -> Tensor:
+        return nn.functional.dropout(features, 0.5, self.training)

@@ -1,0 +1,95 @@
+"""Alternating structure optimisation: directions that all tasks may use are free, all others are shrunk."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Schedule,
+    Search,
+    gram_eigen,
+    register,
+    scale_singular,
+    singular_values,
+)
+
+
+@register("aso", paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")
+class ASO(Constraint):
+    """R(W) = v |W - U U^T W|^2, W (P, T), U (P, h) orthonormal: w_t = u_t + U z_t, and only u_t costs.
+
+    Every refresh sets U to the first h left singular vectors of W, where R is v times the sum of the further squared
+    singular values. Before the first, R is `ridge` with v; with h >= min(P, T) nothing is shrunk after it. Not
+    convex; `caso` is its convex relative. prox_{s R}(W) = U U^T W + (W - U U^T W) / (1 + 2 s v).
+
+    strength: v, at least 0.
+    h: dimensions of the shared space, at least 1.
+    schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
+    """
+
+    refresh_every = 10
+    limits: ClassVar = {"strength=0": "single_task"}
+    directions: Tensor
+
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0)] = 1e-2,
+        h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
+        schedule: Schedule = "constant",
+    ) -> None:
+        super().__init__(coupled, schedule)
+        self.strength = strength
+        P = torch.Size(coupled.shape).numel()
+        self.register_buffer("directions", torch.zeros(min(h, P, coupled.tasks), P))
+
+    def _inside(self, W: Tensor) -> Tensor:
+        return (self.directions.T @ (self.directions @ W.reshape(-1, W.shape[-1]))).reshape(W.shape)
+
+    def value(self, W: Tensor) -> Tensor:
+        return self.strength * (W - self._inside(W)).square().sum()
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        if step == 0 or self.strength == 0:
+            return W
+        inside = self._inside(W)
+        return inside + (W - inside) / (1 + 2 * step * self.strength)
+
+    def refresh(self, W: Tensor) -> None:
+        A = W.reshape(-1, W.shape[-1])
+        s, V = gram_eigen(A)  # ascending
+        first = slice(-len(self.directions), None)
+        found = (V.T[first] @ A.T) / s[first, None].clamp(min=torch.finfo(s.dtype).tiny)
+        if s.any():
+            self.directions.copy_(torch.where(s[first, None] > 0, found, 0.0).flip(0))
+
+    def marginal(self) -> Constraint:
+        return Tail(self.coupled, self.strength, len(self.directions))
+
+
+class Tail(Constraint):
+    """R(W) = v sum_{i > h} s_i^2, s the singular values of W (P, T), falling: `aso` with U at its minimum.
+
+    Its prox leaves the first h as they are, and divides the others by 1 + 2 s v; of equal ones any may be the first.
+    """
+
+    def __init__(self, coupled: Coupled, strength: float, h: int) -> None:
+        super().__init__(coupled)
+        self.strength, self.h = strength, h
+
+    def value(self, W: Tensor) -> Tensor:
+        value: Tensor = self.strength * singular_values(W)[: -self.h].square().sum()
+        return value
+
+    def prox(self, W: Tensor, step: float) -> Tensor:
+        def factor(s: Tensor) -> Tensor:
+            scaled = torch.full_like(s, 1 / (1 + 2 * step * self.strength))
+            scaled[-self.h :] = 1
+            return scaled
+
+        return scale_singular(W, factor)

@@ -1,0 +1,99 @@
+"""Penalties of one kind, from the registry of constraints, and what about them is left open."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.core.constraint import Constraint, Coupled
+from bench.errors import UsageError
+from bench.linear.decay import Decay
+from bench.linear.loss import Loss
+from bench.linear.minimise import Objective
+from bench.registry import Choice
+
+STRENGTH = "strength"
+ABOVE = 10.0  # where a penalty is no norm: the first strength over the one with the curvature of the loss
+
+
+@dataclass(frozen=True)
+class Family:
+    """A constraint with its options, or weight decay (`choice` None), on `coupled`.
+
+    What stands at its default is open, where it can be chosen: the strength, and options with a list of choices
+    (`Search(choices=...)`), as the number of clusters. What was given is kept.
+    """
+
+    choice: Choice | None
+    coupled: Coupled
+
+    @property
+    def _dial(self) -> list[str]:
+        """The option `strength`, and that which it stands in for."""
+        assert self.choice is not None
+        options = self.choice.entry.options
+        if STRENGTH not in options:
+            raise UsageError(f"A solver needs a constraint with a `strength`. Found `{self.choice.entry.name}`.")
+        return [name for name in (STRENGTH, options[STRENGTH].replaces) if name]
+
+    @property
+    def open(self) -> bool:
+        """Whether the strength is to be chosen."""
+        if self.choice is None:
+            return True
+        return all(self.choice.values[name] == self.choice.entry.options[name].default for name in self._dial)
+
+    def settings(self) -> list[dict[str, Any]]:
+        """Every combination of the other open options."""
+        if self.choice is None:
+            return [{}]
+        spaces = {
+            name: option.search.choices
+            for name, option in self.choice.entry.options.items()
+            if option.search and option.search.choices and self.choice.values[name] == option.default
+        }
+        return [dict(zip(spaces, each, strict=True)) for each in itertools.product(*spaces.values())]
+
+    def penalty(self, settings: Mapping[str, Any], strength: float | None = None) -> Constraint:
+        """The constraint in float64, at its own strength where `strength` is None. UsageError where it has no prox."""
+        if self.choice is None:
+            return Decay(self.coupled, 0.0 if strength is None else strength)
+        values = {**self.choice.values, **settings}
+        if strength is not None:
+            values |= {name: strength if name == STRENGTH else None for name in self._dial}
+        built: Constraint = Choice(self.choice.entry, values).build(self.coupled)
+        name = self.choice.short
+        if built.in_loss or built.offset:
+            raise UsageError(f"A solver needs a constraint with a prox on the copies themselves. Found `{name}`.")
+        if built.schedule != "constant":
+            raise UsageError(f"A solver has no moments to schedule a constraint by. Found `{name}`.")
+        if not built.takes("weight", self.coupled.shape):
+            raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")
+        return built.double()
+
+    def strengths(self, loss: Loss, settings: Mapping[str, Any], points: int, span: float) -> list[float]:
+        """`points` strengths, falling evenly in logarithms.
+
+        Of a norm R = v N from the critical v = N*(df(0)), at and above which W = 0, to `span` times it. Of all others
+        from 10 v_0 to `span` v_0, where R at v_0 has the curvature L of the loss: R(W) = L |W|^2 / 2 for random W.
+        """
+        objective = Objective(loss, self.penalty(settings, 1.0))
+        dual = objective.penalty.dual_norm(objective.gradient(objective.zeros()))
+        if dual is not None:
+            first = last = float(dual)
+        else:
+            generator = torch.Generator().manual_seed(0)
+            W = torch.randn(objective.shape, generator=generator, dtype=torch.float64)
+            value = float(objective.penalty.value(W).detach())
+            last = float(W.square().sum()) / objective.step / 2 / value if value > 0 else 1.0
+            first = ABOVE * last
+        if not first > 0:
+            return [1.0]  # nothing to fit: any strength does
+        last *= span
+        if points == 1:
+            return [first]
+        steps = [k / (points - 1) for k in range(points)]
+        return [first * math.exp(share * math.log(last / first)) for share in steps]

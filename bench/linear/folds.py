@@ -1,0 +1,45 @@
+"""Folds of cross-validation."""
+
+import torch
+from torch import Tensor
+
+from bench.linear.rows import Rows
+from bench.records import derive_seed
+
+Fold = tuple[list[Tensor], list[Tensor]]  # the rows, task by task, that a model is fitted to, and those it is tried on
+
+
+def split(rows: Rows, folds: int, seed: int, stratify: bool = False) -> list[Fold]:
+    """The rows of every task dealt out at random, evenly.
+
+    Tasks with common inputs leave out the same rows. With `stratify` the classes of a task are dealt out apart. The
+    only row of a task, or of a class, is never left out.
+    """
+    distinct = rows.targets[:1] if rows.common else rows.targets
+    dealt = [_deal(y, folds, derive_seed(seed, "folds", task), stratify) for task, y in enumerate(distinct)]
+    found = []
+    for fold in range(folds):
+        kept, left = ([pick.nonzero().flatten() for pick in picks] for picks in _picks(dealt, fold))
+        if rows.common:
+            kept, left = kept * len(rows.names), left * len(rows.names)
+        if any(len(index) for index in left):
+            found.append((kept, left))
+    return found
+
+
+def _picks(dealt: list[Tensor], fold: int) -> tuple[list[Tensor], list[Tensor]]:
+    return [of_task != fold for of_task in dealt], [of_task == fold for of_task in dealt]
+
+
+def _deal(y: Tensor, folds: int, seed: int, stratify: bool) -> Tensor:
+    """The fold of each row, -1 for none."""
+    generator = torch.Generator().manual_seed(seed)
+    found = torch.full((len(y),), -1)
+    labels = sorted(set(y.tolist())) if stratify else []
+    groups = [(y == label).nonzero().flatten() for label in labels] or [torch.arange(len(y))]
+    for members in groups:
+        if len(members) > 1:
+            start = int(torch.randint(folds, (), generator=generator))  # so that short groups do not crowd one fold
+            order = members[torch.randperm(len(members), generator=generator)]
+            found[order] = (torch.arange(len(members)) + start) % folds
+    return found

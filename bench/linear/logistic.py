@@ -1,0 +1,81 @@
+"""Logistic loss of two classes."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from bench.errors import UsageError
+from bench.linear.loss import Loss, best_intercepts
+from bench.linear.rows import Rows
+
+STEPS, CLOSE, LONGEST = 100, 1e-13, 2.0  # of Newton's method for the intercepts: steps, their size at the end, at most
+
+
+class Logistic(Loss):
+    """sum_ti log(1 + e^z_ti) - y_ti z_ti + rho sum_t (b_t - mean b)^2, z_ti = x_ti w_t + b_t, y in {0, 1}.
+
+    Intercepts are found by Newton's method from where they were. Raises UsageError for other targets, and for a task
+    of one class.
+    """
+
+    def __init__(self, rows: Rows, rho: float | None = 0.0) -> None:
+        self.shape = rows.features, len(rows.names)
+        for name, y in zip(rows.names, rows.targets, strict=True):
+            classes = sorted(set(y.tolist()))
+            if not set(classes) <= {0.0, 1.0}:
+                raise UsageError(f"The targets of `{name}` should be 0 or 1. Found {classes[:3]}.")
+            if len(classes) < 2:
+                raise UsageError(f"`{name}` should have rows of both classes. Found class {classes[0]:g} only.")
+        self.rho = rho
+        self.X, self.Y, self.mask = rows.padded()
+        self.b = torch.zeros(self.shape[1], dtype=torch.float64)
+
+    def _logits(self, W: Tensor) -> Tensor:
+        """z (T, n), with the intercepts at their best."""
+        z = (self.X @ W.T.unsqueeze(-1)).squeeze(-1)
+        if self.rho is None:
+            return z
+        for _ in range(STEPS):
+            p = torch.sigmoid(z + self.b[:, None])
+            slope = torch.where(self.mask, p - self.Y, 0.0).sum(dim=1)
+            bend = torch.where(self.mask, p * (1 - p), 0.0).sum(dim=1).clamp(min=1e-12)
+            step = best_intercepts(bend * self.b - slope, bend, self.rho) - self.b
+            longest = float(step.abs().max())
+            self.b = self.b + step * min(1.0, LONGEST / longest if longest else 1.0)
+            if longest <= CLOSE * (1 + float(self.b.abs().max())):
+                break
+        return z + self.b[:, None]
+
+    def _residual(self, W: Tensor) -> Tensor:
+        """u = y - p (T, n), 0 on padding."""
+        return torch.where(self.mask, self.Y - torch.sigmoid(self._logits(W)), 0.0)
+
+    def _tie(self) -> float:
+        """rho sum_t (b_t - mean b)^2."""
+        if not self.rho or math.isinf(self.rho):
+            return 0.0
+        return self.rho * float((self.b - self.b.mean()).square().sum())
+
+    def value(self, W: Tensor) -> float:
+        z = self._logits(W)
+        each = torch.nn.functional.softplus(z) - self.Y * z
+        return float(torch.where(self.mask, each, 0.0).sum()) + self._tie()
+
+    def gradient(self, W: Tensor) -> Tensor:
+        return -(self.X.mT @ self._residual(W).unsqueeze(-1)).squeeze(-1).T
+
+    def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
+        self._logits(W)
+        return W, torch.zeros_like(self.b) if self.rho is None else self.b
+
+    def dual(self, W: Tensor, limit: float) -> float:
+        """-sum p log p + (1 - p) log(1 - p) at p = y - s u, less s^2 times the tie of the intercepts."""
+        scale = max(0.0, min(1.0, limit))
+        p = (self.Y - scale * self._residual(W))[self.mask]
+        return float((torch.special.entr(p) + torch.special.entr(1 - p)).sum()) - scale**2 * self._tie()
+
+    def curvature(self, tied: bool) -> float:
+        if tied:
+            return float(torch.linalg.matrix_norm(self.X.flatten(0, 1), 2)) ** 2 / 4
+        return float(torch.linalg.matrix_norm(self.X, 2).max()) ** 2 / 4

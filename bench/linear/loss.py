@@ -1,0 +1,89 @@
+"""Losses of linear models: functions of the weights alone, since the intercepts are always at their best."""
+
+import math
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+from torch import Tensor
+
+
+class Loss(ABC):
+    """f(W) = min_b sum_t sum_i l(y_ti, x_ti w_t + b_t) + rho sum_t (b_t - mean b)^2, W (d, T) in float64.
+
+    A sum over rows, not a mean: a task weighs as much as it has rows. l is (y - z)^2 / 2 (`Squared`) or
+    log(1 + e^z) - y z with y in {0, 1} (`Logistic`). rho = 0 leaves every task its own intercept, unpenalised;
+    rho = inf pools them; in between they shrink to a common one. Without rho there are none, b = 0.
+    """
+
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def value(self, W: Tensor) -> float:
+        """f(W)."""
+
+    @abstractmethod
+    def gradient(self, W: Tensor) -> Tensor:
+        """df/dW, (d, T)."""
+
+    @abstractmethod
+    def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights (d, T) and intercepts (T,) of all tasks that belong to W."""
+
+    @abstractmethod
+    def dual(self, W: Tensor, limit: float) -> float:
+        """max over |s| <= limit of the dual objective at s u, u = -dl/dz at W.
+
+        For a norm R with R*(X^T u) = 1 / limit it is at most min f + R, and equal to it at the minimum.
+        """
+
+    @abstractmethod
+    def curvature(self, tied: bool) -> float:
+        """The largest curvature of f: in W, or in a column that all tasks share (`tied`).
+
+        Tasks do not interact in f, so that the first is the largest of theirs; a constraint that couples them takes
+        one step size for all.
+        """
+
+    @cached_property
+    def steepest(self) -> float:
+        """The largest curvature in W."""
+        return self.curvature(tied=False)
+
+
+def best_intercepts(sums: Tensor, weights: Tensor, rho: float) -> Tensor:
+    """argmin_b sum_t weights_t b_t^2 / 2 - sums_t b_t + rho (b_t - mean b)^2, for rho in [0, inf].
+
+    b_t = (sums_t + 2 rho m) / (weights_t + 2 rho), m = sum_t sums_t / (weights_t + 2 rho) over that of weights_t.
+    """
+    if rho == 0:
+        return sums / weights
+    if math.isinf(rho):
+        return (sums.sum() / weights.sum()).expand_as(sums)
+    spread = weights + 2 * rho
+    mean = (sums / spread).sum() / (weights / spread).sum()
+    return (sums + 2 * rho * mean) / spread
+
+
+class Tied(Loss):
+    """`loss` of one column of weights that all tasks share: W (d, 1)."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss, self.shape = loss, (loss.shape[0], 1)
+
+    def _all(self, W: Tensor) -> Tensor:
+        return W.expand(self.loss.shape)
+
+    def value(self, W: Tensor) -> float:
+        return self.loss.value(self._all(W))
+
+    def gradient(self, W: Tensor) -> Tensor:
+        return self.loss.gradient(self._all(W)).sum(dim=1, keepdim=True)
+
+    def model(self, W: Tensor) -> tuple[Tensor, Tensor]:
+        return self.loss.model(self._all(W))
+
+    def dual(self, W: Tensor, limit: float) -> float:
+        return self.loss.dual(self._all(W), limit)
+
+    def curvature(self, tied: bool) -> float:
+        return self.loss.curvature(tied=True)

@@ -1,0 +1,77 @@
+"""The rows of linear problems: inputs and targets per task, as many as each has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from bench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`inputs` (n_t, d) and `targets` (n_t,) of every task, in float64; tasks that share inputs hold one tensor.
+
+    Raises UsageError, with one sentence, for what no model can be fitted to.
+    """
+
+    inputs: Sequence[Tensor]
+    targets: Sequence[Tensor]
+    names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not self.inputs or not len(self.inputs) == len(self.targets) == len(self.names):
+            raise UsageError(
+                f"Every task should have inputs and targets. Found {len(self.inputs)} and {len(self.targets)} for "
+                f"{len(self.names)} tasks."
+            )
+        columns = self.inputs[0].shape[-1]
+        for name, X, y in zip(self.names, self.inputs, self.targets, strict=True):
+            if X.dim() != 2 or X.shape[1] != columns:
+                raise UsageError(
+                    f"The inputs of `{name}` should be rows of {columns} columns, as those of `{self.names[0]}`. Found "
+                    f"shape {tuple(X.shape)}."
+                )
+            if y.shape != X.shape[:1]:
+                raise UsageError(f"`{name}` should have a target per row, {len(X)}. Found shape {tuple(y.shape)}.")
+            if not len(X):
+                raise UsageError(f"`{name}` should have rows. Found none.")
+            if not (X.isfinite().all() and y.isfinite().all()):
+                raise UsageError(f"Inputs and targets of `{name}` should be finite. Found NaN or infinity.")
+
+    @property
+    def features(self) -> int:
+        """d."""
+        return int(self.inputs[0].shape[1])
+
+    @property
+    def counts(self) -> Tensor:
+        """n_t, float64 (T,)."""
+        return torch.tensor([len(X) for X in self.inputs], dtype=torch.float64)
+
+    @cached_property
+    def common(self) -> bool:
+        """Whether all tasks have the same inputs."""
+        return all(X is self.inputs[0] for X in self.inputs)
+
+    def constant_columns(self) -> list[int]:
+        """Columns that have one value in all rows of all tasks, where there are two rows or more."""
+        whole = self.inputs[0] if self.common else torch.cat(list(self.inputs))
+        return (whole == whole[0]).all(dim=0).nonzero().flatten().tolist() if len(whole) > 1 else []
+
+    def padded(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs (T, n, d), targets (T, n) and a mask of true rows (T, n), n the largest n_t; 0 elsewhere."""
+        pad = torch.nn.utils.rnn.pad_sequence
+        ones = [torch.ones(len(X), dtype=torch.bool) for X in self.inputs]
+        padded = pad(list(self.inputs), batch_first=True), pad(list(self.targets), batch_first=True)
+        return *padded, pad(ones, batch_first=True)
+
+    def take(self, kept: Sequence[Tensor]) -> "Rows":
+        """The rows at the indices `kept`, task by task; one index for all keeps common inputs common."""
+        if self.common and all(index is kept[0] for index in kept):
+            inputs = [self.inputs[0][kept[0]]] * len(self.names)
+        else:
+            inputs = [X[index] for X, index in zip(self.inputs, kept, strict=True)]
+        return Rows(inputs, [y[index] for y, index in zip(self.targets, kept, strict=True)], self.names)

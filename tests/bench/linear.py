@@ -1,0 +1,60 @@
+"""Small linear problems that tests of the solver share."""
+
+import torch
+from torch import Tensor
+
+from bench.core.constraint import Constraint, Coupled
+from bench.linear.family import Family
+from bench.linear.loss import Loss
+from bench.linear.minimise import Objective, Solution, minimise
+from bench.linear.rows import Rows
+from bench.records import parse_call
+from bench.registry import choose
+
+COUNTS, FEATURES = (9, 14, 30, 21), 6
+
+
+def problem(
+    counts: tuple[int, ...] = COUNTS,
+    features: int = FEATURES,
+    seed: int = 0,
+    common: bool = False,
+    classes: bool = False,
+) -> Rows:
+    """Tasks with numbers of rows of their own, inputs off their mean, weights that are half alike."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    shared = draw(features)
+    inputs = [draw(n, features) + 0.5 * draw(features) for n in counts]
+    if common:
+        inputs = [inputs[0]] * len(counts)
+    targets = [X @ (shared + draw(features)) + 2 * float(draw(())) + 0.5 * draw(len(X)) for X in inputs]
+    if classes:
+        targets = [(y > y.median()).double() for y in targets]
+    return Rows(inputs, targets, [f"t{k}" for k in range(len(counts))])
+
+
+def family(text: str, rows: Rows) -> Family:
+    """The constraint `text` on weights of the size of `rows`."""
+    return Family(choose("constraint", parse_call(text)), Coupled((1, rows.features), len(rows.names), 1.0))
+
+
+def penalty(text: str, rows: Rows) -> Constraint:
+    """The constraint itself, in float64."""
+    return family(text, rows).penalty({})
+
+
+def solve(text: str, rows: Rows, loss: Loss, further: int = 500) -> Solution:
+    """The minimum up to rounding: to a strict certificate, and on from there."""
+    objective = Objective(loss, penalty(text, rows))
+    found = minimise(objective, None, 1e-11, 50_000)
+    assert found.certificate.met
+    return minimise(objective, found.W, 0.0, further)
+
+
+def weights(found: Solution) -> Tensor:
+    """W (d, T)."""
+    return (found.W.sum(dim=0) if found.W.dim() == 4 else found.W)[0]

@@ -39,6 +39,14 @@ def _rows(state: State) -> list[int]:
 SIGNS = {
     "classification": Sign(frozenset({"confusion"}), _labels, lambda scores: 1 - scores["accuracy"] / 100),
     "regression": Sign(frozenset({"count", "squared_error"}), _rows, lambda scores: scores["rmse"]),
+    "explained": Sign(
+        frozenset({"count", "squared_error", "target_sum", "target_squares"}), _rows, lambda scores: scores["rmse"]
+    ),
+    "ranking": Sign(
+        frozenset({"positives", "negatives", "wins"}),
+        lambda state: [state["positives"], state["negatives"]],
+        lambda scores: 1 - scores["auc"] / 100,
+    ),
     "segmentation": Sign(frozenset({"confusion"}), _labels, lambda scores: 1 - scores["miou"] / 100),
     "depth": Sign(frozenset({"count", "absolute_error", "relative_error"}), _rows, lambda scores: scores["abs_err"]),
     "normals": Sign(frozenset({"count", "angle_sum", "histogram"}), _rows, lambda scores: scores["mean_angle"]),

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, confusion_matrix, root_mean_squared_error
+from sklearn.metrics import accuracy_score, confusion_matrix, r2_score, roc_auc_score, root_mean_squared_error
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
-from bench.core.task import Classification, Regression
+from bench.core.task import Classification, Explained, Ranking, Regression
 from bench.scores import KINDS, pack_histogram, primary_error, score
 from bench.training.evaluate import evaluate
 from bench.training.sharing import effective_sharing
@@ -77,6 +77,8 @@ def test_perfect_scores_have_an_error_whose_logarithm_exists() -> None:
         ("segmentation", {"confusion": [[2**63 - 1, 12], [0, 2**63 - 1]]}),
         ("classification", {"confusion": [[2**64 - 1, 11], [0, 0]]}),
         ("normals", {"count": 3600, "angle_sum": 1.0, "histogram": pack_histogram(np.full(3600, 2**53 + 1))}),
+        ("ranking", {"positives": 0, "negatives": 3, "wins": 0.0}),
+        ("ranking", {"positives": 2, "negatives": 3, "wins": 7.0}),
     ],
 )
 def test_impossible_statistics_are_refused(kind: str, state: dict[str, object]) -> None:
@@ -93,6 +95,8 @@ def test_kinds_name_what_they_compute() -> None:
         "regression": {"count": 4, "squared_error": 9.0},
         "segmentation": {"confusion": [[3, 1], [0, 4]]},
         "depth": {"count": 4, "absolute_error": 2.0, "relative_error": 1.0},
+        "explained": {"count": 4, "squared_error": 1.0, "target_sum": 4.0, "target_squares": 8.0},
+        "ranking": {"positives": 2, "negatives": 4, "wins": 6.5},
         "normals": {"count": 4, "angle_sum": 112.55, "histogram": pack_histogram(right)},
     }
     assert states.keys() == KINDS.keys()
@@ -101,6 +105,8 @@ def test_kinds_name_what_they_compute() -> None:
         "regression": {"rmse": 1.5},
         "segmentation": {"miou": pytest.approx(77.5), "pixel_accuracy": 87.5},  # (3/4 + 4/5) / 2
         "depth": {"abs_err": 0.5, "rel_err": 0.25},
+        "explained": {"explained_variance": 75.0, "rmse": 0.5},
+        "ranking": {"auc": 81.25},
         "normals": {
             "mean_angle": 28.1375,
             "median_angle": pytest.approx(11.25),
@@ -111,7 +117,7 @@ def test_kinds_name_what_they_compute() -> None:
     }
     for name, state in states.items():
         assert [metric.name for metric in KINDS[name].metrics] == list(score(name, state))
-    with pytest.raises(KeyError, match="known: classification, depth, normals, regression, segmentation"):
+    with pytest.raises(KeyError, match="known: classification, depth, explained, normals, ranking, regression, segm"):
         score("detection", {})
 
 
@@ -133,6 +139,36 @@ def test_evaluation_sees_every_row_in_evaluation_mode(suite: str) -> None:
     assert run.model.training
     pieces = len(data.groups) * (1 + 1 + 7)
     assert modes.count(False) == pieces
+
+
+def test_constant_targets_have_no_explained_variance() -> None:
+    with pytest.raises(ValueError, match="not all the same"):
+        score("explained", {"count": 4, "squared_error": 1.0, "target_sum": 8.0, "target_squares": 16.0})
+
+
+def test_explained_variance_is_that_of_scikit_learn_on_all_rows() -> None:
+    """Over tasks in one pool, whatever the pieces."""
+    generator = torch.Generator().manual_seed(0)
+    y, z = (torch.randn(60, 1, generator=generator).double() for _ in range(2))
+    metric = Explained()
+    for piece in (slice(0, 7), slice(7, 40), slice(40, 60)):
+        metric.update(z[piece], y[piece])
+    found = score("explained", metric.state())
+    assert found["explained_variance"] == pytest.approx(100 * r2_score(y.numpy(), z.numpy()))
+    assert found["rmse"] == pytest.approx(float((y - z).square().mean().sqrt()))
+
+
+def test_the_area_under_the_curve_is_that_of_scikit_learn() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randint(0, 12, (80, 1), generator=generator).double()  # with ties
+    labels = (torch.rand(80, 1, generator=generator) < 0.3).double()
+    metric = Ranking()
+    for piece in (slice(0, 33), slice(33, 80)):
+        metric.update(scores[piece], labels[piece])
+    state = metric.state()
+    assert score("ranking", state)["auc"] == pytest.approx(100 * roc_auc_score(labels.numpy(), scores.numpy()))
+    assert primary_error("ranking", state) == pytest.approx(1 - score("ranking", state)["auc"] / 100)
+    assert primary_error("ranking", {"positives": 2, "negatives": 5, "wins": 10.0}) == 0.05  # half a pair
 
 
 # --- effective sharing -------------------------------------------------------------------------

@@ -10,6 +10,7 @@ overview in a Chromium: the seconds of each, the largest page, and how long it t
 import argparse
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,13 +189,11 @@ def main() -> None:
     given = parser.parse_args()
     store, site = Store(given.out / "results"), given.out / "site"
     print(f"{fill(store, synthetic(given.records)):,} records of {len(SUITES)} suites and {len(METHODS)} methods")
-    start = time.perf_counter()
-    contents = store.read()
-    read = time.perf_counter()
+    with timed("read"):
+        contents = store.read()
     assert not contents.problems, contents.problems[:3]
-    write_site(contents, [], site, "results")
-    built = time.perf_counter()
-    print(f"read   {read - start:6.1f} s\nbuilt  {built - read:6.1f} s")
+    with timed("built"):
+        write_site(contents, [], site, "results")
     pages = sorted(site.rglob("*.html"), key=lambda page: page.stat().st_size)
     whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     print(f"pages  {len(pages):6,}, {whole / 2**20:.0f} MiB in all")
@@ -202,6 +201,14 @@ def main() -> None:
         print(f"       {page.stat().st_size / 2**20:6.2f} MiB {page.relative_to(site)}")
     if given.browser != "none":
         print(f"opened {opened(site, given.browser or None):6.2f} s until the overview's tables answer")
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print the seconds that passed, and those of them that this process computed."""
+    wall, own = time.perf_counter(), time.process_time()
+    yield
+    print(f"{what:6} {time.perf_counter() - wall:6.1f} s, {time.process_time() - own:.1f} s of computing")
 
 
 def opened(site: Path, executable: str | None = None, times: int = 5) -> float:

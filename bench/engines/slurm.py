@@ -209,14 +209,14 @@ def _give_back(
 
 
 def _cancel(jobs: Sequence[_Placed]) -> None:
-    """End jobs that wait or run, and give them a moment for it."""
-    left = [job for job in jobs if not job.handle.paths.result_pickle.exists()]
-    for job in left:
-        job.handle.cancel(check=False)
-    end = time.monotonic() + GRACE_SECONDS
+    """End jobs that wait or run, and give all of them a moment for it."""
+    for job in jobs:
+        if not job.handle.paths.result_pickle.exists():
+            job.handle.cancel(check=False)
+    left, end = list(jobs), time.monotonic() + GRACE_SECONDS
     while left and time.monotonic() < end:
-        time.sleep(PAUSE / 4)
         left = [job for k, job in enumerate(left) if not job.handle.done(force_check=not k)]
+        time.sleep(PAUSE / 4 if left else 0)
 
 
 def _last_line(text: str) -> str:

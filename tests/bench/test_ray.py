@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -31,6 +32,7 @@ class Seen:
 
     cell: SentCell
     word: Path
+    modules: ClassVar[tuple[str, ...]] = ()
 
     def make(self, spec, on_epoch):
         (self.word / f"{spec.run_id}.{ray.get_runtime_context().get_node_id()}").touch()
@@ -50,13 +52,13 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_lost_node_loses_nothing_and_a_stop_ends_everything(cluster: Cluster, tmp_path: Path) -> None:
-    """About 20 s on two free cores, most of it imports in fresh workers: hence two laws under one connection."""
+    """Most of the time goes into imports of fresh workers: hence two laws under one connection."""
     with Ray(cluster.address) as engine:
         loses_nothing(cluster, engine, tmp_path, seeds=2, losses=1)
         ends_everything(engine, tmp_path / "stopped")
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_a_table_of_forty_cells_survives_five_lost_nodes(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,7 +147,7 @@ def test_a_job_that_somebody_cancels_is_not_replaced(state: Path, tmp_path: Path
     first, held, *others = (ended[spec.run_id] for spec in specs)
     assert first.status == "done"
     assert (held.status, held.error) == ("failed", "job 1 ended as CANCELLED by 0")
-    assert {event.error for event in others} == {f"no job is left to run it, the last one: {held.error}"}
+    assert all(f"{event.error}".endswith(held.error) for event in others)
     assert len(list(state.glob("*.sbatch"))) == 1
 
 

@@ -24,7 +24,7 @@ from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, piec
 from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
 from bench.core.suite import Split, Stage, Suite, scaled
-from bench.core.task import Classification, Regression, Shape, Task, TaskMetric
+from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
@@ -44,6 +44,7 @@ __all__ = [
     "Coupled",
     "DataMissing",
     "Dataset",
+    "Explained",
     "Gate",
     "Ge",
     "GramianWeighting",
@@ -55,6 +56,7 @@ __all__ = [
     "ParameterGroup",
     "Phase",
     "Protocol",
+    "Ranking",
     "Regression",
     "Replaces",
     "Scalarised",

@@ -8,7 +8,9 @@ import torch
 from pydantic import ValidationError
 
 from bench.core.constraint import Coupled
+from bench.core.linear import linear_form
 from bench.core.replicas import Replicas
+from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
@@ -28,7 +30,16 @@ FIXED = {
     "ranked",
     "device",
     "augmentation",
+    "fit",
+    "loss",
+    "overlapping",
 }
+_OF_DESCENT = {  # what a solver does not read
+    *("optimiser", "lr", "momentum", "betas", "weight_decay", "schedule", "decay_every", "decay_factor", "clip_norm"),
+    *("batch_size", "members", "loss_reduction", "trunk_lr_rule", "trunk_lr", "trunk_weight_decay", "replica"),
+    *("precision", "memory_format"),
+}
+_OF_SOLVER = {"folds", "strengths", "span", "tolerance"}
 _NO_EFFECT = {  # setting -> the other setting, and the value without which it does nothing
     "momentum": ("optimiser", "sgd"),
     "betas": ("optimiser", "adam"),
@@ -54,6 +65,11 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
     for key in settings:
         if key not in changeable:
             raise UsageError(f"The protocol has no setting `{key}`; the nearest: {nearest(key, changeable)}.")
+        if key in (_OF_DESCENT if protocol.fit == "solver" else _OF_SOLVER):
+            raise UsageError(
+                f"`{key}` has no effect on this suite, whose models are fitted by "
+                f"{'a solver' if protocol.fit == 'solver' else 'descent'}."
+            )
         if (
             key in _NO_EFFECT
             and (settings.get(_NO_EFFECT[key][0]) or getattr(protocol, _NO_EFFECT[key][0])) != (_NO_EFFECT[key][1])
@@ -103,6 +119,7 @@ def plan(
     protocol, overrides = override(suite.protocol, settings or {})
     suite = under(suite, protocol)
     metrics = suite.protocol.metrics
+    device = "cpu" if protocol.fit == "solver" and device == "auto" else device
     protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
@@ -156,6 +173,33 @@ def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:
     """Build every part of `method` once. Raises UsageError where an option does not fit."""
     sharing = method.build_sharing(suite, seed=0)
     method.weighting.build([task.name for task in suite.tasks])
-    if method.constraint:
+    if protocol.fit == "solver":
+        check_linear(method, sharing, suite, protocol)
+    elif method.constraint:
         copies = next(iter(sharing.coupled().values()))
         method.constraint.build(Coupled(tuple(copies[0].shape), len(copies), protocol.lr))
+
+
+def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Protocol) -> None:
+    """Raise UsageError, with one sentence, where no solver can fit the method."""
+    from bench.linear.family import Family
+
+    form = linear_form(sharing, suite)
+    if form is None:
+        raise UsageError(
+            f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
+            "solver can fit."
+        )
+    if protocol.device != "cpu":
+        raise UsageError("A solver should be run with `--device cpu`. Found `cuda`.")
+    if method.weighting.short != str(DEFAULT_WEIGHTING):
+        raise UsageError(
+            f"A solver minimises the sum over all rows, which has no weights; leave out `@{method.weighting.short}`."
+        )
+    if method.constraint:
+        if not form.held:
+            raise UsageError(f"`{method.short}` leaves nothing for `{method.constraint.short}` to hold.")
+        if form.tied and protocol.loss != "squared":
+            raise UsageError("A constraint on intercepts alone can be solved for squared loss only.")
+        copies = form.held
+        Family(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})

@@ -63,6 +63,11 @@ class Entry:
         return Path(str(sys.modules[name].__file__)) if name.startswith(PLUGIN) else None
 
     @property
+    def importable(self) -> bool:
+        """Whether another process finds the class by its module's name: not in a plug-in file."""
+        return self.file is None
+
+    @property
     def summary(self) -> str:
         """The first sentence of its docstring."""
         return (inspect.getdoc(self.cls) or "").split("\n\n")[0].replace("\n", " ")

@@ -140,6 +140,28 @@ def _angles(state: State) -> dict[str, float]:
     }
 
 
+def _explained(state: State) -> dict[str, float]:
+    """Explained variance 1 - squared errors / squared deviations of the targets from their mean, and rmse."""
+    count, total, squares = int(state["count"]), float(state["target_sum"]), float(state["target_squares"])
+    spread = squares - total**2 / max(count, 1)
+    if count < 2 or not (math.isfinite(spread) and spread > 0):
+        raise ValueError("`count` should be at least 2, and the targets not all the same.")
+    return {"explained_variance": 100.0 * (1.0 - float(state["squared_error"]) / spread), "rmse": _rmse(state)}
+
+
+def _ranking(state: State) -> dict[str, float]:
+    positives, negatives, wins = int(state["positives"]), int(state["negatives"]), float(state["wins"])
+    if positives < 1 or negatives < 1 or not 0 <= wins <= positives * negatives:
+        raise ValueError("`positives` and `negatives` should be at least 1, and `wins` at most their product.")
+    return {"auc": 100.0 * wins / (positives * negatives)}
+
+
+def _ranking_error(state: State) -> float:
+    """1 - AUC, at least half a pair so that its logarithm exists."""
+    pairs = int(state["positives"]) * int(state["negatives"])
+    return max(1.0 - _ranking(state)["auc"] / 100.0, 0.5 / pairs)
+
+
 KINDS: dict[str, Kind] = {
     # {"confusion": C x C counts, truth by prediction}; accuracy = trace / sum
     "classification": Kind(
@@ -147,6 +169,22 @@ KINDS: dict[str, Kind] = {
     ),
     # {"count": n, "squared_error": sum (prediction - target)^2}; rmse = sqrt(squared_error / count)
     "regression": Kind((Metric("rmse", False),), lambda state: {"rmse": _rmse(state)}, _rmse),
+    # {"count": n, "squared_error": sum (prediction - target)^2, "target_sum": sum target, "target_squares": sum
+    # target^2}, added up over tasks where they are scored together; error rmse
+    "explained": Kind(
+        (Metric("explained_variance", True, "%"), Metric("rmse", False)),
+        _explained,
+        _rmse,
+        lambda state: int(state["count"]),
+    ),
+    # {"positives": P, "negatives": N, "wins": pairs in which the positive row is ranked higher, ties half}; auc =
+    # wins / (P N); error 1 - auc
+    "ranking": Kind(
+        (Metric("auc", True, "%"),),
+        _ranking,
+        _ranking_error,
+        lambda state: int(state["positives"]) + int(state["negatives"]),
+    ),
     # {"confusion": C x C counts of pixels, truth by prediction}; miou = mean over the classes that occur in the
     # truth of tp / (tp + fp + fn), pixel_accuracy = trace / sum; error 1 - miou
     "segmentation": Kind((Metric("miou", True, "%"), Metric("pixel_accuracy", True, "%")), _segmentation, _miss),

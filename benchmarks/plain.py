@@ -34,6 +34,7 @@ class MultiMNIST(Dataset[Row]):
         base = datasets.MNIST(str(root), train=train)
         images, labels = base.data.numpy()[rows], base.targets.numpy()[rows]
         partner = np.random.default_rng(seed).integers(0, len(images), len(images))
+        self.pairs = np.stack([np.arange(len(images)), partner], axis=1)
         canvas = np.zeros((len(images), 36, 36), np.uint8)
         canvas[:, LEFT, LEFT] = images
         canvas[:, RIGHT, RIGHT] = np.maximum(canvas[:, RIGHT, RIGHT], images[partner])

@@ -4,6 +4,7 @@ python -m benchmarks.scaling --data-dir DATA
 """
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ def cell(suite: str, method: str, data_dir: Path, epochs: int = 2) -> dict[str, 
     settle_devices()
     first, second = plan(suite, [method], [0, 1], {"epochs": str(epochs)}, "cpu", data_dir)
     fit(first.varied(protocol=first.protocol.model_copy(update={"steps_per_epoch": 2, "epochs": 1})), data_dir)
+    gc.freeze()  # as a worker does
     began = time.perf_counter()
     record = fit(second, data_dir)
     whole = time.perf_counter() - began

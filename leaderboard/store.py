@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leaderboard.submissions import Submission
 
 MAX_PATH, MAX_REASON = 1000, 1000  # characters
+DEEPEST = 8  # folders in folders; records lie in the second
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
 
@@ -195,6 +196,11 @@ class Store:
 
         for folder, folders, files in os.walk(self.root, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if folders and len(Path(folder).relative_to(self.root).parts) >= DEEPEST:
+                problems.append(
+                    Problem(os.path.relpath(folder, self.root), ["is nested too deep; what is in it is not read"])
+                )
+                folders.clear()
             for name in sorted([*folders, *files]):
                 path = Path(folder, name)
                 if name.startswith("."):

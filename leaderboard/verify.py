@@ -31,7 +31,7 @@ LEVEL = 0.05  # of family-wise error
 MAX_TEXT = 1000  # characters of a name, a version, a message
 MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
-NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices")
+NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices", "solution")
 
 
 @dataclass(frozen=True)

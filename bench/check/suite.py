@@ -8,9 +8,9 @@ from pathlib import Path
 from torch import nn
 
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, expect, outcomes, trying
+from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
-from bench.check.splits import disjoint, repeats, shared_inputs, splits
+from bench.check.splits import disjoint, repeats, resident, shared_inputs, splits
 from bench.errors import DataMissing
 from bench.registry import Entry
 from bench.scores import KINDS
@@ -57,7 +57,7 @@ def tasks(case: SuiteCase) -> None:
         names and len(set(names)) == len(names) and all(name and "." not in name for name in names),
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
-    kinds = {task.name: task.metric().kind for task in suite.tasks}
+    kinds = {task.reported: task.metric().kind for task in suite.tasks}
     unknown = sorted(set(kinds.values()) - KINDS.keys())
     expect(not unknown, f"A metric's kind should be in bench.scores.KINDS. Found {unknown}; add it there.")
     expect(
@@ -84,7 +84,9 @@ def protocol(case: SuiteCase) -> None:
 
 
 def width(case: SuiteCase) -> None:
-    """A wider backbone has more parameters, in as many stages."""
+    """A wider backbone has more parameters, in as many stages; a linear model has no width."""
+    if case.suite.protocol.fit == "solver":
+        raise Skipped("a linear model has no width.")
     plain, wide = case.suite.backbone(), case.suite.backbone(1.5)
     expect(
         all(isinstance(getattr(stage, "output_shape", None), tuple) for stage in (*plain, *wide)),
@@ -111,7 +113,7 @@ def missing_data(case: SuiteCase) -> None:
 
 
 BEFORE_DATA = (documented, options, constructor, choices, tasks, protocol, width, missing_data)
-WITH_DATA = (data, shared_inputs, splits, stages, losses, metrics, repeats, disjoint)
+WITH_DATA = (data, shared_inputs, splits, stages, losses, metrics, repeats, resident, disjoint)
 GATES = {constructor, tasks, protocol, data, shared_inputs, splits}
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -51,10 +51,11 @@ class StoredCell:
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
-        for plugin in self.plugins:
-            load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
+        with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
+            for plugin in self.plugins:
+                load_plugin(plugin)
+            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
         return record, gallery.panels if gallery else []
 
     def keep(self, made: Made) -> Status:
@@ -203,8 +204,13 @@ def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
     from bench.core.resident import Rows
     from bench.plan import parse_suite
 
-    read = {suite: Rows.read(parse_suite(suite, data_dir)[1]) for suite in sorted(suites)}
-    return {suite: rows for suite, rows in read.items() if rows is not None}
+    found = {}
+    for name in sorted(suites):
+        choice, suite = parse_suite(name, data_dir)
+        rows = Rows.read(suite) if choice.entry.importable else None
+        if rows is not None:
+            found[name] = rows
+    return found
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,6 +204,7 @@ def load_plugins(files: list[str]) -> tuple[Path, ...]:
     from bench.registry import load_plugin
 
     paths = tuple(Path(file).resolve() for file in files)
-    for path in paths:
-        load_plugin(path)
+    with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
+        for path in paths:
+            load_plugin(path)
     return paths

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.cli import options
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
@@ -35,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
     from bench.plan import plan
     from leaderboard.board import load_board
+    from leaderboard.compare import COMMITTED
     from leaderboard.render import render_parts
     from leaderboard.store import Store
     from leaderboard.table import rows
@@ -42,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     board = load_board(arguments.table)
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    if arguments.against and root.resolve() == COMMITTED.resolve():
+        raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     specs = [
         spec
         for part in board.parts
@@ -71,12 +76,15 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1
     _print(judged)
-    outside = sum(cell.verdict in OUTSIDE for cell in judged)
-    equal = sum(cell.verdict == "equal" for cell in judged)
-    print(
-        f"{len(judged)} numbers beside the committed ones: {equal} equal digit for digit, "
-        f"{len(judged) - equal - outside} within seed noise, {outside} not."
-    )
+    counts = Counter(cell.verdict for cell in judged)
+    outside = sum(counts[verdict] for verdict in OUTSIDE)
+    told = [f"{counts['equal']} equal digit for digit", f"{counts['within noise']} within seed noise"]
+    told += [f"{counts['not judged']} not judged (too few runs)"] if counts["not judged"] else []
+    compared = {(cell.pair.suite, cell.pair.method) for cell in judged}
+    absent = [f"`{m}` ({part.suite})" for part in parts for m in part.methods if (part.suite, m) not in compared]
+    if absent:
+        print(f"Not compared, since one of the two stores has no run of it: {', '.join(absent)}.", file=sys.stderr)
+    print(f"{len(judged)} numbers beside the committed ones: {', '.join(told)}, {outside} not.")
     return 1 if outside else 0
 
 

@@ -1,6 +1,8 @@
 """Seeds that are trained as one stack: an engine is given the first of them, and what it tells is told of all."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,10 +63,11 @@ class StackedCell:
         from bench.training.seeds import fit_stacked
 
         cell = self.cell
-        for plugin in cell.plugins:
-            load_plugin(plugin)
         galleries = [Gallery(cell.images) if cell.images else None for _ in stack]
-        records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite))
+        with redirect_stdout(sys.stderr):
+            for plugin in cell.plugins:
+                load_plugin(plugin)
+            records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite))
         return [(record, gallery.panels if gallery else []) for record, gallery in zip(records, galleries, strict=True)]
 
     def told(self, events: Iterable[Event]) -> Iterator[Event]:

@@ -1,5 +1,6 @@
 """Suite: tasks, data, backbone and protocol that belong together."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.core.data import Dataset
 from bench.core.task import Shape, Task
+from bench.errors import UsageError
 from bench.records import Protocol
 
 Split = Literal["train", "val", "test"]
@@ -51,6 +53,14 @@ class Suite(ABC):
     def dataset(self, split: Split, seed: int) -> Dataset:
         """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
 
+    def held(self, names: Sequence[str]) -> Sequence[str]:
+        """Of the coupled parameters of a sharing, those that constraints may hold; all by default."""
+        return names
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        """The weights (d, T) behind the targets, where models are linear and their truth is known."""
+        return None
+
     def data_status(self) -> dict[str, str]:
         """part -> `ready`, `missing` or what is wrong with it; empty where no data is needed."""
         return {}
@@ -75,3 +85,24 @@ class Suite(ABC):
         by side.
         """
         return None
+
+
+def without_data(suite: Suite) -> Suite:
+    """The same suite for who builds a model: tasks, shapes and stages, and a `dataset` that refuses.
+
+    Features are a function of the inputs that they are given; a method that reads rows by itself, be it of the test
+    split, is refused with a UsageError.
+    """
+    closed = copy.copy(suite)
+    for name, value in vars(suite).items():
+        if isinstance(value, Suite):  # of one that stands on another
+            setattr(closed, name, without_data(value))
+    closed.dataset = _refused  # type: ignore[method-assign]
+    return closed
+
+
+def _refused(split: Split, seed: int) -> Dataset:
+    raise UsageError(
+        f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
+        "of the inputs that `forward` is given."
+    )

@@ -33,13 +33,20 @@ class Task:
     """One thing to predict.
 
     `head` maps the shape of a row of features to a module; `loss` maps (prediction, target) to the
-    mean over valid elements, 0-dimensional; `metric` makes a fresh accumulator.
+    mean over valid elements, 0-dimensional; `metric` makes a fresh accumulator. Tasks with the same `pool` are scored
+    together, under that name, on the statistics of all their rows.
     """
 
     name: str
     head: Callable[[Shape], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
     metric: Callable[[], TaskMetric]
+    pool: str = ""
+
+    @property
+    def reported(self) -> str:
+        """The name that scores stand under."""
+        return self.pool or self.name
 
 
 class Classification(TaskMetric):
@@ -80,3 +87,48 @@ class Regression(TaskMetric):
         if self.squared_error is None:
             raise ValueError("A metric should see at least one batch before its state is read.")
         return {"count": self.count, "squared_error": float(self.squared_error)}
+
+
+class Explained(Regression):
+    """As `Regression`, with the sums of the targets and of their squares: what explained variance takes."""
+
+    kind = "explained"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.target_sum = self.target_squares = 0.0
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        super().update(prediction, target)
+        self.target_sum += float(target.double().sum())
+        self.target_squares += float(target.double().square().sum())
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"target_sum": self.target_sum, "target_squares": self.target_squares}
+
+
+class Ranking(TaskMetric):
+    """Pairs of a positive and a negative row, and in how many of them the positive one is ranked higher, ties half.
+
+    Predictions are scores (n, ...), one per row, targets 0 or 1. All rows are kept until the state is read.
+    """
+
+    kind = "ranking"
+
+    def __init__(self) -> None:
+        self.scores: list[Tensor] = []
+        self.labels: list[Tensor] = []
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        self.scores.append(prediction.double().flatten())
+        self.labels.append(target.flatten() > 0.5)
+
+    def state(self) -> dict[str, Any]:
+        if not self.scores:
+            raise ValueError("A metric should see at least one batch before its state is read.")
+        scores, labels = torch.cat(self.scores), torch.cat(self.labels)
+        positives, negatives = scores[labels], scores[~labels].sort().values
+        below = torch.searchsorted(negatives, positives)
+        up_to = torch.searchsorted(negatives, positives, right=True)
+        wins = float((below + up_to).sum()) / 2
+        return {"positives": len(positives), "negatives": len(negatives), "wins": wins}

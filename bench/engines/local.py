@@ -59,9 +59,14 @@ def places(specs: Sequence[RunSpec], jobs: int) -> list[Place]:
 
 def warm_up(modules: Sequence[str], device: str) -> None:
     """Import `modules` in the process that workers will be copies of, while this one goes on."""
-    if FORKS and device == "cpu":
-        multiprocessing.set_forkserver_preload(list(modules))
+    if not FORKS or device != "cpu":
+        return
+    multiprocessing.set_forkserver_preload(list(modules))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed on: Ctrl-C is this process's to answer
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_cells(

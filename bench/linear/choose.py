@@ -1,5 +1,6 @@
-"""Models of a family: along a path of strengths, and at the strength that cross-validation chooses."""
+"""Models of a family: along a path of strengths, and at what cross-validation chooses."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,29 +15,52 @@ from bench.linear.loss import Loss
 from bench.linear.minimise import ITERATIONS, TOLERANCE, Objective, Solution, minimise
 from bench.linear.rows import Rows
 
-ROUGH, PATIENCE = 1e-4, 500  # tolerance and iterations of one model inside cross-validation
+ROUGH, PATIENCE = 1e-4, 200  # tolerance and iterations of one model inside cross-validation
+WORSE, CLEARLY = 3, 1.05  # a path ends after so many strengths with errors beyond so many times the least
 MakeLoss = Callable[[Rows], Loss]
 Error = Callable[[Tensor, Tensor], Tensor]  # of predictions (n,) for targets (n,), summed over them
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model: its penalty with settled buffers, the solution, and how its strength was chosen, if it was.
+class Curve:
+    """The error of every strength of a path, per row that was left out, for one choice of the other options."""
 
-    `curve` holds (settings, strengths, errors): the errors over all folds of each strength, per row.
-    """
+    settings: dict[str, Any]
+    strengths: list[float]
+    errors: list[float]
+
+    @property
+    def best(self) -> int:
+        """The place of the least error, the first of equal ones."""
+        return min(range(len(self.errors)), key=self.errors.__getitem__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model: the penalty with settled buffers, the solution, what was chosen for it, and from which curves."""
 
     objective: Objective
     penalty: Constraint
     solution: Solution
-    settings: dict[str, Any]
-    strength: float | None
-    curve: list[tuple[dict[str, Any], list[float], list[float]]] = field(default_factory=list)
+    seconds: float  # of this fit alone
+    strength: float | None = None
+    chosen: Curve | None = None
+    curves: list[Curve] = field(default_factory=list)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Other options that were chosen."""
+        return self.chosen.settings if self.chosen else {}
 
     @property
     def at_the_end(self) -> bool:
         """Whether the strength chosen is the last of its path: a weaker one may be better."""
-        return any(s == self.settings and grid[-1] == self.strength for s, grid, _ in self.curve if len(grid) > 1)
+        last = len(self.chosen.errors) - 1 if self.chosen else 0
+        return self.chosen is not None and self.chosen.best == last > 0
+
+    def model(self) -> tuple[Tensor, Tensor]:
+        """Weights (d, T) and intercepts (T,)."""
+        return self.objective.loss.model(self.objective.whole(self.solution.W))
 
 
 def path(
@@ -69,43 +93,61 @@ def fit(
     stratify: bool = False,
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
-    on_fold: Callable[[int, int], None] | None = None,
+    on_curve: Callable[[int, int], None] | None = None,
 ) -> Fitted:
     """The model of `family` on all rows; what is open is chosen by cross-validation over them, and nothing else.
 
-    Strengths are those of the path on all rows; the setting and the strength with the least error, summed over the
-    rows of all folds, win, the first of equal ones. The path then leads to the model.
+    Strengths are those of the path on all rows. The options and the strength with the least error, summed over the
+    rows of all folds, win; the path on all rows, down to it, is where the model starts from. A path of
+    cross-validation ends where three strengths in a row have 5 % more error than the best one.
     """
     loss = make_loss(rows)
     if not family.open:
-        penalty = family.penalty({})
-        objective = Objective(loss, penalty)
-        return _settled(objective, penalty, minimise(objective, None, tolerance, iterations), {}, None, [])
-    settings = family.settings()
-    grids = [family.strengths(loss, each, points, span) for each in settings]
-    totals = [[0.0] * len(grid) for grid in grids]
-    parts = split(rows, folds, seed, stratify)
-    for number, (kept, left) in enumerate(parts):
-        inside = make_loss(rows.take(kept))
-        for each, grid, total in zip(settings, grids, totals, strict=True):
-            for at, (objective, found) in enumerate(path(inside, family, each, grid, ROUGH, PATIENCE)):
-                total[at] += _outside(inside, objective.whole(found.W), rows, left, error)
-        if on_fold:
-            on_fold(number + 1, len(parts) + 1)
-    curve = [
-        (each, grid, [t / float(rows.counts.sum()) for t in total])
-        for each, grid, total in zip(settings, grids, totals, strict=True)
-    ]
-    best = min(range(len(curve)), key=lambda k: min(curve[k][2]))
-    chosen, grid, seen = curve[best]
-    place = min(range(len(grid)), key=lambda k: seen[k])
-    W = None
-    for _, found in path(loss, family, chosen, grid[:place], ROUGH, PATIENCE):
-        W = found.W
-    penalty = family.penalty(chosen, grid[place])
-    objective = Objective(loss, penalty)
-    found = minimise(objective, W, tolerance, iterations)
-    return _settled(objective, penalty, found, chosen, grid[place], curve)
+        return _fitted(loss, family.penalty({}), None, tolerance, iterations)
+    parts, settings, curves = split(rows, folds, seed, stratify), family.settings(), []
+    inside, left = [make_loss(rows.take(kept)) for kept, _ in parts], [out for _, out in parts]
+    for number, each in enumerate(settings):
+        strengths = family.strengths(loss, each, points, span)
+        curves.append(_curve(inside, left, rows, family, each, strengths, error))
+        if on_curve:
+            on_curve(number + 1, len(settings) + 1)
+    chosen = min(curves, key=lambda curve: curve.errors[curve.best])
+    strength = chosen.strengths[chosen.best]
+    start = None
+    for _, found in path(loss, family, chosen.settings, chosen.strengths[: chosen.best], ROUGH, PATIENCE):
+        start = found.W
+    made = _fitted(loss, family.penalty(chosen.settings, strength), start, tolerance, iterations)
+    return Fitted(made.objective, made.penalty, made.solution, made.seconds, strength, chosen, curves)
+
+
+def fit_at(rows: Rows, make_loss: MakeLoss, family: Family, tolerance: float, iterations: int) -> Fitted:
+    """The model at the options that `family` has, whatever they are."""
+    return _fitted(make_loss(rows), family.penalty({}), None, tolerance, iterations)
+
+
+def _curve(
+    inside: Sequence[Loss],
+    left: Sequence[Sequence[Tensor]],
+    rows: Rows,
+    family: Family,
+    settings: dict[str, Any],
+    strengths: list[float],
+    error: Error,
+) -> Curve:
+    """Errors over all folds, strength by strength; it ends where several in a row are clearly worse than the best."""
+    starts: list[Tensor | None] = [None] * len(inside)
+    count = max(1, sum(len(index) for of_fold in left for index in of_fold))
+    errors: list[float] = []
+    for strength in strengths:
+        total = 0.0
+        for fold, loss in enumerate(inside):
+            objective = Objective(loss, family.penalty(settings, strength))
+            starts[fold] = W = minimise(objective, starts[fold], ROUGH, PATIENCE).W
+            total += _outside(loss, objective.whole(W), rows, left[fold], error)
+        errors.append(total / count)
+        if len(errors) > WORSE and min(errors[-WORSE:]) > CLEARLY * min(errors):
+            break
+    return Curve(settings, strengths[: len(errors)], errors)
 
 
 def _outside(loss: Loss, W: Tensor, rows: Rows, left: Sequence[Tensor], error: Error) -> float:
@@ -118,14 +160,10 @@ def _outside(loss: Loss, W: Tensor, rows: Rows, left: Sequence[Tensor], error: E
     )
 
 
-def _settled(
-    objective: Objective,
-    penalty: Constraint,
-    found: Solution,
-    settings: dict[str, Any],
-    strength: float | None,
-    curve: list[tuple[dict[str, Any], list[float], list[float]]],
-) -> Fitted:
+def _fitted(loss: Loss, penalty: Constraint, start: Tensor | None, tolerance: float, iterations: int) -> Fitted:
+    objective, began = Objective(loss, penalty), time.perf_counter()
+    found = minimise(objective, start, tolerance, iterations)
+    seconds = time.perf_counter() - began
     with torch.no_grad():
         penalty.settle(found.W)
-    return Fitted(objective, penalty, found, settings, strength, curve)
+    return Fitted(objective, penalty, found, seconds)

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from bench.core.constraint import Coupled
 from bench.errors import UsageError
-from bench.linear.choose import Fitted, fit
+from bench.linear.choose import Fitted, fit, fit_at
 from bench.linear.family import STRENGTH, Family
-from bench.linear.minimise import Objective, minimise
 from bench.linear.rows import Rows
 from bench.linear.squared import Squared
 from bench.records import parse_call
@@ -86,8 +85,8 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return Family(choose("constraint", type(call)(call.name, options)), coupled)
 
     def _keep(self, found: Fitted) -> None:
-        objective, certificate = found.objective, found.solution.certificate
-        weights, intercepts = objective.loss.model(objective.whole(found.solution.W))
+        certificate = found.solution.certificate
+        weights, intercepts = found.model()
         coefficients = weights.T.numpy().copy()
         self.coef_ = coefficients[0] if self._single else coefficients
         self.intercept_ = float(intercepts[0]) if self._single else intercepts.numpy().copy()
@@ -103,7 +102,7 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def predict(self, X: ArrayLike, tasks: ArrayLike | None = None) -> np.ndarray:
-        """x w_t + b_t: (n,) of one target, or with `tasks`, the task of each row; else (n, T). KeyError: no such task."""
+        """x w_t + b_t: (n,) of one target, or with `tasks`, the task of each row; else (n, T). KeyError: new task."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         if self.tasks_ is None:
@@ -115,7 +114,7 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         place = np.searchsorted(self.tasks_, labels).clip(max=len(self.tasks_) - 1)
         if (self.tasks_[place] != labels).any():
             raise KeyError(f"`fit` has seen no task {labels[self.tasks_[place] != labels][0]!r}.")
-        chosen: np.ndarray = (X * self.coef_[place]).sum(axis=1) + self.intercept_[place]
+        chosen: np.ndarray = (X * self.coef_[place]).sum(axis=1) + np.asarray(self.intercept_)[place]
         return chosen
 
 
@@ -155,14 +154,7 @@ class MultiTaskRegressor(_Base):
     def fit(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None = None) -> "MultiTaskRegressor":
         """Inputs in common: y (n, T) or (n,). Of their own: y (n,) and `tasks` (n,), the label of each row's task."""
         rows = self._rows(X, y, tasks)
-        family = self._family(rows, self.strength)
-        loss = self._loss(rows)
-        penalty = family.penalty({})
-        objective = Objective(loss, penalty)
-        solution = minimise(objective, None, self.tol, self.max_iter)
-        with torch.no_grad():
-            penalty.settle(solution.W)
-        self._keep(Fitted(objective, penalty, solution, {}, self.strength))
+        self._keep(fit_at(rows, self._loss, self._family(rows, self.strength), self.tol, self.max_iter))
         return self
 
 
@@ -176,8 +168,8 @@ class MultiTaskRegressorCV(_Base):
     cv: number of folds.
     random_state: of the folds.
 
-    After `fit` also `strength_`, `settings_` (other options chosen) and `curve_`, a list of (settings, strengths,
-    errors): half the squared errors per row left out.
+    After `fit` also `strength_`, `settings_` (other options chosen) and `curves_`: for each choice of the
+    others the strengths, and half the squared errors per row left out.
     """
 
     def __init__(
@@ -221,7 +213,7 @@ class MultiTaskRegressorCV(_Base):
             tolerance=self.tol,
             iterations=self.max_iter,
         )
-        self.strength_, self.settings_, self.curve_ = found.strength, found.settings, found.curve
+        self.strength_, self.settings_, self.curves_ = found.strength, found.settings, found.curves
         self._keep(found)
         return self
 

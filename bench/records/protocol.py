@@ -80,10 +80,39 @@ class Protocol(BaseModel):
         default="torch defaults; one stream per module, the same for every method of a seed",
         description="of weights",
     )
-    selection: Literal["val", "last"] = Field(
+    selection: Literal["val", "last", "cv"] = Field(
         default="val",
         description="`val`: a joint model keeps the epoch with the least sum of log validation errors, separate models "
-        "keep their own best, and `per_task` and `last` are stored beside it; `last`: no validation split",
+        "keep their own best, and `per_task` and `last` are stored beside it; `last`: no validation split; "
+        "`cv`: options by cross-validation inside the training part, and no epochs to choose from; stored as `val`",
+    )
+    fit: Literal["descent", "solver"] = Field(
+        default="descent",
+        description="`descent`: by the optimiser, update by update; `solver`: models are linear, and a solver finds "
+        "the minimum of losses, summed over rows, plus constraint, in `epochs` times `steps_per_epoch` iterations at "
+        "most. Models without a constraint have weight decay on their weights, of a strength that is chosen",
+    )
+    loss: Literal["squared", "logistic"] = Field(
+        default="squared", description="of a solver: (y - z)^2 / 2, or log(1 + e^z) - y z with y 0 or 1"
+    )
+    folds: Annotated[int, Field(ge=2)] = Field(
+        default=5,
+        description="of cross-validation inside the training part, by which a solver's strengths, and options with a "
+        "list of choices, are chosen where they stand at their defaults",
+    )
+    strengths: Count = Field(default=20, description="of a solver's path, falling evenly in logarithms")
+    span: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=1e-3,
+        description="the last strength of a path, over the one at which a norm drops everything, or at which another "
+        "penalty has the curvature of the loss (the path of those begins ten times above it)",
+    )
+    tolerance: Positive = Field(
+        default=1e-8, description="of a solver's certificate: relative duality gap of norms, residual of the others"
+    )
+    overlapping: bool = Field(
+        default=False,
+        description="whether seeds are random splits of the same rows: what they give is correlated, and intervals are "
+        "corrected for it (Nadeau, Bengio 2003)",
     )
     ranked: bool = Field(default=True, description="whether results may stand on a board")
     precision: Literal["float32", "float64", "bf16", "tf32"] = Field(

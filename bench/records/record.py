@@ -47,6 +47,21 @@ class Cost(_Frozen):
     hardware: str = Field(description="class of the machine, as `cpu: NAME, 1 thread`")
 
 
+class Solution(_Frozen):
+    """Of models that a solver fitted: what was chosen by cross-validation, and how close to the minimum they are."""
+
+    strength: float | None = Field(description="that was chosen; None where it was given")
+    settings: dict[str, Any] = Field(default={}, description="other options that were chosen")
+    strengths: list[float] = Field(default=[], description="of the path with these settings")
+    errors: list[float] = Field(default=[], description="loss per row left out, at each of them")
+    at_the_end: bool = Field(default=False, description="whether the last strength won: a weaker one may be better")
+    objective: float = Field(description="loss, summed over rows, plus penalty")
+    certificate: Literal["gap", "residual"] = Field(description="relative duality gap, or relative residual of a step")
+    value: float = Field(ge=0, description="of the certificate")
+    met: bool = Field(description="whether it is within the protocol's tolerance")
+    iterations: int
+
+
 class Curves(_Frozen):
     """Per epoch: mean training loss and validation scores of each task. `None` where a number was not finite."""
 
@@ -110,6 +125,7 @@ class ResultRecord(_Frozen):
         description="T x T, in the order of the tasks: cosines of the task gradients after training, the mean over "
         "eight training batches; over the shared parameters, or, where there are none, over the tasks' aligned copies",
     )
+    solution: Solution | None = Field(default=None, description="of models that a solver fitted")
     created: str = Field(default="", description="UTC, ISO 8601")
     digest: str = ""
 
@@ -130,7 +146,7 @@ class ResultRecord(_Frozen):
             found.append("validation: should be there for trials of a search only")
         if sorted(self.tasks) != sorted(protocol.metrics):
             found.append("tasks: should be those of the protocol's metrics")
-        rules = {"last"} if protocol.selection == "last" else {"val", "per_task", "last"}
+        rules = {"last": {"last"}, "cv": {"val"}}.get(protocol.selection, {"val", "per_task", "last"})
         if set(self.statistics) != rules or set(self.selection) != rules:
             found.append(f"statistics: should be there for the rules {', '.join(sorted(rules))}")
         for rule, epochs in self.selection.items():

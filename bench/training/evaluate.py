@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
+from bench.core.task import TaskMetric
 from bench.errors import Diverged
 from bench.training.model import MultiTaskModel
 
@@ -25,17 +26,20 @@ def predict(models: Sequence[Predictor], inputs: Mapping[str, Tensor]) -> dict[s
 
 @torch.inference_mode()
 def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, State]:
-    """task -> statistics over all rows of `dataset`, with the models in evaluation mode."""
+    """task, or its pool -> statistics over all rows of `dataset`, with the models in evaluation mode."""
     for model, _ in models:
         model.eval()
     largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
     rows = rows or max(1, min(ROWS, NUMBERS // largest))
-    metrics = {task.name: task.metric() for task in models[0][0].tasks}
+    reported = {task.name: task.reported for task in models[0][0].tasks}
+    metrics: dict[str, TaskMetric] = {}
+    for task in models[0][0].tasks:
+        metrics.setdefault(task.reported, task.metric())
     for inputs, targets in dataset.slices(rows):
-        for task, prediction in predict(models, inputs).items():
+        for name, prediction in predict(models, inputs).items():
             if not torch.isfinite(prediction).all():
-                raise Diverged(f"The predictions of `{task}` stopped being finite.")
-            metrics[task].update(prediction, targets[task])
+                raise Diverged(f"The predictions of `{name}` stopped being finite.")
+            metrics[reported[name]].update(prediction, targets[name])
     for model, _ in models:
         model.train()
-    return {task: metric.state() for task, metric in metrics.items()}
+    return {name: metric.state() for name, metric in metrics.items()}

@@ -44,6 +44,7 @@ from bench.training.module import Batches, MultiTaskModule
 from bench.training.peers import together
 from bench.training.ranks import Ranks
 from bench.training.sharing import effective_sharing
+from bench.training.solve import Solved
 from bench.training.watch import OnEpoch, Watch
 
 
@@ -62,6 +63,8 @@ def fit(
     """
     suite, method, record = opened(spec, data_dir, rows)
     try:
+        if spec.protocol.fit == "solver":
+            return record.model_copy(update=Solved(spec, suite, method).result(on_epoch)).sealed()
         with together(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
@@ -194,7 +197,7 @@ class Run:
             other = Run(self.spec, self.suite, self.method, member, self.ranks)
             members.append(Trained(other, other._train(start.rows, checkpoint=checkpoint)))
         return {
-            "tasks": [task.name for task in self.model.tasks],
+            "tasks": self.model.reported,
             **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
             "selection": selection,
             "cost": Cost(
@@ -228,7 +231,7 @@ class Run:
         self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
     ) -> dict[str, dict[str, Any]]:
         """rule -> task -> statistics on the test split, which is read here and nowhere else."""
-        test, tasks = self.data("test"), [task.name for task in self.model.tasks]
+        test, tasks = self.data("test"), self.model.reported
         chosen = [trained.watch.selector.chosen() for trained in members]
         epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
         shown = epochs.get("val", epochs["last"])

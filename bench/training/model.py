@@ -78,12 +78,15 @@ class MultiTaskModel(nn.Module):
         self.held: list[Held] = []
         self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
         self.constraints = nn.ModuleDict()
-        for name, copies in self.sharing.coupled().items():
-            addends = self._constrain(name, copies, method.constraint, protocol.lr) if method.constraint else []
+        coupled = self.sharing.coupled()
+        held = suite.held(list(coupled)) if method.constraint else ()
+        for name, copies in coupled.items():
+            addends = self._constrain(name, copies, method.constraint, protocol.lr) if name in held else []
             self._copies[name] = (copies, addends)
 
-    def _constrain(self, name: str, copies: list[Parameter], choice: Choice, lr: float) -> list[list[Parameter]]:
+    def _constrain(self, name: str, copies: list[Parameter], choice: Choice | None, lr: float) -> list[list[Parameter]]:
         """Put one constraint on one coupled parameter; what is then to be added to its copies, [addend][task]."""
+        assert choice is not None
         coupled = Coupled(tuple(copies[0].shape), len(copies), lr)
         constraint: Constraint = choice.build(coupled)
         if not constraint.takes(name, coupled.shape):
@@ -103,6 +106,11 @@ class MultiTaskModel(nn.Module):
             name: sum((torch.stack(tuple(part)) for part in addends), start=torch.stack(tuple(copies)))
             for name, (copies, addends) in self._copies.items()
         }
+
+    @property
+    def reported(self) -> list[str]:
+        """The names that scores stand under: tasks, or the pools that tasks are scored in."""
+        return list(dict.fromkeys(task.reported for task in self.tasks))
 
     @property
     def separate(self) -> bool:

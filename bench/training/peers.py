@@ -58,9 +58,10 @@ def together(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
     }
     peers = [_Peer(errand | {"rank": rank}) for rank in range(1, size)]
     try:
+        late = time.monotonic() + TIMEOUT.total_seconds()
         while not store.check([_ready(peer.rank) for peer in peers]):
-            if any(peer.last_words() for peer in peers):
-                raise RuntimeError("A process of the run ended before it began.")
+            if time.monotonic() > late or any(peer.last_words() for peer in peers):
+                raise RuntimeError("Every process of a run should come to its start. Found that one did not.")
             time.sleep(0.05)
         yield _join(store, 0, spec)
     except RuntimeError as error:  # as torch's are where the other end of a message is gone; others are this process's

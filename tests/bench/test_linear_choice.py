@@ -55,8 +55,9 @@ def test_ridge_by_cross_validation_is_ridge_by_hand() -> None:
     """Errors of every strength over the folds, and the winner on all rows, from closed forms."""
     rows = problem()
     found = fit(rows, free, Family(None, Coupled((1, 6), 4, 1.0)), half, seed=1, points=9)
-    [(settings, strengths, errors)] = found.curve
-    assert settings == {}
+    [curve] = found.curves
+    assert (found.settings, found.chosen) == ({}, curve)
+    strengths, errors = curve.strengths, curve.errors
 
     def ridge(X: np.ndarray, y: np.ndarray, strength: float) -> tuple[np.ndarray, float]:
         centred = X - X.mean(axis=0)
@@ -71,7 +72,7 @@ def test_ridge_by_cross_validation_is_ridge_by_hand() -> None:
                 total += float(((X[b].numpy() @ w + c - y[b].numpy()) ** 2).sum()) / 2
         assert error == pytest.approx(total / sum(len(y) for y in rows.targets), rel=1e-2)
     assert found.strength == strengths[int(np.argmin(errors))]
-    W, b = found.objective.loss.model(found.objective.whole(found.solution.W))
+    W, b = found.model()
     for t, (X, y) in enumerate(zip(rows.inputs, rows.targets, strict=True)):
         w, c = ridge(X.numpy(), y.numpy(), float(found.strength or math.nan))
         assert np.allclose(W[:, t], w, atol=1e-6)
@@ -86,15 +87,13 @@ def test_what_is_given_is_kept_and_what_is_open_is_chosen() -> None:
     assert family("cluster", rows).settings() == [{"k": k} for k in (1, 2, 3, 5)]
     assert family("cluster:k=4", rows).settings() == [{}]
     given = fit(rows, free, family("l21:strength=2.5", rows), half)
-    assert (given.strength, given.curve) == (None, [])
+    assert (given.strength, given.curves) == (None, [])
     assert given.penalty.strength == 2.5
     chosen = fit(rows, free, family("cluster", rows), half, points=4)
-    assert [settings for settings, _, _ in chosen.curve] == [{"k": k} for k in (1, 2, 3, 5)]
-    best = min(min(errors) for _, _, errors in chosen.curve)
-    assert any(
-        settings == chosen.settings and errors[strengths.index(chosen.strength or 0.0)] == best
-        for settings, strengths, errors in chosen.curve
-    )
+    assert [curve.settings for curve in chosen.curves] == [{"k": k} for k in (1, 2, 3, 5)]
+    assert chosen.chosen is not None
+    assert min(chosen.chosen.errors) == min(min(curve.errors) for curve in chosen.curves)
+    assert chosen.strength == chosen.chosen.strengths[chosen.chosen.best]
     assert chosen.solution.certificate.met
 
 
@@ -102,9 +101,9 @@ def test_choices_repeat_and_depend_on_the_seed() -> None:
     rows = problem()
     one, two, other = (fit(rows, free, family("trace_norm", rows), half, seed=seed, points=6) for seed in (0, 0, 1))
     assert torch.equal(one.solution.W, two.solution.W)
-    assert one.curve == two.curve
-    assert one.curve[0][1] == other.curve[0][1]
-    assert one.curve[0][2] != other.curve[0][2]
+    assert one.curves == two.curves
+    assert one.curves[0].strengths == other.curves[0].strengths
+    assert one.curves[0].errors != other.curves[0].errors
 
 
 @pytest.mark.parametrize("name", ["l2", "ridge", "graph", "mtrl", "cluster", "caso", "aso", "mrn"])

@@ -70,7 +70,7 @@ def test_what_was_chosen_by_cross_validation():
     X, y, task = rows()
     model = MultiTaskRegressorCV("cluster", n_strengths=6).fit(X, y, task)
     assert model.settings_["k"] in (1, 2, 3, 5)
-    assert len(model.curve_) == 4
+    assert len(model.curves_) == 4
     assert model.matrices_["cluster"].shape == (3, 3)
     again = MultiTaskRegressor(f"cluster:k={model.settings_['k']}", model.strength_).fit(X, y, task)
     assert np.allclose(again.coef_, model.coef_, atol=1e-6)

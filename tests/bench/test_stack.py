@@ -29,7 +29,7 @@ from tests.bench.pair import STEPS, Pictures
 from tests.bench.test_fingerprints import WIDTH, Tiny
 from tests.conftest import train_run
 
-SEEDS = (0, 3, 5)
+SEEDS = (0, 3)
 METHODS = [
     "single_task",
     "hard",
@@ -169,7 +169,7 @@ def test_gradients_that_a_stack_loses_are_noticed() -> None:
 def specs(method: str, **settings: str) -> list[RunSpec]:
     """A few short runs that differ in their seed."""
     base = {"precision": "float64", "epochs": "3", "steps_per_epoch": "8"}
-    return plan("synthetic:tasks=2", [method], SEEDS[:2], base | settings, "cpu")
+    return plan("synthetic:tasks=2", [method], SEEDS, base | settings, "cpu")
 
 
 def near(a: ResultRecord, b: ResultRecord) -> None:

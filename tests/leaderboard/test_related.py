@@ -59,4 +59,5 @@ def test_algorithms_stand_side_by_side(make_record):
             records.append(run(make_record, method, seed, {"a": factor, "b": 1.0, "c": 1.0}, "b"))
     figure = related_figure(related(records), "related")
     assert figure.panels.titles == ["hard", "cross_stitch"]
+    assert figure.traces[0]["text"] == [["", "+0.41*", ""], ["", "", ""], ["", "+0.00", ""]]
     assert [trace["z"][0, 1] for trace in figure.traces] == pytest.approx([math.log(1.5), math.log(0.8)])

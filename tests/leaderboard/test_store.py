@@ -229,3 +229,24 @@ def test_a_store_without_room_for_a_record_is_caught(small_disk, make_record):
     assert list(root.iterdir()) == [ballast]
     ballast.unlink()
     Store(root).check_writable()
+
+
+def test_folders_in_folders_without_end_are_named(make_record, tmp_path):
+    """What is deeper than any record lies is not gone through, however deep it goes."""
+    store = Store(tmp_path)
+    store.write(make_record())
+    (tmp_path / "/".join("d" * 12)).mkdir(parents=True)
+    contents = store.read()
+    assert len(contents.records) == 1
+    [problem] = contents.problems
+    assert problem.path == "/".join("d" * 8)
+    assert "nested too deep" in problem.reasons[0]
+
+
+def test_what_a_problem_quotes_cannot_steer_a_terminal(tmp_path):
+    (tmp_path / "\x1b[31m.json").touch()
+    (tmp_path / "b.json").write_text('{"\\u001b[2J": 1}')
+    first, second = Store(tmp_path).read().problems
+    assert first.path == r"\x1b[31m.json"
+    assert any(r"\x1b[2J" in reason for reason in second.reasons)
+    assert all(text.isprintable() for problem in (first, second) for text in (problem.path, *problem.reasons))

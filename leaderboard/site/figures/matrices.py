@@ -68,20 +68,32 @@ def cosine_figure(runs: Mapping[str, Sequence[ResultRecord]], name: str) -> Figu
 
 def related_figure(found: Sequence[Related], name: str) -> Figure | None:
     """Related(main, extra, algorithm): a map for each algorithm, side by side."""
-    kept = {each.method: each.matrix() for each in found[:MOST] if np.isfinite(each.matrix()).any()}
-    if not kept:
+    shown = [each for each in found if np.isfinite(each.matrix()).any()][:MOST]
+    if not shown:
         return None
-    seeds = sorted({each.seeds for each in found[:MOST]})
+    seeds = sorted({each.seeds for each in shown})
     runs = "-".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
     return _maps(
         name,
         "What the tasks tell each other",
         "Related(main, extra, algorithm): log(error of the row's task with the column's training targets dealt out "
         f"anew / its error), paired over {runs} seeds, each task at its own best epoch. Blue: the extra task's targets "
-        "help.",
-        kept,
-        found[0].tasks,
+        "help; a star: the 95 % interval excludes zero.",
+        {each.method: each.matrix() for each in shown},
+        shown[0].tasks,
+        texts=[_starred(each) for each in shown],
     )
+
+
+def _starred(each: Related) -> list[list[str]]:
+    """The numbers of a map as texts, with a star where the interval excludes zero."""
+
+    def text(main: str, extra: str) -> str:
+        cell = each.cells.get((main, extra))
+        sure = cell and cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
+        return f"{cell.mean:+z.2f}{'*' if sure else ''}" if cell else ""
+
+    return [[text(main, extra) for extra in each.tasks] for main in each.tasks]
 
 
 def _pairs_of(tasks: list[str]) -> list[tuple[int, int]]:
@@ -119,9 +131,15 @@ def _points(name: str, title: str, text: str, found: Mapping[str, np.ndarray], t
 
 
 def _maps(
-    name: str, title: str, text: str, found: Mapping[str, np.ndarray], tasks: list[str], most: float | None = None
+    name: str,
+    title: str,
+    text: str,
+    found: Mapping[str, np.ndarray],
+    tasks: list[str],
+    most: float | None = None,
+    texts: Sequence[list[list[str]]] = (),
 ) -> Figure:
-    """Small heat maps side by side, on one scale around zero."""
+    """Small heat maps side by side, on one scale around zero; `texts` stand in their cells instead of the numbers."""
     largest = most or max(float(np.nanmax(np.abs(matrix), initial=0.0)) for matrix in found.values()) or 1.0
     rows, columns = (max(matrix.shape[axis] for matrix in found.values()) for axis in (0, 1))
     few = max(rows, columns) <= 6
@@ -135,7 +153,7 @@ def _maps(
             "x": names[matrix.shape[1]],
             "y": names[matrix.shape[0]],
             "panel": number,
-            **({"texttemplate": "%{z:.2f}"} if max(matrix.shape) <= 4 else {}),
+            **(_written(texts[number] if texts else None) if max(matrix.shape) <= 4 else {}),
         }
         for number, matrix in enumerate(found.values())
     ]
@@ -175,6 +193,10 @@ def _briefly(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     if len(firsts) != 1 or len(found) < 2 or max(map(len, found)) <= TITLE:
         return found
     return {key.partition(".")[2] or key: matrix for key, matrix in found.items()}
+
+
+def _written(texts: list[list[str]] | None) -> Trace:
+    return {"text": texts, "texttemplate": "%{text}"} if texts else {"texttemplate": "%{z:.2f}"}
 
 
 def _matrix(packed: Packed) -> np.ndarray | None:

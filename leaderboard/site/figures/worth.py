@@ -74,7 +74,7 @@ def against_cost(table: Table, name: str, hrefs: dict[str, str]) -> Figure | Non
         "Δ log (higher is better) over trained parameters and over the floating point operations of one forward.",
         traces,
         layout,
-        panels=Panels(["trained parameters", "operations of a forward"], 240, 240, left=54),
+        panels=Panels(["trained parameters", "operations of a forward"], 240, 240, left=58),
     )
 
 

@@ -97,10 +97,10 @@ def _charts(site: Context, one: Shown) -> list[Figure | None]:
 
 
 def _cosines(one: Shown) -> Figure | None:
-    runs: dict[str, list[ResultRecord]] = {}
+    runs: dict[str, list[ResultRecord]] = {line.label: [] for line in one.lines if line.method in one.plain}
     for (method, _), run in one.table.records.items():
         if method in one.plain:
-            runs.setdefault(one.board.label(method), []).append(run)
+            runs[one.board.label(method)].append(run)
     return cosine_figure(runs, f"cosines-{one.name}")
 
 

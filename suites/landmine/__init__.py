@@ -1,0 +1,43 @@
+"""Landmines in radar images of 29 fields, a classification for each field."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import register
+from suites.matlab import Cells, Size, SplitSuite, load, matrix
+
+
+@register("landmine", paper="Xue, Liao, Carin, Krishnapuram, Multi-Task Learning for Classification, JMLR 8, 2007")
+class Landmine(SplitSuite):
+    """Mine or clutter from 9 features of a spot in a radar image, in 29 fields.
+
+    `LandmineData.mat`, with cells `feature` and `label` (0 or 1, or -1 or 1). 75 % and 25 % of the mines and of the
+    clutter of every field, anew for each seed. Logistic loss; the score is the area under the ROC curve of each field.
+    """
+
+    folder, files, classes = "landmine", ("LandmineData.mat",), True
+    source = "it is the file of Xue et al. (2007), which several collections of multi-task data hold"
+    official = Size(29, 9, 11_115, 3_705)
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        super().__init__(data_dir, (), 0)
+        size = self.size()
+        self._reshape([f"field{t:02d}" for t in range(1, size.tasks + 1)], size.features)
+        self._define(
+            "landmine",
+            1,
+            {"train": size.train, "test": size.test},
+            "per field and class 75 % and 25 % at random, anew for each seed",
+            loss="logistic",
+            overlapping=True,
+        )
+
+    @staticmethod
+    def read(path: Path) -> Cells:
+        feature, label = load(path, "feature", "label")
+        targets = [(matrix(cell).ravel() > 0).astype(np.float64) for cell in label.ravel()]
+        for number, y in enumerate(targets, 1):
+            if min(y.sum(), len(y) - y.sum()) < 2:
+                raise ValueError(f"field {number} should have 2 rows or more of both classes")
+        return Cells(tuple(matrix(cell) for cell in feature.ravel()), tuple(targets))

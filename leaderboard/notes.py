@@ -14,14 +14,27 @@ RULES = {
 }
 
 
+CHOSEN = (
+    "`val`: strengths, and options with a list of choices, by cross-validation inside the training part of each run, "
+    "for every method where they stand at their defaults"
+)
+TEST = "all numbers are on the test split."
+PLAIN = (
+    "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number; "
+    "they cover what a seed decides (initial weights, order of the data), not the choice of the test rows."
+)
+OVERLAP = (
+    "mean [low, high]: 95 % t intervals over seeds, each by itself, not corrected for number. Seeds are random splits "
+    "of the same rows, so that runs overlap: intervals and tests have 1/n + {:.3f}, the test rows per training row, in "
+    "the place of 1/n (Nadeau and Bengio 2003), ranks no interval and sign flips no p."
+)
+
+
 def notes_of(data: Cells, selection: str, left_out: list[str], problems: list[Problem]) -> list[str]:
     """Every footnote of a table, the general ones first."""
     board = data.board
-    notes = [
-        "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number; "
-        "they cover what a seed decides (initial weights, order of the data), not the choice of the test rows.",
-        f"Selection {RULES[selection]}; all numbers are on the test split.",
-    ]
+    chosen = CHOSEN if data.protocol and data.protocol.selection == "cv" else RULES[selection]
+    notes = [OVERLAP.format(data.overlap) if data.overlap else PLAIN, f"Selection {chosen}; {TEST}"]
     if data.columns and board.reference in board.methods:
         notes.append(
             f"Δ: change against `{board.reference}`, paired by seed, higher is better. flat: mean over all metrics; "

@@ -97,14 +97,15 @@ def standings(data: Cells, contestants: Collection[str]) -> Standings:
     references = tuple(name for name in dict.fromkeys((data.board.reference, *REFERENCES)) if name in methods)
     primary = family(data, DECIDES, references)
     alike = family(data, DECIDES, references, correction="max_t", generator=generator)
-    letters = _letters(tie_groups(changes), len(methods))
+    letters = _letters(tie_groups(changes, overlap=data.overlap), len(methods))
     pooled = gains(data)
     wins = win_probability(-data.errors)[:, methods.index(data.board.reference)]
     worst = worst_tasks(data)
+    ranked = rank_intervals(changes, generator, overlap=data.overlap)
     found = {
         method: Standing(
             method,
-            interval(changes[at]),
+            interval(changes[at], overlap=data.overlap),
             rank,
             letters[at],
             {each.reference: each for each in primary if each.method == method},
@@ -113,7 +114,7 @@ def standings(data: Cells, contestants: Collection[str]) -> Standings:
             interquartile_mean(pooled[at]),
             None if method == data.board.reference else worst.get(method),
         )
-        for at, (method, rank) in enumerate(zip(methods, rank_intervals(changes, generator), strict=True))
+        for at, (method, rank) in enumerate(zip(methods, ranked, strict=True))
     }
     tests = sum(np.isfinite(each.p) for each in primary)
     return Standings(found, references, int(tests), list(_notes(data, found, references, int(tests))))
@@ -126,9 +127,10 @@ def _notes(data: Cells, found: dict[str, Standing], references: tuple[str, ...],
         f"{'* Δ log' if held else 'No Δ log'} holds against `{data.board.reference}` after Holm over the primary "
         f"family of {tests} paired t tests: every method against {against}."
     )
+    drawn = "" if data.overlap else ", with a 95 % bootstrap interval over whole seeds"
     yield (
-        "rank: of the mean Δ log, with a 95 % bootstrap interval over whole seeds; methods that share a letter are not "
-        "ordered by paired t tests, Holm over all pairs."
+        f"rank: of the mean Δ log{drawn}; methods that share a letter are not ordered by paired t tests, Holm over all "
+        "pairs."
     )
     agreement = sensitivity(data)
     taus = {pair[0] if pair[1] == DECIDES else pair[1]: tau for pair, tau in agreement.tau.items() if DECIDES in pair}

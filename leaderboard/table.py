@@ -155,7 +155,7 @@ def _summary_of(data: Cells, method: str, selection: str) -> list[Row]:
 
 
 def _row(data: Cells, method: str, selection: str, task: str, metric: Metric, sample: np.ndarray) -> Row:
-    found = interval(sample)
+    found = interval(sample, overlap=data.overlap)
     return Row(
         table=data.board.name,
         suite=data.board.suite,

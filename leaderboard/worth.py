@@ -92,7 +92,7 @@ def worth(data: Cells, size: int, known: Curve) -> dict[str, Worth]:
 
     found = {}
     for method, change in zip(data.board.methods, change_matrix(data, "delta_log"), strict=True):
-        gain = interval(change)
+        gain = interval(change, overlap=data.overlap)
         if method != data.board.reference and not math.isnan(gain.mean):
             low, high = (None if end is None else rows(end) for end in (gain.low, gain.high))
             found[method] = Worth(Interval(rows(gain.mean), low, high, gain.n), least, most)

@@ -83,7 +83,7 @@ class LinearSuite(Suite):
             splits=dict(rows),
             split_rule=split_rule,
             epochs=1,
-            steps_per_epoch=5_000,
+            steps_per_epoch=3_000,
             batch_size=rows["train"],
             optimiser="sgd",
             lr=1e-3,

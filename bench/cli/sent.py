@@ -45,7 +45,12 @@ class SentCell(Cell):
             raise RuntimeError("this machine should have the same mtlbench as the runner, found other source files")
         for name, content in self.plugins:
             _load(name, content)
+        own = None
+        if checkpoint is None and self.cell.store.is_dir():  # nodes may share it: another one goes on from there
+            checkpoint = own = self.cell.checkpoint_of(spec)
         record, panels = self.cell.make(spec, on_epoch, checkpoint)
+        if own and record.status == "done":  # where they do not, nobody else would remove it
+            own.discard()
         if record.data and digest(record.data) != spec.data:
             raise RuntimeError(f"`{self.cell.data_dir}` should hold the runner's data, found other checksums")
         return record, panels

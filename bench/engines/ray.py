@@ -53,15 +53,15 @@ class Ray(Engine):
         self._streams.close()
 
     def width(self, specs: Sequence[RunSpec]) -> int:
-        slots = _slots(specs)
+        slots, unit = _slots(specs), _unit(specs)
         if slots < 1:
-            unit = _unit(specs)
-            raise UsageError(f"The Ray cluster should have a {unit} for every cell that runs. Found none.")
+            raise UsageError(f"A node of the Ray cluster should have {_each(specs)} {unit} for a cell. Found none.")
         return min(self.jobs or slots, slots, len(specs))
 
     def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
         # Ray's own retries would run a cell again without telling, and without end where memory ran out.
-        place = ray.remote(num_cpus=1, num_gpus=int(_unit(specs) == "GPU"), max_retries=0)(_make)
+        gpus = _each(specs) if _unit(specs) == "GPU" else 0
+        place = ray.remote(num_cpus=1 if gpus else _each(specs), num_gpus=gpus, max_retries=0)(_make)
         board = _board()
         sent = ray.put(cell)
         queue, lost = deque(specs), Counter[str]()
@@ -158,10 +158,16 @@ def _cancel(tasks: list[Any]) -> None:
 
 
 def _unit(specs: Sequence[RunSpec]) -> str:
-    """What a cell takes one of."""
+    """What a cell takes."""
     return "GPU" if specs[0].protocol.device == "cuda" else "CPU"
 
 
+def _each(specs: Sequence[RunSpec]) -> int:
+    """How many of those it takes, on one node."""
+    return max(spec.protocol.devices for spec in specs)
+
+
 def _slots(specs: Sequence[RunSpec]) -> int:
-    """How many of those the cluster has at the moment."""
-    return int(ray.cluster_resources().get(_unit(specs), 0))
+    """How many cells the nodes have room for at the moment."""
+    unit, each = _unit(specs), _each(specs)
+    return sum(int(node["Resources"].get(unit, 0)) // each for node in ray.nodes() if node["Alive"])

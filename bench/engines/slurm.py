@@ -7,6 +7,7 @@ its cells. One that is lost is replaced, and the cells it had are run again, RET
 
 import math
 import os
+import re
 import secrets
 import shutil
 import time
@@ -108,24 +109,34 @@ class Slurm(Engine):
                 self.folder.rmdir()
 
     def _width_of_job(self, specs: Sequence[RunSpec]) -> int:
-        return 1 if _on_gpu(specs) else self.cpus
+        """Cells at a time that a job has room for; one at least, since it asks for no less."""
+        return max(1, (self._gpus(specs) or self.cpus) // _devices(specs))
+
+    def _gpus(self, specs: Sequence[RunSpec]) -> int:
+        """What a job is given: the number that an option of the user's ends in, or as many as a cell takes."""
+        if specs[0].protocol.device == "cpu":
+            return 0
+        given = [value for key, value in self.options.items() if key == "gres" or key.startswith("gpus")]
+        counts = [int(count) for value in given for count in re.findall(r"(?:^|:)(\d+)$", value)]
+        return max(counts, default=1) if given else _devices(specs)
 
     def _submit(self, folder: Path, cell: Cell, specs: Sequence[RunSpec], barren: list[int]) -> "list[_Placed]":
         """As many jobs as `barren` has numbers."""
         executor = submitit.AutoExecutor(
             folder / "jobs", self.cluster, slurm_max_num_timeout=TIMEOUTS, local_max_num_timeout=TIMEOUTS
         )
+        width, gpus = self._width_of_job(specs), self._gpus(specs)
+        cpus = self.cpus if gpus else max(self.cpus, width * _devices(specs))
         named = any(key == "gres" or key.startswith("gpus") for key in self.options)
-        gpu = {"gpus_per_node": 1} if _on_gpu(specs) and not named else {}
+        own = {"gpus_per_node": gpus} if gpus and not named else {}
         executor.update_parameters(
             name="mtlbench",
             timeout_min=MINUTES,
-            cpus_per_task=self.cpus,
+            cpus_per_task=cpus,
             slurm_array_parallelism=len(barren),
-            slurm_srun_args=[f"--cpus-per-task={self.cpus}"],  # which srun does not take over from sbatch any more
-            slurm_additional_parameters=gpu | self.options,
+            slurm_srun_args=[f"--cpus-per-task={cpus}"],  # which srun does not take over from sbatch any more
+            slurm_additional_parameters=own | self.options | {"cpus_per_task": cpus},
         )
-        width = self._width_of_job(specs)
         jobs = [Job(folder, secrets.token_hex(4), cell, tuple(specs), width) for _ in barren]
         try:
             with executor.batch():
@@ -209,19 +220,20 @@ def _give_back(
 
 
 def _cancel(jobs: Sequence[_Placed]) -> None:
-    """End jobs that wait or run, and give them a moment for it."""
-    left = [job for job in jobs if not job.handle.paths.result_pickle.exists()]
-    for job in left:
-        job.handle.cancel(check=False)
-    end = time.monotonic() + GRACE_SECONDS
+    """End jobs that wait or run, and give all of them a moment for it."""
+    for job in jobs:
+        if not job.handle.paths.result_pickle.exists():
+            job.handle.cancel(check=False)
+    left, end = list(jobs), time.monotonic() + GRACE_SECONDS
     while left and time.monotonic() < end:
-        time.sleep(PAUSE / 4)
         left = [job for k, job in enumerate(left) if not job.handle.done(force_check=not k)]
+        time.sleep(PAUSE / 4 if left else 0)
 
 
 def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def _on_gpu(specs: Sequence[RunSpec]) -> bool:
-    return specs[0].protocol.device == "cuda"
+def _devices(specs: Sequence[RunSpec]) -> int:
+    """How many CPUs or GPUs a cell takes."""
+    return max(spec.protocol.devices for spec in specs)

@@ -123,7 +123,11 @@ class Job:
 
     def _work(self, told: list[int]) -> None:
         notes, last, left = self.notes, 0.0, self._left()
-        with closing(run_cells(left, self.cell, min(self.width, len(left)), self._take)) as events:
+
+        def take(spec: RunSpec) -> bool:
+            return not told and self.taken.take(spec.run_id, self.name)
+
+        with closing(run_cells(left, self.cell, min(self.width, len(left)), take)) as events:
             for event in events:
                 if isinstance(event, Ended) and event.error:
                     time.sleep(PAUSE)  # a worker that the scheduler told to stop died; we are told in this moment too
@@ -142,6 +146,3 @@ class Job:
         ended = {event.spec.run_id for event in self.notes.new(specs) if isinstance(event, Ended)}
         left = [spec for spec in self.specs if spec.run_id not in ended]
         return sorted(left, key=lambda spec: self.taken.owner(spec.run_id) != self.name)
-
-    def _take(self, spec: RunSpec) -> bool:
-        return self.taken.take(spec.run_id, self.name)

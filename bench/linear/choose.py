@@ -15,7 +15,7 @@ from bench.linear.loss import Loss
 from bench.linear.minimise import ITERATIONS, TOLERANCE, Objective, Solution, minimise
 from bench.linear.rows import Rows
 
-ROUGH, PATIENCE = 1e-4, 500  # tolerance and iterations of one model inside cross-validation
+ROUGH, PATIENCE = 1e-4, 200  # tolerance and iterations of one model inside cross-validation
 WORSE, CLEARLY = 3, 1.05  # a path ends after so many strengths with errors beyond so many times the least
 MakeLoss = Callable[[Rows], Loss]
 Error = Callable[[Tensor, Tensor], Tensor]  # of predictions (n,) for targets (n,), summed over them

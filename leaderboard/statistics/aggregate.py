@@ -68,7 +68,7 @@ def worst_tasks(data: Cells, level: float = LEVEL) -> dict[str, WorstTask]:
     """
     found = {}
     for method, gain in zip(data.board.methods, gains(data), strict=True):
-        means = [interval(column, level) for column in gain.T]
+        means = [interval(column, level, data.overlap) for column in gain.T]
         if means and not any(math.isnan(mean.mean) for mean in means):
             place = min(range(len(means)), key=lambda task: means[task].mean)
             found[method] = WorstTask(data.tasks[place], means[place])

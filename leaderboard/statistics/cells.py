@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.records import ResultRecord
+from bench.records import Protocol, ResultRecord
 from bench.scores import KINDS, Metric, primary_error
 from leaderboard.board import Board
 
@@ -25,7 +25,7 @@ class Column:
 class Cells:
     """Every number of a board: `values` is [method, seed, column], `errors` is [method, seed, task]; NaN is missing.
 
-    A column is a (task, metric) pair, since tasks need not have the same metrics.
+    A column is a (task, metric) pair, since tasks need not have the same metrics. `protocol` is that of the runs.
     """
 
     board: Board
@@ -33,6 +33,14 @@ class Cells:
     columns: list[Column]
     values: np.ndarray
     errors: np.ndarray
+    protocol: Protocol | None = None
+
+    @property
+    def overlap(self) -> float:
+        """Test rows over training rows where seeds are random splits of the same rows, else 0: of `interval`."""
+        if self.protocol is None or not self.protocol.overlapping:
+            return 0.0
+        return self.protocol.splits["test"] / self.protocol.splits["train"]
 
     def of(self, method: str) -> np.ndarray:
         """[seed, column] of one method."""
@@ -70,4 +78,4 @@ def cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], selecti
         scores, states = record.scores.get(selection, {}), record.statistics.get(selection, {})
         values[at] = [scores.get(column.task, {}).get(column.metric.name, np.nan) for column in columns]
         errors[at] = [primary_error(kinds[task], states[task]) if task in states else np.nan for task in tasks]
-    return Cells(board, tasks, columns, values, errors)
+    return Cells(board, tasks, columns, values, errors, first.spec.protocol if first else None)

@@ -35,15 +35,15 @@ class Interval:
         return 0 < self.n < FEW_SEEDS
 
 
-def interval(sample: np.ndarray, level: float = LEVEL) -> Interval:
+def interval(sample: np.ndarray, level: float = LEVEL, overlap: float = 0.0) -> Interval:
     """Mean and Student t interval of independent values [seed], in their unit, NaNs left out.
 
         mean +- t_{(1 + level) / 2, n - 1} * s / sqrt(n),   s the standard deviation with ddof 1
 
     On paired differences this is the paired t interval (Student 1908, The Probable Error of a Mean). One value
-    has no interval.
+    has no interval. An `overlap` makes it `corrected_interval` with that many test rows per training row.
     """
-    return _student(sample, level, overlap=0.0)
+    return _student(sample, level, overlap)
 
 
 def corrected_interval(sample: np.ndarray, test_per_train: float, level: float = LEVEL) -> Interval:

@@ -32,14 +32,20 @@ def ranks(scores: np.ndarray) -> np.ndarray:
 
 
 def rank_intervals(
-    changes: np.ndarray, generator: np.random.Generator, *, level: float = LEVEL, resamples: int = RESAMPLES
+    changes: np.ndarray,
+    generator: np.random.Generator,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    overlap: float = 0.0,
 ) -> list[Interval]:
     """Per method the rank of its mean over seeds, and the percentile bootstrap interval of that rank.
 
     `changes` are [method, seed], as of `change_matrix`. Whole seeds are drawn with replacement, the same for every
     method, so that runs stay paired; ends are ranks that occurred. A seed that no method has takes no part; a
     method that lacks one of the others is not ranked. It says how stable the order is; whether two
-    methods may be ordered at all is what `tie_groups` says.
+    methods may be ordered at all is what `tie_groups` says. Seeds that are splits of the same rows (`overlap`) cannot
+    be drawn as if they were independent: ranks have no intervals then.
     """
     complete, seeds = _complete(changes)
     known = changes[np.ix_(complete, seeds)]
@@ -49,7 +55,7 @@ def rank_intervals(
     n = known.shape[1]
     observed = ranks(known.mean(axis=1))
     ends: list[tuple[float | None, float | None]] = [(None, None)] * len(observed)
-    if n > 1:
+    if n > 1 and not overlap:
         drawn = ranks(known[:, resample(n, generator, resamples)].mean(axis=2).T)
         low = np.quantile(drawn, (1 - level) / 2, axis=0, method="lower")
         high = np.quantile(drawn, (1 + level) / 2, axis=0, method="higher")
@@ -59,20 +65,20 @@ def rank_intervals(
     return found
 
 
-def pairwise(changes: np.ndarray) -> np.ndarray:
+def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     """[method, method] adjusted p: paired t tests of all pairs of [method, seed], Holm over the pairs.
 
-    The diagonal is 1. NaN where fewer than two seeds pair.
+    The diagonal is 1. `overlap` as in `paired_t`. NaN where fewer than two seeds pair.
     """
     count = len(changes)
     a, b = np.triu_indices(count, 1)
     adjusted = np.ones((count, count))
-    p = np.array([paired_t(changes[i] - changes[j]) for i, j in zip(a, b, strict=True)])
+    p = np.array([paired_t(changes[i] - changes[j], overlap) for i, j in zip(a, b, strict=True)])
     adjusted[a, b] = adjusted[b, a] = holm(p)
     return adjusted
 
 
-def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL) -> list[list[int]]:
+def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]]:
     """Groups of methods, as rows of `changes` [method, seed], that the data do not order.
 
     Two methods share a group exactly where their paired t test, Holm over all pairs, does not reject at
@@ -87,7 +93,7 @@ def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL) -> list[list[int]]
         return []
     order = methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")]
     groups = [frozenset(range(len(order)))]
-    for a, b in np.argwhere(np.triu(pairwise(changes[np.ix_(order, seeds)]) <= alpha)):
+    for a, b in np.argwhere(np.triu(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)):
         split = [part for group in groups for part in ((group - {a}, group - {b}) if {a, b} <= group else (group,))]
         groups = [group for group in dict.fromkeys(split) if not any(group < other for other in split)]
     return [[int(order[place]) for place in group] for group in sorted(sorted(group) for group in groups)]

@@ -32,17 +32,18 @@ class Comparison:
     adjusted: float
 
 
-def paired_t(sample: np.ndarray) -> float:
+def paired_t(sample: np.ndarray, overlap: float = 0.0) -> float:
     """Two-sided p of the paired t test on paired differences [seed], NaNs left out; NaN below two seeds.
 
     t = mean / (s / sqrt(n)) with n - 1 degrees of freedom, s with ddof 1. Differences that are all alike
-    have p = 0, or 1 where they are zero.
+    have p = 0, or 1 where they are zero. For seeds that are splits of the same rows, 1/n + `overlap`, the test
+    rows per training row, stands for 1/n (Nadeau and Bengio 2003).
     """
     known = sample[np.isfinite(sample)]
     n = known.size
     if n < 2:
         return math.nan
-    mean, error = float(known.mean()), float(known.std(ddof=1)) / math.sqrt(n)
+    mean, error = float(known.mean()), float(known.std(ddof=1)) * math.sqrt(1 / n + overlap)
     if error == 0:
         return float(mean == 0)
     from scipy.special import stdtr  # takes longer to import than everything else here
@@ -134,7 +135,8 @@ def family(
     """Every method of a board against each of `references`, as one family: the primary comparisons.
 
     `change`, one of the three, is taken per seed between runs that share it. Each pair of methods counts once. A
-    reference that is not on the board has no comparison. `holm`: paired t tests; `max_t`: sign-flip
+    reference that is not on the board has no comparison. Where seeds are splits of the same rows, t tests and intervals
+    are corrected, and sign flips have no p. `holm`: paired t tests; `max_t`: sign-flip
     tests, with a `generator` beyond 20 seeds. Intervals are paired t intervals at `level`, each by itself.
     Raises ValueError for an unknown change or correction.
     """
@@ -150,11 +152,13 @@ def family(
         rows.append(matrix[[data.board.methods.index(method) for method in methods]])
     differences = np.concatenate(rows)
     if correction == "holm":
-        p = np.array([paired_t(row) for row in differences])
+        p = np.array([paired_t(row, data.overlap) for row in differences])
         adjusted = holm(p)
+    elif data.overlap:
+        p = adjusted = np.full(len(differences), math.nan)
     else:
         p, adjusted = _flip_tests(differences, generator)
     return [
-        Comparison(method, reference, interval(row, level), float(raw), float(corrected))
+        Comparison(method, reference, interval(row, level, data.overlap), float(raw), float(corrected))
         for (method, reference), row, raw, corrected in zip(pairs, differences, p, adjusted, strict=True)
     ]

@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.engines.events import OnEpoch, Status
 from bench.records import RunSpec
@@ -16,6 +16,7 @@ class Slow:
 
     word: Path
     held: str = ""
+    modules: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         lives = len(list(self.word.glob(f"{spec.run_id}.*")))

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from bench.cli.main import main
 from bench.cli.sent import SentCell
 from bench.engines import Ended, Progressed
+from bench.errors import UsageError
 from leaderboard.store import Store
 from tests.bench.tables import METHODS, TINY, cell, table, tiny
 
@@ -33,6 +35,7 @@ class Seen:
 
     cell: SentCell
     word: Path
+    modules: ClassVar[tuple[str, ...]] = ()
 
     def make(self, spec, on_epoch):
         (self.word / f"{spec.run_id}.{ray.get_runtime_context().get_node_id()}").touch()
@@ -52,13 +55,13 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_lost_node_loses_nothing_and_a_stop_ends_everything(cluster: Cluster, tmp_path: Path) -> None:
-    """About 20 s on two free cores, most of it imports in fresh workers: hence two laws under one connection."""
+    """Most of the time goes into imports of fresh workers: hence two laws under one connection."""
     with Ray(cluster.address) as engine:
         loses_nothing(cluster, engine, tmp_path, seeds=2, losses=1)
         ends_everything(engine, tmp_path / "stopped")
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_a_table_of_forty_cells_survives_five_lost_nodes(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +128,22 @@ def test_what_goes_wrong_in_one_cell_leaves_the_others(
         "raises": "failed",
         "hard": "done",
     }
+
+
+@pytest.mark.parametrize(("device", "devices", "room"), [("cpu", 1, 7), ("cpu", 2, 3), ("cuda", 1, 3), ("cuda", 2, 1)])
+def test_how_many_cells_a_cluster_has_room_for(
+    device: str, devices: int, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell lies on one node, and a node that died has no room."""
+    nodes = [({"CPU": 5.0, "GPU": 2.0}, True), ({"CPU": 2.0, "GPU": 1.0}, True), ({"CPU": 64.0, "GPU": 8.0}, False)]
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Resources": each, "Alive": alive} for each, alive in nodes])
+    protocol = tiny(seeds=1)[0].protocol.model_copy(update={"device": device, "devices": devices})
+    specs = [spec.varied(protocol=protocol) for spec in tiny(seeds=3)]
+    assert Ray().width(specs) == room
+    assert Ray(jobs=1).width(specs) == 1
+    many = [spec.varied(protocol=protocol.model_copy(update={"devices": 8})) for spec in specs]
+    with pytest.raises(UsageError, match=r"should have 8 [CG]PU for a cell. Found none\."):
+        Ray().width(many)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,34 @@ def test_another_process_makes_it_and_this_one_keeps_it(tmp_path: Path) -> None:
     assert table(tmp_path / "there") == table(tmp_path / "here")
 
 
+class Lost(BaseException):
+    """The end of a node."""
+
+
+def test_a_lost_run_goes_on_where_the_store_is_seen(tmp_path: Path) -> None:
+    """Before its own record is kept: Ray's workers write none. A node that does not see the store leaves nothing."""
+    [spec, *_] = tiny(seeds=1)
+    store = tmp_path / "store"
+    sent = replace(SentCell.of(replace(cell(store), checkpoint=0.0)), plugins=())
+    told: list[int] = []
+
+    def lose(done: int, epochs: int) -> None:
+        told.append(done)
+        if done == 2:
+            raise Lost
+
+    with pytest.raises(Lost):
+        sent.make(spec, lose)
+    assert not store.exists()
+    store.mkdir()
+    with pytest.raises(Lost):
+        sent.make(spec, lose)
+    sent.keep(sent.make(spec, lambda done, epochs: told.append(done)))
+    assert told == [1, 2, 1, 2, 2, 3]
+    assert cell(tmp_path / "undisturbed")(spec, quiet) == "done"
+    assert table(store) == table(tmp_path / "undisturbed")
+
+
 def test_other_code_or_other_data_is_refused(tmp_path: Path) -> None:
     [spec, *_] = tiny(seeds=1)
     sent = SentCell.of(cell(tmp_path / "store"))

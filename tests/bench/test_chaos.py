@@ -182,7 +182,7 @@ def chaos(
 
 def test_a_table_survives_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With two runners at once, each with a worker: either of them, and either's worker."""
-    chaos(Table(tmp_path, METHODS[:3], 2), tmp_path, 6, seed=10, capsys=capsys, count=2)
+    chaos(Table(tmp_path, METHODS[:3], 2), tmp_path, 10, seed=25, capsys=capsys, count=2)
 
 
 @pytest.mark.chaos
@@ -330,48 +330,76 @@ def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
     table.check(store)
 
 
-# --- workers without a runner -------------------------------------------------------------------
+# --- workers that should leave ------------------------------------------------------------------
 
-ENDLESS = """
-class Endless:
-    modules = ()
+CELLS = """
+import time
 
-    def __call__(self, spec, on_epoch):
-        on_epoch(0, 1)
-        while True:
-            pass
+def endless(spec, on_epoch):
+    on_epoch(0, 1)
+    while True:
+        pass
+
+class Slow:
+    def __init__(self, on_epoch):
+        self.on_epoch = on_epoch
+
+    def __del__(self):
+        self.on_epoch(0, 1)
+        time.sleep(600)
+
+def finalising(spec, on_epoch):
+    Slow(on_epoch)
+    return "done"
 """
 RUNNER = """
+import cells, sys
 from types import SimpleNamespace
 from bench.engines.local import run_cells
-from endless import Endless
 if __name__ == "__main__":
     spec = SimpleNamespace(protocol=SimpleNamespace(device="cpu", devices=1))
-    for event in run_cells([spec], Endless(), 1):
-        print("underway", flush=True)
+    for event in run_cells([spec], getattr(cells, sys.argv[1]), 1):
+        print(getattr(event, "error", "underway"), flush=True)
 """
 
 
-def test_a_worker_ends_with_its_runner_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    (tmp_path / "endless.py").write_text(ENDLESS)
-    (tmp_path / "runner.py").write_text(RUNNER)
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+@contextmanager
+def underway(cell: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A runner whose worker is in the middle of a cell, and that worker."""
+    (folder / "cells.py").write_text(CELLS)
+    (folder / "runner.py").write_text(RUNNER)
+    path = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "runner.py")],
+        [sys.executable, str(folder / "runner.py"), cell],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": path},
     )
+    workers = []
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == b"underway\n"
-        [worker] = workers_of(process.pid)
-        assert not gone(worker)
+        workers = workers_of(process.pid)
+        yield process, *workers
     finally:
         process.kill()
-        process.stdout.close()
         process.wait()
-    try:
+        process.stdout.close()
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
+def test_a_worker_ends_with_its_runner_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    with underway("endless", tmp_path) as (process, worker):
+        assert not gone(worker)
+        process.kill()
+        process.wait()
         end_soon([worker])
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_worker_hears_in_a_finaliser_that_it_should_leave(tmp_path: Path) -> None:
+    """Python ignores what is raised there, and would go on with the cell."""
+    with underway("finalising", tmp_path) as (process, worker):
+        os.kill(worker, signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"the worker process died (exit code 1)\n"

@@ -45,6 +45,7 @@ STATEFUL = [  # what each has that a resumed run must find again
     ("hard@nash_mtl", {}),  # none
     ("hard@rlw", {}),  # the generator
     ("drops", {}),  # torch's own
+    ("freezes", {}),  # a choice that would be another one today
 ]
 
 

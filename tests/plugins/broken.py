@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bench.api import Blueprint, Sharing, TrainState, register, run_stages
+from bench.api import Blueprint, Phase, Sharing, TrainState, register, run_stages
 
 
 class Plain(Sharing):
@@ -78,3 +78,25 @@ class Drops(Plain):
 
     def spoil(self, features: Tensor, state: TrainState) -> Tensor:
         return nn.functional.dropout(features, 0.5, self.training)
+
+
+@register("freezes")
+class Freezes(Plain):
+    """Freezes its first stage at the second phase, because few updates were made until then."""
+
+    updates: Tensor
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__(blueprint)
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+
+    def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        if self.training:
+            self.updates += 1
+        return super().forward(inputs, state)
+
+    def phases(self) -> tuple[Phase, ...]:
+        return Phase("whole", 0.4), Phase("rest", 0.6)
+
+    def begin(self, phase: str) -> None:
+        self.trunk[0].requires_grad_(self.updates.item() > 6)

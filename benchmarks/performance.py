@@ -70,11 +70,11 @@ def sections(data_dir: Path, scenes: str, jobs: int, size: Size) -> dict[str, Ca
 
 
 def where() -> dict[str, str]:
-    """The machine and the versions."""
+    """The machine, the versions, and what else is running."""
     name = hardware(torch.device("cpu")).removeprefix("cpu: ").rpartition(",")[0]
     known = versions()
     packages = ", ".join(f"{package} {known[package]}" for package in ("python", "torch", "lightning", "numpy"))
-    return {"machine": f"{os.cpu_count()} cores of {name}", "packages": packages}
+    return {"machine": f"{os.cpu_count()} cores of {name}", "packages": packages, "load": f"{os.getloadavg()[0]:.2f}"}
 
 
 def spread(row: Mapping[str, float]) -> str:
@@ -102,7 +102,7 @@ def main() -> None:
     command = f"python -m benchmarks.performance --data-dir DATA --jobs {given.jobs}{flags}"
     found = {"command": command, "size": dataclasses.asdict(size), **where()}
     if given.json and given.json.exists():
-        found = json.loads(given.json.read_text()) | found
+        found |= json.loads(given.json.read_text())
     for name, section in sections(given.data_dir, given.scenes, given.jobs, size).items():
         if name in found:
             continue

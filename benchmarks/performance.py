@@ -3,8 +3,8 @@
     python -m benchmarks.performance --data-dir DATA --out docs/performance.md     # about 10 minutes on 2 idle cores
     python -m benchmarks.performance --data-dir DATA --out page.md --small         # little of everything, to try it
 
-Nothing else should run on the machine meanwhile. A suite without data in DATA is left out of the updates. `--json`
-keeps the numbers, and `--from` writes the page from them again.
+Nothing else should run on the machine meanwhile. A suite without data in DATA is left out of the updates. With
+`--json FILE` the numbers are kept there, section by section; the same command again measures what is missing.
 """
 
 import argparse
@@ -70,11 +70,11 @@ def sections(data_dir: Path, scenes: str, jobs: int, size: Size) -> dict[str, Ca
 
 
 def where() -> dict[str, str]:
-    """The machine and the versions."""
+    """The machine, the versions, and what else is running."""
     name = hardware(torch.device("cpu")).removeprefix("cpu: ").rpartition(",")[0]
     known = versions()
     packages = ", ".join(f"{package} {known[package]}" for package in ("python", "torch", "lightning", "numpy"))
-    return {"machine": f"{os.cpu_count()} cores of {name}", "packages": packages}
+    return {"machine": f"{os.cpu_count()} cores of {name}", "packages": packages, "load": f"{os.getloadavg()[0]:.2f}"}
 
 
 def spread(row: Mapping[str, float]) -> str:
@@ -90,29 +90,27 @@ def page(found: Mapping[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("docs/performance.md"))
     parser.add_argument("--jobs", type=int, default=2, help="workers of the tables (default: 2)")
     parser.add_argument("--scenes", default="scenes", help="the variant that is prepared, as `scenes:train=96,test=60`")
     parser.add_argument("--small", action="store_true", help="little of everything, to try the command")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers there")
-    parser.add_argument("--from", type=Path, metavar="FILE", dest="kept", help="write the page of kept numbers")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers there, and go on from there")
     given = parser.parse_args()
-    if given.kept:
-        found = json.loads(given.kept.read_text())
-    elif given.data_dir is None:
-        parser.error("--data-dir should name the folder with MNIST")
-    else:
-        flags = f" --scenes {given.scenes}" * (given.scenes != "scenes") + " --small" * given.small
-        size = SMALL if given.small else Size()
-        command = f"python -m benchmarks.performance --data-dir DATA --jobs {given.jobs}{flags}"
-        found = {"command": command, "size": dataclasses.asdict(size), **where()}
-        for name, section in sections(given.data_dir, given.scenes, given.jobs, size).items():
-            began = time.perf_counter()
-            found[name] = section()
-            print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1))
+    flags = f" --scenes {given.scenes}" * (given.scenes != "scenes") + " --small" * given.small
+    size = SMALL if given.small else Size()
+    command = f"python -m benchmarks.performance --data-dir DATA --jobs {given.jobs}{flags}"
+    found = {"command": command, "size": dataclasses.asdict(size), **where()}
+    if given.json and given.json.exists():
+        found |= json.loads(given.json.read_text())
+    for name, section in sections(given.data_dir, given.scenes, given.jobs, size).items():
+        if name in found:
+            continue
+        began = time.perf_counter()
+        found[name] = section()
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        if given.json:
+            given.json.write_text(json.dumps(found, indent=1))
     given.out.write_text(page(found))
 
 

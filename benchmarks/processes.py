@@ -1,6 +1,5 @@
 """Commands in processes of their own: how long they take, and how much memory they and their children hold."""
 
-import os
 import re
 import subprocess
 import sys
@@ -19,13 +18,13 @@ def command(*arguments: object) -> list[str]:
 def seconds(arguments: Sequence[str]) -> float:
     """Wall time of a command, from its start to its end; raises where it fails."""
     began = time.perf_counter()
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_one_thread())
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
 def peak_memory(arguments: Sequence[str]) -> float:
     """The largest sum, in MiB, of what a command and its children hold; pages they share count once (Linux)."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_one_thread())
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, sum(_proportional(pid) for pid in _family(process.pid)))
@@ -33,11 +32,6 @@ def peak_memory(arguments: Sequence[str]) -> float:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments)
     return peak
-
-
-def _one_thread() -> dict[str, str]:
-    """The environment, with one OpenMP thread before torch is told: idle ones would spin."""
-    return os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def _family(root: int) -> list[int]:

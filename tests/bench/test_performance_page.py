@@ -25,6 +25,7 @@ FOUND: dict[str, Any] = {
     "command": "python -m benchmarks.performance",
     "machine": "2 cores",
     "packages": "torch 0",
+    "load": "0.05",
     "size": {"seeds": 4, "epochs": 2, "worker_seeds": 1},
     "updates": [UPDATE],
     "table": {

@@ -2,12 +2,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= runs
 
-.PHONY: help install demo test test-slow lint types tests format clean
+.PHONY: help install demo test test-slow chaos lint types tests format clean
 
 help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
+	@echo "make chaos      tables of 40 cells under kills and with nodes lost (about 25 minutes)"
 	@echo "make format     format the code"
 
 # One set-up step, made again when the dependencies change.
@@ -35,10 +36,13 @@ types: install
 	$(BIN)/mypy
 
 tests: install
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not chaos" -n 2 --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+chaos: install
+	$(BIN)/python -m pytest -m chaos tests/bench
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -28,6 +28,7 @@ from bench.core.task import Classification, Explained, Ranking, Regression, Shap
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
 from bench.errors import DataMissing, UsageError
 from bench.records import Protocol, derive_seed, digest
+from bench.records.sheet import Sheet
 from bench.registry import register
 from bench.schema import Added, Infinite, Replaces, Search
 from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
@@ -63,6 +64,7 @@ __all__ = [
     "Search",
     "Shape",
     "Sharing",
+    "Sheet",
     "SpectralBox",
     "Split",
     "Stage",

@@ -21,3 +21,19 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     names = sorted(known)
     close = get_close_matches(name, names, n=count, cutoff=0.5)
     return ", ".join(f"`{item}`" for item in close or names)
+
+
+def shown(text: str, most: int = 2000) -> str:
+    """`text` for a terminal or a log: what is not printable as an escape, so that it cannot steer, hide or reorder.
+
+    That is control characters, line breaks, marks of the reading direction, and halves of surrogate pairs. More than
+    `most` characters are cut.
+    """
+    plain = (
+        text
+        if text.isprintable()
+        else "".join(
+            character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+        )
+    )
+    return plain if len(plain) <= most else f"{plain[:most]}..."

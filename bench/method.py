@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bench.core.sharing import Blueprint, Sharing
-from bench.core.suite import Suite
+from bench.core.suite import Suite, without_data
 from bench.errors import UsageError
 from bench.records import Call, parse_method
 from bench.registry import Choice, choose
@@ -57,6 +57,7 @@ class Method:
 
     def build_sharing(self, suite: Suite, seed: int) -> Sharing:
         """The sharing on `suite`. Raises UsageError where an option does not fit or the combination makes no sense."""
+        suite = without_data(suite)
         sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
         reason = sharing.supports(suite)
         if reason:

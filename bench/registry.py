@@ -32,6 +32,7 @@ PACKAGES = {
     "suite": "suites",
 }
 _BASES = {"sharing": Sharing, "constraint": Constraint, "weighting": Weighting, "suite": Suite}
+PLUGIN = "mtlbench_plugin_"  # before the name of the module that a plug-in file becomes
 _ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
 C = TypeVar("C", bound=type)
 
@@ -54,6 +55,17 @@ class Entry:
     def build(self, *arguments: Any, **values: Any) -> Any:
         """An instance with options by the names that users write."""
         return self.cls(*arguments, **{self.options[name].parameter: value for name, value in values.items()})
+
+    @property
+    def file(self) -> Path | None:
+        """The plug-in file that it came from; None for what is found without one."""
+        name = self.cls.__module__
+        return Path(str(sys.modules[name].__file__)) if name.startswith(PLUGIN) else None
+
+    @property
+    def importable(self) -> bool:
+        """Whether another process finds the class by its module's name: not in a plug-in file."""
+        return self.file is None
 
     @property
     def summary(self) -> str:
@@ -140,7 +152,7 @@ def _load_file(path: Path) -> list[tuple[str, str]]:
     for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
         _walk(kind)
     before = {(kind, name) for kind, names in _ENTRIES.items() for name in names}
-    name = f"mtlbench_plugin_{path.stem}"
+    name = f"{PLUGIN}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"A plug-in should be a Python file. Found `{path}`.")

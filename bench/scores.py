@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 State = Mapping[str, Any]
+MOST = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,31 @@ class Kind:
 
 def _confusion(state: State) -> np.ndarray:
     matrix = np.asarray(state["confusion"])
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.dtype.kind not in "iu" or (matrix < 0).any():
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not square or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
-    if matrix.sum() == 0:
-        raise ValueError("`confusion` should count at least one row.")
-    return matrix.astype(np.int64)
+    if not 1 <= matrix.sum(dtype=float) <= MOST:  # as floats: a sum of large counts may run over and look small
+        raise ValueError("`confusion` should count at least one row, and at most 2^53.")
+    return matrix.astype(np.int64, copy=False)
+
+
+def _count(state: State, name: str = "count") -> int:
+    count = state[name]
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST:
+        raise ValueError(f"`{name}` should be a whole number, at least 1 and at most 2^53.")
+    return count
+
+
+def _sum(state: State, name: str) -> float:
+    total = state[name]
+    if not isinstance(total, int | float) or isinstance(total, bool) or not 0 <= total <= 1e300:
+        raise ValueError(f"`{name}` should be a finite number, at least 0.")
+    return float(total)
 
 
 def _accuracy(state: State) -> dict[str, float]:
     matrix = _confusion(state)
-    return {"accuracy": 100.0 * float(np.trace(matrix)) / float(matrix.sum())}
+    return {"accuracy": 100.0 * float(matrix.trace()) / float(matrix.sum())}
 
 
 def _error_rate(state: State) -> float:
@@ -57,10 +73,7 @@ def _error_rate(state: State) -> float:
 
 
 def _rmse(state: State) -> float:
-    count, squares = int(state["count"]), float(state["squared_error"])
-    if count < 1 or not (squares >= 0 and math.isfinite(squares)):
-        raise ValueError("`count` should be at least 1 and `squared_error` finite and non-negative.")
-    return max(math.sqrt(squares / count), 1e-12)
+    return max(math.sqrt(_sum(state, "squared_error") / _count(state)), 1e-12)
 
 
 def _overlap(matrix: np.ndarray) -> float:
@@ -82,10 +95,8 @@ def _miss(state: State) -> float:
 
 
 def _depth(state: State) -> dict[str, float]:
-    count, absolute, relative = int(state["count"]), float(state["absolute_error"]), float(state["relative_error"])
-    if count < 1 or not all(value >= 0 and math.isfinite(value) for value in (absolute, relative)):
-        raise ValueError("`count` should be at least 1, `absolute_error` and `relative_error` finite and >= 0.")
-    return {"abs_err": absolute / count, "rel_err": relative / count}
+    count = _count(state)
+    return {"abs_err": _sum(state, "absolute_error") / count, "rel_err": _sum(state, "relative_error") / count}
 
 
 ANGLE_BIN = 0.05  # degrees; 11.25, 22.5 and 30 lie on borders of bins
@@ -107,16 +118,16 @@ def unpack_histogram(text: str) -> np.ndarray:
     except (TypeError, zlib.error) as error:
         raise ValueError(f"`histogram` cannot be unpacked ({error}).") from error
     counts = np.frombuffer(data, dtype="<u8") if len(data) == size else None
-    if counts is None or not inflate.eof or (counts > 2**53).any():
+    if counts is None or not inflate.eof or counts.sum(dtype=float) > MOST:
         raise ValueError(f"`histogram` should hold {ANGLE_BINS} counts.")
     return counts.astype(np.int64)
 
 
 def _angles(state: State) -> dict[str, float]:
     """Mean from the sum; shares from the borders of bins; the median in the middle of its bin."""
-    counts, total = unpack_histogram(state["histogram"]), float(state["angle_sum"])
+    counts, total = unpack_histogram(state["histogram"]), _sum(state, "angle_sum")
     count = int(counts.sum())
-    if count < 1 or count != int(state["count"]) or not 0 <= total <= 180.0 * count * (1 + 1e-9):
+    if count != _count(state) or total > 180.0 * count * (1 + 1e-9):
         raise ValueError("`count` should be that of `histogram`, at least 1, and `angle_sum` between 0 and 180 each.")
     below = np.cumsum(counts)
     # The median of an even count is the mean of the two middle angles, each known to half a bin.
@@ -131,16 +142,16 @@ def _angles(state: State) -> dict[str, float]:
 
 def _explained(state: State) -> dict[str, float]:
     """Explained variance 1 - squared errors / squared deviations of the targets from their mean, and rmse."""
-    count, total, squares = int(state["count"]), float(state["target_sum"]), float(state["target_squares"])
-    spread = squares - total**2 / max(count, 1)
+    count, total, squares = _count(state), float(state["target_sum"]), _sum(state, "target_squares")
+    spread = squares - total**2 / count
     if count < 2 or not (math.isfinite(spread) and spread > 0):
         raise ValueError("`count` should be at least 2, and the targets not all the same.")
-    return {"explained_variance": 100.0 * (1.0 - float(state["squared_error"]) / spread), "rmse": _rmse(state)}
+    return {"explained_variance": 100.0 * (1.0 - _sum(state, "squared_error") / spread), "rmse": _rmse(state)}
 
 
 def _ranking(state: State) -> dict[str, float]:
-    positives, negatives, wins = int(state["positives"]), int(state["negatives"]), float(state["wins"])
-    if positives < 1 or negatives < 1 or not 0 <= wins <= positives * negatives:
+    positives, negatives, wins = _count(state, "positives"), _count(state, "negatives"), _sum(state, "wins")
+    if wins > positives * negatives:
         raise ValueError("`positives` and `negatives` should be at least 1, and `wins` at most their product.")
     return {"auc": 100.0 * wins / (positives * negatives)}
 
@@ -154,7 +165,7 @@ def _ranking_error(state: State) -> float:
 KINDS: dict[str, Kind] = {
     # {"confusion": C x C counts, truth by prediction}; accuracy = trace / sum
     "classification": Kind(
-        (Metric("accuracy", True, "%"),), _accuracy, _error_rate, lambda state: int(_confusion(state).sum())
+        (Metric("accuracy", True, "%"),), _accuracy, _error_rate, lambda state: sum(map(sum, state["confusion"]))
     ),
     # {"count": n, "squared_error": sum (prediction - target)^2}; rmse = sqrt(squared_error / count)
     "regression": Kind((Metric("rmse", False),), lambda state: {"rmse": _rmse(state)}, _rmse),

@@ -7,6 +7,7 @@ Needs Playwright's Python package and a Chromium (`--browser`, by default what t
 """
 
 import argparse
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 from leaderboard.store import Store
 
+LARGE = 150_000  # bytes of a picture
 PAUSE = 80  # milliseconds in which a page notices what came into view
 WIDE, PHONE = (1280, 900), (390, 844)
 
@@ -33,15 +35,15 @@ class Picture:
 
 def pictures(site: Path) -> list[Picture]:
     """What the README shows."""
-    run = _a_run(site)
     return [
         Picture("overview", "index.html"),
         Picture("overview-dark", "index.html", theme="dark"),
-        Picture("suite", "suites/multidigits.html"),
-        Picture("suite-charts", "suites/multidigits.html", ".charts"),
-        Picture("suite-phone", "suites/multidigits.html", window=PHONE),
+        Picture("suite", "suites/scenes.html"),
+        Picture("suite-charts", "suites/scenes.html", ".charts"),
+        Picture("suite-images", "suites/scenes.html", "section:has(.pictures)"),
+        Picture("suite-phone", "suites/scenes.html", window=PHONE),
         Picture("method", "methods/cross_stitch.html"),
-        Picture("run", f"runs/{run}.html"),
+        Picture("run", f"runs/{_a_run(site)}.html"),
         Picture("dial", "dials.html"),
     ]
 
@@ -85,12 +87,21 @@ def shoot(found: Any, site: Path, picture: Picture, out: Path) -> Path:
     settle(page)
     target = out / f"{picture.name}.png"
     if picture.selector:
-        page.locator(picture.selector).first.scroll_into_view_if_needed()
-        page.evaluate(f"document.querySelector({picture.selector!r}).scrollIntoView()")
+        page.evaluate(f"document.querySelector({picture.selector!r}).scrollIntoView({{behavior: 'instant'}})")
         settle(page)
-    page.screenshot(path=str(target))
+    _save(page.screenshot(), target)
     context.close()
     return target
+
+
+def _save(png: bytes, target: Path) -> None:
+    """Write a picture; in 256 colours where it would be large."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.save(target, optimize=True)
+    if target.stat().st_size > LARGE:
+        picture.quantize(256).save(target, optimize=True)
 
 
 def _a_run(site: Path) -> str:

@@ -1,12 +1,14 @@
 """What a method is, read from the source of its parts without running any of it."""
 
 import ast
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+MOST = 1_000_000  # a version beyond is none
 PACKAGES = ("bench.sharing", "bench.constraints", "bench.weightings")
 
 
@@ -22,7 +24,10 @@ class Card:
 
 def cards_of(source: str) -> Iterator[Card]:
     """The classes with a `register` decorator in a Python source. Raises SyntaxError as the compiler would."""
-    for node in ast.walk(ast.parse(source)):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whoever wrote it is warned when it is run
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         for call in node.decorator_list if isinstance(node, ast.ClassDef) else ():
             if isinstance(call, ast.Call) and _is_register(call.func) and isinstance(node, ast.ClassDef):
                 given = {word.arg: _constant(word.value) for word in call.keywords}
@@ -30,7 +35,7 @@ def cards_of(source: str) -> Iterator[Card]:
                 if isinstance(name, str):
                     version = given.get("version", 1)
                     text = ast.get_docstring(node) or ""
-                    number = version if isinstance(version, int) else 1
+                    number = version if isinstance(version, int) and 0 < version < MOST else 1
                     yield Card(name, str(given.get("paper") or ""), number, text)
 
 

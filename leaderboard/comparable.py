@@ -1,8 +1,10 @@
 """Which records may stand in one table: one protocol, one version, one checksum of the data."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench.records import ResultRecord, canonical_json
 from leaderboard.board import Board
@@ -66,6 +68,24 @@ def newest(records: list[ResultRecord]) -> list[ResultRecord]:
     )
 
 
+def latest(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
+    """Of the records that share a `key`, those of the highest versions of their method."""
+    highest: dict[Hashable, list[tuple[str, int]]] = {}
+    for record in records:
+        highest[key(record)] = max(highest.get(key(record), []), _method_versions(record))
+    return [record for record in records if _method_versions(record) == highest[key(record)]]
+
+
+def protocol_text(record: ResultRecord) -> str:
+    """The one text of a record's protocol."""
+    return _canonical(record.spec.protocol.model_dump_json())
+
+
+@lru_cache(maxsize=1024)
+def _canonical(text: str) -> str:
+    return canonical_json(json.loads(text))  # thousands of records have a few protocols
+
+
 def _versions(record: ResultRecord) -> tuple[int, int]:
     suite = [version for part, version in record.spec.versions.items() if part.startswith("suite/")]
     return record.spec.protocol.version, max(suite, default=0)
@@ -77,7 +97,7 @@ def _method_versions(record: ResultRecord) -> list[tuple[str, int]]:
 
 def _group(record: ResultRecord) -> Hashable:
     spec = record.spec
-    return spec.suite, spec.data, canonical_json([spec.protocol.model_dump(mode="json"), record.tasks])
+    return spec.suite, spec.data, protocol_text(record), tuple(record.tasks)
 
 
 def _largest(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:

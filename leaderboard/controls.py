@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bench.errors import UsageError, nearest
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.comparable import Comparable, comparable
+from leaderboard.comparable import Comparable, comparable, latest
 
 WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
 
@@ -161,6 +161,7 @@ def _assembled(
     """
     found, used = {}, set()
     done = [r for r in records if r.status == "done" and r.spec.overrides and r.spec.tuning is None]
+    done = latest(done, lambda record: (record.spec.suite, record.method))
     for row in rows:
         if row.key == row.method:
             continue

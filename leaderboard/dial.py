@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bench.errors import UsageError
-from bench.records import Call, MethodText, ResultRecord, canonical_json, parse_method
+from bench.records import Call, MethodText, ResultRecord, parse_method
+from leaderboard.comparable import protocol_text
 
 FEWEST = 4  # values that make a dial
 ENDS = ("single_task", "hard")
@@ -37,9 +39,9 @@ def dials(records: Iterable[ResultRecord]) -> list[Dial]:
     kept = sorted((r for r in records if r.status == "done" and r.spec.tuning is None), key=lambda r: r.spec.seed)
     found: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:
-        shared = record.suite, settings_of(record), canonical_json(record.spec.protocol.model_dump(mode="json"))
         for option, value, rest in _without_one(record.spec.method):
-            found.setdefault((*shared, option, rest), {}).setdefault(value, []).append(record)
+            key = record.suite, settings_of(record), protocol_text(record), option, rest
+            found.setdefault(key, {}).setdefault(value, []).append(record)
     return [_dial(key, points, kept) for key, points in sorted(found.items()) if len(points) >= FEWEST]
 
 
@@ -55,10 +57,7 @@ def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: l
         name: [
             r
             for r in kept
-            if r.suite == suite
-            and r.method == name
-            and settings_of(r) == settings
-            and canonical_json(r.spec.protocol.model_dump(mode="json")) == protocol
+            if r.suite == suite and r.method == name and settings_of(r) == settings and protocol_text(r) == protocol
         ]
         for name in ENDS
     }
@@ -66,6 +65,7 @@ def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: l
     return Dial(suite, min(texts, key=len), option, settings, ordered, {n: runs for n, runs in ends.items() if runs})
 
 
+@lru_cache(maxsize=10_000)
 def _without_one(text: str) -> list[tuple[str, float, str]]:
     """Every option with a number: its name, the number, and the method without it."""
     try:

@@ -35,12 +35,22 @@ def read_live(root: Path) -> dict[str, Any]:
     return {"runs": runs}
 
 
+def named_after(pid: int) -> str:
+    """The start of a note's name: the process, and, where the system tells, when it began; numbers are used again."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]  # after a name with any sign in it
+    except (OSError, IndexError):
+        began = "0"
+    return f"{pid}-{began}-"
+
+
 def alive(note: Path) -> bool:
     """Whether the process that a note is named after still runs on this machine."""
     try:
-        os.kill(int(note.name.partition("-")[0]), 0)
+        pid = int(note.name.partition("-")[0])
+        os.kill(pid, 0)
     except PermissionError:
         return True
     except (OSError, ValueError, OverflowError):
         return False
-    return True
+    return note.name.startswith(named_after(pid))

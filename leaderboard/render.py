@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 from leaderboard.standing import as_rows
 from leaderboard.table import Row, Table
@@ -41,7 +41,10 @@ def render(table: Table, format: str = "text", *, width: int | None = None, colo
 
 
 def render_parts(tables: Sequence[Table], format: str = "text") -> str:
-    """The parts of a table below each other; one header in csv, one object with all rows in json."""
+    """The parts of a table below each other; one header in csv, one object with all rows in json.
+
+    For people, a note that belongs to every part stands once, below the last.
+    """
     if format == "csv":
         first, *rest = (render(table, format) for table in tables)
         return first + "".join(text.partition("\n")[2] for text in rest)
@@ -52,11 +55,27 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
             contents[0]["statistics"] += part["statistics"]
             contents[0]["notes"] += [f"{part['title']}: {note}" for note in part["notes"]]
         return json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    return "\n".join(render(table, format) for table in tables)
+    if format == "tex" or len(tables) < 2:
+        return "\n".join(render(table, format) for table in tables)
+    common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
+    own = [replace(table, notes=[note for note in table.notes if note not in common]) for table in tables]
+    parts = [render(table, format) for table in own]
+    below = [_below(note, format) for note in ["Of all parts:", *common]] if common else []
+    return "\n".join(parts) + "".join(["\n", *below] if below else [])
+
+
+def _below(note: str, format: str) -> str:
+    """A line under the last part: a sentence that ends in a colon leads the others."""
+    lead = note.endswith(":")
+    if format == "md":
+        return f"{note}\n\n" if lead else f"- {_md_sentence(note)}\n"
+    return f"{note}\n" if lead else f"· {printable(note)}\n"
 
 
 def printable(text: str) -> str:
     """`text` without control characters, so that a name cannot steer a terminal or break a line."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

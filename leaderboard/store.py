@@ -1,9 +1,12 @@
-"""The store: one run, one file, written whole or not at all, by any number of writers without a lock."""
+"""The store: one run, one file, written whole or not at all, by any number of writers."""
 
+import contextlib
+import errno
+import gc
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,22 +14,35 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from bench.errors import shown
+from bench.files import alone, clear_abandoned, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from leaderboard.files import compact_json, write_whole
+from leaderboard.live import FOLDER as LIVE
 
 if TYPE_CHECKING:
     from leaderboard.submissions import Submission
 
+MAX_PATH, MAX_REASON = 1000, 1000  # characters
+DEEPEST = 8  # folders in folders; records lie in the second
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
+CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of a store that could not be used: its path relative to the root, and every reason."""
+    """A file of a store that could not be used: its path relative to the root, and every reason.
+
+    Both may quote what somebody else wrote, and are kept in a form that can be shown (`bench.errors.shown`).
+    """
 
     path: str
     reasons: list[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", shown(self.path, MAX_PATH))
+        object.__setattr__(self, "reasons", [shown(reason, MAX_REASON) for reason in self.reasons])
 
 
 @dataclass(frozen=True)
@@ -56,11 +72,15 @@ class Store:
         """Where the record of `spec` lies."""
         return self.root / slug(spec.suite) / slug(spec.method) / f"{spec.run_id}.json"
 
+    def checkpoint(self, spec: RunSpec) -> Path:
+        """Where a run of `spec` keeps its state until its record is stored."""
+        return self.root / CHECKPOINTS / f"{spec.run_id}.pt"
+
     def write(self, record: ResultRecord) -> Path:
         """Store `record` and return its path; readers see the old file or the new one, never a part.
 
-        A finished record is never replaced by a failed one. Raises ValueError where the record is
-        unsound or above MAX_BYTES, OSError where the folder cannot be written.
+        A finished record is never replaced by a failed one, and ends the checkpoint of its run. Raises ValueError where
+        the record is unsound or above MAX_BYTES, OSError where the folder cannot be written.
         """
         if problems := record.problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
@@ -71,17 +91,35 @@ class Store:
         target = self.path(record.spec)
         if not target.parent.resolve().is_relative_to(self.root.resolve()):
             raise OSError(f"A record should stay inside the store. `{target.parent}` is a link that leads outside it.")
-        if record.status == "failed" and self.has_done(record.spec):
-            return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, text)
+        make_folder(target.parent)
+        with alone(target.parent):  # a failure that looked before another writer finished would overwrite its record
+            if record.status == "failed" and self.has_done(record.spec):
+                return target
+            write_whole(target, text)
+        if record.status == "done":
+            self._drop_checkpoint(record.spec)
         return target
+
+    def clear(self, done: Iterable[RunSpec] = ()) -> None:
+        """Remove what killed writers left: their temporary files, and the checkpoints of runs that are `done`."""
+        for spec in done if (self.root / CHECKPOINTS).is_dir() else ():
+            self._drop_checkpoint(spec)
+        for folder, folders, _ in os.walk(self.root):
+            hidden = (CHECKPOINTS, LIVE) if Path(folder) == self.root else ()
+            folders[:] = [name for name in folders if not name.startswith(".") or name in hidden]
+            clear_abandoned(Path(folder))
+
+    def _drop_checkpoint(self, spec: RunSpec) -> None:
+        with contextlib.suppress(OSError):  # there is none; others are left
+            self.checkpoint(spec).unlink(missing_ok=True)
+            (self.root / CHECKPOINTS).rmdir()
 
     def write_panels(self, spec: RunSpec, panels: list[bytes]) -> None:
         """Put PNG files beside the record of `spec`: `<run_id>.0.png` and so on, those of an earlier time removed."""
         folder = self.path(spec).parent
+        make_folder(folder)
         for old in self.panels(spec):
-            old.unlink()
+            old.unlink(missing_ok=True)
         for number, data in enumerate(panels):
             write_whole(folder / f"{spec.run_id}.{number}.png", data)
 
@@ -92,7 +130,10 @@ class Store:
 
     def get(self, spec: RunSpec) -> ResultRecord | None:
         """The sound record of `spec`, or None where there is none."""
-        found = self._load(self.path(spec))
+        path = self.path(spec)
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            return None
+        found = self._load(path)
         return found if isinstance(found, ResultRecord) and found.run_id == spec.run_id else None
 
     def has_done(self, spec: RunSpec) -> bool:
@@ -103,21 +144,22 @@ class Store:
     def read(self) -> StoreContents:
         """Every sound record; whatever is corrupt, tampered with, too large or double is named and left out."""
         contents = StoreContents(root=self.root)
-        seen: dict[str, str] = {}
-        for path in self._files(contents.problems):
-            name = path.relative_to(self.root).as_posix()
-            found = self._load(path)
-            if isinstance(found, list):
-                contents.problems.append(Problem(name, found))
-            elif found.run_id in seen:
-                contents.problems.append(Problem(name, [f"run_id: already read from {seen[found.run_id]}"]))
-            else:
-                seen[found.run_id] = name
-                contents.records.append(found)
+        seen: dict[str, Path] = {}
+        with _no_collector():
+            for path in self._files(contents.problems):
+                found = self._load(path)
+                if isinstance(found, ResultRecord) and found.run_id in seen:
+                    first = seen[found.run_id].relative_to(self.root).as_posix()
+                    found = [f"run_id: already read from {first}"]
+                if isinstance(found, list):
+                    contents.problems.append(Problem(path.relative_to(self.root).as_posix(), found))
+                else:
+                    seen[found.run_id] = path
+                    contents.records.append(found)
         return contents
 
     def check_writable(self) -> None:
-        """Raise OSError with one sentence where records could not be written here; nothing is left behind."""
+        """Raise OSError with one sentence where no record could be written here; nothing is left behind."""
         nearest = self.root
         while not os.path.lexists(nearest) and nearest != nearest.parent:
             nearest = nearest.parent
@@ -127,15 +169,22 @@ class Store:
             for part in self.root.relative_to(nearest).parts:
                 if len(os.fsencode(part)) > os.pathconf(nearest, "PC_NAME_MAX"):
                     raise OSError("File name too long")
-            # Opening a real file is the only test that read-only mounts and a superuser cannot fool.
-            with tempfile.TemporaryFile(dir=nearest):
-                pass
+            # Writing a real file is the only test that read-only mounts, full disks and a superuser cannot fool.
+            with tempfile.TemporaryFile(dir=nearest) as file:
+                file.write(bytes(MAX_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             reason = error.strerror or str(error)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OSError(
+                    f"The store `{self.root}` should have room for a record of {MAX_BYTES >> 10} KiB, but has not "
+                    f"({reason}); free some, and the same command goes on."
+                ) from error
             raise OSError(f"The store `{self.root}` should be writable, but `{nearest}` is not ({reason}).") from error
 
     def _files(self, problems: list[Problem]) -> Iterator[Path]:
-        """Record files in a fixed order; links are named and never followed."""
+        """Record files in a fixed order, inside the store: links are named and never followed."""
         if os.path.lexists(self.root) and not self.root.is_dir():
             problems.append(Problem(".", ["should be a folder"]))
 
@@ -147,6 +196,11 @@ class Store:
 
         for folder, folders, files in os.walk(self.root, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if folders and len(Path(folder).relative_to(self.root).parts) >= DEEPEST:
+                problems.append(
+                    Problem(os.path.relpath(folder, self.root), ["is nested too deep; what is in it is not read"])
+                )
+                folders.clear()
             for name in sorted([*folders, *files]):
                 path = Path(folder, name)
                 if name.startswith("."):
@@ -160,7 +214,7 @@ class Store:
     def _load(self, path: Path) -> ResultRecord | list[str]:
         """The record at `path`, or the reasons why it cannot be used."""
         try:
-            if not path.is_file() or not path.resolve().is_relative_to(self.root.resolve()):
+            if not path.is_file() or path.is_symlink():
                 return ["should be a plain file inside the store"]
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -178,3 +232,15 @@ class Store:
         if path.stem != record.run_id:
             reasons.append(f"name: should be {record.run_id}.json")
         return reasons or record
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Records have no cycles, and the collector would look at all of those read so far again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -7,50 +7,40 @@
 A submission stands on its board while its folder lies in `submissions` beside the store.
 """
 
-import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
-from bench.errors import UsageError
-from bench.records import ResultRecord, parse_method, parse_seeds
+from bench.errors import shown
+from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
+from leaderboard.admission import board_of, misregistered, unannounced, unlike
 from leaderboard.board import Board
 from leaderboard.cards import Card, cards_of
-from leaderboard.comparable import comparable
+from leaderboard.coherence import incoherent
+from leaderboard.manifest import (
+    FOLDER,
+    MANIFEST,
+    MAX_CODE,
+    MAX_RECORDS,
+    MAX_RESULTS,
+    METHOD,
+    RESULTS,
+    Manifest,
+    read_manifest,
+    reasons,
+    sha256,
+)
 from leaderboard.store import Problem
 from leaderboard.untrusted import parse_json, read_limited
-from leaderboard.verify import further_problems
+from leaderboard.verify import out_of_range
 
-METHOD, MANIFEST, RESULTS, FOLDER = "method.py", "submission.toml", "results", "submissions"
-MAX_CODE, MAX_MANIFEST, MAX_RECORDS = 256 * 1024, 16 * 1024, 1000
+MAX_NAMED = 50  # files that do not belong, and are named one by one
 _RECORD = re.compile(r"[0-9a-f]{16}\.json\Z")
-
-Word = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Prose = Annotated[str, StringConstraints(max_length=2000)]
-
-
-class Manifest(BaseModel):
-    """`submission.toml`: what is submitted, to which board, by whom."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    schema_version: Annotated[int, Field(ge=1, le=1)] = 1
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-    methods: Annotated[list[Word], Field(min_length=1, max_length=20)]
-    suite: Word
-    board: Word
-    seeds: Word
-    method_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    authors: Prose = ""
-    paper: Prose = ""
-    note: Prose = ""
 
 
 @dataclass(frozen=True)
@@ -78,14 +68,19 @@ def read_submission(folder: Path, boards: Mapping[str, Board], committed: Iterab
     `committed` are the runs of the board's own methods: they say which protocol and data are meant. Nothing of the
     submission is run and nothing is written.
     """
-    problems: list[Problem] = list(_strays(folder))
-    manifest = _manifest(folder, problems)
-    cards = _cards(folder, manifest, problems)
-    records = _records(folder, problems)
-    submission = Submission(folder, manifest, records, cards, problems)
-    if manifest:
-        problems += _mismatches(submission, manifest, boards, list(committed))
-    return submission
+    problems: list[Problem] = []
+    found = Submission(folder, None, problems=problems)
+    try:
+        problems += _strays(folder)
+        manifest = _manifest(folder, problems)
+        cards = _cards(folder, manifest, problems)
+        records = _records(folder, problems)
+        found = Submission(folder, manifest, records, cards, problems)
+        if manifest:
+            problems += _mismatches(folder, manifest, cards, records, boards, committed)
+    except Exception as error:  # a hostile folder may break any line of its own check; it is named, never raised
+        problems.append(Problem(".", [f"cannot be checked ({type(error).__name__}: {str(error)[:200]})"]))
+    return found
 
 
 def beside(root: Path | None, boards: Mapping[str, Board], committed: list[ResultRecord]) -> list[Submission]:
@@ -102,60 +97,53 @@ def submitted(
 ) -> tuple[Board, list[ResultRecord], list[str]]:
     """`board` with the methods of sound submissions to it, its records with theirs, and a sentence about each."""
     notes, methods, added = [], list(board.methods), []
+    own = {record.run_id for record in records}
+    standing: list[set[str]] = []  # digests of the runs of each
     for submission in submissions:
-        manifest = submission.manifest
-        if manifest is None or (manifest.board, manifest.suite) != (board.name, board.suite):
+        manifest, runs = submission.manifest, {record.digest for record in submission.records}
+        name = manifest.name if manifest else shown(submission.folder.name, 60)
+        if manifest and (manifest.board, manifest.suite) != (board.name, board.suite):
             continue
-        if not submission.sound:
+        if manifest is None or not submission.sound:
             reasons = "; ".join(f"{p.path}: {', '.join(p.reasons)}" for p in submission.problems[:2])
-            notes.append(f"Submission `{manifest.name}` is left out: {reasons}.")
+            notes.append(f"Submission `{name}` is left out: {reasons}.")
             continue
-        new = [method for method in manifest.methods if method not in methods]
-        if not new:
-            continue  # given twice, or beside the store and by hand
-        methods += new
-        own = {record.run_id for record in records}
+        if there := [method for method in manifest.methods if method in methods]:
+            if runs not in standing:  # else it is given twice, as beside the store and by hand
+                notes.append(f"Submission `{name}` is left out: `{there[0]}` stands here already.")
+            continue
+        methods += manifest.methods
+        standing.append(runs)
         added += [record for record in submission.records if record.run_id not in own]
         by = f" by {manifest.authors}" if manifest.authors else ""
-        names = ", ".join(f"`{method}`" for method in new)
+        names = ", ".join(f"`{method}`" for method in manifest.methods)
         notes.append(f"Submission{by}: {names}{f' ({manifest.paper})' if manifest.paper else ''}.")
     return board.model_copy(update={"methods": methods}), [*records, *added], notes
 
 
-def written(manifest: Manifest) -> str:
-    """The manifest as TOML."""
-    import json  # a TOML basic string is a JSON string, but for two control characters that JSON escapes too
-
-    lines = []
-    for key, value in manifest.model_dump().items():
-        if value != "":
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-    return "\n".join(lines) + "\n"
-
-
-def sha256(data: bytes) -> str:
-    """The checksum by which a manifest names its code."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def _strays(folder: Path) -> Iterator[Problem]:
+def _strays(folder: Path) -> list[Problem]:
     """What does not belong into a submission; links are never followed."""
     if folder.is_symlink() or not folder.is_dir():
-        yield Problem(".", ["should be a folder"])
-        return
+        return [Problem(".", ["should be a folder"])]
+    found, records, size = list[Problem](), 0, 0
     for entry in _entries(folder):
         if entry.name == RESULTS:
             if entry.is_symlink() or not entry.is_dir():
-                yield Problem(entry.name, ["should be a folder"])
-                continue
-            names = _entries(folder / RESULTS)
-            if len(names) > MAX_RECORDS:
-                yield Problem(RESULTS, [f"should hold at most {MAX_RECORDS:,} records, found {len(names):,}"])
-            for inner in names[:MAX_RECORDS]:
-                if inner.is_symlink() or not inner.is_file(follow_symlinks=False) or not _RECORD.match(inner.name):
-                    yield Problem(f"{RESULTS}/{inner.name}", ["should be a plain file named RUN_ID.json"])
+                found.append(Problem(RESULTS, ["should be a folder"]))
         elif entry.name not in (METHOD, MANIFEST):
-            yield Problem(entry.name, [f"does not belong here: only {METHOD}, {MANIFEST} and {RESULTS}/ do"])
+            found.append(Problem(entry.name, [f"does not belong here: only {METHOD}, {MANIFEST} and {RESULTS}/ do"]))
+    for entry in _listed(folder):
+        if _is_record(entry):
+            records, size = records + 1, size + entry.stat(follow_symlinks=False).st_size
+        else:
+            found.append(Problem(f"{RESULTS}/{entry.name}", ["should be a plain file named RUN_ID.json"]))
+    if len(found) > MAX_NAMED:
+        found[MAX_NAMED:] = [Problem(".", [f"has {len(found) - MAX_NAMED:,} more files that do not belong here"])]
+    if records > MAX_RECORDS:
+        found.append(Problem(RESULTS, [f"should hold at most {MAX_RECORDS:,} records, found {records:,}"]))
+    if size > MAX_RESULTS:
+        found.append(Problem(RESULTS, [f"should hold at most {MAX_RESULTS:,} bytes, found {size:,}: none was read"]))
+    return found
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -163,20 +151,25 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(found, key=lambda entry: entry.name)
 
 
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in the results of a submission, if they are a folder."""
+    results = folder / RESULTS
+    return _entries(results) if results.is_dir() and not results.is_symlink() else []
+
+
+def _is_record(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) and bool(_RECORD.match(entry.name))
+
+
 def _manifest(folder: Path, problems: list[Problem]) -> Manifest | None:
     try:
-        content: Any = tomllib.loads(read_limited(folder / MANIFEST, MAX_MANIFEST).decode("utf-8"))
-        found = Manifest.model_validate(content)
-        parse_seeds(found.seeds)
-        return found
-    except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}" for item in error.errors()]
-    except RecursionError:
-        reasons = ["is nested too deep"]
-    except ValueError as error:  # of reading, of TOML, of UTF-8, of the seeds
-        reasons = [" ".join(str(error).split())[:300]]
-    problems.append(Problem(MANIFEST, reasons))
-    return None
+        found = read_manifest(folder / MANIFEST)
+    except ValueError as error:
+        problems.append(Problem(MANIFEST, str(error).split("\n")))
+        return None
+    if found.name != folder.resolve().name:
+        problems.append(Problem(MANIFEST, [f"name: should be that of the folder, found {found.name}"]))
+    return found
 
 
 def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem]) -> list[Card]:
@@ -188,27 +181,23 @@ def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem]) -> 
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problems.append(Problem(METHOD, [f"should be Python ({' '.join(str(error).split())[:200]})"]))
         return []
-    if not found:
-        problems.append(Problem(METHOD, ['should register a class, with @register("its_name") above it']))
+    if wrong := list(misregistered(found)):
+        problems.append(Problem(METHOD, wrong))
     return found
 
 
 def _records(folder: Path, problems: list[Problem]) -> list[ResultRecord]:
-    results = folder / RESULTS
-    if results.is_symlink() or not results.is_dir():
-        if not os.path.lexists(results):
-            problems.append(Problem(RESULTS, ["should be there, with one record per method and seed"]))
-        return []
+    if not os.path.lexists(folder / RESULTS):
+        problems.append(Problem(RESULTS, ["should be there, with one record per method and seed"]))
+    entries = [entry for entry in _listed(folder) if _is_record(entry)][:MAX_RECORDS]
+    if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) > MAX_RESULTS:
+        return []  # named already
     found = []
-    for entry in _entries(results)[:MAX_RECORDS]:
-        if entry.is_symlink() or not entry.is_file(follow_symlinks=False) or not _RECORD.match(entry.name):
-            continue  # named already
+    for entry in entries:
         try:
-            record = _record(Path(entry.path))
+            found.append(_record(Path(entry.path)))
         except ValueError as error:
             problems.append(Problem(f"{RESULTS}/{entry.name}", str(error).split("\n")))
-        else:
-            found.append(record)
     return found
 
 
@@ -216,89 +205,42 @@ def _record(path: Path) -> ResultRecord:
     """The sound record at `path`. Raises ValueError with one reason per line."""
     data = read_limited(path, MAX_BYTES)
     parse_json(data)
+    wrong: list[str] = []
     try:
         record = ResultRecord.model_validate_json(data)
-        reasons = record.problems() + further_problems(record)
+        wrong += record.problems()
+        wrong += out_of_range(record)
+        wrong += incoherent(record)
     except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}" for item in error.errors()[:20]]
-        raise ValueError("\n".join(reasons)) from error
+        raise ValueError("\n".join(reasons(error))) from error
     except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised
-        raise ValueError(f"cannot be checked ({type(error).__name__}: {str(error)[:200]})") from error
+        if not wrong:
+            raise ValueError(f"cannot be checked ({type(error).__name__}: {str(error)[:200]})") from error
     if path.stem != record.run_id:
-        reasons.append(f"name: should be {record.run_id}.json")
-    if reasons:
-        raise ValueError("\n".join(reasons))
+        wrong.append(f"name: should be {record.run_id}.json")
+    if wrong:
+        raise ValueError("\n".join(wrong))
     return record
 
 
 def _mismatches(
-    submission: Submission, manifest: Manifest, boards: Mapping[str, Board], committed: list[ResultRecord]
+    folder: Path,
+    manifest: Manifest,
+    cards: list[Card],
+    records: list[ResultRecord],
+    boards: Mapping[str, Board],
+    committed: Iterable[ResultRecord],
 ) -> Iterator[Problem]:
     """Where manifest, code, records and board disagree."""
-    parts = [part for board in boards.values() for part in board.parts]
-    board = next((part for part in parts if (part.name, part.suite) == (manifest.board, manifest.suite)), None)
-    if board is None:
-        known = ", ".join(sorted({f"{part.name} ({part.suite})" for part in parts}))
-        yield Problem(MANIFEST, [f"board: should be a committed one with its suite, of {known}"])
-        return
-    reasons = []
-    if missing := sorted(set(board.seed_list) - set(parse_seeds(manifest.seeds))):
-        reasons.append(f"seeds: should cover those of the board, {board.seeds}; {missing[0]} is missing")
-    taken = sorted(set(manifest.methods) & set(board.methods))
-    reasons += [f"methods: `{method}` stands on the board already" for method in taken]
-    own = {card.name for card in submission.cards}
-    for method in manifest.methods:
-        if own and not own & _names(method):
-            reasons.append(f"methods: `{method}` should use a part that {METHOD} registers ({', '.join(sorted(own))})")
-    if reasons:
-        yield Problem(MANIFEST, reasons)
-    like = next(iter(comparable(board, committed).records.values()), None)
-    versions = {card.name: card.version for card in submission.cards}
-    seen: set[tuple[str, int]] = set()
-    for record in submission.records:
-        where = f"{RESULTS}/{record.run_id}.json"
-        if unlike := list(_unlike(record, manifest, like, versions)):
-            yield Problem(where, unlike)
-        elif (key := (record.method, record.spec.seed)) in seen:
-            yield Problem(where, [f"seed: `{record.method}` seed {record.spec.seed} should be there once"])
-        else:
-            seen.add(key)
-    wanted = {(method, seed) for method in manifest.methods for seed in parse_seeds(manifest.seeds)}
-    if absent := sorted(wanted - seen):
-        method, seed = absent[0]
-        count = f", and {len(absent) - 1} more" if len(absent) > 1 else ""
-        yield Problem(RESULTS, [f"no sound record of `{method}` seed {seed}{count}"])
-
-
-def _unlike(
-    record: ResultRecord, manifest: Manifest, like: ResultRecord | None, versions: Mapping[str, int]
-) -> Iterator[str]:
-    """Why a record is not one of those that the manifest announces, under the board's own protocol."""
-    spec = record.spec
-    if record.status != "done":
-        yield "status: should be done"
-    if record.suite != manifest.suite:
-        yield f"suite: should be {manifest.suite}, found {record.suite[:100]}"
-    if record.method not in manifest.methods:
-        yield f"method: should be one of {MANIFEST}, found {record.method[:100]}"
-    if spec.seed not in parse_seeds(manifest.seeds):
-        yield f"seed: should be one of {manifest.seeds}, found {spec.seed}"
-    if spec.overrides or spec.tuning:
-        yield "spec: should be the board's protocol as it is, without settings or a search"
-    if like and spec.protocol.model_dump(exclude={"device"}) != like.spec.protocol.model_dump(exclude={"device"}):
-        yield "protocol: should be that of the board's other runs"
-    if like and spec.data != like.spec.data:
-        yield "data: should have the checksum of the board's other runs"
-    for name, version in spec.versions.items():
-        wanted = versions.get(name.partition("/")[2]) or (like.spec.versions.get(name) if like else None)
-        if wanted and wanted != version:
-            yield f"versions.{name}: should be {wanted}, found {version}"
-
-
-def _names(method: str) -> set[str]:
-    """The names of a method's parts; none where it cannot be read."""
     try:
-        parsed = parse_method(method)
-    except UsageError:
-        return set()
-    return {call.name for call in (parsed.sharing, parsed.constraint, parsed.weighting) if call}
+        board = board_of(manifest, boards)
+    except ValueError as error:
+        yield Problem(MANIFEST, [str(error)])
+        return
+    wrong = []
+    if missing := sorted(set(board.seed_list) - set(parse_seeds(manifest.seeds))):
+        wrong.append(f"seeds: should cover those of the board, {board.seeds}; {missing[0]} is missing")
+    wrong += unannounced(manifest.methods, cards, board)
+    if wrong:
+        yield Problem(MANIFEST, wrong)
+    yield from unlike(records, manifest, board, cards, committed)

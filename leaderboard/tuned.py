@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.comparable import Comparable, newest
+from leaderboard.comparable import Comparable, latest, newest
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     rate is an end of the grid is named too.
     """
     own = newest([r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None])
+    own = latest(own, lambda record: record.spec.tuning and record.spec.tuning.of)
     searches = {search.method: search for search in searches_of(own, board.trials)}
+    done = {record.run_id: record for record in own if record.status == "done"}
     chosen: dict[tuple[str, int], ResultRecord] = {}
     notes: list[str] = []
     for method in board.methods:
@@ -95,9 +97,10 @@ def tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
             notes.append(f"Every trial of `{board.label(method)}` failed.")
             continue
         final = winner.spec.tuning.model_copy(update={"stage": "final"}) if winner.spec.tuning else None
-        for record in own:
-            if record.spec.tuning == final and record.status == "done" and record.spec.seed in board.seed_list:
-                chosen[method, record.spec.seed] = record
+        for seed in board.seed_list:
+            record = done.get(winner.spec.varied(seed=seed, tuning=final).run_id)
+            if record:
+                chosen[method, seed] = record
         if search.edges:
             settings = ", ".join(f"{key}={winner.spec.overrides.get(key)}" for key in search.edges)
             notes.append(f"The winner of `{board.label(method)}` lies at the edge of its grid: {settings}.")

@@ -12,8 +12,9 @@ MAX_STRING = 200_000  # a packed matrix
 MAX_KEY = 300
 MAX_ITEMS = 100_000  # numbers, texts and objects of one file
 MAX_DIGITS = 40
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)  # one without an end goes to the end: each byte is read once
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_OTHER = bytes(byte for byte in range(256) if byte not in _STEP)
 
 
 def read_limited(path: Path, most: int) -> bytes:
@@ -36,7 +37,8 @@ def parse_json(data: bytes) -> Any:
     Stricter than JSON is read elsewhere: UTF-8 only, no key twice, no NaN or infinity, bounded in depth, in the
     length of texts and numbers, and in how many of them there are.
     """
-    depth = max(itertools.accumulate(_STEP.get(byte, 0) for byte in _TEXT.sub(b"", data)), default=0)
+    brackets = _TEXT.sub(b"", data).translate(None, _OTHER)
+    depth = max(itertools.accumulate(map(_STEP.__getitem__, brackets)), default=0)
     if depth > MAX_DEPTH:
         raise ValueError(f"should be nested at most {MAX_DEPTH} deep, found {depth}")
     try:

@@ -13,13 +13,16 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
+from bench.errors import shown
 from bench.records import Packed, ResultRecord
+from bench.scores import MOST
+from leaderboard.coherence import incoherent
 from leaderboard.files import write_whole
 
 State = Literal["reported", "valid", "spot_checked", "rerun"]
@@ -55,62 +58,57 @@ class Deviation:
 
 
 def further_problems(record: ResultRecord) -> list[str]:
-    """What is unsound beyond what reading a store refuses already: ranges, arrays, curves, leaks."""
-    found = _oversized(record)
+    """What is unsound beyond what reading a store refuses already: ranges, texts, arrays, contradictions."""
+    return out_of_range(record) + list(incoherent(record))
+
+
+def out_of_range(record: ResultRecord) -> list[str]:
+    """Numbers and texts that no run has; they need not fit each other."""
+    found = _texts(record)
     packed: dict[str, Packed] = dict(record.matrices) | ({"cosines": record.cosines} if record.cosines else {})
     for name, matrix in packed.items():
         try:
             values = matrix.unpack()
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             found.append(f"{name}: {error}")
             continue
         if not np.isfinite(values).all():
             found.append(f"{name}: should hold finite values only")
-    if record.cosines and not found and np.abs(record.cosines.unpack()).max(initial=0) > 1 + 1e-3:
-        found.append("cosines: should lie in [-1, 1]")
+        elif name == "cosines" and np.abs(values).max(initial=0) > 1 + 1e-3:
+            found.append("cosines: should lie in [-1, 1]")
     for name, value in record.effective_sharing.items():
         if not -1e-4 <= value <= 1 + 1e-4:
             found.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
-    if record.cost:
-        for name, value in record.cost:
-            if isinstance(value, (int, float)) and value < 0:
-                found.append(f"cost.{name}: should not be negative, found {value}")
-    lengths = {len(path) for path in record.curves.train_loss.values()}
-    lengths |= {len(path) for metrics in record.curves.val.values() for path in metrics.values()}
-    if record.status == "done" and lengths - {record.spec.protocol.epochs}:
-        found.append(f"curves: should have {record.spec.protocol.epochs} epochs, found {sorted(lengths)}")
-    for name, text in record.environment.items():
+    for name, value in record.cost or ():
+        if isinstance(value, (int, float)) and not 0 <= value <= MOST:
+            found.append(f"cost.{name}: should not be negative or above 2^53, found {value:g}")
+    for name, text in [*record.environment.items(), *([("hardware", record.cost.hardware)] if record.cost else [])]:
         if _LEAKS.search(text):
             found.append(f"environment.{name}: should be a version, found what looks like a path")
     return found
 
 
-def _oversized(record: ResultRecord) -> list[str]:
+def _texts(record: ResultRecord) -> list[str]:
     """Texts and counts beyond what any run has: a record is shown to people, line by line."""
     texts = {
         "suite": record.suite,
         "method": record.method,
         "spec.suite": record.spec.suite,
         "spec.method": record.spec.method,
+        "created": record.created,
+        "cost.hardware": record.cost.hardware if record.cost else "",
     }
-    texts |= {"created": record.created, **({"error": record.error.message} if record.error else {})}
-    texts |= {f"environment.{name[:40]}": name + text for name, text in record.environment.items()}
-    texts |= {f"tasks.{number}": task for number, task in enumerate(record.tasks)}
-    counts = {
-        "tasks": len(record.tasks),
-        "environment": len(record.environment),
-        "data": len(record.data),
-        "matrices": len(record.matrices),
-        "effective_sharing": len(record.effective_sharing),
-        "curves": len(record.curves.val) + len(record.curves.train_loss),
-    }
-    found = [
-        f"{name}: should be at most {MAX_TEXT} characters, found {len(t):,}"
-        for name, t in texts.items()
-        if len(t) > MAX_TEXT
-    ]
-    return found + [
-        f"{name}: should be at most {MAX_PARTS}, found {n:,}" for name, n in counts.items() if n > MAX_PARTS
+    keys = {"tasks": record.tasks, "data": record.data, "matrices": record.matrices}
+    keys |= {"effective_sharing": record.effective_sharing, "environment": record.environment}
+    texts |= {f"{field}.{number}": name for field, names in keys.items() for number, name in enumerate(names)}
+    texts |= {f"environment.{shown(name, 40)}": text for name, text in record.environment.items()}
+    lines = texts | {"error.message": record.error.message} if record.error else texts  # which may have several
+    counts = {field: len(names) for field, names in keys.items()}
+    counts["curves"] = len(record.curves.val) + len(record.curves.train_loss)
+    return [
+        *(f"{name}: should be at most {MAX_TEXT} characters" for name, text in lines.items() if len(text) > MAX_TEXT),
+        *(f"{name}: should be printable, found {shown(t, 60)}" for name, t in texts.items() if not t.isprintable()),
+        *(f"{name}: should be at most {MAX_PARTS}, found {n:,}" for name, n in counts.items() if n > MAX_PARTS),
     ]
 
 
@@ -176,19 +174,24 @@ def read_checks(root: Path | None) -> dict[str, Check]:
     for line in lines:
         try:
             check = Check(**json.loads(line))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             continue
-        if check.state in get_args(State):
+        if check.state in get_args(State) and all(isinstance(text, str) for text in astuple(check)):
             found[check.run_id] = check
     return found
 
 
 def write_checks(root: Path, checks: Iterable[Check]) -> None:
-    """Add `checks` to those of a store; a re-run that still stands is taken back by another one only."""
+    """Add `checks` to those of a store; what a re-run found, good or bad, is taken back by another one only."""
     known = read_checks(root)
     for check in checks:
         before = known.get(check.run_id)
-        if before and before.digest == check.digest and before.state == "rerun" and check.state == "valid":
+        if (
+            before
+            and before.digest == check.digest
+            and before.state in ("rerun", "reported")
+            and check.state == "valid"
+        ):
             continue
         known[check.run_id] = check
     text = "".join(json.dumps(asdict(known[run_id]), sort_keys=True) + "\n" for run_id in sorted(known))

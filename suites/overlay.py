@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -46,12 +47,33 @@ def shrink(images: np.ndarray, side: int) -> np.ndarray:
     return images[:, index][:, :, index]
 
 
-def two_digits(images: np.ndarray, labels: np.ndarray, mean: float, std: float) -> Dataset:
-    """One split: normalised float32 images (n, 1, s, s), seen by both tasks, and labels (n, 2) as int64."""
-    pixels = (torch.from_numpy(images).float().unsqueeze(1) - mean) / std
+@dataclass(frozen=True)
+class Normalise:
+    """Rows of grey values to (x - mean) / std, float32."""
+
+    mean: float
+    std: float
+
+    def __call__(
+        self, rows: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return rows.to(torch.float32, copy=True).sub_(self.mean).div_(self.std), targets
+
+
+def two_digits(images: np.ndarray, labels: np.ndarray, mean: float, std: float, stored: bool = False) -> Dataset:
+    """One split: normalised float32 images (n, 1, s, s), seen by both tasks, and labels (n, 2) as int64.
+
+    `stored` keeps the bytes of the images and normalises each batch: a quarter of the memory.
+    """
+    pixels, normalise = torch.from_numpy(images).unsqueeze(1), Normalise(mean, std)
+    if stored:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)  # once here, not once for every run
+    else:
+        pixels, _ = normalise(pixels, {})
     return Dataset(
         inputs=dict.fromkeys(TASKS, pixels),
         targets={task: torch.from_numpy(labels[:, t].astype(np.int64)) for t, task in enumerate(TASKS)},
+        transform=normalise if stored else None,
     )
 
 

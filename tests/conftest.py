@@ -1,6 +1,8 @@
 """Fixtures for all tests: small runs in float64 under plain SGD, where the exact laws hold."""
 
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -60,3 +62,24 @@ def trained() -> Trained:
         return kept[key]
 
     return get
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """small_disk(kilobytes) -> the root of a file system of that size in memory, gone after the test."""
+    root = tmp_path / "disk"
+
+    def mount(kilobytes: int) -> Path:
+        root.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(root)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("there is no `mount` here")
+        if done.returncode:
+            pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
+        return root
+
+    yield mount
+    if root.is_mount():  # lazily: a process that is on its way out may still be inside
+        subprocess.run(["umount", "--lazy", str(root)], check=True)

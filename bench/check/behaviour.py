@@ -63,7 +63,7 @@ def another_seed_other_numbers(case: SharingCase) -> None:
 
 
 def state_round_trip(case: SharingCase) -> None:
-    """After a step of training, the state holds everything that the features depend on."""
+    """After a step of training, the state holds everything that the features depend on, then and in further steps."""
     for at in case.settings:
         sharing, fresh = case.build(at), case.build(at, seed=1)
         optimiser = torch.optim.SGD(sharing.parameters(), lr=1e-3)
@@ -76,6 +76,15 @@ def state_round_trip(case: SharingCase) -> None:
             distance == 0,
             f"A module should give the same features after its state was stored and loaded. Found them {distance:.1g} "
             f"apart on `{at.text}`; register tensors as parameters or buffers.",
+        )
+        totals = []
+        for module in (sharing, fresh):
+            torch.manual_seed(0)
+            totals.append(float(trained(module, at.rows(), moments(module)[-1]).detach()))
+        expect(
+            totals[0] == totals[1],
+            "A module should train on alike after its state was stored and loaded, as a run does that was interrupted. "
+            f"Found {totals[0]:.6g} and {totals[1]:.6g} on `{at.text}`; register what it remembers as buffers.",
         )
 
 

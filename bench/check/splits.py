@@ -1,6 +1,7 @@
 """The contract of a Suite: splits that are what the protocol says, repeat, and have no row in common."""
 
 import hashlib
+import pickle
 import random
 import sys
 from collections import Counter
@@ -8,7 +9,7 @@ from collections import Counter
 import numpy as np
 import torch
 
-from bench.check.outcome import expect
+from bench.check.outcome import expect, trying
 from bench.check.rows import SuiteCase
 from bench.core.data import Dataset
 
@@ -23,7 +24,8 @@ def shared_inputs(case: SuiteCase) -> None:
             f"{groups} inputs for {count} tasks in `{split}`; set it, or give the tasks one tensor, as in "
             "`dict.fromkeys(names, inputs)`.",
         )
-        kinds = {str(x.dtype) for x in rows.inputs.values()}
+        seen, _ = rows.take([torch.tensor([0])] * groups)  # decoded, where rows are stored in another form
+        kinds = {str(x.dtype) for x in seen.values()}
         expect(
             kinds == {"torch.float32"},
             f"Inputs should be float32. Found {sorted(kinds)} in `{split}`; convert them with `.float()`.",
@@ -84,6 +86,22 @@ def repeats(case: SuiteCase) -> None:
     finally:
         np.random.set_state(numpy_state)
         random.setstate(python_state)
+
+
+def resident(case: SuiteCase) -> None:
+    """Where `resident` says that every seed has the same rows, it has, and they can be handed to a process."""
+    if not case.suite.resident:
+        return
+    for split, rows in case.splits.items():
+        other = case.suite.dataset(split, 1)  # type: ignore[arg-type]
+        expect(
+            all(torch.equal(rows.inputs[task], other.inputs[task]) for task in rows.inputs)
+            and all(torch.equal(rows.targets[task], other.targets[task]) for task in rows.targets),
+            f"`resident` should be true where every seed has the same rows. Found others in `{split}` under seed 1; "
+            "leave it out.",
+        )
+        with trying(f"Pickling the transform of `{split}`, as `resident` asks for"):
+            pickle.dumps(rows.transform)
 
 
 def _hashes(rows: Dataset) -> list[bytes]:

@@ -3,16 +3,16 @@
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
-from bench.errors import UsageError
+from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
+    from bench.cli.answer import Answer
     from bench.isolated import Limits
 
 EPILOG = """examples:
@@ -23,6 +23,8 @@ EPILOG = """examples:
 A file is run in a process of its own, with limits on time and memory; the stores it could reach are compared before
 and after. This limits accidents and is no sandbox: its code runs with your rights, so check only what you trust.
 """
+
+MAX_ANSWER = 4 << 20  # bytes
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,40 +64,49 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
         if not outcome["passed"] or not brief:
             word = "ok  " if outcome["passed"] else "FAIL"
             advice = f": {outcome['advice']}" if outcome["advice"] else ""
-            print(f"{word} {outcome['subject']}: {outcome['rule']}{advice}")
+            print(shown(f"{word} {outcome['subject']}: {outcome['rule']}{advice}"))
     parts = len({outcome["subject"] for outcome in outcomes if "/" in outcome["subject"]})
-    print(f"{len(outcomes)} rules checked on {parts} part{'s' * (parts != 1)}, {failed} failed.")
+    rules = f"{len(outcomes)} rule{'s' * (len(outcomes) != 1)}"
+    print(f"{rules} checked on {parts} part{'s' * (parts != 1)}, {failed} failed.")
     return 1 if failed else 0
 
 
 def check_isolated(words: Sequence[str], data_dir: str | None, limits: "Limits") -> list[dict[str, Any]]:
     """The outcomes of `mtlbench check WORDS` in a process of its own; the last one is about the process itself."""
-    from bench.isolated import run_isolated
+    from bench.isolated import run_isolated, scratch
     from leaderboard.compare import COMMITTED
 
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
+    with scratch() as folder:
+        report = folder / "report.json"
         command = [sys.executable, "-m", "bench.cli.main", "check", *words, "--report", str(report)]
         command += ["--data-dir", data_dir] if data_dir else []
         finished = run_isolated(command, limits, [options.store_dir(None), COMMITTED])
-        try:
-            answer = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            answer = {"outcomes": []}
-            if not finished.troubles:
-                last = " ".join(finished.output.split())[-300:]
-                finished.troubles.append(
-                    f"It ended the interpreter (exit code {finished.code}) before the rules were through"
-                    f"{': ' + last if last else ''}."
-                )
-    if "error" in answer and not finished.troubles:
-        raise UsageError(answer["error"])
+        answer, troubles = _read(report), list(finished.troubles)
+    ended = f"It ended the interpreter (exit code {finished.code}) before the rules were through"
+    if not troubles and (answer is None or not (answer.outcomes or answer.error)):
+        last = shown(" ".join(finished.output.split())[-300:])
+        troubles.append(f"{ended}{': ' + last if last else ''}.")
+    elif not troubles and finished.code:
+        troubles.append(f"It ended with exit code {finished.code} after the rules were through.")
+    if answer and answer.error and not troubles:
+        raise UsageError(shown(answer.error))
     subject = Path(next((word for word in words if word.endswith(".py")), words[0])).name
     limit = {"subject": subject, "rule": "keeps to its process, its limits and its own files"}
     return [
-        *answer.get("outcomes", []),
-        limit | {"passed": not finished.troubles, "advice": " ".join(finished.troubles)},
+        *(outcome.model_dump() for outcome in (answer.outcomes if answer else [])),
+        limit | {"passed": not troubles, "advice": " ".join(troubles)},
     ]
+
+
+def _read(report: Path) -> "Answer | None":
+    """What the process answered; None where that is no answer: whoever wrote the file may have written this one."""
+    from bench.cli.answer import Answer
+    from leaderboard.untrusted import parse_json, read_limited
+
+    try:
+        return Answer.model_validate(parse_json(read_limited(report, MAX_ANSWER)))
+    except ValueError:
+        return None
 
 
 def _answer(arguments: argparse.Namespace) -> int:

@@ -1,43 +1,70 @@
-"""Runs specifications that are not stored yet, with progress; shared by `run` and `reproduce`."""
+"""Runs specifications that are not stored yet, with progress; shared by all commands that train."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.engines.events import Ended, OnEpoch
+from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError
-from bench.records import RunSpec
+from bench.processes import stopping_like_ctrl_c
+from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
+
+if TYPE_CHECKING:
+    from bench.core.resident import Rows
+    from bench.engines import Engine
+    from bench.training.checkpoint import Checkpoint
+
+Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker process is given."""
+    """Fits one specification and stores its record; what a worker is given."""
 
     store: Path
     data_dir: Path
     plugins: tuple[Path, ...] = ()
     wandb: str = "off"
     images: int = 0
+    checkpoint: float = 60.0  # seconds between two checkpoints, at least
+    rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
+    modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+        if Store(self.store).has_done(spec):  # by another runner since the plan was made
+            return "stored"
+        return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
+
+    def checkpoint_of(self, spec: RunSpec) -> "Checkpoint":
+        """Where the run keeps its state meanwhile: in the store."""
+        from bench.training.checkpoint import Checkpoint
+
+        return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+        """Fit; nothing but a checkpoint is stored yet."""
         from bench.registry import load_plugin
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
-        for plugin in self.plugins:
-            load_plugin(plugin)
         gallery = Gallery(self.images) if self.images else None
-        record = fit(spec, self.data_dir, on_epoch, gallery)
-        store, panels = Store(self.store), gallery.panels if gallery else []
+        with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
+            for plugin in self.plugins:
+                load_plugin(plugin)
+            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
+        return record, gallery.panels if gallery else []
+
+    def keep(self, made: Made) -> Status:
+        """Store a record with its panels, and mirror it."""
+        record, panels = made
+        store = Store(self.store)
+        if panels:  # before the record, with which the cell is over
+            store.write_panels(record.spec, panels)
         store.write(record)
-        if panels:
-            store.write_panels(spec, panels)
         if self.wandb != "off":
             from bench.training.mirror import mirror
 
@@ -56,6 +83,11 @@ class Outcome:
     def count(self, status: str) -> int:
         """Cells with this status."""
         return sum(value == status for value in self.status.values())
+
+    @property
+    def missing(self) -> list[RunSpec]:
+        """Cells that are planned and not run yet."""
+        return [spec for spec in self.specs if self.status[spec.run_id] == "planned"]
 
     @property
     def to_run(self) -> int:
@@ -118,11 +150,16 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
 
 
-def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
-    """Run what is missing, in parallel processes; `outcome` follows."""
-    missing = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "planned"]
-    if missing:
-        _run(missing, outcome, cell, jobs)
+def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
+    """Run what is missing where `engine` places it, up to `stack` seeds of a method as one; `outcome` follows.
+
+    What killed runs left is cleared first.
+    Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
+    """
+    Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
+    if outcome.missing:
+        with engine:
+            _run(outcome.missing, outcome, cell, engine, stack)
     without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
     if without:
         print(
@@ -131,40 +168,49 @@ def execute(outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
         )
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, jobs: int | None) -> None:
+def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int) -> None:
+    from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
-    from bench.engines.local import default_jobs, run_cells
+    from bench.cli.sent import SentCell
+    from bench.cli.stacks import StackedCell
 
-    count = jobs or default_jobs(missing[0].protocol.device)
+    width = engine.width(missing)
+    engine.warm_up(missing, cell)
+    if len(missing) > width:  # so that no long cell is left to the end, when the others are done
+        missing = Estimates(cell.store).longest_first(missing)
+    local = cell if engine.remote else replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
+    stacked = StackedCell.of(local, missing, stack) if stack > 1 else None
+    placed = stacked or (SentCell.of(cell) if engine.remote else local)
     with (
-        _stopping_like_ctrl_c(),
-        progress(missing, min(count, len(missing))) as show,
-        journal(cell.store, missing, min(count, len(missing))) as note,
-        closing(run_cells(missing, cell, count)) as events,
+        stopping_like_ctrl_c(),
+        progress(missing, width) as show,
+        journal(cell.store, missing, width) as note,
+        closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
     ):
-        for event in events:
+        for event in stacked.told(events) if stacked else events:
             show(event)
             note(event)
             if isinstance(event, Ended):
+                if event.error:  # without a record: is it the store?
+                    Store(cell.store).check_writable()
                 outcome.status[event.spec.run_id] = event.status
                 if event.error or event.status == "failed":
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
 
 
-@contextmanager
-def _stopping_like_ctrl_c() -> Iterator[None]:
-    """Being told to stop, or losing the terminal, is the same as Ctrl-C: workers end, whole records stay."""
-    if threading.current_thread() is not threading.main_thread():  # handlers belong to the main thread
-        yield
-        return
-    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {kind: signal.signal(kind, signal.default_int_handler) for kind in kinds}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
+    """suite -> its data, read here once for all workers, where it is of that kind."""
+    from bench.core.resident import Rows
+    from bench.plan import parse_suite
+
+    found = {}
+    for name in sorted(suites):
+        choice, suite = parse_suite(name, data_dir)
+        rows = Rows.read(suite) if choice.entry.importable else None
+        if rows is not None:
+            found[name] = rows
+    return found
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

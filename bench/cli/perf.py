@@ -3,6 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from bench.cli import options
 from bench.errors import UsageError, nearest
@@ -11,6 +14,7 @@ EPILOG = """examples:
   mtlbench perf
   mtlbench perf hard mtan hard@pcgrad --suite multimnist
   mtlbench perf --all --json
+  mtlbench perf --effects
   mtlbench perf --linear --data-dir ~/data
 """
 DEFAULT = ["single_task", "hard"]
@@ -19,7 +23,9 @@ DEFAULT = ["single_task", "hard"]
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"default: {' and '.join(DEFAULT)}")
-    parser.add_argument("--all", action="store_true", help="every built-in method that a suite supports")
+    parser.add_argument("--all", action="store_true", help="the reference methods: a trunk, towers, towers that meet")
+    parser.add_argument("--all-methods", action="store_true", help="every built-in method that a suite supports")
+    parser.add_argument("--effects", action="store_true", help="what each thing that makes a run fast is worth")
     parser.add_argument("--linear", action="store_true", help="the solver of linear models instead")
     parser.add_argument("--suite", action="append", metavar="SUITE", help="only this suite; repeatable")
     parser.add_argument("--rounds", type=options.positive, default=9, metavar="N", help="pairs of blocks (default: 9)")
@@ -31,45 +37,40 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print ratios with their spread."""
     if arguments.linear:
         return _linear(arguments)
-    from bench.training.perf import SUITES, layouts, measure
+    from bench.training.perf import REFERENCE, SUITES, measure
 
-    if arguments.all and arguments.methods:
-        raise UsageError("Give methods or `--all`, not both.")
+    asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
+    if sum(asked) > 1:
+        raise UsageError("Give methods or `--all`, `--all-methods` or `--effects`, one of them.")
+    if arguments.effects and arguments.suite:
+        raise UsageError("`--effects` should be given without `--suite`: it has its own.")
     for suite in arguments.suite or ():
-        if suite not in SUITES:
-            raise UsageError(f"Updates of `{suite}` are not timed; the nearest that are: {nearest(suite, SUITES)}.")
-    methods = [] if arguments.all else arguments.methods or DEFAULT
+        if (name := suite.partition(":")[0]) not in SUITES:
+            raise UsageError(f"Updates of `{name}` are not timed; the nearest that are: {nearest(name, SUITES)}.")
     data_dir = options.data_dir(arguments.data_dir)
+    if arguments.effects:
+        return _effects(data_dir, arguments)
+    methods = () if arguments.all_methods else REFERENCE if arguments.all else arguments.methods or DEFAULT
     results = []
     for row in measure(data_dir, methods, arguments.suite or tuple(SUITES), arguments.rounds):
         results.append(row)
-        print(f"{row['suite'].partition(':')[0]} {row['method']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
+        print(f"{row['suite']} {row['method']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
     if arguments.json:
         print(json.dumps(results, indent=1))
         return 0
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="One update, milliseconds (medians of alternating blocks)", title_justify="left", box=None)
-    for heading in ("suite", "method", "bare", "harness", "difference", "ratio [quartiles]"):
-        table.add_column(heading, justify="left" if heading in ("suite", "method") else "right")
-    for row in results:
-        table.add_row(
-            row["suite"].partition(":")[0],
+    lines = [
+        (
+            row["suite"],
             row["method"],
             f"{row['bare_ms']:.3f}",
             f"{row['harness_ms']:.3f}",
             f"{row['harness_ms'] - row['bare_ms']:+.3f}",
-            f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]",
+            _spread(row),
         )
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    for row in [] if arguments.suite else layouts(data_dir, arguments.rounds):
-        console.print(
-            f"channels_last on {row['suite']}: {row['channels_last_ms']:.2f} ms instead of {row['contiguous_ms']:.2f}, "
-            f"ratio {row['ratio']:.3f}",
-            highlight=False,
-        )
+        for row in results
+    ]
+    headings = ("suite", "method", "bare", "harness", "difference", "ratio [quartiles]")
+    _print("One update, milliseconds (medians of alternating blocks)", headings, 2, lines)
     return 0
 
 
@@ -77,8 +78,9 @@ def _linear(arguments: argparse.Namespace) -> int:
     """The solver on School and on common inputs."""
     from bench.training.perf_linear import measure_linear
 
-    if arguments.methods or arguments.all or arguments.suite:
-        raise UsageError("`--linear` times the solver: leave out methods, `--all` and `--suite`.")
+    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
+    if any(asked):
+        raise UsageError("`--linear` times the solver: leave out methods, `--all`, `--effects` and `--suite`.")
     school, common = measure_linear(options.data_dir(arguments.data_dir), arguments.rounds)
     if arguments.json:
         print(json.dumps([school, common], indent=1))
@@ -96,3 +98,39 @@ def _linear(arguments: argparse.Namespace) -> int:
             f"ratio {common['ratio']:.2f} [{common['ratio_low']:.2f}, {common['ratio_high']:.2f}]"
         )
     return 0
+
+
+def _effects(data_dir: Path, arguments: argparse.Namespace) -> int:
+    from bench.training.effects import effects
+
+    results = []
+    for row in effects(data_dir, arguments.rounds):
+        results.append(row)
+        print(f"{row['suite']} {row['effect']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
+    if arguments.json:
+        print(json.dumps(results, indent=1))
+        return 0
+    lines = [
+        (row["effect"], row["suite"], row["work"], f"{row['without_ms']:.3f}", f"{row['with_ms']:.3f}", _spread(row))
+        for row in results
+    ]
+    headings = ("effect", "suite", "work", "without", "with", "ratio [quartiles]")
+    _print("The same work without and with it, milliseconds", headings, 3, lines)
+    return 0
+
+
+def _spread(row: Mapping[str, Any]) -> str:
+    return f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]"
+
+
+def _print(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequence[str]]) -> None:
+    """A table whose first `words` columns are words, the others numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number < words else "right")
+    for line in lines:
+        table.add_row(*line)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -69,7 +69,7 @@ class Tracker:
     def see(self, event: Event) -> None:
         if isinstance(event, Ended):
             self.part.pop(event.spec.run_id, None)
-            self.done += event.status == "done"
+            self.done += event.status != "failed"
             self.failed += event.status == "failed"
         else:
             self.part[event.spec.run_id] = event.done / event.epochs

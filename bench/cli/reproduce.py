@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.cli import options
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
@@ -15,6 +17,7 @@ EPILOG = """examples:
   mtlbench reproduce demo
   mtlbench reproduce demo --store fresh --against committed
   mtlbench reproduce multimnist --data-dir ~/data
+  mtlbench reproduce multimnist --engine slurm --sbatch partition=cpu
 
 Running the same command again continues where the last one stopped. `--against committed` prints every number
 beside the committed one: equal digit for digit on the same kind of processor and versions, within seed noise
@@ -34,13 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
     from bench.plan import plan
     from leaderboard.board import load_board
+    from leaderboard.compare import COMMITTED
     from leaderboard.render import render_parts
     from leaderboard.store import Store
     from leaderboard.table import rows
 
     board = load_board(arguments.table)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    if arguments.against and root.resolve() == COMMITTED.resolve():
+        raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     specs = [
         spec
         for part in board.parts
@@ -50,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ]
     outcome = survey(specs, Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    execute(outcome, cell, engine, arguments.stack)
     report(outcome)
     contents = Store(root).read()
     tables = [rows(part, contents) for part in board.parts]
@@ -69,12 +76,15 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1
     _print(judged)
-    outside = sum(cell.verdict in OUTSIDE for cell in judged)
-    equal = sum(cell.verdict == "equal" for cell in judged)
-    print(
-        f"{len(judged)} numbers beside the committed ones: {equal} equal digit for digit, "
-        f"{len(judged) - equal - outside} within seed noise, {outside} not."
-    )
+    counts = Counter(cell.verdict for cell in judged)
+    outside = sum(counts[verdict] for verdict in OUTSIDE)
+    told = [f"{counts['equal']} equal digit for digit", f"{counts['within noise']} within seed noise"]
+    told += [f"{counts['not judged']} not judged (too few runs)"] if counts["not judged"] else []
+    compared = {(cell.pair.suite, cell.pair.method) for cell in judged}
+    absent = [f"`{m}` ({part.suite})" for part in parts for m in part.methods if (part.suite, m) not in compared]
+    if absent:
+        print(f"Not compared, since one of the two stores has no run of it: {', '.join(absent)}.", file=sys.stderr)
+    print(f"{len(judged)} numbers beside the committed ones: {', '.join(told)}, {outside} not.")
     return 1 if outside else 0
 
 

@@ -3,15 +3,22 @@
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.cli.estimate import Forecast
+    from bench.cli.execute import Outcome
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
   mtlbench run synthetic:tasks=8,relatedness=0.5 hard:split=1 soft+l2:halflife=100 hard@uncertainty
   mtlbench run multidigits single_task hard --control ensemble long --seeds 0-4
   mtlbench run multimnist --all-methods --data-dir ~/data --dry-run
+  mtlbench run multimnist --all-methods --seeds 0-9 --engine ray --address head:6379
+  mtlbench run multimnist --all-methods --seeds 0-9 --engine slurm --sbatch partition=cpu --sbatch cpus-per-task=8
 
 METHOD  name[:key=value,...][+constraint[:key=value,...]][@weighting[:key=value,...]]
 SUITE   name[:key=value,...]
@@ -34,7 +41,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     options.add_execution(parser)
     options.add_settings(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and leave")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the plan, with what past runs say of its cost, and leave"
+    )
     options.add_json(parser)
 
 
@@ -51,20 +60,39 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.control and arguments.set:
         raise UsageError("`--control` should be given without `--set`: a control changes one thing of the protocol.")
     seeds = parse_seeds(arguments.seeds)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
-    if not arguments.dry_run:
-        execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
-    if arguments.json:
-        json.dump(outcome.as_json(), sys.stdout, indent=1)
-        print()
-    elif arguments.dry_run:
-        for spec in outcome.specs:
-            settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
-            print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}")
+    if arguments.dry_run:
+        from bench.cli.estimate import forecast
+
+        cost = forecast(outcome, root, engine)
+        _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
+    else:
+        cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+        execute(outcome, cell, engine, arguments.stack)
+        if arguments.json:
+            _print_json(outcome.as_json())
     report(outcome)
     return 1 if outcome.count("failed") else 0
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    json.dump(value, sys.stdout, indent=1)
+    print()
+
+
+def _print_plan(outcome: "Outcome", cost: "Forecast") -> None:
+    """A line per cell, with the time that one like it took, then a line per method and one for all."""
+    from bench.cli.estimate import clock
+
+    for spec in outcome.specs:
+        settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
+        seconds = cost.cells.get(spec.run_id)
+        about = f"  (about {clock(seconds)})" if seconds is not None else ""
+        print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
+    for line in cost.lines(outcome.missing) if outcome.missing else []:
+        print(line)

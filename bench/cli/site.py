@@ -60,7 +60,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from leaderboard.board import boards
     from leaderboard.live import read_live
-    from leaderboard.site import write_site
+    from leaderboard.site import SiteWriter
     from leaderboard.site.watch import Watch, serving
     from leaderboard.store import Store
 
@@ -69,8 +69,13 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="mtlbench-site-") as folder:
         out = _out(arguments.out or folder)
 
-        def build() -> None:
-            write_site(Store(root).read(), boards().values(), out, root.name, status=read_live(root))
+        writer = SiteWriter(list(boards().values()), out, root.name)
+
+        def build(records: bool) -> None:
+            if records:
+                writer.write(Store(root).read(), read_live(root))
+            else:
+                writer.write_status(read_live(root))
 
         watch = Watch(root, out, build)
         watch.look()

@@ -5,27 +5,35 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, nearest, shown
+from bench.records import digest
 
 if TYPE_CHECKING:
     from leaderboard.board import Board
     from leaderboard.cards import Card
+    from leaderboard.manifest import Manifest
+    from leaderboard.store import Problem
 
 EPILOG = """examples:
   mtlbench check my_method.py
   mtlbench submit my_method.py --suite multidigits --out leaderboard/submissions/my_method --authors "A. Author"
-  mtlbench verify leaderboard/submissions/my_method
+  mtlbench verify leaderboard/submissions/my_method --rerun 1
   mtlbench table multidigits --store leaderboard/results --submission leaderboard/submissions/my_method
 
 The folder holds method.py, submission.toml and results/RUN_ID.json. Where the command is interrupted, the same command
-goes on: finished runs lie in OUT.partial. The file is run in processes of their own, with limits on time and memory.
-This limits accidents and is no sandbox: submit code that you trust.
+goes on: finished runs lie in OUT.partial, and count as long as the file is the same. It is run in processes of their
+own, with limits on time and memory. This limits accidents and is no sandbox: submit code that you trust.
 """
+
+CHECK_SECONDS = 600.0  # of the contract alone
+MAX_OUTPUT = 64 << 20  # bytes that all runs may print
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -58,48 +66,86 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.cli.check import check_isolated, show
     from leaderboard.board import boards
     from leaderboard.cards import cards_of
-    from leaderboard.submissions import MAX_CODE
+    from leaderboard.manifest import MAX_CODE
     from leaderboard.untrusted import read_limited
 
-    out = arguments.out.resolve()
-    name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
-    if name != out.name or not name[:1].isalpha():
-        raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
-    if out.exists():
-        raise UsageError(f"--out should not be there yet. Found `{arguments.out}`; remove it to make it anew.")
+    out = _place(arguments.out)
     try:
         code = read_limited(arguments.file, MAX_CODE)
         cards = list(cards_of(code.decode("utf-8")))
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UsageError(f"`{arguments.file}` should be a Python file: {error}.") from error
     board = _board(arguments.suite, arguments.board, boards())
+    draft = _draft(arguments, out.name, board, cards, code)
 
-    print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
-    outcomes = check_isolated([str(arguments.file)], arguments.data_dir, options.limits(arguments))
-    if any(not outcome["passed"] for outcome in outcomes):
-        show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
-        return 1
-    methods = arguments.method or _methods(outcomes, cards)
+    with _alone(out.with_name(f"{out.name}.partial")) as partial:
+        # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
+        file = partial / arguments.file.name
+        file.write_bytes(code)
+        print(f"1/4 Checking {file.name} against the contract.", file=sys.stderr, flush=True)
+        limits = options.limits(arguments)
+        short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
+        outcomes = check_isolated([str(file)], arguments.data_dir, short)
+        if any(not outcome["passed"] for outcome in outcomes):
+            show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
+            return 1
+        methods = arguments.method or _methods(outcomes, cards)
 
-    partial = out.with_name(f"{out.name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(arguments.file, partial / "method.py")
-    print(f"2/4 Running {', '.join(methods)} on {board.suite}, seeds {board.seeds}.", file=sys.stderr, flush=True)
-    if code_of_runs := _run(arguments, board, methods, partial):
-        return code_of_runs
+        print(f"2/4 Running {', '.join(methods)} on {board.suite}, seeds {board.seeds}.", file=sys.stderr, flush=True)
+        runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods])[:16]}"
+        if any(other != runs for other in partial.glob("runs-*")):
+            print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
+        if code_of_runs := _run(arguments, board, methods, file, runs):
+            return code_of_runs
 
-    print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
-    packed = _pack(arguments, name, board, partial, cards)
-    problems = _problems(packed)
-    for problem in problems:
-        print(f"{problem[0]}: {'; '.join(problem[1])}")
-    if problems:
-        print(f"mtlbench: what was packed is not sound; it stays in {packed}.", file=sys.stderr)
-        return 1
-    os.rename(packed, out)
-    shutil.rmtree(partial)
+        print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
+        packed = _pack(draft, code, board, runs, partial / "packed" / out.name)
+        problems = _problems(packed, board)
+        for problem in problems:
+            print(f"{problem.path}: {'; '.join(problem.reasons)}")
+        if problems:
+            print(f"mtlbench: what was packed is not sound; it stays in {packed}.", file=sys.stderr)
+            return 1
+        os.rename(packed, out)
+        shutil.rmtree(partial, ignore_errors=True)
     print(f"4/4 The submission is {arguments.out}.", file=sys.stderr, flush=True)
     return _table(arguments.out, board)
+
+
+def _place(given: Path) -> Path:
+    """Where the submission will be. Raises UsageError where it cannot be there."""
+    from leaderboard.compare import COMMITTED
+
+    out = given.resolve()
+    name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
+    if name != out.name or not name[:1].isalpha():
+        raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
+    if os.path.lexists(out):
+        raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
+    for store in (COMMITTED, options.store_dir(None)):
+        if out.is_relative_to(store.resolve()):
+            raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
+    return out
+
+
+@contextmanager
+def _alone(partial: Path) -> Iterator[Path]:
+    """The folder of what is not finished, with nobody else in it. Raises OSError with one sentence."""
+    import fcntl
+
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        file = (partial / "lock").open("w")
+    except OSError as error:
+        raise OSError(
+            f"--out should lie where files can be written. `{partial}` cannot be ({error.strerror})."
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OSError(f"Another `mtlbench submit` is at work in `{partial}`; wait for its end.") from error
+        yield partial
 
 
 def _board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
@@ -124,13 +170,42 @@ def _methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
     return found
 
 
-def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], partial: Path) -> int:
+def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "list[Card]", code: bytes) -> "Manifest":
+    """The manifest before there are runs. Raises UsageError for all that would make it unsound after them."""
+    from pydantic import ValidationError
+
+    from leaderboard.admission import misregistered, unannounced
+    from leaderboard.manifest import Manifest, reasons, sha256
+
+    wrong = [f"`{arguments.file.name}`: {reason}" for reason in misregistered(cards)]
+    wrong += unannounced(arguments.method, cards, board)
+    content = {
+        "name": name,
+        "methods": arguments.method or [board.reference],  # which is what it is for now
+        "suite": board.suite,
+        "board": board.name,
+        "seeds": board.seeds,
+        "method_sha256": sha256(code),
+        "authors": arguments.authors,
+        "paper": "; ".join(card.paper for card in cards if card.paper),
+        "note": arguments.note,
+    }
+    try:
+        draft = Manifest.model_validate(content)
+    except ValidationError as error:
+        wrong += reasons(error)
+    if wrong:
+        raise UsageError(shown(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
+    return draft
+
+
+def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], file: Path, runs: Path) -> int:
     """The board's seeds, in a process of their own; the exit code, with a sentence where it is not 0."""
     from bench.isolated import run_isolated
     from leaderboard.compare import COMMITTED
 
     command = [sys.executable, "-m", "bench.cli.main", "run", board.suite, *methods, "--seeds", board.seeds]
-    command += ["--plugin", str(partial / "method.py"), "--store", str(partial / "runs")]
+    command += ["--plugin", str(file), "--store", str(runs), "--device", _device(board)]
     command += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
     command += ["--jobs", str(arguments.jobs)] if arguments.jobs else []
     watched = [options.store_dir(None), COMMITTED]
@@ -139,7 +214,7 @@ def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], part
         sys.stderr.write(text)
         sys.stderr.flush()
 
-    finished = run_isolated(command, options.limits(arguments), watched, tell)
+    finished = run_isolated(command, replace(options.limits(arguments), output=MAX_OUTPUT), watched, tell)
     for trouble in finished.troubles:
         print(f"mtlbench: {trouble}", file=sys.stderr)
     if finished.code or finished.troubles:
@@ -148,45 +223,40 @@ def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], part
     return 0
 
 
-def _pack(arguments: argparse.Namespace, name: str, board: "Board", partial: Path, cards: "list[Card]") -> Path:
-    """The folder of the submission, made anew inside `partial`."""
-    from leaderboard.files import write_whole
-    from leaderboard.store import Store
-    from leaderboard.submissions import MANIFEST, METHOD, RESULTS, Manifest, sha256, written
+def _device(board: "Board") -> str:
+    """The device that the board's other runs had, since a table shows one protocol."""
+    from leaderboard.comparable import comparable
+    from leaderboard.compare import committed_of
 
-    packed = partial / "packed" / name
+    known = comparable(board, committed_of(board.suite)).records
+    return next((str(record.spec.protocol.device) for record in known.values()), "auto")
+
+
+def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
+    """The folder of the submission, made anew."""
+    from leaderboard.files import write_whole
+    from leaderboard.manifest import MANIFEST, METHOD, RESULTS, written
+    from leaderboard.store import Store
+
     shutil.rmtree(packed, ignore_errors=True)
     (packed / RESULTS).mkdir(parents=True)
-    code = (partial / METHOD).read_bytes()
     write_whole(packed / METHOD, code)
-    store = Store(partial / "runs")
+    store = Store(runs)
     records = [record for record in store.read().records if record.status == "done"]
     records = [record for record in records if record.spec.seed in board.seed_list]
     for record in records:
         write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
-    manifest = Manifest(
-        name=name,
-        methods=sorted({record.method for record in records}),
-        suite=board.suite,
-        board=board.name,
-        seeds=board.seeds,
-        method_sha256=sha256(code),
-        authors=arguments.authors,
-        paper="; ".join(card.paper for card in cards if card.paper),
-        note=arguments.note,
-    )
-    write_whole(packed / MANIFEST, written(manifest))
+    methods = sorted({record.method for record in records})
+    write_whole(packed / MANIFEST, written(draft.model_copy(update={"methods": methods})))
     return packed
 
 
-def _problems(folder: Path) -> list[tuple[str, list[str]]]:
+def _problems(folder: Path, board: "Board") -> "list[Problem]":
     from leaderboard.board import boards
-    from leaderboard.compare import COMMITTED
-    from leaderboard.store import Store
+    from leaderboard.compare import committed_of
     from leaderboard.submissions import read_submission
 
-    submission = read_submission(folder, boards(), Store(COMMITTED).read().records)
-    return [(problem.path, problem.reasons) for problem in submission.problems]
+    return read_submission(folder, boards(), committed_of(board.suite)).problems
 
 
 def _table(folder: Path, board: "Board") -> int:

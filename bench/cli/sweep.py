@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.records import parse_seeds
     from leaderboard.store import Store
 
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     path = along(arguments.method, arguments.over)
     seeds, settings = parse_seeds(arguments.seeds), options.settings(arguments.set)
@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         for value, method in path.items()
     }
     outcome = survey([spec for cells in specs.values() for spec in cells], Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    execute(outcome, cell, engine, arguments.stack)
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()

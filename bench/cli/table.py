@@ -96,6 +96,7 @@ def with_submissions(contents: "StoreContents", folders: Sequence[Path]) -> "Sto
     from leaderboard.board import boards
     from leaderboard.submissions import read_submission
 
+    given = []
     for folder in folders:
         submission = read_submission(folder, boards(), contents.records)
         if not submission.sound:
@@ -104,7 +105,8 @@ def with_submissions(contents: "StoreContents", folders: Sequence[Path]) -> "Sto
                 f"`{folder}` should be a sound submission; `mtlbench verify` says all of it. "
                 f"Found {first.path}: {first.reasons[0]}."
             )
-        contents.submissions.append(submission)
+        given.append(submission)
+    contents.submissions[:0] = given  # before those beside the store, one of which may have the same methods
     return contents
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   mtlbench tune multidigits single_task hard cross_stitch soft+l2 --trials 16 --seeds 0-9
+  mtlbench tune multimnist single_task hard --trials 32 --engine ray --address head:6379
   mtlbench table multidigits --track tuned
 
 A trial is scored on validation only; the test split is read by the winner's runs, once each. The same command
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.tuned import searches_of
 
     seeds = parse_seeds(arguments.seeds)
-    plugins = options.load_plugins(arguments.plugin)
+    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     specs = [
         spec
@@ -47,13 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
         for spec in trials(arguments.suite, method, arguments.trials, arguments.device, data)
     ]
     searched = survey(specs, Store(root))
-    execute(searched, StoredCell(root, data, plugins, arguments.wandb), arguments.jobs)
+    cell = StoredCell(root, data, plugins, arguments.wandb, checkpoint=arguments.checkpoint)
+    execute(searched, cell, engine)
     report(searched)
     records = {spec.run_id: Store(root).get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = survey([spec for winner in chosen for spec in finals(winner, seeds)], Store(root))
-    execute(outcome, StoredCell(root, data, plugins, arguments.wandb, arguments.images), arguments.jobs)
+    execute(outcome, replace(cell, images=arguments.images), engine)
     if arguments.json:
         json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
         print()

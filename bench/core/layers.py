@@ -50,7 +50,7 @@ class Gate(nn.Module):
         """(n, E); rows sum to 1. `counts` says whether x is of the task that the gate is for, and so its usage."""
         gate = torch.softmax(self.linear(pooled(x)), dim=-1)
         if self.training and counts:
-            self.usage.lerp_(gate.detach().mean(dim=0), 1 - MEMORY)
+            self.usage.lerp_(gate.detach().mean(dim=0).to(self.usage), 1 - MEMORY)
         return gate
 
 

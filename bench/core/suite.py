@@ -1,5 +1,6 @@
 """Suite: tasks, data, backbone and protocol that belong together."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.core.data import Dataset
 from bench.core.task import Shape, Task
+from bench.errors import UsageError
 from bench.records import Protocol
 
 Split = Literal["train", "val", "test"]
@@ -38,6 +40,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
+    resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir
@@ -76,5 +79,30 @@ class Suite(ABC):
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
-        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see."""
+        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see.
+
+        One that is laid out as a `Sheet` of the suite's tasks is taken apart by the site, so that methods stand side
+        by side.
+        """
         return None
+
+
+def without_data(suite: Suite) -> Suite:
+    """The same suite for who builds a model: tasks, shapes and stages, and a `dataset` that refuses.
+
+    Features are a function of the inputs that they are given; a method that reads rows by itself, be it of the test
+    split, is refused with a UsageError.
+    """
+    closed = copy.copy(suite)
+    for name, value in vars(suite).items():
+        if isinstance(value, Suite):  # of one that stands on another
+            setattr(closed, name, without_data(value))
+    closed.dataset = _refused  # type: ignore[method-assign]
+    return closed
+
+
+def _refused(split: Split, seed: int) -> Dataset:
+    raise UsageError(
+        f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
+        "of the inputs that `forward` is given."
+    )

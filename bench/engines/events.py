@@ -1,14 +1,36 @@
-"""What an engine tells while cells run."""
+"""What an engine is given to run, and what it tells while that runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from bench.records import RunSpec
 
 OnEpoch = Callable[[int, int], None]
-# Runs one cell and stores its record; returns the record's status. It must pickle.
-Cell = Callable[[RunSpec, OnEpoch], Literal["done", "failed"]]
+# done and failed are the record's own; stored: another runner finished the cell first, and nothing was done.
+Status = Literal["done", "failed", "stored"]
+
+
+class Cell(Protocol):
+    """Runs one cell; it must pickle. Who stores what came of it is the engine's to say.
+
+    Where the worker sees the store, the whole cell is called there. Where it does not, `make` is called there and
+    `keep` where the store is. `modules` are imported once, before the first cell of a worker.
+    """
+
+    modules: ClassVar[tuple[str, ...]]
+
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+        """Run one cell and store its record; the record's status."""
+        ...
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Any:
+        """Run one cell; all that there is to store of it, which must pickle."""
+        ...
+
+    def keep(self, made: Any) -> Status:
+        """Store what `make` returned; the record's status."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,7 +47,7 @@ class Ended:
     """A cell ended. `error` says what went wrong where no record could tell it."""
 
     spec: RunSpec
-    status: Literal["done", "failed"]
+    status: Status
     error: str | None = None
 
 

@@ -1,39 +1,92 @@
-"""Local engine: worker processes that live for many cells, one torch thread each on a CPU."""
+"""Local engine: worker processes that live for many cells, with one torch thread and, where all are used, a core each.
 
+On a box with GPUs every worker sees GPUs of its own.
+"""
+
+import gc
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.records import RunSpec
 
 GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
-_SPAWN = multiprocessing.get_context("spawn")
+FORKS = sys.platform == "linux"  # elsewhere, and with a GPU, a copy of a process is not sound
 
 
-def default_jobs(device: str) -> int:
-    """One worker per core that this process may use; one for a GPU."""
-    if device == "cuda":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@dataclass(frozen=True)
+class Place:
+    """What a worker has to itself: a core, where it is pinned to one, and GPUs, named as in CUDA_VISIBLE_DEVICES."""
+
+    core: int | None = None
+    gpus: tuple[str, ...] = ()
 
 
-def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, None, None]:
+def default_jobs(device: str, devices: int = 1) -> int:
+    """One worker per core, or per GPU, that this process may use; per so many where a cell takes several `devices`."""
+    return max(1, len(gpus() if device == "cuda" else _cores()) // devices)
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, named as in CUDA_VISIBLE_DEVICES."""
+    import torch
+
+    count, named = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",")[:count] if named else [str(number) for number in range(count)]
+
+
+def places(specs: Sequence[RunSpec], jobs: int) -> list[Place]:
+    """A place for each worker: one core each where all are used; as many GPUs as a cell takes, then the next ones."""
+    each = max(spec.protocol.devices for spec in specs)
+    if specs[0].protocol.device == "cuda":
+        found = gpus()
+        return [Place(gpus=tuple(found[(job * each + k) % len(found)] for k in range(each))) for job in range(jobs)]
+    # With fewer workers than cores the system places them: another runner may have picked the same cores.
+    cores = _cores()
+    return [Place(core) for core in cores] if each == 1 and jobs == len(cores) else [Place()] * jobs
+
+
+def warm_up(modules: Sequence[str], device: str) -> None:
+    """Import `modules` in the process that workers will be copies of, while this one goes on."""
+    if not FORKS or device != "cpu":
+        return
+    multiprocessing.set_forkserver_preload(list(modules))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed on: Ctrl-C is this process's to answer
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def run_cells(
+    specs: Sequence[RunSpec], cell: Cell, jobs: int, take: Callable[[RunSpec], bool] = lambda spec: True
+) -> Generator[Event, None, None]:
     """Run every specification, `jobs` at a time, and tell what happens as it happens.
 
     A worker that dies takes one cell with it, which ends as failed, and is replaced. Closing the
-    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none.
+    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none. `take` is asked
+    when a worker is free for a cell; where somebody else has it, nothing is told of it.
     """
-    queue = deque(specs)
-    workers = [_Worker(cell) for _ in range(min(jobs, len(specs)))]
+    if not specs:
+        return
+    device, queue = specs[0].protocol.device, deque(specs)
+    warm_up(cell.modules, device)
+    context = multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
+    workers = [_Worker(context, cell, place) for place in places(specs, jobs)[: len(specs)]]
     try:
         for worker in workers:
-            worker.give(queue.popleft())
+            worker.give(_next(queue, take))
         while busy := [worker for worker in workers if worker.spec is not None]:
             ready = wait([worker.connection for worker in busy])
             for worker in busy:
@@ -43,32 +96,54 @@ def run_cells(specs: list[RunSpec], cell: Cell, jobs: int) -> Generator[Event, N
                 if isinstance(event, Ended):
                     if not worker.process.is_alive():
                         worker.restart()
-                    if queue:
-                        worker.give(queue.popleft())
+                    worker.give(_next(queue, take))
                 yield event
     finally:
         for worker in workers:
             worker.process.terminate()
-        for worker in workers:
-            worker.stop()
+        try:
+            for worker in workers:
+                worker.stop()
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait for the grace
+            for worker in workers:
+                worker.process.kill()
+            raise
+
+
+def _next(queue: deque[RunSpec], take: Callable[[RunSpec], bool]) -> RunSpec | None:
+    """The first cell that is ours to run."""
+    while queue:
+        if take(spec := queue.popleft()):
+            return spec
+    return None
+
+
+def _cores() -> Sequence[int | None]:
+    """The cores that this process may use; unknown ones where the system does not tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return [None] * (os.cpu_count() or 1)
 
 
 class _Worker:
     """One process, the cell it has, and the pipe to it."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    def __init__(self, context: BaseContext, cell: Cell, place: Place) -> None:
+        self.context, self.life = context, (cell, place)
         self.spec: RunSpec | None = None
         self.restart()
 
     def restart(self) -> None:
-        self.connection, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_work, args=(theirs, self.cell), daemon=True)
+        self.connection, theirs = self.context.Pipe()
+        arguments = (theirs, *self.life, dict(os.environ))
+        self.process = self.context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()  # so that the death of the worker is the end of the pipe
 
-    def give(self, spec: RunSpec) -> None:
+    def give(self, spec: RunSpec | None) -> None:
         self.spec = spec
+        if spec is None:
+            return
         try:
             self.connection.send(spec)
         except OSError:  # the worker died between two cells; the next read tells
@@ -82,7 +157,7 @@ class _Worker:
         except (EOFError, OSError):
             self.process.join(GRACE_SECONDS)
             spec, self.spec = self.spec, None
-            return Ended(spec, "failed", f"the worker process died (exit code {self.process.exitcode})")
+            return Ended(spec, "failed", _how(self.process.exitcode))
         if kind == "epoch":
             return Progressed(self.spec, *rest)
         spec, self.spec = self.spec, None
@@ -96,12 +171,39 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, cell: Cell) -> None:
+def _how(code: int | None) -> str:
+    """The end of a worker in words."""
+    if code == -signal.SIGKILL:
+        return "the worker process was killed (SIGKILL, as the system does where memory runs out)"
+    return f"the worker process died (exit code {code})"
+
+
+def _end_with_parent() -> None:
+    """Leave at once when the parent is gone, also in the middle of an epoch."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
     """A worker's life: cells until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.unraisablehook = _unraisable
+    for kind in ("SIGINT", "SIGUSR2"):  # Ctrl-C and a scheduler's warning reach the whole group; the parent decides
+        if hasattr(signal, kind):
+            signal.signal(getattr(signal, kind), signal.SIG_IGN)
+    os.environ.update(environment)  # that of the process it is a copy of may be older
+    if place.gpus:  # before torch looks for them
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(place.gpus)
+    if place.core is not None:
+        os.sched_setaffinity(0, {place.core})
     import torch
 
     torch.set_num_threads(1)
+    for name in cell.modules:
+        importlib.import_module(name)
+    gc.freeze()  # modules stay: a collection between two cells looks at what they left, not at half a million objects
     while True:
         # Training may have put its own handler in place: between cells, and at the start of each, ours holds.
         signal.signal(signal.SIGTERM, _leave)
@@ -126,3 +228,10 @@ def _work(connection: Connection, cell: Cell) -> None:
 
 def _leave(*_: Any) -> None:
     sys.exit(1)
+
+
+def _unraisable(what: Any) -> None:
+    """Python goes on after an exception in a finaliser, where a signal is often heard: leaving is leaving there too."""
+    if isinstance(what.exc_value, SystemExit):
+        os._exit(1)
+    sys.__unraisablehook__(what)

@@ -115,21 +115,34 @@ class Protocol(BaseModel):
         "corrected for it (Nadeau, Bengio 2003)",
     )
     ranked: bool = Field(default=True, description="whether results may stand on a board")
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bf16", "tf32"] = Field(
+        default="float32",
+        description="of numbers. `bf16`: networks compute in bfloat16 on float32 parameters, losses and scores stay "
+        "float32 (torch.autocast). `tf32`: float32, and a GPU multiplies with ten bits of mantissa; nowhere else",
+    )
     device: Literal["cpu", "cuda"] = "cpu"
+    devices: Count = Field(
+        default=1,
+        description="processes that train one model, each on a device and on its equal share of the rows of every "
+        "update; sums are added in another order, which moves the last digits",
+    )
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     metrics: dict[str, str] = Field(
         description="task -> kind of its statistics and metrics, as defined in bench.scores"
     )
 
     @model_validator(mode="after")
-    def _names_tasks(self) -> "Protocol":
+    def _fits(self) -> "Protocol":
         if unknown := [task for task in self.shuffled if task not in self.metrics]:
             raise ValueError(
                 f"`shuffled` should name tasks of the suite ({', '.join(self.metrics)}). Found {', '.join(unknown)}."
             )
         if self.replica and self.replica not in self.metrics:
             raise ValueError(f"`replica` should name a task ({', '.join(self.metrics)}). Found {self.replica}.")
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"`devices` should divide the rows of an update, {self.batch_size}. Found `devices = {self.devices}`."
+            )
         return self
 
     @property

@@ -1,7 +1,9 @@
 """ResultRecord: one run, one file, readable by a person and checkable by a machine."""
 
 import base64
+import marshal
 import math
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -137,9 +139,9 @@ class ResultRecord(_Frozen):
 
     def _incomplete(self) -> list[str]:
         """What a finished run should have and this one has not, against its own protocol."""
-        protocol, found = self.spec.protocol, []
         if self.spec.is_trial:
             return self._incomplete_trial()
+        protocol, tasks, found = self.spec.protocol, set(self.tasks), []
         if self.validation:
             found.append("validation: should be there for trials of a search only")
         if sorted(self.tasks) != sorted(protocol.metrics):
@@ -148,10 +150,10 @@ class ResultRecord(_Frozen):
         if set(self.statistics) != rules or set(self.selection) != rules:
             found.append(f"statistics: should be there for the rules {', '.join(sorted(rules))}")
         for rule, epochs in self.selection.items():
-            if sorted(epochs) != sorted(self.tasks) or not all(1 <= e <= protocol.epochs for e in epochs.values()):
+            if epochs.keys() != tasks or not all(1 <= e <= protocol.epochs for e in epochs.values()):
                 found.append(f"selection.{rule}: should name an epoch in [1, {protocol.epochs}] for every task")
         for rule, states in self.statistics.items():
-            if sorted(states) != sorted(self.tasks):
+            if states.keys() != tasks:
                 found.append(f"statistics.{rule}: should hold every task")
             elif not self._covers_test(states):
                 found.append(f"statistics.{rule}: should count the {protocol.splits['test']} test rows")
@@ -180,29 +182,8 @@ class ResultRecord(_Frozen):
             return True  # what cannot be counted cannot be scored either, and is named there
         return all(count == wanted for count in counts) or (len(counts) == len(states) and sum(counts) == wanted)
 
-    def _misnamed(self) -> list[str]:
-        """The short names that say something else than the canonical ones."""
-        found = []
-        try:
-            pairs = [("suite", parse_call(self.suite), parse_call(self.spec.suite))]
-            short, whole = parse_method(self.method), parse_method(self.spec.method)
-        except UsageError as error:
-            return [f"method: cannot be read ({error})"]
-        for part in ("sharing", "constraint", "weighting"):
-            brief, full = getattr(short, part), getattr(whole, part)
-            if brief is not None and full is not None:
-                pairs.append(("method", brief, full))
-            elif part == "constraint" and brief is not full:
-                found.append(f"method: should be short for {self.spec.method}")
-        for name, brief, full in pairs:
-            if brief.name != full.name or not brief.options.items() <= full.options.items():
-                found.append(f"{name}: `{brief}` should be short for `{full}`")
-        return found
-
     def problems(self) -> list[str]:
         """What is wrong with this record on its own: digest, run id, status, scores against statistics."""
-        from bench.scores import score  # the metric definitions, needed for checking only
-
         found = []
         try:
             if self.digest != self.content_digest():
@@ -215,15 +196,30 @@ class ResultRecord(_Frozen):
             found.append("error: should be there exactly when status is failed")
         if self.status == "done" and not self.statistics and not self.spec.is_trial:
             found.append("statistics: missing from a finished run")
-        found += self._misnamed() + (self._incomplete() if self.status == "done" else [])
+        found += _misnamed(self.suite, self.method, self.spec.suite, self.spec.method)
+        found += self._misscored()
+        return found + (self._incomplete() if self.status == "done" else [])
+
+    def _misscored(self) -> list[str]:
+        """The scores that are not those of their statistics."""
+        from bench.scores import score  # the metric definitions, needed for checking only
+
         if sorted(self.statistics) != sorted(self.scores):
-            found.append("scores: their selection rules differ from those of the statistics")
-            return found
+            return ["scores: their selection rules differ from those of the statistics"]
+        found = []
+        known: dict[tuple[str, bytes], dict[str, float]] = {}  # rules often keep the same epoch
         for rule, tasks in self.statistics.items():
+            fresh = {}
             try:
-                fresh = {task: score(self.spec.protocol.metrics[task], state) for task, state in tasks.items()}
+                for task, state in tasks.items():
+                    same = task, marshal.dumps(state, 2)  # of equal values it tells apart 1, 1.0 and true
+                    if same not in known:
+                        known[same] = score(self.spec.protocol.metrics[task], state)
+                    fresh[task] = known[same]
             except (KeyError, TypeError, ValueError) as error:
                 found.append(f"statistics.{rule}: cannot be scored ({error})")
+                continue
+            if fresh == self.scores[rule]:
                 continue
             for task, metrics in fresh.items():
                 for metric, value in metrics.items():
@@ -231,3 +227,24 @@ class ResultRecord(_Frozen):
                     if not math.isclose(stored, value, rel_tol=1e-9, abs_tol=1e-12):
                         found.append(f"scores.{rule}.{task}.{metric}: stored {stored}, recomputed {value}")
         return found
+
+
+@lru_cache(maxsize=512)  # a store has few names and many records
+def _misnamed(suite: str, method: str, whole_suite: str, whole_method: str) -> list[str]:
+    """The short names that say something else than the canonical ones."""
+    found = []
+    try:
+        pairs = [("suite", parse_call(suite), parse_call(whole_suite))]
+        short, whole = parse_method(method), parse_method(whole_method)
+    except UsageError as error:
+        return [f"method: cannot be read ({error})"]
+    for part in ("sharing", "constraint", "weighting"):
+        brief, full = getattr(short, part), getattr(whole, part)
+        if brief is not None and full is not None:
+            pairs.append(("method", brief, full))
+        elif part == "constraint" and brief is not full:
+            found.append(f"method: should be short for {whole_method}")
+    for name, brief, full in pairs:
+        if brief.name != full.name or not brief.options.items() <= full.options.items():
+            found.append(f"{name}: `{brief}` should be short for `{full}`")
+    return found

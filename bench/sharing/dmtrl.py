@@ -32,11 +32,11 @@ class Factored(nn.Module):
             W = self.factors[0] @ self.factors[1]
         elif self.form == "tucker":
             W = self.factors[0]
-            for U in self.factors[1:]:  # each contracts the first axis and puts its own last: one full turn
+            for U in list(self.factors)[1:]:  # each contracts the first axis and puts its own last: one full turn
                 W = torch.tensordot(W, U, dims=([0], [1]))
         else:
             W = self.factors[0]
-            for core in self.factors[1:]:
+            for core in list(self.factors)[1:]:
                 W = torch.tensordot(W, core, dims=([-1], [0]))
         return W.reshape(self.shape)
 

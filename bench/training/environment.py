@@ -4,16 +4,24 @@ import os
 import platform
 import re
 import resource
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+
+from bench.errors import UsageError
 
 PACKAGES = ("mtlbench", "torch", "torchvision", "lightning", "numpy", "scikit-learn", "pydantic")
 
 
 def versions() -> dict[str, str]:
     """Package -> version, with Python's own and the system's kind."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in PACKAGES:
         try:
@@ -23,12 +31,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware(device: torch.device) -> str:
-    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU."""
+def hardware(device: torch.device, devices: int = 1, stacked: int = 1) -> str:
+    """The class that times are comparable inside of: `cpu: AMD EPYC, 1 thread`, or the name of the GPU.
+
+    With `2 x` before it for a run on two of them, and `, 4 seeds stacked` behind it where four were trained at once.
+    """
     if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
-    threads = torch.get_num_threads()
-    return f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+        name = f"cuda: {torch.cuda.get_device_name(device)}"
+    else:
+        threads = torch.get_num_threads()
+        name = f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+    return f"{f'{devices} x ' * (devices > 1)}{name}{f', {stacked} seeds stacked' * (stacked > 1)}"
 
 
 def _cpu_name() -> str:
@@ -43,6 +56,17 @@ def settle_devices() -> None:
     """Where there is no GPU, say so once: optimisers ask at every update, and every answer opens the driver anew."""
     if not torch.cuda.is_available():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def settle_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Let a GPU round products to TF32 where the protocol says so, and nowhere else; the type of all tensors.
+
+    Raises UsageError where there is no GPU to do so.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UsageError("`precision=tf32` should be used on a GPU; others have no such numbers.")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    return torch.float64 if precision == "float64" else torch.float32
 
 
 def reset_peak_memory(device: torch.device) -> None:

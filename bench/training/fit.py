@@ -4,6 +4,7 @@ import gc
 import logging
 import traceback
 import warnings
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,20 +13,26 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.profilers import Profiler
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
+from bench.core.resident import Rows
 from bench.core.suite import Suite
+from bench.errors import Diverged
 from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
 from bench.scores import score
+from bench.training.checkpoint import Checkpoint, Keeper
 from bench.training.environment import (
     hardware,
     peak_memory_mb,
     reset_peak_memory,
     settle_devices,
+    settle_precision,
     versions,
     without_paths,
 )
@@ -34,19 +41,51 @@ from bench.training.gallery import Gallery
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
+from bench.training.peers import together
+from bench.training.ranks import Ranks
 from bench.training.sharing import effective_sharing
 from bench.training.solve import Solved
 from bench.training.watch import OnEpoch, Watch
 
 
 def fit(
-    spec: RunSpec, data_dir: Path | None = None, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None
+    spec: RunSpec,
+    data_dir: Path | None = None,
+    on_epoch: OnEpoch | None = None,
+    gallery: Gallery | None = None,
+    checkpoint: Checkpoint | None = None,
+    rows: Rows | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
-    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled.
+    `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled; the run goes on from a `checkpoint`;
+    `rows` were read already.
     """
+    suite, method, record = opened(spec, data_dir, rows)
+    try:
+        if spec.protocol.fit == "solver":
+            return record.model_copy(update=Solved(spec, suite, method).result(on_epoch)).sealed()
+        with together(spec, data_dir) as ranks:
+            run = Run(spec, suite, method, ranks=ranks)
+            kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
+            return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
+    except Exception as error:
+        if checkpoint and isinstance(error, Diverged):
+            checkpoint.discard()  # it would go on to the same end
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        failure = Failure(
+            type=type(error).__name__,
+            message=without_paths(str(error))[:500],
+            where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
+        )
+        return record.model_copy(update={"status": "failed", "error": failure}).sealed()
+
+
+def opened(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tuple[Suite, Method, ResultRecord]:
+    """The suite and the method of a specification, and its record without what a run adds."""
     choice, suite = parse_suite(spec.suite, data_dir)
+    if rows is not None:
+        rows.serve(suite)
     method = Method.parse(spec.method)
     record = ResultRecord(
         run_id=spec.run_id,
@@ -57,21 +96,15 @@ def fit(
         environment=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    try:
-        suite = under(suite, spec.protocol)
-        if spec.protocol.fit == "solver":
-            found = Solved(spec, suite, method).result(on_epoch)
-        else:
-            found = Run(spec, suite, method).result(on_epoch, gallery)
-        return record.model_copy(update=found).sealed()
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        failure = Failure(
-            type=type(error).__name__,
-            message=without_paths(str(error))[:500],
-            where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
-        )
-        return record.model_copy(update={"status": "failed", "error": failure}).sealed()
+    return under(suite, spec.protocol), method, record
+
+
+def accompany(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:
+    """What every process of a run but the first does: train, without a look at validation or test."""
+    suite, method, _ = opened(spec, data_dir)
+    for member in range(spec.protocol.members):
+        run = Run(spec, suite, method, member, ranks)
+        train(run.module, run.batches(run.data("train")), Watch(run.module))
 
 
 COSINE_BATCHES, COSINE_TASKS = 8, 10  # batches that are looked at; tasks, at most
@@ -81,18 +114,26 @@ class Run:
     """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data.
 
     `member` counts the models of an ensemble: each has weights and batches of its own, on the data of the seed.
+    `ranks` are there where this process is one of several that train it.
     """
 
-    def __init__(self, spec: RunSpec, suite: Suite, method: Method, member: int = 0) -> None:
+    def __init__(
+        self, spec: RunSpec, suite: Suite, method: Method, member: int = 0, ranks: Ranks | None = None
+    ) -> None:
         self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
+        self.member, self.ranks = member, ranks
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
-        self.dtype = getattr(torch, self.protocol.precision)
+        self.dtype = settle_precision(self.protocol.precision, self.device)
         self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
         torch.manual_seed(derive_seed(self.seed, "train"))
         self.model = MultiTaskModel(suite, method, self.protocol, self.seed)
         self.model.to(self.device, self.dtype)
         lay_out(self.model, self.format)
+        if ranks:
+            self.model.join(ranks)
+            if ranks.rank:  # dropout falls elsewhere in its rows than in those of the first
+                torch.manual_seed(derive_seed(self.seed, "train", ranks.rank))
         self.module = MultiTaskModule(self.model, self.protocol, self.seed)
 
     def data(self, split: Any) -> Dataset:
@@ -102,34 +143,70 @@ class Run:
             rows = rows.shuffled(self.protocol.shuffled, self.spec.seed)
         return rows.to(self.device, self.dtype, self.format)
 
-    def result(self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None) -> dict[str, Any]:
+    def result(
+        self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
+    ) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""
+        if checkpoint:
+            checkpoint.open(self.spec)
+        start = self.start()
+        watch = self._train(start.rows, on_epoch, checkpoint)
+        return self.finish(start, watch, gallery, checkpoint)
+
+    def start(self) -> "Start":
+        """What is read and measured before the first update."""
         settle_devices()
         gc.collect()  # an earlier run of this process is not this one's memory
         reset_peak_memory(self.device)
         rows = self.data("train")
-        start = self.model.copies()
-        flops = self._flops(rows)
-        watch = self._train(rows, on_epoch)
-        sharing = effective_sharing(start, self.model.copies())
-        cosines = self._cosines(rows)
+        return Start(rows, self.model.copies(), self._flops(rows))
+
+    def watch(self, on_epoch: OnEpoch | None = None) -> Watch:
+        """A watch on the validation split, where there is one."""
+        return Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
+
+    def batches(self, rows: Dataset, epochs: int = 0) -> Batches:
+        """The batches of the training rows, in the order of the seed, after so many epochs."""
+        return Batches(rows, self.protocol, self.seed, epochs * self.protocol.steps_per_epoch)
+
+    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Watch:
+        """Train on `rows`, watched on validation."""
+        watch = self.watch(on_epoch)
+        keeper = Keeper(checkpoint, self.member, watch) if checkpoint else None
+        train(self.module, self.batches(rows, keeper.epochs if keeper else 0), watch, keeper)
+        return watch
+
+    def finish(
+        self,
+        start: "Start",
+        watch: Watch,
+        gallery: Gallery | None = None,
+        checkpoint: Checkpoint | None = None,
+        stacked: int = 1,
+    ) -> dict[str, Any]:
+        """Select, then read the test split once; the fields of a finished record.
+
+        Of `stacked` seeds that were trained at once each is put down for its part of the time.
+        """
+        sharing = effective_sharing(start.copies, self.model.copies())
+        cosines = self._cosines(start.rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
         members = [Trained(self, watch)]
         for member in range(1, self.protocol.members):
-            other = Run(self.spec, self.suite, self.method, member)
-            members.append(Trained(other, other._train(rows)))
+            other = Run(self.spec, self.suite, self.method, member, self.ranks)
+            members.append(Trained(other, other._train(start.rows, checkpoint=checkpoint)))
         return {
             "tasks": self.model.reported,
             **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
             "selection": selection,
             "cost": Cost(
                 parameters=len(members) * sum(p.numel() for p in self.model.parameters() if p.requires_grad),
-                forward_flops=len(members) * flops,
-                step_ms=round(sum(trained.watch.step_ms for trained in members), 4),
-                train_seconds=round(sum(trained.watch.seconds for trained in members), 3),
-                peak_memory_mb=round(peak_memory_mb(self.device), 1),
-                hardware=hardware(self.device),
+                forward_flops=len(members) * start.flops,
+                step_ms=round(sum(trained.watch.step_ms for trained in members) / stacked, 4),
+                train_seconds=round(sum(trained.watch.seconds for trained in members) / stacked, 3),
+                peak_memory_mb=round(max(peak_memory_mb(self.device), checkpoint.peak_mb if checkpoint else 0.0), 1),
+                hardware=hardware(self.device, self.protocol.devices, stacked),
             ),
             "data": self.suite.checksums(),
             "curves": watch.curves(),
@@ -142,12 +219,6 @@ class Run:
         """What a trial is judged by: the error of each task at the epoch that `val` keeps."""
         errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
         return {"validation": {task: round(error, 9) for task, error in errors.items()}}
-
-    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None) -> Watch:
-        """Train on `rows`, watched on validation."""
-        watch = Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
-        train(self.module, Batches(rows, self.protocol, self.seed), watch)
-        return watch
 
     def _tested(
         self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
@@ -193,6 +264,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The training rows, the copies of every coupled parameter before the first update, and the cost of a forward."""
+
+    rows: Dataset
+    copies: dict[str, Tensor]
+    flops: int
+
+
+@dataclass(frozen=True)
 class Trained:
     """A model that was trained, and what was seen on the way."""
 
@@ -221,17 +301,26 @@ class Silent(Profiler):
         return
 
 
-def train(module: MultiTaskModule, batches: Batches, watch: Watch) -> None:
+def train(module: L.LightningModule, batches: Iterable[Any], watch: Callback, keeper: Keeper | None = None) -> None:
+    """Train a module that has a `protocol`, watched, on the batches of one epoch after the other.
+
+    Of the epochs of the budget those are left out that `keeper` has from an earlier process.
+    """
+    protocol: Any = module.protocol
+    epochs = protocol.epochs - (keeper.epochs if keeper else 0)
+    if keeper and not epochs:
+        keeper.resume()
+        return
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Lightning advises workers and logging steps for loaders; these batches are in memory.
         warnings.filterwarnings("ignore", module="lightning.*")
         trainer = L.Trainer(
-            accelerator="gpu" if module.protocol.device == "cuda" else "cpu",
-            devices=1,
-            max_epochs=module.protocol.epochs,
-            gradient_clip_val=module.protocol.clip_norm,
-            callbacks=[watch],
+            accelerator="gpu" if protocol.device == "cuda" else "cpu",
+            devices=[torch.cuda.current_device()] if protocol.device == "cuda" else 1,
+            max_epochs=epochs,
+            gradient_clip_val=protocol.clip_norm,
+            callbacks=[watch, keeper] if keeper else [watch],
             barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
             use_distributed_sampler=False,
         )

@@ -1,6 +1,7 @@
 """The gradient of every loss by every parameter, computed once: their Gramian, and one step from all of them."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch.nn import Parameter
 from bench.core.data import Batch
 from bench.core.state import TrainState
 from bench.training.model import MultiTaskModel
+from bench.training.ranks import Ranks
 
 
 class TaskGradients:
@@ -18,21 +20,35 @@ class TaskGradients:
     no further one when a step is made.
     """
 
-    def __init__(self, losses: Sequence[Tensor], parameters: Sequence[Parameter]) -> None:
-        """`losses` each by itself: through a stack of them, every loss would reach every parameter, by zeros."""
-        self.parameters = list(parameters)
-        self.rows = [
-            torch.autograd.grad(loss, self.parameters, retain_graph=True, allow_unused=True) for loss in losses
-        ]
-        self.shared = [sum(row[at] is not None for row in self.rows) > 1 for at, _ in enumerate(self.parameters)]
+    def __init__(self, losses: Sequence[Tensor], parameters: Sequence[Parameter], ranks: Ranks | None = None) -> None:
+        """`losses` each by itself: through a stack of them, every loss would reach every parameter, by zeros.
+
+        Those of a batch on several `ranks` have gradients that are averaged over them.
+        """
+        rows = [torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True) for loss in losses]
+        if ranks:
+            means = iter(ranks.averaged([gradient for row in rows for gradient in row if gradient is not None]))
+            rows = [tuple(None if gradient is None else next(means) for gradient in row) for row in rows]
+        self._hold(parameters, rows)
+
+    @classmethod
+    def of_rows(cls, parameters: Sequence[Parameter], rows: Sequence[Sequence[Tensor | None]]) -> "TaskGradients":
+        """Gradients that are there already: row t holds those of loss t, None where it does not reach a parameter."""
+        found = cls.__new__(cls)
+        found._hold(parameters, rows)
+        return found
+
+    def _hold(self, parameters: Sequence[Parameter], rows: Sequence[Sequence[Any]]) -> None:
+        self.parameters, self.rows = list(parameters), rows
+        self.shared = [sum(row[at] is not None for row in rows) > 1 for at, _ in enumerate(self.parameters)]
 
     def gramian(self) -> Tensor:
         """G = J J^T (T, T): inner products of the task gradients over the shared parameters; 0 while none are."""
         first = next(gradient for row in self.rows for gradient in row if gradient is not None)
-        total = first.new_zeros(len(self.rows), len(self.rows))
+        total: Tensor = first.new_zeros(len(self.rows), len(self.rows))
         for at, parameter in enumerate(self.parameters):
             if self.shared[at] or len(self.rows) == 1:
-                each = [torch.zeros_like(parameter) if row[at] is None else row[at] for row in self.rows]
+                each: list[Tensor] = [torch.zeros_like(parameter) if row[at] is None else row[at] for row in self.rows]
                 J = torch.stack([gradient.reshape(-1) for gradient in each])
                 total += J @ J.T
         return total

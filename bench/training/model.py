@@ -15,6 +15,7 @@ from bench.core.weighting import Weighting
 from bench.method import Method
 from bench.records import Protocol
 from bench.registry import Choice
+from bench.training.ranks import Ranks
 
 
 def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
@@ -71,6 +72,8 @@ class MultiTaskModel(nn.Module):
             with own_stream(seed, "head", task.name):
                 self.heads[task.name] = task.head(self.sharing.output_shape)
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
+        self.ranks: Ranks | None = None  # where several processes train it
+        self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
         self.held: list[Held] = []
         self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
@@ -127,9 +130,29 @@ class MultiTaskModel(nn.Module):
         """What the losses train: the parameters of sharing and heads."""
         return [p for part in (self.sharing, self.heads) for p in part.parameters() if p.requires_grad]
 
+    def join(self, ranks: Ranks) -> None:
+        """Train as one of several processes: in training mode each runs its rows, and gets the predictions of all."""
+        self.ranks = ranks
+        ranks.join_statistics(self)
+
+    def settle(self) -> None:
+        """Before an evaluation or a snapshot: what was kept of rows (running means) is of all processes' rows."""
+        if self.ranks:
+            kept = [b for part in (self.sharing, self.heads) for b in part.buffers() if b.is_floating_point()]
+            self.ranks.settle(list(self.parameters()), kept)
+
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        features = self.sharing(inputs, state)
-        return {task: self.heads[task](feature) for task, feature in features.items()}
+        apart = self.ranks if self.training else None
+        predictions = self._predictions(apart.own(inputs) if apart else inputs, state)
+        return apart.whole(predictions) if apart else predictions
+
+    def _predictions(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> head outputs, in the type of the parameters, whatever was computed with."""
+        if not self.low:
+            return {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        with torch.autocast(next(self.parameters()).device.type, torch.bfloat16):
+            found = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        return {task: prediction.float() for task, prediction in found.items()}
 
     def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
         """The optimiser's groups: parameters of one rate and one weight decay."""

@@ -20,13 +20,13 @@ from bench.training.step import Step, training_step
 
 
 class Batches:
-    """The batches of one epoch after the other; Lightning asks for an iterator per epoch."""
+    """The batches of one epoch after the other, from update `step` on; Lightning asks for an iterator per epoch."""
 
-    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int) -> None:
+    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
         self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
         self.order = Order(dataset, protocol.batch_size, seed)
         self.generator = torch.Generator() if dataset.transform else None
-        self.step = 0
+        self.step = step
 
     def __len__(self) -> int:
         return self.length
@@ -100,11 +100,22 @@ class MultiTaskModule(L.LightningModule):
         number = self.schedule.phase(self.state.step)
         phase = self.schedule.phases[number].name
         if phase != self.state.phase:
-            self.state.phase = phase
             self.trainer.optimizers[0].state.clear()
-            with torch.no_grad():
-                self.model.sharing.begin(phase)
+            self._enter(phase)
         self.replay = Replay(self, batch) if self.model.weighting.needs_second_forward else None
+
+    def _enter(self, phase: str) -> None:
+        self.state.phase = phase
+        with torch.no_grad():
+            self.model.sharing.begin(phase)
+
+    def fast_forward(self, step: int) -> None:
+        """Stand before update `step` without the updates before it: a fresh module enters the phases that they did."""
+        for number, (begin, end) in enumerate(itertools.pairwise(self.schedule.starts)):
+            phase = self.schedule.phases[number].name
+            if begin < min(end, step) and phase != self.state.phase:
+                self._enter(phase)
+        self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
@@ -112,8 +123,10 @@ class MultiTaskModule(L.LightningModule):
         return self.taken.total
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The step's own: a Gramian step has its gradients already."""
+        """The step's own: a Gramian step has its gradients already. Where processes share a batch, their mean."""
         self.taken.backward()
+        if self.model.ranks:
+            self.model.ranks.average_([p.grad for p in self.model.parameters() if p.grad is not None])
 
     def configure_gradient_clipping(
         self,
@@ -134,6 +147,12 @@ class MultiTaskModule(L.LightningModule):
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.after_update(factor)
+        if self.replay:
+            self.model.weighting.observe(self.replay.losses())
+
+    def after_update(self, factor: float) -> None:
+        """What follows the optimiser's own step: count it, apply the prox with its rate, refresh what is learned."""
         progress = self.state.progress
         self.state.step += 1
         for held in self.model.held:
@@ -141,8 +160,6 @@ class MultiTaskModule(L.LightningModule):
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()
-        if self.replay:
-            self.model.weighting.observe(self.replay.losses())
 
 
 class Replay:

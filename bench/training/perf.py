@@ -19,14 +19,14 @@ from bench.training.fit import Run, train
 from bench.training.module import Batches
 from bench.training.watch import Watch
 
-LAYOUTS = ("channels_last", "contiguous")
-SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10}  # updates per block
+SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block
+REFERENCE = ("single_task", "hard", "cross_stitch", "soft+l2")  # one trunk, towers, towers that meet, towers held
 
 
 def measure(
-    data_dir: Path, methods: Sequence[str] = (), suites: Sequence[str] = tuple(SUITES), rounds: int = 9
+    data_dir: Path, methods: Sequence[str] = REFERENCE, suites: Sequence[str] = tuple(SUITES), rounds: int = 9
 ) -> Iterator[dict[str, Any]]:
-    """One row per suite and method (by default all that the suite supports), in the shape of `perf --json`.
+    """One row per suite and method (none means all that the suite supports), in the shape of `perf --json`.
 
     A suite without data is left out.
     """
@@ -35,31 +35,16 @@ def measure(
     for suite in suites:
         with contextlib.suppress(DataMissing):
             for method in methods or all_methods(suite, data_dir):
-                yield compare(suite, method, data_dir, SUITES[suite], rounds)
+                yield compare(suite, method, data_dir, rounds)
 
 
-def layouts(data_dir: Path, rounds: int = 9) -> list[dict[str, Any]]:
-    """What channels-last memory saves a bare update of `hard`: one row per suite of images."""
-    torch.set_num_threads(1)
-    settle_devices()
-    found = []
-    for suite in ("multimnist", "multidigits"):
-        try:
-            last, plain = (_prepare(suite, "hard", data_dir, SUITES[suite], layout) for layout in LAYOUTS)
-        except DataMissing:
-            continue
-        times = alternate(lambda run=plain: _bare(*run()), lambda run=last: _bare(*run()), rounds)  # type: ignore[misc]
-        found.append({"suite": suite, "contiguous_ms": times[0], "channels_last_ms": times[1], "ratio": times[2]})
-    return found
-
-
-def compare(suite_text: str, method: str, data_dir: Path, updates: int, rounds: int) -> dict[str, Any]:
-    """Bare and harness blocks of `updates` in turn; medians over the rounds, quartiles of the ratio."""
-    fresh = _prepare(suite_text, method, data_dir, updates)
+def compare(suite_text: str, method: str, data_dir: Path, rounds: int) -> dict[str, Any]:
+    """Bare and harness blocks of updates in turn; medians over the rounds, quartiles of the ratio."""
+    fresh = prepare(suite_text, method, data_dir)
     run, _ = fresh()
-    bare, harness, ratio, low, high = alternate(lambda: _bare(*fresh()), lambda: _harness(*fresh()), rounds)
+    bare, harness, ratio, low, high = alternate(lambda: bare_ms(*fresh()), lambda: harness_ms(*fresh()), rounds)
     return {
-        "suite": run.spec.suite,
+        "suite": parse_suite(run.spec.suite, data_dir)[0].short,
         "method": Method.parse(run.spec.method).short,
         "bare_ms": bare,
         "harness_ms": harness,
@@ -80,18 +65,17 @@ def alternate(first: Callable[[], float], second: Callable[[], float], rounds: i
     return (*(statistics.median(column) for column in zip(*pairs, strict=True)), middle, low, high)
 
 
-def _prepare(
-    suite_text: str, method: str, data_dir: Path, updates: int, layout: str | None = None
-) -> Callable[[], tuple[Run, Dataset]]:
-    """A function that gives a fresh run each time, with the training rows, which are read once."""
-    settings = {"epochs": "1", "steps_per_epoch": str(updates)} | ({"memory_format": layout} if layout else {})
+def prepare(suite_text: str, method: str, data_dir: Path, **settings: str) -> Callable[[], tuple[Run, Dataset]]:
+    """A function that gives a fresh run of one block each time, with the training rows, which are read once."""
+    updates = SUITES[suite_text.partition(":")[0]]
+    settings = {"epochs": "1", "steps_per_epoch": str(updates)} | settings
     [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
     _, suite = parse_suite(spec.suite, data_dir)
     rows = Run(spec, suite, Method.parse(spec.method)).data("train")
     return lambda: (Run(spec, suite, Method.parse(spec.method)), rows)
 
 
-def _harness(run: Run, rows: Dataset) -> float:
+def harness_ms(run: Run, rows: Dataset) -> float:
     """Median milliseconds of an update as a real run makes it."""
     watch = Watch(run.module)
     train(run.module, Batches(rows, run.protocol, run.spec.seed), watch)
@@ -104,7 +88,7 @@ def _losses(run: Run, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor
     return [task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks]
 
 
-def _bare(run: Run, rows: Dataset) -> float:
+def bare_ms(run: Run, rows: Dataset) -> float:
     """Median milliseconds of an update in a plain loop: gather, forward, losses, backward, Adam or SGD.
 
     With one backward pass per task, or a second forward pass, where the weighting needs them.

@@ -1,5 +1,6 @@
 """A training step, whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,15 +42,25 @@ def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: 
 
     `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
     """
-    each = losses_of(model, batch, state)
-    losses = torch.stack(each)
+    return weigh(model, losses_of(model, batch, state), state, mean)
+
+
+def weigh(
+    model: MultiTaskModel,
+    each: Sequence[Tensor],
+    state: TrainState,
+    mean: bool = False,
+    gradients: TaskGradients | None = None,
+) -> Step:
+    """The step of T losses; of their `gradients` where they are there already and the weighting asks for them."""
+    losses = torch.stack(tuple(each))
     if model.separate:
         return Step(losses.sum() + _rest(model, state, 1), losses.detach())
     scale = 1 / len(model.tasks) if mean else 1
     if not model.weighting.needs_gramian:
         weights = model.weighting(StepState(losses, state))
         return Step(scale * (weights @ losses) + _rest(model, state, scale), losses.detach())
-    gradients = TaskGradients(each, model.learning)
+    gradients = gradients or TaskGradients(each, model.learning, model.ranks)
     weights = model.weighting(StepState(losses, state, gradients.gramian()))
     rest = torch.as_tensor(_rest(model, state, scale))
     combined = gradients.combined(weights.detach(), model.weighting.scales, scale)

@@ -9,7 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.errors import Diverged
@@ -43,6 +45,15 @@ class Watch(Callback):
         """Median time of one update after warm-up."""
         return 1000 * statistics.median(self._steps[WARM_UP:] or self._steps)
 
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self._train)
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not this run's."""
+        self._began += seconds
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._mark = time.perf_counter()
 
@@ -56,11 +67,12 @@ class Watch(Callback):
         losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()  # waits for the device
         self.seconds += time.perf_counter() - self._began
         module.loss_sum.zero_()
-        epoch = len(self._train) + 1
+        epoch = self.epochs + 1
         if not all(math.isfinite(loss) for loss in losses):
             bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))
             raise Diverged(f"The training loss of `{bad}` stopped being finite in epoch {epoch}.")
         self._train.append(losses)
+        module.model.settle()
         errors = None
         if self.val is not None:
             kinds = module.protocol.metrics
@@ -73,7 +85,27 @@ class Watch(Callback):
             self.on_epoch(epoch, module.protocol.epochs)
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(copy.deepcopy(self.module.model.state_dict()), replace(self.module.state))
+        # Cloned one by one: a deep copy of a tensor takes all that lies in memory with it, as stacked models do.
+        weights = self.module.model.state_dict().items()
+        kept = {key: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value) for key, value in weights}
+        return Snapshot(kept, replace(self.module.state))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was seen, as plain values and tensors; what it says of time goes on after a resume."""
+        return {
+            "seconds": self.seconds,
+            "steps": torch.tensor(self._steps, dtype=torch.float64),
+            "train": list(self._train),
+            "val": list(self._val),
+            "errors": list(self.errors),
+            "selector": self.selector.state_dict(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a `state_dict`."""
+        self.seconds, self._steps = state_dict["seconds"], state_dict["steps"].tolist()
+        self._train, self._val, self.errors = (state_dict[name] for name in ("train", "val", "errors"))
+        self.selector.load_state_dict(state_dict["selector"], self.module.state)
 
     def curves(self) -> Curves:
         """Per-task curves, up to ten tasks."""

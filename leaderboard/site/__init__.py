@@ -1,5 +1,5 @@
-"""A static site of a store: one file that opens from disk, without a server or a network."""
+"""A static site of a store: pages that open from disk, without a server or a network."""
 
-from leaderboard.site.build import write_site
+from leaderboard.site.build import SiteWriter, write_site
 
-__all__ = ["write_site"]
+__all__ = ["SiteWriter", "write_site"]

@@ -17,6 +17,10 @@ class Addresses:
         """The page of a suite; nothing where it has none."""
         return f"suites/{self._suites[name]}.html" if name in self._suites else ""
 
+    def board(self, suite: str, name: str) -> str:
+        """The page of one of a suite's further boards."""
+        return f"suites/{self._suites[suite]}~{slug(name, MOST)}.html"
+
     def method(self, name: str, suite: str = "") -> str:
         """The page of a method, at its runs on `suite`; nothing where it has none."""
         if name not in self._methods:
@@ -34,8 +38,11 @@ class Addresses:
 
 
 def _names(texts: Iterable[str]) -> dict[str, str]:
+    """Text -> file name; by a set of those taken, since a site may hold thousands."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for text in sorted(set(texts)):
         name = slug(text, MOST) or "unnamed"
-        found[text] = f"{name}-{digest(text)[:6]}" if name in found.values() else name
+        found[text] = f"{name}-{digest(text)[:6]}" if name in taken else name
+        taken.add(found[text])
     return found

@@ -1,9 +1,11 @@
 """Boards as tables of the site, from the same wide tables that the command line prints."""
 
+import math
 from collections.abc import Sequence
 from typing import get_args
 
 from bench.records import ResultRecord
+from bench.scores import KINDS, Metric
 from leaderboard.render import FORMATS, printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
@@ -15,99 +17,129 @@ from leaderboard.wide import CHANGE_TITLES, MISSING, WideColumn, WideLine
 
 STATES = [state.replace("_", "-") for state in get_args(State)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}
+FIRST = 30  # rows of the overview before somebody asks for all
+TASKS = 12  # columns of a table of runs
+INTERVAL = Head("95 % interval", "of Δ log", "drawn")
+RANK = Head("rank", "[95 %]", "number", "low")
+TIES = Head("ties", "same bar", "ties")
+Changes = dict[str, dict[str, Row]]  # method -> definition of the change -> its row
 
 
 def board_grid(one: Shown, addresses: Addresses) -> Grid:
-    """One line per method with every column of the wide table; each number leads to its runs."""
-    heads = [Head("method")]
-    for column in one.laid.columns:
-        kind = "change" if column.task == "*" else "number"
-        heads.append(Head(column.top, column.bottom, kind, "high" if column.arrow == "↑" else "low"))
-    for name in one.laid.tail:
-        heads.append(Head(name, kind="end", best="low" if name == "rank" else "high", choose=name == "checked"))
+    """One line per method: what decides first, then every other column of the wide table; numbers lead to runs."""
+    columns = [column for column in one.laid.columns if column.metric != DECIDES or column.task != "*"]
+    decides = [column for column in one.laid.columns if column not in columns]
+    ranked = "rank" in one.laid.tail
+    heads = [Head("method"), *map(_head, decides), *([INTERVAL] if decides else []), *([RANK, TIES] if ranked else [])]
+    early = [name for name in one.laid.tail if name == "worth"]
+    late = [name for name in one.laid.tail if name not in ("rank", "worth")]
+    heads += [Head(name, "rows", kind="end", best="high") for name in early]
+    heads += map(_head, columns)
+    heads += [Head(name, kind="end", best="high", choose=name == "checked") for name in late]
+    changes = _changes(one)
+    low, high = _span(changes)
     lines = []
-    for line in one.laid.lines:
+    for line in one.lines:
         href = _runs(one, line.method, addresses)
+        rows = dict(zip(one.laid.columns, line.cells, strict=True))
         cells = [_name(line, href)]
-        cells += [_number(column, row, line, href) for column, row in zip(one.laid.columns, line.cells, strict=True)]
-        cells += _ends(one, line)
+        for column in decides:
+            bar = _bar(rows[column], low, high, line.method == one.board.reference)
+            cells += [_number(column, rows[column], line, href), Cell("", bar=bar)]
+        cells += _rank(one, line) if ranked else []
+        cells += [_end(one, line, name) for name in early]
+        cells += [_number(column, rows[column], line, href) for column in columns]
+        cells += [_end(one, line, name) for name in late]
         lines.append(Line(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
-    return Grid(one.name, printable(one.board.title), heads, lines, files)
+    return Grid("board", printable(one.board.title), heads, lines, files)
 
 
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
     """One line per suite, track and method: the three changes, rank, ties and the worst task."""
     heads = [
-        Head("suite", choose=True),
-        Head("method"),
-        Head("track", choose=True),
+        Head("method", "suite"),
+        Head("suite", choose=True, aside=True),
+        Head("track", choose=True, aside=True),
+        Head("Δ log", "↑", "change", "high"),
+        INTERVAL,
+        RANK,
+        TIES,
         Head("Δ flat", "% ↑", "number", "high"),
         Head("Δ task", "% ↑", "number", "high"),
-        Head("Δ log", "↑", "change", "high"),
-        Head("interval of Δ log", "zero dotted", "bar"),
-        Head("rank", "[95 %]", "end", "low"),
-        Head("ties", "same letter: not ordered"),
-        Head("worst task", "gain", "end", "high"),
+        Head("worst task", "gain ↑", "end", "high"),
         Head("seeds", kind="end", best="high"),
         Head("checked", kind="end", best="high", choose=True),
     ]
     lines = []
     for one in boards:
-        changes = {(row.method, row.metric): row for row in one.table.rows if row.metric in CHANGE_TITLES}
-        ends = [end for row in changes.values() if row.metric == DECIDES for end in (row.mean, row.ci_low, row.ci_high)]
-        known = [end for end in ends if end is not None]
-        low, high = min([0.0, *known]), max([0.0, *known])
-        for line in one.laid.lines:
+        changes = _changes(one)
+        low, high = _span(changes)
+        columns = {column.metric: column for column in one.laid.columns if column.task == "*"}
+        suite = printable(one.board.suite)
+        for line in one.lines:
             if line.method not in one.plain:
                 continue  # controls stand on the suite's own page
             href = _runs(one, line.method, addresses)
-            columns = {column.metric: column for column in one.laid.columns if column.task == "*"}
-            numbers = [_number(columns[name], changes.get((line.method, name)), line, href) for name in CHANGE_TITLES]
-            standing = one.table.standings.methods.get(line.method)
+            own = changes.get(line.method, {})
+            rows = {column.metric: row for column, row in zip(one.laid.columns, line.cells, strict=True)}
+            numbers = {
+                name: _number(columns[name], rows[name], line, href) if name in columns else Cell(MISSING)
+                for name in CHANGE_TITLES
+            }
             cells = [
-                Cell(
-                    printable(one.board.suite), order=one.board.suite, href=addresses.suite(one.board.suite), code=True
-                ),
-                _name(line, href),
-                Cell(TRACKS[one.track], order=one.track),
-                *numbers,
-                Cell("", bar=_bar(changes.get((line.method, DECIDES)), low, high, line.method == one.board.reference)),
-                *_standing(standing, line),
-                Cell(line.seeds, order=float(_finished(line))),
-                Cell(line.checked or MISSING, order=_state(line)),
+                _name(line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
+                Cell(suite),
+                Cell(TRACKS[one.track]),
+                numbers[DECIDES],
+                Cell("", bar=_bar(own.get(DECIDES), low, high, line.method == one.board.reference)),
+                *_rank(one, line),
+                numbers["delta_flat"],
+                numbers["delta_task"],
+                _worst(one.table.standings.methods.get(line.method)),
+                _end(one, line, "seeds"),
+                _end(one, line, "checked"),
             ]
             lines.append(Line(cells, faint=not line.complete))
-    return Grid("overview", "Every method on every suite", heads, lines)
+    return Grid("overview", "Every method on every suite", heads, lines, first=FIRST)
 
 
-def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], checks: dict[str, str]) -> Grid:
-    """One line per run of a method on a suite, with the primary metric of every task."""
-    from bench.scores import KINDS
+def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[Cell]:
+    """What decides of one row of a board: the change, its interval on the board's scale, the rank."""
+    changes = _changes(one)
+    row = changes.get(line.method, {}).get(DECIDES)
+    column = next((column for column in one.laid.columns if column.metric == DECIDES), None)
+    number = _number(column, row, line, _runs(one, line.method, addresses)) if column else Cell(MISSING)
+    return [number, Cell("", bar=_bar(row, *_span(changes), line.method == one.board.reference)), _rank(one, line)[0]]
 
+
+def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dict[str, str]) -> Grid:
+    """One line per run of a method on a suite: the primary metric of every task, and its kind where kinds differ."""
+    kinds_of = [kind_of(run) for run in runs]
+    alike = len(set(kinds_of)) == 1 and not runs[0].spec.overrides and not runs[0].spec.tuning
     kinds = runs[0].spec.protocol.metrics
-    tasks = [task for task in kinds if kinds[task] in KINDS][:12]
-    heads = [Head("run"), Head("seed", kind="number", best="low"), Head("kind", choose=True)]
-    for task in tasks:
-        metric = KINDS[kinds[task]].metrics[0]
-        arrow = "↑" if metric.higher_is_better else "↓"
-        below = " ".join(part for part in (metric.name, metric.unit, arrow) if part)
-        heads.append(Head(printable(task), below, "number", "high" if metric.higher_is_better else "low"))
+    primary = {task: KINDS[kinds[task]].metrics[0] for task in kinds if kinds[task] in KINDS}
+    tasks = list(primary)[:TASKS]
+    values = [[_score(run, task, primary[task]) for task in tasks] for run in runs]
+    formats = [_decimals(primary[task], [row[at] for row in values]) for at, task in enumerate(tasks)]
+    heads = [Head("run"), Head("seed", kind="number", best="low"), *([] if alike else [Head("kind", choose=True)])]
+    heads += [_head_of(task, primary[task]) for task in tasks]
     heads += [Head("status", choose=True), Head("checked", choose=True)]
     lines = []
-    for run in runs:
-        scores = run.scores.get("val") or run.scores.get("last") or {}
+    for run, kind, row in zip(runs, kinds_of, values, strict=True):
         cells = [
             Cell(run.run_id, order=run.run_id, href=Addresses.run(run), code=True),
             Cell(str(run.spec.seed), order=float(run.spec.seed)),
-            Cell(kind_of(run), order=kind_of(run)),
+            *([] if alike else [Cell(kind, order=kind)]),
+            *(
+                Cell(MISSING if value is None else f"{value:.{decimals}f}", order=value)
+                for value, decimals in zip(row, formats, strict=True)
+            ),
+            Cell(run.status, order=run.status),
+            _badge(states.get(run.run_id, "")),
         ]
-        for task in tasks:
-            value = scores.get(task, {}).get(KINDS[kinds[task]].metrics[0].name)
-            cells.append(Cell(MISSING if value is None else f"{value:.4g}", order=value))
-        cells += [Cell(run.status, order=run.status), Cell(checks.get(run.run_id, MISSING))]
         lines.append(Line(cells, faint=run.status != "done"))
-    return Grid(name, caption, heads, lines)
+    return Grid(name, caption, heads, lines, first=FIRST)
 
 
 def kind_of(run: ResultRecord) -> str:
@@ -119,9 +151,34 @@ def kind_of(run: ResultRecord) -> str:
     return printable(settings) or "as it comes"
 
 
-def _name(line: WideLine, href: str) -> Cell:
-    below = printable(line.method) if line.label != line.method else ""
-    return Cell(printable(line.label), below, line.label, href, code=line.label == line.method)
+def _head(column: WideColumn) -> Head:
+    kind = "change" if column.task == "*" else "number"
+    return Head(column.top, column.bottom, kind, "high" if column.arrow == "↑" else "low")
+
+
+def _head_of(task: str, metric: Metric) -> Head:
+    arrow = "↑" if metric.higher_is_better else "↓"
+    below = " ".join(part for part in (metric.name, metric.unit, arrow) if part)
+    return Head(printable(task), below, "number", "high" if metric.higher_is_better else "low")
+
+
+def _score(run: ResultRecord, task: str, metric: Metric) -> float | None:
+    scores = run.scores.get("val") or next(iter(run.scores.values()), {})
+    return scores.get(task, {}).get(metric.name)
+
+
+def _decimals(metric: Metric, values: Sequence[float | None]) -> int:
+    """As in a board's wide table: two of a percentage, four significant digits of anything else."""
+    largest = max((abs(value) for value in values if value), default=1.0)
+    return 2 if metric.unit == "%" else min(8, max(0, 3 - math.floor(math.log10(largest))))
+
+
+def _name(line: WideLine, href: str, small: str = "") -> Cell:
+    """A method as people call it; below, its own name where that is another one and can be run."""
+    label, plain = printable(line.label), printable(line.method)
+    if not small and label not in (plain, f"control: {plain}"):
+        small = plain
+    return Cell(label, small, line.label, href, code=line.label == line.method)
 
 
 def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> Cell:
@@ -130,27 +187,50 @@ def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> C
     return Cell(column.mean(row), below, row.mean if row else None, href if row and row.mean is not None else "")
 
 
-def _ends(one: Shown, line: WideLine) -> list[Cell]:
-    orders: dict[str, float | None] = {
-        "rank": float(line.place.split()[0]) if line.place else None,
-        "worth": one.table.worth[line.method].order if line.method in one.table.worth else None,
-        "seeds": float(_finished(line)),
-        "checked": _state(line),
-    }
-    texts = zip(one.laid.tail, one.laid.ends(line), strict=True)
-    return [Cell(printable(text), order=orders[name]) for name, text in texts]
+def _end(one: Shown, line: WideLine, name: str) -> Cell:
+    if name == "checked":
+        return _badge(line.checked)
+    if name == "seeds":
+        return Cell(line.seeds, order=float(max((row.seeds for row in line.cells if row), default=0)))
+    worth = one.table.worth.get(line.method)
+    text, _, interval = line.worth.partition(" [")
+    return Cell(text or MISSING, f"[{interval}" if interval else "", worth.order if worth else None)
 
 
-def _standing(standing: Standing | None, line: WideLine) -> list[Cell]:
-    if standing is None:
-        return [Cell(MISSING), Cell(MISSING), Cell(MISSING)]
-    rank, worst = standing.rank, standing.worst
+def _badge(state: str) -> Cell:
+    known = state in STATES
+    return Cell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
+
+
+def _rank(one: Shown, line: WideLine) -> list[Cell]:
+    """Rank with its interval, and the tie groups; dashes for what is not ranked."""
+    standing = one.table.standings.methods.get(line.method)
+    if standing is None or not line.place:
+        return [Cell(MISSING), Cell(MISSING)]
+    rank = standing.rank
     ends = "" if rank.low is None else f"[{rank.low:g}, {rank.high:g}]"
-    return [
-        Cell(f"{rank.mean:g}" if line.place else MISSING, ends, rank.mean if line.place else None),
-        Cell(standing.groups or MISSING, order=standing.groups),
-        Cell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else Cell(MISSING),
-    ]
+    groups = [letter in standing.letters for letter in one.letters]
+    return [Cell(f"{rank.mean:g}", ends, rank.mean), Cell(standing.groups, order=standing.groups, ties=groups)]
+
+
+def _worst(standing: Standing | None) -> Cell:
+    worst = standing.worst if standing else None
+    return Cell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else Cell(MISSING)
+
+
+def _changes(one: Shown) -> Changes:
+    found: Changes = {}
+    for row in one.table.rows:
+        if row.task == "*" and row.metric in CHANGE_TITLES:
+            found.setdefault(row.method, {})[row.metric] = row
+    return found
+
+
+def _span(changes: Changes) -> tuple[float, float]:
+    """Zero and the ends of every interval of what decides: one scale for all bars of a board."""
+    rows = [own[DECIDES] for own in changes.values() if DECIDES in own]
+    known = [end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
+    return min([0.0, *known]), max([0.0, *known])
 
 
 def _bar(row: Row | None, low: float, high: float, reference: bool) -> Bar | None:
@@ -165,11 +245,3 @@ def _bar(row: Row | None, low: float, high: float, reference: bool) -> Bar | Non
 def _runs(one: Shown, method: str, addresses: Addresses) -> str:
     """Where the runs behind a row are: those of a control are runs of a method under other settings."""
     return addresses.method(one.behind(method), one.board.suite)
-
-
-def _finished(line: WideLine) -> int:
-    return max((row.seeds for row in line.cells if row), default=0)
-
-
-def _state(line: WideLine) -> float | None:
-    return float(STATES.index(line.checked)) if line.checked in STATES else None

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from bench.records import ResultRecord
+from bench.records import ResultRecord, slug
 from leaderboard.board import Board, Track, board_of_suite
 from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
 from leaderboard.table import Table, rows
 from leaderboard.tuned import searched
-from leaderboard.wide import Wide, wide
+from leaderboard.wide import Wide, WideLine, wide
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,30 @@ class Shown:
         """The board, with its controls."""
         return self.table.board
 
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {name: owner(run) for (name, _), run in self.table.records.items()}
+
     def behind(self, method: str) -> str:
         """The method whose runs stand in a row: that which was tuned, and that under a control's settings."""
-        return next((owner(run) for (name, _), run in self.table.records.items() if name == method), method)
+        return self._owners.get(method, method)
+
+    @cached_property
+    def lines(self) -> list[WideLine]:
+        """The rows by rank; below them what is not ranked, as controls, and then what is not complete."""
+        standing = self.table.standings.methods
+
+        def key(line: WideLine) -> tuple[bool, bool, float]:
+            place = standing[line.method].rank.mean if line.place else 0.0
+            return not line.complete, not line.place, place
+
+        return sorted(self.laid.lines, key=key)
+
+    @cached_property
+    def letters(self) -> list[str]:
+        """The letters of its tie groups."""
+        found = {letter for standing in self.table.standings.methods.values() for letter in standing.letters}
+        return sorted(found, key=lambda letter: (len(letter), letter))
 
     @property
     def finished(self) -> int:
@@ -52,7 +74,9 @@ def shown(contents: StoreContents, committed: Sequence[Board], selection: Select
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
         table = rows(board, contents, selection, track)
-        name = f"{board.name.partition(':')[0]}-{len(found)}{'-tuned' if track == 'tuned' else ''}"
+        name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
+        taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
+        name = f"{name}~{taken + 1}" if taken else name
         one = Shown(name, table, wide(table), track, committed, frozenset(board.methods))
         if one.finished or track == "tuned":
             found.append(one)

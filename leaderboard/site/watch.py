@@ -11,24 +11,34 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from leaderboard.live import FOLDER
+from leaderboard.store import CHECKPOINTS
+
 HOST = "127.0.0.1"
 VERSION = "version.json"
+_File = tuple[str, int, int]
 
 
 class Watch:
-    """Builds the site of `root` into `out` whenever something below `root` changed."""
+    """Builds the site of `root` into `out` whenever something below `root` changed.
 
-    def __init__(self, root: Path, out: Path, build: Callable[[], object]) -> None:
+    `build` is told whether that was a record, or something beside one; else it was only how far runs are.
+    """
+
+    def __init__(self, root: Path, out: Path, build: Callable[[bool], object]) -> None:
         self.root, self.out, self._build = root, out, build
         self.builds = 0
-        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._seen: list[_File] | None = None
+        self._stale = True  # until everything there is was built
 
     def look(self) -> bool:
         """Build if there is something new; whether there was."""
-        now = tuple(_files(self.root))
+        now = list(_files(self.root))
         if now == self._seen:
             return False
-        self._build()
+        self._stale |= list(filter(_lasts, now)) != list(filter(_lasts, self._seen or []))
+        self._build(self._stale)
+        self._stale = False
         self._seen = now
         self.builds += 1
         (self.out / VERSION).write_text(f'{{"build": {self.builds}}}\n', encoding="utf-8")
@@ -40,7 +50,7 @@ class Watch:
             try:
                 self.look()
             except Exception as error:
-                self._seen = tuple(_files(self.root))
+                self._seen = list(_files(self.root))
                 complain(f"The site could not be built ({type(error).__name__}: {error}); it stays as it was.")
 
 
@@ -82,10 +92,15 @@ class _Handler(SimpleHTTPRequestHandler):
         """Nothing: the terminal belongs to the runs."""
 
 
-def _files(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Path, time and size of every file of a store, in a fixed order; its temporary ones left out."""
+def _lasts(file: _File) -> bool:
+    """Whether a file is more than a note of runs that go on."""
+    return not file[0].startswith(f"{FOLDER}{os.sep}")
+
+
+def _files(root: Path) -> Iterator[_File]:
+    """Path, time and size of every file of a store, in a fixed order; temporary ones and checkpoints left out."""
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name != CHECKPOINTS)
         for name in sorted(names):
             if name.endswith(".tmp"):
                 continue

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
+from bench.api import Sheet
 from suites.dense.augment import MEAN, STD
 from suites.dense.classes import CLASSES
 
@@ -98,21 +99,20 @@ def _laid_out(columns: list[Column]) -> np.ndarray:
     """Truth above prediction; the names of the classes below the input."""
     from PIL import Image, ImageDraw, ImageFont
 
-    gap, title = 8, 30
     high, wide = columns[0][1].shape[:2]
-    sheet = Image.new("RGB", (gap + len(columns) * (wide + gap), 2 * (title + high) + gap), "white")
+    layout = Sheet(tuple(name for name, _, _ in columns[1:]), wide, high)
+    sheet = Image.new("RGB", layout.size, "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=18)
     for number, (name, truth, guess) in enumerate(columns):
-        x = gap + number * (wide + gap)
         for row, (picture, what) in enumerate(((truth, "truth"), (guess, "prediction"))):
             if picture is None:
                 continue
-            y = row * (title + high)
-            draw.text((x, y + 5), name if number == 0 else f"{name}: {what}", fill="black", font=font)
-            sheet.paste(Image.fromarray(picture), (x, y + title))
-    line, top = high // 7, high + 2 * title
+            x, y = layout.place(number, row)
+            draw.text((x, y - 25), name if number == 0 else f"{name}: {what}", fill="black", font=font)
+            sheet.paste(Image.fromarray(picture), (x, y))
+    line, (left, top) = high // 7, layout.place(0, 1)
     for number, (name, colour) in enumerate(zip(CLASSES, PALETTE.tolist(), strict=True)):
-        x, y = gap + number // 7 * wide // 2, top + number % 7 * line
+        x, y = left + number // 7 * wide // 2, top + number % 7 * line
         draw.rectangle((x, y, x + line, y + line - 8), fill=tuple(colour))
         draw.text((x + line + 8, y + (line - 8) / 2), name, fill="black", font=font, anchor="lm")
     return np.asarray(sheet)

@@ -48,6 +48,8 @@ class MultiMNIST(Suite):
     train: training pairs; fewer use the first base digits, with the same number of updates. 0 means all.
     """
 
+    resident = True
+
     def __init__(
         self,
         data_dir: Path | None = None,
@@ -129,7 +131,7 @@ def _checksums(
 
 @cache
 def _compose(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int) -> Dataset:
-    """Read, pair, overlay, resize and normalise one split; kept in memory for the runs that follow."""
+    """Read, pair, overlay and resize one split; kept in memory for the runs that follow."""
     (left_images, left_labels), (right_images, right_labels) = (
         _base(root, variant, source, split, rows) for source in sources
     )
@@ -144,6 +146,5 @@ def _compose(root: Path | None, variant: Variant, sources: tuple[str, str], spli
     if variant.side != 36:
         canvas = shrink(canvas, variant.side)
     mean, std = variant.normalise
-    return two_digits(
-        canvas, np.stack([left_labels[pairs[:, 0]], right_labels[pairs[:, 1]]], axis=1), 255 * mean, 255 * std
-    )
+    labels = np.stack([left_labels[pairs[:, 0]], right_labels[pairs[:, 1]]], axis=1)
+    return two_digits(canvas, labels, 255 * mean, 255 * std, stored=True)

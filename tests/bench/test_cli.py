@@ -157,17 +157,18 @@ def test_run_then_resume(quick: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_one_cell_going_wrong_leaves_the_others(quick: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """NaN and an exception give failed records, a dead process a failed cell; the rest is done, and all are retried."""
-    methods = ["turns_nan", "raises", "dies", "hard"]
+    """NaN, an error and want of memory give failed records, a dead process a failed cell; all are tried again."""
+    methods = ["turns_nan", "raises", "hoards", "dies", "killed", "hard"]
     words = ["run", "synthetic", *methods, "--plugin", PLUGIN, "--json", *quick]
     assert main(words) == 1
     out, err = capsys.readouterr()
     result = json.loads(out)
-    assert [cell["status"] for cell in result["cells"]] == ["failed", "failed", "failed", "done"]
+    assert [cell["status"] for cell in result["cells"]] == ["failed"] * 5 + ["done"]
     assert "process died (exit code 9)" in err
+    assert "process was killed (SIGKILL, as the system does where memory runs out)" in err
     records = {record.method: record for record in Store(Path(quick[1])).read().records}
     assert {method: record.status for method, record in records.items()} == {
-        "turns_nan": "failed", "raises": "failed", "hard": "done",
+        "turns_nan": "failed", "raises": "failed", "hoards": "failed", "hard": "done",
     }  # fmt: skip
     nan, raised = records["turns_nan"].error, records["raises"].error
     assert nan is not None
@@ -175,8 +176,10 @@ def test_one_cell_going_wrong_leaves_the_others(quick: list[str], capsys: pytest
     assert raised is not None
     assert raised.message == "cannot read weights.bin"
     assert raised.where.startswith("broken.spoil")
+    assert records["hoards"].error is not None
+    assert "can't allocate memory" in records["hoards"].error.message
     assert main([*words, "--dry-run"]) == 0
-    assert json.loads(capsys.readouterr().out)["to_run"] == 3
+    assert json.loads(capsys.readouterr().out)["to_run"] == 5
 
 
 def test_corrupt_record_is_named_skipped_and_counted(quick: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +206,7 @@ def test_a_stop_leaves_whole_records_only(how: str, tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed)
-    for _ in range(600):
+    for _ in range(6000):
         if len(list(store.glob("*/*/*.json"))) >= 2:
             break
         time.sleep(0.1)

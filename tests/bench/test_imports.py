@@ -18,6 +18,7 @@ CORE = tuple(f"bench.{name}" for name in HARNESS)
 ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.__init__": (),
     "bench.errors": (),
+    "bench.files": (),
     "bench.records": (".", "bench.errors", "bench.scores"),
     "bench.scores": (),
     "bench.schema": ("bench.errors",),
@@ -35,14 +36,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.constraints": ("bench.api",),
     "bench.weightings": ("bench.api",),
     "bench.linear": (".", "bench.core", "bench.errors", "bench.records", "bench.registry", "bench.schema"),
-    "bench.training": (".", *CORE, "bench.linear"),
+    "bench.training": (".", *CORE, "bench.files", "bench.linear"),
     "bench.engines": (".", "bench.errors", "bench.records"),
-    "bench.isolated": (),
+    "bench.processes": (),
+    "bench.isolated": ("bench.errors", "bench.processes"),
     "bench.check": (".", *CORE, "bench.api", "bench.training"),
     "bench.cli": ("bench", "suites", "leaderboard"),
     "suites": (".", "bench.api", "bench.backbones"),
     "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
-    "leaderboard": (".", "bench.errors", "bench.records", "bench.scores"),
+    "leaderboard": (".", "bench.errors", "bench.files", "bench.records", "bench.scores"),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
@@ -50,11 +52,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 # What these modules may import of others than the standard library and the project.
 THIRD_PARTY: dict[str, set[str]] = {
     "bench.errors": set(),
+    "bench.files": set(),
     "bench.scores": {"numpy"},
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
     "bench.core": {"numpy", "torch"},
-    "bench.engines": {"ray", "torch"},
+    "bench.engines": {"ray", "submitit", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}

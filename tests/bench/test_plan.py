@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from bench import registry
+from bench.api import Blueprint, register
 from bench.errors import DataMissing, UsageError
-from bench.plan import all_methods, method_names, override, parse_suite, plan
+from bench.method import Method
+from bench.plan import all_methods, method_names, override, parse_suite, plan, under
 from bench.records import digest
+from bench.sharing.hard import Hard
 from tests.bench.catalogue import catalogue
 
 SUITE = "synthetic:tasks=2"
@@ -100,3 +104,28 @@ def test_all_methods() -> None:
     many = all_methods("synthetic:inputs=own,tasks=11")
     mixing = ["adatt", "cgc", "cross_stitch", "learn_to_branch", "nddr", "ple", "sluice"]
     assert [name for name in names if name not in many] == mixing
+
+
+@pytest.mark.parametrize("settings", [{}, {"replica": "task00"}])
+def test_a_method_is_built_without_the_data(settings: dict[str, str]) -> None:
+    """Neither a split nor, through the suite that a control stands on, one behind it."""
+
+    @register("reader")
+    class Reader(Hard):
+        """Reads what it will be tested on."""
+
+        def __init__(self, blueprint: Blueprint) -> None:
+            super().__init__(blueprint)
+            getattr(blueprint.suite, "suite", blueprint.suite).dataset("test", blueprint.seed)
+
+    try:
+        _, suite = parse_suite(SUITE)
+        built = under(suite, override(suite.protocol, settings)[0])
+        with pytest.raises(
+            UsageError, match=r"should not read the suite's data\. Found a call of `dataset` for `test`"
+        ):
+            Method.parse("reader").build_sharing(built, 0)
+        Method.parse("hard").build_sharing(built, 0)
+        assert built.dataset("test", 0).targets  # which the harness still may
+    finally:
+        del registry._ENTRIES["sharing"]["reader"]

@@ -1,6 +1,7 @@
 """The site in a real browser, from disk and without a network: every page, what can be done on it, who can use it."""
 
 import csv
+import io
 import os
 import re
 import shutil
@@ -9,18 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench.records import Packed
 from bench.records.record import Curves
+from bench.records.sheet import Sheet
 from benchmarks.screenshots import PHONE, WIDE, browser, settle
 from leaderboard.board import Board
 from leaderboard.site import write_site
 from leaderboard.store import Store
 from tests.leaderboard.conftest import build_record
 
+PATIENCE = 180_000  # milliseconds that a loaded machine may take for anything
 SCRIPT = '"><img src=x onerror="window.ran=1"><script>window.ran=1</script>'
 METHODS = {"single_task": 0.0, "hard": -1.0, "cross_stitch": 1.0, "soft+l2": 0.5, "lora": 0.2, "mtan": -2.0}
-METHODS |= {f"soft+l2:halflife={value}": value / 100 for value in (1.0, 10.0, 100.0)}
+METHODS |= {f"soft+l2:halflife={value}": value / 100 for value in (1.0, 10.0, 100.0, 200.0)}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,14 @@ def records(suite="toy", script=""):
             yield build_record(method + script, seed, values, suite=suite, **extra)
 
 
+def picture():
+    """A sheet of a panel with two tasks, in one colour."""
+    sheet = Sheet(("left", "right"), 60, 40)
+    buffer = io.BytesIO()
+    Image.new("RGB", sheet.size, "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Two suites, one of them with a committed board, a failed run and a picture."""
@@ -61,6 +73,8 @@ def site(tmp_path_factory):
         path = store.path(record.spec)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(record.model_dump_json())
+    first = next(record for record in records() if record.method == "mtan")
+    store.write_panels(first.spec, [picture(), picture()])
     contents = store.read()
     assert contents.problems == []
     board = Board(name="toy", title="Toy board", version=1, suite="toy", methods=list(METHODS), seeds="0-4")
@@ -77,6 +91,7 @@ def visit(chromium, site):
         context = chromium.new_context(
             viewport={"width": window[0], "height": window[1]}, color_scheme=theme, offline=True, accept_downloads=True
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
@@ -94,48 +109,59 @@ def visit(chromium, site):
 
 @cache
 def pages(folder: Path) -> list[str]:
-    """One page of each kind, and of runs one that is done and one that failed."""
+    """One page of each kind, of runs one that is done, one with pictures and one that failed."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
-    failed = [name for name in names if "<h2>Failed</h2>" in (folder / name).read_text()]
-    kinds = {name.rpartition("/")[0] or name: name for name in reversed(names) if name not in failed}
-    return [*kinds.values(), *failed]
+    special = {
+        mark: next((name for name in names if name.startswith("runs/") and mark in (folder / name).read_text()), None)
+        for mark in ("<h2>Failed</h2>", "<h2>Test images</h2>")
+    }
+    plain = [name for name in names if name not in special.values()]
+    kinds = {name.rpartition("/")[0] or name: name for name in reversed(plain)}
+    return [*kinds.values(), *filter(None, special.values())]
 
 
 def through(page):
-    """Scroll over the whole page, so that every chart is drawn."""
-    for y in range(0, page.evaluate("document.documentElement.scrollHeight"), 800):
-        page.evaluate(f"scrollTo(0, {y})")
-        settle(page)
+    """Make the window as tall as the page, so that every chart is drawn and every picture loaded."""
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height + 400})
+    settle(page)
 
 
-def test_every_page_loads_without_a_word_and_draws_every_chart(visit, site):
-    for name in pages(site):
-        page = visit(name)
-        through(page)
-        plots = page.locator(".plot")
-        assert plots.count() == page.locator(".plot .main-svg:first-child").count(), name
-        page.close()
+OUTSIDE = """() => [...document.querySelectorAll('.plot')].flatMap((plot) => {
+    const frame = plot.getBoundingClientRect();
+    return [...plot.querySelectorAll('text')].filter((text) => {
+        const box = text.getBoundingClientRect();
+        return box.width && (box.left < frame.left - 2 || box.right > frame.right + 2
+            || box.top < frame.top - 2 || box.bottom > frame.bottom + 2);
+    }).map((text) => plot.id + ': ' + text.textContent);
+})"""
 
 
-def test_nothing_serious_stands_in_the_way_of_anybody(visit, site):
+def test_every_page_loads_without_a_word_draws_every_chart_and_stands_in_nobodys_way(visit, site):
     from axe_playwright_python.sync_playwright import Axe
 
+    assert {"dials.html", "index.html", "methods.html"} < set(pages(site))
     for name in pages(site):
         page = visit(name)
         through(page)
+        assert page.locator(".plot").count() == page.locator(".plot .main-svg:first-child").count(), name
+        assert page.locator("img").evaluate_all("all => all.every((image) => image.naturalWidth > 0)"), name
+        assert page.evaluate(OUTSIDE) == [], name
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            found = Axe().run(page, options={"preload": False}).response["violations"]
+            found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
             serious = [v for v in found if v["impact"] in ("serious", "critical")]
             assert [(name, theme, v["id"], v["nodes"][0]["html"]) for v in serious] == []
         page.close()
 
 
-def test_pages_fit_a_phone(visit, site):
+def test_pages_fit_a_phone_and_so_does_every_label_of_every_chart(visit, site):
     for name in pages(site):
         page = visit(name, PHONE)
+        page.locator("details:not(.menu)").evaluate_all("all => all.forEach((each) => { each.open = true; })")
         through(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], name
+        assert page.evaluate(OUTSIDE) == [], name
         page.close()
 
 
@@ -174,15 +200,15 @@ def test_search_choice_and_order_live_in_the_url(visit, site):
     page.get_by_label("Search").fill("stitch")
     page.get_by_label("Show only one suite").select_option("toy")
     rows = first_column(page, "overview")
-    assert {(row[0], row[1]) for row in rows} == {("toy", "cross_stitch")}
-    page.locator("thead th").nth(5).locator(".dt-column-order").click()
+    assert [re.split(r"\s+", row[0]) for row in rows] == [["cross_stitch", "toy"]]
+    page.locator("thead th", has_text="Δ task").locator(".dt-column-order").click()
     page.wait_for_selector("thead th[aria-sort]")
     state = page.evaluate("location.hash")
     assert state.startswith("#?")
     again = visit("index.html", anchor=state)
     assert first_column(again, "overview") == rows
     assert again.get_by_label("Search").input_value() == "stitch"
-    assert again.locator("thead th").nth(5).get_attribute("aria-sort") == "descending"
+    assert again.locator("thead th", has_text="Δ task").get_attribute("aria-sort") == "descending"
     again.get_by_label("Search").fill("nothing like it")
     assert "Nothing matches" in again.locator("tbody").inner_text()
 
@@ -191,7 +217,7 @@ def test_tables_and_charts_can_be_taken_away(visit, tmp_path):
     page = visit("suites/toy.html")
     page.get_by_label("Search").first.fill("soft")
     with page.expect_download() as download:
-        page.get_by_text("CSV of what is shown").first.click()
+        page.get_by_title("Save what is shown as CSV").first.click()
     with Path(download.value.path()).open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header[0] == "method"
@@ -212,7 +238,7 @@ def test_the_keyboard_is_enough(visit):
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     seen = set()
-    for _ in range(60):
+    for _ in range(90):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.tagName + '.' + document.activeElement.className"))
         if page.evaluate("document.activeElement.className") == "dt-column-order":
@@ -222,6 +248,56 @@ def test_the_keyboard_is_enough(visit):
     page.wait_for_selector("thead th[aria-sort]")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
+
+
+def test_the_menu_opens_and_closes_by_keyboard_and_leads_on(visit):
+    page = visit("methods.html")
+    menu = page.locator(".menu")
+    page.locator(".menu summary").focus()
+    page.keyboard.press("Enter")
+    assert menu.get_attribute("open") is not None
+    page.keyboard.press("Escape")
+    assert menu.get_attribute("open") is None
+    page.locator(".menu summary").click()
+    page.locator("h1").click()
+    assert menu.get_attribute("open") is None
+    page.locator(".menu summary").click()
+    page.locator(".menu a", has_text="other").click()
+    page.wait_for_url("**/suites/other.html")
+
+
+def test_a_long_table_shows_its_first_rows_until_asked(visit, site, tmp_path, chromium):
+    from leaderboard.store import StoreContents
+
+    many = [build_record(f"soft+l2:halflife={k}.0", 0) for k in range(40)]
+    write_site(StoreContents(many), [], tmp_path / "out", "runs")
+    page = visit("index.html", folder=tmp_path / "out")
+    assert page.locator("tbody tr").count() == 30
+    page.get_by_label("Search").fill("halflife=1")
+    assert page.locator(".more").is_hidden()
+    page.get_by_label("Search").fill("")
+    page.get_by_text("Show all 40 rows").click()
+    assert page.locator("tbody tr").count() == 40
+    again = visit("index.html", folder=tmp_path / "out", anchor=page.evaluate("location.hash"))
+    assert again.locator("tbody tr").count() == 40
+
+
+def test_a_legend_hides_and_shows_what_it_names(visit):
+    page = visit("suites/toy.html")
+    through(page)
+    figure = page.locator("figure", has=page.locator("#profile-toy"))
+    lines = figure.locator(".scatterlayer .trace")
+    before = lines.count()
+    button = figure.locator(".keys button").first
+    button.click()
+    page.wait_for_function(
+        "n => document.querySelectorAll('#profile-toy .scatterlayer .trace').length === n", arg=before - 1
+    )
+    assert button.get_attribute("aria-pressed") == "false"
+    button.click()
+    page.wait_for_function(
+        "n => document.querySelectorAll('#profile-toy .scatterlayer .trace').length === n", arg=before
+    )
 
 
 def test_the_theme_follows_the_system_and_the_button(visit):
@@ -269,6 +345,7 @@ def test_no_script_in_any_text_runs_on_any_page(visit, tmp_path, chromium):
     )
     for name in pages(tmp_path / "out"):
         context = chromium.new_context()
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.goto((tmp_path / "out" / name).as_uri())
         settle(page)

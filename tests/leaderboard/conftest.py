@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.records import Protocol, ResultRecord, RunSpec
+from bench.records import Protocol, ResultRecord, RunSpec, digest
 from bench.records.record import Failure
 from bench.scores import Metric, score
 from leaderboard.board import Board
@@ -69,7 +69,7 @@ def build_record(
         seed=seed,
         protocol=protocol(kinds, version, **(changed or {})),
         versions=versions or {"suite/toy": 1, "sharing/x": 1},
-        data=data,
+        data=digest({"rows": data}),
         overrides=overrides or {},
     )
     states = {task: state_of(kinds[task], value) for task, value in values.items()}
@@ -89,6 +89,7 @@ def build_record(
             rule: {task: score(kinds[task], state) for task, state in chosen.items()} for rule, chosen in rules.items()
         },
         selection={rule: dict.fromkeys(kinds, 3) for rule in rules},
+        data={"rows": data},
         **more,
     )
     return record.sealed()

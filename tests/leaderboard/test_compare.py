@@ -8,9 +8,12 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from bench.cli.main import main
+from bench.cli.reproduce import _against
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.compare import compare
+from leaderboard.compare import COMMITTED, compare
+from leaderboard.store import Store
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}  # an environment that is not the committed one
@@ -69,3 +72,31 @@ def test_too_few_runs_are_not_judged_and_missing_ones_not_compared(runs) -> None
     assert cell.verdict == "not judged"
     assert math.isnan(cell.adjusted)
     assert compare([board("hard", "soft")], runs("hard", [91.0]), runs("soft", [90.0])) == []
+
+
+def test_what_reproduce_says_counts_each_verdict_for_itself(runs, tmp_path, monkeypatch, capsys) -> None:
+    """A number that cannot be judged is not within seed noise."""
+    noise = [90.0, 90.5, 89.5, 90.2, 89.8]
+    here = [
+        *runs("a", noise),
+        *runs("b", [91.0], environment=ELSEWHERE),
+        *runs("c", noise[::-1], environment=ELSEWHERE),
+    ]
+    there = [*runs("a", noise), *runs("b", [90.0]), *runs("c", noise), *runs("d", noise)]
+    here += runs("d", [x + 5 for x in noise], environment=ELSEWHERE)
+    for record in there:
+        Store(tmp_path).write(record)
+    monkeypatch.setattr("leaderboard.compare.COMMITTED", tmp_path)
+    assert _against([board("a", "b", "c", "d")], here) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "4 numbers beside the committed ones: 1 equal digit for digit, 1 within seed noise, "
+        "1 not judged (too few runs), 1 not."
+    )
+    assert _against([board("a", "e")], here) == 0
+    assert "Not compared, since one of the two stores has no run of it: `e` (toy)." in capsys.readouterr().err
+    assert _against([board("e")], here) == 1  # nothing was compared, which proves nothing
+
+
+def test_the_committed_store_is_no_reproduction_of_itself(capsys) -> None:
+    assert main(["reproduce", "demo", "--store", str(COMMITTED), "--against", "committed"]) == 2
+    assert "should be given a store of its own" in capsys.readouterr().err

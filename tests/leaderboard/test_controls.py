@@ -179,3 +179,21 @@ def test_a_control_that_is_a_method_of_the_board_is_one_row(make_record: Make) -
     records = [*plain(make_record), make_record("hard_wide", 0, PLAIN)]
     shown, _ = controlled(board("wide", methods=("single_task", "hard", "hard_wide")), records)
     assert shown.methods == ["single_task", "hard", "hard_wide"]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_control_is_of_the_newest_version_of_its_method(make_record: Make, turn: int) -> None:
+    settings = {"members": "2"}
+    of = {
+        version: make_record(
+            "hard",
+            values=PLAIN | {"left": 90.0 + version},
+            overrides=settings,
+            changed={"members": 2},
+            versions={"suite/toy": 1, "sharing/x": version},
+        )
+        for version in (1, 2)
+    }
+    runs = [*plain(make_record), of[1], of[2]][::turn]
+    _, chosen = controlled(board("ensemble"), runs)
+    assert chosen.records["hard, 2 averaged", 0].run_id == of[2].run_id

@@ -1,7 +1,10 @@
 """The pages of the site as files: their numbers, their links, what they never do."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.records import Packed
+from benchmarks.scale import METHODS, SUITES, fill, synthetic
 from leaderboard.board import Board, board_of_suite
 from leaderboard.cards import built_in, cards_of
 from leaderboard.site import write_site
@@ -75,7 +79,33 @@ def test_the_overview_counts_ranks_and_draws(site, three_methods):
     assert re.search(r'<svg class="interval worse".*?>', page)
     table = rows(board_of_suite("toy", three_methods), StoreContents(three_methods))
     best = max((each for each in table.standings.methods.values() if each.place), key=lambda each: each.change.mean)
-    assert f"In front <code>{best.method}</code> (Δ log {best.change.mean:+.3f})" in page
+    assert best.method == "single_task"
+    assert "In front <code>single_task</code>, ahead of all others." in page
+    strip = re.search(r'<p class="strip".*?</p>', page, re.S)[0]
+    zero = float(re.search(r'<b style="left:([\d.]+)%', strip)[1])
+    dots = [(kind, float(left)) for kind, left in re.findall(r'<i class="(\w+)" style="left:([\d.]+)%', strip)]
+    assert ("unclear", zero) in dots
+    assert all((left > zero) == (kind == "better") for kind, left in dots if left != zero)
+
+
+def test_rows_are_in_the_order_of_ranks_with_what_has_none_below(site, make_record):
+    gains = {"single_task": 0.0, "a": 2.0, "b": 1.0, "c": 3.0}
+    seeds = {"single_task": 5, "a": 5, "b": 5, "c": 2}
+    records = [
+        make_record(method, seed, {"left": 90.0 + gain + seed / 10, "right": 80.0 + gain})
+        for method, gain in gains.items()
+        for seed in range(seeds[method])
+    ]
+    folder = site(records)
+    order = ["a", "b", "single_task", "c"]
+    for page in ("suites/toy.html", "index.html"):
+        assert re.findall(r'<th scope="row" data-order="(\w+)">', (folder / page).read_text()) == order
+    standing = rows(board_of_suite("toy", records), StoreContents(records)).standings.methods
+    letters = sorted({letter for each in standing.values() for letter in each.letters})
+    lines = re.findall(r"<tr.*?</tr>", (folder / "suites/toy.html").read_text(), re.S)[1:]
+    for method, line in zip(order, lines, strict=True):
+        places = [str(7 * letters.index(letter)) for letter in standing[method].letters]
+        assert re.findall(r'<i style="left:(\d+)px">', line) == places
 
 
 def test_every_link_leads_somewhere_and_every_id_is_there_once(site, three_methods, make_record):
@@ -120,11 +150,13 @@ def test_committed_boards_come_first_and_the_rest_of_the_store_after(site, three
     board = Board(name="mine", title="Mine", version=1, suite="toy", methods=["single_task", "hard"], seeds="0-4")
     empty = board.model_copy(update={"title": "Nothing yet", "suite": "elsewhere"})
     folder = site([*three_methods, make_record(suite="aaa")], [empty, board])
-    assert re.findall(r"<h2>(.*?)</h2>", (folder / "suites/toy.html").read_text())[:2] == [
-        "Mine",
-        "Everything stored of toy",
-    ]
-    assert re.findall(r'<h2><a href="(suites/\w+.html)">', (folder / "index.html").read_text()) == [
+    page = (folder / "suites/toy.html").read_text()
+    assert "<h1>Mine</h1>" in page
+    nav = re.search(r'class="tabs".*?</nav>', page, re.S)[0]
+    tabs = re.findall(r'<a href="../(suites/[\w~.-]+)"[^>]*>(.*?)</a>', nav)
+    assert tabs == [("suites/toy.html", "Mine"), ("suites/toy~stored-toy.html", "Everything stored of toy")]
+    assert "<h1>Everything stored of toy</h1>" in (folder / tabs[1][0]).read_text()
+    assert re.findall(r'<h3><a href="(suites/\w+.html)">', (folder / "index.html").read_text()) == [
         "suites/toy.html",
         "suites/aaa.html",
     ]
@@ -176,6 +208,56 @@ def test_two_builds_are_the_same_bytes_and_old_pages_go(tmp_path, three_methods,
     (tmp_path / "a/mine.txt").unlink()
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
     assert not (tmp_path / "a/methods/gone.html").exists()
+
+
+def test_processes_that_hash_differently_build_the_same_bytes(tmp_path, three_methods, make_record):
+    store = Store(tmp_path / "store")
+    learned = {
+        "matrices": {"b": Packed.pack(np.eye(2)), "a": Packed.pack(np.eye(2))},
+        "cosines": Packed.pack(np.eye(2)),
+    }
+    for record in [*three_methods, make_record("soft+l2", 3, environment={"z": "1", "y": "2"}, **learned)]:
+        store.write(record)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from leaderboard.site import write_site; from leaderboard.store import Store\n"
+        "write_site(Store(Path(sys.argv[1])).read(), [], Path(sys.argv[2]), 'store')"
+    )
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", code, str(store.root), str(tmp_path / seed)]
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    files = [path.relative_to(tmp_path / "1") for path in (tmp_path / "1").rglob("*") if path.is_file()]
+    assert len(files) > 20
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_no_page_grows_beyond_8_megabytes_with_ten_thousand_records(tmp_path):
+    """A run costs a page about one method a line, and the overview nothing: the law behind the slow test below."""
+    sizes = {}
+    for seeds in (2, 5):
+        records = list(synthetic(seeds * 4, SUITES[:2], METHODS[:2]))
+        assert len(records) == seeds * 4
+        write_site(StoreContents(records), [], tmp_path / str(seeds), "runs")
+        read = pages(tmp_path / str(seeds))
+        sizes[seeds] = {name: len(page.encode()) for name, page in read.items() if not name.startswith("runs/")}
+    growth = {name: (sizes[5][name] - size) / 3 for name, size in sizes[2].items()}  # for one more run of every cell
+    assert abs(growth["index.html"]) < 100
+    assert all(abs(grown) < 5_000 for name, grown in growth.items() if name.startswith("suites/"))
+    a_line = max(growth[name] / 2 for name in growth if name.startswith("methods/"))
+    assert 10_000 * a_line < 8 * 2**20
+
+
+@pytest.mark.slow
+def test_ten_thousand_records_are_a_site_of_small_pages(tmp_path):
+    store = Store(tmp_path / "results")
+    assert fill(store, synthetic(10_000)) >= 10_000
+    contents = store.read()
+    assert contents.problems == []
+    write_site(contents, [], tmp_path / "out", "results")
+    names = list((tmp_path / "out").rglob("*.html"))
+    assert len(names) > len(contents.records)
+    assert max(path.stat().st_size for path in names) < 8 * 2**20
 
 
 def test_panels_are_copied_when_they_are_pictures(tmp_path, make_record):

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,52 @@ def test_a_finished_record_outlives_a_failed_one_but_not_the_reverse(tmp_path, m
     store.write(done)
     store.write(failed)
     assert store.get(done.spec) == done
+
+
+def test_a_failure_cannot_overwrite_what_another_runner_stores_meanwhile(tmp_path, make_record, monkeypatch):
+    """The other one finishes between this one's look at the store and its writing."""
+    store, done, failed = Store(tmp_path), make_record(), make_record(failed=True)
+    other = threading.Thread(target=store.write, args=(done,))
+    has_done = Store.has_done
+
+    def look(self, spec):
+        answer = has_done(self, spec)
+        other.start()
+        other.join(0.3)  # it waits; nothing is told by how long
+        return answer
+
+    monkeypatch.setattr(Store, "has_done", look)
+    store.write(failed)
+    other.join()
+    assert store.get(done.spec) == done
+
+
+def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path, make_record):
+    store, done, other = Store(tmp_path), make_record(seed=0), make_record(seed=1)
+    store.clear()  # there is none yet
+    path = store.write(done)
+    kept = [path, path.with_suffix(".0.png"), store.checkpoint(other.spec), tmp_path / ".git" / ".a.0123abcd.tmp"]
+    left = [store.checkpoint(done.spec)]
+    left += [folder / ".x.0123abcd.tmp" for folder in (tmp_path, path.parent, tmp_path / ".live", left[0].parent)]
+    for each in (*kept[1:], *left):
+        each.parent.mkdir(parents=True, exist_ok=True)
+        each.touch()
+    store.clear([done.spec])
+    assert {each for each in tmp_path.rglob("*") if each.is_file()} == set(kept)
+    store.write(other)
+    assert not store.checkpoint(other.spec).parent.exists()
+
+
+def test_a_failed_run_keeps_its_checkpoint_and_no_reader_sees_it(tmp_path, make_record):
+    store, failed = Store(tmp_path), make_record(failed=True)
+    checkpoint = store.checkpoint(failed.spec)
+    checkpoint.parent.mkdir()
+    checkpoint.with_suffix(".json").write_text("{}")
+    checkpoint.touch()
+    store.write(failed)
+    assert checkpoint.exists()
+    assert store.read().records == [failed]
+    assert store.read().problems == []
 
 
 def test_too_large_or_unsealed_records_are_refused(tmp_path, make_record):
@@ -170,3 +217,36 @@ def test_an_impossible_store_is_one_sentence_and_leaves_nothing(tmp_path, where)
 def test_a_read_only_file_system_is_caught():
     with pytest.raises(OSError, match="should be writable"):
         Store(Path("/proc/self/store")).check_writable()
+
+
+def test_a_store_without_room_for_a_record_is_caught(small_disk, make_record):
+    """Also by a superuser; with room again everything goes on."""
+    root = small_disk(kilobytes=512)
+    ballast = root / "ballast"
+    ballast.write_bytes(bytes(300 * 1024))
+    with pytest.raises(OSError, match=r"^The store `[^`]*` should have room for a record of 256 KiB.*\(No space"):
+        Store(root).check_writable()
+    assert list(root.iterdir()) == [ballast]
+    ballast.unlink()
+    Store(root).check_writable()
+
+
+def test_folders_in_folders_without_end_are_named(make_record, tmp_path):
+    """What is deeper than any record lies is not gone through, however deep it goes."""
+    store = Store(tmp_path)
+    store.write(make_record())
+    (tmp_path / "/".join("d" * 12)).mkdir(parents=True)
+    contents = store.read()
+    assert len(contents.records) == 1
+    [problem] = contents.problems
+    assert problem.path == "/".join("d" * 8)
+    assert "nested too deep" in problem.reasons[0]
+
+
+def test_what_a_problem_quotes_cannot_steer_a_terminal(tmp_path):
+    (tmp_path / "\x1b[31m.json").touch()
+    (tmp_path / "b.json").write_text('{"\\u001b[2J": 1}')
+    first, second = Store(tmp_path).read().problems
+    assert first.path == r"\x1b[31m.json"
+    assert any(r"\x1b[2J" in reason for reason in second.reasons)
+    assert all(text.isprintable() for problem in (first, second) for text in (problem.path, *problem.reasons))

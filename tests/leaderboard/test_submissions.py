@@ -6,16 +6,20 @@ import os
 import resource
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.cli.table import with_submissions
+from bench.records import Cost, Curves, ResultRecord
 from leaderboard.board import Board
 from leaderboard.files import compact_json
+from leaderboard.manifest import Manifest, sha256, written
 from leaderboard.store import Store, StoreContents
-from leaderboard.submissions import Manifest, read_submission, sha256, written
+from leaderboard.submissions import read_submission
 from leaderboard.table import rows
 from tests.leaderboard.conftest import build_record
 
@@ -25,8 +29,17 @@ CODE = (
 BOARD = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "hard"], seeds="0-1")
 BOARDS = {"toy": BOARD}
 COMMITTED = [build_record(method, seed) for method in ("single_task", "hard") for seed in (0, 1)]
-VERSIONS = {"suite/toy": 1, "sharing/mine": 1}
-RUNS = [build_record("mine", k, {"left": 96.0 + k, "right": 91.0}, versions=VERSIONS) for k in (0, 1)]
+VERSIONS = {"suite/toy": 1, "sharing/mine": 1, "weighting/uniform": 1}
+COST = Cost(parameters=9, forward_flops=9, step_ms=0.5, train_seconds=0.1, peak_memory_mb=9.0, hardware="cpu: A")
+
+
+def build(seed: int, **changed) -> ResultRecord:
+    """A run of the submitted method."""
+    found = {"values": {"left": 96.0 + seed, "right": 91.0}, "versions": VERSIONS, "cost": COST}
+    return build_record("mine", seed, **(found | {"created": "2026-01-01T00:00:00+00:00"} | changed))
+
+
+RUNS = [build(seed) for seed in (0, 1)]
 MANIFEST = Manifest(
     name="mine",
     methods=["mine"],
@@ -108,6 +121,13 @@ def test_reading_runs_nothing_and_writes_nothing(tmp_path):
         ({"seeds": "x"}, "submission.toml", "Seeds should read like"),
         ({"method_sha256": "0" * 64}, "method.py", "checksum"),
         ({"authors": "x" * 3000}, "submission.toml", "authors"),
+        ({"authors": "A\x1b[2J"}, "submission.toml", "authors: should be one line without control characters"),
+        ({"paper": "A\nSubmission `b` is left out"}, "submission.toml", "paper: should be one line"),
+        ({"note": "A\u202e"}, "submission.toml", "note: should be one line"),
+        ({"methods": ["mine", "mine"]}, "submission.toml", "should name each method once"),
+        ({"methods": ["mine", "mine+"]}, "submission.toml", "`mine+` should start with a name"),
+        ({"name": "other"}, "submission.toml", "name: should be that of the folder, found other"),
+        ({"seeds": "0-1,10-9999"}, "submission.toml", "at most 1,000 runs with the methods, found 9,992"),
     ],
 )
 def test_manifests_that_say_something_else(tmp_path, change, where, words):
@@ -122,18 +142,125 @@ def test_manifests_that_say_something_else(tmp_path, change, where, words):
         ({"data": "e" * 8}, "data: should have the checksum"),
         ({"overrides": {"lr": "0.1"}}, "without settings or a search"),
         ({"version": 2}, "protocol"),
-        ({"versions": {"suite/toy": 2, "sharing/mine": 1}}, "versions.suite/toy: should be 1, found 2"),
-        ({"versions": {"suite/toy": 1, "sharing/mine": 7}}, "versions.sharing/mine: should be 1, found 7"),
+        ({"versions": VERSIONS | {"suite/toy": 2}}, "versions.suite/toy: should be 1, found 2"),
+        ({"versions": VERSIONS | {"sharing/mine": 7}}, "versions.sharing/mine: should be 1, found 7"),
         ({"failed": True}, "status: should be done"),
         ({"suite": "other"}, "suite: should be toy"),
+        ({"changed": {"device": "cuda"}}, "another is device"),
+        (
+            {"versions": VERSIONS | {"suite/later": 9}},
+            "versions: should be those of sharing/mine, suite/toy, weighting",
+        ),
+        ({"versions": {"suite/toy": 1, "sharing/mine": 1}}, "versions: should be those of"),
+        ({"kinds": {"right": "classification", "left": "classification"}}, "tasks: should be left, right"),
+        ({"cost": None}, "created, cost: should be there"),
+        ({"created": ""}, "created, cost: should be there"),
+        ({"created": "2999-01-01T00:00:00+00:00"}, "created: should not lie ahead"),
+        ({"environment": {"\x1b[2J": "1"}}, "environment.0: should be printable"),
     ],
 )
 def test_records_that_are_not_the_boards(tmp_path, change, words):
-    odd = build_record("mine", 1, **({"versions": VERSIONS} | change))
+    odd = build(1, **change)
     folder = write(tmp_path / "mine", runs=[RUNS[0], odd])
     found = problems(folder)
     assert words in found[f"results/{odd.run_id}.json"]
     assert "no sound record of `mine` seed 1" in found["results"]
+
+
+NAMED = attrgetter("run_id")  # the order in which runs are read
+
+
+def resealed(run: ResultRecord, **changed) -> ResultRecord:
+    """The run with other content or another specification, and a digest that fits."""
+    spec = run.spec.varied(**changed.pop("spec", {}))
+    return run.model_copy(update={"spec": spec, "run_id": spec.run_id, **changed}).sealed()
+
+
+@pytest.mark.parametrize("lie", ["labels", "suite", "options", "seed", "run"])
+def test_runs_that_cannot_have_been(tmp_path, lie):
+    """Sealed like all others, and sound by themselves."""
+    curves = Curves(train_loss={"left": [3.0, 2.0, 1.5], "right": [3.0, 2.0, 1.5]})
+    honest = resealed(RUNS[0], curves=curves)
+    if lie == "labels":  # one class only, all of it right
+        states = {task: {"confusion": [[10_000]]} for task in ("left", "right")}
+        scores = {task: {"accuracy": 100.0} for task in states}
+        odd = resealed(
+            RUNS[1], statistics=dict.fromkeys(RUNS[1].scores, states), scores=dict.fromkeys(RUNS[1].scores, scores)
+        )
+        words = "should count the labels of the test split"
+    elif lie == "suite":
+        odd, words = resealed(RUNS[1], spec={"suite": "toy:size=2"}), "spec.suite: should be toy:size=1"
+    elif lie == "options":
+        odd = resealed(RUNS[1], spec={"method": "mine:rate=9.0@uniform"})
+        words = f"spec.method: should be {min(honest, odd, key=NAMED).spec.method} for every seed"
+    elif lie == "seed":
+        odd = resealed(honest, spec={"seed": 1}, cost=COST.model_copy(update={"step_ms": 0.6}))
+        words = f"should not be, to the last digit, those of `mine` seed {min(honest, odd, key=NAMED).spec.seed}"
+    else:  # a run of the board under another name
+        known = resealed(COMMITTED[3], curves=curves, cost=COST)
+        odd = resealed(RUNS[1], curves=curves, statistics=known.statistics, scores=known.scores)
+        words = "should not be, to the last digit, those of `hard` seed 1"
+        honest = RUNS[0]
+    assert odd.problems() == []
+    folder = write(tmp_path / "mine", runs=[honest, odd])
+    board = [*COMMITTED[:3], resealed(COMMITTED[3], curves=curves, cost=COST)] if lie == "run" else COMMITTED
+    found = {p.path: "; ".join(p.reasons) for p in read_submission(folder, BOARDS, board).problems}
+    named = max(honest, odd, key=NAMED) if lie in ("options", "seed") else odd  # of two that differ the second
+    assert words in found.pop(f"results/{named.run_id}.json")
+    assert found.keys() == {"results"}  # a seed is missing
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('"mine"', '"hard"'), "`hard` should be a name of its own"),
+        (('"mine"', '"Hard"'), "`Hard` should be a name of its own"),
+        (('"mine"', '"a b"'), "should be a name of letters"),
+        (('"mine"', '"a\\x1b[2J"'), r"`a\x1b[2J` should be a name of letters"),
+        (('paper="Me"', f'paper="{"x" * 400}"'), "its paper should be one line"),
+        (('paper="Me"', "version=0x" + "f" * 20_000), "checksum"),  # and not an error of printing the number
+        (("@register", '@register("mine")\n@register'), "`mine` should be registered once"),
+        (
+            ("@register", "".join(f'@register("m{n}")\n' for n in range(30)) + "@register"),
+            "at most 20 classes, found 31",
+        ),
+    ],
+)
+def test_names_that_a_file_may_not_register(tmp_path, change, words):
+    folder = write(tmp_path / "mine", code=CODE.decode().replace(*change).encode())
+    assert words in "; ".join(
+        reason for p in read_submission(folder, BOARDS, COMMITTED).problems for reason in p.reasons
+    )
+
+
+def test_no_submission_displaces_another_or_the_board(tmp_path):
+    first = read_submission(write(tmp_path / "mine"), BOARDS, COMMITTED)
+    later = [resealed(run, created="2026-02-02T00:00:00+00:00") for run in RUNS]
+    second = read_submission(write(tmp_path / "again" / "mine", runs=later), BOARDS, COMMITTED)
+    unreadable = read_submission(write(tmp_path / "un\nread", manifest=None), BOARDS, COMMITTED)
+    assert first.sound
+    assert second.sound
+    contents = StoreContents(COMMITTED)
+    contents.submissions.extend([first, first, second, unreadable])
+    table = rows(BOARD, contents)
+    assert table.board.methods == ["single_task", "hard", "mine"]
+    assert {run.digest for (method, _), run in table.records.items() if method == "mine"} == {r.digest for r in RUNS}
+    left_out = [note for note in table.notes if "is left out" in note]
+    assert left_out == [
+        "Submission `mine` is left out: `mine` stands here already.",
+        "Submission `un\\nread` is left out: submission.toml: should be a plain file.",
+    ]
+
+
+def test_a_submission_given_by_hand_stands_before_one_beside_the_store(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+    store = Store(tmp_path / "results")
+    for record in COMMITTED:
+        store.write(record)
+    mine = write(tmp_path / "own" / "mine", runs=[resealed(run, created="2026-02-02T00:00:00+00:00") for run in RUNS])
+    table = rows(BOARD, with_submissions(store.read(), [mine]))
+    assert {run.created[:7] for (method, _), run in table.records.items() if method == "mine"} == {"2026-02"}
+    assert "Submission `mine` is left out: `mine` stands here already." in table.notes
 
 
 def test_all_problems_are_told_at_once(tmp_path):
@@ -329,6 +456,7 @@ BOMBS = {
     "digits": literal(NUMBERS[0], "9" * 200_000),
     "array": json.dumps(RECORD | {"matrices": {"m": {"shape": [2**40], "float16": ""}}}).encode(),
     "quotes": b'"' + b"\\" * 250_000,
+    "quotes in quotes": b'{"a": "' + b'\\"' * 120_000,
 }
 
 
@@ -343,7 +471,22 @@ def test_bombs_stay_small_in_memory(tmp_path, bomb):
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),
+        timeout=120,  # what takes a second where this is idle; one of them took seven minutes
         check=False,
     )
     assert done.returncode == 1, done.stderr
     assert f"results/{RUNS[0].run_id}.json" in [problem["path"] for problem in json.loads(done.stdout)["problems"]]
+
+
+def test_very_many_or_very_large_files_are_counted_and_not_read(tmp_path):
+    folder = write(tmp_path / "mine")
+    for number in range(40):
+        (folder / "results" / f"{number:016x}.json").write_bytes(b" " * (256 * 1024))
+    for number in range(200):
+        (folder / f"more{number:03}").touch()
+    found = read_submission(folder, BOARDS, COMMITTED)
+    said = [(problem.path, reason) for problem in found.problems for reason in problem.reasons]
+    assert (".", "has 150 more files that do not belong here") in said
+    assert any(path == "results" and "should hold at most 8,388,608 bytes" in reason for path, reason in said)
+    assert found.records == []
+    assert len(said) == 53  # with 50 by name, and the runs that are missing

@@ -113,8 +113,10 @@ def test_without_a_table_the_track_is_that_of_the_trials_all_have(store: list[Re
 def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord], tmp_path: Path) -> None:
     """One line a method, its points the geometric means over tasks of `expected_best`; edges are named."""
     write_site(StoreContents(store), [BOARD], tmp_path, "runs")
-    page = (tmp_path / "suites/toy.html").read_text()
-    assert re.findall("<h2>(.*?)</h2>", page) == ["Toy", "Toy, tuned", "Protocol"]
+    assert "<h1>Toy</h1>" in (tmp_path / "suites/toy.html").read_text()
+    (tuned,) = tmp_path.glob("suites/toy~*-tuned.html")
+    page = tuned.read_text()
+    assert "<h1>Toy, tuned</h1>" in page
     texts = re.findall(r'<script type="application/json">(.*?)</script>', page)
     [figure] = [found for text in texts if (found := json.loads(text))["name"].startswith("budget")]
     for trace in figure["data"]:
@@ -122,10 +124,10 @@ def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord
         points = [math.inf if y is None else y for y in trace["y"]]  # while all trials may have failed
         np.testing.assert_allclose(points, np.exp(search.expected_best() / 2), rtol=1e-4)
     assert {trace["name"] for trace in figure["data"]} == {"hard", "single_task"}
-    assert "At the edge of the grid: hard (lr)." in page
+    assert "The winner of <code>hard</code> lies at the edge of its grid: lr=" in page
     write_site(StoreContents(store), [], tmp_path, "runs")
     page = (tmp_path / "suites/toy.html").read_text()
-    assert "<h2>Toy</h2>" not in page
+    assert "<h1>Toy</h1>" not in page
     assert "toy, tuned" in page
 
 
@@ -149,3 +151,24 @@ def test_no_winner_where_every_trial_failed(make_record: Make) -> None:
     [search] = searches_of([trial(make_record, "hard", k, None) for k in range(3)], 3)
     assert search.winner is None
     assert search.edges == ()
+
+
+def versioned(record: ResultRecord, version: int) -> ResultRecord:
+    spec = record.spec.varied(versions={"suite/toy": 1, "sharing/x": version})
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_searches_of_an_older_version_are_not_mixed_in(make_record: Make, turn: int) -> None:
+    """Trials and runs have the same numbers in both; only those of one version belong together."""
+    old = [trial(make_record, "hard", n, error) for n, error in enumerate((0.01, 0.3, 0.3))]
+    new = [versioned(trial(make_record, "hard", n, error), 2) for n, error in enumerate((0.1, 0.3, 0.3))]
+    stale = [final(make_record, "hard", 0, seed, 99.0) for seed in (0, 1)]
+    fresh = [versioned(final(make_record, "hard", 0, seed, 91.0), 2) for seed in (0, 1)]
+    board = BOARD.model_copy(update={"methods": ["hard"]})
+    chosen = tuned(board, [*old, *new, *stale, *fresh][::turn]).records
+    assert {key: record.run_id for key, record in chosen.items()} == {
+        ("hard", seed): record.run_id for seed, record in enumerate(fresh)
+    }
+    assert tuned(board, [*old, *new, *stale][::turn]).records == {}  # the winner of now has not been run
+    assert tuned(board, [*old, *stale][::turn]).records.keys() == {("hard", 0), ("hard", 1)}

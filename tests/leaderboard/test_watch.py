@@ -6,23 +6,26 @@ import threading
 import urllib.error
 import urllib.request
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
 from bench.cli.journal import journal
 from bench.engines.events import Ended, Progressed
-from leaderboard.live import FOLDER, read_live
-from leaderboard.site import write_site
+from leaderboard.live import FOLDER, named_after, read_live
+from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, Watch, serving
-from leaderboard.store import Store
+from leaderboard.store import Store, StoreContents
 
 
 @pytest.fixture
 def watch(tmp_path):
     root, out = tmp_path / "store", tmp_path / "out"
 
-    def build():
-        write_site(Store(root).read(), [], out, "store", status=read_live(root))
+    writer = SiteWriter([], out, "store")
+
+    def build(records):
+        writer.write(Store(root).read(), read_live(root)) if records else writer.write_status(read_live(root))
 
     return Watch(root, out, build)
 
@@ -61,15 +64,57 @@ def test_what_runs_is_shown_and_gone_afterwards(watch, make_record):
     assert "Nothing runs in this store" in (watch.out / "index.html").read_text()
 
 
+def test_how_far_runs_are_changes_the_overview_alone(watch, make_record):
+    Store(watch.root).write(make_record())
+    watch.look()
+    calls = []
+    build, watch._build = watch._build, lambda records: calls.append(records) or build(records)
+    with journal(watch.root, [make_record(seed=1).spec], 1) as see:
+        see(Progressed(make_record(seed=1).spec, 1, 4))
+        times = {path: path.stat().st_mtime_ns for path in watch.out.rglob("*.html")}
+        assert watch.look()
+        changed = {path.name for path, time in times.items() if path.stat().st_mtime_ns != time}
+        assert changed == {"index.html"}
+        assert "epoch 1 of 4" in (watch.out / "index.html").read_text()
+        Store(watch.root).write(make_record(seed=2))
+        assert watch.look()
+    assert calls == [False, True]
+
+
+def test_a_site_written_again_is_the_one_written_at_once(tmp_path, make_record):
+    records = [make_record("single_task", 0), make_record("hard", 0)]
+    again = SiteWriter([], tmp_path / "a", "store")
+    again.write(StoreContents(records))
+    changed = make_record("hard", 0, {"left": 50.0, "right": 50.0})
+    assert changed.run_id == records[1].run_id
+    now = StoreContents([records[0], changed, make_record("single_task", 1, suite="other")])
+    again.write(now)
+    write_site(now, [], tmp_path / "b", "store")
+    for path in (tmp_path / "b").rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "a" / path.relative_to(tmp_path / "b")).read_bytes() == path.read_bytes(), path.name
+
+
 def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
     folder = tmp_path / FOLDER
     folder.mkdir()
     (folder / "999999999-a.json").write_text("{}")
-    (folder / f"{os.getpid()}-b.json").write_text('{"title": [')
-    (folder / f"{os.getpid()}-c.json").symlink_to("/etc/passwd")
+    (folder / f"{named_after(os.getpid())}b.json").write_text('{"title": [')
+    (folder / f"{named_after(os.getpid())}c.json").symlink_to("/etc/passwd")
     assert read_live(tmp_path) == {"runs": []}
     with journal(tmp_path, [make_record().spec], 1):
         assert not (folder / "999999999-a.json").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs a system that tells when a process began")
+def test_a_number_that_another_process_has_got_brings_no_note_back_to_life(tmp_path):
+    (tmp_path / FOLDER).mkdir()
+    note = {"title": "toy", "summary": "0/1 done", "planned": 1, "ended": 0, "cells": []}
+    mine = tmp_path / FOLDER / f"{named_after(os.getpid())}a.json"
+    mine.write_text(json.dumps(note))
+    assert len(read_live(tmp_path)["runs"]) == 1
+    mine.rename(mine.with_name(f"{os.getpid()}-1-a.json"))  # the process of that number began with the system
+    assert read_live(tmp_path) == {"runs": []}
 
 
 def test_the_server_answers_here_only_and_only_reads(watch, tmp_path):
@@ -97,7 +142,7 @@ def test_the_server_answers_here_only_and_only_reads(watch, tmp_path):
 def test_a_build_that_fails_is_told_once_and_tried_at_the_next_change(watch):
     told, stop = [], threading.Event()
     watch.root.mkdir()
-    watch._build = lambda: 1 / 0
+    watch._build = lambda records: 1 / 0
     thread = threading.Thread(target=watch.forever, args=(stop, 0.01, told.append))
     thread.start()
     while not told:

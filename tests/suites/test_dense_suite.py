@@ -11,6 +11,7 @@ from bench.cli.main import main
 from bench.errors import DataMissing, UsageError
 from bench.method import Method
 from bench.plan import parse_suite, plan
+from bench.training.checkpoint import Checkpoint
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
@@ -174,8 +175,12 @@ def test_panels_lie_beside_the_record(data: Path, tmp_path: Path) -> None:
             assert picture.size[0] > 4 * 288  # input and three tasks
     assert not Store(tmp_path).read().problems
     assert main(["site", "--store", str(tmp_path), "--out", str(tmp_path / "site")]) == 0
-    page = (tmp_path / "site" / "index.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    site = tmp_path / "site"
+    for spec in specs:
+        page = (site / "runs" / f"{spec.run_id}.html").read_text()
+        for path in Store(tmp_path).panels(spec):
+            assert (site / "panels" / path.name).read_bytes() == path.read_bytes()
+            assert f'src="../panels/{path.name}"' in page  # in parts: input, and truth and prediction of each task
 
 
 def test_panels_do_not_change_a_number(data: Path) -> None:
@@ -185,6 +190,26 @@ def test_panels_do_not_change_a_number(data: Path) -> None:
     assert len(gallery.panels) == 3
     assert plain.scores == shown.scores
     assert plain.curves == shown.curves
+
+
+def test_a_run_with_augmentation_goes_on_from_its_checkpoint(data: Path, tmp_path: Path) -> None:
+    settings = {**FAST, "epochs": "2", "memory_format": "channels_last"}
+    [spec] = plan(SUITE, ["cross_stitch"], [0], settings, device="cpu", data_dir=data)
+    assert spec.protocol.augmentation == "consistent"
+    path, epochs = tmp_path / "run.pt", []
+
+    def interrupt(done: int, of: int) -> None:
+        if done == 2:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        fit(spec, data, interrupt, checkpoint=Checkpoint(path, every=0))
+    found = fit(spec, data, lambda done, _: epochs.append(done), checkpoint=Checkpoint(path, every=0))
+    assert epochs == [2]
+    plain = fit(spec, data)
+    assert found.statistics == plain.statistics
+    assert found.curves == plain.curves
+    assert found.selection == plain.selection
 
 
 def test_without_the_set_one_sentence_says_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from suites.multidigits import BLOCKS, MultiDigits, _pairs
+from suites.multidigits import BLOCKS, MultiDigits, _pairs, _scans
 from suites.overlay import TASKS, draw_partners, sha256
 
 # Frozen: another value means other data, and orphans every stored run of the suite.
@@ -85,3 +85,11 @@ def test_checksum_of_arrays_is_that_of_their_little_endian_bytes() -> None:
     assert sha256(array) == sha256(array.astype(">i8")) == sha256(np.asfortranarray(array))
     assert sha256(array) != sha256(array.T)
     assert sha256(array[:1], array[1:]) == sha256(array)
+
+
+def test_scans_are_those_that_the_library_loads() -> None:
+    """The file is read without importing the library, which takes longer than torch."""
+    scans, digits = _scans()
+    expected = load_digits()
+    assert np.array_equal(scans, expected.images)
+    assert np.array_equal(digits, expected.target)

@@ -129,7 +129,8 @@ def test_composition_against_a_slow_reference(small: Path, variant: str, digits:
         for row in (0, 1, 17, len(pairs) - 1):
             a, b, *corners = pairs[row].tolist()
             expected = compose(left[a].tolist(), right[b].tolist(), corners, variant)
-            assert torch.allclose(data.inputs["left"][row, 0], torch.tensor(expected), rtol=0, atol=2e-6)
+            seen, _ = data.take([torch.tensor([row])])
+            assert torch.allclose(seen["left"][0, 0], torch.tensor(expected), rtol=0, atol=2e-6)
         assert data.targets["left"].tolist() == left_labels[pairs[:, 0]].tolist()
         assert data.targets["right"].tolist() == right_labels[pairs[:, 1]].tolist()
 
@@ -142,7 +143,10 @@ def test_shapes(small: Path, variant: str) -> None:
         data = suite.dataset(split, 0)
         assert data.inputs["left"] is data.inputs["right"]
         assert data.inputs["left"].shape == (rows, 1, side, side)
-        assert data.inputs["left"].dtype == torch.float32
+        assert data.inputs["left"].dtype == torch.uint8
+        seen, _ = next(data.slices(7))
+        assert seen["left"] is seen["right"]
+        assert (seen["left"].shape, seen["left"].dtype) == ((7, 1, side, side), torch.float32)
         assert data.targets["left"].dtype == data.targets["right"].dtype == torch.int64
 
 
@@ -268,8 +272,7 @@ def test_networks(small: Path, variant: str) -> None:
     choice, suite = parse_suite(f"multimnist:variant={variant}", small)
     assert isinstance(suite, MultiMNIST)
     stages = suite.backbone()
-    data = suite.dataset("test", 0)
-    x = data.inputs["left"][:3]
+    x = next(suite.dataset("test", 0).slices(3))[0]["left"]
     for stage in stages.eval():
         x = stage(x)
         assert tuple(x.shape[1:]) == stage.output_shape

@@ -1,15 +1,24 @@
 """Charts as data: traces and axes that the page hands to Plotly."""
 
-from leaderboard.site.figures.board import board_figures, budgets
+from leaderboard.site.figures.board import by_task, forest, profiles, wins
 from leaderboard.site.figures.dial import dial_figure
-from leaderboard.site.figures.run import cosine_figure, curve_figure, matrix_figure, sharing_figure
+from leaderboard.site.figures.matrices import cosine_figure, cosine_words, matrix_figure, related_figure
+from leaderboard.site.figures.run import curve_figure, sharing_figure
+from leaderboard.site.figures.worth import against_cost, budgets, by_size
 
 __all__ = [
-    "board_figures",
+    "against_cost",
     "budgets",
+    "by_size",
+    "by_task",
     "cosine_figure",
+    "cosine_words",
     "curve_figure",
     "dial_figure",
+    "forest",
     "matrix_figure",
+    "profiles",
+    "related_figure",
     "sharing_figure",
+    "wins",
 ]

@@ -10,31 +10,15 @@ from leaderboard.dial import Dial
 from leaderboard.site.view import Figure, Trace, words
 from leaderboard.statistics import interval
 
-COLOURS = {"single_task": "@c1", "hard": "@c2"}
+COLOURS = {"single_task": "c1", "hard": "c2"}
 
 
 def dial_figure(dial: Dial, name: str) -> Figure:
     """Two charts over one axis: the error between the plain methods at its ends, and what was learned in common."""
     labels = [f"{value:g}" if math.isfinite(value) else "∞" for value in dial.points]
     traces = _path(labels, [_errors(runs) for runs in dial.points.values()], words(dial.method), "y", geometric=True)
-    for end, runs in dial.ends.items():
-        middle, low, high = _summary(_errors(runs), geometric=True)
-        traces += [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [labels[0], labels[-1]],
-                "y": [value, value],
-                "name": end,
-                "legendgroup": end,
-                "showlegend": width > 1,
-                "line": {"color": COLOURS[end], "width": width, "dash": "solid" if width > 1 else "dot"},
-                "hovertemplate": f"{end} %{{y:.3f}} %<extra></extra>",
-                "xaxis": "x",
-                "yaxis": "y",
-            }
-            for value, width in ((middle, 2.0), (low, 0.8), (high, 0.8))
-        ]
+    for end, runs in reversed(dial.ends.items()):
+        traces = [*_band(end, labels, _summary(_errors(runs), geometric=True)), *traces]
     shared = [
         [float(np.mean(list(r.effective_sharing.values()))) for r in runs if r.effective_sharing]
         for runs in dial.points.values()
@@ -44,19 +28,42 @@ def dial_figure(dial: Dial, name: str) -> Figure:
     return Figure(
         name,
         "Error, and how much is learned in common",
-        "Above: test error, the geometric mean over tasks, every task at its own best epoch, with 95 % intervals over "
-        "seeds. Below: effective sharing of the updates, 1 - |U - mean U|² / |U|² of the towers' updates U: 1 where "
-        "all moved alike, 1/T where they have nothing in common.",
+        f"Test error and effective sharing at every value of {dial.option}, with 95 % intervals over seeds.",
         traces,
         {
-            "xaxis": {"title": {"text": words(dial.option)}, "type": "category", "anchor": "y2"},
-            "yaxis": {"title": {"text": "error, %"}, "type": "log", "domain": [0.46, 1]},
+            "xaxis": {
+                "title": {"text": words(dial.option)},
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": labels,
+                "anchor": "y2",
+            },
+            "yaxis": {"title": {"text": "error, %"}, "type": "log", "domain": [0.44, 1], "nticks": 6},
             "yaxis2": {"title": {"text": "effective sharing"}, "range": [0, 1.05], "domain": [0, 0.36]},
             "hovermode": "closest",
         },
-        520,
+        480,
         wide=True,
     )
+
+
+def _band(end: str, labels: list[str], summary: tuple[float, float, float]) -> list[Trace]:
+    """A plain method, which does not depend on the dial: its mean as a line, its interval as a band."""
+    middle, low, high = summary
+    line: Trace = {"type": "scatter", "mode": "lines", "x": [labels[0], labels[-1]], "xaxis": "x", "yaxis": "y"}
+    colour = f"@{COLOURS[end]}"
+    edge = {"showlegend": False, "hoverinfo": "skip", "line": {"width": 0, "color": colour}, "name": end}
+    return [
+        {**line, **edge, "y": [low, low]},
+        {**line, **edge, "y": [high, high], "fill": "tonexty", "fillcolor": f"{colour}:0.13"},
+        {
+            **line,
+            "y": [middle, middle],
+            "name": end,
+            "line": {"color": colour, "width": 2},
+            "hovertemplate": f"{end} %{{y:.3f}} %<extra></extra>",
+        },
+    ]
 
 
 def _path(labels: list[str], samples: list[list[float]], name: str, axis: str, *, geometric: bool) -> list[Trace]:

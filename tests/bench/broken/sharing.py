@@ -188,6 +188,17 @@ def scaled_by_hidden(self, features, inputs, state):
     return {task: feature * self.hidden.to(feature) for task, feature in features.items()}
 
 
+def steps(self, blueprint):
+    self.steps = 0
+
+
+def by_steps(self, features, inputs, state):
+    if self.training:
+        self.steps += 1
+        features = {task: feature * (1 + 0.1 * self.steps) for task, feature in features.items()}
+    return features
+
+
 def asks_for_targets(self, inputs, state, targets=None):
     return Good.forward(self, inputs, state)
 
@@ -235,6 +246,7 @@ BROKEN: list[Broken] = [
         "buffers",
         change(Good, __init__=started(hidden_gain), forward=answering(scaled_by_hidden)),
     ),
+    ("state round trip", "train on alike", change(Good, __init__=started(steps), forward=answering(by_steps))),
     ("evaluation repeats", "self.training", change(Good, forward=answering(noisy))),
     ("evaluation repeats", "['calls']", change(Good, __init__=started(counter), forward=answering(count))),
     ("rows are independent", "other rows", change(Good, forward=each(lambda x: x - x.mean(dim=0)))),

@@ -130,6 +130,15 @@ def in_double(self, dataset, split):
     return Dataset(dict.fromkeys(NAMES, dataset.inputs["sum"].double()), dataset.targets)
 
 
+def by_seed(self, split, seed):
+    x = self.draw(split) + seed
+    return Dataset(dict.fromkeys(NAMES, x), {"sum": x.sum(1, keepdim=True), "first": x[:, :1]})
+
+
+def by_closure(self, dataset, split):
+    return Dataset(dataset.inputs, dataset.targets, lambda rows, targets, generator: (rows, targets))
+
+
 def double_backbone(self, width=1.0):
     return backbone_of(width).double()
 
@@ -157,6 +166,8 @@ BROKEN: list[Broken] = [
     ("metrics", "add up", change(Good, metric=Overwriting)),
     ("repeats", "generator", change(Good, draw=lambda self, split: torch.randn(ROWS[split], 4))),
     ("repeats", "hash the data", change(Good, checksums=lambda self: {})),
+    ("resident", "under seed 1", change(Good, resident=True, dataset=by_seed)),
+    ("resident", "transform", change(Good, resident=True, dataset=reading(by_closure))),
     ("disjoint", "10 of 10", change(Good, draw=lambda self, split: Good.draw(self, "train")[: ROWS[split]])),
 ]
 

@@ -1,0 +1,82 @@
+"""A cell for other machines: it brings the plug-in files, and runs only where code and data are those of the runner."""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import bench
+import suites
+from bench.cli.execute import Made, StoredCell
+from bench.engines import Cell
+from bench.engines.events import OnEpoch, Status
+from bench.records import RunSpec, digest
+from leaderboard.store import Store
+
+if TYPE_CHECKING:
+    from bench.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class SentCell(Cell):
+    """`cell` with the contents of its plug-ins (name, bytes) and the digest of the code that planned it."""
+
+    cell: StoredCell
+    plugins: tuple[tuple[str, bytes], ...]
+    code: str
+    modules: ClassVar[tuple[str, ...]] = StoredCell.modules
+
+    @classmethod
+    def of(cls, cell: StoredCell) -> "SentCell":
+        """What another machine needs to run `cell`; the paths of store and data are the same there."""
+        files = tuple((path.name, path.read_bytes()) for path in cell.plugins)
+        return cls(replace(cell, store=cell.store.absolute(), plugins=()), files, code_digest())
+
+    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+        if Store(self.cell.store).has_done(spec):  # by another runner since the plan was made
+            return "stored"
+        return self.keep(self.make(spec, on_epoch, self.cell.checkpoint_of(spec)))
+
+    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+        """Fit. Raises RuntimeError where code or data are others than the runner's."""
+        if code_digest() != self.code:
+            raise RuntimeError("this machine should have the same mtlbench as the runner, found other source files")
+        for name, content in self.plugins:
+            _load(name, content)
+        own = None
+        if checkpoint is None and self.cell.store.is_dir():  # nodes may share it: another one goes on from there
+            checkpoint = own = self.cell.checkpoint_of(spec)
+        record, panels = self.cell.make(spec, on_epoch, checkpoint)
+        if own and record.status == "done":  # where they do not, nobody else would remove it
+            own.discard()
+        if record.data and digest(record.data) != spec.data:
+            raise RuntimeError(f"`{self.cell.data_dir}` should hold the runner's data, found other checksums")
+        return record, panels
+
+    def keep(self, made: Made) -> Status:
+        return self.cell.keep(made)
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the source files that numbers come from, with their names."""
+    sources = hashlib.sha256()
+    for package in (bench, suites):
+        [root] = {Path(folder) for folder in package.__path__}
+        for path in sorted(root.rglob("*.py")):
+            sources.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
+            sources.update(path.read_bytes())
+    return sources.hexdigest()
+
+
+@cache
+def _load(name: str, content: bytes) -> None:
+    """Load a plug-in from its content, once in a process."""
+    from bench.registry import load_plugin
+
+    with tempfile.TemporaryDirectory(prefix="mtlbench-") as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        load_plugin(path)

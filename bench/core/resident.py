@@ -1,0 +1,40 @@
+"""Data that a runner reads once and its workers hold together."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from bench.core.data import Dataset
+from bench.core.suite import Split, Suite
+
+SHARED_MEMORY = Path("/dev/shm")  # where torch puts tensors that are handed to another process
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The splits of a suite and their checksums.
+
+    Handed to worker processes at their start, the tensors move to shared memory: all processes hold one copy, which
+    goes when the last of them does.
+    """
+
+    splits: dict[str, Dataset]
+    checksums: dict[str, str]
+
+    @classmethod
+    def read(cls, suite: Suite) -> "Rows | None":
+        """All rows of `suite`; None where they differ by seed, lie in files, or do not fit into shared memory."""
+        if not suite.resident:
+            return None
+        splits = {split: suite.dataset(split, 0) for split in get_args(Split) if split in suite.protocol.splits}
+        tensors = {id(t): t for rows in splits.values() for t in (*rows.inputs.values(), *rows.targets.values())}
+        needed = sum(tensor.nbytes for tensor in tensors.values())
+        if not SHARED_MEMORY.is_dir() or needed > shutil.disk_usage(SHARED_MEMORY).free // 2:
+            return None
+        return cls(splits, suite.checksums())
+
+    def serve(self, suite: Suite) -> None:
+        """Let `suite` give these rows instead of reading them again."""
+        suite.dataset = lambda split, seed: self.splits[split]  # type: ignore[method-assign]
+        suite.checksums = lambda: dict(self.checksums)  # type: ignore[method-assign]

@@ -1,0 +1,173 @@
+"""Ray engine: cells as tasks of a cluster that runs already; records come back and are stored by the runner.
+
+No file system is shared: what a cell made travels with its task's result, and only this process writes to the store.
+Ray decides where a task runs. A cell whose worker or node was lost is run again, RETRIES times at most.
+"""
+
+import socket
+import sys
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, redirect_stdout
+from typing import Any, Self
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from bench.engines.engine import RETRIES, Engine
+from bench.engines.events import Cell, Ended, Event, Progressed
+from bench.errors import UsageError
+from bench.records import RunSpec
+
+PAUSE = 0.25  # seconds between two looks at what is running
+GRACE_SECONDS = 5.0  # between asking tasks to stop and ending their processes
+
+
+class Ray(Engine):
+    """The cluster at `address` (HOST:PORT), or the one that this machine is part of; at most `jobs` cells at a time."""
+
+    remote = True
+
+    def __init__(self, address: str | None = None, jobs: int | None = None) -> None:
+        self.address, self.jobs = address, jobs
+        self._streams = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Connect. Raises ConnectionError where there is no cluster, UsageError for an address that is none."""
+        where = f"at `{self.address}`" if self.address else "on this machine"
+        try:
+            if self.address:
+                _knock(self.address)
+            ray.init(self.address or "auto", logging_level="ERROR", log_to_driver=False)
+        except (OSError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise ConnectionError(
+                f"There should be a Ray cluster {where}; `ray start --head` starts one. Found none ({reason})."
+            ) from error
+        self._streams.enter_context(redirect_stdout(sys.stderr))  # a thread of Ray's prints what nodes report
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        ray.shutdown()
+        self._streams.close()
+
+    def width(self, specs: Sequence[RunSpec]) -> int:
+        slots, unit = _slots(specs), _unit(specs)
+        if slots < 1:
+            raise UsageError(f"A node of the Ray cluster should have {_each(specs)} {unit} for a cell. Found none.")
+        return min(self.jobs or slots, slots, len(specs))
+
+    def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
+        # Ray's own retries would run a cell again without telling, and without end where memory ran out.
+        gpus = _each(specs) if _unit(specs) == "GPU" else 0
+        place = ray.remote(num_cpus=1 if gpus else _each(specs), num_gpus=gpus, max_retries=0)(_make)
+        board = _board()
+        sent = ray.put(cell)
+        queue, lost = deque(specs), Counter[str]()
+        running: dict[Any, RunSpec] = {}
+        try:
+            while queue or running:
+                # Some wait in Ray's own queue, so that a node that comes is busy at once; few, so that a lost cell
+                # does not wait behind all others.
+                while queue and len(running) < (self.jobs or 2 * _slots(specs) + 1):
+                    running[place.remote(sent, queue[0], board)] = queue[0]
+                    queue.popleft()
+                ended, _ = ray.wait(list(running), num_returns=len(running), timeout=PAUSE)
+                yield from _progress(board, running.values())
+                for task in ended:
+                    spec = running.pop(task)
+                    event = _fetch(task, spec, cell)
+                    if isinstance(event, Ended):
+                        yield event
+                    elif lost[spec.run_id] < RETRIES:
+                        lost[spec.run_id] += 1
+                        queue.appendleft(spec)
+                    else:
+                        yield Ended(spec, "failed", f"lost {RETRIES + 1} times, the last time: {event}")
+        finally:
+            _cancel(list(running))
+
+
+def _knock(address: str) -> None:
+    """Ask at once for what Ray itself would wait minutes for."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):
+        raise UsageError(f"`--address` should be HOST:PORT, as `ray start --head` prints it. Found `{address}`.")
+    socket.create_connection((host, int(port)), GRACE_SECONDS).close()
+
+
+class _Board:
+    """An actor beside the runner that workers tell their epochs."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, int]] = []
+
+    def tell(self, run_id: str, done: int, epochs: int) -> None:
+        self.told.append((run_id, done, epochs))
+
+    def take(self) -> list[tuple[str, int, int]]:
+        told, self.told = self.told, []
+        return told
+
+
+def _board() -> Any:
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0)(_Board).options(scheduling_strategy=here).remote()
+
+
+def _make(cell: Cell, spec: RunSpec, board: Any) -> tuple[bool, Any]:
+    """What a worker does: whether the cell was made, and what came of it, or the reason why not."""
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        return True, cell.make(spec, lambda done, epochs: board.tell.remote(spec.run_id, done, epochs))
+    except Exception as error:
+        return False, f"{type(error).__name__}: {error}"
+
+
+def _progress(board: Any, running: Any) -> Iterator[Event]:
+    specs = {spec.run_id: spec for spec in running}
+    for run_id, done, epochs in ray.get(board.take.remote()):
+        if run_id in specs:
+            yield Progressed(specs[run_id], done, epochs)
+
+
+def _fetch(task: Any, spec: RunSpec, cell: Cell) -> Ended | str:
+    """Store what a task brought home; a sentence where the task was lost on the way."""
+    try:
+        made, result = ray.get(task)
+    except RayError as error:
+        return str(error).strip().splitlines()[0]
+    if not made:
+        return Ended(spec, "failed", result)
+    try:
+        return Ended(spec, cell.keep(result))
+    except (OSError, ValueError) as error:
+        return Ended(spec, "failed", f"{type(error).__name__}: {error}")
+
+
+def _cancel(tasks: list[Any]) -> None:
+    """End tasks that wait or run: first asked, then by ending their processes."""
+    for force in (False, True):
+        for task in tasks:
+            ray.cancel(task, force=force)
+        if tasks:
+            _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=GRACE_SECONDS)
+
+
+def _unit(specs: Sequence[RunSpec]) -> str:
+    """What a cell takes."""
+    return "GPU" if specs[0].protocol.device == "cuda" else "CPU"
+
+
+def _each(specs: Sequence[RunSpec]) -> int:
+    """How many of those it takes, on one node."""
+    return max(spec.protocol.devices for spec in specs)
+
+
+def _slots(specs: Sequence[RunSpec]) -> int:
+    """How many cells the nodes have room for at the moment."""
+    unit, each = _unit(specs), _each(specs)
+    return sum(int(node["Resources"].get(unit, 0)) // each for node in ray.nodes() if node["Alive"])

@@ -1,0 +1,239 @@
+"""Slurm engine: an array of jobs that take cells from one list until it is empty; every node sees the store.
+
+A job runs the local engine on its node and takes the next cell that nobody has whenever a worker is free, so that no
+cell waits behind a long one. A job that is pre-empted or runs out of time is queued again by submitit and goes on with
+its cells. One that is lost is replaced, and the cells it had are run again, RETRIES times at most.
+"""
+
+import math
+import os
+import re
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import submitit
+from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+from bench.engines.engine import RETRIES, Engine
+from bench.engines.events import Cell, Ended, Event
+from bench.engines.taking import Job
+from bench.errors import UsageError
+from bench.records import RunSpec
+
+JOBS = 16  # at a time, where the user says nothing
+MINUTES = 240  # limit of a job, where the user says nothing; a job that reaches it goes on in the queue
+TIMEOUTS = 1000  # times that a job may reach its limit and go on
+PAUSE = 1.0  # seconds between two looks at the notes
+ASK_SECONDS = 30.0  # between two questions to Slurm; a job is over when two answers say so
+GRACE_SECONDS = 10.0  # for jobs to end before their folder goes
+OURS = ("array", "error", "job_name", "open_mode", "output", "signal")  # options of sbatch that the engine sets
+
+
+class Slurm(Engine):
+    """Jobs under `options` of sbatch, with a folder that every node sees; `cluster="local"` runs them here instead."""
+
+    remote = True
+
+    def __init__(
+        self,
+        folder: Path,
+        jobs: int | None = None,
+        options: Mapping[str, str] | None = None,
+        cluster: str | None = None,
+    ) -> None:
+        self.folder, self.jobs, self.cluster = folder, jobs, cluster or "slurm"
+        self.options: dict[str, Any] = {key.replace("-", "_"): value for key, value in (options or {}).items()}
+        if self.cluster not in ("slurm", "local"):
+            raise UsageError(f"`--address` of Slurm should be `local`, or left out. Found `{cluster}`.")
+        if taken := [key for key in self.options if key in OURS]:
+            raise UsageError(f"`--sbatch {taken[0].replace('_', '-')}` is set by the engine itself.")
+        if not (cpus := self.options.get("cpus_per_task", "1")).isdigit() or not int(cpus):
+            raise UsageError(f"`--sbatch cpus-per-task` should be a whole number of at least 1. Found `{cpus}`.")
+        self.cpus = int(cpus)
+
+    def __enter__(self) -> Self:
+        if self.cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+            raise UsageError(
+                "`--engine slurm` should be used on a machine with Slurm's `sbatch` and `srun`. Found none; "
+                "`--address local` tries jobs on this machine."
+            )
+        return self
+
+    def width(self, specs: Sequence[RunSpec]) -> int:
+        return min(self.jobs or JOBS * self._width_of_job(specs), len(specs))
+
+    def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
+        folder = self.folder / f"{os.getpid()}-{secrets.token_hex(4)}"
+        (folder / "taken").mkdir(parents=True)
+        waiting = {spec.run_id: spec for spec in specs}
+        lost, last = Counter[str](), ""
+        jobs: list[_Placed] = []
+        try:
+            count = math.ceil(self.width(specs) / self._width_of_job(specs))
+            jobs += self._submit(folder, cell, specs, [0] * count)
+            asked = time.monotonic()
+            while waiting:
+                time.sleep(PAUSE)
+                for job in jobs:
+                    yield from _news(job, waiting)
+                if time.monotonic() - asked < ASK_SECONDS:
+                    continue
+                asked = time.monotonic()
+                replaced = []
+                for job in [job for k, job in enumerate(jobs) if job.over(ask=not k)]:
+                    jobs.remove(job)
+                    yield from _news(job, waiting)
+                    had = [spec for run_id, spec in waiting.items() if job.has(run_id)]
+                    if had or not job.worked_to_the_end():
+                        last = job.end()
+                        yield from _give_back(job, had, waiting, lost)
+                        replaced += job.successor(bool(had))
+                if waiting and replaced:
+                    jobs += self._submit(folder, cell, specs, replaced)
+                elif not jobs:
+                    for spec in waiting.values():
+                        yield Ended(spec, "failed", f"no job is left to run it, the last one: {last}")
+                    waiting.clear()
+        finally:
+            shutil.rmtree(folder / "taken", ignore_errors=True)  # what still runs takes no more
+            _cancel(jobs)
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another run has its folder there
+                self.folder.rmdir()
+
+    def _width_of_job(self, specs: Sequence[RunSpec]) -> int:
+        """Cells at a time that a job has room for; one at least, since it asks for no less."""
+        return max(1, (self._gpus(specs) or self.cpus) // _devices(specs))
+
+    def _gpus(self, specs: Sequence[RunSpec]) -> int:
+        """What a job is given: the number that an option of the user's ends in, or as many as a cell takes."""
+        if specs[0].protocol.device == "cpu":
+            return 0
+        given = [value for key, value in self.options.items() if key == "gres" or key.startswith("gpus")]
+        counts = [int(count) for value in given for count in re.findall(r"(?:^|:)(\d+)$", value)]
+        return max(counts, default=1) if given else _devices(specs)
+
+    def _submit(self, folder: Path, cell: Cell, specs: Sequence[RunSpec], barren: list[int]) -> "list[_Placed]":
+        """As many jobs as `barren` has numbers."""
+        executor = submitit.AutoExecutor(
+            folder / "jobs", self.cluster, slurm_max_num_timeout=TIMEOUTS, local_max_num_timeout=TIMEOUTS
+        )
+        width, gpus = self._width_of_job(specs), self._gpus(specs)
+        cpus = self.cpus if gpus else max(self.cpus, width * _devices(specs))
+        named = any(key == "gres" or key.startswith("gpus") for key in self.options)
+        own = {"gpus_per_node": gpus} if gpus and not named else {}
+        executor.update_parameters(
+            name="mtlbench",
+            timeout_min=MINUTES,
+            cpus_per_task=cpus,
+            slurm_array_parallelism=len(barren),
+            slurm_srun_args=[f"--cpus-per-task={cpus}"],  # which srun does not take over from sbatch any more
+            slurm_additional_parameters=own | self.options | {"cpus_per_task": cpus},
+        )
+        jobs = [Job(folder, secrets.token_hex(4), cell, tuple(specs), width) for _ in barren]
+        try:
+            with executor.batch():
+                handles = [executor.submit(job) for job in jobs]
+        except (FailedJobError, FailedSubmissionError) as error:
+            raise OSError(f"`sbatch` should take the jobs. Found: {_last_line(str(error))}") from error
+        return [_Placed(job, handle, tries) for job, handle, tries in zip(jobs, handles, barren, strict=True)]
+
+
+@dataclass
+class _Placed:
+    """A job and its handle; `barren` of its forerunners in a row were lost before they took a cell."""
+
+    job: Job
+    handle: Any
+    barren: int
+    answers: int = 0
+
+    def __post_init__(self) -> None:
+        self.notes = self.job.notes
+
+    def over(self, ask: bool) -> bool:
+        """Whether it ended for good; `ask` asks Slurm, about all jobs at once.
+
+        Two answers in a row, since notes travel more slowly than states, and PREEMPTED may turn into PENDING.
+        """
+        gone = self.handle.done(force_check=ask) or self.handle.state == "PREEMPTED"
+        self.answers = self.answers + 1 if gone else 0
+        return self.answers > 1
+
+    def has(self, run_id: str) -> bool:
+        """Whether the cell is taken by this job."""
+        return self.job.taken.owner(run_id) == self.job.name
+
+    def free(self, run_id: str) -> None:
+        """Let another job take the cell."""
+        self.job.taken.free(run_id)
+
+    def successor(self, had_cells: bool) -> list[int]:
+        """The `barren` of the job that should stand in for this one, if any should."""
+        if self.cancelled or (not had_cells and self.barren == RETRIES):
+            return []
+        return [0 if had_cells else self.barren + 1]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody ended it on purpose."""
+        return str(self.handle.state).startswith("CANCELLED")
+
+    def worked_to_the_end(self) -> bool:
+        """Whether it left because there was no cell to take."""
+        finished = self.handle.paths.result_pickle.exists() and self.handle.exception() is None
+        return finished and self.handle.result() is True
+
+    def end(self) -> str:
+        """How it ended, in a sentence."""
+        said = _last_line(self.handle.stderr() or "")
+        how = "left early" if self.handle.paths.result_pickle.exists() else f"ended as {self.handle.state}"
+        return f"job {self.handle.job_id} {how}" + (f" ({said})" if said else "")
+
+
+def _news(job: _Placed, waiting: dict[str, RunSpec]) -> Iterator[Event]:
+    """What a job noted since the last time; a cell that ended waits no more."""
+    for event in job.notes.new(waiting):
+        if not isinstance(event, Ended) or waiting.pop(event.spec.run_id, None) is not None:
+            yield event
+
+
+def _give_back(
+    job: _Placed, had: Sequence[RunSpec], waiting: dict[str, RunSpec], lost: Counter[str]
+) -> Iterator[Event]:
+    """Let others take the cells of a job that was lost, unless they were lost too often."""
+    for spec in had:
+        lost[spec.run_id] += 1
+        if not job.cancelled and lost[spec.run_id] <= RETRIES:
+            job.free(spec.run_id)
+            continue
+        del waiting[spec.run_id]
+        often = "" if job.cancelled else f"lost {lost[spec.run_id]} times, the last time: "
+        yield Ended(spec, "failed", f"{often}{job.end()}")
+
+
+def _cancel(jobs: Sequence[_Placed]) -> None:
+    """End jobs that wait or run, and give all of them a moment for it."""
+    for job in jobs:
+        if not job.handle.paths.result_pickle.exists():
+            job.handle.cancel(check=False)
+    left, end = list(jobs), time.monotonic() + GRACE_SECONDS
+    while left and time.monotonic() < end:
+        left = [job for k, job in enumerate(left) if not job.handle.done(force_check=not k)]
+        time.sleep(PAUSE / 4 if left else 0)
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _devices(specs: Sequence[RunSpec]) -> int:
+    """How many CPUs or GPUs a cell takes."""
+    return max(spec.protocol.devices for spec in specs)

@@ -1,0 +1,179 @@
+"""Checkpoints: where a long run stood at the end of an epoch, so that it goes on to the same numbers when killed."""
+
+import hashlib
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch.optim import Optimizer
+
+from bench.files import make_folder, whole
+from bench.records import RunSpec
+from bench.registry import entries
+from bench.training.environment import hardware, peak_memory_mb, versions
+from bench.training.watch import Watch
+
+FORMAT = 1
+SHARE = 20  # a checkpoint that took s seconds is followed by at least SHARE * s of training
+State = dict[str, Any]
+
+
+class Checkpoint:
+    """The state of one cell in a file, written whole at most every `every` seconds: shorter cells write none.
+
+    It belongs to a run id, to versions, code and hardware: another one is left aside with a note, as is one that is
+    damaged (every part has a checksum), and the run starts anew. A write that fails is noted, and training goes on.
+    """
+
+    def __init__(self, path: Path, every: float = 60.0) -> None:
+        self.path, self.every = path, every
+        self.peak_mb = 0.0  # of memory, before this process
+        self._members: list[State] = []
+        self._due = time.monotonic() + every
+        self._noted = False
+
+    def open(self, spec: RunSpec) -> None:
+        """Take up what the file holds, if it belongs to `spec` as it would be run here and now."""
+        self._spec, self._device = spec, torch.device(spec.protocol.device)
+        if not self.path.exists():
+            return
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                if (damaged := archive.testzip()) is not None:
+                    raise ValueError(f"`{damaged}` does not match its checksum")
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            found = content["identity"]
+            if other := sorted(name for name, value in self._identity.items() if found.get(name) != value):
+                raise ValueError(f"it was made with another {', another '.join(other)}")
+            self._members, self.peak_mb = content["members"], content["peak_mb"]
+        except Exception as error:
+            self._note("is left aside, and the run starts anew", error)
+
+    def member(self, number: int) -> State | None:
+        """Where model `number` of the cell stood, if it had begun."""
+        return self._members[number] if number < len(self._members) else None
+
+    def keep(self, number: int, state: Callable[[], State], over: bool) -> None:
+        """Where model `number` stands now. It is asked for when the file is due, and when its training is `over`."""
+        due = time.monotonic() >= self._due
+        del self._members[number:]
+        if due or over:
+            self._members.append(state())
+        if due:
+            self._write()
+        if not over:
+            del self._members[number:]  # or it would hold weights that nothing else needs any more
+
+    def discard(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        began = time.monotonic()
+        peak = max(self.peak_mb, peak_memory_mb(self._device))
+        try:
+            make_folder(self.path.parent)
+            with whole(self.path) as file:
+                torch.save({"identity": self._identity, "peak_mb": peak, "members": self._members}, file)
+        except Exception as error:  # a full disk, state that cannot be pickled: the run itself is sound
+            self._note("could not be written, and the run goes on without", error)
+        now = time.monotonic()
+        self._due = now + max(self.every, SHARE * (now - began))
+
+    def _note(self, what: str, error: Exception) -> None:
+        if not self._noted:
+            cause: BaseException = error
+            while cause.__context__ and not isinstance(cause, OSError):  # torch's writer hides what stopped it
+                cause = cause.__context__
+            why = (str(cause) or type(cause).__name__).splitlines()[0]
+            print(f"mtlbench: The checkpoint of run {self._spec.run_id} {what}: {why}", file=sys.stderr, flush=True)
+        self._noted = True
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        found = {"format": str(FORMAT), "run id": self._spec.run_id, "hardware": hardware(self._device)}
+        return found | {"code": _code(self._spec), **versions()}
+
+
+def _code(spec: RunSpec) -> str:
+    """SHA-256 over the source of the harness and of every part of `spec`: half of a run is not mended by an edit."""
+    parts = [entries(kind)[name].cls for kind, _, name in (part.partition("/") for part in spec.versions)]
+    tops = {cls.__module__.partition(".")[0] for cls in parts} | {__name__.partition(".")[0]}
+    digest = hashlib.sha256()
+    for top in sorted(tops):
+        module = sys.modules[top]
+        folders = [Path(folder) for folder in getattr(module, "__path__", ())]
+        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))] or [Path(str(module.__file__))]
+        for file in files:
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+class Keeper(Callback):
+    """Puts one model of a cell where its checkpoint stood, and tells the checkpoint where it stands."""
+
+    def __init__(self, checkpoint: Checkpoint, number: int, watch: Watch) -> None:
+        self.checkpoint, self.number, self.watch = checkpoint, number, watch
+        self._resumed = checkpoint.member(number)
+        self.epochs: int = len(self._resumed["watch"]["train"]) if self._resumed else 0  # that are trained already
+
+    def resume(self, optimiser: Optimizer | None = None) -> None:
+        """Put the model where it stood; `optimiser` where training goes on."""
+        if self._resumed is None:
+            return
+        try:
+            restore(self.watch, self._resumed, optimiser)
+        except Exception:
+            self.checkpoint.discard()  # so that the next attempt does not meet it again
+            raise
+        self._resumed = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.resume(trainer.optimizers[0])
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.world_size > 1:  # each process has state of its own
+            return
+        over = self.watch.epochs == self.watch.module.protocol.epochs
+        optimiser = None if over else trainer.optimizers[0]
+        self.checkpoint.keep(self.number, lambda: standing(self.watch, optimiser), over)
+
+
+def standing(watch: Watch, optimiser: Optimizer | None) -> State:
+    """All that the rest of a run depends on, at the end of an epoch; the weights are in the last snapshot."""
+    module = watch.module
+    assert module.state.generator is not None
+    return {
+        "watch": watch.state_dict(),
+        "optimiser": optimiser and optimiser.state_dict(),
+        "trainable": [parameter.requires_grad for parameter in module.model.parameters()],
+        "generator": module.state.generator.get_state(),
+        "random": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if module.loss_sum.is_cuda else None,
+    }
+
+
+def restore(watch: Watch, state: State, optimiser: Optimizer | None) -> None:
+    """Put a fresh model and its watch where `state` says, and torch's generators with them."""
+    module, model = watch.module, watch.module.model
+    assert module.state.generator is not None
+    watch.load_state_dict(state["watch"])
+    last = watch.selector.snapshot(watch.selector.last)
+    model.load_state_dict(last.weights)
+    module.fast_forward(last.state.step)  # phases may look at the weights, and change them
+    model.load_state_dict(last.weights)
+    for parameter, trainable in zip(model.parameters(), state["trainable"], strict=True):
+        parameter.requires_grad_(trainable)
+    if optimiser and state["optimiser"]:
+        optimiser.load_state_dict(state["optimiser"])
+    module.state.generator.set_state(state["generator"])
+    torch.set_rng_state(state["random"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])

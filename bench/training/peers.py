@@ -1,0 +1,162 @@
+"""The other processes of a run on several devices: started beside this one, and never left behind.
+
+`python -m bench.training.peers` is such a process. What it has to do is a line on its standard input, and the end of
+that input, which comes with the end of the process that started it in whatever way, is its own end.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from bench.errors import UsageError
+from bench.method import Method
+from bench.plan import parse_suite
+from bench.records import RunSpec
+from bench.registry import load_plugin
+from bench.training.ranks import Ranks
+
+HOST = "127.0.0.1"
+GRACE_SECONDS = 5.0  # between the end of a peer's input and ending it
+TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the first process evaluates
+
+
+@contextmanager
+def together(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
+    """The processes of a run, this one the first of them, joined while the block runs; None where it is alone.
+
+    Raises RuntimeError with a peer's last line where one ended before its time, UsageError where GPUs are too few.
+    """
+    size = spec.protocol.devices
+    if size == 1:
+        yield None
+        return
+    if spec.protocol.device == "cuda" and size > torch.cuda.device_count():
+        raise UsageError(
+            f"`devices` should be at most the GPUs that a worker sees, {torch.cuda.device_count()}. Found `{size}`."
+        )
+    store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    errand = {
+        "spec": spec.model_dump(mode="json"),
+        "data_dir": data_dir and str(data_dir),
+        "plugins": _plugins(spec),
+        "port": store.port,
+        "threads": torch.get_num_threads(),
+    }
+    peers = [_Peer(errand | {"rank": rank}) for rank in range(1, size)]
+    try:
+        late = time.monotonic() + TIMEOUT.total_seconds()
+        while not store.check([_ready(peer.rank) for peer in peers]):
+            if time.monotonic() > late or any(peer.last_words() for peer in peers):
+                raise RuntimeError("Every process of a run should come to its start. Found that one did not.")
+            time.sleep(0.05)
+        yield _join(store, 0, spec)
+    except RuntimeError as error:  # as torch's are where the other end of a message is gone; others are this process's
+        time.sleep(1.0)  # a peer closes its connections before it ends
+        for peer in peers:
+            if words := peer.last_words():
+                raise RuntimeError(f"Process {peer.rank} of the run ended: {words}") from error
+        raise
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        for peer in peers:
+            peer.end()
+
+
+def _plugins(spec: RunSpec) -> list[str]:
+    """The files that the suite and the parts of the method came from, where they are plug-ins."""
+    parts = [parse_suite(spec.suite)[0], *Method.parse(spec.method).parts]
+    return [str(part.entry.file) for part in parts if part.entry.file]
+
+
+def _ready(rank: int) -> str:
+    return f"ready/{rank}"
+
+
+def _join(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
+    """Make torch's default process group, over NCCL on GPUs and gloo else."""
+    on_gpu = spec.protocol.device == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(rank)
+    size = spec.protocol.devices
+    dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=TIMEOUT)
+    return Ranks(rank, size)
+
+
+class _Peer:
+    """One process beside this one."""
+
+    def __init__(self, errand: dict[str, Any]) -> None:
+        self.rank: int = errand["rank"]
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.training.peers"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self.said,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+        )
+        assert self.process.stdin is not None
+        self.input = self.process.stdin
+        self.input.write(json.dumps(errand).encode() + b"\n")
+        self.input.flush()
+
+    def last_words(self) -> str:
+        """Its last line, or the way it ended, where it did; nothing while it lives."""
+        if self.process.poll() is None:
+            return ""
+        self.said.seek(0)
+        lines = self.said.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
+
+    def end(self) -> None:
+        try:
+            self.input.close()
+            self.process.wait(GRACE_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):  # it ended already, or does not listen
+            self.process.kill()
+            self.process.wait()
+        self.said.close()
+
+
+def main() -> None:
+    """A peer's life: one errand, then waiting for the end of its input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process decides
+    errand = json.loads(sys.stdin.readline())
+    listening = threading.Thread(target=_leave_at_the_end, daemon=True)
+    listening.start()
+    from bench.training.fit import accompany
+
+    torch.set_num_threads(errand["threads"])
+    for plugin in errand["plugins"]:
+        load_plugin(Path(plugin))
+    spec = RunSpec.model_validate(errand["spec"])
+    store = TCPStore(HOST, errand["port"], is_master=False)
+    store.set(_ready(errand["rank"]), "")
+    ranks = _join(store, errand["rank"], spec)
+    accompany(spec, errand["data_dir"] and Path(errand["data_dir"]), ranks)
+    listening.join()
+
+
+def _leave_at_the_end() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(0)  # wherever the others are: they wait for messages that will not come
+
+
+if __name__ == "__main__":
+    main()

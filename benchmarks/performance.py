@@ -1,0 +1,118 @@
+"""Measure everything about speed and memory and write the page of it.
+
+    python -m benchmarks.performance --data-dir DATA --out docs/performance.md     # about 10 minutes on 2 idle cores
+    python -m benchmarks.performance --data-dir DATA --out page.md --small         # little of everything, to try it
+
+Nothing else should run on the machine meanwhile. A suite without data in DATA is left out of the updates. With
+`--json FILE` the numbers are kept there, section by section; the same command again measures what is missing.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import Environment, StrictUndefined
+
+from bench.training.effects import effects
+from bench.training.environment import hardware, versions
+from bench.training.perf import SUITES, measure
+from benchmarks import alternatives, scaling, throughput
+
+TEMPLATE = Path(__file__).with_suffix(".md.jinja")
+IMAGES = ("multidigits", "multimnist")
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    rounds: int = 5
+    epochs: int = 2
+    seeds: int = 4
+    worker_seeds: int = 1
+    records: int = 10_000
+    seed_counts: tuple[int, ...] = (1, 2, 4, 8)
+    task_counts: tuple[int, ...] = (2, 4, 8, 16)
+
+
+SMALL = Size(1, 1, 1, 1, 500, (1, 2), (2, 4))
+
+
+def sections(data_dir: Path, scenes: str, jobs: int, size: Size) -> dict[str, Callable[[], Any]]:
+    """name -> what measures it; the names are those of the template."""
+    names = [scenes if name == "scenes" else name for name in SUITES]
+    counts = [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= jobs]
+    methods = [(suite, method) for suite in IMAGES for method in ("hard", "single_task")]
+    forms = [(suite, form) for suite in IMAGES for form in ("first", "grouped")]
+    return {
+        "table": lambda: throughput.throughput(data_dir, size.epochs, size.seeds, jobs),
+        "workers": lambda: throughput.workers(data_dir, size.epochs, size.worker_seeds, counts),
+        "memory": lambda: throughput.memory(data_dir, jobs),
+        "updates": lambda: list(measure(data_dir, suites=names, rounds=size.rounds)),
+        "cells": lambda: [scaling.cell(*both, data_dir) for both in methods],
+        "idle": scaling.nothing_to_do,
+        "records": lambda: scaling.records(size.records),
+        "seeds": lambda: scaling.seeds(size.seed_counts, jobs),
+        "tasks": lambda: scaling.tasks(size.task_counts, size.rounds),
+        "effects": lambda: list(effects(data_dir, size.rounds)),
+        "joined": lambda: [alternatives.joined(*both, data_dir, size.rounds) for both in forms],
+        "rounded": lambda: [alternatives.rounded(*both, data_dir, size.rounds) for both in methods],
+        "compiled": lambda: [alternatives.compiled(suite, "hard", data_dir, size.rounds) for suite in IMAGES],
+        "moved": lambda: alternatives.moved(data_dir, size.epochs, max(2, size.seeds)),
+    }
+
+
+def where() -> dict[str, str]:
+    """The machine, the versions, and what else is running."""
+    name = hardware(torch.device("cpu")).removeprefix("cpu: ").rpartition(",")[0]
+    known = versions()
+    packages = ", ".join(f"{package} {known[package]}" for package in ("python", "torch", "lightning", "numpy"))
+    return {"machine": f"{os.cpu_count()} cores of {name}", "packages": packages, "load": f"{os.getloadavg()[0]:.2f}"}
+
+
+def spread(row: Mapping[str, float]) -> str:
+    """A ratio with its quartiles."""
+    return f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]"
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The page of what was measured. Raises UndefinedError where something is missing."""
+    environment = Environment(undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True)
+    return environment.from_string(TEMPLATE.read_text()).render(**found, spread=spread)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("docs/performance.md"))
+    parser.add_argument("--jobs", type=int, default=2, help="workers of the tables (default: 2)")
+    parser.add_argument("--scenes", default="scenes", help="the variant that is prepared, as `scenes:train=96,test=60`")
+    parser.add_argument("--small", action="store_true", help="little of everything, to try the command")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers there, and go on from there")
+    given = parser.parse_args()
+    flags = f" --scenes {given.scenes}" * (given.scenes != "scenes") + " --small" * given.small
+    size = SMALL if given.small else Size()
+    command = f"python -m benchmarks.performance --data-dir DATA --jobs {given.jobs}{flags}"
+    found = {"command": command, "size": dataclasses.asdict(size), **where()}
+    if given.json and given.json.exists():
+        found |= json.loads(given.json.read_text())
+    for name, section in sections(given.data_dir, given.scenes, given.jobs, size).items():
+        if name in found:
+            continue
+        began = time.perf_counter()
+        found[name] = section()
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        if given.json:
+            given.json.write_text(json.dumps(found, indent=1))
+    given.out.write_text(page(found))
+
+
+if __name__ == "__main__":
+    main()

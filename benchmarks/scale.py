@@ -1,0 +1,230 @@
+"""How does the site stand ten thousand records?
+
+    python -m benchmarks.scale --out DIR
+    python -m benchmarks.scale --out DIR --records 1000 --browser none
+
+Writes sound records of six suites and forty methods that nobody ran, reads the store, builds its site, and opens the
+overview in a Chromium: the seconds of each, the largest page, and how long it takes until the tables answer.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.records import Packed, Protocol, ResultRecord, RunSpec, derive_seed
+from bench.records.record import Cost, Curves
+from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram, score
+from leaderboard.files import compact_json
+from leaderboard.store import Store
+
+ROWS = 2000  # of the test split
+EPOCHS = 20
+CLASSES = 10
+VERSIONS = {"python": "3.11.7", "torch": "2.11.0", "numpy": "2.4.6"}
+
+
+@dataclass(frozen=True)
+class Kin:
+    """A suite of which runs are made up: its tasks, each with a kind and the size of its error."""
+
+    name: str
+    tasks: dict[str, tuple[str, float]]
+
+
+SUITES = (
+    Kin("digits", {"left": ("classification", 0.09), "right": ("classification", 0.10)}),
+    Kin("garments", {"left": ("classification", 0.12), "right": ("classification", 0.15)}),
+    Kin("attributes", {f"trait{k}": ("classification", 0.05 + 0.02 * k) for k in range(6)}),
+    Kin("rooms", {"segmentation": ("segmentation", 0.65), "depth": ("depth", 0.5), "normals": ("normals", 29.0)}),
+    Kin("schools", {f"school{k:02}": ("regression", 9.0 + k / 4) for k in range(12)}),
+    Kin("arms", {f"joint{k}": ("regression", 0.3 + 0.05 * k) for k in range(7)}),
+)
+METHODS = (
+    *("single_task", "hard", "hard:split=1", "hard:split=2", "hard_wide", "lora", "mtan", "adashare", "mmoe", "cgc"),
+    *("ple", "adatt", "dselect_k", "cross_stitch", "cross_stitch:rows=normalised", "sluice", "nddr", "dmtrl"),
+    *(f"hard@{name}" for name in ("uncertainty", "dwa", "rlw", "gls", "gradnorm", "famo", "stch", "pcgrad", "mgda")),
+    *("hard@cagrad", "hard@nash_mtl", "hard@imtl_g"),
+    *(f"soft+l2:halflife={value}" for value in ("inf", "1000.0", "100.0", "10.0", "0.0")),
+    *(f"soft+{name}" for name in ("trace_norm", "mtrl", "cluster", "graph", "l21")),
+)
+
+
+def synthetic(
+    count: int, suites: tuple[Kin, ...] = SUITES, methods: tuple[str, ...] = METHODS
+) -> Iterator[ResultRecord]:
+    """Sound, sealed records: every method on every suite, seed by seed, until there are `count` or a few more."""
+    for seed in range(-(-count // (len(suites) * len(methods)))):
+        for kin in suites:
+            for method in methods:
+                yield made_up(kin, method, seed)
+
+
+def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
+    """One record. A method has a gain of its own on a suite, a seed its luck, which all methods share."""
+    gain = 0.15 * _draw(kin.name, method).standard_normal() * (method != "single_task")
+    luck = 0.05 * _draw(kin.name, seed).standard_normal()
+    generator = _draw(kin.name, method, seed)
+    errors = {
+        task: size * float(np.exp(luck - gain + 0.03 * generator.standard_normal()))
+        for task, (_, size) in kin.tasks.items()
+    }
+    kinds = {task: kind for task, (kind, _) in kin.tasks.items()}
+    states = {task: _state(kinds[task], error, generator) for task, error in errors.items()}
+    scores = {task: score(kinds[task], state) for task, state in states.items()}
+    spec = _spec(kin.name, method, seed, kinds)
+    towers = method.startswith(("cross", "soft", "sluice", "nddr"))
+    many, layers = len(kinds), [f"{stage}.0.weight" for stage in range(4)]
+    return ResultRecord(
+        run_id=spec.run_id,
+        suite=kin.name,
+        method=method,
+        spec=spec,
+        status="done",
+        tasks=list(kinds),
+        statistics=dict.fromkeys(("val", "per_task", "last"), states),
+        scores=dict.fromkeys(("val", "per_task", "last"), scores),
+        selection={rule: dict.fromkeys(kinds, EPOCHS) for rule in ("val", "per_task", "last")},
+        cost=_cost(method),
+        data={split: f"{derive_seed(kin.name, split):064x}" for split in ("train", "val", "test")},
+        environment=VERSIONS,
+        curves=_curves(scores, errors),
+        matrices={f"stitch.{k}": Packed.pack(np.eye(many) + 0.1 * k) for k in range(4)} if towers else {},
+        effective_sharing={layer: 1 - 0.1 * at for at, layer in enumerate(layers)} if towers else {},
+        cosines=Packed.pack(np.eye(many)),
+        created="2026-01-01T00:00:00+00:00",
+    ).sealed()
+
+
+def fill(store: Store, records: Iterator[ResultRecord]) -> int:
+    """Put records where the store has them and say how many there are; they are not synced one by one."""
+    count = 0
+    for record in records:
+        path = store.path(record.spec)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(compact_json(record.model_dump(mode="json")), encoding="utf-8")
+        count += 1
+    return count
+
+
+def _draw(*names: Any) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(*names))
+
+
+def _spec(suite: str, method: str, seed: int, kinds: dict[str, str]) -> RunSpec:
+    protocol = Protocol(
+        name=suite,
+        version=1,
+        splits={"train": 4000, "val": 1000, "test": ROWS},
+        split_rule="made up",
+        epochs=EPOCHS,
+        steps_per_epoch=60,
+        batch_size=64,
+        optimiser="adam",
+        lr=0.001,
+        schedule="cosine",
+        metrics=kinds,
+    )
+    whole = method if "@" in method else f"{method}@uniform"
+    return RunSpec(
+        suite=suite, method=whole, seed=seed, protocol=protocol, versions={f"suite/{suite}": 1}, data="d" * 64
+    )
+
+
+def _state(kind: str, error: float, generator: np.random.Generator) -> dict[str, Any]:
+    """Statistics with about this error."""
+    if kind == "regression":
+        return {"count": ROWS, "squared_error": error**2 * ROWS}
+    if kind == "depth":
+        return {"count": 100 * ROWS, "absolute_error": 100 * ROWS * error, "relative_error": 45 * ROWS * error}
+    if kind == "normals":
+        angles = np.clip(generator.exponential(error, 5000), 0, 179)
+        counts = np.bincount((angles / ANGLE_BIN).astype(int), minlength=ANGLE_BINS)
+        return {"count": len(angles), "angle_sum": float(angles.sum()), "histogram": pack_histogram(counts)}
+    wrong = round(ROWS * min(error, 0.9))
+    confusion = np.diag(np.full(CLASSES, (ROWS - wrong) // CLASSES))
+    off = generator.multinomial(ROWS - int(confusion.sum()), np.full(CLASSES, 1 / CLASSES))
+    confusion[np.arange(CLASSES), (np.arange(CLASSES) + 1) % CLASSES] += off
+    return {"confusion": confusion.tolist()}
+
+
+def _cost(method: str) -> Cost:
+    size = 1 + derive_seed(method) % 40
+    return Cost(
+        parameters=10_000 * size,
+        forward_flops=200_000 * size,
+        step_ms=1.0 + size / 10,
+        train_seconds=60.0 + size,
+        peak_memory_mb=800.0,
+        hardware="cpu: made up, 1 thread",
+    )
+
+
+def _curves(scores: dict[str, dict[str, float]], errors: dict[str, float]) -> Curves:
+    """Paths that settle at the scores; none above ten tasks, as in records of runs."""
+    if len(scores) > 10:
+        return Curves()
+    settle = [1 - 0.6 * 0.7**epoch for epoch in range(1, EPOCHS + 1)]
+    return Curves(
+        train_loss={task: [error / part for part in settle] for task, error in errors.items()},
+        val={
+            task: {name: [value * part for part in settle] for name, value in own.items()}
+            for task, own in scores.items()
+        },
+    )
+
+
+def main() -> None:
+    from leaderboard.site import write_site
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the store and the site")
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--browser", default="", help="the executable of a Chromium, or `none`")
+    given = parser.parse_args()
+    store, site = Store(given.out / "results"), given.out / "site"
+    print(f"{fill(store, synthetic(given.records)):,} records of {len(SUITES)} suites and {len(METHODS)} methods")
+    with timed("read"):
+        contents = store.read()
+    assert not contents.problems, contents.problems[:3]
+    with timed("built"):
+        write_site(contents, [], site, "results")
+    pages = sorted(site.rglob("*.html"), key=lambda page: page.stat().st_size)
+    whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    print(f"pages  {len(pages):6,}, {whole / 2**20:.0f} MiB in all")
+    for page in pages[-3:][::-1]:
+        print(f"       {page.stat().st_size / 2**20:6.2f} MiB {page.relative_to(site)}")
+    if given.browser != "none":
+        print(f"opened {opened(site, given.browser or None):6.2f} s until the overview's tables answer")
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print the seconds that passed, and those of them that this process computed."""
+    wall, own = time.perf_counter(), time.process_time()
+    yield
+    print(f"{what:6} {time.perf_counter() - wall:6.1f} s, {time.process_time() - own:.1f} s of computing")
+
+
+def opened(site: Path, executable: str | None = None, times: int = 5) -> float:
+    """Seconds from the start of loading the overview from disk until it sorts and narrows; the median."""
+    from benchmarks.screenshots import browser
+
+    found = []
+    with browser(executable) as chromium:
+        for _ in range(times):
+            page = chromium.new_page()
+            page.goto((site / "index.html").resolve().as_uri())
+            page.wait_for_selector("html[data-ready]", state="attached")
+            found.append(float(page.evaluate("performance.getEntriesByName('ready')[0].startTime")) / 1000)
+            page.close()
+    return float(np.median(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What grows with cells, seeds, tasks and records: what a cell costs beside its updates, and what a store costs.
+
+python -m benchmarks.scaling --data-dir DATA
+"""
+
+import argparse
+import gc
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.method import Method
+from bench.plan import parse_suite, plan
+from bench.records import ResultRecord, RunSpec
+from bench.training.environment import settle_devices
+from bench.training.evaluate import evaluate
+from bench.training.fit import Run, fit
+from bench.training.perf import compare
+from benchmarks.processes import command, seconds
+from leaderboard.compare import COMMITTED
+from leaderboard.files import compact_json
+from leaderboard.store import Store
+
+
+def cell(suite: str, method: str, data_dir: Path, epochs: int = 2) -> dict[str, Any]:
+    """Seconds of the second cell of a process: its updates, its evaluations, and all the rest."""
+    torch.set_num_threads(1)
+    settle_devices()
+    first, second = plan(suite, [method], [0, 1], {"epochs": str(epochs)}, "cpu", data_dir)
+    fit(first.varied(protocol=first.protocol.model_copy(update={"steps_per_epoch": 2, "epochs": 1})), data_dir)
+    gc.freeze()  # as a worker does
+    began = time.perf_counter()
+    record = fit(second, data_dir)
+    whole = time.perf_counter() - began
+    assert record.cost is not None, record.error
+    run = Run(second, parse_suite(second.suite, data_dir)[1], Method.parse(second.method))
+    times = {split: _evaluation(run, split) for split in ("val", "test")}
+    tests = {tuple(epochs.values()) for epochs in record.selection.values()}
+    evaluations = epochs * times["val"] + len(tests) * times["test"]
+    updates = record.cost.train_seconds
+    parts = {"updates_s": updates, "evaluations_s": evaluations, "rest_s": whole - updates - evaluations}
+    return {"suite": suite, "method": method, "cell_s": whole, **parts}
+
+
+def _evaluation(run: Run, split: str) -> float:
+    rows = run.data(split)
+    began = time.perf_counter()
+    evaluate([(run.model, run.module.state)], rows)
+    return time.perf_counter() - began
+
+
+def stored(template: ResultRecord, specs: Sequence[RunSpec], root: Path) -> None:
+    """Write a record for every specification: the template's numbers under another name. Not synced."""
+    store = Store(root)
+    for spec in specs:
+        record = template.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+        path = store.path(spec)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(compact_json(record.model_dump(mode="json")))
+
+
+def nothing_to_do(cells: int = 100) -> dict[str, Any]:
+    """Seconds of `mtlbench run` where every cell is stored, and of the import of torch alone."""
+    specs = plan("multidigits", ["hard"], range(cells), device="cpu")
+    template = Store(COMMITTED).get(specs[0])
+    assert template is not None, "the committed record of multidigits hard, seed 0, is of another protocol"
+    with tempfile.TemporaryDirectory() as folder:
+        stored(template, specs, Path(folder))
+        words = ["run", "multidigits", "hard", "--seeds", f"0-{cells - 1}", "--store", folder, "--device", "cpu"]
+        run_s = seconds(command(*words))
+    return {"cells": cells, "run_s": run_s, "torch_s": seconds([sys.executable, "-c", "import torch"])}
+
+
+def records(count: int = 10_000) -> dict[str, Any]:
+    """Seconds to read a store of so many records, all checks made: the committed ones under other seeds."""
+    templates = Store(COMMITTED).read().records
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(count):
+            spec = templates[number % len(templates)].spec
+            again = spec.varied(seed=spec.seed + 1000 * (1 + number // len(templates)))
+            stored(templates[number % len(templates)], [again], Path(folder))
+        began = time.perf_counter()
+        contents = Store(Path(folder)).read()
+        read_s = time.perf_counter() - began
+        assert (len(contents.records), contents.problems) == (count, [])
+        kilobytes = sum(path.stat().st_size for path in Path(folder).rglob("*.json")) / 1024
+    return {"records": count, "read_s": read_s, "ms_each": 1000 * read_s / count, "kb_each": kilobytes / count}
+
+
+def seeds(counts: Sequence[int], jobs: int) -> list[dict[str, Any]]:
+    """Wall time of `hard` on MultiDigits, two epochs, with several numbers of seeds."""
+    rows = []
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["run", "multidigits", "hard", "--seeds", f"0-{count - 1}", "--store", folder, "--jobs", jobs]
+            rows.append({"seeds": count, "wall_s": seconds(command(*words, "--device", "cpu", "--set", "epochs=2"))})
+    return rows
+
+
+def tasks(counts: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    """One update with several numbers of tasks, bare and by the harness."""
+    found = []
+    for count in counts:
+        for method in ("hard", "single_task", "cross_stitch"):
+            row = compare(f"synthetic:tasks={count}", method, Path(), rounds)
+            found.append({"tasks": count, **row})
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--records", type=int, default=10_000)
+    given = parser.parse_args()
+    for suite in ("multidigits", "multimnist"):
+        print(cell(suite, "hard", given.data_dir))
+    print(nothing_to_do())
+    print(records(given.records))
+
+
+if __name__ == "__main__":
+    main()

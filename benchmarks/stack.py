@@ -1,0 +1,95 @@
+"""What training several seeds as one stack saves: updates of S seeds at once against S runs in turn.
+
+    python -m benchmarks.stack --suite multidigits --seeds 8
+    python -m benchmarks.stack --suite multimnist --methods hard single_task --device cuda --data-dir ~/data
+
+Both train in this process, in turns whose order is swapped each round; one row per method: the median milliseconds of
+one update of one seed in either way, and the median of the ratios, above 1 where the stack is faster.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+
+from bench.method import Method
+from bench.plan import parse_suite, plan
+from bench.training.environment import hardware
+from bench.training.fit import Run, train
+from bench.training.perf import alternate
+from bench.training.seeds import StackedBatches, Watches
+from bench.training.stack import StackedModule
+from bench.training.watch import Watch
+
+METHODS = ("single_task", "hard", "cross_stitch", "soft+l2", "hard@uncertainty", "hard@pcgrad")
+
+
+def compare(
+    suite_text: str, method: str, seeds: int, updates: int, rounds: int, device: str, data_dir: Path | None
+) -> dict[str, object]:
+    """One row: milliseconds of an update of a seed, in turn and stacked."""
+    settings = {"epochs": "1", "steps_per_epoch": str(updates)}
+    specs = plan(suite_text, [method], range(seeds), settings, device, data_dir)
+    _, suite = parse_suite(specs[0].suite, data_dir)
+    rows = [Run(spec, suite, Method.parse(spec.method)).data("train") for spec in specs]
+
+    def fresh() -> list[Run]:
+        return [Run(spec, suite, Method.parse(spec.method)) for spec in specs]
+
+    def in_turn() -> float:
+        times = []
+        for run, data in zip(fresh(), rows, strict=True):
+            watch = Watch(run.module)
+            train(run.module, run.batches(data), watch)
+            times.append(watch.step_ms)
+        return statistics.mean(times)
+
+    def stacked() -> float:
+        runs = fresh()
+        batches = StackedBatches([run.batches(data) for run, data in zip(runs, rows, strict=True)])
+        watches = Watches([Watch(run.module) for run in runs])
+        train(StackedModule([run.module for run in runs]), batches, watches)
+        return watches.each[0].step_ms / seeds
+
+    stack_ms, turn_ms, ratio, low, high = alternate(stacked, in_turn, rounds)
+    return {
+        "suite": suite_text,
+        "method": method,
+        "seeds": seeds,
+        "in_turn_ms": round(turn_ms, 3),
+        "stacked_ms": round(stack_ms, 3),
+        "ratio": round(ratio, 3),
+        "ratio_low": round(low, 3),
+        "ratio_high": round(high, 3),
+        "hardware": hardware(torch.device(specs[0].protocol.device)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", default="multidigits")
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--updates", type=int, default=60, help="of a block")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--data-dir", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for method in arguments.methods:
+        row = compare(
+            arguments.suite,
+            method,
+            arguments.seeds,
+            arguments.updates,
+            arguments.rounds,
+            arguments.device,
+            arguments.data_dir,
+        )
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A table of MultiMNIST against the floor, the bare loops' time over the cores, and against a plain script.
+
+    python -m benchmarks.throughput --data-dir DATA --seeds 4 --epochs 2
+
+The table is `mtlbench run`, whole: imports, planning, workers, training, validation, test, records. The floor is one
+bare single-thread loop for each cell, its validation and one test, summed and divided by the number of workers. The
+script is `benchmarks.plain`.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.training.environment import settle_devices
+from bench.training.evaluate import evaluate
+from bench.training.perf import REFERENCE, bare_ms, prepare
+from benchmarks.processes import command, peak_memory, seconds
+
+SUITE, STEPS = "multimnist", 195
+TORCH = [sys.executable, "-c", "import torch, lightning, time; time.sleep(3)"]
+
+
+def table_command(store: Path, data_dir: Path, epochs: int, seeds: int, jobs: int, *more: str) -> list[str]:
+    """The table: all reference methods, so many seeds."""
+    words = ["run", SUITE, *REFERENCE, "--seeds", f"0-{seeds - 1}", "--jobs", jobs, "--store", store]
+    return command(*words, "--data-dir", data_dir, "--device", "cpu", "--set", f"epochs={epochs}", *more)
+
+
+def table_seconds(data_dir: Path, epochs: int, seeds: int, jobs: int) -> float:
+    """Wall time of the table in an empty store."""
+    with tempfile.TemporaryDirectory() as folder:
+        return seconds(table_command(Path(folder), data_dir, epochs, seeds, jobs))
+
+
+def floor_seconds(data_dir: Path, method: str, epochs: int) -> tuple[float, float]:
+    """Seconds of one cell in a bare loop: its updates, and its validation and test."""
+    torch.set_num_threads(1)
+    settle_devices()
+    run, rows = prepare(SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS))()
+    val, test = run.data("val"), run.data("test")
+    began = time.perf_counter()
+    bare_ms(run, rows)
+    middle = time.perf_counter()
+    for split in [val] * epochs + [test]:
+        evaluate([(run.model, run.module.state)], split)
+    return middle - began, time.perf_counter() - middle
+
+
+def throughput(data_dir: Path, epochs: int, seeds: int, jobs: int) -> dict[str, Any]:
+    """Table, floor and script, and their ratios."""
+    table = table_seconds(data_dir, epochs, seeds, jobs)
+    floors = {method: floor_seconds(data_dir, method, epochs) for method in REFERENCE}
+    updates, evaluations = (seeds * sum(part) for part in zip(*floors.values(), strict=True))
+    words = ["--data-dir", str(data_dir), "--epochs", str(epochs), "--seeds", str(seeds)]
+    script = seconds([sys.executable, "-m", "benchmarks.plain", *words])
+    floor = (updates + evaluations) / jobs
+    return {
+        "cells": seeds * len(REFERENCE),
+        "jobs": jobs,
+        "table_s": table,
+        "floor_s": floor,
+        "floor_updates_s": updates / jobs,
+        "script_s": script,
+        "table_over_floor": table / floor,
+        "table_over_floor_of_updates": table / (updates / jobs),
+        "table_over_script": table / script,
+    }
+
+
+def workers(data_dir: Path, epochs: int, seeds: int, counts: list[int]) -> list[dict[str, Any]]:
+    """Wall time of one table with several numbers of workers, and the speed against the first of them."""
+    times = {jobs: table_seconds(data_dir, epochs, seeds, jobs) for jobs in counts}
+    return [{"jobs": jobs, "table_s": s, "speed": times[counts[0]] / s} for jobs, s in times.items()]
+
+
+def memory(data_dir: Path, jobs: int) -> dict[str, Any]:
+    """MiB held at most by a short table on all rows, and by an interpreter with torch and Lightning alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        peak = peak_memory(table_command(Path(folder), data_dir, 1, 1, jobs, "--set", "steps_per_epoch=30"))
+    torch_alone = peak_memory(TORCH)
+    return {"jobs": jobs, "peak_mb": peak, "torch_mb": torch_alone, "beyond_mb": peak - torch_alone}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    for name, value in throughput(given.data_dir, given.epochs, given.seeds, given.jobs).items():
+        print(f"{name:28} {value:.3f}" if isinstance(value, float) else f"{name:28} {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What follows from what inside one record, whatever the method: numbers that were made up rarely keep to all of it."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from bench.records import ResultRecord, digest
+from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, unpack_histogram
+
+State = Mapping[str, Any]
+AHEAD = timedelta(days=1)  # that a clock may be
+ROUNDED = 1e-4  # relative, of an error that is computed from a rounded metric
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Of a kind of statistics: its keys, what of it the targets decide whatever is predicted, and its primary error.
+
+    `error` is computed from metrics, and has not the least value that `bench.scores` gives a perfect task.
+    """
+
+    keys: frozenset[str]
+    truth: Callable[[State], list[int]]
+    error: Callable[[Mapping[str, float]], float]
+
+
+def _labels(state: State) -> list[int]:
+    return [sum(row) for row in state["confusion"]]
+
+
+def _rows(state: State) -> list[int]:
+    return [state["count"]]
+
+
+SIGNS = {
+    "classification": Sign(frozenset({"confusion"}), _labels, lambda scores: 1 - scores["accuracy"] / 100),
+    "regression": Sign(frozenset({"count", "squared_error"}), _rows, lambda scores: scores["rmse"]),
+    "explained": Sign(
+        frozenset({"count", "squared_error", "target_sum", "target_squares"}), _rows, lambda scores: scores["rmse"]
+    ),
+    "ranking": Sign(
+        frozenset({"positives", "negatives", "wins"}),
+        lambda state: [state["positives"], state["negatives"]],
+        lambda scores: 1 - scores["auc"] / 100,
+    ),
+    "segmentation": Sign(frozenset({"confusion"}), _labels, lambda scores: 1 - scores["miou"] / 100),
+    "depth": Sign(frozenset({"count", "absolute_error", "relative_error"}), _rows, lambda scores: scores["abs_err"]),
+    "normals": Sign(frozenset({"count", "angle_sum", "histogram"}), _rows, lambda scores: scores["mean_angle"]),
+}
+
+
+def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
+    """task -> what of the statistics under `rule` is the same for every method: how often each label occurs."""
+    metrics = record.spec.protocol.metrics
+    return {task: SIGNS[metrics[task]].truth(state) for task, state in record.statistics[rule].items()}
+
+
+def incoherent(record: ResultRecord) -> Iterator[str]:
+    """Every sentence about a sound record that cannot be as it says; `record.problems()` should be none."""
+    yield from _created(record.created)
+    if record.status != "done":
+        return
+    if digest(record.data) != record.spec.data:
+        yield "data: should have the checksum that the specification names"
+    if record.cosines and record.cosines.shape != [len(record.tasks)] * 2:
+        yield f"cosines: should be tasks x tasks, found {record.cosines.shape}"
+    yield from _curves(record)
+    if not record.spec.is_trial:
+        yield from _statistics(record)
+        yield from _selection(record)
+
+
+def numbers(record: ResultRecord) -> str:
+    """What two runs share only where one is a copy of the other, or both compute the same."""
+    return digest([record.statistics, record.validation, record.curves.model_dump()])
+
+
+def twins(records: Iterable[ResultRecord]) -> dict[str, ResultRecord]:
+    """run id -> an earlier run with another seed that has every number of it: one of the two is no run of its own.
+
+    Runs without curves are left out, since counts alone may come out the same.
+    """
+    first: dict[str, ResultRecord] = {}
+    found = {}
+    for record in records:
+        if record.curves.train_loss:
+            other = first.setdefault(numbers(record), record)
+            if other.spec.seed != record.spec.seed:
+                found[record.run_id] = other
+    return found
+
+
+def _created(text: str) -> Iterator[str]:
+    try:
+        when = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        yield f"created: should be a time, ISO 8601, found {text[:40]}"
+        return
+    if when and when.tzinfo is None:
+        yield f"created: should name its time zone, found {text}"
+    elif when and when > datetime.now(UTC) + AHEAD:
+        yield f"created: should not lie ahead, found {text}"
+
+
+def _statistics(record: ResultRecord) -> Iterator[str]:
+    """Statistics are made of the test split: labels are the same under every rule, and so is all of one epoch."""
+    metrics = record.spec.protocol.metrics
+    first = next(iter(record.statistics))
+    for rule, states in record.statistics.items():
+        for task, state in states.items():
+            if strange := sorted(state.keys() - SIGNS[metrics[task]].keys):
+                yield f"statistics.{rule}.{task}: should not have `{strange[0]}`"
+            if extra := sorted(record.scores[rule][task].keys() - {m.name for m in KINDS[metrics[task]].metrics}):
+                yield f"scores.{rule}.{task}: should not have `{extra[0]}`"
+            if metrics[task] == "normals" and not _between_borders(state):
+                yield f"statistics.{rule}.{task}: `angle_sum` should be that of angles in the bins of `histogram`"
+        if extra := sorted(record.scores[rule].keys() - states.keys()):
+            yield f"scores.{rule}: should not have `{extra[0]}`"
+        if truth(record, rule) != truth(record, first):
+            yield f"statistics.{rule}: should count the same labels as {first}"
+    if record.spec.protocol.members > 1:
+        return  # the others kept epochs of their own
+    for task in record.tasks:
+        by_epoch: dict[int, tuple[str, dict[str, Any]]] = {}
+        for rule, states in record.statistics.items():
+            epoch = record.selection[rule][task]
+            other, state = by_epoch.setdefault(epoch, (rule, states[task]))
+            if state != states[task]:
+                yield f"statistics.{rule}.{task}: should be those of {other}, of the same epoch {epoch}"
+
+
+def _between_borders(state: State) -> bool:
+    """Whether a sum of angles can be that of their histogram."""
+    counts = unpack_histogram(state["histogram"])
+    low = float(ANGLE_BIN * (counts * np.arange(ANGLE_BINS)).sum(dtype=float))
+    slack = 1e-6 * low + 1e-3  # of sums in single precision
+    return bool(low - slack <= state["angle_sum"] <= low + ANGLE_BIN * float(counts.sum()) + slack)
+
+
+def _selection(record: ResultRecord) -> Iterator[str]:
+    """What was kept is what validation says, as the curves have it."""
+    epochs, metrics = record.spec.protocol.epochs, record.spec.protocol.metrics
+    if set(record.selection["last"].values()) != {epochs}:
+        yield f"selection.last: should be epoch {epochs} for every task"
+    try:
+        errors = np.array([_errors(record.curves.val[task], SIGNS[metrics[task]]) for task in record.tasks])
+    except (KeyError, ValueError):
+        return  # there are none, or of other lengths, which is said elsewhere
+    if "val" not in record.selection or errors.shape[1] != epochs:
+        return
+    own = {task: record.selection["per_task"][task] for task in record.tasks}
+    for task, path in zip(record.tasks, errors, strict=True):
+        if path[own[task] - 1] > path.min() * (1 + ROUNDED):
+            yield f"selection.per_task.{task}: validation is best at epoch {path.argmin() + 1}, kept is {own[task]}"
+    if not (errors > 0).all():
+        return  # a perfect epoch: what its logarithm was taken of is not in the curves
+    joint = np.log(errors).sum(axis=0)
+    kept = set(record.selection["val"].values())
+    together = len(kept) == 1 and joint[min(kept) - 1] <= joint.min() + ROUNDED * len(errors)
+    if not together and record.selection["val"] != own:
+        yield f"selection.val: validation is best at epoch {joint.argmin() + 1}, kept is {sorted(kept)}"
+
+
+def _errors(scores: Mapping[str, list[float | None]], sign: Sign) -> list[float]:
+    """A task's primary error on validation, epoch by epoch; infinite where a metric was not finite."""
+    by_epoch = [dict(zip(scores, at, strict=True)) for at in zip(*scores.values(), strict=True)]
+    known = [{name: value for name, value in at.items() if value is not None} for at in by_epoch]
+    return [sign.error(at) if len(at) == len(scores) else math.inf for at in known]
+
+
+def _curves(record: ResultRecord) -> Iterator[str]:
+    """Curves are those of the run's tasks, every metric of each, over all epochs."""
+    epochs, metrics, tasks = record.spec.protocol.epochs, record.spec.protocol.metrics, set(record.tasks)
+    curves = record.curves
+    if any(named and set(named) != tasks for named in (curves.train_loss, curves.val)):
+        yield "curves: should be those of the tasks"
+        return
+    for task, paths in curves.val.items():
+        if paths.keys() != {metric.name for metric in KINDS[metrics[task]].metrics}:
+            yield f"curves.val.{task}: should be those of the metrics"
+        for metric in KINDS[metrics[task]].metrics:
+            values = [value for value in paths.get(metric.name, []) if value is not None]
+            least = -math.inf if metric.name == "explained_variance" else 0.0
+            if any(value < least or (metric.unit == "%" and value > 100) for value in values):
+                yield f"curves.val.{task}.{metric.name}: should lie in its range"
+    lengths = {len(path) for path in curves.train_loss.values()}
+    lengths |= {len(path) for paths in curves.val.values() for path in paths.values()}
+    if lengths - {epochs}:
+        yield f"curves: should have {epochs} epochs, found {sorted(lengths)}"

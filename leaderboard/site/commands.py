@@ -1,0 +1,57 @@
+"""What to type to make what a page shows once more."""
+
+import shlex
+from typing import Any
+
+from bench.records import ResultRecord
+from leaderboard.dial import Dial
+from leaderboard.render import printable
+
+
+def run_command(run: ResultRecord, plugin: str = "") -> str:
+    """What makes this run again; `plugin` is the file of a method that is not built in."""
+    tuning = run.spec.tuning
+    file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
+    if tuning:
+        tail = f" --seeds {run.spec.seed}" if tuning.stage == "final" else ""
+        return printable(f"mtlbench tune {_quoted(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}")
+    pairs = [f"--set {shlex.quote(f'{key}={_written(value)}')}" for key, value in sorted(run.spec.overrides.items())]
+    words = [f"mtlbench run {_quoted(run.suite, run.method)} --seeds {run.spec.seed}", *pairs, *file]
+    return printable(" ".join(words))
+
+
+def sweep_command(dial: Dial) -> str:
+    """What makes the runs of a dial again."""
+    values = "/".join(f"{value:g}" for value in dial.points)
+    seeds = sorted({run.spec.seed for runs in dial.points.values() for run in runs})
+    settings = "".join(f" --set {shlex.quote(pair)}" for pair in dial.settings.split())
+    over = f"--over {shlex.quote(f'{dial.option}={values}')} --seeds {seeds[0]}-{seeds[-1]}"
+    return printable(f"mtlbench sweep {_quoted(dial.suite, dial.method)} {over}{settings}")
+
+
+def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) -> list[tuple[str, str]]:
+    """(what, command) of the views that a suite's page could have and has not: those whose names are not `there`."""
+    name = shlex.quote(suite)
+    wanted = {
+        "dial": (
+            "The dial from separate models to one trunk",
+            f"mtlbench sweep {name} soft+l2 --over halflife=inf/1e4..1:5/0 --seeds {seeds}",
+        ),
+        "related": (
+            f"What {tasks[-1]} tells the other tasks: its training targets dealt out anew",
+            f"mtlbench run {name} hard cross_stitch --set {shlex.quote(f'shuffled={tasks[-1]}')} --seeds {seeds}",
+        ),
+        "tuned": (
+            "What tuning buys, as many trials for every method",
+            f"mtlbench tune {name} single_task --trials 16 --seeds {seeds}",
+        ),
+    }
+    return [pair for key, pair in wanted.items() if key not in there]
+
+
+def _quoted(*words: str) -> str:
+    return " ".join(map(shlex.quote, words))
+
+
+def _written(value: Any) -> str:
+    return "/".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,117 @@
+"""What every page of a site is made from: the runs, the boards, the addresses, and the templates."""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.records import ResultRecord
+from leaderboard.board import Board
+from leaderboard.cards import built_in
+from leaderboard.dial import dials
+from leaderboard.manifest import METHOD
+from leaderboard.render import printable
+from leaderboard.site.addresses import Addresses
+from leaderboard.site.flat import flat
+from leaderboard.site.panels import Panel, find_panels
+from leaderboard.site.shown import owner, shown
+from leaderboard.statistics import Selection
+from leaderboard.store import StoreContents
+from leaderboard.submissions import Submission
+from leaderboard.verify import read_checks, state_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Context:
+    """A store as a site sees it.
+
+    `runs` are the records of the store and of the sound submissions beside it, `by_method` the same by the method
+    whose page shows them; `suites` maps a suite to its boards, the first of which its own page shows; `pictures` a run
+    id to its panels.
+    """
+
+    def __init__(
+        self,
+        contents: StoreContents,
+        boards: Sequence[Board],
+        store_name: str,
+        selection: Selection,
+        status: dict[str, Any] | None,
+    ) -> None:
+        sound = [submission for submission in contents.submissions if submission.sound]
+        self.contents, self.status = contents, status
+        self.cards = built_in() | {card.name: card for submission in sound for card in submission.cards}
+        known = {run.run_id for run in contents.records}
+        new = [run for submission in sound for run in submission.records if run.run_id not in known]
+        self.runs = [*contents.records, *new]
+        self.shown = shown(contents, boards, selection)
+        self.dials = dials(contents.records)
+        self.checks = read_checks(contents.root)
+        self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
+        self.by_method: dict[str, list[ResultRecord]] = {}
+        for run in self.runs:
+            self.by_method.setdefault(owner(run), []).append(run)
+        names = _grouped(dict.fromkeys(one.board.suite for one in self.shown))
+        self.suites = {name: [one for one in self.shown if one.board.suite == name] for name in names}
+        self.addresses = Addresses((run.suite for run in self.runs), self.by_method)
+        # Lists in HTML, of which thousands of runs have the same ones.
+        self.pairs, self.configuration = cache(self._pairs), cache(self._configuration)
+        self._plugins = {run.run_id: _code(submission) for submission in sound for run in submission.records}
+        self._environment = _environment()
+        self._environment.globals.update(
+            store=printable(store_name),
+            navigation=[(printable(name), self.addresses.suite(name)) for name in self.suites],
+            has_dials=bool(self.dials),
+            has_methods=bool(self.by_method),
+            live=status is not None,
+        )
+
+    def page(self, template: str, root: str, **values: Any) -> bytes:
+        """A page from its template; `root` is the way from it to the site's root."""
+        text: str = self._environment.get_template(template).render(root=root, **values)
+        return text.encode()
+
+    def state(self, run: ResultRecord) -> str:
+        """How far a run was checked, as people read it; nothing where the store never was."""
+        return state_of(run, self.checks).replace("_", "-") if self.checks else ""
+
+    def plugin(self, run: ResultRecord) -> str:
+        """The file that a submitted method's run needs, relative to where the command is typed."""
+        return self._plugins.get(run.run_id, "")
+
+    def _configuration(self, protocol: str) -> str:
+        """A protocol, given as JSON, as a list in HTML."""
+        return self.pairs(flat(json.loads(protocol)))
+
+    def _pairs(self, items: tuple[tuple[str, str], ...], tall: bool = False) -> str:
+        macros = self._environment.get_template("macros.html").module
+        return macros.pairs(items, tall)  # type: ignore[attr-defined, no-any-return]
+
+
+def _grouped(suites: Iterable[str]) -> list[str]:
+    """Suites in the order met, the variants of one after it."""
+    names = list(suites)
+    kin = list(dict.fromkeys(name.partition(":")[0] for name in names))
+    return sorted(names, key=lambda name: (kin.index(name.partition(":")[0]), ":" in name))
+
+
+def _code(submission: Submission) -> str:
+    """The method's file as somebody at the root of the project names it."""
+    folder = submission.folder.resolve()
+    return "/".join((*folder.parts[-3:], METHOD))
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )

@@ -1,0 +1,18 @@
+"""Nested settings as lines."""
+
+import json
+from typing import Any
+
+from leaderboard.render import printable
+
+
+def flat(value: dict[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """A nested object as pairs of a dotted name and a text."""
+    found: list[tuple[str, str]] = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            found += flat(item, f"{prefix}{key}.")
+        else:
+            text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+            found.append((printable(f"{prefix}{key}"), printable(text)))
+    return tuple(found)

@@ -1,0 +1,101 @@
+"""The first page: every suite in a few words, every method on every suite in one table."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from leaderboard.notes import problem_notes
+from leaderboard.render import printable
+from leaderboard.site.context import Context
+from leaderboard.site.figures import dial_figure
+from leaderboard.site.grids import overview_grid
+from leaderboard.site.shown import Shown
+from leaderboard.site.view import notes
+from leaderboard.standing import DECIDES
+
+STRIP = (3.0, 97.0)  # percent of a strip's width in which its dots lie
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A method on the strip of a suite: where, as a percentage, and what its interval says."""
+
+    left: float
+    kind: str
+
+
+def overview_page(site: Context) -> bytes:
+    """The page; what to run where there is nothing to show."""
+    done = [run for run in site.runs if run.status == "done"]
+    states = Counter(filter(None, map(site.state, done)))
+    return site.page(
+        "overview.html",
+        "",
+        cards=[_card(own, site) for own in site.suites.values()],
+        grid=overview_grid(_first(site), site.addresses) if site.shown else None,
+        runs=len(done),
+        failed=len(site.runs) - len(done),
+        methods=len(site.by_method),
+        states=sorted(states.items()),
+        dial=dial_figure(site.dials[0], "dial") if site.dials else None,
+        dial_of=site.dials[0] if site.dials else None,
+        dials=len(site.dials),
+        problems=notes(problem_notes(site.contents.problems)),
+        status=site.status,
+    )
+
+
+def _first(site: Context) -> list[Shown]:
+    """Of every suite the widest board, and its tuned track."""
+    found = []
+    for own in site.suites.values():
+        found += [next((one for one in own if one.track == track), None) for track in ("default", "tuned")]
+    return [one for one in found if one]
+
+
+def _card(own: list[Shown], site: Context) -> dict[str, object]:
+    """A suite in a few words: who leads, who cannot be told from the leader, and where all methods lie."""
+    first = own[0]
+    board, standing = first.board, first.table.standings.methods
+    ranked = sorted((each for each in standing.values() if each.place), key=lambda each: each.rank.mean)
+    best = ranked[0] if ranked else None
+    tied = sum(best.ties(each) for each in ranked[1:]) if best else 0
+    return {
+        "suite": printable(board.suite),
+        "href": site.addresses.suite(board.suite),
+        "title": printable(board.title),
+        "reference": printable(board.label(board.reference)),
+        "methods": first.finished,
+        "seeds": len(board.seed_list),
+        "boards": len(own),
+        "best": printable(board.label(best.method)) if best else "",
+        "change": f"{best.change.mean:+.3f}" if best and best.method != board.reference else "",
+        "tied": tied,
+        "others": len(ranked) - 1,
+        "dots": _dots(first),
+        "zero": _zero(first),
+    }
+
+
+def _means(one: Shown) -> list[tuple[float, float | None, float | None]]:
+    rows = [row for row in one.table.rows if row.metric == DECIDES and row.method in one.plain]
+    return [(row.mean, row.ci_low, row.ci_high) for row in rows if row.mean is not None]
+
+
+def _at(value: float, one: Shown) -> float:
+    """A change as a place on the strip, which reaches from the least to the largest one and holds zero."""
+    means = [0.0, *(mean for mean, _, _ in _means(one))]
+    low, high = min(means), max(means)
+    left, right = STRIP
+    return left + (right - left) * (value - low) / (high - low) if high > low else (left + right) / 2
+
+
+def _zero(one: Shown) -> float:
+    return _at(0.0, one)
+
+
+def _dots(one: Shown) -> list[Dot]:
+    found = []
+    for mean, low, high in _means(one):
+        sure = low is not None and high is not None and (low > 0 or high < 0)
+        found.append(Dot(_at(mean, one), ("better" if mean > 0 else "worse") if sure else "unclear"))
+    return found

@@ -1,0 +1,98 @@
+"""One run: its scores, curves and costs, what it learned, and everything needed to make it again."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from bench.records import ResultRecord
+from bench.scores import KINDS, Metric
+from leaderboard.notes import RULES
+from leaderboard.render import printable
+from leaderboard.site.commands import run_command
+from leaderboard.site.context import Context
+from leaderboard.site.figures import cosine_figure, cosine_words, curve_figure, matrix_figure, sharing_figure
+from leaderboard.site.grids import kind_of
+from leaderboard.site.shown import owner
+from leaderboard.wide import MISSING
+
+COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {  # names and texts for people
+    "parameters": ("trained parameters", lambda value: f"{value:,}"),
+    "forward_flops": ("operations of a forward", lambda value: f"{value:,}"),
+    "step_ms": ("one update", lambda value: f"{value:.3g} ms"),
+    "train_seconds": ("all updates", lambda value: f"{value:,.1f} s"),
+    "peak_memory_mb": ("peak memory", lambda value: f"{value:,.0f} MB"),
+    "hardware": ("hardware", str),
+}
+METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
+
+
+def run_page(site: Context, run: ResultRecord) -> bytes:
+    """The page of a run, finished or failed."""
+    check = site.checks.get(run.run_id)
+    known = check if check and check.digest == run.digest else None
+    cosines = cosine_words([run])
+    figures = [curve_figure(run), matrix_figure([run], "matrices"), sharing_figure([run], "sharing")]
+    figures.append(None if cosines else cosine_figure({run.method: [run]}, "cosines"))
+    rules = [rule for rule in RULES if rule in run.scores]
+    state = site.state(run)
+    provenance = [("run", run.run_id), ("digest", run.digest), ("created", run.created), ("data", run.spec.data)]
+    if state:
+        provenance.append(("checked", f"{state}: {known.how} by {known.by}" if known else state))
+    return site.page(
+        "run.html",
+        "../",
+        run=run,
+        method=printable(run.method),
+        suite=printable(run.suite),
+        kind=kind_of(run),
+        method_href=site.addresses.method(owner(run), run.suite),
+        suite_href=site.addresses.suite(run.suite) if run.suite in site.suites else "",
+        command=run_command(run, site.plugin(run)),
+        state=state,
+        rules=rules,
+        scores=[row for task in run.tasks for row in _scores(run, task, rules)],
+        epochs=[
+            (rule, [(printable(task), kept[task]) for task in run.tasks if task in kept])
+            for rule in rules
+            for kept in [run.selection.get(rule, {})]
+        ],
+        validation=_texts({task: f"{error:.5g}" for task, error in run.validation.items()}),
+        cost=_costs(run),
+        environment=_texts(run.environment),
+        versions=_texts(run.spec.versions),
+        data=_texts(run.data),
+        overrides=[(printable(key), printable(str(value))) for key, value in sorted(run.spec.overrides.items())],
+        configuration=site.configuration(run.spec.protocol.model_dump_json()),
+        cosines=tuple(cosines),
+        provenance=_texts(dict(provenance), sort=False),
+        pairs=site.pairs,
+        figures=[figure for figure in figures if figure],
+        pictures=[(panel.href, panel.tiles(run.tasks)) for panel in site.pictures.get(run.run_id, [])],
+    )
+
+
+def _scores(run: ResultRecord, task: str, rules: list[str]) -> list[tuple[str, str, list[str]]]:
+    """(task, metric with unit and direction, its value under every rule)."""
+    names = dict.fromkeys(name for rule in rules for name in run.scores[rule].get(task, {}))
+    found = []
+    for name in names:
+        metric = METRICS.get(name, Metric(name, True))
+        values = [run.scores[rule].get(task, {}).get(name) for rule in rules]
+        head = " ".join(part for part in (name, metric.unit, "↑" if metric.higher_is_better else "↓") if part)
+        largest = max((abs(value) for value in values if value), default=1.0)
+        decimals = 3 if metric.unit == "%" else min(8, max(0, 4 - math.floor(math.log10(largest))))
+        texts = [MISSING if value is None else f"{value:.{decimals}f}" for value in values]
+        found.append((printable(task), printable(head), texts))
+    return found
+
+
+def _costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:
+    if run.cost is None:
+        return ()
+    found = [(name, printable(str(text(value)))) for key, value in run.cost for name, text in [COSTS[key]]]
+    return tuple(found)
+
+
+def _texts(items: dict[str, Any], *, sort: bool = True) -> tuple[tuple[str, str], ...]:
+    pairs = sorted(items.items()) if sort else items.items()
+    return tuple((printable(name), printable(str(value))) for name, value in pairs)

@@ -1,0 +1,135 @@
+"""A board of a suite: its table, its charts, what its methods see, and how it was run."""
+
+from typing import Any
+
+from bench.records import ResultRecord
+from leaderboard.comparable import newest
+from leaderboard.related import related
+from leaderboard.render import printable
+from leaderboard.site.commands import missing_commands
+from leaderboard.site.context import Context
+from leaderboard.site.figures import (
+    against_cost,
+    budgets,
+    by_size,
+    by_task,
+    cosine_figure,
+    forest,
+    profiles,
+    related_figure,
+    wins,
+)
+from leaderboard.site.flat import flat
+from leaderboard.site.grids import board_grid
+from leaderboard.site.panels import Tile
+from leaderboard.site.shown import Shown
+from leaderboard.site.view import Figure, notes
+from leaderboard.tuned import searches_of
+
+PICTURES = 2  # test images, shown of every method
+
+
+def suite_page(site: Context, suite: str, one: Shown) -> bytes:
+    """The page of one board; that of the suite's first board has what concerns the suite as a whole, too."""
+    own = site.suites[suite]
+    runs = [run for run in site.runs if run.suite == suite]
+    first = one is own[0]
+    pairs = related_figure(related(runs), "related") if first else None
+    figures = [*_charts(site, one), *([_cosines(one), pairs] if first else [_budget(site, one)])]
+    dials = [
+        (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
+        for number, dial in enumerate(site.dials)
+        if dial.suite == suite
+    ]
+    there = {"dial": dials, "related": pairs, "tuned": any(each.track == "tuned" for each in own)}
+    missing = {name for name, found in there.items() if found}
+    return site.page(
+        "suite.html",
+        "../",
+        suite=printable(suite),
+        suite_href=site.addresses.suite(suite),
+        tabs=[(printable(each.board.title), address(site, suite, each), each is one) for each in own],
+        board=one.board,
+        title=printable(one.board.title),
+        committed=one.committed,
+        tuned=one.track == "tuned",
+        facts=_facts(runs[0]) if runs else "",
+        grid=board_grid(one, site.addresses),
+        notes=notes(one.table.notes),
+        figures=[figure for figure in figures if figure],
+        pictures=_pictures(site, one),
+        protocol=flat(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
+        dials=dials,
+        missing=missing_commands(suite, runs[0].tasks, one.board.seeds, missing) if first and runs else [],
+    )
+
+
+def _facts(run: ResultRecord) -> str:
+    """The protocol in one line."""
+    protocol = run.spec.protocol
+    budget = f"{protocol.epochs} epochs of {protocol.steps_per_epoch:,} updates, batches of {protocol.batch_size}"
+    tasks = ", ".join(run.tasks) if len(run.tasks) <= 4 else f"{len(run.tasks)} tasks"
+    rows = f"{protocol.splits['train']:,} training rows" if "train" in protocol.splits else ""
+    return printable(" · ".join(filter(None, (tasks, rows, budget, f"{protocol.optimiser} at {protocol.lr:g}"))))
+
+
+def address(site: Context, suite: str, one: Shown) -> str:
+    """Where a board is: the first of a suite on the suite's own page."""
+    first = one is site.suites[suite][0]
+    return site.addresses.suite(suite) if first else site.addresses.board(suite, one.name)
+
+
+def _charts(site: Context, one: Shown) -> list[Figure | None]:
+    """Everything that the rows of a board can show; nothing where there is no difference to show."""
+    table = one.table
+    if table.data is None or not table.data.columns:
+        return []
+    order = [line.method for line in one.lines]
+    hrefs = {method: site.addresses.method(one.behind(method), one.board.suite) for method in order}
+    return [
+        forest(table, one.name, hrefs),
+        by_task(table, one.name, order),
+        against_cost(table, one.name, hrefs),
+        profiles(table, one.name),
+        by_size(table, one.name, site.contents),
+        wins(table, one.name, order),
+    ]
+
+
+def _cosines(one: Shown) -> Figure | None:
+    runs: dict[str, list[ResultRecord]] = {line.label: [] for line in one.lines if line.method in one.plain}
+    for (method, _), run in one.table.records.items():
+        if method in one.plain:
+            runs[one.board.label(method)].append(run)
+    return cosine_figure(runs, f"cosines-{one.name}")
+
+
+def _budget(site: Context, one: Shown) -> Figure | None:
+    if one.track != "tuned":
+        return None
+    board = one.board
+    own = newest([r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None])
+    searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]
+    return budgets(searches, len(own[0].tasks), board, one.name) if own else None
+
+
+def _pictures(site: Context, one: Shown) -> list[dict[str, Any]]:
+    """A few test images: the input, and for every task the truth and what each method made of it, side by side."""
+    runs: dict[str, ResultRecord] = {}
+    for line in one.lines:
+        own = sorted((seed, run) for (method, seed), run in one.table.records.items() if method == line.method)
+        seen = [run for _, run in own if site.pictures.get(run.run_id)]
+        if seen:
+            runs[printable(line.label)] = seen[0]
+    found = []
+    for number in range(PICTURES):
+        tiles: dict[str, dict[str, Tile]] = {}
+        for label, run in runs.items():
+            panels = site.pictures[run.run_id]
+            if len(panels) > number and (own_tiles := panels[number].tiles(run.tasks)):
+                tiles[label] = own_tiles
+        if tiles:
+            some = next(iter(tiles.values()))
+            tasks = [name.removeprefix("truth ") for name in some if name.startswith("truth ")]
+            found.append({"number": number + 1, "tasks": tasks, "some": some, "methods": tiles})
+    return found

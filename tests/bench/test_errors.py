@@ -1,0 +1,27 @@
+"""Texts of others in sentences of ours."""
+
+import pytest
+
+from bench.errors import shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain \u00e9\u4e2d \U0001f600 `code`", "plain \u00e9\u4e2d \U0001f600 `code`"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("one\ntwo\r\t", r"one\ntwo\r\t"),
+        ("\u202egnp.exe\u2066", r"\u202egnp.exe\u2066"),
+        ("\ud800 \udcff", r"\ud800 \udcff"),
+        ("a\u2028b\x85\ufeff", r"a\u2028b\x85\ufeff"),
+    ],
+)
+def test_what_steers_or_hides_is_shown_as_an_escape(text: str, expected: str) -> None:
+    assert shown(text) == expected
+    assert shown(text).isprintable()
+    shown(text).encode()  # no half of a pair is left
+
+
+def test_long_texts_are_cut() -> None:
+    assert shown("x" * 11, 10) == "x" * 10 + "..."
+    assert shown("x" * 10, 10) == "x" * 10

@@ -1,0 +1,76 @@
+"""What a forge runs on a changed submission: `.ci/review`, on a history of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = "leaderboard/submissions/scale_and_bias"
+NAMELESS = ["-c", "user.name=reviewer", "-c", "user.email=reviewer@example.org"]
+
+
+def git(clone: Path, *words: str) -> str:
+    done = subprocess.run(["git", *NAMELESS, *words], cwd=clone, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def review(clone: Path, base: str) -> tuple[int, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(clone)}
+    command = ["bash", ".ci/review", base, "0"]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env=environment, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The project as it lies here, in one commit."""
+    folder = tmp_path / "clone"
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    git(tmp_path, "init", "-q", str(folder))
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "All")
+    return folder
+
+
+def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Path) -> None:
+    whole = git(clone, "rev-parse", "HEAD")
+    git(clone, "rm", "-rq", EXAMPLE)
+    git(clone, "commit", "-qm", "Without")
+    without = git(clone, "rev-parse", "HEAD")
+    assert review(clone, without) == (0, "")
+    git(clone, "checkout", "-q", "-b", "elsewhere", whole)
+    (clone / "bench" / "scores.py").write_text("# every score is perfect\n")
+    git(clone, "commit", "-qam", "Scores")
+    code, out = review(clone, whole)
+    assert code == 0
+    assert "said by the code of the change itself, which also touches\n\n```\nbench/scores.py\n```" in out
+    git(clone, "checkout", "-q", without)
+
+    git(clone, "checkout", "-q", whole, "--", EXAMPLE)
+    git(clone, "commit", "-qm", "With")
+    code, out = review(clone, without)
+    assert code == 0
+    assert "10 records valid, 0 not." in out
+    assert "also touches" not in out
+    rows = {line.split(" | ")[0].strip("| ") for line in out.splitlines() if line.startswith("| ")}
+    assert {"single\\_task", "cross\\_stitch", "scale\\_and\\_bias"} <= rows
+
+    record = next((clone / EXAMPLE / "results").iterdir())
+    content = json.loads(record.read_text())
+    content["scores"]["val"]["left"]["accuracy"] += 1
+    record.write_text(json.dumps(content))
+    git(clone, "commit", "-qam", "Better")
+    code, out = review(clone, without)
+    assert code == 1
+    assert f"results/{record.name}: digest: does not match the content" in out
+    assert "| " not in out

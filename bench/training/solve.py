@@ -127,10 +127,15 @@ class Solved:
         )
 
     def _matrices(self, found: Fitted, weights: Tensor) -> dict[str, Tensor]:
-        """What was recovered, each beside the truth where that is known, and what the constraint learned."""
+        """What was recovered, each beside the truth where that is known, and what the constraint learned.
+
+        A support is left out where all is in use, and in truth too.
+        """
         shown = described(weights)
         truth = self.suite.known_weights(self.spec.seed)
         known = {} if truth is None else described(truth)
+        if all(bool(part["support"].all()) for part in (shown, known) if part):
+            shown.pop("support")  # every weight is in use, as it should be
         pairs = {name: part for key in shown for name, part in ((key, shown), (f"true {key}", known)) if key in part}
         learned = {name: m for name, m in found.penalty.matrices().items() if m.shape[-1] <= LARGEST}
         matrices = {name: part[name.removeprefix("true ")] for name, part in pairs.items()}

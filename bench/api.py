@@ -9,7 +9,9 @@ from bench.core.bargain import bargain
 from bench.core.box import SpectralBox
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
+from bench.core.evidence import evidence
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.process import Process, ProcessRows, maximise_evidence
 from bench.core.proxes import (
     clip_to_ball,
     largest_group,
@@ -20,6 +22,7 @@ from bench.core.proxes import (
     singular_values,
     spectral_norm,
 )
+from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.core.state import Phase, StepState, TrainState
@@ -45,6 +48,7 @@ __all__ = [
     "DataMissing",
     "Dataset",
     "Explained",
+    "Found",
     "Gate",
     "Ge",
     "GramianWeighting",
@@ -53,8 +57,11 @@ __all__ = [
     "Interval",
     "Le",
     "Lt",
+    "OnStep",
     "ParameterGroup",
     "Phase",
+    "Process",
+    "ProcessRows",
     "Protocol",
     "Ranking",
     "Regression",
@@ -62,6 +69,7 @@ __all__ = [
     "Scalarised",
     "Schedule",
     "Search",
+    "SelfFitting",
     "Shape",
     "Sharing",
     "Sheet",
@@ -84,9 +92,11 @@ __all__ = [
     "clip_to_ball",
     "derive_seed",
     "digest",
+    "evidence",
     "gram_eigen",
     "gumbel_choice",
     "largest_group",
+    "maximise_evidence",
     "mixed",
     "pack_histogram",
     "pieces",

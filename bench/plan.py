@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bench.core.constraint import Coupled
 from bench.core.linear import linear_form
 from bench.core.replicas import Replicas
+from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.errors import UsageError, nearest
@@ -184,8 +185,8 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
     """Raise UsageError, with one sentence, where no solver can fit the method."""
     from bench.linear.family import Family
 
-    form = linear_form(sharing, suite)
-    if form is None:
+    form = None if isinstance(sharing, SelfFitting) else linear_form(sharing, suite)
+    if form is None and not isinstance(sharing, SelfFitting):
         raise UsageError(
             f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
             "solver can fit."
@@ -196,7 +197,7 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
         raise UsageError(
             f"A solver minimises the sum over all rows, which has no weights; leave out `@{method.weighting.short}`."
         )
-    if method.constraint:
+    if method.constraint and form:
         if not form.held:
             raise UsageError(f"`{method.short}` leaves nothing for `{method.constraint.short}` to hold.")
         if form.tied and protocol.loss != "squared":

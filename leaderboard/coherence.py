@@ -71,7 +71,8 @@ def incoherent(record: ResultRecord) -> Iterator[str]:
     yield from _curves(record)
     if not record.spec.is_trial:
         yield from _statistics(record)
-        yield from _selection(record)
+        if record.spec.protocol.selection != "cv":  # which has no epochs
+            yield from _selection(record)
 
 
 def numbers(record: ResultRecord) -> str:

@@ -9,9 +9,9 @@ from torch import Tensor
 from bench.check.behaviour import BEHAVIOUR
 from bench.check.limits import hold_limits
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, expect, outcomes, trying
+from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.check.ownership import OWNERSHIP
-from bench.check.trial import SUITES, Setting, SharingCase, moments, setting
+from bench.check.trial import LINEAR, SUITES, Setting, SharingCase, evaluated, gap, moments, setting
 from bench.core.sharing import Sharing
 from bench.core.state import Phase
 from bench.registry import Entry
@@ -19,7 +19,7 @@ from bench.registry import Entry
 
 def builds(case: SharingCase) -> str | None:
     """On one, two and five tasks, linear and convolutional stages, or a sentence why not."""
-    for text in SUITES:
+    for text in LINEAR if case.fits_itself else SUITES:
         case.offer(setting(text))
     expect(
         case.settings,
@@ -105,6 +105,32 @@ def choices(case: SharingCase) -> None:
             _answers(sharing, at, f"with `{text}` on `{at.text}`", torch.float64)
 
 
+def fits(case: SharingCase) -> None:
+    """One that is fitted by itself: from the same rows and seed the same finite features, other than without rows."""
+    if not case.fits_itself:
+        raise Skipped("it is trained by updates.")
+    for at in case.settings:
+        targets, found = at.suite.dataset("train", 0).targets, []
+        for _ in range(2):
+            sharing: Any = case.build(at)
+            inputs, before = at.rows(), evaluated(sharing, at.rows())
+            y = {task: targets[task][: len(x)].double().flatten() for task, x in inputs.items()}
+            with trying(f"`fit` on `{at.text}`"):
+                sharing.fit(inputs, y, 5, torch.Generator().manual_seed(0))
+            found.append(evaluated(sharing, inputs))
+        finite = all(bool(feature.isfinite().all()) for feature in found[0].values())
+        expect(
+            finite and gap(found[0], before) > 0,
+            f"`forward` should give finite features after `fit`, others than before it. Found them on `{at.text}` "
+            f"{'unchanged' if finite else 'not finite'}; keep in the module what `fit` finds.",
+        )
+        expect(
+            gap(*found) == 0,
+            f"`fit` should find the same from the same rows and generator. Found features {gap(*found):.1g} apart on "
+            f"`{at.text}`; draw from the generator that is passed in.",
+        )
+
+
 def claimed_limits(case: SharingCase) -> None:
     """What `limits` claims holds after a few steps of plain SGD."""
     hold_limits(case.entry)
@@ -120,6 +146,7 @@ RULES = (
     choices,
     *OWNERSHIP,
     *BEHAVIOUR,
+    fits,
     claimed_limits,
 )
 

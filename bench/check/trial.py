@@ -11,6 +11,7 @@ from torch import Tensor
 from bench.check.options import defaults, sentence
 from bench.check.outcome import Skipped, expect, trying
 from bench.core.data import by_input
+from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Blueprint, Sharing
 from bench.core.state import TrainState
 from bench.core.suite import Suite
@@ -27,6 +28,7 @@ SUITES = (  # two, one and five tasks on linear stages, inputs of their own, con
     "synthetic:inputs=own,tasks=5,train=16",
     "multidigits",
 )
+LINEAR = ("linear_synthetic:tasks=6,train=8",)  # for sharings that are fitted by themselves
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class SharingCase:
         """Every setting with a fresh instance."""
         for at in self.settings:
             yield at, self.build(at)
+
+    @property
+    def fits_itself(self) -> bool:
+        """Whether no update trains it."""
+        return issubclass(self.entry.cls, SelfFitting)
 
     def shared(self) -> list[Setting]:
         """The settings with two tasks or more; Skipped where all of them are refused."""

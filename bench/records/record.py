@@ -56,7 +56,10 @@ class Solution(_Frozen):
     errors: list[float] = Field(default=[], description="loss per row left out, at each of them")
     at_the_end: bool = Field(default=False, description="whether the last strength won: a weaker one may be better")
     objective: float = Field(description="loss, summed over rows, plus penalty")
-    certificate: Literal["gap", "residual"] = Field(description="relative duality gap, or relative residual of a step")
+    certificate: Literal["gap", "residual", "gradient"] = Field(
+        description="relative duality gap, relative residual of a step, or, of a likelihood, its gradient at the end "
+        "over that at the start"
+    )
     value: float = Field(ge=0, description="of the certificate")
     met: bool = Field(description="whether it is within the protocol's tolerance")
     iterations: int

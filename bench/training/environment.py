@@ -15,15 +15,15 @@ from bench.errors import UsageError
 PACKAGES = ("mtlbench", "torch", "torchvision", "lightning", "numpy", "scikit-learn", "pydantic")
 
 
-def versions() -> dict[str, str]:
-    """Package -> version, with Python's own and the system's kind."""
-    return dict(_versions())
+def versions(*further: str) -> dict[str, str]:
+    """Package -> version, of `further` ones too, with Python's own and the system's kind."""
+    return dict(_versions(further))
 
 
 @cache
-def _versions() -> dict[str, str]:
+def _versions(further: tuple[str, ...]) -> dict[str, str]:
     found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *further):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

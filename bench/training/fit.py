@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
 from bench.core.resident import Rows
+from bench.core.self_fitting import SelfFitting
 from bench.core.suite import Suite
 from bench.errors import Diverged
 from bench.method import Method
@@ -39,6 +40,7 @@ from bench.training.environment import (
 from bench.training.evaluate import Predictor, evaluate
 from bench.training.gallery import Gallery
 from bench.training.gradients import task_cosines
+from bench.training.infer import Inferred
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
 from bench.training.peers import together
@@ -64,7 +66,8 @@ def fit(
     suite, method, record = opened(spec, data_dir, rows)
     try:
         if spec.protocol.fit == "solver":
-            return record.model_copy(update=Solved(spec, suite, method).result(on_epoch)).sealed()
+            cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
+            return record.model_copy(update=cell(spec, suite, method).result(on_epoch)).sealed()
         with together(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # of one process; the others would have to go back with it

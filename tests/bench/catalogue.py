@@ -1,8 +1,9 @@
-"""Every built-in method, and every form of it that an option with named choices gives."""
+"""Every built-in method that is trained, and every form of it that an option with named choices gives."""
 
 from collections.abc import Iterator
 from typing import Literal, get_args, get_origin
 
+from bench.core.self_fitting import SelfFitting
 from bench.plan import method_names
 from bench.registry import Entry, entries
 
@@ -16,12 +17,19 @@ def forms(entry: Entry) -> Iterator[str]:
                     yield f"{entry.name}:{option.name}={choice}"
 
 
+def fitted_by_themselves() -> list[str]:
+    """Sharings that no update trains, as Gaussian processes; tests/bench/test_gaussian_processes.py is about them."""
+    return [name for name, entry in entries("sharing").items() if issubclass(entry.cls, SelfFitting)]
+
+
 def catalogue() -> list[str]:
-    """`method_names()`, then one method per form of each part."""
-    sharings = {name: entry.cls.needs_constraint for name, entry in entries("sharing").items()}  # type: ignore[attr-defined]
+    """`method_names()` without what is fitted by itself, then one method per form of each part."""
+    itself = fitted_by_themselves()
+    sharings = {name: entry for name, entry in entries("sharing").items() if name not in itself}
+    needs: dict[str, bool] = {name: entry.cls.needs_constraint for name, entry in sharings.items()}  # type: ignore[attr-defined]
     return [
-        *method_names(),
-        *(f"{form}{'+l2' * sharings[name]}" for name, entry in entries("sharing").items() for form in forms(entry)),
+        *(name for name in method_names() if name not in itself),
+        *(f"{form}{'+l2' * needs[name]}" for name, entry in sharings.items() for form in forms(entry)),
         *(f"soft+{form}" for entry in entries("constraint").values() for form in forms(entry)),
         *(f"hard@{form}" for entry in entries("weighting").values() for form in forms(entry)),
     ]

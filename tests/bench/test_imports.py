@@ -56,7 +56,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.scores": {"numpy"},
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
-    "bench.core": {"numpy", "torch"},
+    "bench.core": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "submitit", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
 }

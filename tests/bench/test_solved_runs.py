@@ -13,8 +13,9 @@ from bench.method import Method
 from bench.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.registry import entries
+from bench.training.at_once import described
 from bench.training.fit import fit
-from bench.training.solve import Solved, described
+from bench.training.solve import Solved
 
 SUITE = "linear_synthetic:tasks=6,train=12"
 SHORT = {"folds": "2", "strengths": "4"}

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, ParameterGroup, Phase, Sharing, aligned, run_stages
+from bench.api import Blueprint, Found, Ge, ParameterGroup, Phase, SelfFitting, Sharing, aligned, run_stages
 from tests.bench.broken import Broken, change
 
 
@@ -52,6 +52,27 @@ class Limited(Good):
 
     __doc__ = Good.__doc__
     limits: ClassVar = {"rate=0": "single_task"}
+
+
+class Means(SelfFitting):
+    """Every task predicts the mean of its training targets, whatever the inputs."""
+
+    tolerance = 0.0
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__()
+        self.output_shape = (1,)
+        self.means = dict.fromkeys(blueprint.tasks, 0.0)
+
+    def fit(self, inputs, targets, iterations, generator, on_step=None):
+        self.means = {task: self.mean(y, generator) for task, y in targets.items()}
+        return Found(0.0, 0.0, 1, len(targets))
+
+    def mean(self, y, generator):
+        return y.mean()
+
+    def forward(self, inputs, state):
+        return {task: x.new_zeros(len(x), 1) + self.means[task] for task, x in inputs.items()}
 
 
 def started(after):
@@ -257,4 +278,8 @@ BROKEN: list[Broken] = [
     ("memory format", "reshape", change(Good, forward=by_view)),
     ("claimed limits", "`limits` claims", change(Good, limits={"rate=1": "single_task"})),
     ("claimed limits", "no sharing `single`", change(Good, limits={"rate=0": "single"})),
+    ("fits", "unchanged", change(Means, mean=lambda self, y, generator: 0.0)),
+    ("fits", "not finite", change(Means, mean=lambda self, y, generator: y.mean() / 0)),
+    ("fits", "generator that is passed in", change(Means, mean=lambda self, y, generator: torch.randn(()))),
+    ("fits", "LookupError", change(Means, mean=raises(LookupError("rows")))),
 ]

@@ -17,7 +17,7 @@ KINDS = {
         "WᵀW over the mean of its diagonal, W the weights, a column for each task",
     ),
     "support": ("Inputs in use", "Weights that are not zero: a row for each input, a column for each task"),
-    "spectrum": ("Spectrum of the weights", "Singular values over the largest, a dotted line for the truth"),
+    "spectrum": ("Spectrum of the weights", "Singular values over the largest"),
 }
 
 
@@ -31,6 +31,8 @@ def recovered_figures(runs: Mapping[str, ResultRecord], name: str) -> list[Figur
         found = {label: each for label, run in runs.items() if (each := unpacked(run, kind)) is not None}
         truth = next((each for run in runs.values() if (each := unpacked(run, TRUE + kind)) is not None), None)
         text = f"{text}. Seed {next(iter(runs.values())).spec.seed}." if runs else ""
+        if kind == "spectrum" and truth is not None:
+            text += " Dotted: the truth."
         if kind == "support":
             found = {label: each for label, each in found.items() if not each.all()}
             text += " Methods that are not here use all." if len(found) < len(runs) else ""

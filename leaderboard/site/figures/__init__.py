@@ -3,7 +3,7 @@
 from leaderboard.site.figures.board import by_task, forest, profiles, wins
 from leaderboard.site.figures.dial import dial_figure
 from leaderboard.site.figures.matrices import cosine_figure, cosine_words, matrix_figure, related_figure
-from leaderboard.site.figures.run import curve_figure, sharing_figure
+from leaderboard.site.figures.run import choice_figure, curve_figure, sharing_figure
 from leaderboard.site.figures.weights import recovered_figures
 from leaderboard.site.figures.worth import against_cost, budgets, by_size
 
@@ -12,6 +12,7 @@ __all__ = [
     "budgets",
     "by_size",
     "by_task",
+    "choice_figure",
     "cosine_figure",
     "cosine_words",
     "curve_figure",

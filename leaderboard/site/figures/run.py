@@ -51,6 +51,29 @@ def curve_figure(record: ResultRecord) -> Figure | None:
     )
 
 
+def choice_figure(record: ResultRecord) -> Figure | None:
+    """The error of cross-validation along the path of strengths, and which was chosen."""
+    found = record.solution
+    if found is None or len(found.strengths) < 2:
+        return None
+    chosen = found.strengths.index(found.strength) if found.strength in found.strengths else None
+    traces: list[Trace] = [
+        {"x": found.strengths, "y": found.errors, "mode": "lines+markers", "line": {"color": "@c0", "width": 2}}
+    ]
+    if chosen is not None:
+        marker = {"color": "@c1", "size": 10}
+        traces.append({"x": [found.strength], "y": [found.errors[chosen]], "mode": "markers", "marker": marker})
+    return Figure(
+        "choice",
+        "Choice of the strength",
+        "Loss per row left out, by cross-validation inside the training part; the large point was chosen.",
+        traces,
+        {"xaxis": {"type": "log", "title": {"text": "strength"}}, "yaxis": {"title": {"text": "loss per row"}}},
+        height=240,
+        common={"type": "scatter", "showlegend": False, "hovertemplate": "%{x:.4g}: %{y:.5g}<extra></extra>"},
+    )
+
+
 def sharing_figure(runs: Sequence[ResultRecord], name: str, *, brief: bool = False) -> Figure | None:
     """Effective sharing of the updates, layer by layer, the mean over runs; `brief` where the page said what it is."""
     layers = list(dict.fromkeys(layer for run in runs for layer in run.effective_sharing))
@@ -58,11 +81,14 @@ def sharing_figure(runs: Sequence[ResultRecord], name: str, *, brief: bool = Fal
         return None
     means = [np.mean([r.effective_sharing[layer] for r in runs if layer in r.effective_sharing]) for layer in layers]
     least = 1 / max(1, len(runs[0].tasks))
+    known = len(runs[0].tasks) > 1  # tasks whose scores are pooled are not named one by one
+    dotted = {"dash": "dot", "width": 1.5, "color": "@ink"}
+    line = {"type": "line", "x0": least, "x1": least, "yref": "paper", "y0": 0, "y1": 1, "line": dotted}
     over = f" Mean over {len(runs)} runs." if len(runs) > 1 else ""
     return Figure(
         name,
         "Effective sharing, layer by layer",
-        f"{'Of the updates' if brief else DEFINITION}; dotted: 1/T = {least:.2g}.{over}",
+        f"{'Of the updates' if brief else DEFINITION}{f'; dotted: 1/T = {least:.2g}' * known}.{over}",
         [
             {
                 "type": "bar",
@@ -77,17 +103,7 @@ def sharing_figure(runs: Sequence[ResultRecord], name: str, *, brief: bool = Fal
             "xaxis": {"range": [0, 1.02], "title": {"text": "effective sharing"}},
             "yaxis": {"type": "category", "ticklen": 0},
             "bargap": 0.35,
-            "shapes": [
-                {
-                    "type": "line",
-                    "x0": least,
-                    "x1": least,
-                    "yref": "paper",
-                    "y0": 0,
-                    "y1": 1,
-                    "line": {"dash": "dot", "width": 1.5, "color": "@ink"},
-                }
-            ],
+            "shapes": [line] * known,
         },
         80 + 20 * len(layers),
     )

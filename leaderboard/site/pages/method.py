@@ -7,7 +7,7 @@ from bench.records import MethodText, ResultRecord, parse_method
 from leaderboard.render import printable
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
-from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, sharing_figure
+from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import address
 from leaderboard.site.prose import prose
@@ -74,6 +74,7 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
     states = {run.run_id: site.state(run) for run in own}
     figures = [
         matrix_figure(done, f"matrices-{anchor}"),
+        *(recovered_figures({method: done[0]}, f"recovered-{anchor}") if done else []),
         sharing_figure(done, f"sharing-{anchor}", brief=not first),
         cosine_figure({method: done}, f"cosines-{anchor}"),
     ]

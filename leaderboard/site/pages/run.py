@@ -10,7 +10,15 @@ from leaderboard.notes import RULES
 from leaderboard.render import printable
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
-from leaderboard.site.figures import cosine_figure, cosine_words, curve_figure, matrix_figure, sharing_figure
+from leaderboard.site.figures import (
+    choice_figure,
+    cosine_figure,
+    cosine_words,
+    curve_figure,
+    matrix_figure,
+    recovered_figures,
+    sharing_figure,
+)
 from leaderboard.site.grids import kind_of
 from leaderboard.site.shown import owner
 from leaderboard.wide import MISSING
@@ -31,7 +39,8 @@ def run_page(site: Context, run: ResultRecord) -> bytes:
     check = site.checks.get(run.run_id)
     known = check if check and check.digest == run.digest else None
     cosines = cosine_words([run])
-    figures = [curve_figure(run), matrix_figure([run], "matrices"), sharing_figure([run], "sharing")]
+    figures = [curve_figure(run), choice_figure(run), matrix_figure([run], "matrices")]
+    figures += [*recovered_figures({run.method: run}, "recovered"), sharing_figure([run], "sharing")]
     figures.append(None if cosines else cosine_figure({run.method: [run]}, "cosines"))
     rules = [rule for rule in RULES if rule in run.scores]
     state = site.state(run)
@@ -53,9 +62,10 @@ def run_page(site: Context, run: ResultRecord) -> bytes:
         scores=[row for task in run.tasks for row in _scores(run, task, rules)],
         epochs=[
             (rule, [(printable(task), kept[task]) for task in run.tasks if task in kept])
-            for rule in rules
+            for rule in ([] if run.solution else rules)
             for kept in [run.selection.get(rule, {})]
         ],
+        solution=_solution(run),
         validation=_texts({task: f"{error:.5g}" for task, error in run.validation.items()}),
         cost=_costs(run),
         environment=_texts(run.environment),
@@ -84,6 +94,21 @@ def _scores(run: ResultRecord, task: str, rules: list[str]) -> list[tuple[str, s
         texts = [MISSING if value is None else f"{value:.{decimals}f}" for value in values]
         found.append((printable(task), printable(head), texts))
     return found
+
+
+def _solution(run: ResultRecord) -> tuple[tuple[str, str], ...]:
+    """What cross-validation chose, and what the solver proves about the end."""
+    found = run.solution
+    if found is None:
+        return ()
+    chosen = {"strength": None if found.strength is None else f"{found.strength:.6g}", **found.settings}
+    met = "within" if found.met else "not within"
+    proof = {
+        f"relative {found.certificate}": f"{found.value:.2g}, {met} {run.spec.protocol.tolerance:g}",
+        "objective": f"{found.objective:.9g}",
+        "iterations": f"{found.iterations:,}",
+    }
+    return _texts({name: value for name, value in (chosen | proof).items() if value is not None}, sort=False)
 
 
 def _costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:

@@ -69,9 +69,10 @@ def _facts(run: ResultRecord) -> str:
     """The protocol in one line."""
     protocol = run.spec.protocol
     budget = f"{protocol.epochs} epochs of {protocol.steps_per_epoch:,} updates, batches of {protocol.batch_size}"
+    fit = f"{budget} · {protocol.optimiser} at {protocol.lr:g}" if protocol.fit == "descent" else "fitted by a solver"
     tasks = ", ".join(run.tasks) if len(run.tasks) <= 4 else f"{len(run.tasks)} tasks"
     rows = f"{protocol.splits['train']:,} training rows" if "train" in protocol.splits else ""
-    return printable(" · ".join(filter(None, (tasks, rows, budget, f"{protocol.optimiser} at {protocol.lr:g}"))))
+    return printable(" · ".join(filter(None, (tasks, rows, fit))))
 
 
 def address(site: Context, suite: str, one: Shown) -> str:

@@ -1,5 +1,6 @@
 """Runs that go on in a store, as their notes tell."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,16 @@ def read_live(root: Path) -> dict[str, Any]:
         except (ValueError, KeyError, TypeError):
             continue  # somebody else's file, or one that is written just now
     return {"runs": runs}
+
+
+def clear_notes(root: Path) -> None:
+    """Remove the notes of runs that were killed, and of this process, from before; what cannot be removed stays."""
+    mine = named_after(os.getpid())
+    with contextlib.suppress(OSError):
+        for note in (root / FOLDER).glob("*.json"):
+            if not alive(note) or note.name.startswith(mine):
+                note.unlink(missing_ok=True)
+        (root / FOLDER).rmdir()
 
 
 def named_after(pid: int) -> str:

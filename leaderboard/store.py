@@ -20,6 +20,7 @@ from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from leaderboard.files import compact_json, write_whole
 from leaderboard.live import FOLDER as LIVE
+from leaderboard.live import clear_notes
 
 if TYPE_CHECKING:
     from leaderboard.submissions import Submission
@@ -101,13 +102,14 @@ class Store:
         return target
 
     def clear(self, done: Iterable[RunSpec] = ()) -> None:
-        """Remove what killed writers left: their temporary files, and the checkpoints of runs that are `done`."""
+        """Remove what killed runs left: notes, temporary files, and the checkpoints of those that are `done`."""
         for spec in done if (self.root / CHECKPOINTS).is_dir() else ():
             self._drop_checkpoint(spec)
         for folder, folders, _ in os.walk(self.root):
             hidden = (CHECKPOINTS, LIVE) if Path(folder) == self.root else ()
             folders[:] = [name for name in folders if not name.startswith(".") or name in hidden]
             clear_abandoned(Path(folder))
+        clear_notes(self.root)
 
     def _drop_checkpoint(self, spec: RunSpec) -> None:
         with contextlib.suppress(OSError):  # there is none; others are left

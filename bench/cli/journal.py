@@ -13,7 +13,7 @@ from bench.cli.progress import Tracker, name
 from bench.engines.events import Ended, Event
 from bench.records import RunSpec
 from leaderboard.files import write_whole
-from leaderboard.live import FOLDER, alive, named_after
+from leaderboard.live import FOLDER, named_after
 
 PAUSE = 1.0  # seconds between two notes, at least
 
@@ -22,8 +22,7 @@ PAUSE = 1.0  # seconds between two notes, at least
 def journal(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
     """A function to be told every event; the note is gone when the context ends. A store that refuses it has none."""
     folder = store / FOLDER
-    mine = named_after(os.getpid())
-    note = folder / f"{mine}{secrets.token_hex(4)}.json"
+    note = folder / f"{named_after(os.getpid())}{secrets.token_hex(4)}.json"
     tracker = Tracker(specs, jobs)
     cells: dict[str, dict[str, object]] = {}
     last = 0.0
@@ -51,11 +50,6 @@ def journal(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Callable[[
             last = time.monotonic()
             write()
 
-    with contextlib.suppress(OSError):
-        for old in folder.glob("*.json"):
-            # Of one that was killed, or of this process, from a time at which the store refused to have it removed.
-            if not alive(old) or old.name.startswith(mine):
-                old.unlink(missing_ok=True)
     write()
     try:
         yield see

@@ -10,6 +10,7 @@ from bench.linear.rows import Rows
 from bench.linear.squared import Squared
 from bench.method import Method
 from bench.plan import parse_suite, plan
+from bench.registry import entries
 from bench.training.fit import Run
 from tests.conftest import train_run
 
@@ -31,6 +32,11 @@ CONVEX = {
     "robust": 40.0,
     "rmtfl": 15.0,
 }
+NOT_CONVEX = {"aso", "mrn", "orthogonal"}
+
+
+def test_every_convex_constraint_is_tried() -> None:
+    assert {name.partition(":")[0] for name in CONVEX} == set(entries("constraint")) - NOT_CONVEX
 
 
 @pytest.mark.parametrize("name", CONVEX)

@@ -8,6 +8,7 @@ import pytest
 
 from bench.records.record import MAX_BYTES
 from leaderboard.files import compact_json
+from leaderboard.live import named_after
 from leaderboard.store import Store
 
 
@@ -78,9 +79,11 @@ def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path, make_record
     store, done, other = Store(tmp_path), make_record(seed=0), make_record(seed=1)
     store.clear()  # there is none yet
     path = store.write(done)
-    kept = [path, path.with_suffix(".0.png"), store.checkpoint(other.spec), tmp_path / ".git" / ".a.0123abcd.tmp"]
+    live = tmp_path / ".live" / f"{named_after(os.getppid())}x.json"
+    kept = [path, path.with_suffix(".0.png"), live, store.checkpoint(other.spec), tmp_path / ".git" / ".a.0123abcd.tmp"]
     left = [store.checkpoint(done.spec)]
     left += [folder / ".x.0123abcd.tmp" for folder in (tmp_path, path.parent, tmp_path / ".live", left[0].parent)]
+    left += [tmp_path / ".live" / "999999999-1-x.json"]
     for each in (*kept[1:], *left):
         each.parent.mkdir(parents=True, exist_ok=True)
         each.touch()

@@ -12,11 +12,6 @@ from bench.linear.squared import Squared
 from bench.plan import parse_suite
 from bench.records import parse_call
 from bench.registry import choose
-from leaderboard.board import load_board
-from leaderboard.comparable import comparable
-from leaderboard.compare import COMMITTED
-from leaderboard.statistics import against, cells, gains, holm, interval, paired_t
-from leaderboard.store import Store
 from suites.linear_synthetic.truths import DEVIATION, FORMS, VARIANCE, draw_weights
 
 TASKS = 20
@@ -86,41 +81,3 @@ def test_the_best_strength_around_a_mean_is_that_of_bayes() -> None:
             )
     best = strengths[int(np.argmin(total))]
     assert bayes / 2 < best < 2 * bayes
-
-
-MATCHING = {
-    "mean": ("soft+l2", "soft+ridge"),
-    "sparse": ("soft+l21", "soft+l1"),
-    "low_rank": ("soft+trace_norm", "soft+ridge"),
-    "clustered": ("soft+cluster", "soft+ridge"),
-    "graph": ("soft+graph:edges=ring", "soft+ridge"),
-    "outliers": ("soft+robust", "soft+ridge"),
-}
-
-
-def committed_gains(truth: str, reference: str) -> dict[str, np.ndarray]:
-    """method -> log(rmse of the reference / rmse), seed by seed, of the committed board."""
-    place = list(FORMS).index(truth)
-    board = load_board("linear_synthetic").parts[place]
-    assert truth in board.suite or truth == "mean"
-    data = cells(board, comparable(board, Store(COMMITTED).read().records).records)
-    found = gains(against(data, reference))[:, :, 0]
-    assert np.isfinite(found).all(), f"the board of `{truth}` is complete"
-    return dict(zip(board.methods, found, strict=True))
-
-
-@pytest.mark.parametrize("truth", MATCHING)
-def test_the_assumption_that_holds_wins_on_its_board(truth: str) -> None:
-    """The paired interval of the matching constraint against `single_task`, and its uncoupled twin, excludes 0."""
-    method, twin = MATCHING[truth]
-    for reference in ("single_task", twin):
-        found = interval(committed_gains(truth, reference)[method])
-        assert found.low is not None
-        assert found.low > 0
-
-
-def test_nothing_beats_single_task_where_tasks_are_unrelated() -> None:
-    found = {m: g for m, g in committed_gains("unrelated", "single_task").items() if m not in ("single_task",)}
-    adjusted = holm(np.array([paired_t(g) for g in found.values()]))
-    better = [m for (m, g), p in zip(found.items(), adjusted, strict=True) if g.mean() > 0 and p <= 0.05]
-    assert better == []

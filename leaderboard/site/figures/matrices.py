@@ -17,7 +17,12 @@ LETTER = 6.3  # pixels of a letter of a label, about
 
 
 def matrix_figure(runs: Sequence[ResultRecord], name: str) -> Figure | None:
-    """What the runs learned about sharing (stitch units, gates, task covariances), the mean over them."""
+    """What the runs learned about sharing (stitch units, gates, task covariances), the mean over them.
+
+    Where records hold the truth, which every seed has one of its own of, the first run alone.
+    """
+    known = any(key.startswith("true ") for run in runs for key in run.matrices)
+    runs = runs[:1] if known else runs
     found: dict[str, np.ndarray] = {}
     for key in dict.fromkeys(key for run in runs for key in run.matrices):
         own = [matrix for run in runs if key in run.matrices and (matrix := _matrix(run.matrices[key])) is not None]
@@ -27,9 +32,9 @@ def matrix_figure(runs: Sequence[ResultRecord], name: str) -> Figure | None:
     if not found:
         return None
     kept = _briefly(dict(list(found.items())[:MOST]))
-    text = f"Mean over {len(runs)} runs." if len(runs) > 1 else ""
+    text = f"Seed {runs[0].spec.seed}." if known else f"Mean over {len(runs)} runs." if len(runs) > 1 else ""
     text += f" The first {MOST} of {len(found)}." if len(found) > MOST else ""
-    return _maps(name, "What was learned about sharing", text.strip(), kept, runs[0].tasks)
+    return heat_maps(name, "What was learned about sharing", text.strip(), kept, runs[0].tasks)
 
 
 def cosine_words(runs: Sequence[ResultRecord]) -> list[tuple[str, str]]:
@@ -63,7 +68,7 @@ def cosine_figure(runs: Mapping[str, Sequence[ResultRecord]], name: str) -> Figu
     kept = dict(list(found.items())[:MOST])
     text += ": blue agrees, orange conflicts. Mean over seeds."
     text += f" The first {MOST} of {len(found)} methods." if len(found) > MOST else ""
-    return _maps(name, "Where the tasks agree", text, kept, tasks, 1.0)
+    return heat_maps(name, "Where the tasks agree", text, kept, tasks, 1.0)
 
 
 def related_figure(found: Sequence[Related], name: str) -> Figure | None:
@@ -73,7 +78,7 @@ def related_figure(found: Sequence[Related], name: str) -> Figure | None:
         return None
     seeds = sorted({each.seeds for each in shown})
     runs = "-".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
-    return _maps(
+    return heat_maps(
         name,
         "What the tasks tell each other",
         "Related(main, extra, algorithm): log(error of the row's task with the column's training targets dealt out "
@@ -130,7 +135,7 @@ def _points(name: str, title: str, text: str, found: Mapping[str, np.ndarray], t
     return Figure(name, title, text, traces, layout, LINE * len(order) + 80)
 
 
-def _maps(
+def heat_maps(
     name: str,
     title: str,
     text: str,
@@ -138,11 +143,16 @@ def _maps(
     tasks: list[str],
     most: float | None = None,
     texts: Sequence[list[list[str]]] = (),
+    *,
+    signed: bool = True,
 ) -> Figure:
-    """Small heat maps side by side, on one scale around zero; `texts` stand in their cells instead of the numbers."""
+    """Small heat maps side by side, on one scale around zero; `texts` stand in their cells instead of the numbers.
+
+    Those that are not `signed` are yes or no, and need no legend.
+    """
     largest = most or max(float(np.nanmax(np.abs(matrix), initial=0.0)) for matrix in found.values()) or 1.0
     rows, columns = (max(matrix.shape[axis] for matrix in found.values()) for axis in (0, 1))
-    few = max(rows, columns) <= 6
+    few, gap = max(rows, columns) <= 6, int(max(rows, columns) <= SIDE // 3)
     names = {size: _names(size, tasks) for matrix in found.values() for size in matrix.shape}
     left = round(LETTER * max(map(len, names[rows]))) + 14 if few and rows > 1 else 10
     steep = few and LETTER * max(map(len, names[columns])) > SIDE / columns
@@ -176,14 +186,14 @@ def _maps(
             "zmax": largest,
             "colorscale": "@diverging",
             "showscale": False,
-            "xgap": 1,
-            "ygap": 1,
+            "xgap": gap,
+            "ygap": gap,
             "hovertemplate": "%{y}, %{x}: %{z:.3f}<extra></extra>",
         },
         panels=Panels(
             [short(label, TITLE) for label in found], left + SIDE + 14, round(SIDE * shape), left, below, fluid=False
         ),
-        scale=(f"-{largest:.2g}", f"{largest:.2g}"),
+        scale=(f"-{largest:.2g}", f"{largest:.2g}") if signed else None,
     )
 
 
@@ -197,6 +207,11 @@ def _briefly(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _written(texts: list[list[str]] | None) -> Trace:
     return {"text": texts, "texttemplate": "%{text}"} if texts else {"texttemplate": "%{z:.2f}"}
+
+
+def unpacked(run: ResultRecord, name: str) -> np.ndarray | None:
+    """A matrix of a run; None where it has none of that name that can be read."""
+    return _matrix(run.matrices[name]) if name in run.matrices else None
 
 
 def _matrix(packed: Packed) -> np.ndarray | None:

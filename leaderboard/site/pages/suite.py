@@ -16,6 +16,7 @@ from leaderboard.site.figures import (
     cosine_figure,
     forest,
     profiles,
+    recovered_figures,
     related_figure,
     wins,
 )
@@ -35,7 +36,7 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
     runs = [run for run in site.runs if run.suite == suite]
     first = one is own[0]
     pairs = related_figure(related(runs), "related") if first else None
-    figures = [*_charts(site, one), *([_cosines(one), pairs] if first else [_budget(site, one)])]
+    figures = [*_charts(site, one), *([_cosines(one), pairs, *_recovered(one)] if first else [_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
         for number, dial in enumerate(site.dials)
@@ -102,6 +103,14 @@ def _cosines(one: Shown) -> Figure | None:
         if method in one.plain:
             runs[one.board.label(method)].append(run)
     return cosine_figure(runs, f"cosines-{one.name}")
+
+
+def _recovered(one: Shown) -> list[Figure]:
+    """Of the first seed that any row has: weights and their truth are drawn anew for each."""
+    first = min((seed for method, seed in one.table.records if method in one.plain), default=0)
+    records = {method: run for (method, seed), run in one.table.records.items() if seed == first}
+    runs = {line.label: records[line.method] for line in one.lines if line.method in {*one.plain} & {*records}}
+    return recovered_figures(runs, "recovered")
 
 
 def _budget(site: Context, one: Shown) -> Figure | None:

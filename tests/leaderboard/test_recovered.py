@@ -1,0 +1,55 @@
+"""What the pages draw of recovered weights: each method beside the truth that the records hold."""
+
+import numpy as np
+
+from bench.records import Packed
+from leaderboard.site.figures import matrix_figure, recovered_figures
+from tests.leaderboard.conftest import build_record
+
+TRUE = np.array([[2.0, 1.0], [0.0, 0.0], [1.0, 3.0]])
+SPARSE = np.array([[1.5, 1.0], [0.0, 0.0], [1.0, 2.5]])
+DENSE = SPARSE + 0.25
+
+
+def parts(W):
+    values = np.linalg.svd(W, compute_uv=False)
+    return {"covariance": W.T @ W, "support": (W != 0) * 1.0, "spectrum": values[None] / values[0]}
+
+
+def record(method, W, seed=0, truth=TRUE):
+    known = {f"true {name}": matrix for name, matrix in parts(truth).items()} if truth is not None else {}
+    packed = {name: Packed.pack(matrix) for name, matrix in {**parts(W), **known}.items()}
+    return build_record(method, seed, {"pooled": 90.0}, matrices=packed)
+
+
+def test_each_method_is_drawn_beside_the_truth():
+    covariance, support, spectrum = recovered_figures(
+        {"sparse": record("soft+l21", SPARSE), "dense": record("single_task", DENSE)}, "recovered"
+    )
+    assert covariance.panels.titles == ["truth", "sparse", "dense"]
+    for trace, W in zip(covariance.traces, (TRUE, SPARSE, DENSE), strict=True):
+        assert np.allclose(trace["z"], W.T @ W, rtol=1e-3)
+    assert support.panels.titles == ["truth", "sparse"]
+    assert "Methods that are not here use all." in support.text
+    assert np.array_equal(support.traces[0]["z"], TRUE != 0)
+    assert support.scale is None
+    assert spectrum.panels.titles == ["sparse", "dense"]
+    dotted = [trace for trace in spectrum.traces if trace["line"].get("dash")]
+    assert [trace["panel"] for trace in dotted] == [0, 1]
+    assert all(np.allclose(trace["y"], parts(TRUE)["spectrum"], rtol=1e-3) for trace in dotted)
+
+
+def test_without_a_truth_there_is_what_was_found_and_without_weights_nothing():
+    found = recovered_figures({"sparse": record("soft+l21", SPARSE, truth=None)}, "recovered")
+    assert [figure.panels.titles for figure in found] == [["sparse"]] * 3
+    assert recovered_figures({"plain": build_record("hard", 0, {"pooled": 90.0})}, "recovered") == []
+    assert recovered_figures({}, "recovered") == []
+
+
+def test_truths_of_several_seeds_are_not_averaged():
+    runs = [record("soft+l21", SPARSE * (1 + seed), seed, TRUE * (1 + seed)) for seed in range(3)]
+    alone, all_ = matrix_figure(runs[:1], "matrices"), matrix_figure(runs, "matrices")
+    assert alone.content == all_.content
+    assert all_.text == "Seed 0."
+    unknown = [record("soft+l21", SPARSE * (1 + seed), seed, None) for seed in range(3)]
+    assert matrix_figure(unknown, "matrices").text == "Mean over 3 runs."

@@ -172,14 +172,15 @@ class CoregionalisedProcess(Processes):
     """Tasks are functions of one Gaussian process, with inputs of their own: cov(f_t(x), f_s(z)) = B[t, s] k(x, z).
 
     Intrinsic coregionalisation: B = W W^T + diag(kappa) is learned with k and the noise, by the marginal likelihood of
-    training rows. With the linear kernel weights are normal, cov(w_t, w_s) = B[t, s] I: with B = tau^2 I + c 11^T, c
-    without bound, one noise variance sigma^2 and own intercepts, the prediction is that of `soft+l2` at strength
-    sigma^2 / (2 tau^2). B diagonal is a process for each task, B of ones one function of all rows.
+    training rows. With the linear kernel weights are normal, cov(w_t, w_s) = B[t, s] I / d. Where that is tau^2 I for
+    t = s plus c I for all, c without bound, with one noise variance sigma^2 and own intercepts, the prediction is that
+    of `soft+l2` at strength sigma^2 / (2 tau^2). B diagonal is a process for each task, B of ones one function of all
+    rows.
 
-    kernel: k. `linear`, <x, z>; `rbf`, exp(-|x - z|^2 / (2 l^2)), with a length l to learn.
+    kernel: k of d inputs. `linear`, <x, z> / d; `rbf`, exp(-|x - z|^2 / (2 l^2)), with a length l to learn.
     rank: columns of W, at least 0; 0 leaves every task a variance of its own and nothing else in common but k.
     ard: `true` learns a variance (linear) or a length (rbf) for every input, in common to all tasks.
-    intercept: `task`, a mean m_t for each, at its best; `shrunk`, one mean for all, and k + c in the place of k, so
+    intercept: `task`, a mean m_t for each, with a flat prior; `shrunk`, one for all, and k + c in the place of k, so
         that what tasks deviate from it belongs to the process.
     noise: `task`, a variance for each; `common`, one for all.
     rows: with `rbf` the marginal likelihood is that of at most so many rows, of every task in proportion, at least 1 of
@@ -243,7 +244,7 @@ class SharedProcess(Processes):
 
     kernel: k. `linear`, v <x, z>; `rbf`, v exp(-|x - z|^2 / (2 l^2)).
     ard: `true` learns a v (linear) or an l (rbf) for every input: which inputs matter is what tasks have in common.
-    intercept: `task`, a mean m_t for each, at its best; `shrunk`, one mean for all, and k + c in the place of k.
+    intercept: `task`, a mean m_t for each, with a flat prior; `shrunk`, one for all, and k + c in the place of k.
     """
 
     def __init__(

@@ -9,9 +9,8 @@ from bench.core.bargain import bargain
 from bench.core.box import SpectralBox
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
-from bench.core.evidence import evidence
 from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
-from bench.core.process import Process, ProcessRows, maximise_evidence
+from bench.core.process import Process, ProcessRows, evidence_of, maximise_evidence
 from bench.core.proxes import (
     clip_to_ball,
     largest_group,
@@ -92,7 +91,7 @@ __all__ = [
     "clip_to_ball",
     "derive_seed",
     "digest",
-    "evidence",
+    "evidence_of",
     "gram_eigen",
     "gumbel_choice",
     "largest_group",

@@ -8,7 +8,7 @@ The three differ by B, and by who owns what k and sigma are made of. Inference i
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from bench.api import (
     SelfFitting,
     Suite,
     TrainState,
-    evidence,
+    evidence_of,
     maximise_evidence,
     register,
 )
@@ -35,7 +35,7 @@ FLOOR = 1e-4  # least variance of the noise, where targets have variance 1
 
 
 class Processes(SelfFitting):
-    """The rows of all tasks as one block, or a block for each task, with the posterior means as predictions.
+    """The rows of all tasks as one block (`joint`), or a block for each, with the posterior means as predictions.
 
     Means have a flat prior: the likelihood integrates over them. Targets are divided by `scale`, so that what is left
     of them beside the means has variance 1 at the start.
@@ -43,17 +43,19 @@ class Processes(SelfFitting):
 
     tolerance = 1e-2
     packages = ("gpytorch", "linear_operator", "scipy")
-    joint: ClassVar[bool] = False  # whether rows of different tasks depend on each other
 
-    def __init__(self, blueprint: Blueprint, kernel: Kernel, ard: bool, intercept: Intercept) -> None:
+    def __init__(
+        self, blueprint: Blueprint, kernel: Kernel, ard: bool, intercept: Intercept, joint: bool = False
+    ) -> None:
         super().__init__()
+        self.joint = joint
         self.tasks, self.columns = blueprint.tasks, math.prod(blueprint.suite.input_shape)
         self.kernel, self.ard, self.intercept = kernel, ard, intercept
         self.output_shape = (1,)
         self.processes = nn.ModuleList()  # one for all tasks, or one for each
         self.blocks: list[ProcessRows] = []  # of the training rows, from the fit on
         self.alphas: list[Tensor] = []
-        self.means, self.scale = torch.zeros(len(self.tasks)), 1.0
+        self.means, self.effects, self.scale = torch.zeros(len(self.tasks)), torch.zeros(0), 1.0
 
     def likely(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
         """The rows whose likelihood decides."""
@@ -88,8 +90,10 @@ class Processes(SelfFitting):
     @torch.no_grad()
     def condition(self) -> None:
         """Make predictions those of the posterior given the training rows, with the parameters as they are."""
-        settled = evidence([(block.covariance(), block.H, block.y) for block in self.blocks])
-        self.means, self.alphas = settled.means.expand(len(self.tasks)), settled.alphas
+        blocks, means = self.blocks, self.blocks[0].H.shape[1]
+        settled = evidence_of(blocks, [block.covariance() for block in blocks], [block.design() for block in blocks])
+        self.means, self.effects = settled.effects[:means].expand(len(self.tasks)), settled.effects[means:]
+        self.alphas = settled.alphas
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         return {task: self._mean(self.tasks.index(task), x)[:, None] for task, x in inputs.items()}
@@ -100,8 +104,8 @@ class Processes(SelfFitting):
             return x.new_zeros(len(x))
         place = 0 if self.joint else task
         block, t = self.blocks[place], torch.full((len(x),), task)
-        deviation = block.process.covariance(x, t, block.x, block.t) @ self.alphas[place]
-        return self.scale * (self.means[task] + deviation)
+        own = block.process.covariance(x, t, block.x, block.t) @ self.alphas[place]
+        return self.scale * (self.means[task] + block.process.effects(x, t) @ self.effects + own)
 
     @torch.no_grad()
     def weights(self) -> Tensor | None:
@@ -168,21 +172,20 @@ class CoregionalisedProcess(Processes):
     """Tasks are functions of one Gaussian process, with inputs of their own: cov(f_t(x), f_s(z)) = B[t, s] k(x, z).
 
     Intrinsic coregionalisation: B = W W^T + diag(kappa) is learned with k and the noise, by the marginal likelihood of
-    training rows. With the linear kernel weights are normal, cov(w_t, w_s) = B[t, s] I: with B = tau^2 I + c 11^T, c
-    without bound, one noise variance sigma^2 and own intercepts, the prediction is that of `soft+l2` at strength
-    sigma^2 / (2 tau^2). B diagonal is a process for each task, B of ones one function of all rows.
+    training rows. With the linear kernel weights are normal, cov(w_t, w_s) = B[t, s] I / d. Where that is tau^2 I for
+    t = s plus c I for all, c without bound, with one noise variance sigma^2 and own intercepts, the prediction is that
+    of `soft+l2` at strength sigma^2 / (2 tau^2). B diagonal is a process for each task, B of ones one function of all
+    rows.
 
-    kernel: k. `linear`, <x, z>; `rbf`, exp(-|x - z|^2 / (2 l^2)), with a length l to learn.
+    kernel: k of d inputs. `linear`, <x, z> / d; `rbf`, exp(-|x - z|^2 / (2 l^2)), with a length l to learn.
     rank: columns of W, at least 0; 0 leaves every task a variance of its own and nothing else in common but k.
     ard: `true` learns a variance (linear) or a length (rbf) for every input, in common to all tasks.
-    intercept: `task`, a mean m_t for each, at its best; `shrunk`, one mean for all, and k + c in the place of k, so
+    intercept: `task`, a mean m_t for each, with a flat prior; `shrunk`, one for all, and k + c in the place of k, so
         that what tasks deviate from it belongs to the process.
     noise: `task`, a variance for each; `common`, one for all.
-    rows: the marginal likelihood is that of at most so many rows, of every task in proportion, at least 1 of each. The
-        prediction takes all rows into account in any case. A likelihood costs rows^3 operations.
+    rows: with `rbf` the marginal likelihood is that of at most so many rows, of every task in proportion, at least 1 of
+        each, since it costs rows^3 operations; the prediction takes all of them. `linear` takes all in any case.
     """
-
-    joint = True
 
     def __init__(
         self,
@@ -195,7 +198,7 @@ class CoregionalisedProcess(Processes):
         noise: Literal["task", "common"] = "common",
         rows: Annotated[int, Ge(1)] = 2000,
     ) -> None:
-        super().__init__(blueprint, kernel, ard, intercept)
+        super().__init__(blueprint, kernel, ard, intercept, joint=kernel != "linear")
         tasks, gpytorch = len(self.tasks), _gpytorch()
         if rank > tasks:
             raise ValueError(f"`rank` should be at most {tasks}, the number of tasks. Found `rank = {rank}`.")
@@ -207,12 +210,12 @@ class CoregionalisedProcess(Processes):
         if rank == 0:
             coupling.covar_factor.requires_grad_(False)
         likelihood = self._noise(gpytorch, tasks if noise == "task" else 0)
-        self.processes.append(Process(self._inputs(gpytorch, scaled=False), likelihood, coupling))
+        self.processes.append(Process(self._inputs(gpytorch, scaled=False), likelihood, coupling, apart=not self.joint))
         self.rows = rows
 
     def likely(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
         kept, total = [], len(block.y)
-        if total <= self.rows:
+        if not self.joint or total <= self.rows:
             return block
         for task in range(len(self.tasks)):
             members = (block.t == task).nonzero().flatten()
@@ -241,7 +244,7 @@ class SharedProcess(Processes):
 
     kernel: k. `linear`, v <x, z>; `rbf`, v exp(-|x - z|^2 / (2 l^2)).
     ard: `true` learns a v (linear) or an l (rbf) for every input: which inputs matter is what tasks have in common.
-    intercept: `task`, a mean m_t for each, at its best; `shrunk`, one mean for all, and k + c in the place of k.
+    intercept: `task`, a mean m_t for each, with a flat prior; `shrunk`, one for all, and k + c in the place of k.
     """
 
     def __init__(

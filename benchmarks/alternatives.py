@@ -3,7 +3,7 @@
     python -m benchmarks.alternatives --data-dir DATA
 
 `torch.compile` of the whole network; towers as one: their first convolutions as one, and all of them with groups; and
-features in bfloat16, which is a setting (`--set precision=bfloat16`).
+features in bfloat16, which is a setting (`--set precision=bf16`).
 """
 
 import argparse
@@ -123,7 +123,7 @@ def rounded(suite: str, method: str, data_dir: Path, rounds: int) -> dict[str, A
     """Milliseconds of an update in float32 and with features in bfloat16."""
     torch.set_num_threads(1)
     settle_devices()
-    plain, half = (prepare(suite, method, data_dir, precision=kind) for kind in ("float32", "bfloat16"))
+    plain, half = (prepare(suite, method, data_dir, precision=kind) for kind in ("float32", "bf16"))
     without, with_it, ratio, *_ = alternate(lambda: harness_ms(*plain()), lambda: harness_ms(*half()), rounds)
     return {"suite": suite, "method": method, "float32_ms": without, "bfloat16_ms": with_it, "ratio": ratio}
 
@@ -132,14 +132,14 @@ def moved(data_dir: Path, epochs: int, seeds: int) -> dict[str, Any]:
     """What bfloat16 does to the accuracy of `hard` on MultiMNIST: paired differences in points, both tasks averaged."""
     found: dict[str, dict[int, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("float32", "bfloat16"):
+        for kind in ("float32", "bf16"):
             words = ["run", "multimnist", "hard", "--seeds", f"0-{seeds - 1}", "--store", folder, "--device", "cpu"]
             changed = [word for item in (f"epochs={epochs}", f"precision={kind}") for word in ("--set", item)]
             seconds(command(*words, "--data-dir", data_dir, *changed))
         for record in Store(Path(folder)).read().records:
             scores = [metrics["accuracy"] for metrics in record.scores["val"].values()]
             found.setdefault(record.spec.protocol.precision, {})[record.spec.seed] = statistics.mean(scores)
-    pairs = [found["bfloat16"][seed] - found["float32"][seed] for seed in range(seeds)]
+    pairs = [found["bf16"][seed] - found["float32"][seed] for seed in range(seeds)]
     means = {kind: statistics.mean(of_seed.values()) for kind, of_seed in found.items()}
     change = interval(np.array(pairs))
     return {"epochs": epochs, "seeds": seeds, **means, "change": change.mean, "low": change.low, "high": change.high}

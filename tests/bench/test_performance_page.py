@@ -66,7 +66,7 @@ FOUND: dict[str, Any] = {
         "epochs": 2,
         "seeds": 4,
         "float32": 92.5,
-        "bfloat16": 92.41,
+        "bf16": 92.41,
         "change": -0.09,
         "low": -0.2,
         "high": 0.02,

@@ -23,8 +23,6 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from bench.engines.ray import Ray  # noqa: E402
 
-pytestmark = pytest.mark.slow  # clusters of several nodes: minutes on two cores
-
 BROKEN = TINY.with_name("broken.py")
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 

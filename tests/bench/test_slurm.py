@@ -23,8 +23,6 @@ from bench.engines.slurm import Slurm
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.slow  # jobs with interpreters of their own: minutes on two cores
-
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

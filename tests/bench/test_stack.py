@@ -29,8 +29,6 @@ from tests.bench.pair import STEPS, Pictures
 from tests.bench.test_fingerprints import WIDTH, Tiny
 from tests.conftest import train_run
 
-pytestmark = pytest.mark.slow  # twenty methods, each trained four times
-
 SEEDS = (0, 3)
 METHODS = [
     "single_task",

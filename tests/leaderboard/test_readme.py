@@ -9,13 +9,13 @@ from bench.cli.main import parser_of
 from leaderboard.compare import COMMITTED
 from leaderboard.controls import control_rows
 from leaderboard.dial import dials
-from leaderboard.readme import BLOCK, fill
+from leaderboard.readme import ACROSS, BLOCK, fill
 from leaderboard.store import Store
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "README.md": ["multimnist", "multidigits"],
-    "docs/boards.md": ["multidigits", "scenes", "nyuv2_lite", "worth"],
+    "docs/boards.md": ["multidigits", "scenes", "nyuv2_lite", "worth", "school"],
     "docs/methods.md": ["multidigits_all", "synthetic_all"],
 }
 
@@ -25,6 +25,17 @@ def test_tables_are_those_of_the_committed_records(page, tables):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [match[2] for match in BLOCK.finditer(text)] == tables
     assert fill(text, Store(COMMITTED).read()) == text
+
+
+def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():
+    found = ACROSS.search((ROOT / "docs/boards.md").read_text(encoding="utf-8"))
+    header, _, *lines = found[0].splitlines()[1:-1]
+    assert found[2] == "linear_synthetic"
+    columns = list(zip(*(line.strip("| ").split(" | ")[1:] for line in lines), strict=True))
+    assert len(columns) == len(header.strip("| ").split(" | ")) - 1 == 7
+    for column in columns:
+        values = [float(cell.replace("*", "").replace("\\", "")) for cell in column]
+        assert {value for value, cell in zip(values, column, strict=True) if "**" in cell} == {max(values)}
 
 
 def test_committed_records_are_sound_and_complete_enough_to_show():

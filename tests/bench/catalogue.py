@@ -22,13 +22,19 @@ def fitted_by_themselves() -> list[str]:
     return [name for name, entry in entries("sharing").items() if issubclass(entry.cls, SelfFitting)]
 
 
+def trained_methods() -> list[str]:
+    """`method_names()` without what is fitted by itself."""
+    itself = fitted_by_themselves()
+    return [name for name in method_names() if name not in itself]
+
+
 def catalogue() -> list[str]:
-    """`method_names()` without what is fitted by itself, then one method per form of each part."""
+    """`trained_methods()`, then one method per form of each part."""
     itself = fitted_by_themselves()
     sharings = {name: entry for name, entry in entries("sharing").items() if name not in itself}
     needs: dict[str, bool] = {name: entry.cls.needs_constraint for name, entry in sharings.items()}  # type: ignore[attr-defined]
     return [
-        *(name for name in method_names() if name not in itself),
+        *trained_methods(),
         *(f"{form}{'+l2' * needs[name]}" for name, entry in sharings.items() for form in forms(entry)),
         *(f"soft+{form}" for entry in entries("constraint").values() for form in forms(entry)),
         *(f"hard@{form}" for entry in entries("weighting").values() for form in forms(entry)),

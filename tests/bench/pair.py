@@ -13,10 +13,11 @@ from bench.core.data import Dataset
 from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
 from bench.method import Method
-from bench.plan import method_names, parse_suite
+from bench.plan import parse_suite
 from bench.records import RunSpec
 from bench.training.fit import Run
 from bench.training.ranks import Ranks
+from tests.bench.catalogue import trained_methods
 from tests.bench.test_fingerprints import ROWS, TASKS, WIDTH, Tiny, wave
 from tests.conftest import train_run
 
@@ -95,7 +96,7 @@ SUITES: dict[str, Callable[[], Suite]] = {
     "own inputs": lambda: parse_suite("synthetic:inputs=own,tasks=2")[1],
 }
 CASES: list[tuple[str, str, dict[str, Any]]] = [
-    *(("tiny", method, {}) for method in method_names()),
+    *(("tiny", method, {}) for method in trained_methods()),
     *(("masked", method, {}) for method in ("hard", "single_task", "hard@pcgrad")),
     *(("normed", method, {}) for method in ("hard", "soft+l2:form=offset", "hard@famo")),
     ("pictures", "cross_stitch", {}),

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from bench.errors import UsageError
 from bench.method import Method
 from bench.records import RunSpec
-from bench.registry import entries
 from bench.training.environment import settle_precision
 from bench.training.fit import Run
 from bench.training.gradients import losses_of
 from bench.training.step import training_step
+from tests.bench.catalogue import trained_methods
 from tests.bench.test_fingerprints import Tiny
 
-METHODS = [name if not entry.cls.needs_constraint else f"{name}+l2" for name, entry in entries("sharing").items()]  # type: ignore[attr-defined]
+METHODS = [method for method in trained_methods() if "@" not in method and ("+" not in method or method == "soft+l2")]
 
 
 def make(method: str, precision: str) -> Run:

@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +16,7 @@ from bench.cli.main import main
 from bench.cli.sent import SentCell
 from bench.engines import Ended, Progressed
 from bench.errors import UsageError
+from bench.files import write_whole
 from leaderboard.store import Store
 from tests.bench.tables import METHODS, TINY, cell, table, tiny
 
@@ -29,16 +31,22 @@ NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 
 @dataclass(frozen=True)
 class Seen:
-    """A cell that leaves word of the node where it begins."""
+    """A cell that leaves word of the node where it begins, and goes on when the awaited node has begun one, too."""
 
     cell: SentCell
-    word: Path
+    root: Path
     modules: ClassVar[tuple[str, ...]] = ()
 
     def make(self, spec, on_epoch):
-        (self.word / f"{spec.run_id}.{ray.get_runtime_context().get_node_id()}").touch()
+        node = ray.get_runtime_context().get_node_id()
+        (self.root / "word" / f"{spec.run_id}.{node}").touch()
+        with suppress(FileNotFoundError):
+            while (self.root / "awaited").read_text() != node:  # one that is new begins late
+                time.sleep(0.02)
         time.sleep(0.3)  # so that one is running whenever another ends
-        return self.cell.make(spec, on_epoch)
+        made = self.cell.make(spec, on_epoch)
+        (self.root / "word" / f"{spec.run_id}.{node}").write_text("made")
+        return made
 
     def keep(self, made):
         return self.cell.keep(made)
@@ -76,7 +84,7 @@ def loses_nothing(cluster: Cluster, engine: Ray, root: Path, seeds: int, losses:
         assert cell(root / "undisturbed")(spec, lambda *_: None) == "done"
     node, victims, ended = cluster.add_node(**NODE), list[str](), set[str]()
     assert engine.width(specs) == 2
-    for event in engine.run_cells(specs, Seen(SentCell.of(cell(root / "store")), word)):
+    for event in engine.run_cells(specs, Seen(SentCell.of(cell(root / "store")), root)):
         if isinstance(event, Progressed):
             assert 1 <= event.done <= event.epochs == 3
             continue
@@ -84,10 +92,12 @@ def loses_nothing(cluster: Cluster, engine: Ray, root: Path, seeds: int, losses:
         assert event.spec.run_id not in ended
         ended.add(event.spec.run_id)
         if len(victims) < losses and len(ended) > len(victims):
-            while not (running := [path.stem for path in word.glob(f"*.{node.node_id}") if path.stem not in ended]):
+            write_whole(root / "awaited", node.node_id)
+            while not (running := [path.stem for path in word.glob(f"*.{node.node_id}") if not path.read_text()]):
                 time.sleep(0.02)
             victims += running
             cluster.remove_node(node, allow_graceful=False)
+            (root / "awaited").unlink()
             node = cluster.add_node(**NODE) if len(victims) < losses else None
     assert ended == {spec.run_id for spec in specs}
     assert len({path.suffix for path in word.iterdir()}) == 1 + losses

@@ -36,7 +36,7 @@ class Size:
     rounds: int = 5
     epochs: int = 2
     seeds: int = 4
-    worker_seeds: int = 1
+    worker_seeds: int = 2
     records: int = 10_000
     seed_counts: tuple[int, ...] = (1, 2, 4, 8)
     task_counts: tuple[int, ...] = (2, 4, 8, 16)

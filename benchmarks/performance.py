@@ -54,6 +54,7 @@ def sections(data_dir: Path, scenes: str, jobs: int, size: Size) -> dict[str, Ca
     return {
         "table": lambda: throughput.throughput(data_dir, size.epochs, size.seeds, jobs),
         "workers": lambda: throughput.workers(data_dir, size.epochs, size.worker_seeds, counts),
+        "crowding": lambda: throughput.crowding(data_dir, jobs, size.rounds),
         "memory": lambda: throughput.memory(data_dir, jobs),
         "updates": lambda: list(measure(data_dir, suites=names, rounds=size.rounds)),
         "cells": lambda: [scaling.cell(*both, data_dir) for both in methods],

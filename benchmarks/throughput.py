@@ -8,9 +8,12 @@ script is `benchmarks.plain`.
 """
 
 import argparse
+import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,23 @@ def workers(data_dir: Path, epochs: int, seeds: int, counts: list[int]) -> list[
     """Wall time of one table with several numbers of workers, and the speed against the first of them."""
     times = {jobs: table_seconds(data_dir, epochs, seeds, jobs) for jobs in counts}
     return [{"jobs": jobs, "table_s": s, "speed": times[counts[0]] / s} for jobs, s in times.items()]
+
+
+def crowding(data_dir: Path, jobs: int, rounds: int) -> dict[str, Any]:
+    """How much slower bare loops of `hard` are when every worker's core runs one, than one alone; medians, in turns."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for _ in range(2):  # until each process has run one
+            list(pool.map(_loop, [data_dir] * jobs))
+        pairs = [
+            (pool.submit(_loop, data_dir).result(), max(pool.map(_loop, [data_dir] * jobs))) for _ in range(rounds)
+        ]
+    alone, together = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratio = statistics.median(both / one for one, both in pairs)
+    return {"jobs": jobs, "alone_s": alone, "together_s": together, "ratio": ratio}
+
+
+def _loop(data_dir: Path) -> float:
+    return floor_seconds(data_dir, "hard", 1)[0]
 
 
 def memory(data_dir: Path, jobs: int) -> dict[str, Any]:

@@ -40,6 +40,7 @@ FOUND: dict[str, Any] = {
         "table_over_script": 0.5,
     },
     "workers": [{"jobs": 1, "table_s": 38.0, "speed": 1.0}, {"jobs": 2, "table_s": 20.0, "speed": 1.9}],
+    "crowding": {"jobs": 2, "alone_s": 4.0, "together_s": 4.4, "ratio": 1.1},
     "memory": {"jobs": 2, "peak_mb": 1400.0, "torch_mb": 400.0, "beyond_mb": 1000.0},
     "cells": [{**UPDATE, "cell_s": 1.0, "updates_s": 0.7, "evaluations_s": 0.2, "rest_s": 0.1}],
     "idle": {"cells": 100, "run_s": 3.9, "torch_s": 2.8},

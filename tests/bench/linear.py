@@ -13,6 +13,8 @@ from bench.records import parse_call
 from bench.registry import choose
 
 COUNTS, FEATURES = (9, 14, 30, 21), 6
+NORMS = ["l1", "l21", "l1inf", "trace_norm", "dirty", "robust", "rmtfl"]
+OTHERS = ["l2", "l2_pairwise", "graph", "graph:edges=ring", "ridge", "mtrl", "cluster:k=2", "caso:h=2"]
 
 
 def problem(
@@ -59,3 +61,13 @@ def solve(text: str, rows: Rows, loss: Loss, further: int = 500) -> Solution:
 def weights(found: Solution) -> Tensor:
     """W (d, T)."""
     return (found.W.sum(dim=0) if found.W.dim() == 4 else found.W)[0]
+
+
+def at(name: str, strength: float) -> str:
+    """A constraint at a strength."""
+    return f"{name}{',' if ':' in name else ':'}strength={strength!r}"
+
+
+def largest(rows: Rows, loss: Loss, name: str) -> float:
+    """The critical strength."""
+    return family(name, rows).strengths(loss, {}, 2, 0.1)[0]

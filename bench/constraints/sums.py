@@ -24,9 +24,6 @@ from bench.api import (
     trace_norm,
 )
 
-Balance = Annotated[float, Interval(gt=0, lt=1), Search(choices=(0.25, 0.5, 0.75))]
-Strength = Annotated[float, Ge(0), Infinite()]
-
 
 class Sum(Constraint):
     """R(P, Q) = a N_1(P) + b N_2(Q), theta_t = P_t + Q_t: the prox is that of each norm.
@@ -37,12 +34,20 @@ class Sum(Constraint):
 
     parts = 2
 
-    def __init__(self, coupled: Coupled, strength: float, balance: float, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        coupled: Coupled,
+        *,
+        strength: Annotated[float, Ge(0), Infinite()] = 1e-3,
+        balance: Annotated[float, Interval(gt=0, lt=1), Search(choices=(0.25, 0.5, 0.75))] = 0.5,
+        schedule: Schedule = "constant",
+    ) -> None:
         super().__init__(coupled, schedule)
         first, last = self.ends(coupled)
         self.first = strength
         self.second = strength * first ** (1 - balance) * last**balance
         self.columns = tuple(range(len(coupled.shape)))  # of one task: all axes but the last
+        self.rows = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)  # of one input
 
     def takes(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
@@ -92,16 +97,6 @@ class Dirty(Sum):
 
     by_input = True
 
-    def __init__(
-        self,
-        coupled: Coupled,
-        *,
-        strength: Strength = 1e-3,
-        balance: Balance = 0.5,
-        schedule: Schedule = "constant",
-    ) -> None:
-        super().__init__(coupled, strength, balance, schedule)
-
     def ends(self, coupled: Coupled) -> tuple[float, float]:
         return 1.0, 1 / coupled.tasks
 
@@ -125,16 +120,6 @@ class Robust(Sum):
     balance: in (0, 1), from P alone to Q alone.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
-
-    def __init__(
-        self,
-        coupled: Coupled,
-        *,
-        strength: Strength = 1e-3,
-        balance: Balance = 0.5,
-        schedule: Schedule = "constant",
-    ) -> None:
-        super().__init__(coupled, strength, balance, schedule)
 
     def ends(self, coupled: Coupled) -> tuple[float, float]:
         return 1.0, 1 / math.sqrt(coupled.tasks)
@@ -160,17 +145,6 @@ class RMTFL(Sum):
     balance: in (0, 1), from P alone to Q alone.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
-
-    def __init__(
-        self,
-        coupled: Coupled,
-        *,
-        strength: Strength = 1e-3,
-        balance: Balance = 0.5,
-        schedule: Schedule = "constant",
-    ) -> None:
-        super().__init__(coupled, strength, balance, schedule)
-        self.rows = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
 
     def ends(self, coupled: Coupled) -> tuple[float, float]:
         return math.sqrt(coupled.shape[1] if len(coupled.shape) > 1 else 1), 1 / math.sqrt(coupled.tasks)

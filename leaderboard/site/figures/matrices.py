@@ -13,7 +13,7 @@ from leaderboard.site.view import Figure, Panels, Trace, short, words
 SIDE = 118  # pixels of one matrix among several
 MOST = 16  # matrices in one figure
 TITLE = 18  # letters above it
-RECOVERED = ("covariance", "support", "spectrum")  # of linear models, which have figures of their own
+TRUE, RECOVERED = "true ", ("covariance", "support", "spectrum")  # of linear models; they have figures of their own
 LETTER = 6.3  # pixels of a letter of a label, about
 
 
@@ -22,11 +22,11 @@ def matrix_figure(runs: Sequence[ResultRecord], name: str) -> Figure | None:
 
     Where records hold the truth, which every seed has one of its own of, the first run alone.
     """
-    known = any(key.startswith("true ") for run in runs for key in run.matrices)
+    known = any(key.startswith(TRUE) for run in runs for key in run.matrices)
     runs = runs[:1] if known else runs
     found: dict[str, np.ndarray] = {}
     for key in dict.fromkeys(key for run in runs for key in run.matrices):
-        if key.removeprefix("true ") in RECOVERED:
+        if key.removeprefix(TRUE) in RECOVERED:
             continue
         own = [matrix for run in runs if key in run.matrices and (matrix := _matrix(run.matrices[key])) is not None]
         if own and all(matrix.shape == own[0].shape for matrix in own):

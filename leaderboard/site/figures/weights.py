@@ -5,20 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.site.figures.matrices import heat_maps, unpacked
+from leaderboard.site.figures.matrices import RECOVERED, TRUE, heat_maps, unpacked
 from leaderboard.site.view import Figure, Panels, Trace, short
 
-TRUE, TRUTH = "true ", "truth"  # before the name of a matrix in a record, and above its panel
+TRUTH = "truth"  # above its panel
 MOST = 24  # panels in one figure
 WIDTH, HEIGHT = 118, 92  # pixels of a spectrum
-KINDS = {
-    "covariance": (
-        "Covariance of the tasks",
-        "WᵀW over the mean of its diagonal, W the weights, a column for each task",
-    ),
-    "support": ("Inputs in use", "Weights that are not zero: a row for each input, a column for each task"),
-    "spectrum": ("Spectrum of the weights", "Singular values over the largest"),
-}
+TEXTS = (
+    ("Covariance of the tasks", "WᵀW over the mean of its diagonal, W the weights, a column for each task"),
+    ("Inputs in use", "Weights that are not zero: a row for each input, a column for each task"),
+    ("Spectrum of the weights", "Singular values over the largest"),
+)
 
 
 def recovered_figures(runs: Mapping[str, ResultRecord], name: str) -> list[Figure]:
@@ -27,7 +24,7 @@ def recovered_figures(runs: Mapping[str, ResultRecord], name: str) -> list[Figur
     Truths come from the records, which hold those of their seed.
     """
     figures = []
-    for kind, (title, text) in KINDS.items():
+    for kind, (title, text) in zip(RECOVERED, TEXTS, strict=True):
         found = {label: each for label, run in runs.items() if (each := unpacked(run, kind)) is not None}
         truth = next((each for run in runs.values() if (each := unpacked(run, TRUE + kind)) is not None), None)
         text = f"{text}. Seed {next(iter(runs.values())).spec.seed}." if runs else ""

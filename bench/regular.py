@@ -3,8 +3,8 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -24,7 +24,7 @@ class TooLarge(OSError):
     """A file holds more than its reader takes; the message is one sentence."""
 
 
-def open_regular(path: Path, *, links: bool = True) -> BinaryIO:
+def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
     """The plain file at `path`, open for reading.
 
     Nothing else is ever opened: opening a named pipe waits for its writer, and opening a device can change it. `links`

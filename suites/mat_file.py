@@ -50,3 +50,16 @@ def _plain(value: object, depth: int = 0) -> Value:
     if value.dtype.kind == "O" and depth < DEEPEST:
         return [_plain(cell, depth + 1) for cell in value.ravel()]
     return {"U": "text", "S": "text", "c": "complex numbers"}.get(value.dtype.kind, "another kind of value")
+
+
+def described(value: Value) -> str:
+    """A value of a Matlab file, as the end of a sentence."""
+    if isinstance(value, list):
+        return f"{len(value)} cells"
+    if not isinstance(value, np.ndarray):
+        return str(value)
+    shape = "x".join(map(str, value.shape))
+    if not value.size:
+        return f"an empty one, {shape}"
+    wrong = int((~np.isfinite(value)).sum())
+    return f"{wrong} of {value.size} numbers that are not finite" if wrong else f"numbers of shape {shape}"

@@ -15,7 +15,7 @@ from bench.files import write_whole
 from bench.reading.process import ReadLimits, read_in_process
 from bench.reading.values import NotAValue, Value, pack, unpack
 from bench.regular import open_regular, read_regular
-from suites.mat_file import read_variables
+from suites.mat_file import described, read_variables
 
 LIMITS = ReadLimits(seconds=120, memory_mb=2048, answer_mb=512)
 STAMP = 32  # bytes of SHA-256 before what is kept
@@ -47,19 +47,6 @@ class Variables:
             if np.isfinite(found).all():
                 return found
         raise DataMissing(f"{what} should be a matrix of finite numbers. Found {described(value)}.")
-
-
-def described(value: Value) -> str:
-    """A value of a Matlab file, as the end of a sentence."""
-    if isinstance(value, list):
-        return f"{len(value)} cells"
-    if not isinstance(value, np.ndarray):
-        return str(value)
-    shape = "x".join(map(str, value.shape))
-    if not value.size:
-        return f"an empty one, {shape}"
-    wrong = int((~np.isfinite(value)).sum())
-    return f"{wrong} of {value.size} numbers that are not finite" if wrong else f"numbers of shape {shape}"
 
 
 def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variables:

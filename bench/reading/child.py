@@ -42,26 +42,25 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:  # it was gone before it could be asked for
         return
-    limited = False
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)  # no byte into any file
+    space = resource.getrlimit(resource.RLIMIT_AS)
     with os.fdopen(pipe, "wb") as answers:
         for line in sys.stdin.buffer:
             request = json.loads(line)
+            resource.setrlimit(resource.RLIMIT_AS, space)  # libraries do not count
             try:
                 function = getattr(importlib.import_module(request["module"]), request["function"])
             except Exception as error:  # too little memory for its libraries, mostly
                 answers.write(pack({"start": f"{type(error).__name__}: {error}"}))
                 break
-            if not limited:  # what is loaded by now does not count
-                _limit(memory)
-                limited = True
+            _limit(memory)
             answers.write(pack(answer(function, request["arguments"])))
             answers.flush()
 
 
 def _limit(memory: int) -> None:
-    """`memory` more bytes from here on, no core, and no byte into any file."""
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, 0)
+    """`memory` more bytes from here on, where the system says how many there are."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (OSError, ValueError, IndexError):

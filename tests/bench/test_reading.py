@@ -59,6 +59,19 @@ def test_every_end_is_one_sentence_and_the_next_question_is_answered() -> None:
     assert ended(first)
 
 
+def test_libraries_do_not_count_as_memory() -> None:
+    """A second function's module brings torch, after the first was answered under the limit."""
+    with Reader(ReadLimits(seconds=120, memory_mb=64)) as reader:
+        first = reader.ask(functions.pid, "", about="it")
+        with pytest.raises(DataMissing, match="more than 64 MB of memory"):
+            reader.ask(functions.eat, "", about="it")
+        from suites.nyuv2 import isolated
+
+        with pytest.raises(DataMissing, match="none of these is there"):
+            reader.ask(isolated.describe_copy, "/nowhere", about="it")
+        assert reader.ask(functions.pid, "", about="it") == first
+
+
 def test_a_reader_that_does_not_end_is_ended() -> None:
     start = time.monotonic()
     with pytest.raises(DataMissing, match=r"its reader was ended after 3 seconds, its limit\.$"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bench.cli import options
 from bench.errors import UsageError, nearest, shown
 from bench.records import digest
+from bench.source_text import decode_source
 
 if TYPE_CHECKING:
     from leaderboard.board import Board
@@ -72,9 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
     out = _place(arguments.out)
     try:
         code = read_limited(arguments.file, MAX_CODE)
-        cards = list(cards_of(code.decode("utf-8")))
+        cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise UsageError(f"`{arguments.file}` should be a Python file: {error}.") from error
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(str(arguments.file))}` should be a Python file: {reasons}.") from error
     board = _board(arguments.suite, arguments.board, boards())
     draft = _draft(arguments, out.name, board, cards, code)
 

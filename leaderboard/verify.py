@@ -10,7 +10,6 @@ changed since is `reported` again.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
@@ -31,7 +30,6 @@ LEVEL = 0.05  # of family-wise error
 MAX_TEXT = 1000  # characters of a name, a version, a message
 MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
-NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices", "solution")
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,6 @@ class Check:
     state: State
     how: str
     by: str
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One number of a cell that was run again: what is stored, what came out, and the p-value of the difference."""
-
-    record: ResultRecord
-    task: str
-    metric: str
-    stored: float
-    found: float
-    p: float
 
 
 def further_problems(record: ResultRecord) -> list[str]:
@@ -116,50 +102,6 @@ def same_kind(stored: ResultRecord, fresh: ResultRecord) -> bool:
     """Whether two runs were made on one kind of processor with one set of versions, so that digits should agree."""
     hardware = [record.cost.hardware if record.cost else "" for record in (stored, fresh)]
     return hardware[0] == hardware[1] and stored.environment == fresh.environment
-
-
-def differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
-    """The fields in which two runs of one specification differ."""
-    return [name for name in NUMBERS if getattr(stored, name) != getattr(fresh, name)]
-
-
-def deviations(stored: ResultRecord, fresh: ResultRecord, row: Sequence[ResultRecord]) -> list[Deviation]:
-    """Every score of `fresh` against the runs of its method that are stored, `row`, over n seeds.
-
-        |x - mean| <= t * s * sqrt(1/n + 1)
-
-    p is that of a new observation under a Student t with n - 1 degrees of freedom: 1 where it equals the
-    stored one, and NaN below two seeds, which allow no judgement.
-    """
-    from scipy.special import stdtr
-
-    found = []
-    for rule, tasks in fresh.scores.items():
-        for task, metrics in tasks.items():
-            for metric, value in metrics.items():
-                known = [r.scores[rule][task][metric] for r in row]
-                n, before = len(known), stored.scores[rule][task][metric]
-                spread = float(np.std(known, ddof=1)) if n > 1 else math.nan
-                if value == before:
-                    p = 1.0
-                elif n < 2:
-                    p = math.nan
-                else:
-                    scale = spread * math.sqrt(1 / n + 1)
-                    p = 2 * float(stdtr(n - 1, -abs(value - float(np.mean(known))) / scale)) if scale else 0.0
-                found.append(Deviation(stored, task, f"{metric} ({rule})", before, value, p))
-    return found
-
-
-def beyond_noise(found: Sequence[Deviation], level: float = LEVEL) -> list[Deviation]:
-    """Those that seed noise does not explain, after Holm over all of them."""
-    judged = sorted((d for d in found if not math.isnan(d.p)), key=lambda d: d.p)
-    rejected = []
-    for rank, deviation in enumerate(judged):
-        if deviation.p > level / (len(judged) - rank):
-            break
-        rejected.append(deviation)
-    return rejected
 
 
 def read_checks(root: Path | None) -> dict[str, Check]:

@@ -5,30 +5,14 @@ import random
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.cli import options
 from bench.errors import DataMissing, UsageError, shown
 from bench.records import ResultRecord, digest
+from leaderboard.compare import committed_of
+from leaderboard.repeats import Outcome, judge
 from leaderboard.store import Store
-from leaderboard.verify import Deviation, beyond_noise, deviations, differing, same_kind
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One cell that was run again; `agrees` is None where nothing can be said."""
-
-    stored: ResultRecord
-    agrees: bool | None
-    sentence: str
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        spec = self.stored.spec
-        named = {"run_id": self.stored.run_id, "suite": spec.suite, "method": spec.method, "seed": spec.seed}
-        return {**named, "agrees": self.agrees, "found": self.sentence}
 
 
 def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[Outcome]:
@@ -42,48 +26,8 @@ def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Pa
     with scratch() as folder:
         drawn, errors = _apart(sound, arguments, code, folder) if code else _here(sound, arguments, folder)
         fresh = {stored.run_id: Store(folder / stored.run_id if code else folder).get(stored.spec) for stored in drawn}
-    return _judged(sound, drawn, fresh, errors)
-
-
-def _judged(
-    sound: Sequence[ResultRecord],
-    drawn: Sequence[ResultRecord],
-    again: dict[str, ResultRecord | None],
-    errors: dict[str, str],
-) -> list[Outcome]:
-    found: list[Outcome] = []
-    noisy: list[tuple[ResultRecord, list[Deviation]]] = []
-    for stored in drawn:
-        fresh = again[stored.run_id]
-        if stored.run_id in errors or fresh is None or fresh.status != "done":
-            reason = errors.get(stored.run_id, "it left no record")
-            found.append(Outcome(stored, False, f"the run failed: {reason}"))
-        elif fresh.digest == stored.digest:  # which covers when it was made and how long it took
-            found.append(Outcome(stored, False, "what came back is the stored record itself, which no run can give"))
-        elif not (fields := differing(stored, fresh)):
-            found.append(Outcome(stored, True, "equal digit for digit"))
-        elif same_kind(stored, fresh):
-            sentence = f"differs in {', '.join(fields)} on the same kind of processor and versions"
-            found.append(Outcome(stored, False, sentence))
-        else:
-            noisy += [(stored, deviations(stored, fresh, _row(stored, sound)))]
-    rejected = beyond_noise([deviation for _, own in noisy for deviation in own])
-    for stored, own in noisy:
-        beyond = [d for d in rejected if d.record is stored]
-        words = "; ".join(f"{d.task} {d.metric} {d.stored:.4g}, again {d.found:.4g}" for d in beyond)
-        if beyond:
-            found.append(Outcome(stored, False, f"beyond seed noise: {words}"))
-        elif any(d.p == d.p for d in own):
-            found.append(Outcome(stored, True, "within seed noise, on another kind of machine"))
-        else:
-            found.append(Outcome(stored, None, "not judged: another kind of machine, and no noise known from one seed"))
-    return found
-
-
-def _row(stored: ResultRecord, sound: Sequence[ResultRecord]) -> list[ResultRecord]:
-    """The runs that differ from one in their seed only: what is known of its noise."""
-    like = stored.spec.varied(seed=0)
-    return [record for record in sound if record.status == "done" and record.spec.varied(seed=0) == like]
+    boards = {stored.suite.partition(":")[0] for stored in drawn}
+    return judge(drawn, fresh, errors, [*sound, *(record for name in boards for record in committed_of(name))])
 
 
 def _here(

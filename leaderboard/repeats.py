@@ -12,11 +12,11 @@ these pairs have (Smyth, Linear models and empirical Bayes methods, 2004). Each 
 of its method in the same way. Holm's procedure, over all of these, keeps the chance of a false alarm at LEVEL.
 
 Measured: cells of MultiDigits trained with AVX2 and torch 2.15, and again with AVX512 and torch 2.14, differed by
-0.01 s (`hard`), 0.03 s (`single_task`), 0.2 s (`cross_stitch`) and 0.8 s (`mtan`), with a heavy tail where another epoch
-was kept; linear models by less than 1e-4 of the number. Where honest pairs differ by as much as 0.75 s, false alarms
-stay below LEVEL; where they differ by 1.4 s, which is another seed, one comparison in ten is one. What is found are
-numbers that were raised by 4.4 s in a cell that is run again alone, 2.9 s in two, 1.9 s in three, 1.1 s in five, 0.5 s in
-ten. On MultiDigits s is 1.5 points of accuracy, so that this is 6.6, 4.3, 2.8, 1.6 and 0.75 points.
+0.01 s (`hard`), 0.03 s (`single_task`), 0.2 s (`cross_stitch`) and 0.8 s (`mtan`), with a heavy tail where another
+epoch was kept; linear models by less than 1e-4 of the number. Where honest pairs differ by as much as 0.75 s, false
+alarms stay below LEVEL; where they differ by 1.4 s, which is another seed, one comparison in ten is one. What is
+found are numbers that were raised by 4.4 s in a cell that is run again alone, 2.9 s in two, 1.9 s in three, 1.1 s in
+five, 0.5 s in ten. On MultiDigits s is 1.5 points of accuracy, so that this is 6.6, 4.3, 2.8, 1.6 and 0.75 points.
 
 s is that of the method's own stored seeds, at most twice the median over the methods of its board: it cannot be made
 large by whoever made the numbers up.

@@ -24,11 +24,11 @@ EPILOG = """examples:
   mtlbench verify leaderboard/submissions/my_method --rerun 1 --store leaderboard/results
 
 Scores are recomputed from the stored statistics. A re-run must come out digit for digit on the same kind of processor
-and versions, and within what another machine's rounding changes elsewhere; all cells of a method that are run again are
-tested together. What was found out is kept in PATH/verified.jsonl, and tables show it;
-of a submission nothing is kept, unless --store says where. Only --rerun runs a submission's code: in a process of its
-own, with limits on time and memory. This limits accidents and is no sandbox, and code that sets out to deceive can hand
-back what it should come out with: read it first.
+and versions, and within what another machine's rounding changes elsewhere; all cells of a method that are run again
+are tested together. What was found out is kept in PATH/verified.jsonl, and tables show it; of a submission nothing is
+kept, unless --store says where. Only --rerun runs a submission's code: in a process of its own, with limits on time
+and memory. This limits accidents and is no sandbox, and code that sets out to deceive can hand back what it should
+come out with: read it first.
 """
 
 

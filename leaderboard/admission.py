@@ -10,6 +10,7 @@ from leaderboard.cards import Card, built_in
 from leaderboard.coherence import numbers, truth, twins
 from leaderboard.comparable import comparable
 from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest
+from leaderboard.names import misnamed
 from leaderboard.protocols import departures, written_protocols
 from leaderboard.store import Problem
 
@@ -36,8 +37,8 @@ def unannounced(methods: Sequence[str], cards: Sequence[Card], board: Board) -> 
         except UsageError as error:
             yield f"methods: {error}"
             continue
-        if method in board.methods:
-            yield f"methods: `{method}` stands on the board already"
+        if standing := [known for known in board.methods if known.casefold() == method.casefold()]:
+            yield f"methods: `{standing[0]}` stands on the board already"
         elif own and not own & parts:
             yield f"methods: `{method}` should use a part that {METHOD} registers ({', '.join(sorted(own))})"
 
@@ -75,11 +76,13 @@ def unlike(
     copied = twins(records)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
+    parts = {card.name: card for card in cards}
     written = written_protocols().get(board.suite)
     first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed
-        reasons = [*_unannounced(record, manifest, seeds), *_of_another_board(record, runs or first, cards)]
+        reasons = [*_unannounced(record, manifest, seeds), *misnamed(record, parts)]
+        reasons += _of_another_board(record, runs or first, cards)
         said = {reason.partition(":")[0] for reason in reasons}
         reasons += [r for r in departures(record, written) if r.partition(":")[0] not in said] if written else []
         if key in seen:

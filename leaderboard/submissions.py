@@ -109,7 +109,8 @@ def submitted(
             reasons = "; ".join(f"{p.path}: {', '.join(p.reasons)}" for p in submission.problems[:2])
             notes.append(f"Submission `{name}` is left out: {reasons}.")
             continue
-        if there := [method for method in manifest.methods if method in methods]:
+        standing_names = {method.casefold() for method in methods}  # addresses do not tell `Mine` from `mine`
+        if there := [method for method in manifest.methods if method.casefold() in standing_names]:
             if runs not in standing:  # else it is given twice, as beside the store and by hand
                 notes.append(f"Submission `{name}` is left out: `{there[0]}` stands here already.")
             continue

@@ -5,8 +5,8 @@
     spot_checked   of a row: valid, and some of its cells were run again and came out the same
     rerun          run again, and it came out the same; of a row: every cell
 
-The states lie beside the records in `verified.jsonl`, one line per record, bound to its digest: a record that
-changed since is `reported` again.
+The states lie beside the records in `verified.jsonl`, one line per record, found by its digest: a record that changed
+since is `reported` again, and what is found out about another record of the same run takes nothing from it.
 """
 
 import json
@@ -23,6 +23,7 @@ from bench.records import Packed, ResultRecord
 from bench.scores import MOST
 from leaderboard.coherence import incoherent
 from leaderboard.files import write_whole
+from leaderboard.names import misnamed
 
 State = Literal["reported", "valid", "spot_checked", "rerun"]
 FILE = "verified.jsonl"
@@ -45,7 +46,7 @@ class Check:
 
 def further_problems(record: ResultRecord) -> list[str]:
     """What is unsound beyond what reading a store refuses already: ranges, texts, arrays, contradictions."""
-    return out_of_range(record) + list(incoherent(record))
+    return out_of_range(record) + list(incoherent(record)) + misnamed(record)
 
 
 def out_of_range(record: ResultRecord) -> list[str]:
@@ -105,7 +106,7 @@ def same_kind(stored: ResultRecord, fresh: ResultRecord) -> bool:
 
 
 def read_checks(root: Path | None) -> dict[str, Check]:
-    """run id -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
+    """digest -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
     if root is None:
         return {}
     try:
@@ -119,7 +120,7 @@ def read_checks(root: Path | None) -> dict[str, Check]:
         except (TypeError, ValueError, RecursionError):
             continue
         if check.state in get_args(State) and all(isinstance(text, str) for text in astuple(check)):
-            found[check.run_id] = check
+            found[check.digest] = check
     return found
 
 
@@ -127,23 +128,18 @@ def write_checks(root: Path, checks: Iterable[Check]) -> None:
     """Add `checks` to those of a store; what a re-run found, good or bad, is taken back by another one only."""
     known = read_checks(root)
     for check in checks:
-        before = known.get(check.run_id)
-        if (
-            before
-            and before.digest == check.digest
-            and before.state in ("rerun", "reported")
-            and check.state == "valid"
-        ):
+        before = known.get(check.digest)
+        if before and before.state in ("rerun", "reported") and check.state == "valid":
             continue
-        known[check.run_id] = check
-    text = "".join(json.dumps(asdict(known[run_id]), sort_keys=True) + "\n" for run_id in sorted(known))
-    write_whole(root / FILE, text)
+        known[check.digest] = check
+    lines = sorted(known.values(), key=lambda check: (check.run_id, check.digest))
+    write_whole(root / FILE, "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines))
 
 
 def state_of(record: ResultRecord, checks: dict[str, Check]) -> State:
     """The state of one record: what was found out about these very bytes."""
-    check = checks.get(record.run_id)
-    return check.state if check and check.digest == record.digest else "reported"
+    check = checks.get(record.digest)
+    return check.state if check and check.run_id == record.run_id else "reported"
 
 
 def state_of_row(records: Sequence[ResultRecord], checks: dict[str, Check]) -> State:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bench.errors import UsageError
 
+UNWEIGHTED = "uniform"  # the weighting of a method that names none
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 

@@ -36,8 +36,7 @@ METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.met
 
 def run_page(site: Context, run: ResultRecord) -> bytes:
     """The page of a run, finished or failed."""
-    check = site.checks.get(run.run_id)
-    known = check if check and check.digest == run.digest else None
+    known = site.checks.get(run.digest)
     cosines = cosine_words([run])
     figures = [curve_figure(run), choice_figure(run), matrix_figure([run], "matrices")]
     figures += [*recovered_figures({run.method: run}, "recovered"), sharing_figure([run], "sharing")]

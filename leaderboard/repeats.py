@@ -138,7 +138,7 @@ def differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
 def misstated(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
     """What is the same on every machine and is not: sizes and operations; and costs far below those that were measured.
 
-    Between honest runs of one cell on busy and idle machines times differed by a factor of up to 13, memory by 1.7.
+    Between honest runs of one cell on busy and idle machines times differed by a factor of up to 24, memory by 1.7.
     """
     if stored.cost is None or fresh.cost is None:
         return

@@ -135,7 +135,7 @@ def submitted(
     board: Board, records: list[ResultRecord], submissions: Iterable[Submission]
 ) -> tuple[Board, list[ResultRecord], list[str]]:
     """`board` with the methods of sound submissions to it, its records with theirs, and a sentence about each."""
-    notes, methods, added = [], list(board.methods), []
+    notes, methods, added = list[str](), list(board.methods), list[ResultRecord]()
     own = {record.run_id for record in records}
     standing: list[set[str]] = []  # digests of the runs of each
     others = [record for record in records if record.suite == board.suite]

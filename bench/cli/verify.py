@@ -25,9 +25,9 @@ EPILOG = """examples:
 
 Scores are recomputed from the stored statistics. A re-run must come out digit for digit on the same kind of processor
 and versions, and within seed noise elsewhere. What was found out is kept in PATH/verified.jsonl, and tables show it;
-of a submission nothing is kept, unless --store says where. Only --rerun runs a submission's code: in a process of its
-own, with limits on time and memory. This limits accidents and is no sandbox, and code that sets out to deceive can hand
-back what it should come out with: read it first.
+of a submission nothing is kept, unless --store says where. Only --rerun runs a submission's code, in a confined process
+that has no target of the test split; where a suite can make fresh rows, a second test on rows that nobody could know is
+compared with the public one. docs/security.md has what that promises.
 """
 
 

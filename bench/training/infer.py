@@ -9,7 +9,8 @@ from bench.core.data import Dataset
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.records import Solution, derive_seed
-from bench.training.at_once import Answer, AtOnce, learned, rounded
+from bench.training.at_once import Answer, AtOnce, rounded
+from bench.training.recovered import learned
 from bench.training.watch import OnEpoch
 
 
@@ -34,7 +35,8 @@ class Inferred(AtOnce):
                 met=found.residual <= sharing.tolerance,
                 iterations=found.iterations,
             ),
-            ({} if weights is None else self.described(weights)) | learned(sharing.matrices()),
+            weights,
+            learned(sharing.matrices()),
             parameters=found.parameters,
             forward_flops=counter.get_total_flops(),
             step_ms=1000 * seconds / max(1, found.iterations),

@@ -11,7 +11,7 @@ from bench.errors import UsageError
 from bench.linear.rows import Rows
 
 ORDINARY = 100  # rows between 2^-100 and 2^100 are left as they are, digit for digit
-FURTHEST = 503  # beyond 2^-503 or 2^503 the squares of the user's numbers are 0 or infinite
+FURTHEST = 503  # beyond 2^-503 or 2^503 sums of squares may be 0 or infinite
 STIFFEST = 1e8  # times the squares of the inputs: a penalty of squares beyond it is known to few digits
 ABOVE_ALL = 2.0**500  # for a norm: above the critical strength of any rows of ordinary size, so that W = 0
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
-from bench.core.task import TaskMetric
+from bench.core.task import TaskMetric, refuse_broadcasting
 from bench.errors import Diverged
 from bench.training.model import MultiTaskModel
 
@@ -39,6 +39,7 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
         for name, prediction in predict(models, inputs).items():
             if not torch.isfinite(prediction).all():
                 raise Diverged(f"The predictions of `{name}` stopped being finite.")
+            refuse_broadcasting(name, prediction, targets[name])
             metrics[reported[name]].update(prediction, targets[name])
     for model, _ in models:
         model.train()

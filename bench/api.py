@@ -9,7 +9,17 @@ from bench.core.bargain import bargain
 from bench.core.box import SpectralBox
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
-from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.layers import (
+    Gate,
+    can_carry,
+    carried,
+    gumbel_choice,
+    linear_map,
+    pointwise,
+    pooled,
+    pooled_size,
+    weighted,
+)
 from bench.core.process import Process, ProcessRows, evidence_of, maximise_evidence
 from bench.core.proxes import (
     clip_to_ball,
@@ -95,6 +105,7 @@ __all__ = [
     "gram_eigen",
     "gumbel_choice",
     "largest_group",
+    "linear_map",
     "maximise_evidence",
     "mixed",
     "pack_histogram",

@@ -11,7 +11,7 @@ from bench.core.constraint import Coupled
 from bench.core.linear import linear_form
 from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
-from bench.core.sharing import Sharing
+from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Suite
 from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
@@ -176,8 +176,10 @@ def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:
     method.weighting.build([task.name for task in suite.tasks])
     if protocol.fit == "solver":
         check_linear(method, sharing, suite, protocol)
-    elif method.constraint:
-        copies = next(iter(sharing.coupled().values()))
+        return
+    collect_groups(sharing, protocol.optimiser)
+    if method.constraint:
+        copies = next(iter(learning_copies(sharing).values()))
         method.constraint.build(Coupled(tuple(copies[0].shape), len(copies), protocol.lr))
 
 
@@ -191,6 +193,8 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
             f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
             "solver can fit."
         )
+    if form and not all(parameter.requires_grad for parameter in sharing.parameters()):
+        raise UsageError("A solver sets every weight and intercept of a linear backbone. Found frozen ones; free them.")
     if protocol.device != "cpu":
         raise UsageError("A solver should be run with `--device cpu`. Found `cuda`.")
     if method.weighting.short != str(DEFAULT_WEIGHTING):

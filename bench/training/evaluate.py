@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
-from bench.core.task import Task, TaskMetric
+from bench.core.task import Task, TaskMetric, refuse_broadcasting
 from bench.errors import Diverged
 from bench.training.model import MultiTaskModel
 
@@ -61,5 +61,6 @@ def collect_statistics(
         for name, prediction in predict(inputs).items():
             if not torch.isfinite(prediction).all():
                 raise Diverged(f"The predictions of `{name}` stopped being finite.")
+            refuse_broadcasting(name, prediction, targets[name])
             metrics[reported[name]].update(prediction, targets[name])
     return {name: metric.state() for name, metric in metrics.items()}

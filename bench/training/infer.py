@@ -21,8 +21,10 @@ class Inferred(AtOnce):
         sharing = self.model.sharing
         assert isinstance(sharing, SelfFitting)
         generator, began = torch.Generator().manual_seed(derive_seed(self.spec.seed, "fit")), time.perf_counter()
-        targets = {task: y.flatten() for task, y in train.targets.items()}
-        found = sharing.fit(train.inputs, targets, self.protocol.updates, generator, on_epoch)
+        inputs, targets = train.take([torch.arange(len(x)) for x, _ in train.groups])  # copies: it may write there
+        found = sharing.fit(
+            inputs, {task: y.flatten() for task, y in targets.items()}, self.protocol.updates, generator, on_epoch
+        )
         seconds, weights = time.perf_counter() - began, sharing.weights()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             sharing({task: x[:1] for task, x in train.inputs.items()}, TrainState())

@@ -4,6 +4,7 @@ import copy
 import math
 import statistics
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -86,8 +87,12 @@ class Watch(Callback):
 
     def _snapshot(self) -> Snapshot:
         # Cloned one by one: a deep copy of a tensor takes all that lies in memory with it, as stacked models do.
-        weights = self.module.model.state_dict().items()
-        kept = {key: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value) for key, value in weights}
+        weights = self.module.model.state_dict()
+        kept = OrderedDict(
+            (key, value.clone() if isinstance(value, Tensor) else copy.deepcopy(value))
+            for key, value in weights.items()
+        )
+        kept._metadata = weights._metadata  # type: ignore[attr-defined]  # versions of modules, which loading asks for
         return Snapshot(kept, replace(self.module.state))
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -143,6 +144,78 @@ def double_backbone(self, width=1.0):
     return backbone_of(width).double()
 
 
+def flat_targets(self, dataset, split):
+    return Dataset(dataset.inputs, {task: y.flatten() for task, y in dataset.targets.items()})
+
+
+class InPlace(nn.Module):
+    """A rectifier written with a function that works in place, as no switch turns off."""
+
+    def forward(self, x):
+        return x.relu_()
+
+
+class Idle(nn.Linear):
+    """A layer with weights that it does not use."""
+
+    def __init__(self):
+        super().__init__(2, 2)
+
+    def forward(self, x):
+        return x
+
+
+class Squeezed(nn.Linear):
+    """One number a row without an axis of its own, by way of all axes of size 1."""
+
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+def squeezing(shape):
+    return Squeezed(shape[0], 1)
+
+
+def with_stage(number, make):
+    """A backbone with a module at the start of a stage, or at the end of the first."""
+
+    def backbone(self, width=1.0):
+        stages = backbone_of(width)
+        module, shape = make(), stages[number].output_shape
+        stages[number] = Stage(*[module] * (number > 0), *stages[number], *[module] * (number == 0), output_shape=shape)
+        return stages
+
+    return backbone
+
+
+def with_head(head, **members):
+    """`Good` with other heads."""
+
+    def init(self, data_dir=None):
+        Good.__init__(self, data_dir)
+        self.tasks = [replace(task, head=head) for task in self.tasks]
+
+    return change(Good, __init__=init, **members)
+
+
+def uneven_rows(self, dataset, split):
+    return Dataset(
+        {task: x[rows] for (task, x), rows in zip(dataset.inputs.items(), (slice(2, None), slice(2)), strict=True)},
+        {task: y[rows] for (task, y), rows in zip(dataset.targets.items(), (slice(2, None), slice(2)), strict=True)},
+    )
+
+
+def normalised_backbone(self, width=1.0):
+    first, *rest = backbone_of(width)
+    return nn.ModuleList([Stage(*first, nn.BatchNorm1d(*first.output_shape), output_shape=first.output_shape), *rest])
+
+
+def from_rows(self, width=1.0):
+    self.dataset("train", 0)
+    return backbone_of(width)
+
+
+UNEVEN = {"own_inputs": True, "dataset": reading(uneven_rows), "backbone": normalised_backbone}
 BROKEN: list[Broken] = [
     ("constructor", "0.3 s", change(Good, __init__=slow)),
     ("constructor", "rows.npy", change(Good, __init__=reads_a_file)),
@@ -163,6 +236,13 @@ BROKEN: list[Broken] = [
     ("stages", "stage 0", change(Good, backbone=lambda self, width=1.0: backbone_of(width, shape=(9,)))),
     ("losses", "twice over", change(Good, loss=staticmethod(lambda p, y: (p - y).square().sum()))),
     ("losses", "one finite number", change(Good, loss=staticmethod(lambda p, y: (p - y).detach().square().mean()))),
+    ("target shapes", "Found (8,)", change(Good, dataset=reading(flat_targets))),
+    ("inputs stay", "Stage 1", change(Good, backbone=with_stage(1, InPlace))),
+    ("inputs stay", "`sum`", with_head(lambda shape: nn.Sequential(InPlace(), nn.Linear(*shape, 1)))),
+    ("one row", "of shape (1,)", with_head(squeezing, dataset=reading(flat_targets))),
+    ("all parameters learn", "['stages.0.2.weight', 'stages.0.2.bias']", change(Good, backbone=with_stage(0, Idle))),
+    ("rows of a batch", "Found one of `first`, which has 2 of 20 rows", change(Good, **UNEVEN)),
+    ("trains", "refusal of each", change(Good, backbone=from_rows)),
     ("metrics", "add up", change(Good, metric=Overwriting)),
     ("repeats", "generator", change(Good, draw=lambda self, split: torch.randn(ROWS[split], 4))),
     ("repeats", "hash the data", change(Good, checksums=lambda self: {})),

@@ -58,7 +58,8 @@ def _t_test(known: np.ndarray, n: int, overlap: float) -> np.ndarray:
 
     mean, error = known.mean(axis=1), known.std(axis=1, ddof=1) * math.sqrt(1 / n + overlap)
     t = np.divide(-np.abs(mean), error, out=np.zeros(len(known)), where=error > 0)
-    return np.where(error > 0, 2 * stdtr(n - 1, t), mean == 0)
+    p: np.ndarray = np.where(error > 0, 2 * stdtr(n - 1, t), mean == 0)
+    return p
 
 
 def sign_flip(sample: np.ndarray, generator: np.random.Generator | None = None, replicates: int = REPLICATES) -> float:
@@ -114,9 +115,11 @@ def _flip_tests(
 
 def _t_squared(sums: np.ndarray, n: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """t^2 from sums over seeds; a flip changes only those, not the sums of squares."""
-    share = np.divide(sums**2, n * squares, out=np.zeros_like(sums), where=squares > 0)
-    share = np.minimum(share, 1 - 1e-6)  # differences that are all alike: t large, not infinite
-    found: np.ndarray = (n - 1) * share / (1 - share)
+    share = sums**2
+    share /= np.where(squares > 0, n * squares, np.inf)
+    np.minimum(share, 1 - 1e-6, out=share)  # differences that are all alike: t large, not infinite
+    found: np.ndarray = (n - 1) * share
+    found /= np.subtract(1, share, out=share)
     return found
 
 

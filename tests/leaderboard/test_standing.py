@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -166,6 +167,18 @@ def test_a_board_with_too_many_groups_says_that_it_compares_with_the_first(make_
     found = standings(data, data.board.methods)
     assert {each.groups for each in found.methods.values()} == {"a", ""}
     assert any("`a` marks the first and what paired t tests" in note for note in found.notes)
+
+
+def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
+    generator = np.random.default_rng(0)
+    sizes, luck = generator.standard_normal((500, 1, 1)), generator.standard_normal((500, 12, 2))
+    data = make_cells(np.exp(0.15 * sizes + 0.3 * luck))
+    start = time.process_time()
+    found = standings(data, data.board.methods)
+    assert time.process_time() - start < 30
+    assert sorted(each.rank.mean for each in found.methods.values()) == list(range(1, 501))
+    assert all(each.letters for each in found.methods.values())
+    assert max(len(each.place) for each in found.methods.values()) < 60
 
 
 def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:

@@ -18,6 +18,7 @@ from bench.method import DEFAULT_WEIGHTING, Method
 from bench.records import Protocol, RunSpec, digest, parse_call
 from bench.registry import Choice, choose, entries
 from bench.schema import write
+from bench.scores import unknown_kinds
 
 BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 FIXED = {
@@ -120,6 +121,8 @@ def plan(
     protocol, overrides = override(suite.protocol, settings or {})
     suite = under(suite, protocol)
     metrics = suite.protocol.metrics
+    if unknown := unknown_kinds(metrics):
+        raise UsageError(unknown)
     device = "cpu" if protocol.fit == "solver" and device == "auto" else device
     protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())

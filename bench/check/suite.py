@@ -13,7 +13,7 @@ from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, repeats, resident, shared_inputs, splits
 from bench.errors import DataMissing
 from bench.registry import Entry
-from bench.scores import KINDS
+from bench.scores import unknown_kinds
 
 SECONDS = 1.0  # that a constructor may take
 
@@ -58,8 +58,8 @@ def tasks(case: SuiteCase) -> None:
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
     kinds = {task.reported: task.metric().kind for task in suite.tasks}
-    unknown = sorted(set(kinds.values()) - KINDS.keys())
-    expect(not unknown, f"A metric's kind should be in bench.scores.KINDS. Found {unknown}; add it there.")
+    unknown = unknown_kinds(kinds)
+    expect(not unknown, unknown)
     expect(
         dict(suite.protocol.metrics) == kinds,
         f"`protocol.metrics` should give the kind of each task's metric, {kinds}. Found {suite.protocol.metrics}; "

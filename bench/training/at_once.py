@@ -15,7 +15,7 @@ from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.method import Method
 from bench.records import Cost, Packed, RunSpec, Solution
-from bench.scores import score
+from bench.scores import score_tasks
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
 from bench.training.evaluate import evaluate
 from bench.training.model import MultiTaskModel
@@ -70,7 +70,7 @@ class AtOnce(ABC):
         return {
             "tasks": self.model.reported,
             "statistics": {"val": states},
-            "scores": {"val": {task: score(kinds[task], state) for task, state in states.items()}},
+            "scores": {"val": score_tasks(kinds, states, "test")},
             "selection": {"val": dict.fromkeys(self.model.reported, 1)},
             "solution": found.solution,
             "environment": versions(*found.packages),

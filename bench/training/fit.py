@@ -26,7 +26,7 @@ from bench.errors import Diverged
 from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
-from bench.scores import score
+from bench.scores import score_tasks
 from bench.training.checkpoint import Checkpoint, Keeper
 from bench.training.environment import (
     hardware,
@@ -227,7 +227,7 @@ class Run:
         self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
     ) -> dict[str, Any]:
         states, kinds = self._test(members, selection, gallery), self.protocol.metrics
-        scores = {rule: {t: score(kinds[t], s) for t, s in tasks.items()} for rule, tasks in states.items()}
+        scores = {rule: score_tasks(kinds, tasks, "test") for rule, tasks in states.items()}
         return {"statistics": states, "scores": scores}
 
     def _test(

@@ -17,7 +17,7 @@ from bench.core.data import Dataset
 from bench.errors import Diverged
 from bench.records import Curves
 from bench.records.record import CURVE_TASKS
-from bench.scores import primary_error, score
+from bench.scores import primary_error, score_tasks
 from bench.training.evaluate import evaluate
 from bench.training.module import MultiTaskModule
 from bench.training.select import Selector, Snapshot
@@ -77,7 +77,7 @@ class Watch(Callback):
         if self.val is not None:
             kinds = module.protocol.metrics
             states = evaluate([(module.model, module.state)], self.val)
-            self._val.append({task: score(kinds[task], state) for task, state in states.items()})
+            self._val.append(score_tasks(kinds, states, "val"))
             errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
             self.errors.append(errors)
         self.selector.offer(epoch, errors, self._snapshot)

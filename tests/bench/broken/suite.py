@@ -148,7 +148,7 @@ BROKEN: list[Broken] = [
     ("constructor", "rows.npy", change(Good, __init__=reads_a_file)),
     ("choices", "scale=three", change(Good, __init__=crash_by_choice)),
     ("tasks", "names of their own", change(Good, names=("a", "a"))),
-    ("tasks", "KINDS", change(Good, metric=Unknown)),
+    ("tasks", "`luck`, of `sum`, `first`, should be registered", change(Good, metric=Unknown)),
     ("tasks", "make them agree", change(Good, protocol_changes={"metrics": {"sum": "regression"}})),
     ("protocol", "selection", change(Good, protocol_changes={"splits": {"train": 20, "test": 10}})),
     ("protocol", "batch_size", change(Good, protocol_changes={"batch_size": 21})),

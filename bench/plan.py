@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from bench.core.constraint import Coupled
+from bench.core.labels import check_labels
 from bench.core.linear import linear_form
 from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
@@ -119,7 +120,7 @@ def plan(
     """
     choice, suite = parse_suite(suite_text, data_dir)
     protocol, overrides = override(suite.protocol, settings or {})
-    suite = under(suite, protocol)
+    plain, suite = suite, under(suite, protocol)
     metrics = suite.protocol.metrics
     if unknown := unknown_kinds(metrics):
         raise UsageError(unknown)
@@ -128,7 +129,10 @@ def plan(
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
         build_check(method, suite, protocol)
-    data = digest(suite.checksums())
+    data, seeds = digest(suite.checksums()), list(seeds)
+    for split in protocol.splits if seeds else ():
+        rows = plain.dataset(split, seeds[0])  # type: ignore[arg-type]
+        check_labels(plain, split, rows)
     return [
         RunSpec(
             suite=choice.canonical,

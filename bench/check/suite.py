@@ -10,7 +10,7 @@ from torch import nn
 from bench.check.options import documented, forms, options, sentence
 from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
-from bench.check.splits import disjoint, repeats, resident, shared_inputs, splits
+from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.errors import DataMissing
 from bench.registry import Entry
 from bench.scores import unknown_kinds
@@ -113,8 +113,8 @@ def missing_data(case: SuiteCase) -> None:
 
 
 BEFORE_DATA = (documented, options, constructor, choices, tasks, protocol, width, missing_data)
-WITH_DATA = (data, shared_inputs, splits, stages, losses, metrics, repeats, resident, disjoint)
-GATES = {constructor, tasks, protocol, data, shared_inputs, splits}
+WITH_DATA = (data, shared_inputs, splits, labels, stages, losses, metrics, repeats, resident, disjoint)
+GATES = {constructor, tasks, protocol, data, shared_inputs, splits, labels}
 
 
 def check(entry: Entry, data_dir: Path | None = None) -> Iterator[Outcome]:

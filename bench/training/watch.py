@@ -69,8 +69,9 @@ class Watch(Callback):
         module.loss_sum.zero_()
         epoch = self.epochs + 1
         if not all(math.isfinite(loss) for loss in losses):
-            bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))
-            raise Diverged(f"The training loss of `{bad}` stopped being finite in epoch {epoch}.")
+            bad = [task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss)]
+            named = ", ".join(f"`{task}`" for task in bad[:3]) + (f" and {len(bad) - 3} others" if len(bad) > 3 else "")
+            raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")  # one may drag others
         self._train.append(losses)
         module.model.settle()
         errors = None

@@ -33,7 +33,7 @@ GOOD = {
     "sharing": [sharings.Limited, sharings.Means],
     "constraint": [constraints.Good, constraints.ORDERED],
     "weighting": [weightings.Good],
-    "suite": [suites.Good, suites.MISSING],
+    "suite": [suites.Good, suites.PARTIAL, suites.MISSING],
 }
 
 

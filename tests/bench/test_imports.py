@@ -33,7 +33,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.kinds": ("bench.errors",),
     "bench.scores": ("bench.kinds",),
     "bench.schema": ("bench.errors",),
-    "bench.core": (".", "bench.errors", "bench.records"),
+    "bench.core": (".", "bench.errors", "bench.records", "bench.scores"),
     "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema"),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
     "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),

@@ -70,7 +70,7 @@ class Watch(Callback):
         epoch = self.epochs + 1
         if not all(math.isfinite(loss) for loss in losses):
             bad = [task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss)]
-            # One drags along all that share parameters with it, and which was first cannot be told at the end of an epoch.
+            # One drags along all that share parameters with it, which was first is not known.
             named = ", ".join(f"`{task}`" for task in bad[:3]) + (f" and {len(bad) - 3} others" if len(bad) > 3 else "")
             raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")
         self._train.append(losses)

@@ -16,7 +16,7 @@ from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
-from bench.records import Protocol, RunSpec, digest, parse_call
+from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
 from bench.registry import Choice, choose, entries
 from bench.schema import write
 from bench.scores import unknown_kinds
@@ -87,12 +87,7 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
     try:
         changed = Protocol.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        if not problem["loc"]:  # of several settings together: the protocol's own sentence
-            raise UsageError(problem["msg"].removeprefix("Value error, ")) from None
-        raise UsageError(
-            f"`{problem['loc'][0]}` is not valid in the protocol: {problem['msg'].lower()}. Found `{problem['input']}`."
-        ) from None
+        raise UsageError(explain_invalid(error)) from None
     return changed, {
         key: write(getattr(changed, key))  # one text per value: `0.010` and `1e-2` are one run
         for key in sorted(settings)

@@ -1,8 +1,9 @@
 """From what a user writes to the specifications of runs."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import torch
 from pydantic import ValidationError
@@ -13,11 +14,11 @@ from bench.core.linear import linear_form
 from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing
-from bench.core.suite import Suite
+from bench.core.suite import Split, Suite
 from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
 from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
-from bench.registry import Choice, choose, entries
+from bench.registry import Choice, Entry, choose, entries
 from bench.schema import write
 from bench.scores import unknown_kinds
 
@@ -107,15 +108,17 @@ def plan(
     settings: Mapping[str, str] | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
+    tested: bool = True,
 ) -> list[RunSpec]:
     """One specification per method and seed, method by method.
 
-    Every method is built once on the suite, so that what cannot run is refused before anything is
-    written. Raises UsageError for what the user wrote, DataMissing where the data is not there.
+    Every method is built once on the suite, and labels are looked for in every split (in that of the
+    test where runs are `tested`), so that what cannot run is refused before anything is written.
+    Raises UsageError for what the user wrote, DataMissing where the data is not there.
     """
     choice, suite = parse_suite(suite_text, data_dir)
     protocol, overrides = override(suite.protocol, settings or {})
-    plain, suite = suite, under(suite, protocol)
+    suite = under(suite, protocol)
     metrics = suite.protocol.metrics
     if unknown := unknown_kinds(metrics):
         raise UsageError(unknown)
@@ -125,9 +128,8 @@ def plan(
     for method in resolved:
         build_check(method, suite, protocol)
     data, seeds = digest(suite.checksums()), list(seeds)
-    for split in protocol.splits if seeds else ():
-        rows = plain.dataset(split, seeds[0])  # type: ignore[arg-type]
-        check_labels(plain, split, rows)
+    splits = tuple(s for s in get_args(Split) if s in protocol.splits and (tested or s != "test"))
+    _check_splits(choice.entry, choice.canonical, data_dir, data, splits, seeds[0] if seeds else 0)
     return [
         RunSpec(
             suite=choice.canonical,
@@ -141,6 +143,16 @@ def plan(
         for method in resolved
         for seed in seeds
     ]
+
+
+@cache
+def _check_splits(
+    entry: Entry, suite: str, data_dir: Path | None, data: str, splits: tuple[Split, ...], seed: int
+) -> None:
+    """`check_labels` of splits, once for data with the checksum `data`; suites differ by `entry` and options."""
+    _, built = parse_suite(suite, data_dir)
+    for split in splits:
+        check_labels(built, split, built.dataset(split, seed))
 
 
 def method_names() -> list[str]:

@@ -168,8 +168,8 @@ def _load_file(path: Path) -> list[tuple[str, str]]:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        last = next((frame for frame in reversed(frames) if frame.filename == str(path)), frames[-1])
-        where = f" ({Path(last.filename).name}, line {last.lineno})"
+        last = next((frame for frame in reversed(frames) if frame.filename == str(path)), None)
+        where = f" ({path.name}, line {last.lineno})" if last else ""  # none: an error of syntax, which names its own
         text = (explain_invalid(error) if isinstance(error, ValidationError) else f"{error}").rstrip(".")
         raise UsageError(
             f"`{path.name}` should import without an error. Found {type(error).__name__}: {text}{where}."

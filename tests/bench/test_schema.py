@@ -337,9 +337,7 @@ def test_a_missing_plugin_gets_one_sentence(tmp_path: Path) -> None:
 )
 def test_an_option_that_no_text_can_be_read_as_is_refused(tmp_path: Path, signature: str, found: str) -> None:
     file = tmp_path / "odd.py"
-    lines = PLUGIN.replace(
-        "def __init__(self, tasks: list[str]", f"def __init__(self, tasks: list[str], *, {signature}"
-    )
+    lines = PLUGIN.replace("gain: float = 2.0", f"gain: float = 2.0, {signature}")
     file.write_text("from typing import Annotated, Any\nfrom bench.api import Added\n" + lines)
     with pytest.raises(UsageError) as error:
         load_plugin(file)
@@ -347,6 +345,13 @@ def test_an_option_that_no_text_can_be_read_as_is_refused(tmp_path: Path, signat
     assert "`plugged` should be annotated as `float`, `int`, `bool`, `str`, a `Literal`, a list as" in str(error.value)
     assert f" Found {found} (odd.py, line " in str(error.value)
     assert "plugged" not in entries("weighting")
+
+
+def test_an_error_of_syntax_is_said_with_its_own_line(tmp_path: Path) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(UsageError, match=r"Found SyntaxError: .* \(odd\.py, line 2\)\.$"):
+        load_plugin(file)
 
 
 @pytest.mark.parametrize("name", ["My-Method", "2nd", "", "my method", "größe"])

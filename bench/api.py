@@ -43,7 +43,7 @@ from bench.records import Protocol, derive_seed, digest
 from bench.records.sheet import Sheet
 from bench.registry import register
 from bench.schema import Added, Infinite, Replaces, Search
-from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
+from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
 
 __all__ = [
     "ANGLE_BIN",
@@ -64,8 +64,10 @@ __all__ = [
     "Gt",
     "Infinite",
     "Interval",
+    "Kind",
     "Le",
     "Lt",
+    "Metric",
     "OnStep",
     "ParameterGroup",
     "Phase",
@@ -117,6 +119,7 @@ __all__ = [
     "refuse_infinite",
     "refuse_many_inputs",
     "register",
+    "register_kind",
     "run_stages",
     "scale_singular",
     "scaled",

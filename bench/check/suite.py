@@ -18,11 +18,11 @@ from bench.check.learning import (
 from bench.check.options import documented, forms, options, sentence
 from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
-from bench.check.splits import disjoint, repeats, resident, shared_inputs, splits
+from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
 from bench.errors import DataMissing
 from bench.registry import Entry
-from bench.scores import KINDS
+from bench.scores import unknown_kinds
 
 SECONDS = 1.0  # that a constructor may take
 
@@ -67,8 +67,8 @@ def tasks(case: SuiteCase) -> None:
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
     kinds = {task.reported: task.metric().kind for task in suite.tasks}
-    unknown = sorted(set(kinds.values()) - KINDS.keys())
-    expect(not unknown, f"A metric's kind should be in bench.scores.KINDS. Found {unknown}; add it there.")
+    unknown = unknown_kinds(kinds)
+    expect(not unknown, unknown)
     expect(
         dict(suite.protocol.metrics) == kinds,
         f"`protocol.metrics` should give the kind of each task's metric, {kinds}. Found {suite.protocol.metrics}; "
@@ -122,10 +122,10 @@ def missing_data(case: SuiteCase) -> None:
 
 
 BEFORE_DATA = (documented, options, constructor, choices, tasks, protocol, width, missing_data)
-OF_ROWS = (data, shared_inputs, splits, repeats, resident, disjoint)
+OF_ROWS = (data, shared_inputs, splits, labels, repeats, resident, disjoint)
 OF_MODELS = (stages, target_shapes, losses, metrics, inputs_stay, one_row, all_parameters_learn, rows_of_a_batch)
 WITH_DATA = (*OF_ROWS, *OF_MODELS, trains)
-GATES = {constructor, tasks, protocol, data, shared_inputs, splits}
+GATES = {constructor, tasks, protocol, data, shared_inputs, splits, labels}
 GATES |= {stages, target_shapes, losses, inputs_stay, rows_of_a_batch}  # each is why others behind it would not hold
 
 

@@ -51,7 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
-    found = _submission(arguments.path) if _is_submission(arguments.path) else _store(arguments.path)
+    if _is_submission(arguments.path):
+        found = _submission(arguments.path)
+    else:
+        options.load_plugins(arguments.plugin)  # kinds of metrics that the records of their suites are scored by
+        found = _store(arguments.path)
     keep = arguments.path if found.code is None else arguments.store if not found.problems else None
     by = f"mtlbench {version('mtlbench')}"
     checks = {r.run_id: Check(r.run_id, r.digest, "valid", "scores recomputed", by) for r in found.sound}

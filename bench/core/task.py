@@ -16,7 +16,7 @@ Shape = tuple[int, ...]  # of one row, without the batch
 class TaskMetric(ABC):
     """Accumulates the sufficient statistics of one task over a split, on the device of its inputs.
 
-    `kind` names the entry of `bench.scores.KINDS` that turns the statistics into scores.
+    `kind` names what turns the statistics into scores: one of `bench.scores`, or one that `register_kind` made known.
     """
 
     kind: str

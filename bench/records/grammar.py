@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from bench.errors import UsageError
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+PART_NAME = r"[A-Za-z][A-Za-z0-9_]*"  # of parts and options
+_NAME = re.compile(rf"{PART_NAME}\Z")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.records import Packed, RunSpec
-from bench.scores import score
+from bench.scores import score_tasks
 from bench.training.evaluate import Predict, collect_statistics
 from bench.training.gallery import Gallery
 from bench.training.recovered import describe_beside_truth
@@ -58,7 +58,7 @@ def examine(
         gallery.draw(suite, test)
     states = {rule: {t: by_epochs[each][t] for t, each in of_task.items()} for rule, of_task in cell.epochs.items()}
     kinds = spec.protocol.metrics
-    scores = {rule: {task: score(kinds[task], state) for task, state in of.items()} for rule, of in states.items()}
+    scores = {rule: score_tasks(kinds, of_task, "test") for rule, of_task in states.items()}
     fields = cell.fields | {"statistics": states, "scores": scores}
     if cell.weights is not None:
         recovered = describe_beside_truth(cell.weights, suite.known_weights(spec.seed))

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.api import DataMissing, Dataset, Protocol, Regression, Stage, Suite, Task, scaled
+from bench.api import DataMissing, Dataset, Explained, Protocol, Regression, Stage, Suite, Task, scaled
 from tests.bench.broken import Broken, change
 
 ROWS = {"train": 20, "val": 10, "test": 10}
@@ -140,6 +140,37 @@ def by_closure(self, dataset, split):
     return Dataset(dataset.inputs, dataset.targets, lambda rows, targets, generator: (rows, targets))
 
 
+def without_labels(which, rows=slice(None)):
+    """A data set in which those rows of a split have no label of `first`."""
+
+    def drop(self, dataset, split):
+        targets = {task: target.clone() for task, target in dataset.targets.items()}
+        if split == which:
+            targets["first"][rows] = float("nan")
+        return Dataset(dataset.inputs, targets)
+
+    return reading(drop)
+
+
+def masked_loss(prediction, target):
+    valid = target.isfinite()
+    return ((prediction - target.nan_to_num()).square() * valid).sum() / valid.sum().clamp(min=1)
+
+
+class Masked(Regression):
+    """Of the rows that have a label."""
+
+    def update(self, prediction, target):
+        valid = target.isfinite()
+        super().update(prediction[valid], target[valid])
+
+
+class MaskedExplained(Explained):
+    """Of the rows that have a label, and counted."""
+
+    update = Masked.update
+
+
 def double_backbone(self, width=1.0):
     return backbone_of(width).double()
 
@@ -221,7 +252,7 @@ BROKEN: list[Broken] = [
     ("constructor", "rows.npy", change(Good, __init__=reads_a_file)),
     ("choices", "scale=three", change(Good, __init__=crash_by_choice)),
     ("tasks", "names of their own", change(Good, names=("a", "a"))),
-    ("tasks", "KINDS", change(Good, metric=Unknown)),
+    ("tasks", "`luck`, of `sum`, `first`, should be registered", change(Good, metric=Unknown)),
     ("tasks", "make them agree", change(Good, protocol_changes={"metrics": {"sum": "regression"}})),
     ("protocol", "selection", change(Good, protocol_changes={"splits": {"train": 20, "test": 10}})),
     ("protocol", "batch_size", change(Good, protocol_changes={"batch_size": 21})),
@@ -233,6 +264,24 @@ BROKEN: list[Broken] = [
     ("shared inputs", "dict.fromkeys", change(Good, dataset=reading(one_copy_per_task))),
     ("shared inputs", "`own_inputs`", change(Good, own_inputs=True)),
     ("shared inputs", "float32", change(Good, dataset=reading(in_double), backbone=double_backbone)),
+    ("labels", "Found none of `first` in `val`", change(Good, dataset=without_labels("val"))),
+    ("labels", "The loss of `first`", change(Good, dataset=without_labels("train", slice(4, 9)))),
+    (
+        "labels",
+        "The metric of `first`",
+        change(Good, dataset=without_labels("test", slice(1)), loss=staticmethod(masked_loss)),
+    ),
+    (
+        "labels",
+        "Found 3 of 10 without one in `test`",
+        change(
+            Good,
+            dataset=without_labels("test", slice(3)),
+            loss=staticmethod(masked_loss),
+            metric=MaskedExplained,
+            protocol_changes={"metrics": dict.fromkeys(NAMES, "explained")},
+        ),
+    ),
     ("stages", "stage 0", change(Good, backbone=lambda self, width=1.0: backbone_of(width, shape=(9,)))),
     ("losses", "twice over", change(Good, loss=staticmethod(lambda p, y: (p - y).square().sum()))),
     ("losses", "one finite number", change(Good, loss=staticmethod(lambda p, y: (p - y).detach().square().mean()))),
@@ -251,4 +300,7 @@ BROKEN: list[Broken] = [
     ("disjoint", "10 of 10", change(Good, draw=lambda self, split: Good.draw(self, "train")[: ROWS[split]])),
 ]
 
+PARTIAL = change(
+    Good, dataset=without_labels("train", slice(4, 9)), loss=staticmethod(masked_loss), metric=Masked, resident=True
+)
 MISSING = change(Good, checksums=lambda self: vague(self) if self.data_dir is None else Good.checksums(self))

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import Dataset, Interval, Protocol, Shape, Split, Suite, register
+from bench.api import DataMissing, Dataset, Interval, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites.multimnist.files import base_images, prepare, status
+from suites.multimnist.copies import prepare
+from suites.multimnist.files import base_images, status
 from suites.multimnist.variants import VARIANTS, Variant
 from suites.overlay import TASKS, Normalise, digit_tasks, place, sha256, shrink, two_digits
 
@@ -114,6 +115,8 @@ class MultiMNIST(Suite):
 def _base(root: Path | None, variant: Variant, source: str, split: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
     images, labels = base_images(root, source, "test" if split == "test" else "train")
     first = variant.rows["train"] if split == "val" else 0
+    if len(images) < first + rows:
+        raise DataMissing(f"{source} should hold {first + rows:,} images for `{split}`. Found {len(images):,}.")
     return images[first : first + rows], labels[first : first + rows]
 
 

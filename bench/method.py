@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from bench.core.sharing import Blueprint, Sharing, learning_copies
 from bench.core.suite import Suite, without_data
 from bench.errors import UsageError
-from bench.records import Call, parse_method
+from bench.records import UNWEIGHTED, Call, parse_method
 from bench.registry import Choice, choose
 
-DEFAULT_WEIGHTING = Call("uniform")
+DEFAULT_WEIGHTING = Call(UNWEIGHTED)
 
 
 @dataclass(frozen=True)

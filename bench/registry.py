@@ -24,10 +24,11 @@ from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, nearest, shown
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
 from bench.schema import Option, fill, options_of, written
+from bench.source_text import decode_source
 
 PACKAGES = {
     "sharing": "bench.sharing",
@@ -155,6 +156,11 @@ def load_plugin(path: Path) -> list[tuple[str, str]]:
 
 @cache
 def _load_file(path: Path) -> list[tuple[str, str]]:
+    try:
+        decode_source(path.read_bytes())
+    except (OSError, ValueError) as error:
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(path.name)}` should be plain Python text: {reasons}.") from error
     for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
         _walk(kind)
     before = {(kind, name) for kind, names in _ENTRIES.items() for name in names}

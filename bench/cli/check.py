@@ -83,15 +83,17 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
 
 
 def read_source(path: Path) -> "Source":
-    """A plug-in's file as text. Raises UsageError where there is none."""
+    """A plug-in's file as text. Raises UsageError where there is none, or where it does not read as it looks."""
     from bench.judge.cells import Source
+    from bench.source_text import decode_source
     from leaderboard.manifest import MAX_CODE
     from leaderboard.untrusted import read_limited
 
     try:
-        return Source(path.name, read_limited(path, MAX_CODE).decode("utf-8"))
+        return Source(path.name, decode_source(read_limited(path, MAX_CODE)))
     except ValueError as error:
-        raise UsageError(f"`{path}` should be a Python file: {error}.") from error
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(str(path))}` should be a Python file: {reasons}.") from error
 
 
 def check_confined(

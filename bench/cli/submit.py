@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bench.cli import options
 from bench.errors import UsageError, nearest, shown
 from bench.records import digest
+from bench.source_text import decode_source
 
 if TYPE_CHECKING:
     from bench.judge.cells import Source
@@ -75,9 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
     out = _place(arguments.out)
     try:
         code = read_limited(arguments.file, MAX_CODE)
-        cards = list(cards_of(code.decode("utf-8")))
+        cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise UsageError(f"`{arguments.file}` should be a Python file: {error}.") from error
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(str(arguments.file))}` should be a Python file: {reasons}.") from error
     board = _board(arguments.suite, arguments.board, boards())
     draft = _draft(arguments, out.name, board, cards, code)
 
@@ -86,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
         limits = options.limits(arguments)
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-        source = Source(arguments.file.name, code.decode("utf-8"))
+        source = Source(arguments.file.name, decode_source(code))
         outcomes = check_confined([source], "", None, short)
         if any(not outcome["passed"] for outcome in outcomes):
             show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)

@@ -24,10 +24,11 @@ EPILOG = """examples:
   mtlbench verify leaderboard/submissions/my_method --rerun 1 --store leaderboard/results
 
 Scores are recomputed from the stored statistics. A re-run must come out digit for digit on the same kind of processor
-and versions, and within seed noise elsewhere. What was found out is kept in PATH/verified.jsonl, and tables show it;
-of a submission nothing is kept, unless --store says where. Only --rerun runs a submission's code, in a confined process
-that has no target of the test split; where a suite can make fresh rows, a second test on rows that nobody could know is
-compared with the public one. docs/security.md has what that promises.
+and versions, and within what another machine's rounding changes elsewhere; all cells of a method that are run again
+are tested together. What was found out is kept in PATH/verified.jsonl, and tables show it; of a submission nothing is
+kept, unless --store says where. Only --rerun runs a submission's code, in a confined process that has no target of the
+test split; where a suite can make fresh rows, a second test on rows that nobody could know is compared with the public
+one. docs/security.md has what that promises.
 """
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bench.errors import UsageError
 
+UNWEIGHTED = "uniform"  # the weighting of a method that names none
 PART_NAME = r"[A-Za-z][A-Za-z0-9_]*"  # of parts and options
 _NAME = re.compile(rf"{PART_NAME}\Z")
 

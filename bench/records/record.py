@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
-from bench.records.grammar import parse_call, parse_method
+from bench.records.grammar import UNWEIGHTED, parse_call, parse_method
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
@@ -249,7 +249,7 @@ def _misnamed(suite: str, method: str, whole_suite: str, whole_method: str) -> l
         brief, full = getattr(short, part), getattr(whole, part)
         if brief is not None and full is not None:
             pairs.append(("method", brief, full))
-        elif part == "constraint" and brief is not full:
+        elif brief is not full and (part == "constraint" or full is None or full.name != UNWEIGHTED):
             found.append(f"method: should be short for {whole_method}")
     for name, brief, full in pairs:
         if brief.name != full.name or not brief.options.items() <= full.options.items():

@@ -35,8 +35,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.kinds": ("bench.errors",),
     "bench.scores": ("bench.kinds",),
     "bench.schema": ("bench.errors",),
+    "bench.source_text": ("bench.errors",),
     "bench.core": (".", "bench.errors", "bench.records", "bench.scores"),
-    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema"),
+    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema", "bench.source_text"),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
     "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),
     "bench.plan": (
@@ -59,7 +60,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *(".", "bench.api", "bench.backbones", "bench.errors", "bench.files", "bench.reading", "bench.regular"),
     ),
     "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
-    "leaderboard": (".", "bench.errors", "bench.files", "bench.records", "bench.regular", "bench.scores"),
+    "leaderboard": (
+        *(".", "bench.errors", "bench.files", "bench.records", "bench.regular", "bench.scores", "bench.source_text"),
+    ),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
@@ -74,6 +77,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.scores": {"numpy"},
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
+    "bench.source_text": set(),
     "bench.core": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "submitit", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},

@@ -207,6 +207,8 @@ def test_runs_that_cannot_have_been(tmp_path, lie):
     found = {p.path: "; ".join(p.reasons) for p in read_submission(folder, BOARDS, board).problems}
     named = max(honest, odd, key=NAMED) if lie in ("options", "seed") else odd  # of two that differ the second
     assert words in found.pop(f"results/{named.run_id}.json")
+    if lie == "options" and named is not odd:  # which is also called by another name than its options give
+        assert "should name `rate`" in found.pop(f"results/{odd.run_id}.json")
     assert found.keys() == {"results"}  # a seed is missing
 
 

@@ -35,8 +35,7 @@ COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {  # names and texts for pe
 
 def run_page(site: Context, run: ResultRecord) -> bytes:
     """The page of a run, finished or failed."""
-    check = site.checks.get(run.run_id)
-    known = check if check and check.digest == run.digest else None
+    known = site.checks.get(run.digest)
     cosines = cosine_words([run])
     figures = [curve_figure(run), choice_figure(run), matrix_figure([run], "matrices")]
     figures += [*recovered_figures({run.method: run}, "recovered"), sharing_figure([run], "sharing")]

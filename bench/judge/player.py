@@ -7,6 +7,7 @@ its memory, and the first process, which never imports a method, says when the c
 Requests
     describe   a file and methods -> their canonical names, short names and versions
     train      a cell, its training and validation rows -> the fields of its record, the weights of the epochs kept
+    build      a cell -> the weights of its models before training
     predict    a cell and weights -> ready to predict rows, batch by batch
     check      files and a subject -> every rule of the contract
 """
@@ -219,6 +220,19 @@ def train(channel: Channel, values: Values) -> None:
             _predict_rows(channel, predict, spec)
 
 
+def build(channel: Channel, values: Values) -> None:
+    """The models of a cell as they are before training."""
+    _close_splits(_suites(), set())
+    _load(values)
+    spec = RunSpec.model_validate(values["spec"])
+    suite, method = _rebuild(spec, values)
+    if spec.protocol.fit == "solver":
+        models = [fitted_at_once(spec, suite, method).model]
+    else:
+        models = [Run(spec, suite, method, member).model for member in range(spec.protocol.members)]
+    channel.send("built", {"models": [{"weights": dict(model.state_dict())} for model in models]})
+
+
 def predict(channel: Channel, values: Values) -> None:
     """Predict the rows that are sent with weights that are sent; there are no others here."""
     _close_splits(_suites(), set())
@@ -338,6 +352,7 @@ def _prctl(option: int, value: int) -> None:
 REQUESTS: dict[str, Callable[[Channel, Values], None]] = {
     "describe": describe,
     "train": train,
+    "build": build,
     "predict": predict,
     "check": check_contract,
 }

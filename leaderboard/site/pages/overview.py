@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from leaderboard.escape import printable
 from leaderboard.notes import problem_notes
-from leaderboard.render import printable
 from leaderboard.site.context import Context
 from leaderboard.site.figures import dial_figure
 from leaderboard.site.grids import overview_grid

@@ -6,8 +6,8 @@ from typing import Any
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
+from leaderboard.escape import printable
 from leaderboard.notes import RULES
-from leaderboard.render import printable
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (

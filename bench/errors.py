@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+FEW = 8  # names that a sentence can hold
 _ORDER = re.compile(r":(?=:[A-Za-z])|#(?=#\[)|`(?=``)")  # the first sign of each: without it the others mean nothing
 
 
@@ -24,6 +25,17 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     names = sorted(known)
     close = get_close_matches(name, names, n=count, cutoff=0.5)
     return ", ".join(f"`{item}`" for item in close or names)
+
+
+def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str:
+    """What there is in place of `name`, to end a sentence: what is like it, all of few, or what `command` to ask."""
+    names = sorted(known)
+    close = get_close_matches(name.lower().replace("-", "_"), names, n=3, cutoff=0.5)
+    if close:
+        return f"the nearest: {', '.join(f'`{item}`' for item in close)}"
+    if len(names) <= FEW:
+        return f"there {'is' if len(names) == 1 else 'are'} {', '.join(f'`{item}`' for item in names) or 'none'}"
+    return f"none of the {len(names)} names is like it (`{command}` prints them)"
 
 
 def shown(text: str, most: int = 2000) -> str:

@@ -1,4 +1,4 @@
-"""List, prepare and describe the data of suites."""
+"""The data of suites: what is there (list), where it comes from (prepare), what it holds (info)."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ EPILOG = """examples:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("action", metavar="list|prepare|info", choices=["list", "prepare", "info"])
+    parser.add_argument("action", metavar="ACTION", choices=["list", "prepare", "info"], help="list, prepare or info")
     parser.add_argument("suite", metavar="SUITE", nargs="?", help="needed by prepare and info")
     options.add_data_dir(parser)
     parser.add_argument("--source", metavar="PATH", help="a file or folder to read instead of downloading")

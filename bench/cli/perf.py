@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli import options
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, hint
 
 EPILOG = """examples:
   mtlbench perf
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("`--effects` should be given without `--suite`: it has its own.")
     for suite in arguments.suite or ():
         if (name := suite.partition(":")[0]) not in SUITES:
-            raise UsageError(f"Updates of `{name}` are not timed; the nearest that are: {nearest(name, SUITES)}.")
+            raise UsageError(f"Updates of `{name}` are not timed; {hint(name, SUITES)}.")
     data_dir = options.data_dir(arguments.data_dir)
     if arguments.effects:
         return _effects(data_dir, arguments)

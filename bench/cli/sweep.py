@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.cli import options
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, hint
 
 EPILOG = """examples:
   mtlbench sweep multidigits soft+l2 --over halflife=1..1e4:8
@@ -72,7 +72,7 @@ def along(method: str, over: str) -> dict[str, str]:
     owner = next((part for part in parsed.parts if name in part.entry.options), None)
     if owner is None:
         known = [option for part in parsed.parts for option in part.entry.options]
-        raise UsageError(f"`{method}` has no option `{name}`; the nearest: {nearest(name, known)}.")
+        raise UsageError(f"`{method}` has no option `{name}`; {hint(name, known)}.")
     whole = owner.entry.options[name].parses_whole_numbers
     found = {}
     for value in values(text, whole):

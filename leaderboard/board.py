@@ -94,7 +94,8 @@ def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str
     if name in known:
         return known[name]
     found = board_of_suite(name, records, track)
-    if not found.methods and name.partition(":")[0] not in suites:
+    stored = any(name in (record.suite, record.spec.suite) for record in records)  # under settings of their own
+    if not found.methods and not stored and name.partition(":")[0] not in suites:
         names = {*known, *suites, *(record.suite for record in records)}
         raise UsageError(f"There is no table or suite `{name}`; {hint(name, names)}.")
     return found

@@ -26,6 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     options.add_data_dir(parser)
     parser.add_argument("--source", metavar="PATH", help="a file or folder to read instead of downloading")
     parser.add_argument("--size", metavar="HxW", help="rows x columns of a suite of images, as in 72x96")
+    options.add_plugin(parser)
     options.add_json(parser)
 
 
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.plan import parse_suite
     from bench.registry import entries
 
+    options.load_plugins(arguments.plugin)
     root = options.data_dir(arguments.data_dir)
     if arguments.action == "list":
         states = {name: _state(parse_suite(name, root)[1].data_status()) for name in entries("suite")}

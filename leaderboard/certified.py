@@ -16,6 +16,4 @@ def uncertified(board: Board, records: Mapping[tuple[str, int], ResultRecord]) -
             found.append(f"`{board.label(method)}` {short} of {len(solutions)}")
     if not found:
         return []
-    return [
-        f"Not certified, since the solver came to its last iteration before its tolerance: {', '.join(found)} runs."
-    ]
+    return [f"Not certified, for the solver ended above its tolerance: {', '.join(found)} runs."]

@@ -10,9 +10,7 @@ def main() -> int:
     """Import the command line, and run it. Ctrl-C meanwhile is exit code 130 and nothing else."""
     heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heeded:
-        atexit.register(
-            signal.signal, signal.SIGINT, signal.SIG_IGN
-        )  # last of all: handlers are gone then
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # last of all: handlers are gone then
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
     from bench.cli.main import main
 

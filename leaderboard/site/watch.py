@@ -67,9 +67,7 @@ def serving(out: Path, port: int = 0) -> Iterator[str]:
         server = _Server((HOST, port), partial(_Handler, directory=str(out)))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OSError(
-            f"Port {port} should be free on this machine. Found it is not ({reason}); try another."
-        ) from error
+        raise OSError(f"Port {port} should be free on this machine, but is not ({reason}); try another.") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from bench.cli import options
-from bench.errors import DataMissing, UsageError
+from bench.errors import DataMissing, UsageError, shown
 
 EPILOG = """examples:
   mtlbench data list
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"`{choice.entry.name}` needs no data: `--source` should be left out.")
     try:
         for line in suite.prepare_data(source):
-            print(line, flush=True)
+            print(shown(line), flush=True)
     except KeyboardInterrupt:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
         return 130
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         suite.checksums()
     except DataMissing as error:  # something else is there, as measured normals where derived ones were asked for
-        print(f"mtlbench: {error}", file=sys.stderr)
+        print(f"mtlbench: {shown(str(error))}", file=sys.stderr)
         return 0 if "ready" in state.values() else 1
     return 0
 
@@ -91,4 +91,4 @@ def _sized(suite: str, size: str | None) -> str:
 
 
 def _state(parts: dict[str, str]) -> str:
-    return ", ".join(f"{part} {state}" for part, state in parts.items()) or "needs no data"
+    return shown(", ".join(f"{part} {state}" for part, state in parts.items())) or "needs no data"

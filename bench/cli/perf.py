@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli import options
+from bench.cli.terminal import text_cell
 from bench.errors import UsageError, hint
 
 EPILOG = """examples:
@@ -132,5 +133,5 @@ def _print(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequ
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < words else "right")
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*map(text_cell, line))
     Console(width=None if sys.stdout.isatty() else 140).print(table)

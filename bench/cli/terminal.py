@@ -6,7 +6,12 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from bench.errors import shown
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 HANDLER = "mtlbench.stand_in"
 STAND_INS = {"Δ": "D", "↑": "^", "↓": "v", "←": "<", "→": ">", "—": "-", "–": "-", "†": "+", "·": "*", "…": "~"}
@@ -48,6 +53,13 @@ def takes_everything(stream: TextIO) -> bool:
         return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
     except LookupError:
         return False
+
+
+def text_cell(text: object) -> "Text":
+    """A text of others for a table of rich: no markup, nothing that steers."""
+    from rich.text import Text
+
+    return Text(shown(str(text)))
 
 
 def leave_at_once(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from bench.cli.main import main
+from bench.cli.terminal import text_cell
 from bench.errors import hint
 
 RIGHT = [
@@ -47,3 +48,11 @@ def test_what_an_error_quotes_cannot_steer_the_terminal_or_the_log(capsys: pytes
     assert r"\x1b[2J" in capsys.readouterr().err
     assert main(["table", "a ::add-mask::b"]) == 2
     assert "::" not in capsys.readouterr().err
+
+
+def test_no_text_of_others_is_markup_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = text_cell("[red]a[/red] \x1b[2J")
+    assert text.plain == r"[red]a[/red] \x1b[2J"
+    assert text.spans == []
+    assert main(["protocol", "synthetic"]) == 0
+    assert "constant" in capsys.readouterr().out

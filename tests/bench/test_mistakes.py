@@ -55,4 +55,4 @@ def test_no_text_of_others_is_markup_of_a_table(capsys: pytest.CaptureFixture[st
     assert text.plain == r"[red]a[/red] \x1b[2J"
     assert text.spans == []
     assert main(["protocol", "synthetic"]) == 0
-    assert "constant" in capsys.readouterr().out
+    assert "sha-256" in capsys.readouterr().out

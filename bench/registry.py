@@ -24,7 +24,7 @@ from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, nearest, shown
+from bench.errors import UsageError, hint, shown
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
 from bench.schema import Option, fill, options_of, written
@@ -194,6 +194,8 @@ def choose(kind: str, call: Call) -> Choice:
     """The entry a call names, with its options. Raises UsageError with the nearest valid names or keys."""
     known = entries(kind)
     if call.name not in known:
-        raise UsageError(f"There is no {kind} `{call.name}`; the nearest: {nearest(call.name, known)}.")
+        others = [other for other in PACKAGES if call.name in entries(other)]
+        instead = f"it is a {others[0]}" if others else hint(call.name, known)
+        raise UsageError(f"There is no {kind} `{call.name}`; {instead}.")
     entry = known[call.name]
     return Choice(entry, fill(call.name, entry.options, call.options))

@@ -60,8 +60,8 @@ def check_operations(cost: Mapping[str, Any], used: Usage, rows: int, seconds_pe
     expected = seconds_per_operation * cost["forward_flops"] * rows
     if used.seconds > MORE_WORK * expected + SLACK_SECONDS:
         raise PlayerFailed(
-            f"It declares {cost['forward_flops']:,} operations a row, which take {expected:.2g} s for {rows:,} rows; its "
-            f"predictions took {used.seconds:.3g} s of the processor."
+            f"It declares {cost['forward_flops']:,} operations a row, which take {expected:.2g} s for {rows:,} rows; "
+            f"its predictions took {used.seconds:.3g} s of the processor."
         )
 
 
@@ -74,7 +74,7 @@ def measure_rate(model: MultiTaskModel, rows: Dataset) -> float:
         model(one, TrainState())
     began = time.process_time()
     model(inputs, TrainState())
-    operations = counter.get_total_flops() * max(len(x) for x in inputs.values())
+    operations = int(counter.get_total_flops()) * max(len(x) for x in inputs.values())
     return (time.process_time() - began) / max(1, operations)
 
 

@@ -27,7 +27,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -160,7 +160,7 @@ def _load(values: Values) -> list[tuple[str, str]]:
 
 def _write(values: Values) -> Path:
     """A file that came as text."""
-    file = Path(tempfile.mkdtemp(prefix="method-")) / values["name"]
+    file = Path(tempfile.mkdtemp(prefix="method-")) / str(values["name"])
     file.write_text(values["source"], encoding="utf-8")
     return file
 
@@ -312,15 +312,15 @@ def _suites() -> set[type[Suite]]:
 
 def _close_splits(suites: Iterable[type[Suite]], open_splits: Collection[str]) -> None:
     """Let the classes of suites give no rows but those of some splits, and no truth."""
-    for cls in {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}:
-        whole = cls.dataset
+    bases: set[Any] = {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}
+    for cls in bases:
+        cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))
+    for closed in set[Any](suites):
+        closed.sealed, closed.known_weights = _refuse_rows, _no_truth
 
-        def dataset(self: Suite, split: str, seed: int, whole: Any = whole) -> Dataset:
-            return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)  # type: ignore[no-any-return]
 
-        cls.dataset = dataset  # type: ignore[method-assign,assignment]
-    for cls in suites:
-        cls.sealed, cls.known_weights = _refuse_rows, _no_truth  # type: ignore[method-assign,assignment]
+def _give_rows(self: Suite, whole: Any, open_splits: frozenset[str], split: str, seed: int) -> Any:
+    return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)
 
 
 def _refuse_rows(self: Suite, split: str, *_: Any) -> NoReturn:

@@ -7,13 +7,14 @@ of that on validation at the epoch kept (NYUv2 depth), at least 0.87 elsewhere.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bench.records import ResultRecord
-from leaderboard.coherence import SIGNS, Sign
+from bench.scores import kind
 
 FAR = 0.5  # of the validation error, whatever the board
 BESIDE = 0.8  # of the least ratio on the board: remarkable
+ErrorOf = Callable[[Mapping[str, float]], float]
 Ratios = dict[tuple[str, str], float]
 
 
@@ -25,18 +26,26 @@ def ratios(record: ResultRecord) -> Ratios:
     found = {}
     for rule, tasks in record.scores.items():
         for task, scores in tasks.items():
-            sign = SIGNS.get(protocol.metrics[task])
-            error = _validation_error(record, task, record.selection[rule][task], sign) if sign else None
-            if sign and error and error > 0:
-                found[rule, task] = max(sign.error(scores), 0.0) / error
+            error_of = _error_of(protocol.metrics[task])
+            error = _validation_error(record, task, record.selection[rule][task], error_of) if error_of else None
+            if error_of and error and error > 0:
+                found[rule, task] = max(error_of(scores), 0.0) / error
     return found
 
 
-def _validation_error(record: ResultRecord, task: str, epoch: int, sign: Sign) -> float | None:
+def _error_of(name: str) -> ErrorOf | None:
+    """How the primary error follows from the metrics; None where the kind does not say, or is not known here."""
+    try:
+        return kind(name).error_of
+    except KeyError:
+        return None
+
+
+def _validation_error(record: ResultRecord, task: str, epoch: int, error_of: ErrorOf) -> float | None:
     try:
         scores = {name: path[epoch - 1] for name, path in record.curves.val[task].items()}
         known = {name: value for name, value in scores.items() if value is not None}
-        return sign.error(known) if len(known) == len(scores) else None
+        return error_of(known) if len(known) == len(scores) else None
     except (IndexError, KeyError):
         return None
 

@@ -11,6 +11,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import Metric
 from leaderboard.board import Board, Track
+from leaderboard.certified import uncertified
 from leaderboard.controls import controlled
 from leaderboard.notes import notes_of
 from leaderboard.standing import NOBODY, Standings, standings
@@ -96,12 +97,9 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     ranked = all(record.spec.protocol.ranked for record in chosen.records.values())
     unchecked = [method for method in own if states.get(method) == "reported"]
     place = standings(data, [method for method in own if ranked and method not in unchecked])
-    notes = notes_of(
-        data,
-        selection,
-        [*place.notes, *_unranked(board, unchecked), *_unrepeated(board, added, states), *remarks, *chosen.notes],
-        contents.problems,
-    )
+    left_out = [*_unranked(board, unchecked), *_unrepeated(board, added, states), *remarks, *chosen.notes]
+    left_out += uncertified(board, chosen.records)
+    notes = notes_of(data, selection, [*place.notes, *left_out], contents.problems)
     worths = _worth(data, contents, selection, notes)
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 

@@ -181,7 +181,7 @@ class ResultRecord(_Frozen):
         counters = {task: KINDS[metrics[task]].rows for task in states if metrics.get(task) in KINDS}
         try:
             counts = [count(states[task]) for task, count in counters.items() if count]
-        except (KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return True  # what cannot be counted cannot be scored either, and is named there
         return all(count == wanted for count in counts) or (len(counts) == len(states) and sum(counts) == wanted)
 
@@ -200,12 +200,16 @@ class ResultRecord(_Frozen):
         if self.status == "done" and not self.statistics and not self.spec.is_trial:
             found.append("statistics: missing from a finished run")
         found += _misnamed(self.suite, self.method, self.spec.suite, self.spec.method)
+        from bench.scores import unknown_kinds  # the metric definitions, needed for checking only
+
+        if unknown := unknown_kinds(self.spec.protocol.metrics):
+            return [*found, f"metrics: {unknown}"]  # whoever reads the rest would look the kind up
         found += self._misscored()
         return found + (self._incomplete() if self.status == "done" else [])
 
     def _misscored(self) -> list[str]:
         """The scores that are not those of their statistics."""
-        from bench.scores import score  # the metric definitions, needed for checking only
+        from bench.scores import score
 
         if sorted(self.statistics) != sorted(self.scores):
             return ["scores: their selection rules differ from those of the statistics"]

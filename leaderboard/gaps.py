@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bench.records import ResultRecord
-from bench.scores import kind
+from bench.scores import KINDS
 
 FAR = 0.5  # of the validation error, whatever the board
 BESIDE = 0.8  # of the least ratio on the board: remarkable
-ErrorOf = Callable[[Mapping[str, float]], float]
 Ratios = dict[tuple[str, str], float]
+ErrorOf = Callable[[Mapping[str, float]], float]
 
 
 def ratios(record: ResultRecord) -> Ratios:
@@ -26,19 +26,12 @@ def ratios(record: ResultRecord) -> Ratios:
     found = {}
     for rule, tasks in record.scores.items():
         for task, scores in tasks.items():
-            error_of = _error_of(protocol.metrics[task])
+            kind = KINDS.get(protocol.metrics[task])
+            error_of = kind.error_of if kind else None
             error = _validation_error(record, task, record.selection[rule][task], error_of) if error_of else None
             if error_of and error and error > 0:
                 found[rule, task] = max(error_of(scores), 0.0) / error
     return found
-
-
-def _error_of(name: str) -> ErrorOf | None:
-    """How the primary error follows from the metrics; None where the kind does not say, or is not known here."""
-    try:
-        return kind(name).error_of
-    except KeyError:
-        return None
 
 
 def _validation_error(record: ResultRecord, task: str, epoch: int, error_of: ErrorOf) -> float | None:

@@ -97,8 +97,8 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     ranked = all(record.spec.protocol.ranked for record in chosen.records.values())
     unchecked = [method for method in own if states.get(method) == "reported"]
     place = standings(data, [method for method in own if ranked and method not in unchecked])
-    left_out = [*_unranked(board, unchecked), *_unrepeated(board, added, states), *remarks, *chosen.notes]
-    left_out += uncertified(board, chosen.records)
+    doubts = [*_unranked(board, unchecked), *_unrepeated(board, added, states), *remarks]
+    left_out = [*doubts, *chosen.notes, *uncertified(board, chosen.records)]
     notes = notes_of(data, selection, [*place.notes, *left_out], contents.problems)
     worths = _worth(data, contents, selection, notes)
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)

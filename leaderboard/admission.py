@@ -7,9 +7,13 @@ from bench.errors import UsageError, shown
 from bench.records import ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.board import Board
 from leaderboard.cards import Card, built_in
-from leaderboard.coherence import numbers, truth, twins
+from leaderboard.coherence import numbers, truth
 from leaderboard.comparable import comparable
+from leaderboard.copies import repeated_seeds
+from leaderboard.gaps import FAR, too_good
 from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest
+from leaderboard.names import misnamed
+from leaderboard.protocols import departures, written_protocols
 from leaderboard.store import Problem
 
 MAX_CARDS, MAX_PAPER = 20, 300
@@ -35,8 +39,8 @@ def unannounced(methods: Sequence[str], cards: Sequence[Card], board: Board) -> 
         except UsageError as error:
             yield f"methods: {error}"
             continue
-        if method in board.methods:
-            yield f"methods: `{method}` stands on the board already"
+        if standing := [known for known in board.methods if known.casefold() == method.casefold()]:
+            yield f"methods: `{standing[0]}` stands on the board already"
         elif own and not own & parts:
             yield f"methods: `{method}` should use a part that {METHOD} registers ({', '.join(sorted(own))})"
 
@@ -69,19 +73,28 @@ def unlike(
     committed: Iterable[ResultRecord],
 ) -> Iterator[Problem]:
     """Where sound records are not the runs that a manifest announces, or not runs of the board."""
-    runs = comparable(board, committed).records
+    known = list(committed)
+    runs = comparable(board, known).records
     timed = {_numbers_and_times(run): run for run in runs.values()}
-    copied = twins(records)
+    copied = repeated_seeds(records, known)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
+    parts = {card.name: card for card in cards}
+    written = written_protocols().get(board.suite)
+    first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed
-        reasons = [*_unannounced(record, manifest, seeds), *_of_another_board(record, runs, cards)]
+        reasons = [*_unannounced(record, manifest, seeds), *misnamed(record, parts)]
+        reasons += _of_another_board(record, runs or first, cards)
+        said = {reason.partition(":")[0] for reason in reasons}
+        reasons += [r for r in departures(record, written) if r.partition(":")[0] not in said] if written else []
         if key in seen:
             reasons.append(f"seed: `{record.method}` seed {record.spec.seed} should be there once")
         if spelt.setdefault(record.method, record.spec.method) != record.spec.method:
             reasons.append(f"spec.method: should be {spelt[record.method]} for every seed")
-        if other := copied.get(record.run_id) or timed.get(_numbers_and_times(record)):
+        if other := copied.get(record.run_id):
+            reasons.append(f"curves: are those of `{other.method}` seed {other.spec.seed}; seeds differ by more")
+        elif other := timed.get(_numbers_and_times(record)):
             reasons.append(
                 f"statistics: should not be, to the last digit, those of `{other.method}` seed {other.spec.seed}"
             )
@@ -89,6 +102,8 @@ def unlike(
             yield Problem(f"{RESULTS}/{record.run_id}.json", reasons)
         else:
             seen.add(key)
+    if wrong := list(too_good(records, runs.values(), FAR)):
+        yield Problem(RESULTS, wrong)
     wanted = {(method, seed) for method in manifest.methods for seed in seeds}
     if absent := sorted(wanted - seen):
         method, seed = absent[0]
@@ -122,7 +137,7 @@ def _of_another_board(
 ) -> Iterator[str]:
     """What tells a record apart from the board's own: a table shows one protocol, one version, one set of data."""
     if not runs:
-        return  # an empty board says nothing
+        return
     of_seed = [run for run in runs.values() if run.spec.seed == record.spec.seed]
     like = (of_seed or list(runs.values()))[0]
     spec, board = record.spec, like.spec

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import Ended, OnEpoch, Status
-from bench.errors import UsageError
+from bench.errors import UsageError, shown
 from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
@@ -222,7 +222,7 @@ def report(outcome: Outcome) -> None:
     """The outcome in words, on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:
-            print(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}", file=sys.stderr)
+            print(shown(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"), file=sys.stderr)
     print(
         f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
         f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",

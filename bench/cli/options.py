@@ -12,7 +12,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.engines import Engine
-    from bench.isolated import Limits
+    from bench.judge.limits import Limits
 
 ENGINES = ("local", "ray", "slurm")
 
@@ -48,7 +48,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def limits(arguments: argparse.Namespace) -> "Limits":
     """What --seconds and --memory were given."""
-    from bench.isolated import Limits
+    from bench.judge.limits import Limits
 
     return Limits(arguments.seconds, arguments.memory)
 
@@ -169,6 +169,13 @@ def positive(text: str) -> int:
     """A whole number of at least 1."""
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A number of a port."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"should be a port in [1, 65535], found `{text}`")
     return int(text)
 
 

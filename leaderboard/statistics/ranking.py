@@ -7,8 +7,12 @@ import numpy as np
 
 from leaderboard.statistics.cells import Cells
 from leaderboard.statistics.changes import CHANGES, change_matrix
-from leaderboard.statistics.intervals import LEVEL, RESAMPLES, Interval, resample
-from leaderboard.statistics.significance import holm, paired_t
+from leaderboard.statistics.groups import clique_cover
+from leaderboard.statistics.intervals import LEVEL, RANK_SEEDS, RESAMPLES, Interval, resample
+from leaderboard.statistics.significance import holm, paired_t_rows
+
+LETTERS = 26  # groups that a board of any size may have
+DRAWN = 2**22  # numbers of drawn seeds that are held in memory at once
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,18 @@ class Sensitivity:
 
 def ranks(scores: np.ndarray) -> np.ndarray:
     """[..., method] ranks of [..., method] scores: 1 is the highest, ties share the mean of theirs, NaN has none."""
-    ours, theirs = scores[..., :, None], scores[..., None, :]
-    place = (theirs > ours).sum(axis=-1) + ((theirs == ours).sum(axis=-1) + 1) / 2
-    return np.where(np.isfinite(scores), place, np.nan)
+    order = np.argsort(-scores, axis=-1, kind="stable")  # NaNs last
+    falling = np.take_along_axis(scores, order, axis=-1)
+    places = np.arange(scores.shape[-1])
+    changed = falling[..., 1:] != falling[..., :-1]  # where a run of ties ends and the next begins
+    first, last = (np.broadcast_to(places, scores.shape).copy() for _ in range(2))
+    first[..., 1:][~changed] = 0
+    last[..., :-1][~changed] = len(places)
+    first = np.maximum.accumulate(first, axis=-1)
+    last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
+    found = np.empty(scores.shape)
+    np.put_along_axis(found, order, (first + last) / 2 + 1, axis=-1)
+    return np.where(np.isfinite(scores), found, np.nan)
 
 
 def rank_intervals(
@@ -45,22 +58,25 @@ def rank_intervals(
     method, so that runs stay paired; ends are ranks that occurred. A seed that no method has takes no part; a
     method that lacks one of the others is not ranked. It says how stable the order is; whether two
     methods may be ordered at all is what `tie_groups` says. Seeds that are splits of the same rows (`overlap`) cannot
-    be drawn as if they were independent: ranks have no intervals then.
+    be drawn as if they were independent: ranks have no intervals then. Nor have those of fewer than 10 seeds, of which
+    a bootstrap has too few different draws to say anything.
     """
-    complete, seeds = _complete(changes)
-    known = changes[np.ix_(complete, seeds)]
+    kept, seeds = _complete(changes)
+    known = changes[np.ix_(kept, seeds)]
     found = [Interval(math.nan, None, None, int(np.isfinite(row).sum())) for row in changes]
     if not known.size:
         return found
     n = known.shape[1]
     observed = ranks(known.mean(axis=1))
     ends: list[tuple[float | None, float | None]] = [(None, None)] * len(observed)
-    if n > 1 and not overlap:
-        drawn = ranks(known[:, resample(n, generator, resamples)].mean(axis=2).T)
+    if n >= RANK_SEEDS and not overlap:
+        positions = resample(n, generator, resamples)
+        parts = np.array_split(positions, -(-positions.size * len(known) // DRAWN))
+        drawn = np.concatenate([ranks(known[:, part].mean(axis=2).T) for part in parts])
         low = np.quantile(drawn, (1 - level) / 2, axis=0, method="lower")
         high = np.quantile(drawn, (1 + level) / 2, axis=0, method="higher")
         ends = list(zip(low.tolist(), high.tolist(), strict=True))
-    for place, rank, (first, last) in zip(np.flatnonzero(complete), observed, ends, strict=True):
+    for place, rank, (first, last) in zip(np.flatnonzero(kept), observed, ends, strict=True):
         found[place] = Interval(float(rank), first, last, n)
     return found
 
@@ -73,30 +89,40 @@ def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     count = len(changes)
     a, b = np.triu_indices(count, 1)
     adjusted = np.ones((count, count))
-    p = np.array([paired_t(changes[i] - changes[j], overlap) for i, j in zip(a, b, strict=True)])
-    adjusted[a, b] = adjusted[b, a] = holm(p)
+    adjusted[a, b] = adjusted[b, a] = holm(paired_t_rows(changes[a] - changes[b], overlap))
     return adjusted
 
 
-def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]]:
+def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]] | None:
     """Groups of methods, as rows of `changes` [method, seed], that the data do not order.
 
     Two methods share a group exactly where their paired t test, Holm over all pairs, does not reject at
     `alpha`; groups are as large as that allows and may overlap: A may tie with B, and B with C, but A not with C
     (the letters of Piepho 2004, An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons).
     In falling order of means, and groups by their first members. A method that lacks a seed which others have
-    is in none.
+    is in none. There are as many groups as methods at most, or 26, and none of them lies in another: see
+    `clique_cover`. None where more would be needed; what stands then is `tied_with_first`.
     """
-    complete, seeds = _complete(changes)
-    methods = np.flatnonzero(complete)
-    if not methods.size:
-        return []
-    order = methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")]
-    groups = [frozenset(range(len(order)))]
-    for a, b in np.argwhere(np.triu(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)):
-        split = [part for group in groups for part in ((group - {a}, group - {b}) if {a, b} <= group else (group,))]
-        groups = [group for group in dict.fromkeys(split) if not any(group < other for other in split)]
-    return [[int(order[place]) for place in group] for group in sorted(sorted(group) for group in groups)]
+    order, tied = _tied(changes, alpha, overlap)
+    groups = clique_cover(tied, max(LETTERS, len(order)))
+    return None if groups is None else [order[group].tolist() for group in groups]
+
+
+def tied_with_first(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[int]:
+    """The method with the largest mean and those that the tests of `tie_groups` do not order against it, in order."""
+    order, tied = _tied(changes, alpha, overlap)
+    found: list[int] = order[tied[0]].tolist() if len(order) else []
+    return found
+
+
+def _tied(changes: np.ndarray, alpha: float, overlap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Methods with every seed in falling order of means, and [method, method] of them: what is not ordered."""
+    kept, seeds = _complete(changes)
+    methods = np.flatnonzero(kept)
+    order = (
+        methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")] if len(methods) else methods
+    )
+    return order, ~(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)
 
 
 def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:

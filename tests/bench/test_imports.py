@@ -11,7 +11,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOPS = ("bench", "suites", "leaderboard", "benchmarks", "tests")
-HARNESS = ("errors", "records", "scores", "schema", "core", "registry", "method", "plan")  # without the extensions
+HARNESS = (
+    "errors",
+    "records",
+    "kinds",
+    "scores",
+    "schema",
+    "core",
+    "registry",
+    "method",
+    "plan",
+)  # without the extensions
 CORE = tuple(f"bench.{name}" for name in HARNESS)
 
 # What a module may import of the project; the longest prefix that fits decides. `.` is its own package.
@@ -22,15 +32,17 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.regular": (),
     "bench.reading": (".", "bench.errors"),
     "bench.records": (".", "bench.errors", "bench.scores"),
-    "bench.scores": (),
+    "bench.kinds": ("bench.errors",),
+    "bench.scores": ("bench.kinds",),
     "bench.schema": ("bench.errors",),
-    "bench.core": (".", "bench.errors", "bench.records"),
-    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema"),
+    "bench.source_text": ("bench.errors",),
+    "bench.core": (".", "bench.errors", "bench.records", "bench.scores"),
+    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema", "bench.source_text"),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
     "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),
     "bench.plan": (
         *("bench.core", "bench.errors", "bench.linear", "bench.method", "bench.records", "bench.registry"),
-        "bench.schema",
+        *("bench.schema", "bench.scores"),
     ),
     "bench.api": ("bench.core", "bench.errors", "bench.records", "bench.registry", "bench.schema", "bench.scores"),
     "bench.backbones": ("bench.api",),
@@ -41,14 +53,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.training": (".", *CORE, "bench.files", "bench.linear", "bench.regular"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.regular"),
     "bench.processes": (),
-    "bench.isolated": ("bench.errors", "bench.processes"),
+    "bench.judge": (".", *CORE, "bench.check", "bench.processes", "bench.training"),
     "bench.check": (".", *CORE, "bench.api", "bench.training"),
     "bench.cli": ("bench", "suites", "leaderboard"),
     "suites": (  # beside the one import, what reads files: its child does not load torch
         *(".", "bench.api", "bench.backbones", "bench.errors", "bench.files", "bench.reading", "bench.regular"),
     ),
     "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
-    "leaderboard": (".", "bench.errors", "bench.files", "bench.records", "bench.regular", "bench.scores"),
+    "leaderboard": (
+        *(".", "bench.errors", "bench.files", "bench.records", "bench.regular", "bench.scores", "bench.source_text"),
+    ),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
@@ -57,11 +71,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "bench.errors": set(),
     "bench.files": set(),
+    "bench.kinds": set(),
     "bench.regular": set(),
     "bench.reading": {"numpy"},
     "bench.scores": {"numpy"},
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
+    "bench.source_text": set(),
     "bench.core": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "submitit", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},

@@ -11,9 +11,8 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
-from leaderboard.coherence import SIGNS, incoherent, truth, twins
+from leaderboard.coherence import incoherent, truth
 from leaderboard.compare import committed_of
-from tests.leaderboard.conftest import build_record
 
 Content = dict[str, Any]
 
@@ -130,35 +129,24 @@ def test_separate_models_keep_epochs_of_their_own() -> None:
     assert said(HARD, lambda content: content["selection"].update(val=content["selection"]["per_task"])) != []
 
 
-def test_every_kind_of_statistics_has_its_signs() -> None:
-    assert SIGNS.keys() == KINDS.keys()
+def test_the_error_of_a_kind_follows_from_its_metrics_too() -> None:
     for content in (HARD, ROOMS):
         record = sealed(content)
         for task, kind in record.spec.protocol.metrics.items():
             state = record.statistics["val"][task]
-            assert SIGNS[kind].keys == state.keys()
-            assert SIGNS[kind].error(record.scores["val"][task]) == pytest.approx(KINDS[kind].error(state))
+            error_of = KINDS[kind].error_of
+            assert error_of is not None
+            assert error_of(record.scores["val"][task]) == pytest.approx(KINDS[kind].error(state))
             if "confusion" in state:
                 assert truth(record, "val")[task] == np.sum(state["confusion"], axis=1).tolist()
             else:
                 assert truth(record, "val")[task] == [state["count"]]
 
 
-def test_runs_of_two_seeds_with_the_same_numbers_are_twins() -> None:
-    other = copy.deepcopy(HARD)
-    other["spec"]["seed"] += 1
-    other["cost"]["step_ms"] += 1
-    a, b = sealed(HARD), sealed(other)
-    assert twins([a, b]) == {b.run_id: a}
-    assert twins([a, sealed(HARD | {"created": ""}), sealed(SINGLE)]) == {}
-    assert twins([build_record(seed=0), build_record(seed=1)]) == {}  # without curves
-
-
 def test_committed_records_agree_with_themselves() -> None:
     records = committed_of("multidigits") + committed_of("scenes")
     assert len(records) > 400
     assert [sentence for record in records for sentence in incoherent(record)] == []
-    assert twins(records) == {}
     plain = [run for run in records if not run.spec.is_trial and not run.spec.protocol.replica]
     labels = {json.dumps([run.spec.suite, truth(run, "last")]) for run in plain}
     assert len(labels) == len({r.spec.suite for r in records})

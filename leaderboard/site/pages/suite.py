@@ -4,8 +4,8 @@ from typing import Any
 
 from bench.records import ResultRecord
 from leaderboard.comparable import newest
+from leaderboard.escape import printable
 from leaderboard.related import related
-from leaderboard.render import printable
 from leaderboard.site.commands import missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
@@ -125,12 +125,12 @@ def _budget(site: Context, one: Shown) -> Figure | None:
 
 def _pictures(site: Context, one: Shown) -> list[dict[str, Any]]:
     """A few test images: the input, and for every task the truth and what each method made of it, side by side."""
-    runs: dict[str, ResultRecord] = {}
-    for line in one.lines:
-        own = sorted((seed, run) for (method, seed), run in one.table.records.items() if method == line.method)
-        seen = [run for _, run in own if site.pictures.get(run.run_id)]
-        if seen:
-            runs[printable(line.label)] = seen[0]
+    seen: dict[str, dict[int, ResultRecord]] = {}
+    for (method, seed), run in one.table.records.items():
+        if site.pictures.get(run.run_id):
+            seen.setdefault(method, {})[seed] = run
+    own = {line.label: seen[line.method] for line in one.lines if line.method in seen}
+    runs = {printable(label): by_seed[min(by_seed)] for label, by_seed in own.items()}
     found = []
     for number in range(PICTURES):
         tiles: dict[str, dict[str, Tile]] = {}

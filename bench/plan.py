@@ -126,15 +126,17 @@ def plan(
     for method in resolved:
         build_check(method, suite, protocol)
     data = digest(suite.checksums())
+    code = {choice.entry.part: choice.entry.code} if choice.entry.code else {}
     return [
         RunSpec(
             suite=choice.canonical,
             method=method.canonical,
             seed=seed,
             protocol=protocol,
-            versions={f"suite/{choice.entry.name}": choice.entry.version, **method.versions},
+            versions={choice.entry.part: choice.entry.version, **method.versions},
             data=data,
             overrides=overrides,
+            code=code | method.code,
         )
         for method in resolved
         for seed in seeds

@@ -12,6 +12,7 @@ from leaderboard.comparable import comparable
 from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.store import Problem
 
+KINDS = ("sharing", "constraint", "weighting")
 MAX_CARDS, MAX_PAPER = 20, 300
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
 
@@ -76,7 +77,7 @@ def unlike(
     spelt: dict[str, str] = {}
     for record in records:
         key = record.method, record.spec.seed
-        reasons = [*_unannounced(record, manifest, seeds), *_of_another_board(record, runs, cards)]
+        reasons = [*_unannounced(record, manifest, seeds, cards), *_of_another_board(record, runs, cards)]
         if key in seen:
             reasons.append(f"seed: `{record.method}` seed {record.spec.seed} should be there once")
         if spelt.setdefault(record.method, record.spec.method) != record.spec.method:
@@ -101,7 +102,9 @@ def _numbers_and_times(record: ResultRecord) -> str:
     return digest([numbers(record), record.cost and record.cost.model_dump()])
 
 
-def _unannounced(record: ResultRecord, manifest: Manifest, seeds: Sequence[int]) -> Iterator[str]:
+def _unannounced(
+    record: ResultRecord, manifest: Manifest, seeds: Sequence[int], cards: Sequence[Card]
+) -> Iterator[str]:
     spec = record.spec
     if record.status != "done":
         yield "status: should be done"
@@ -111,6 +114,9 @@ def _unannounced(record: ResultRecord, manifest: Manifest, seeds: Sequence[int])
         yield f"method: should be one of {MANIFEST}, found {record.method[:100]}"
     if spec.seed not in seeds:
         yield f"seed: should be one of {manifest.seeds}, found {spec.seed}"
+    announced = {f"{kind}/{card.name}": manifest.method_sha256 for kind in KINDS for card in cards}
+    if not spec.code.items() <= announced.items():
+        yield f"spec.code: should be the checksum of {METHOD}, of the parts that it registers"
     if spec.overrides or spec.tuning:
         yield "spec: should be the board's protocol as it is, without settings or a search"
     if not record.created or record.cost is None:

@@ -117,6 +117,7 @@ def _apart(
         command += ["--seeds", str(record.spec.seed), "--plugin", str(plugin), "--store", str(own)]
         command += ["--device", record.spec.protocol.device, "--jobs", "1"]
         command += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
+        command += [] if record.spec.code else ["--without-code"]  # made before code was noted: under its own run id
         finished = run_isolated(command, options.limits(arguments), [options.store_dir(None), COMMITTED, code.parent])
         if finished.troubles or finished.code:
             errors[record.run_id] = shown(" ".join(finished.troubles or finished.output.split()[-60:]))
@@ -130,8 +131,13 @@ def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Pa
 
     def current(record: ResultRecord) -> bool:
         choice, suite = parse_suite(record.spec.suite, data)
-        versions = {f"suite/{choice.entry.name}": choice.entry.version, **Method.parse(record.spec.method).versions}
-        return versions == record.spec.versions and digest(suite.checksums()) == record.spec.data
+        method = Method.parse(record.spec.method)
+        code = ({choice.entry.part: choice.entry.code} if choice.entry.code else {}) | method.code
+        return (
+            {choice.entry.part: choice.entry.version, **method.versions} == record.spec.versions
+            and record.spec.code in ({}, code)  # records that were made before code was noted have none
+            and digest(suite.checksums()) == record.spec.data
+        )
 
     known: dict[tuple[str, str], bool] = {}
     found: list[ResultRecord] = []

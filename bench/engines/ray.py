@@ -71,8 +71,10 @@ class Ray(Engine):
                 # Some wait in Ray's own queue, so that a node that comes is busy at once; few, so that a lost cell
                 # does not wait behind all others.
                 while queue and len(running) < (self.jobs or 2 * _slots(specs) + 1):
-                    running[place.remote(sent, queue[0], board)] = queue[0]
-                    queue.popleft()
+                    spec = queue.popleft()
+                    # Ray's processes live for many tasks; one that loads what a cell needs ends with it.
+                    task = place.options(max_calls=1) if cell.needs(spec) else place
+                    running[task.remote(sent, spec, board)] = spec
                 ended, _ = ray.wait(list(running), num_returns=len(running), timeout=PAUSE)
                 yield from _progress(board, running.values())
                 for task in ended:

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from bench.files import make_folder, whole
 from bench.records import RunSpec
-from bench.registry import entries
+from bench.registry import entry_of
 from bench.training.environment import hardware, peak_memory_mb, versions
 from bench.training.watch import Watch
 
@@ -103,16 +103,14 @@ class Checkpoint:
 
 
 def _code(spec: RunSpec) -> str:
-    """SHA-256 over the source of the harness and of every part of `spec`: half of a run is not mended by an edit."""
-    parts = [entries(kind)[name].cls for kind, _, name in (part.partition("/") for part in spec.versions)]
-    tops = {cls.__module__.partition(".")[0] for cls in parts} | {__name__.partition(".")[0]}
-    digest = hashlib.sha256()
-    for top in sorted(tops):
-        module = sys.modules[top]
-        folders = [Path(folder) for folder in getattr(module, "__path__", ())]
-        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))] or [Path(str(module.__file__))]
-        for file in files:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    """SHA-256 over the source of the project and of every part of `spec`: half of a run is not mended by an edit."""
+    parts = [entry_of(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
+    tops = {entry.cls.__module__.partition(".")[0] for entry in parts if not entry.code}
+    digest = hashlib.sha256("".join(f"{entry.part} {entry.code}\n" for entry in parts if entry.code).encode())
+    for top in sorted(tops | {__name__.partition(".")[0]}):
+        for folder in map(Path, sys.modules[top].__path__):
+            for file in sorted(folder.rglob("*.py")):
+                digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -18,6 +18,9 @@ class Slow:
     held: str = ""
     modules: ClassVar[tuple[str, ...]] = ()
 
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        return frozenset()
+
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         lives = len(list(self.word.glob(f"{spec.run_id}.*")))
         job = os.environ.get("SLURM_JOB_ID") or os.environ["SUBMITIT_LOCAL_JOB_ID"]

@@ -216,14 +216,15 @@ def test_another_one_is_left_aside_with_a_note_and_the_run_starts_anew(
 
 def test_the_code_of_every_part_counts(tmp_path: Path) -> None:
     """A method that is edited between two attempts does not go on with the weights of its former self."""
-    plugin = tmp_path / "edited.py"
-    plugin.write_text(PLUGIN.read_text().replace('"dies"', '"edited"'))
-    load_plugin(plugin)
-    spec = specify("edited")
-    before = module._code(spec)
-    assert module._code(specify("hard")) != before
-    plugin.write_text(plugin.read_text() + "\n")
-    assert module._code(spec) != before
+    codes = []
+    for number, more in enumerate(("", "\n")):
+        plugin = tmp_path / f"edited{number}.py"
+        plugin.write_text(PLUGIN.read_text().replace('@register("', f'@register("edited{number}_') + more)
+        load_plugin(plugin)
+        codes.append(module._code(specify(f"edited{number}_dies")))
+    assert len({module._code(specify("hard")), *codes}) == 3
+    plugin.write_text("")  # what was loaded is what counts
+    assert module._code(specify("edited1_dies")) == codes[1]
 
 
 def test_one_that_cannot_be_put_back_fails_the_run_once(begun: tuple[RunSpec, Path]) -> None:

@@ -23,7 +23,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.scores": (),
     "bench.schema": ("bench.errors",),
     "bench.core": (".", "bench.errors", "bench.records"),
-    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema"),
+    "bench.provenance": ("bench.records",),
+    "bench.registry": ("bench.core", "bench.errors", "bench.provenance", "bench.records", "bench.schema"),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
     "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),
     "bench.plan": (

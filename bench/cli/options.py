@@ -119,10 +119,9 @@ def engine(arguments: argparse.Namespace) -> "Engine":
 
         return Ray(arguments.address, arguments.jobs)
     if arguments.engine == "slurm":
-        _require("submitit", "slurm")
         from bench.engines.slurm import Slurm
 
-        folder = store_dir(arguments.store).absolute() / ".jobs"
+        folder = store_dir(arguments.store).absolute() / f".jobs-{os.getuid()}"  # each user's own
         return Slurm(folder, arguments.jobs, pairs("--sbatch", arguments.sbatch), arguments.address)
     from bench.engines import Local
 

@@ -1,10 +1,11 @@
 """A cell for other machines: it runs only where code and data are those of the runner."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bench
 import suites
@@ -30,6 +31,34 @@ class SentCell(Cell):
     def of(cls, cell: StoredCell) -> "SentCell":
         """What another machine needs to run `cell`; the paths of store and data are the same there."""
         return cls(replace(cell, store=cell.store.absolute()), code_digest())
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON: texts, numbers, and the plug-ins."""
+        cell = self.cell
+        return {
+            "store": str(cell.store),
+            "data_dir": str(cell.data_dir),
+            "plugins": [plugin.as_json() for plugin in cell.plugins],
+            "wandb": cell.wandb,
+            "images": cell.images,
+            "checkpoint": cell.checkpoint,
+            "code": self.code,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "SentCell":
+        """What `as_json` gave."""
+        from bench.registry import Plugin
+
+        cell = StoredCell(
+            Path(content["store"]),
+            Path(content["data_dir"]),
+            tuple(map(Plugin.from_json, content["plugins"])),
+            content["wandb"],
+            content["images"],
+            content["checkpoint"],
+        )
+        return cls(cell, content["code"])
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return self.cell.needs(spec)

@@ -72,9 +72,7 @@ class Ray(Engine):
                 # does not wait behind all others.
                 while queue and len(running) < (self.jobs or 2 * _slots(specs) + 1):
                     spec = queue.popleft()
-                    # Ray's processes live for many tasks; one that loads what a cell needs ends with it.
-                    task = place.options(max_calls=1) if cell.needs(spec) else place
-                    running[task.remote(sent, spec, board)] = spec
+                    running[_apart(place, cell.needs(spec)).remote(sent, spec, board)] = spec
                 ended, _ = ray.wait(list(running), num_returns=len(running), timeout=PAUSE)
                 yield from _progress(board, running.values())
                 for task in ended:
@@ -127,6 +125,13 @@ def _make(cell: Cell, spec: RunSpec, board: Any) -> tuple[bool, Any]:
         return True, cell.make(spec, lambda done, epochs: board.tell.remote(spec.run_id, done, epochs))
     except Exception as error:
         return False, f"{type(error).__name__}: {error}"
+
+
+def _apart(place: Any, needs: frozenset[str]) -> Any:
+    """`place` in processes of those needs alone: Ray keeps a process for tasks of one environment."""
+    if not needs:
+        return place
+    return place.options(runtime_env={"env_vars": {"MTLBENCH_NEEDS": " ".join(sorted(needs))}})
 
 
 def _progress(board: Any, running: Any) -> Iterator[Event]:

@@ -58,7 +58,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
     "bench.core": {"numpy", "scipy", "torch"},
-    "bench.engines": {"ray", "submitit", "torch"},
+    "bench.engines": {"ray", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}

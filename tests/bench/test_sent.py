@@ -85,7 +85,7 @@ def test_other_code_or_other_data_is_refused(tmp_path: Path) -> None:
     assert Store(tmp_path / "store").read().records == []
 
 
-@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("slurm", "submitit")])
+@pytest.mark.parametrize(("engine", "package"), [("ray", "ray")])
 def test_a_missing_extra_is_one_sentence_with_the_command(
     engine: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

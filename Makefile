@@ -2,13 +2,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= runs
 
-.PHONY: help install demo test test-slow chaos lint types tests format clean
+.PHONY: help install demo test test-slow chaos fuzz lint types tests format clean
 
 help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make chaos      tables of 40 cells under kills and with nodes lost (about 25 minutes)"
+	@echo "make fuzz       damaged files and inputs, mutated for ten minutes"
 	@echo "make format     format the code"
 
 # One set-up step, made again when the dependencies change.
@@ -43,6 +44,9 @@ test-slow: install
 
 chaos: install
 	$(BIN)/python -m pytest -m chaos tests/bench
+
+fuzz: install
+	MTLBENCH_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,17 @@ from bench.core.bargain import bargain
 from bench.core.box import SpectralBox
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
-from bench.core.layers import Gate, can_carry, carried, gumbel_choice, pointwise, pooled, pooled_size, weighted
+from bench.core.layers import (
+    Gate,
+    can_carry,
+    carried,
+    gumbel_choice,
+    linear_map,
+    pointwise,
+    pooled,
+    pooled_size,
+    weighted,
+)
 from bench.core.process import Process, ProcessRows, evidence_of, maximise_evidence
 from bench.core.proxes import (
     clip_to_ball,
@@ -33,7 +43,7 @@ from bench.records import Protocol, derive_seed, digest
 from bench.records.sheet import Sheet
 from bench.registry import register
 from bench.schema import Added, Infinite, Replaces, Search
-from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram
+from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
 
 __all__ = [
     "ANGLE_BIN",
@@ -54,8 +64,10 @@ __all__ = [
     "Gt",
     "Infinite",
     "Interval",
+    "Kind",
     "Le",
     "Lt",
+    "Metric",
     "OnStep",
     "ParameterGroup",
     "Phase",
@@ -95,6 +107,7 @@ __all__ = [
     "gram_eigen",
     "gumbel_choice",
     "largest_group",
+    "linear_map",
     "maximise_evidence",
     "mixed",
     "pack_histogram",
@@ -106,6 +119,7 @@ __all__ = [
     "refuse_infinite",
     "refuse_many_inputs",
     "register",
+    "register_kind",
     "run_stages",
     "scale_singular",
     "scaled",

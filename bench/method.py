@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from bench.core.sharing import Blueprint, Sharing
+from bench.core.sharing import Blueprint, Sharing, learning_copies
 from bench.core.suite import Suite, without_data
 from bench.errors import UsageError
-from bench.records import Call, parse_method
+from bench.records import UNWEIGHTED, Call, parse_method
 from bench.registry import Choice, choose
 
-DEFAULT_WEIGHTING = Call("uniform")
+DEFAULT_WEIGHTING = Call(UNWEIGHTED)
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,10 @@ class Method:
                 f"`{self.sharing.short}` has no parameters that two tasks share, which `{self.weighting.short}` "
                 f"works on; try `hard@{self.weighting.short}`."
             )
-        if self.constraint and not sharing.coupled():
+        if self.constraint and not learning_copies(sharing):
+            frozen = " that learn, as all of them are frozen," if sharing.coupled() else ""
             raise UsageError(
-                f"`{self.sharing.short}` has no copies of a parameter for `{self.constraint.short}` to hold together."
+                f"`{self.sharing.short}` has no copies of a parameter{frozen} for `{self.constraint.short}` to hold "
+                "together."
             )
         return sharing

@@ -1,23 +1,26 @@
 """From what a user writes to the specifications of runs."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import torch
 from pydantic import ValidationError
 
 from bench.core.constraint import Coupled
+from bench.core.labels import check_labels
 from bench.core.linear import linear_form
 from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
-from bench.core.sharing import Sharing
-from bench.core.suite import Suite
+from bench.core.sharing import Sharing, collect_groups, learning_copies
+from bench.core.suite import Split, Suite
 from bench.errors import UsageError, nearest
 from bench.method import DEFAULT_WEIGHTING, Method
-from bench.records import Protocol, RunSpec, digest, parse_call
-from bench.registry import Choice, choose, entries
+from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
+from bench.registry import Choice, Entry, choose, entries
 from bench.schema import write
+from bench.scores import unknown_kinds
 
 BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 FIXED = {
@@ -85,12 +88,7 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
     try:
         changed = Protocol.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        if not problem["loc"]:  # of several settings together: the protocol's own sentence
-            raise UsageError(problem["msg"].removeprefix("Value error, ")) from None
-        raise UsageError(
-            f"`{problem['loc'][0]}` is not valid in the protocol: {problem['msg'].lower()}. Found `{problem['input']}`."
-        ) from None
+        raise UsageError(explain_invalid(error)) from None
     return changed, {
         key: write(getattr(changed, key))  # one text per value: `0.010` and `1e-2` are one run
         for key in sorted(settings)
@@ -110,22 +108,28 @@ def plan(
     settings: Mapping[str, str] | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
+    tested: bool = True,
 ) -> list[RunSpec]:
     """One specification per method and seed, method by method.
 
-    Every method is built once on the suite, so that what cannot run is refused before anything is
-    written. Raises UsageError for what the user wrote, DataMissing where the data is not there.
+    Every method is built once on the suite, and labels are looked for in every split (in that of the
+    test where runs are `tested`), so that what cannot run is refused before anything is written.
+    Raises UsageError for what the user wrote, DataMissing where the data is not there.
     """
     choice, suite = parse_suite(suite_text, data_dir)
     protocol, overrides = override(suite.protocol, settings or {})
     suite = under(suite, protocol)
     metrics = suite.protocol.metrics
+    if unknown := unknown_kinds(metrics):
+        raise UsageError(unknown)
     device = "cpu" if protocol.fit == "solver" and device == "auto" else device
     protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
         build_check(method, suite, protocol)
-    data = digest(suite.checksums())
+    data, seeds = digest(suite.checksums()), list(seeds)
+    splits = tuple(s for s in get_args(Split) if s in protocol.splits and (tested or s != "test"))
+    _check_splits(choice.entry, choice.canonical, data_dir, data, splits, seeds[0] if seeds else 0)
     code = {choice.entry.part: choice.entry.code} if choice.entry.code else {}
     return [
         RunSpec(
@@ -141,6 +145,16 @@ def plan(
         for method in resolved
         for seed in seeds
     ]
+
+
+@cache
+def _check_splits(
+    entry: Entry, suite: str, data_dir: Path | None, data: str, splits: tuple[Split, ...], seed: int
+) -> None:
+    """`check_labels` of splits, once for data with the checksum `data`; suites differ by `entry` and options."""
+    _, built = parse_suite(suite, data_dir)
+    for split in splits:
+        check_labels(built, split, built.dataset(split, seed))
 
 
 def method_names() -> list[str]:
@@ -178,8 +192,10 @@ def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:
     method.weighting.build([task.name for task in suite.tasks])
     if protocol.fit == "solver":
         check_linear(method, sharing, suite, protocol)
-    elif method.constraint:
-        copies = next(iter(sharing.coupled().values()))
+        return
+    collect_groups(sharing, protocol.optimiser)
+    if method.constraint:
+        copies = next(iter(learning_copies(sharing).values()))
         method.constraint.build(Coupled(tuple(copies[0].shape), len(copies), protocol.lr))
 
 
@@ -193,6 +209,8 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
             f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
             "solver can fit."
         )
+    if form and not all(parameter.requires_grad for parameter in sharing.parameters()):
+        raise UsageError("A solver sets every weight and intercept of a linear backbone. Found frozen ones; free them.")
     if protocol.device != "cpu":
         raise UsageError("A solver should be run with `--device cpu`. Found `cuda`.")
     if method.weighting.short != str(DEFAULT_WEIGHTING):

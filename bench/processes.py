@@ -44,20 +44,22 @@ class Family:
             further = _below(further, parents) - found
         return {pid for pid in found if parents[pid][1] != "Z"}
 
-    def end(self, process: "subprocess.Popen[bytes]") -> tuple[int, bool]:
+    def end(self, process: "subprocess.Popen[bytes] | None" = None) -> tuple[int, bool]:
         """Kill all of them, `process` among them: how many others had to be killed, and whether all ended.
 
         Only children are looked at: whoever loses its parent becomes one. Between two looks at all processes there are
         several at new ones, which is quick enough for one that forks and leaves over and over.
         """
         killed, calm, turn, before, last = 0, 0, 0, set[int](), time.monotonic() + PATIENCE
+        own = {process.pid} if process else set[int]()
         while calm < CALM and time.monotonic() < last:
-            if running := process.poll() is None:
+            running = process is not None and process.poll() is None
+            if process and running:
                 _kill(-process.pid)
             there = _all()
             everything = turn % QUICK == 0
             looked = _parents(there if everything else there - before)
-            others = _below({os.getpid()}, looked) - self._strangers - {process.pid}
+            others = _below({os.getpid()}, looked) - self._strangers - own
             for pid in others:
                 _kill(pid)
             killed += sum(map(_was_killed, others))
@@ -66,6 +68,16 @@ class Family:
             if not others:
                 time.sleep(0.002)
         return killed, calm == CALM
+
+
+def descendants(pid: int) -> set[int]:
+    """A process and all that descends from it, as far as they can be seen."""
+    parents = _parents(_all())
+    found, further = set[int](), {pid}
+    while further:
+        found |= further
+        further = _below(further, parents) - found
+    return found
 
 
 def resident(pid: int) -> int:

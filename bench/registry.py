@@ -10,6 +10,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -20,14 +21,18 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, nearest, shown
 from bench.provenance import source_digest
-from bench.records import Call
+from bench.records import Call, explain_invalid
+from bench.records.grammar import PART_NAME
 from bench.schema import Option, fill, options_of, written
+from bench.source_text import decode_source
 
 PACKAGES = {
     "sharing": "bench.sharing",
@@ -58,7 +63,7 @@ class Entry:
     @cached_property
     def options(self) -> dict[str, Option]:
         """Its options, from the constructor's signature."""
-        return options_of(self.cls)
+        return options_of(self.cls, self.name)
 
     def build(self, *arguments: Any, **values: Any) -> Any:
         """An instance with options by the names that users write."""
@@ -111,6 +116,8 @@ class Choice:
         """An instance. A ValueError from the constructor is the user's to mend."""
         try:
             return self.entry.build(*arguments, **self.values)
+        except ValidationError as error:
+            raise UsageError(explain_invalid(error)) from error
         except ValueError as error:
             raise UsageError(f"{error}") from error
 
@@ -119,7 +126,7 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
     """Class decorator: make a Suite, Sharing, Constraint or Weighting known as `name`.
 
     `version` moves whenever the numbers of the class change. Raises ValueError where the name is taken,
-    TypeError where the class is none of the four or an option has no default.
+    TypeError where the class is none of the four, or an option has no default or no annotation that can be read.
     """
 
     def add(cls: C) -> C:
@@ -128,9 +135,9 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
             raise TypeError(
                 f"`{name}` should be a Suite, Sharing, Constraint or Weighting. Found {cls.__mro__[1].__name__}."
             )
-        for option in inspect.signature(cls.__init__).parameters.values():  # type: ignore[misc]
-            if option.kind is option.KEYWORD_ONLY and option.default is option.empty:
-                raise TypeError(f"Every option of `{name}` should have a default. Found none for `{option.name}`.")
+        if not re.fullmatch(PART_NAME, name):
+            raise ValueError(f"A name should be letters, digits and `_`, as `my_method`. Found `{name}`.")
+        options_of(cls, name)  # which refuses what no command line can write
         if name in _ENTRIES[kind]:
             raise ValueError(f"The {kind} `{name}` is registered already, by {_ENTRIES[kind][name].cls.__module__}.")
         _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper, _LOADING[-1] if _LOADING else "")
@@ -213,6 +220,11 @@ def _load_text(path: Path, content: bytes) -> Plugin:
     """Import a text as if it were the file at `path`: the file may be another one by now, or on another machine."""
     if path in _LOADED:
         return _LOADED[path]
+    try:
+        decode_source(content)
+    except ValueError as error:
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(path.name)}` should be plain Python text: {reasons}.") from error
     for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
         _walk(kind)
     known = [entry for names in _ENTRIES.values() for entry in names.values()]
@@ -230,10 +242,12 @@ def _load_text(path: Path, content: bytes) -> Plugin:
         with _loading(name):
             exec(loader.source_to_code(content, str(path)), module.__dict__)
     except (Exception, SystemExit) as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f" ({Path(last.filename).name}, line {last.lineno})"
+        frames = traceback.extract_tb(error.__traceback__)
+        last = next((frame for frame in reversed(frames) if frame.filename == str(path)), None)
+        where = f" ({path.name}, line {last.lineno})" if last else ""  # none: an error of syntax, which names its own
+        text = (explain_invalid(error) if isinstance(error, ValidationError) else f"{error}").rstrip(".")
         raise UsageError(
-            f"`{path.name}` should import without an error. Found {type(error).__name__}: {error}{where}."
+            f"`{path.name}` should import without an error. Found {type(error).__name__}: {text}{where}."
         ) from error
     fresh = [entry for names in _ENTRIES.values() for entry in names.values() if entry not in known]
     for entry in fresh:

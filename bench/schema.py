@@ -182,15 +182,46 @@ def write(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def options_of(constructor: type) -> dict[str, Option]:
-    """name -> option, from the keyword-only parameters of a class's constructor."""
+def options_of(constructor: type, owner: str = "") -> dict[str, Option]:
+    """name -> option, from the keyword-only parameters of a class's constructor; `owner` is what users call it.
+
+    Raises TypeError, with one sentence, where one has no default, or none of the annotations that a text can be read
+    as.
+    """
+    owner = owner or constructor.__name__
     init: Any = constructor.__init__  # type: ignore[misc]
-    hints = get_type_hints(init, include_extras=True)
-    return {
-        parameter.name.rstrip("_"): Option(parameter.name, hints[parameter.name], parameter.default)
-        for parameter in inspect.signature(init).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    given = [p for p in inspect.signature(init).parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    try:
+        hints = get_type_hints(init, include_extras=True) if given else {}
+    except NameError as error:
+        raise TypeError(
+            f"Annotations of `{owner}` should be names that its module imports. Found `{error.name}`, which is none."
+        ) from error
+    for parameter in given:
+        if parameter.default is parameter.empty:
+            raise TypeError(f"Every option of `{owner}` should have a default. Found none for `{parameter.name}`.")
+        kind, written = hints.get(parameter.name), parameter.annotation
+        if kind is None or not _readable(_bare(kind)):
+            name = str(written) if get_origin(written) else getattr(written, "__name__", written)
+            found = "none" if written is parameter.empty else f"`{name}`"
+            raise TypeError(
+                f"The option `{parameter.name}` of `{owner}` should be annotated as {SUPPORTED}. Found {found}."
+            )
+    return {p.name.rstrip("_"): Option(p.name, hints[p.name], p.default) for p in given}
+
+
+SUPPORTED = "`float`, `int`, `bool`, `str`, a `Literal`, a list as `tuple[float, ...]`, or one of these or `None`"
+
+
+def _readable(kind: Any) -> bool:
+    """Whether values of an annotation can be written as text and read back."""
+    members = [member for member in map(_bare, _members(kind)) if member is not type(None)]
+    return bool(members) and all(
+        member in (float, int, bool, str)
+        or get_origin(member) is Literal
+        or (get_origin(member) is tuple and all(item is ... or _readable(_bare(item)) for item in get_args(member)))
+        for member in members
+    )
 
 
 def fill(owner: str, options: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Any]:

@@ -1,39 +1,41 @@
 """Scores as pure functions of sufficient statistics; numpy only, used by training and leaderboard alike.
 
 A *kind* says what the statistics of a task are, which metrics they give, and which positive error
-(lower is better) stands for the task in selection and in `delta_log`.
+(lower is better) stands for the task in selection and in `delta_log`. All of it stands in one place,
+`register_kind`; a plug-in registers a kind of its own beside its suite.
 """
 
 import base64
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-State = Mapping[str, Any]
+from bench.kinds import KINDS, Kind, Metric, State, kind, metrics_of, register_kind, unknown_kinds
+
+__all__ = [
+    "ANGLE_BIN",
+    "ANGLE_BINS",
+    "KINDS",
+    "MOST",
+    "Kind",
+    "Metric",
+    "State",
+    "kind",
+    "metrics_of",
+    "pack_histogram",
+    "primary_error",
+    "register_kind",
+    "score",
+    "score_tasks",
+    "unknown_kinds",
+    "unpack_histogram",
+]
+
 MOST = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of a table: its name, its direction and its unit."""
-
-    name: str
-    higher_is_better: bool
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the statistics of a task become metrics and one primary error."""
-
-    metrics: tuple[Metric, ...]
-    compute: Callable[[State], dict[str, float]]
-    error: Callable[[State], float]
-    rows: Callable[[State], int] | None = None  # how many rows of the split were counted, where that can be told
+T = TypeVar("T")
 
 
 def _confusion(state: State) -> np.ndarray:
@@ -162,63 +164,147 @@ def _ranking_error(state: State) -> float:
     return max(1.0 - _ranking(state)["auc"] / 100.0, 0.5 / pairs)
 
 
-KINDS: dict[str, Kind] = {
-    # {"confusion": C x C counts, truth by prediction}; accuracy = trace / sum
-    "classification": Kind(
-        (Metric("accuracy", True, "%"),), _accuracy, _error_rate, lambda state: sum(map(sum, state["confusion"]))
+def _between_borders(state: State) -> list[str]:
+    """A sum of angles is one of angles that lie in the bins of the histogram."""
+    counts = unpack_histogram(state["histogram"])
+    low = float(ANGLE_BIN * (counts * np.arange(ANGLE_BINS)).sum(dtype=float))
+    slack = 1e-6 * low + 1e-3  # of sums in single precision
+    holds = low - slack <= state["angle_sum"] <= low + ANGLE_BIN * float(counts.sum()) + slack
+    return [] if holds else ["`angle_sum` should be that of angles in the bins of `histogram`"]
+
+
+def _labels(state: State) -> list[int]:
+    """How often each class occurs in the truth."""
+    return [sum(row) for row in state["confusion"]]
+
+
+# {"confusion": C x C counts, truth by prediction}; accuracy = trace / sum
+register_kind(
+    "classification",
+    Kind(
+        metrics=(Metric("accuracy", True, "%", high=100.0),),
+        compute=_accuracy,
+        error=_error_rate,
+        rows=lambda state: sum(_labels(state)),
+        keys={"confusion"},
+        truth=_labels,
+        error_of=lambda scores: 1 - scores["accuracy"] / 100,
     ),
-    # {"count": n, "squared_error": sum (prediction - target)^2}; rmse = sqrt(squared_error / count)
-    "regression": Kind((Metric("rmse", False),), lambda state: {"rmse": _rmse(state)}, _rmse),
-    # {"count": n, "squared_error": sum (prediction - target)^2, "target_sum": sum target, "target_squares": sum
-    # target^2}, added up over tasks where they are scored together; error rmse
-    "explained": Kind(
-        (Metric("explained_variance", True, "%"), Metric("rmse", False)),
-        _explained,
-        _rmse,
-        lambda state: int(state["count"]),
+)
+# {"count": n, "squared_error": sum (prediction - target)^2}; rmse = sqrt(squared_error / count)
+register_kind(
+    "regression",
+    Kind(
+        metrics=(Metric("rmse", False),),
+        compute=lambda state: {"rmse": _rmse(state)},
+        error=_rmse,
+        keys={"count", "squared_error"},
+        truth=lambda state: [state["count"]],
+        error_of=lambda scores: scores["rmse"],
     ),
-    # {"positives": P, "negatives": N, "wins": pairs in which the positive row is ranked higher, ties half}; auc =
-    # wins / (P N); error 1 - auc
-    "ranking": Kind(
-        (Metric("auc", True, "%"),),
-        _ranking,
-        _ranking_error,
-        lambda state: int(state["positives"]) + int(state["negatives"]),
+)
+# {"count": n, "squared_error": sum (prediction - target)^2, "target_sum": sum target, "target_squares": sum target^2},
+# added up over tasks where they are scored together; error rmse
+register_kind(
+    "explained",
+    Kind(
+        metrics=(Metric("explained_variance", True, "%", low=-math.inf, high=100.0), Metric("rmse", False)),
+        compute=_explained,
+        error=_rmse,
+        rows=lambda state: int(state["count"]),
+        keys={"count", "squared_error", "target_sum", "target_squares"},
+        truth=lambda state: [state["count"]],
+        error_of=lambda scores: scores["rmse"],
     ),
-    # {"confusion": C x C counts of pixels, truth by prediction}; miou = mean over the classes that occur in the
-    # truth of tp / (tp + fp + fn), pixel_accuracy = trace / sum; error 1 - miou
-    "segmentation": Kind((Metric("miou", True, "%"), Metric("pixel_accuracy", True, "%")), _segmentation, _miss),
-    # {"count": valid pixels, "absolute_error": sum |d^ - d|, "relative_error": sum |d^ - d| / d}
-    "depth": Kind(
-        (Metric("abs_err", False, "m"), Metric("rel_err", False)),
-        _depth,
-        lambda state: max(_depth(state)["abs_err"], 1e-12),
+)
+# {"positives": P, "negatives": N, "wins": pairs in which the positive row is ranked higher, ties half}; auc = wins /
+# (P N); error 1 - auc
+register_kind(
+    "ranking",
+    Kind(
+        metrics=(Metric("auc", True, "%", high=100.0),),
+        compute=_ranking,
+        error=_ranking_error,
+        rows=lambda state: int(state["positives"]) + int(state["negatives"]),
+        keys={"positives", "negatives", "wins"},
+        truth=lambda state: [state["positives"], state["negatives"]],
+        error_of=lambda scores: 1 - scores["auc"] / 100,
     ),
-    # {"count": valid pixels, "angle_sum": sum of angles in degrees, "histogram": packed counts of 0.05 degree bins}
-    "normals": Kind(
-        (
+)
+# {"confusion": C x C counts of pixels, truth by prediction}; miou = mean over the classes that occur in the truth of
+# tp / (tp + fp + fn), pixel_accuracy = trace / sum; error 1 - miou
+register_kind(
+    "segmentation",
+    Kind(
+        metrics=(Metric("miou", True, "%", high=100.0), Metric("pixel_accuracy", True, "%", high=100.0)),
+        compute=_segmentation,
+        error=_miss,
+        keys={"confusion"},
+        truth=_labels,
+        error_of=lambda scores: 1 - scores["miou"] / 100,
+    ),
+)
+# {"count": valid pixels, "absolute_error": sum |d^ - d|, "relative_error": sum |d^ - d| / d}
+register_kind(
+    "depth",
+    Kind(
+        metrics=(Metric("abs_err", False, "m"), Metric("rel_err", False)),
+        compute=_depth,
+        error=lambda state: max(_depth(state)["abs_err"], 1e-12),
+        keys={"count", "absolute_error", "relative_error"},
+        truth=lambda state: [state["count"]],
+        error_of=lambda scores: scores["abs_err"],
+    ),
+)
+# {"count": valid pixels, "angle_sum": sum of angles in degrees, "histogram": packed counts of 0.05 degree bins}
+register_kind(
+    "normals",
+    Kind(
+        metrics=(
             Metric("mean_angle", False, "°"),
             Metric("median_angle", False, "°"),
-            *(Metric(f"within_{angle:g}", True, "%") for angle in WITHIN),
+            *(Metric(f"within_{angle:g}", True, "%", high=100.0) for angle in WITHIN),
         ),
-        _angles,
-        lambda state: max(_angles(state)["mean_angle"], 1e-9),
+        compute=_angles,
+        error=lambda state: max(_angles(state)["mean_angle"], 1e-9),
+        keys={"count", "angle_sum", "histogram"},
+        truth=lambda state: [state["count"]],
+        error_of=lambda scores: scores["mean_angle"],
+        contradictions=_between_borders,
     ),
-}
-
-
-def kind(name: str) -> Kind:
-    """The kind called `name`. Raises KeyError with the known ones."""
-    if name not in KINDS:
-        raise KeyError(f"unknown kind of metric `{name}`; known: {', '.join(sorted(KINDS))}")
-    return KINDS[name]
+)
 
 
 def score(name: str, state: State) -> dict[str, float]:
-    """Metric -> value of the statistics `state` of kind `name`."""
-    return kind(name).compute(state)
+    """Metric -> value of the statistics `state` of kind `name`. Raises ValueError where they cannot be scored."""
+    values = _call(name, kind(name).compute, state)
+    if values.keys() != (names := {metric.name for metric in kind(name).metrics}):
+        raise ValueError(f"The kind of metric `{name}` should compute {sorted(names)}. Found {sorted(values)}.")
+    return values
 
 
 def primary_error(name: str, state: State) -> float:
     """The positive error, lower is better, that stands for the task in selection and in `delta_log`."""
-    return kind(name).error(state)
+    return _call(name, kind(name).error, state)
+
+
+def score_tasks(kinds: Mapping[str, str], states: Mapping[str, State], split: str) -> dict[str, dict[str, float]]:
+    """task -> metric -> value on a split, `kinds` being task -> kind. Raises ValueError that names task and split."""
+    found = {}
+    for task, state in states.items():
+        try:
+            found[task] = score(kinds[task], state)
+        except ValueError as error:
+            raise ValueError(f"What `{task}` has in `{split}` should give a score. Found: {error}") from error
+    return found
+
+
+def _call(name: str, function: Callable[[State], T], state: State) -> T:
+    """A function of a kind, which may be a plug-in's: whatever it cannot take is a ValueError."""
+    if missing := sorted(set(kind(name).keys) - state.keys()):
+        raise ValueError(f"The statistics of `{name}` should hold `{missing[0]}`.")
+    try:
+        return function(state)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ValueError(f"The statistics should be those of `{name}`. Found {found}.") from error

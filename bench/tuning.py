@@ -58,7 +58,7 @@ def trials(
     for number in range(count):
         shared = settings(choice.canonical, suite.protocol.lr, len(suite.tasks), number)
         text = drawn(choice.canonical, method, number)
-        [spec] = plan(suite_text, [text], [TRIAL_SEED], shared, device, data_dir)
+        [spec] = plan(suite_text, [text], [TRIAL_SEED], shared, device, data_dir, tested=False)
         ends = {write(float(f"{suite.protocol.lr * factor:.6g}")) for factor in RATES.ends}
         edges = ("lr",) if shared["lr"] in ends else ()
         found.append(spec.varied(tuning=Tuning(of=method.short, trial=number, stage="trial", edges=edges)))

@@ -1,13 +1,22 @@
-"""How does the site stand ten thousand records?
+"""How do tables and the site stand ten thousand records?
 
     python -m benchmarks.scale --out DIR
     python -m benchmarks.scale --out DIR --records 1000 --browser none
+    python -m benchmarks.scale --out DIR --methods 500 --seeds 20
 
-Writes sound records of six suites and forty methods that nobody ran, reads the store, builds its site, and opens the
-overview in a Chromium: the seconds of each, the largest page, and how long it takes until the tables answer.
+Writes sound records of six suites and forty methods that nobody ran, parses them as JSON to compare, reads the store,
+builds its site, and opens the overview in a Chromium: the seconds of each, the largest page, and how long it takes
+until the tables answer.
+
+With `--methods`, one board of so many: what `table`, `site` and `verify` take of it, in seconds and memory, each in a
+process of its own. The exit status is 1 where one computes for more than 60 s or holds more than 1 GiB.
 """
 
 import argparse
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +26,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import Packed, Protocol, ResultRecord, RunSpec, derive_seed
+from bench.records import Packed, Protocol, ResultRecord, RunSpec, derive_seed, digest
 from bench.records.record import Cost, Curves
-from bench.scores import ANGLE_BIN, ANGLE_BINS, pack_histogram, score
+from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, pack_histogram, score
+from benchmarks.processes import command
 from leaderboard.files import compact_json
 from leaderboard.store import Store
 
 ROWS = 2000  # of the test split
 EPOCHS = 20
 CLASSES = 10
+SECONDS, MEMORY = 60.0, 1024.0  # of computing and MiB, that a command on one board may take
 VERSIONS = {"python": "3.11.7", "torch": "2.11.0", "numpy": "2.4.6"}
 
 
@@ -65,6 +76,15 @@ def synthetic(
                 yield made_up(kin, method, seed)
 
 
+def one_board(methods: int, seeds: int) -> Iterator[ResultRecord]:
+    """Sound, sealed records of `methods` on the first suite, seed by seed; beyond the usual ones, of one option."""
+    options = (f"soft+l2:halflife={value / 8}" for value in range(1, methods + 1))
+    names = list(dict.fromkeys((*METHODS, *options)))[:methods]
+    for seed in range(seeds):
+        for method in names:
+            yield made_up(SUITES[0], method, seed)
+
+
 def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
     """One record. A method has a gain of its own on a suite, a seed its luck, which all methods share."""
     gain = 0.15 * _draw(kin.name, method).standard_normal() * (method != "single_task")
@@ -77,7 +97,8 @@ def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
     kinds = {task: kind for task, (kind, _) in kin.tasks.items()}
     states = {task: _state(kinds[task], error, generator) for task, error in errors.items()}
     scores = {task: score(kinds[task], state) for task, state in states.items()}
-    spec = _spec(kin.name, method, seed, kinds)
+    data = {split: f"{derive_seed(kin.name, split):064x}" for split in ("train", "val", "test")}
+    spec = _spec(kin.name, method, seed, kinds, digest(data))
     towers = method.startswith(("cross", "soft", "sluice", "nddr"))
     many, layers = len(kinds), [f"{stage}.0.weight" for stage in range(4)]
     return ResultRecord(
@@ -91,9 +112,9 @@ def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
         scores=dict.fromkeys(("val", "per_task", "last"), scores),
         selection={rule: dict.fromkeys(kinds, EPOCHS) for rule in ("val", "per_task", "last")},
         cost=_cost(method),
-        data={split: f"{derive_seed(kin.name, split):064x}" for split in ("train", "val", "test")},
+        data=data,
         environment=VERSIONS,
-        curves=_curves(scores, errors),
+        curves=_curves(scores, errors, kinds),
         matrices={f"stitch.{k}": Packed.pack(np.eye(many) + 0.1 * k) for k in range(4)} if towers else {},
         effective_sharing={layer: 1 - 0.1 * at for at, layer in enumerate(layers)} if towers else {},
         cosines=Packed.pack(np.eye(many)),
@@ -116,7 +137,7 @@ def _draw(*names: Any) -> np.random.Generator:
     return np.random.default_rng(derive_seed(*names))
 
 
-def _spec(suite: str, method: str, seed: int, kinds: dict[str, str]) -> RunSpec:
+def _spec(suite: str, method: str, seed: int, kinds: dict[str, str], data: str) -> RunSpec:
     protocol = Protocol(
         name=suite,
         version=1,
@@ -131,9 +152,7 @@ def _spec(suite: str, method: str, seed: int, kinds: dict[str, str]) -> RunSpec:
         metrics=kinds,
     )
     whole = method if "@" in method else f"{method}@uniform"
-    return RunSpec(
-        suite=suite, method=whole, seed=seed, protocol=protocol, versions={f"suite/{suite}": 1}, data="d" * 64
-    )
+    return RunSpec(suite=suite, method=whole, seed=seed, protocol=protocol, versions={f"suite/{suite}": 1}, data=data)
 
 
 def _state(kind: str, error: float, generator: np.random.Generator) -> dict[str, Any]:
@@ -165,15 +184,18 @@ def _cost(method: str) -> Cost:
     )
 
 
-def _curves(scores: dict[str, dict[str, float]], errors: dict[str, float]) -> Curves:
+def _curves(scores: dict[str, dict[str, float]], errors: dict[str, float], kinds: dict[str, str]) -> Curves:
     """Paths that settle at the scores; none above ten tasks, as in records of runs."""
     if len(scores) > 10:
         return Curves()
     settle = [1 - 0.6 * 0.7**epoch for epoch in range(1, EPOCHS + 1)]
+    rises = {metric.name: metric.higher_is_better for kind in kinds.values() for metric in KINDS[kind].metrics}
     return Curves(
         train_loss={task: [error / part for part in settle] for task, error in errors.items()},
         val={
-            task: {name: [value * part for part in settle] for name, value in own.items()}
+            task: {
+                name: [value * part if rises[name] else value / part for part in settle] for name, value in own.items()
+            }
             for task, own in scores.items()
         },
     )
@@ -186,9 +208,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the store and the site")
     parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--browser", default="", help="the executable of a Chromium, or `none`")
+    parser.add_argument("--methods", type=int, help="one board of so many methods")
+    parser.add_argument("--seeds", type=int, default=20, help="of one board")
     given = parser.parse_args()
+    if given.methods:
+        sys.exit(0 if measured(given.out, given.methods, given.seeds) else 1)
     store, site = Store(given.out / "results"), given.out / "site"
     print(f"{fill(store, synthetic(given.records)):,} records of {len(SUITES)} suites and {len(METHODS)} methods")
+    with timed("parsed"):
+        for path in store.root.rglob("*.json"):
+            json.loads(path.read_bytes())
     with timed("read"):
         contents = store.read()
     assert not contents.problems, contents.problems[:3]
@@ -201,6 +230,35 @@ def main() -> None:
         print(f"       {page.stat().st_size / 2**20:6.2f} MiB {page.relative_to(site)}")
     if given.browser != "none":
         print(f"opened {opened(site, given.browser or None):6.2f} s until the overview's tables answer")
+
+
+def measured(out: Path, methods: int, seeds: int) -> bool:
+    """Write one board and print what each command takes of it; whether all stay within SECONDS and MEMORY."""
+    store, name = out / "results", SUITES[0].name
+    print(f"{fill(Store(store), one_board(methods, seeds)):,} records of {methods} methods and {seeds} seeds")
+    within = True
+    for words in (
+        ["table", name, "--store", str(store)],
+        ["table", name, "--store", str(store), "--details"],
+        ["site", "--store", str(store), "--out", str(out / "site")],
+        ["verify", str(store)],
+    ):
+        wall, own, memory = taken(command(*words))
+        within = within and own <= SECONDS and memory <= MEMORY
+        shown = " ".join(word for word in words if word in ("table", name, "--details", "site", "verify"))
+        print(f"{shown:24} {wall:6.1f} s, {own:5.1f} s of computing, {memory:5.0f} MiB")
+    return within
+
+
+def taken(arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds that passed, those that the process computed, and its largest memory in MiB; it should end with 0."""
+    start = time.perf_counter()
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"`{' '.join(arguments)}` should end with 0. Found {process.returncode}.")
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 @contextmanager

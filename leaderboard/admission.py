@@ -10,6 +10,8 @@ from leaderboard.cards import Card, built_in
 from leaderboard.coherence import numbers, truth, twins
 from leaderboard.comparable import comparable
 from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest
+from leaderboard.names import misnamed
+from leaderboard.protocols import departures, written_protocols
 from leaderboard.store import Problem
 
 KINDS = ("sharing", "constraint", "weighting")
@@ -36,8 +38,8 @@ def unannounced(methods: Sequence[str], cards: Sequence[Card], board: Board) -> 
         except UsageError as error:
             yield f"methods: {error}"
             continue
-        if method in board.methods:
-            yield f"methods: `{method}` stands on the board already"
+        if standing := [known for known in board.methods if known.casefold() == method.casefold()]:
+            yield f"methods: `{standing[0]}` stands on the board already"
         elif own and not own & parts:
             yield f"methods: `{method}` should use a part that {METHOD} registers ({', '.join(sorted(own))})"
 
@@ -75,9 +77,15 @@ def unlike(
     copied = twins(records)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
+    parts = {card.name: card for card in cards}
+    written = written_protocols().get(board.suite)
+    first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed
-        reasons = [*_unannounced(record, manifest, seeds, cards), *_of_another_board(record, runs, cards)]
+        reasons = [*_unannounced(record, manifest, seeds, cards), *misnamed(record, parts)]
+        reasons += _of_another_board(record, runs or first, cards)
+        said = {reason.partition(":")[0] for reason in reasons}
+        reasons += [r for r in departures(record, written) if r.partition(":")[0] not in said] if written else []
         if key in seen:
             reasons.append(f"seed: `{record.method}` seed {record.spec.seed} should be there once")
         if spelt.setdefault(record.method, record.spec.method) != record.spec.method:
@@ -128,7 +136,7 @@ def _of_another_board(
 ) -> Iterator[str]:
     """What tells a record apart from the board's own: a table shows one protocol, one version, one set of data."""
     if not runs:
-        return  # an empty board says nothing
+        return
     of_seed = [run for run in runs.values() if run.spec.seed == record.spec.seed]
     like = (of_seed or list(runs.values()))[0]
     spec, board = record.spec, like.spec

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.errors import UsageError, nearest
-from bench.records import ResultRecord, parse_seeds
+from bench.records import ResultRecord, explain_invalid, parse_seeds
 
 TABLES = Path(__file__).parent / "tables"
 Track = Literal["default", "tuned"]  # the options and settings a method comes with, or those a search found
@@ -131,6 +131,8 @@ def _read(path: Path) -> Board:
         first = {"name": path.stem, **content}
         shared = {key: value for key, value in first.items() if key != "also"}
         return Board(**{**first, "also": [{**shared, **part} for part in content.get("also", [])]})
+    except ValidationError as error:
+        raise ValueError(f"The table `{path.name}` should be a valid board. {explain_invalid(error)}") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"The table `{path.name}` should be a valid board. Found: {_one_line(str(error))}") from error
 

@@ -1,62 +1,23 @@
 """What follows from what inside one record, whatever the method: numbers that were made up rarely keep to all of it."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from bench.records import ResultRecord, digest
-from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, unpack_histogram
+from bench.scores import Kind, kind
 
-State = Mapping[str, Any]
 AHEAD = timedelta(days=1)  # that a clock may be
 ROUNDED = 1e-4  # relative, of an error that is computed from a rounded metric
-
-
-@dataclass(frozen=True)
-class Sign:
-    """Of a kind of statistics: its keys, what of it the targets decide whatever is predicted, and its primary error.
-
-    `error` is computed from metrics, and has not the least value that `bench.scores` gives a perfect task.
-    """
-
-    keys: frozenset[str]
-    truth: Callable[[State], list[int]]
-    error: Callable[[Mapping[str, float]], float]
-
-
-def _labels(state: State) -> list[int]:
-    return [sum(row) for row in state["confusion"]]
-
-
-def _rows(state: State) -> list[int]:
-    return [state["count"]]
-
-
-SIGNS = {
-    "classification": Sign(frozenset({"confusion"}), _labels, lambda scores: 1 - scores["accuracy"] / 100),
-    "regression": Sign(frozenset({"count", "squared_error"}), _rows, lambda scores: scores["rmse"]),
-    "explained": Sign(
-        frozenset({"count", "squared_error", "target_sum", "target_squares"}), _rows, lambda scores: scores["rmse"]
-    ),
-    "ranking": Sign(
-        frozenset({"positives", "negatives", "wins"}),
-        lambda state: [state["positives"], state["negatives"]],
-        lambda scores: 1 - scores["auc"] / 100,
-    ),
-    "segmentation": Sign(frozenset({"confusion"}), _labels, lambda scores: 1 - scores["miou"] / 100),
-    "depth": Sign(frozenset({"count", "absolute_error", "relative_error"}), _rows, lambda scores: scores["abs_err"]),
-    "normals": Sign(frozenset({"count", "angle_sum", "histogram"}), _rows, lambda scores: scores["mean_angle"]),
-}
 
 
 def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
     """task -> what of the statistics under `rule` is the same for every method: how often each label occurs."""
     metrics = record.spec.protocol.metrics
-    return {task: SIGNS[metrics[task]].truth(state) for task, state in record.statistics[rule].items()}
+    return {task: kind(metrics[task]).truth(state) for task, state in record.statistics[rule].items()}
 
 
 def incoherent(record: ResultRecord) -> Iterator[str]:
@@ -113,12 +74,12 @@ def _statistics(record: ResultRecord) -> Iterator[str]:
     first = next(iter(record.statistics))
     for rule, states in record.statistics.items():
         for task, state in states.items():
-            if strange := sorted(state.keys() - SIGNS[metrics[task]].keys):
+            own = kind(metrics[task])
+            if strange := sorted(state.keys() - set(own.keys or state)):
                 yield f"statistics.{rule}.{task}: should not have `{strange[0]}`"
-            if extra := sorted(record.scores[rule][task].keys() - {m.name for m in KINDS[metrics[task]].metrics}):
+            if extra := sorted(record.scores[rule][task].keys() - {metric.name for metric in own.metrics}):
                 yield f"scores.{rule}.{task}: should not have `{extra[0]}`"
-            if metrics[task] == "normals" and not _between_borders(state):
-                yield f"statistics.{rule}.{task}: `angle_sum` should be that of angles in the bins of `histogram`"
+            yield from (f"statistics.{rule}.{task}: {sentence}" for sentence in own.contradictions(state))
         if extra := sorted(record.scores[rule].keys() - states.keys()):
             yield f"scores.{rule}: should not have `{extra[0]}`"
         if truth(record, rule) != truth(record, first):
@@ -134,21 +95,13 @@ def _statistics(record: ResultRecord) -> Iterator[str]:
                 yield f"statistics.{rule}.{task}: should be those of {other}, of the same epoch {epoch}"
 
 
-def _between_borders(state: State) -> bool:
-    """Whether a sum of angles can be that of their histogram."""
-    counts = unpack_histogram(state["histogram"])
-    low = float(ANGLE_BIN * (counts * np.arange(ANGLE_BINS)).sum(dtype=float))
-    slack = 1e-6 * low + 1e-3  # of sums in single precision
-    return bool(low - slack <= state["angle_sum"] <= low + ANGLE_BIN * float(counts.sum()) + slack)
-
-
 def _selection(record: ResultRecord) -> Iterator[str]:
     """What was kept is what validation says, as the curves have it."""
     epochs, metrics = record.spec.protocol.epochs, record.spec.protocol.metrics
     if set(record.selection["last"].values()) != {epochs}:
         yield f"selection.last: should be epoch {epochs} for every task"
     try:
-        errors = np.array([_errors(record.curves.val[task], SIGNS[metrics[task]]) for task in record.tasks])
+        errors = np.array([_errors(record.curves.val[task], kind(metrics[task])) for task in record.tasks])
     except (KeyError, ValueError):
         return  # there are none, or of other lengths, which is said elsewhere
     if "val" not in record.selection or errors.shape[1] != epochs:
@@ -166,11 +119,16 @@ def _selection(record: ResultRecord) -> Iterator[str]:
         yield f"selection.val: validation is best at epoch {joint.argmin() + 1}, kept is {sorted(kept)}"
 
 
-def _errors(scores: Mapping[str, list[float | None]], sign: Sign) -> list[float]:
-    """A task's primary error on validation, epoch by epoch; infinite where a metric was not finite."""
+def _errors(scores: Mapping[str, list[float | None]], own: Kind) -> list[float]:
+    """A task's primary error on validation, epoch by epoch; infinite where a metric was not finite.
+
+    Raises ValueError where the kind does not say how it follows from the metrics.
+    """
+    if own.error_of is None:
+        raise ValueError("an error that does not follow from the metrics")
     by_epoch = [dict(zip(scores, at, strict=True)) for at in zip(*scores.values(), strict=True)]
     known = [{name: value for name, value in at.items() if value is not None} for at in by_epoch]
-    return [sign.error(at) if len(at) == len(scores) else math.inf for at in known]
+    return [own.error_of(at) if len(at) == len(scores) else math.inf for at in known]
 
 
 def _curves(record: ResultRecord) -> Iterator[str]:
@@ -181,12 +139,12 @@ def _curves(record: ResultRecord) -> Iterator[str]:
         yield "curves: should be those of the tasks"
         return
     for task, paths in curves.val.items():
-        if paths.keys() != {metric.name for metric in KINDS[metrics[task]].metrics}:
+        own = kind(metrics[task]).metrics
+        if paths.keys() != {metric.name for metric in own}:
             yield f"curves.val.{task}: should be those of the metrics"
-        for metric in KINDS[metrics[task]].metrics:
+        for metric in own:
             values = [value for value in paths.get(metric.name, []) if value is not None]
-            least = -math.inf if metric.name == "explained_variance" else 0.0
-            if any(value < least or (metric.unit == "%" and value > 100) for value in values):
+            if any(not metric.low <= value <= metric.high for value in values):
                 yield f"curves.val.{task}.{metric.name}: should lie in its range"
     lengths = {len(path) for path in curves.train_loss.values()}
     lengths |= {len(path) for paths in curves.val.values() for path in paths.values()}

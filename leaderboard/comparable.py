@@ -32,7 +32,8 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is None]
     plain = [record for record in own if not record.spec.overrides]
     _count(notes, len(own) - len(plain), "with overrides (`--set`, `--control`)")
-    wanted = [record for record in plain if record.method in board.methods and record.spec.seed in board.seed_list]
+    methods, seeds = set(board.methods), set(board.seed_list)
+    wanted = [record for record in plain if record.method in methods and record.spec.seed in seeds]
     wanted = of_one_code(wanted, notes=notes)
     done = [record for record in wanted if record.status == "done"]
 
@@ -44,8 +45,10 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     _count(notes, len(current) - len(group), "of another protocol or data checksum than the largest group")
 
     chosen: dict[tuple[str, int], ResultRecord] = {}
-    for method in board.methods:
-        runs = [record for record in group if record.method == method]
+    by_method: dict[str, list[ResultRecord]] = {method: [] for method in board.methods}
+    for record in group:
+        by_method[record.method].append(record)
+    for method, runs in by_method.items():
         latest = max((_method_versions(record) for record in runs), default=None)
         kept = _largest([run for run in runs if _method_versions(run) == latest], lambda record: record.spec.method)
         _count(notes, len(runs) - len(kept), f"of an older version of `{method}`")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leaderboard.statistics import FEW_SEEDS, Cells, changes
+from leaderboard.statistics import FEW_SEEDS, LEAST_SEEDS, Cells, changes
 from leaderboard.store import Problem
 
 NAMED_PROBLEMS = 5
@@ -62,7 +62,10 @@ def problem_notes(problems: list[Problem]) -> list[str]:
 def _few(data: Cells) -> list[str]:
     finished = {method: data.finished(method) for method in data.board.methods}
     few = [f"`{data.board.label(method)}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
-    notes = [f"† Fewer than {FEW_SEEDS} seeds, so intervals and ranks rest on little: {', '.join(few)}."] if few else []
+    none = any(0 < count < LEAST_SEEDS for count in finished.values())
+    most = f", and no interval below {LEAST_SEEDS} seeds" if none else ""
+    little = f"† Fewer than {FEW_SEEDS} seeds, so intervals and ranks rest on little{most}: {', '.join(few)}."
+    notes = [little] if few else []
     paired = {method: int(np.isfinite(changes(data, method)["delta_log"]).sum()) for method in data.board.methods}
     short = [
         f"`{data.board.label(method)}` {paired[method]} of {count}"

@@ -244,11 +244,16 @@ class Store:
 
 @contextlib.contextmanager
 def _no_collector() -> Iterator[None]:
-    """Records have no cycles, and the collector would look at all of those read so far again and again."""
+    """Records have no cycles, and the collector would look at all of them again and again: as they come, and later.
+
+    What was read is left out of its rounds until the next time something is.
+    """
     was = gc.isenabled()
+    gc.unfreeze()
     gc.disable()
     try:
         yield
     finally:
         if was:
+            gc.freeze()
             gc.enable()

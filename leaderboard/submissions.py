@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bench.errors import shown
 from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
+from bench.source_text import decode_source
 from leaderboard.admission import board_of, misregistered, unannounced, unlike
 from leaderboard.board import Board
 from leaderboard.cards import Card, cards_of
@@ -108,7 +109,8 @@ def submitted(
             reasons = "; ".join(f"{p.path}: {', '.join(p.reasons)}" for p in submission.problems[:2])
             notes.append(f"Submission `{name}` is left out: {reasons}.")
             continue
-        if there := [method for method in manifest.methods if method in methods]:
+        standing_names = {method.casefold() for method in methods}  # addresses do not tell `Mine` from `mine`
+        if there := [method for method in manifest.methods if method.casefold() in standing_names]:
             if runs not in standing:  # else it is given twice, as beside the store and by hand
                 notes.append(f"Submission `{name}` is left out: `{there[0]}` stands here already.")
             continue
@@ -177,7 +179,12 @@ def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem]) -> 
         data = read_limited(folder / METHOD, MAX_CODE)
         if manifest and sha256(data) != manifest.method_sha256:
             problems.append(Problem(METHOD, [f"should have the checksum that {MANIFEST} names as method_sha256"]))
-        found = list(cards_of(data.decode("utf-8")))
+        source = decode_source(data)
+    except ValueError as error:
+        problems.append(Problem(METHOD, str(error).split("\n")))
+        return []
+    try:
+        found = list(cards_of(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problems.append(Problem(METHOD, [f"should be Python ({' '.join(str(error).split())[:200]})"]))
         return []

@@ -5,12 +5,11 @@
     spot_checked   of a row: valid, and some of its cells were run again and came out the same
     rerun          run again, and it came out the same; of a row: every cell
 
-The states lie beside the records in `verified.jsonl`, one line per record, bound to its digest: a record that
-changed since is `reported` again.
+The states lie beside the records in `verified.jsonl`, one line per record, found by its digest: a record that changed
+since is `reported` again, and what is found out about another record of the same run takes nothing from it.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
@@ -24,6 +23,7 @@ from bench.records import Packed, ResultRecord
 from bench.scores import MOST
 from leaderboard.coherence import incoherent
 from leaderboard.files import write_whole
+from leaderboard.names import misnamed
 
 State = Literal["reported", "valid", "spot_checked", "rerun"]
 FILE = "verified.jsonl"
@@ -31,7 +31,6 @@ LEVEL = 0.05  # of family-wise error
 MAX_TEXT = 1000  # characters of a name, a version, a message
 MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
-NUMBERS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices", "solution")
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,9 @@ class Check:
     by: str
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """One number of a cell that was run again: what is stored, what came out, and the p-value of the difference."""
-
-    record: ResultRecord
-    task: str
-    metric: str
-    stored: float
-    found: float
-    p: float
-
-
 def further_problems(record: ResultRecord) -> list[str]:
     """What is unsound beyond what reading a store refuses already: ranges, texts, arrays, contradictions."""
-    return out_of_range(record) + list(incoherent(record))
+    return out_of_range(record) + list(incoherent(record)) + misnamed(record)
 
 
 def out_of_range(record: ResultRecord) -> list[str]:
@@ -118,52 +105,8 @@ def same_kind(stored: ResultRecord, fresh: ResultRecord) -> bool:
     return hardware[0] == hardware[1] and stored.environment == fresh.environment
 
 
-def differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
-    """The fields in which two runs of one specification differ."""
-    return [name for name in NUMBERS if getattr(stored, name) != getattr(fresh, name)]
-
-
-def deviations(stored: ResultRecord, fresh: ResultRecord, row: Sequence[ResultRecord]) -> list[Deviation]:
-    """Every score of `fresh` against the runs of its method that are stored, `row`, over n seeds.
-
-        |x - mean| <= t * s * sqrt(1/n + 1)
-
-    p is that of a new observation under a Student t with n - 1 degrees of freedom: 1 where it equals the
-    stored one, and NaN below two seeds, which allow no judgement.
-    """
-    from scipy.special import stdtr
-
-    found = []
-    for rule, tasks in fresh.scores.items():
-        for task, metrics in tasks.items():
-            for metric, value in metrics.items():
-                known = [r.scores[rule][task][metric] for r in row]
-                n, before = len(known), stored.scores[rule][task][metric]
-                spread = float(np.std(known, ddof=1)) if n > 1 else math.nan
-                if value == before:
-                    p = 1.0
-                elif n < 2:
-                    p = math.nan
-                else:
-                    scale = spread * math.sqrt(1 / n + 1)
-                    p = 2 * float(stdtr(n - 1, -abs(value - float(np.mean(known))) / scale)) if scale else 0.0
-                found.append(Deviation(stored, task, f"{metric} ({rule})", before, value, p))
-    return found
-
-
-def beyond_noise(found: Sequence[Deviation], level: float = LEVEL) -> list[Deviation]:
-    """Those that seed noise does not explain, after Holm over all of them."""
-    judged = sorted((d for d in found if not math.isnan(d.p)), key=lambda d: d.p)
-    rejected = []
-    for rank, deviation in enumerate(judged):
-        if deviation.p > level / (len(judged) - rank):
-            break
-        rejected.append(deviation)
-    return rejected
-
-
 def read_checks(root: Path | None) -> dict[str, Check]:
-    """run id -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
+    """digest -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
     if root is None:
         return {}
     try:
@@ -177,7 +120,7 @@ def read_checks(root: Path | None) -> dict[str, Check]:
         except (TypeError, ValueError, RecursionError):
             continue
         if check.state in get_args(State) and all(isinstance(text, str) for text in astuple(check)):
-            found[check.run_id] = check
+            found[check.digest] = check
     return found
 
 
@@ -185,23 +128,18 @@ def write_checks(root: Path, checks: Iterable[Check]) -> None:
     """Add `checks` to those of a store; what a re-run found, good or bad, is taken back by another one only."""
     known = read_checks(root)
     for check in checks:
-        before = known.get(check.run_id)
-        if (
-            before
-            and before.digest == check.digest
-            and before.state in ("rerun", "reported")
-            and check.state == "valid"
-        ):
+        before = known.get(check.digest)
+        if before and before.state in ("rerun", "reported") and check.state == "valid":
             continue
-        known[check.run_id] = check
-    text = "".join(json.dumps(asdict(known[run_id]), sort_keys=True) + "\n" for run_id in sorted(known))
-    write_whole(root / FILE, text)
+        known[check.digest] = check
+    lines = sorted(known.values(), key=lambda check: (check.run_id, check.digest))
+    write_whole(root / FILE, "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines))
 
 
 def state_of(record: ResultRecord, checks: dict[str, Check]) -> State:
     """The state of one record: what was found out about these very bytes."""
-    check = checks.get(record.run_id)
-    return check.state if check and check.digest == record.digest else "reported"
+    check = checks.get(record.digest)
+    return check.state if check and check.run_id == record.run_id else "reported"
 
 
 def state_of_row(records: Sequence[ResultRecord], checks: dict[str, Check]) -> State:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from leaderboard.standing import DECIDES
 from leaderboard.statistics import FEW_SEEDS
@@ -84,7 +85,7 @@ class Wide:
     columns: list[WideColumn]
     lines: list[WideLine]
 
-    @property
+    @cached_property
     def tail(self) -> list[str]:
         """Headers of the columns behind the numbers: ranks where there are any, what was checked where anything was."""
         shown = {

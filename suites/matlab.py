@@ -1,9 +1,9 @@
 """Suites of linear models whose rows are in a Matlab file that people have."""
 
-import hashlib
+import os
 import shutil
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,8 +13,13 @@ import numpy as np
 import torch
 
 from bench.api import DataMissing, Dataset, Split
+from bench.errors import shown
+from bench.files import make_folder, whole
+from bench.regular import open_regular
 from suites.linear_models import LinearSuite
+from suites.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
 
+LARGEST = 1 << 30  # bytes of a file
 TRAIN = 0.75  # of the rows of a task, rounded half up
 
 
@@ -37,14 +42,20 @@ class Size:
 
 
 class FileSuite(LinearSuite):
-    """A suite with its rows in `files`, in the folder of its name under the data folder.
+    """A suite with its rows in files, in the folder of its name under the data folder.
 
-    `source` says where people have the files from, as the end of a sentence.
+    `files` are their names, each with the variables that are read of it. `source` says where people have them from, as
+    the end of a sentence.
     """
 
     folder: ClassVar[str]
-    files: ClassVar[tuple[str, ...]]
+    files: ClassVar[Mapping[str, tuple[str, ...]]]
     source: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def accept(cls, content: Variables) -> object:
+        """What a file holds, as the suite has it; DataMissing, in one sentence, where it is another file."""
 
     def paths(self) -> list[Path]:
         """Where the files are. DataMissing, in one sentence, where one is not."""
@@ -57,29 +68,42 @@ class FileSuite(LinearSuite):
             )
         return found
 
+    def contents(self) -> list[Any]:
+        """What `accept` makes of each file. DataMissing, in one sentence, where one is not there or is another."""
+        return [accepted(type(self), path, stamp_of(path)) for path in self.paths()]
+
     def data_status(self) -> dict[str, str]:
         here = (self.data_dir or Path()) / self.folder
-        return {name: "ready" if (here / name).is_file() else "missing" for name in self.files}
+        return {name: _state(type(self), here / name) for name in self.files}
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         if source is None:
-            self.paths()
+            self.contents()
             yield f"{self.folder}: ready already"
             return
-        here = (self.data_dir or Path()) / self.folder
         for name in self.files:
-            matches = [source] if source.is_file() and source.name == name else sorted(source.rglob(name))
-            if not matches:
-                yield f"{name}: not under {source}"
+            if (match := match_of(name, source)) is None:
+                yield f"{name}: not under {shown(str(source))}"
                 continue
-            here.mkdir(parents=True, exist_ok=True)
-            temporary = here / f".{name}"
-            shutil.copyfile(matches[0], temporary)
-            temporary.replace(here / name)
+            self._copy(name, match)
             yield f"{name}: copied"
 
+    def _copy(self, name: str, match: Path) -> None:
+        """Copy a file if it is the one that is wanted; otherwise, and where the disk is full, nothing changes."""
+        target = (self.data_dir or Path()) / self.folder / name
+        make_folder(target.parent)
+        with open_regular(match) as original, whole(target) as copy:
+            if os.fstat(original.fileno()).st_size > LARGEST:
+                raise DataMissing(f"`{name}` should have at most {LARGEST >> 20:,} MB. `{shown(str(match))}` has more.")
+            shutil.copyfileobj(original, copy)
+            copy.flush()
+            found = variables_of(Path(copy.name), self.files[name], name)
+            self.accept(found)
+        keep_variables(target, self.files[name], found.values)
+
     def checksums(self) -> dict[str, str]:
-        return {path.name: _sha256(path, stamp_of(path)) for path in self.paths()}
+        self.contents()
+        return {path.name: sha256_of_file(path) for path in self.paths()}
 
 
 class SplitSuite(FileSuite):
@@ -95,13 +119,21 @@ class SplitSuite(FileSuite):
 
     @staticmethod
     @abstractmethod
-    def read(path: Path) -> Cells:
-        """The file's content. KeyError or ValueError where it is another one."""
+    def read(content: Variables) -> Cells:
+        """The file's content. DataMissing, in one sentence, where it is another one."""
+
+    @classmethod
+    def accept(cls, content: Variables) -> Cells:
+        found = cls.read(content)
+        _check(found, content.file)
+        varies = np.ptp(np.concatenate(found.inputs), axis=0) > 0
+        return Cells(tuple(X[:, varies] for X in found.inputs), found.targets)
 
     def cells(self) -> Cells:
         """What is in the file; DataMissing, in one sentence, where it cannot be read."""
-        [path] = self.paths()
-        return _cells(type(self), path, stamp_of(path))
+        [found] = self.contents()
+        assert isinstance(found, Cells)
+        return found
 
     def size(self) -> Size:
         """Of the file that is there; of the official one where there is none, or none that can be read."""
@@ -115,56 +147,62 @@ class SplitSuite(FileSuite):
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         [path] = self.paths()
-        self.cells()
         return _dataset(type(self), path, stamp_of(path), tuple(self.names), split, seed)
 
 
-def load(path: Path, *names: str) -> list[Any]:
-    """Variables of a Matlab file. DataMissing, in one sentence, where it is another file."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+def match_of(name: str, source: Path) -> Path | None:
+    """The file of this name at `source` or below it; None where there is none. Something else of that name is named."""
+    if source.name == name and not source.is_dir():
+        return source
+    matches = sorted(source.rglob(name))
+    return next((path for path in matches if path.is_file()), matches[0] if matches else None)
 
+
+def _state(suite: type[FileSuite], path: Path) -> str:
+    """`missing`, `ready`, or `damaged` and how."""
+    if not path.is_file():
+        return "missing"
     try:
-        content = loadmat(path)
-        return [content[name] for name in names]
-    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MatReadError) as error:
-        wanted = " and ".join(f"`{name}`" for name in names)
-        raise DataMissing(f"{path.name} should be a Matlab file with {wanted}. Found another ({error}).") from error
+        accepted(suite, path, stamp_of(path))
+    except (DataMissing, OSError) as error:
+        return f"damaged ({str(error).rstrip('.')})"
+    return "ready"
 
 
-def matrix(values: Any) -> np.ndarray:
-    """A matrix of finite numbers, float64; ValueError otherwise."""
-    found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 2 or not found.size or not np.isfinite(found).all():
-        raise ValueError(f"a matrix of finite numbers is expected, found shape {found.shape}")
+def accepted(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> object:
+    """What a suite makes of a file, read once for each state of it. DataMissing, in a sentence, where it is another."""
+    found = _outcome(suite, path, stamp)
+    if isinstance(found, DataMissing):
+        raise DataMissing(str(found))
     return found
 
 
-def stamp_of(path: Path) -> tuple[int, int]:
-    """What tells that a file is still the one that was read."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
 @cache
-def _sha256(path: Path, stamp: tuple[int, int]) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@cache
-def _cells(suite: type[SplitSuite], path: Path, stamp: tuple[int, int]) -> Cells:
+def _outcome(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> object:
     try:
-        found = suite.read(path)
-        columns = {X.shape[1] for X in found.inputs}
-        if len(columns) != 1:
-            raise ValueError(f"tasks have {sorted(columns)} columns")
-        for number, (X, y) in enumerate(zip(found.inputs, found.targets, strict=True), 1):
-            if len(X) != len(y) or len(y) < 2:
-                raise ValueError(f"task {number} has {len(X)} inputs and {len(y)} targets")
-    except (ValueError, TypeError, IndexError) as error:
-        raise DataMissing(f"{path.name} cannot be read as {suite.folder}: {error}.") from error
-    varies = np.ptp(np.concatenate(found.inputs), axis=0) > 0
-    return Cells(tuple(X[:, varies] for X in found.inputs), found.targets)
+        return suite.accept(variables_of(path, suite.files[path.name]))
+    except DataMissing as error:  # kept as well: to find out again takes a process
+        return DataMissing(str(error))
+
+
+def _check(cells: Cells, file: str) -> None:
+    """As many inputs as targets in every task, two rows or more, and the same columns everywhere."""
+    if len(cells.inputs) != len(cells.targets):
+        raise DataMissing(
+            f"{file} should hold inputs and targets of the same tasks. Found {len(cells.inputs)} tasks with inputs and "
+            f"{len(cells.targets)} with targets."
+        )
+    for task, (X, y) in enumerate(zip(cells.inputs, cells.targets, strict=True), 1):
+        if len(X) != len(y) or len(y) < 2:
+            raise DataMissing(
+                f"Task {task} of {file} should have as many inputs as targets, 2 or more. Found {len(X)} inputs and "
+                f"{len(y)} targets."
+            )
+    columns = [X.shape[1] for X in cells.inputs]
+    if other := next((task for task, count in enumerate(columns, 1) if count != columns[0]), None):
+        raise DataMissing(
+            f"Task {other} of {file} should have as many columns as task 1, {columns[0]}. Found {columns[other - 1]}."
+        )
 
 
 def _parts(targets: Sequence[np.ndarray], classes: bool, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -189,7 +227,8 @@ def _part(y: np.ndarray, classes: bool, generator: np.random.Generator) -> tuple
 def _dataset(
     suite: type[SplitSuite], path: Path, stamp: tuple[int, int], names: tuple[str, ...], split: str, seed: int
 ) -> Dataset:
-    found = _cells(suite, path, stamp)
+    found = accepted(suite, path, stamp)
+    assert isinstance(found, Cells)
     parts = _parts(found.targets, suite.classes, seed)
     known = np.concatenate([X[rows] for X, (rows, _) in zip(found.inputs, parts, strict=True)])
     mean, spread = known.mean(axis=0), known.std(axis=0)

@@ -11,6 +11,7 @@ from bench import registry
 from bench.method import Method
 from bench.plan import parse_suite, plan, under
 from bench.registry import entries
+from bench.scores import KINDS
 from bench.training.fit import Run, train
 from bench.training.model import MultiTaskModel
 from bench.training.module import Batches
@@ -43,7 +44,10 @@ def one_thread() -> None:
 def unregistered() -> Iterator[None]:
     """Names that a test registers, or a plug-in it loads, are gone after it."""
     before = {kind: entries(kind) for kind in registry.PACKAGES}
+    kinds = dict(KINDS)
     yield
+    KINDS.data.clear()
+    KINDS.data.update(kinds)
     for kind, known in before.items():
         registry._ENTRIES[kind].clear()
         registry._ENTRIES[kind].update(known)

@@ -1,16 +1,26 @@
 """What a rule says about a plug-in, and how rules are run so that none of them can crash."""
 
+import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from pydantic import ValidationError
+
+from bench.records import explain_invalid
 
 C = TypeVar("C")
 Rule = Callable[[C], str | None]  # None: it holds; text: it holds, with a note; Broken or Skipped otherwise
+ROOT = Path(__file__).parents[2]
+OURS = [ROOT / name for name in ("bench", "suites", "leaderboard")]
+STANDARD = Path(sysconfig.get_paths()["stdlib"])
+_HOME: ContextVar[Path | None] = ContextVar("home", default=None)  # file or folder of what is being checked
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,42 @@ def expect(holds: object, advice: str) -> None:
         raise Broken(advice)
 
 
-def found(error: BaseException) -> str:
-    """An exception as the second half of a sentence: type, message, and the line outside of libraries."""
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = next((f for f in reversed(frames) if "site-packages" not in f.filename), None)
-    where = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""
-    message = " ".join(str(error).split())
-    return f"Found {type(error).__name__}: {message[:300]}{where}"
+def describe_error(error: BaseException) -> str:
+    """An exception as the second half of a sentence: type, message, and the line of the subject's own code to mend.
+
+    Lines of the project and of libraries are none that its author could mend: where no other was running, it says so.
+    """
+    message = explain_invalid(error) if isinstance(error, ValidationError) else str(error)
+    text = f"Found {type(error).__name__}: {shorten(message)}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_subjects(frame.filename)]
+    if frames:
+        return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno}); mend that line."
+    return f"{text}; no line of its own was running, so look at what it is made of and hands over."
+
+
+def shorten(message: str, most: int = 300) -> str:
+    """A message in one line, without the full stop."""
+    return " ".join(message.split())[:most].rstrip(".")
+
+
+def _is_subjects(filename: str) -> bool:
+    """Whether a line of `filename` is of what is checked: of its own folder, or else of no library and not ours."""
+    path, own = Path(filename), _HOME.get()
+    if own is not None and (path == own or own in path.parents):
+        return True
+    parents = set(path.parents)
+    return not (
+        filename.startswith("<") or {"site-packages", "dist-packages"} & set(path.parts) or parents & {*OURS, STANDARD}
+    )
+
+
+def _home(case: object) -> Path | None:
+    """The file of a case's class; of one of the built-in suites, which are packages, its folder."""
+    cls = getattr(getattr(case, "entry", None), "cls", None)
+    file = getattr(sys.modules.get(getattr(cls, "__module__", "")), "__file__", None)
+    if file is None:
+        return None
+    return Path(file).parent if Path(file).name == "__init__.py" else Path(file)
 
 
 @contextmanager
@@ -62,18 +101,20 @@ def trying(what: str) -> Iterator[None]:
     except (Broken, Skipped):
         raise
     except (Exception, SystemExit) as error:
-        raise Broken(f"{what} should work. {found(error)}; mend that line.") from error
+        raise Broken(f"{what} should work. {describe_error(error)}") from error
 
 
 def outcomes(
     subject: str, case: C, rules: Sequence[Rule[C]], gates: Collection[Rule[C]] = frozenset()
 ) -> Iterator[Outcome]:
     """Run `rules` on `case` in order; a gate that does not hold is the last one."""
+    home = _home(case)
     for rule in rules:
         name = rule.__name__.replace("_", " ")  # type: ignore[attr-defined]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             stop = False
+            token = _HOME.set(home)
             try:
                 with trying(f"What the rule on {name} does"):
                     outcome = Outcome(subject, name, True, rule(case) or "")
@@ -81,6 +122,8 @@ def outcomes(
                 outcome, stop = Outcome(subject, name, False, str(broken)), rule in gates
             except Skipped as skipped:
                 outcome, stop = Outcome(subject, name, True, f"Skipped: {skipped}"), isinstance(skipped, Absent)
+            finally:
+                _HOME.reset(token)
         yield outcome
         if stop:
             return

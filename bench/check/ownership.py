@@ -47,7 +47,7 @@ def separate(case: SharingCase) -> None:
         sharing = case.build(at)
         if not sharing.separate:
             raise Skipped("the tasks are not separate models.")
-        parameters = dict(sharing.named_parameters())
+        parameters = {name: p for name, p in sharing.named_parameters() if p.requires_grad}
         features = sharing(at.rows(), moments(sharing)[-1])
         owners: Counter[str] = Counter()
         for feature in features.values():

@@ -12,6 +12,7 @@ from bench.check.options import documented, forms, options, sentence
 from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.check.ownership import OWNERSHIP
 from bench.check.trial import LINEAR, SUITES, Setting, SharingCase, evaluated, gap, moments, setting
+from bench.check.untouched import frozen_weights_stay, inputs_stay
 from bench.core.sharing import Sharing
 from bench.core.state import Phase
 from bench.registry import Entry
@@ -146,6 +147,8 @@ RULES = (
     choices,
     *OWNERSHIP,
     *BEHAVIOUR,
+    inputs_stay,
+    frozen_weights_stay,
     fits,
     claimed_limits,
 )

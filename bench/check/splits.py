@@ -8,10 +8,13 @@ from collections import Counter
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from bench.check.outcome import expect, trying
+from bench.check.outcome import Broken, expect, trying
 from bench.check.rows import SuiteCase
 from bench.core.data import Dataset
+from bench.core.labels import check_labels
+from bench.errors import UsageError
 
 
 def shared_inputs(case: SuiteCase) -> None:
@@ -52,6 +55,27 @@ def splits(case: SuiteCase) -> None:
         )
 
 
+def labels(case: SuiteCase) -> None:
+    """Rows without a label are in no statistics that count all rows, and are left out of losses and metrics."""
+    for split, rows in case.splits.items():
+        try:
+            check_labels(case.suite, split, rows)
+        except UsageError as error:
+            raise Broken(str(error)) from error
+
+
+def same_rows(a: Dataset, b: Dataset) -> bool:
+    """Whether two splits hold the same inputs and targets, a missing label (NaN) being equal to a missing one."""
+    tensors = [(a.inputs, b.inputs), (a.targets, b.targets)]
+    return all(_same(one[task], other[task]) for one, other in tensors for task in one)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
 def _forget(module: str) -> None:
     """Empty the caches of a suite's own modules, so that its data is made anew."""
     for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
@@ -73,8 +97,7 @@ def repeats(case: SuiteCase) -> None:
         for split, rows in case.splits.items():
             new = again.dataset(split, 0)  # type: ignore[arg-type]
             expect(
-                all(torch.equal(rows.inputs[task], new.inputs[task]) for task in rows.inputs)
-                and all(torch.equal(rows.targets[task], new.targets[task]) for task in rows.targets),
+                same_rows(rows, new),
                 f"`{split}` should be the same each time it is made with one seed. Found other rows; draw from a "
                 "generator with a seed of its own.",
             )
@@ -95,8 +118,7 @@ def resident(case: SuiteCase) -> None:
     for split, rows in case.splits.items():
         other = case.suite.dataset(split, 1)  # type: ignore[arg-type]
         expect(
-            all(torch.equal(rows.inputs[task], other.inputs[task]) for task in rows.inputs)
-            and all(torch.equal(rows.targets[task], other.targets[task]) for task in rows.targets),
+            same_rows(rows, other),
             f"`resident` should be true where every seed has the same rows. Found others in `{split}` under seed 1; "
             "leave it out.",
         )

@@ -7,13 +7,22 @@ from pathlib import Path
 
 from torch import nn
 
+from bench.check.learning import (
+    all_parameters_learn,
+    inputs_stay,
+    one_row,
+    rows_of_a_batch,
+    target_shapes,
+    trains,
+)
 from bench.check.options import documented, forms, options, sentence
 from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
-from bench.check.splits import disjoint, repeats, resident, shared_inputs, splits
+from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
+from bench.core.fresh import prepare_stages
 from bench.errors import DataMissing
 from bench.registry import Entry
-from bench.scores import KINDS
+from bench.scores import unknown_kinds
 
 SECONDS = 1.0  # that a constructor may take
 
@@ -58,8 +67,8 @@ def tasks(case: SuiteCase) -> None:
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
     kinds = {task.reported: task.metric().kind for task in suite.tasks}
-    unknown = sorted(set(kinds.values()) - KINDS.keys())
-    expect(not unknown, f"A metric's kind should be in bench.scores.KINDS. Found {unknown}; add it there.")
+    unknown = unknown_kinds(kinds)
+    expect(not unknown, unknown)
     expect(
         dict(suite.protocol.metrics) == kinds,
         f"`protocol.metrics` should give the kind of each task's metric, {kinds}. Found {suite.protocol.metrics}; "
@@ -87,7 +96,7 @@ def width(case: SuiteCase) -> None:
     """A wider backbone has more parameters, in as many stages; a linear model has no width."""
     if case.suite.protocol.fit == "solver":
         raise Skipped("a linear model has no width.")
-    plain, wide = case.suite.backbone(), case.suite.backbone(1.5)
+    plain, wide = (prepare_stages(case.suite.backbone(width), case.suite.input_shape) for width in (1.0, 1.5))
     expect(
         all(isinstance(getattr(stage, "output_shape", None), tuple) for stage in (*plain, *wide)),
         "Every stage of the backbone should have an `output_shape`. Found one without; make it a Stage.",
@@ -113,8 +122,11 @@ def missing_data(case: SuiteCase) -> None:
 
 
 BEFORE_DATA = (documented, options, constructor, choices, tasks, protocol, width, missing_data)
-WITH_DATA = (data, shared_inputs, splits, stages, losses, metrics, repeats, resident, disjoint)
-GATES = {constructor, tasks, protocol, data, shared_inputs, splits}
+OF_ROWS = (data, shared_inputs, splits, labels, repeats, resident, disjoint)
+OF_MODELS = (stages, target_shapes, losses, metrics, inputs_stay, one_row, all_parameters_learn, rows_of_a_batch)
+WITH_DATA = (*OF_ROWS, *OF_MODELS, trains)
+GATES = {constructor, tasks, protocol, data, shared_inputs, splits, labels}
+GATES |= {stages, target_shapes, losses, inputs_stay, rows_of_a_batch}  # each is why others behind it would not hold
 
 
 def check(entry: Entry, data_dir: Path | None = None) -> Iterator[Outcome]:

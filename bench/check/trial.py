@@ -40,8 +40,8 @@ class Setting:
     inputs: dict[str, Tensor]
 
     def rows(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-        """The first `count` rows; tasks that share an input hold the very same tensor."""
-        groups = [(x[:count].to(dtype), tasks) for x, tasks in by_input(self.inputs)]
+        """Copies of the first `count` rows; tasks that share an input hold the very same tensor."""
+        groups = [(x[:count].to(dtype, copy=True), tasks) for x, tasks in by_input(self.inputs)]
         return {task: x for x, tasks in groups for task in tasks}
 
 

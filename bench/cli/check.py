@@ -8,23 +8,36 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from bench.cli import options
 from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from bench.cli.answer import Answer
-    from bench.isolated import Limits
+    from bench.judge.cells import Source
+    from bench.judge.limits import Limits
 
 EPILOG = """examples:
   mtlbench check cross_stitch
   mtlbench check my_method.py
   mtlbench check --all --json
 
-A file is run in a process of its own, with limits on time and memory; the stores it could reach are compared before
-and after. This limits accidents and is no sandbox: its code runs with your rights, so check only what you trust.
+A file runs in a confined process: in a sandbox where bubblewrap works (no network, nothing of your files), otherwise
+under limits on time and memory, with your rights; the last line says which. docs/security.md has what that promises.
 """
 
-MAX_ANSWER = 4 << 20  # bytes
+RULE = "keeps to its process, its limits and its own files"
+
+
+class RuleResult(BaseModel):
+    """One rule, as a confined process sends it and `mtlbench check --json` prints it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    subject: str
+    rule: str
+    passed: bool
+    advice: str
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,20 +48,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     options.add_data_dir(parser)
     options.add_limits(parser)
     options.add_json(parser)
-    parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)  # the process that imports: where it answers
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every rule; exit code 1 where one failed."""
     if bool(arguments.subject) == arguments.all:
         raise UsageError("`mtlbench check` should be given a NAME or a FILE, or --all.")
-    if arguments.report:
-        return _answer(arguments)
     subject = arguments.subject or ""
-    if arguments.plugin or subject.endswith(".py") or Path(subject).is_file():
-        words = ["--all"] if arguments.all else [subject]
-        words += [word for file in arguments.plugin for word in ("--plugin", file)]
-        outcomes = check_isolated(words, arguments.data_dir, options.limits(arguments))
+    is_file = subject.endswith(".py") or Path(subject).is_file()
+    if arguments.plugin or is_file:
+        files = [read_source(Path(file)) for file in [*arguments.plugin, *([subject] if is_file else [])]]
+        name = "" if is_file or arguments.all else subject
+        outcomes = check_confined(files, name, arguments.data_dir, options.limits(arguments), arguments.all)
     else:
         outcomes = _outcomes(arguments)
     return show(outcomes, arguments.json, brief=arguments.all)
@@ -71,54 +82,60 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
     return 1 if failed else 0
 
 
-def check_isolated(words: Sequence[str], data_dir: str | None, limits: "Limits") -> list[dict[str, Any]]:
-    """The outcomes of `mtlbench check WORDS` in a process of its own; the last one is about the process itself."""
-    from bench.isolated import run_isolated, scratch
+def read_source(path: Path) -> "Source":
+    """A plug-in's file as text. Raises UsageError where there is none, or where it does not read as it looks."""
+    from bench.judge.cells import Source
+    from bench.source_text import decode_source
+    from leaderboard.manifest import MAX_CODE
+    from leaderboard.untrusted import read_limited
+
+    try:
+        return Source(path.name, decode_source(read_limited(path, MAX_CODE)))
+    except ValueError as error:
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(str(path))}` should be a Python file: {reasons}.") from error
+
+
+def check_confined(
+    files: "Sequence[Source]", subject: str, data_dir: str | None, limits: "Limits", whole: bool = False
+) -> list[dict[str, Any]]:
+    """Every rule on a registered name, or without one on what the last of `files` registers, or on all (`whole`).
+
+    The files run in a confined process; the last outcome is about that process.
+    """
+    from bench.judge.confinement import describe_confinement
+    from bench.judge.host import MethodFailed, Player, PlayerFailed
     from leaderboard.compare import COMMITTED
 
-    with scratch() as folder:
-        report = folder / "report.json"
-        command = [sys.executable, "-m", "bench.cli.main", "check", *words, "--report", str(report)]
-        command += ["--data-dir", data_dir] if data_dir else []
-        finished = run_isolated(command, limits, [options.store_dir(None), COMMITTED])
-        answer, troubles = _read(report), list(finished.troubles)
-    ended = f"It ended the interpreter (exit code {finished.code}) before the rules were through"
-    if not troubles and (answer is None or not (answer.outcomes or answer.error)):
-        last = shown(" ".join(finished.output.split())[-300:])
-        troubles.append(f"{ended}{': ' + last if last else ''}.")
-    elif not troubles and finished.code:
-        troubles.append(f"It ended with exit code {finished.code} after the rules were through.")
-    if answer and answer.error and not troubles:
-        raise UsageError(shown(answer.error))
-    subject = Path(next((word for word in words if word.endswith(".py")), words[0])).name
-    limit = {"subject": subject, "rule": "keeps to its process, its limits and its own files"}
+    readable = [Path(data_dir)] if data_dir else []
+    watched = [options.store_dir(None), COMMITTED]
+    values = {"files": [file.sent for file in files], "subject": subject, "all": whole, "data_dir": data_dir or ""}
+    outcomes, troubles = [], list[str]()
+    player = Player(limits, readable=readable, watched=watched, hide_scans=False)
+    try:
+        with player, player.request("check", values) as request:
+            message = request.receive("rule", "checked")
+            while message.kind == "rule":
+                outcomes.append(RuleResult.model_validate(message.values).model_dump())
+                message = request.receive("rule", "checked")
+    except MethodFailed as error:
+        if error.is_usage:
+            raise UsageError(error.message) from error
+        troubles.append(f"It ended with an error of its own: {error.type}: {error.message} ({error.where}).")
+    except ValidationError:
+        troubles.append("What it answered is no rule.")
+    except PlayerFailed as error:
+        troubles.append(str(error))
+    troubles += player.troubles
     return [
-        *(outcome.model_dump() for outcome in (answer.outcomes if answer else [])),
-        limit | {"passed": not troubles, "advice": " ".join(troubles)},
+        *outcomes,
+        {
+            "subject": subject or files[-1].name,
+            "rule": RULE,
+            "passed": not troubles,
+            "advice": " ".join(troubles) or f"It ran {describe_confinement(player.confinement)}.",
+        },
     ]
-
-
-def _read(report: Path) -> "Answer | None":
-    """What the process answered; None where that is no answer: whoever wrote the file may have written this one."""
-    from bench.cli.answer import Answer
-    from leaderboard.untrusted import parse_json, read_limited
-
-    try:
-        return Answer.model_validate(parse_json(read_limited(report, MAX_ANSWER)))
-    except ValueError:
-        return None
-
-
-def _answer(arguments: argparse.Namespace) -> int:
-    """In the process that imports: the outcomes, or the error of whoever wrote the file, into a file."""
-    from leaderboard.files import write_whole
-
-    try:
-        content: dict[str, Any] = {"outcomes": _outcomes(arguments)}
-    except UsageError as error:
-        content = {"error": str(error)}
-    write_whole(arguments.report, json.dumps(content))
-    return 0
 
 
 def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -127,7 +144,6 @@ def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from bench.check import check, subjects
     from bench.registry import PACKAGES, entries
 
-    options.load_plugins(arguments.plugin)
     chosen = (
         [(kind, name) for kind in PACKAGES for name in entries(kind)] if arguments.all else subjects(arguments.subject)
     )
@@ -137,7 +153,7 @@ def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for number, (kind, name) in enumerate(chosen, 1):
         found = list(check(kind, name, data))
         outcomes += [asdict(outcome) for outcome in found]
-        if arguments.all and not arguments.report:
+        if arguments.all:
             bad = sum(not outcome.passed for outcome in found)
             print(
                 f"{number}/{len(chosen)} {kind} {name}: {len(found)} rules, {bad} failed", file=sys.stderr, flush=True

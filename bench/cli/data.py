@@ -4,10 +4,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 from bench.cli import options
-from bench.errors import DataMissing, UsageError
+from bench.cli.scarcity import scarcity
+from bench.errors import DataMissing, UsageError, shown
+from bench.regular import NotRegular, open_regular
 
 EPILOG = """examples:
   mtlbench data list
@@ -30,55 +33,93 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do one of the three."""
+    """Do one of the three; what files say reaches the terminal as plain text."""
+    try:
+        return {"list": _list, "info": _info, "prepare": _prepare}[arguments.action](arguments)
+    except (UsageError, DataMissing) as error:
+        raise type(error)(shown(str(error))) from error
+    except (OSError, MemoryError, ImportError) as error:
+        if words := scarcity(error):
+            raise DataMissing(words) from error
+        raise
+
+
+def _list(arguments: argparse.Namespace) -> int:
     from bench.plan import parse_suite
     from bench.registry import entries
 
     root = options.data_dir(arguments.data_dir)
-    if arguments.action == "list":
-        states = {name: _state(parse_suite(name, root)[1].data_status()) for name in entries("suite")}
-        print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))
-        return 0
-    if arguments.suite is None:
-        raise UsageError(f"`mtlbench data {arguments.action}` should be given a SUITE, as in `multimnist`.")
-    choice, suite = parse_suite(_sized(arguments.suite, arguments.size), root)
-    if arguments.action == "info":
-        info = {
-            "suite": choice.canonical,
-            "data_dir": str(root),
-            "splits": suite.protocol.splits,
-            "sha256": suite.checksums(),
-        }
-        if arguments.json:
-            print(json.dumps(info, indent=1))
-        else:
-            print(f"{choice.canonical} in {root}")
-            print("\n".join(f"{split:16} {rows} rows" for split, rows in suite.protocol.splits.items()))
-            print("\n".join(f"{part:16} sha-256 {value}" for part, value in suite.checksums().items()))
-        return 0
+    states = {name: _state(parse_suite(name, root)[1].data_status()) for name in entries("suite")}
+    print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))
+    return 0
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    choice, suite, root = _chosen(arguments)
+    splits, sums = suite.protocol.splits, suite.checksums()
+    if arguments.json:
+        info = {"suite": choice.canonical, "data_dir": str(root), "splits": splits, "sha256": sums}
+        print(json.dumps(info, indent=1))
+    else:
+        print(f"{choice.canonical} in {shown(str(root))}")
+        print("\n".join(f"{split:16} {rows} rows" for split, rows in splits.items()))
+        print("\n".join(f"{part:16} sha-256 {value}" for part, value in sums.items()))
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from bench.plan import parse_suite
+
+    choice, suite, root = _chosen(arguments)
+    name = choice.entry.name
     source = Path(arguments.source).expanduser() if arguments.source else None
-    if source is not None and not source.exists():
-        raise UsageError(f"--source should be a file or a folder. Found nothing at `{source}`.")
-    if source is not None and not suite.data_status():
-        raise UsageError(f"`{choice.entry.name}` needs no data: `--source` should be left out.")
+    if source is not None:
+        _check_source(source)
+        if not suite.data_status():
+            raise UsageError(f"`{name}` needs no data: `--source` should be left out.")
     try:
         for line in suite.prepare_data(source):
-            print(line, flush=True)
+            print(shown(line), flush=True)
     except KeyboardInterrupt:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
         return 130
     except OSError as error:
+        if scarcity(error):
+            raise
         hint = "; --source takes a local folder" if isinstance(error, URLError) and source is None else ""
-        raise DataMissing(f"The data of `{choice.entry.name}` could not be prepared ({error}){hint}.") from error
+        told = f"{error.strerror}: `{error.filename}`" if error.strerror and error.filename else error
+        raise DataMissing(f"The data of `{name}` could not be prepared ({told}){hint}.") from error
     _, suite = parse_suite(choice.canonical, root)  # anew: what was prepared may decide about it
     state = suite.data_status()
-    print(f"{choice.entry.name}: {_state(state)} in {root}")
+    print(f"{name}: {_state(state)} in {shown(str(root))}")
     try:
         suite.checksums()
     except DataMissing as error:  # something else is there, as measured normals where derived ones were asked for
-        print(f"mtlbench: {error}", file=sys.stderr)
+        print(f"mtlbench: {shown(str(error))}", file=sys.stderr)
         return 0 if "ready" in state.values() else 1
     return 0
+
+
+def _chosen(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
+    """The suite by its name and options, itself, and the data folder."""
+    from bench.plan import parse_suite
+
+    root = options.data_dir(arguments.data_dir)
+    if arguments.suite is None:
+        raise UsageError(f"`mtlbench data {arguments.action}` should be given a SUITE, as in `multimnist`.")
+    return *parse_suite(_sized(arguments.suite, arguments.size), root), root
+
+
+def _check_source(source: Path) -> None:
+    name = shown(str(source))
+    if not source.exists():
+        raise UsageError(f"--source should be a file or a folder. Found nothing at `{name}`.")
+    if not source.is_dir():
+        try:
+            open_regular(source).close()
+        except NotRegular as error:
+            what = str(error).partition("Found ")[2].rstrip(".")
+            raise UsageError(f"--source should be a file or a folder. Found {what} at `{name}`.") from error
 
 
 def _sized(suite: str, size: str | None) -> str:
@@ -89,4 +130,4 @@ def _sized(suite: str, size: str | None) -> str:
 
 
 def _state(parts: dict[str, str]) -> str:
-    return ", ".join(f"{part} {state}" for part, state in parts.items()) or "needs no data"
+    return shown(", ".join(f"{part} {state}" for part, state in parts.items())) or "needs no data"

@@ -40,7 +40,12 @@ class StoredCell:
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
         """The plug-in files of the cell, and the parts of it that came from installed packages."""
-        named = [plugin for plugin in self.plugins if not spec.versions.keys().isdisjoint(plugin.parts)]
+        own_suite = any(part.startswith("suite/") for part in spec.code)
+        named = [
+            plugin
+            for plugin in self.plugins  # one without parts may hold the metrics of a suite
+            if not spec.versions.keys().isdisjoint(plugin.parts) or (own_suite and not plugin.parts)
+        ]
         packaged = spec.code.keys() - {part for plugin in named for part in plugin.parts}
         return frozenset([*(str(plugin.path) for plugin in named), *packaged])
 

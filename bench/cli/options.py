@@ -12,7 +12,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.engines import Engine
-    from bench.isolated import Limits
+    from bench.judge.limits import Limits
     from bench.registry import Plugin
 
 ENGINES = ("local", "ray", "slurm")
@@ -49,7 +49,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def limits(arguments: argparse.Namespace) -> "Limits":
     """What --seconds and --memory were given."""
-    from bench.isolated import Limits
+    from bench.judge.limits import Limits
 
     return Limits(arguments.seconds, arguments.memory)
 

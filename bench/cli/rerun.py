@@ -1,34 +1,25 @@
 """Trains stored cells again, and says whether what comes out is what is stored."""
 
 import argparse
+import json
 import random
-import shutil
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bench.cli import options
 from bench.errors import DataMissing, UsageError, shown
 from bench.records import ResultRecord, digest
+from leaderboard.compare import committed_of
+from leaderboard.repeats import Outcome, judge
+from leaderboard.statistics import holm
 from leaderboard.store import Store
-from leaderboard.verify import Deviation, beyond_noise, deviations, differing, same_kind
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """One cell that was run again; `agrees` is None where nothing can be said."""
-
-    stored: ResultRecord
-    agrees: bool | None
-    sentence: str
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        spec = self.stored.spec
-        named = {"run_id": self.stored.run_id, "suite": spec.suite, "method": spec.method, "seed": spec.seed}
-        return {**named, "agrees": self.agrees, "found": self.sentence}
+SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
 
 
 def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[Outcome]:
@@ -37,53 +28,42 @@ def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Pa
     `code` is that of a submission: it is imported in processes of its own only, under limits, and without the runs
     that it should come out with beside it.
     """
-    from bench.isolated import scratch
-
-    with scratch() as folder:
+    with tempfile.TemporaryDirectory(prefix="mtlbench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         drawn, errors = _apart(sound, arguments, code, folder) if code else _here(sound, arguments, folder)
-        fresh = {stored.run_id: Store(folder / stored.run_id if code else folder).get(stored.spec) for stored in drawn}
-    return _judged(sound, drawn, fresh, errors)
+        fresh = {stored.run_id: Store(folder).get(stored.spec) for stored in drawn}
+        reports = _read_reports(folder) if code else {}
+    boards = {stored.suite.partition(":")[0] for stored in drawn}
+    known = [*sound, *(record for name in boards for record in committed_of(name))]
+    return _hold_sealed(judge(drawn, fresh, errors, known), reports)
 
 
-def _judged(
-    sound: Sequence[ResultRecord],
-    drawn: Sequence[ResultRecord],
-    again: dict[str, ResultRecord | None],
-    errors: dict[str, str],
-) -> list[Outcome]:
-    found: list[Outcome] = []
-    noisy: list[tuple[ResultRecord, list[Deviation]]] = []
-    for stored in drawn:
-        fresh = again[stored.run_id]
-        if stored.run_id in errors or fresh is None or fresh.status != "done":
-            reason = errors.get(stored.run_id, "it left no record")
-            found.append(Outcome(stored, False, f"the run failed: {reason}"))
-        elif fresh.digest == stored.digest:  # which covers when it was made and how long it took
-            found.append(Outcome(stored, False, "what came back is the stored record itself, which no run can give"))
-        elif not (fields := differing(stored, fresh)):
-            found.append(Outcome(stored, True, "equal digit for digit"))
-        elif same_kind(stored, fresh):
-            sentence = f"differs in {', '.join(fields)} on the same kind of processor and versions"
-            found.append(Outcome(stored, False, sentence))
+def _read_reports(folder: Path) -> dict[str, dict[str, Any]]:
+    """run id -> what was seen from outside while a cell was judged."""
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def _hold_sealed(outcomes: Sequence[Outcome], reports: Mapping[str, dict[str, Any]]) -> list[Outcome]:
+    """Outcomes with what the second test says: a cell that does worse there than chance explains does not agree.
+
+    Holm over all cells and tasks. What else was noted stands behind the sentence.
+    """
+    scores = [(run_id, score) for run_id, report in reports.items() for score in report["sealed"]]
+    adjusted = holm(np.array([score["p"] for _, score in scores])) if scores else ()
+    worse = {run_id: score for (run_id, score), p in zip(scores, adjusted, strict=True) if p <= SEALED_LEVEL}
+    found = []
+    for outcome in outcomes:
+        run_id = outcome.stored.run_id
+        report = reports.get(run_id, {})
+        words = "; ".join([outcome.sentence, *report.get("notes", [])])
+        if run_id in worse:
+            task, public, sealed = (worse[run_id][key] for key in ("task", "public", "sealed"))
+            words += f"; sealed test: the error of {task} is {sealed:.4g} there, {public:.4g} on the public rows"
+            found.append(replace(outcome, agrees=False, sentence=words))
         else:
-            noisy += [(stored, deviations(stored, fresh, _row(stored, sound)))]
-    rejected = beyond_noise([deviation for _, own in noisy for deviation in own])
-    for stored, own in noisy:
-        beyond = [d for d in rejected if d.record is stored]
-        words = "; ".join(f"{d.task} {d.metric} {d.stored:.4g}, again {d.found:.4g}" for d in beyond)
-        if beyond:
-            found.append(Outcome(stored, False, f"beyond seed noise: {words}"))
-        elif any(d.p == d.p for d in own):
-            found.append(Outcome(stored, True, "within seed noise, on another kind of machine"))
-        else:
-            found.append(Outcome(stored, None, "not judged: another kind of machine, and no noise known from one seed"))
+            words += "; the sealed test agrees" if report.get("sealed") else ""
+            found.append(replace(outcome, sentence=words))
     return found
-
-
-def _row(stored: ResultRecord, sound: Sequence[ResultRecord]) -> list[ResultRecord]:
-    """The runs that differ from one in their seed only: what is known of its noise."""
-    like = stored.spec.varied(seed=0)
-    return [record for record in sound if record.status == "done" and record.spec.varied(seed=0) == like]
 
 
 def _here(
@@ -103,25 +83,50 @@ def _here(
 def _apart(
     sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path, folder: Path
 ) -> tuple[list[ResultRecord], dict[str, str]]:
-    """Random cells of a submission, run again by `mtlbench run` under limits; run id -> why one failed."""
-    from bench.isolated import run_isolated
-    from leaderboard.compare import COMMITTED
+    """Random cells of a submission, judged again in confined processes; run id -> why one failed."""
+    from bench.cli.check import read_source
+    from bench.cli.execute import execute, survey
+    from bench.cli.judged import JudgedCell, describe_methods, print_confinement
+    from bench.engines import Local
 
     drawn = random.SystemRandom().sample(sound, min(arguments.rerun, len(sound)))
-    errors = {}
-    for record in drawn:
-        own = folder / record.run_id
-        own.mkdir()
-        plugin = shutil.copyfile(code, own / code.name)
-        command = [sys.executable, "-m", "bench.cli.main", "run", record.suite, record.method]
-        command += ["--seeds", str(record.spec.seed), "--plugin", str(plugin), "--store", str(own)]
-        command += ["--device", record.spec.protocol.device, "--jobs", "1"]
-        command += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
-        command += [] if record.spec.code else ["--without-code"]  # made before code was noted: under its own run id
-        finished = run_isolated(command, options.limits(arguments), [options.store_dir(None), COMMITTED, code.parent])
-        if finished.troubles or finished.code:
-            errors[record.run_id] = shown(" ".join(finished.troubles or finished.output.split()[-60:]))
-    return drawn, errors
+    source, limits, data = read_source(code), options.limits(arguments), options.data_dir(arguments.data_dir)
+    names = sorted({(record.suite, record.method) for record in drawn})
+    print_confinement()
+    described = {
+        (suite, method): entry
+        for suite in {suite for suite, _ in names}
+        for own in [[method for name, method in names if name == suite]]
+        for method, entry in zip(own, describe_methods(source, suite, own, limits), strict=True)
+    }
+    errors = {
+        record.run_id: reason
+        for record in drawn
+        if (reason := _misdescribed(record, described[record.suite, record.method]))
+    }
+    left = [record.spec for record in drawn if record.run_id not in errors]
+    cell = JudgedCell(
+        folder,
+        data,
+        name=source.name,
+        text=source.text,
+        shorts=tuple((record.spec.method, record.method) for record in drawn),
+        limits=limits,
+        sealed=True,
+        reports=folder,
+    )
+    outcome = survey(left, Store(folder))
+    if left:
+        execute(outcome, cell, Local())
+    return drawn, errors | outcome.errors
+
+
+def _misdescribed(record: ResultRecord, described: Mapping[str, Any]) -> str:
+    """Why a record is none of its method, as the method's code names it; empty where it is one."""
+    versions = {part: version for part, version in record.spec.versions.items() if not part.startswith("suite/")}
+    stored = {"canonical": record.spec.method, "short": record.method, "versions": versions}
+    wrong = [name for name, value in stored.items() if described[name] != value]
+    return shown(f"by its code its {wrong[0]} is {described[wrong[0]]}, stored {stored[wrong[0]]}") if wrong else ""
 
 
 def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Path) -> list[ResultRecord]:

@@ -44,9 +44,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan, with what past runs say of its cost, and leave"
     )
-    parser.add_argument(
-        "--without-code", action="store_true", help=argparse.SUPPRESS
-    )  # as runs were before it was noted
     options.add_json(parser)
 
 
@@ -68,8 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
-    if arguments.without_code:
-        specs = [spec.varied(code={}) for spec in specs]
     outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:
         from bench.cli.estimate import forecast

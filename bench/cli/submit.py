@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 from bench.cli import options
 from bench.errors import UsageError, nearest, shown
 from bench.records import digest
+from bench.source_text import decode_source
 
 if TYPE_CHECKING:
+    from bench.judge.cells import Source
     from leaderboard.board import Board
     from leaderboard.cards import Card
     from leaderboard.manifest import Manifest
@@ -28,8 +31,8 @@ EPILOG = """examples:
   mtlbench table multidigits --store leaderboard/results --submission leaderboard/submissions/my_method
 
 The folder holds method.py, submission.toml and results/RUN_ID.json. Where the command is interrupted, the same command
-goes on: finished runs lie in OUT.partial, and count as long as the file is the same. It is run in processes of their
-own, with limits on time and memory. This limits accidents and is no sandbox: submit code that you trust.
+goes on: finished runs lie in OUT.partial, and count as long as the file is the same. The file runs in confined
+processes, which never see a target of the test split; docs/security.md has what that promises.
 """
 
 CHECK_SECONDS = 600.0  # of the contract alone
@@ -63,7 +66,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, run, pack, verify, show."""
-    from bench.cli.check import check_isolated, show
+    from bench.cli.check import check_confined, show
+    from bench.judge.cells import Source
     from leaderboard.board import boards
     from leaderboard.cards import cards_of
     from leaderboard.manifest import MAX_CODE
@@ -72,20 +76,20 @@ def run(arguments: argparse.Namespace) -> int:
     out = _place(arguments.out)
     try:
         code = read_limited(arguments.file, MAX_CODE)
-        cards = list(cards_of(code.decode("utf-8")))
+        cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise UsageError(f"`{arguments.file}` should be a Python file: {error}.") from error
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{shown(str(arguments.file))}` should be a Python file: {reasons}.") from error
     board = _board(arguments.suite, arguments.board, boards())
     draft = _draft(arguments, out.name, board, cards, code)
 
     with _alone(out.with_name(f"{out.name}.partial")) as partial:
         # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
-        file = partial / arguments.file.name
-        file.write_bytes(code)
-        print(f"1/4 Checking {file.name} against the contract.", file=sys.stderr, flush=True)
+        print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
         limits = options.limits(arguments)
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-        outcomes = check_isolated([str(file)], arguments.data_dir, short)
+        source = Source(arguments.file.name, decode_source(code))
+        outcomes = check_confined([source], "", None, short)
         if any(not outcome["passed"] for outcome in outcomes):
             show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
             return 1
@@ -95,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods])[:16]}"
         if any(other != runs for other in partial.glob("runs-*")):
             print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
-        if code_of_runs := _run(arguments, board, methods, file, runs):
+        if code_of_runs := _run(arguments, board, methods, source, draft.method_sha256, runs):
             return code_of_runs
 
         print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
@@ -199,28 +203,37 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     return draft
 
 
-def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], file: Path, runs: Path) -> int:
-    """The board's seeds, in a process of their own; the exit code, with a sentence where it is not 0."""
-    from bench.isolated import run_isolated
-    from leaderboard.compare import COMMITTED
+def _run(
+    arguments: argparse.Namespace, board: "Board", methods: list[str], source: "Source", code: str, runs: Path
+) -> int:
+    """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
+    from bench.cli.execute import execute, report, survey
+    from bench.cli.judged import JudgedCell, describe_methods, plan_judged, print_confinement
+    from bench.engines import Local
+    from leaderboard.store import Store
 
-    command = [sys.executable, "-m", "bench.cli.main", "run", board.suite, *methods, "--seeds", board.seeds]
-    command += ["--plugin", str(file), "--store", str(runs), "--device", _device(board)]
-    command += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
-    command += ["--jobs", str(arguments.jobs)] if arguments.jobs else []
-    watched = [options.store_dir(None), COMMITTED]
-
-    def tell(text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-    finished = run_isolated(command, replace(options.limits(arguments), output=MAX_OUTPUT), watched, tell)
-    for trouble in finished.troubles:
-        print(f"mtlbench: {trouble}", file=sys.stderr)
-    if finished.code or finished.troubles:
-        print("mtlbench: not submitted; the same command goes on with what is missing.", file=sys.stderr)
-        return 1
-    return 0
+    print_confinement()
+    limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
+    deadline = time.time() + limits.seconds
+    described = describe_methods(source, board.suite, methods, limits)
+    specs = plan_judged(board, described, board.seed_list, _device(board), data, code)
+    engine = Local(arguments.jobs)
+    cell = JudgedCell(
+        runs,
+        data,
+        name=source.name,
+        text=source.text,
+        shorts=tuple((method["canonical"], method["short"]) for method in described),
+        limits=replace(limits, memory_mb=limits.memory_mb // engine.width(specs), output=MAX_OUTPUT),
+        deadline=deadline,
+    )
+    outcome = survey(specs, Store(runs))
+    execute(outcome, cell, engine)
+    report(outcome)
+    if outcome.count("done") + outcome.count("stored") == len(specs):
+        return 0
+    print("mtlbench: not submitted; the same command goes on with what is missing.", file=sys.stderr)
+    return 1
 
 
 def _device(board: "Board") -> str:

@@ -23,6 +23,8 @@ EPILOG = """examples:
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
 
+LEFT_OUT = 3  # files that are named where no table can be made
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -74,7 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
     contents = with_submissions(Store(root).read(), arguments.submission)
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
-    board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
+    try:
+        board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
+    except UsageError:
+        for problem in contents.problems[:LEFT_OUT]:  # which may be why there is none
+            print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
+        raise
     parts = [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
     tables = [rows(part, contents, arguments.selection, arguments.track) for part in parts]
     if arguments.details:

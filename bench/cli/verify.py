@@ -24,10 +24,11 @@ EPILOG = """examples:
   mtlbench verify leaderboard/submissions/my_method --rerun 1 --store leaderboard/results
 
 Scores are recomputed from the stored statistics. A re-run must come out digit for digit on the same kind of processor
-and versions, and within seed noise elsewhere. What was found out is kept in PATH/verified.jsonl, and tables show it;
-of a submission nothing is kept, unless --store says where. Only --rerun runs a submission's code: in a process of its
-own, with limits on time and memory. This limits accidents and is no sandbox, and code that sets out to deceive can hand
-back what it should come out with: read it first.
+and versions, and within what another machine's rounding changes elsewhere; all cells of a method that are run again
+are tested together. What was found out is kept in PATH/verified.jsonl, and tables show it; of a submission nothing is
+kept, unless --store says where. Only --rerun runs a submission's code, in a confined process that has no target of the
+test split; where a suite can make fresh rows, a second test on rows that nobody could know is compared with the public
+one. docs/security.md has what that promises.
 """
 
 
@@ -51,7 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
-    found = _submission(arguments.path) if _is_submission(arguments.path) else _store(arguments.path)
+    if _is_submission(arguments.path):
+        found = _submission(arguments.path)
+    else:
+        options.load_plugins(arguments.plugin)  # kinds of metrics that the records of their suites are scored by
+        found = _store(arguments.path)
     keep = arguments.path if found.code is None else arguments.store if not found.problems else None
     by = f"mtlbench {version('mtlbench')}"
     checks = {r.run_id: Check(r.run_id, r.digest, "valid", "scores recomputed", by) for r in found.sound}

@@ -87,11 +87,15 @@ class Dataset:
         return inputs, targets
 
     def slices(self, size: int) -> Iterator[Batch]:
-        """All rows in their order, in large pieces, for evaluation."""
+        """All rows in their order, in large pieces, for evaluation.
+
+        As those of `take`, they are copies: a method that writes into its inputs does not write into the data, which
+        other runs of this process read too.
+        """
         for tensor, tasks in self.groups:
             for start in range(0, len(tensor), size):
-                rows = tensor[start : start + size]
-                found = {task: self.targets[task][start : start + size] for task in tasks}
+                rows = tensor[start : start + size].clone()
+                found = {task: self.targets[task][start : start + size].clone() for task in tasks}
                 rows, found = self._transformed(rows, found, None)
                 yield dict.fromkeys(tasks, rows), found
 

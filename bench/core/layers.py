@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, pad
+from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, pad
 
 from bench.core.task import Shape
 
@@ -54,22 +54,36 @@ class Gate(nn.Module):
         return gate
 
 
+def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> nn.Module:
+    """A convolution of odd `size`, zeros around, that keeps the places of sequences (c, l), images and volumes.
+
+    Of vectors (c,), which have one place, it is fully connected. Raises ValueError for features of more axes.
+    """
+    if len(shape) == 1:
+        return nn.Linear(shape[0], outputs, bias=bias)
+    if len(shape) > 4:
+        raise ValueError(
+            f"Features should be vectors, sequences, images or volumes of channels. Found rows of {shape}."
+        )
+    kind: type[nn.Module] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}[len(shape)]
+    return kind(shape[0], outputs, size, padding=size // 2, bias=bias)
+
+
 def pointwise(shape: Shape, outputs: int, bias: bool = True) -> nn.Module:
-    """A linear map of the channels: a convolution of size 1 for images, fully connected for vectors."""
-    if len(shape) == 3:
-        return nn.Conv2d(shape[0], outputs, 1, bias=bias)
-    return nn.Linear(shape[0], outputs, bias=bias)
+    """A linear map of the channels, the first axis of `shape`, alike at every place: a convolution of size 1."""
+    return linear_map(shape, outputs, 1, bias)
 
 
 def can_carry(source: Shape, target: Shape) -> bool:
-    """Whether `carried` maps rows of one shape to the other: images to images, vectors to vectors."""
-    return len(source) == len(target)
+    """Whether `carried` maps rows of one shape to the other: images to images, vectors to vectors, and so on."""
+    return len(source) == len(target) <= 4
 
 
 def carried(x: Tensor, target: Shape) -> Tensor:
-    """Features at another shape without parameters: images mean-pooled, channels cut or filled up with zeros."""
-    if len(target) == 3 and x.shape[2:] != target[1:]:
-        x = adaptive_avg_pool2d(x, target[1:])
+    """Features at another shape without parameters: places mean-pooled, channels cut or filled up with zeros."""
+    if x.shape[2:] != target[1:]:
+        pool = {2: adaptive_avg_pool1d, 3: adaptive_avg_pool2d, 4: adaptive_avg_pool3d}[len(target)]
+        x = pool(x, target[1:])
     missing = target[0] - x.shape[1]
     if missing > 0:
         return pad(x, (0, 0) * (x.dim() - 2) + (0, missing))

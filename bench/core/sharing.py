@@ -2,6 +2,7 @@
 
 import itertools
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from bench.core.fresh import prepare_stages
 from bench.core.state import Phase, TrainState
 from bench.core.suite import Suite
+from bench.errors import UsageError
 from bench.records import derive_seed
 
 
@@ -44,9 +47,9 @@ class Blueprint:
         return [task.name for task in self.suite.tasks]
 
     def backbone(self, width: float = 1.0, copy: int = 0) -> nn.ModuleList:
-        """Fresh stages; the same `width` and `copy` give the same weights."""
+        """Fresh stages, none of which works in place; the same `width` and `copy` give the same weights."""
         with own_stream(self.seed, "backbone", copy):
-            return self.suite.backbone(width)
+            return prepare_stages(self.suite.backbone(width), self.suite.input_shape)
 
     def towers(self, init: str = "tied", width: float = 1.0) -> list[nn.ModuleList]:
         """One backbone per task: copies of one (`tied`), or each from its own stream (`independent`)."""
@@ -98,7 +101,10 @@ class Sharing(nn.Module, ABC):
         """
 
     def coupled(self) -> dict[str, list[Parameter]]:
-        """name -> the T aligned copies of one parameter, in task order; none by default."""
+        """name -> the T aligned copies of one parameter, in task order; none by default.
+
+        Copies that are frozen may be among them: they are left as they are (`learning_copies`).
+        """
         return {}
 
     def regulariser(self) -> Tensor | float:
@@ -106,7 +112,7 @@ class Sharing(nn.Module, ABC):
         return 0.0
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
-        """All parameters, in groups; by default one group of towers."""
+        """All parameters, each in one group; by default one group of towers. Frozen ones may be left out."""
         return [ParameterGroup(list(self.parameters()))]
 
     def phases(self) -> Sequence[Phase]:
@@ -124,6 +130,36 @@ class Sharing(nn.Module, ABC):
     def supports(self, suite: Suite) -> str | None:
         """None, or the reason in one sentence why this method does not work on `suite`."""
         return None
+
+
+def learning_copies(sharing: Sharing) -> dict[str, list[Parameter]]:
+    """The coupled parameters whose copies learn: what a constraint may hold. Frozen copies stay where they are."""
+    return {name: copies for name, copies in sharing.coupled().items() if all(p.requires_grad for p in copies)}
+
+
+def collect_groups(sharing: Sharing, optimiser: str) -> list[ParameterGroup]:
+    """The groups of a sharing. Raises UsageError where a parameter that learns is in none of them, or in two."""
+    groups = sharing.parameter_groups(optimiser)
+    counts = Counter(id(parameter) for group in groups for parameter in group.parameters)
+    named = {id(parameter): name for name, parameter in sharing.named_parameters()}
+    left = [name for name, p in sharing.named_parameters() if p.requires_grad and id(p) not in counts]
+    if left:
+        raise UsageError(
+            "`parameter_groups` should hold every parameter that learns. Found "
+            f"{_listed(left)} in none, which nothing would train; add it to a group, or freeze it."
+        )
+    twice = [named.get(key, "a foreign one") for key, count in counts.items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"`parameter_groups` should hold every parameter once. Found {_listed(twice)} more than once; list it in "
+            "one group."
+        )
+    return groups
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"`{name}`" for name in names[:most]) + rest
 
 
 def aligned(towers: Sequence[nn.Module]) -> dict[str, list[Parameter]]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from bench.core.data import Dataset
+from bench.core.data import Dataset, Transform
 from bench.core.task import Shape, Task
 from bench.errors import UsageError
 from bench.records import Protocol
@@ -40,6 +40,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
+    transform: Transform | None = None  # of the rows as they are stored: that of every data set with one
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -52,6 +53,13 @@ class Suite(ABC):
     @abstractmethod
     def dataset(self, split: Split, seed: int) -> Dataset:
         """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
+
+    def sealed(self, seed: int, draw: int) -> Dataset | None:
+        """Rows like those of the test split of `seed`, from a number `draw` that nobody can know in advance.
+
+        None where no fresh rows can be made.
+        """
+        return None
 
     def held(self, names: Sequence[str]) -> Sequence[str]:
         """Of the coupled parameters of a sharing, those that constraints may hold; all by default."""

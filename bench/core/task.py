@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.errors import UsageError
+
 Shape = tuple[int, ...]  # of one row, without the batch
 
 
 class TaskMetric(ABC):
     """Accumulates the sufficient statistics of one task over a split, on the device of its inputs.
 
-    `kind` names the entry of `bench.scores.KINDS` that turns the statistics into scores.
+    `kind` names what turns the statistics into scores: one of `bench.scores`, or one that `register_kind` made known.
     """
 
     kind: str
@@ -33,7 +35,8 @@ class Task:
     """One thing to predict.
 
     `head` maps the shape of a row of features to a module; `loss` maps (prediction, target) to the
-    mean over valid elements, 0-dimensional; `metric` makes a fresh accumulator. Tasks with the same `pool` are scored
+    mean over valid elements, 0-dimensional. Targets of as many numbers as the predictions have their shape, (n, 1) for
+    one number a row (`refuse_broadcasting`). `metric` makes a fresh accumulator. Tasks with the same `pool` are scored
     together, under that name, on the statistics of all their rows.
     """
 
@@ -47,6 +50,22 @@ class Task:
     def reported(self) -> str:
         """The name that scores stand under."""
         return self.pool or self.name
+
+
+def refuse_broadcasting(name: str, prediction: Tensor, target: Tensor) -> None:
+    """Raise UsageError where a target has the numbers of the prediction of task `name` in another shape.
+
+    Of (n, 1) and (n,) torch makes (n, n) in any arithmetic, every row against every other.
+    """
+    one, other = prediction.shape, target.shape
+    if one == other or one.numel() != other.numel():
+        return
+    if all(a == b or 1 in (a, b) for a, b in zip(reversed(one), reversed(other), strict=False)):
+        raise UsageError(
+            f"The targets of `{name}` should have the shape of its predictions, {tuple(one)}. Found {tuple(other)}, "
+            "which torch would set against every row; reshape one of the two, as with "
+            "`targets[:, None]` in `dataset`."
+        )
 
 
 class Classification(TaskMetric):
@@ -79,6 +98,11 @@ class Regression(TaskMetric):
         self.squared_error: Tensor | None = None
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
+        if prediction.shape != target.shape:
+            raise UsageError(
+                f"Predictions of numbers should have the shape of their targets, {tuple(target.shape)}. Found "
+                f"{tuple(prediction.shape)}; reshape one of the two."
+            )
         squares = (prediction.double() - target.double()).square().sum()
         self.squared_error = squares if self.squared_error is None else self.squared_error + squares
         self.count += target.numel()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from bench.records import RunSpec
 
@@ -12,7 +12,7 @@ Status = Literal["done", "failed", "stored"]
 
 
 class Cell(Protocol):
-    """Runs one cell; it must pickle, for workers of this machine. Who stores what came of it is the engine's to say.
+    """Runs one cell; it must pickle. Who stores what came of it is the engine's to say.
 
     Where the worker sees the store, the whole cell is called there. Where it does not, `make` is called there and
     `keep` where the store is. `modules` are imported once, before the first cell of a worker. A process that ran a
@@ -20,15 +20,6 @@ class Cell(Protocol):
     """
 
     modules: ClassVar[tuple[str, ...]]
-
-    def as_json(self) -> dict[str, Any]:
-        """For a job that is handed no Python objects: what the class's `from_json` makes this cell of again."""
-        ...
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Cell":
-        """What `as_json` gave."""
-        ...
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
         """Names of what is loaded for this cell beside the project itself; nothing for most."""
@@ -44,6 +35,20 @@ class Cell(Protocol):
 
     def keep(self, made: Any) -> Status:
         """Store what `make` returned; the record's status."""
+        ...
+
+
+@runtime_checkable
+class PortableCell(Cell, Protocol):
+    """A cell for machines that are handed no Python objects."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` makes this cell of again."""
+        ...
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "PortableCell":
+        """What `as_json` gave."""
         ...
 
 

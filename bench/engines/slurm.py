@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.engines.engine import RETRIES, Engine
-from bench.engines.events import Cell, Ended, Event
+from bench.engines.events import Cell, Ended, Event, PortableCell
 from bench.engines.sbatch import ALIVE, Cluster, Here, Sbatch, last_line
 from bench.engines.taking import Job, Work, make_private
 from bench.errors import UsageError, shown
@@ -71,6 +71,7 @@ class Slurm(Engine):
         return min(self.jobs or JOBS * self._width_of_job(specs), len(specs))
 
     def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
+        assert isinstance(cell, PortableCell), "jobs are handed no Python objects"
         folder = make_private(make_private(self.folder) / f"{os.getpid()}-{secrets.token_hex(4)}")
         waiting = {spec.run_id: spec for spec in specs}
         lost, last = Counter[str](), ""

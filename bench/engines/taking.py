@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engines.events import Cell, Ended, Event, Progressed
+from bench.engines.events import Ended, Event, PortableCell, Progressed
 from bench.engines.local import run_cells
 from bench.records import RunSpec
 
@@ -109,7 +109,7 @@ class Taken:
 class Work:
     """What jobs share: `width` cells at a time in each, the first of `specs` that nobody has taken."""
 
-    cell: Cell
+    cell: PortableCell
     specs: tuple[RunSpec, ...]
     width: int
 
@@ -135,7 +135,7 @@ class Work:
             raise PermissionError(f"`{folder / 'work.json'}` should be what the runner wrote; somebody changed it.")
         content = json.loads(data)
         module, _, name = content["kind"].partition(":")
-        cell: Cell = getattr(importlib.import_module(module), name).from_json(content["cell"])
+        cell: PortableCell = getattr(importlib.import_module(module), name).from_json(content["cell"])
         return cls(cell, tuple(map(RunSpec.model_validate, content["specs"])), content["width"])
 
 

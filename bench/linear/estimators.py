@@ -2,27 +2,38 @@
 
 import math
 import warnings
-from typing import Any, Literal
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import Interval, StrOptions  # not public, but what estimators elsewhere use too
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from bench.core.constraint import Coupled
 from bench.errors import UsageError
-from bench.linear.choose import Fitted, fit, fit_at
+from bench.linear.choose import Curve, Fitted, fit, fit_at
 from bench.linear.family import STRENGTH, Family
+from bench.linear.labels import find_places, read_labels
 from bench.linear.rows import Rows
+from bench.linear.scale import Scaled, scale
 from bench.linear.squared import Squared
 from bench.records import parse_call
 from bench.registry import choose
 from bench.schema import write
 
 Intercept = Literal["task", "pooled", "shrunk", "none"]
+TASKS_WANTED = (
+    "`{0}` should be given the `tasks` of its rows, as `fit` was. In `GridSearchCV` and its like they arrive after "
+    "`sklearn.set_config(enable_metadata_routing=True)`."
+)
 
 
 class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -34,12 +45,25 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     tol: float
     max_iter: int
 
+    # Where metadata is routed, `tasks` go along without a request, to whichever of these is called.
+    __metadata_request__fit: ClassVar = {"tasks": True}
+    __metadata_request__predict: ClassVar = {"tasks": True}
+    __metadata_request__score: ClassVar = {"tasks": True}
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "constraint": [str],
+        "intercept": [StrOptions(set(get_args(Intercept)))],
+        "intercept_strength": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, 1, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+    }
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def _rows(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None) -> Rows:
+    def _scaled(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None) -> Scaled:
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         inputs, targets = torch.from_numpy(np.array(X)), torch.from_numpy(np.array(y, dtype=np.float64))
         self.tasks_ = None
@@ -48,32 +72,20 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             columns = targets[:, None] if self._single else targets
             rows = Rows([inputs] * columns.shape[1], list(columns.T), [f"target {t}" for t in range(columns.shape[1])])
         else:
-            labels = np.asarray(tasks)
-            if targets.dim() != 1 or labels.shape != tuple(targets.shape):
+            labels = read_labels(tasks, len(inputs))
+            if targets.dim() != 1:
                 raise ValueError(
-                    f"With `tasks`, y and tasks should hold one entry for each of the {len(inputs)} rows. Found shapes "
-                    f"{tuple(targets.shape)} and {labels.shape}."
+                    f"With `tasks`, y should hold one target for each of the {len(inputs)} rows. Found shape "
+                    f"{tuple(targets.shape)}."
                 )
             self.tasks_, place = np.unique(labels, return_inverse=True)
             self._single = False
             at = [torch.from_numpy(np.flatnonzero(place == t)) for t in range(len(self.tasks_))]
             rows = Rows([inputs[i] for i in at], [targets[i] for i in at], [str(label) for label in self.tasks_])
-        constant = rows.constant_columns() if self.intercept != "none" else []
-        if constant:
-            raise ValueError(
-                f"Every column should vary where there is an intercept. Found one value in column {constant[0]}; leave "
-                "it out, or set intercept='none'."
-            )
-        return rows
+        return scale(rows, own=self.intercept == "task", common=self.intercept in ("pooled", "shrunk"))
 
     def _loss(self, rows: Rows) -> Squared:
-        known = {"task": 0.0, "pooled": math.inf, "shrunk": self.intercept_strength, "none": None}
-        if self.intercept not in known:
-            raise ValueError(f"`intercept` should be one of {', '.join(known)}. Found `intercept = {self.intercept}`.")
-        if not self.intercept_strength >= 0:
-            raise ValueError(
-                f"`intercept_strength` should be at least 0. Found `intercept_strength = {self.intercept_strength}`."
-            )
+        known = {"task": 0.0, "pooled": math.inf, "shrunk": float(self.intercept_strength), "none": None}
         return Squared(rows, known[self.intercept])
 
     def _family(self, rows: Rows, strength: float | None) -> Family:
@@ -84,14 +96,15 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         coupled = Coupled((1, rows.features), len(rows.names), 1.0)
         return Family(choose("constraint", type(call)(call.name, options)), coupled)
 
-    def _keep(self, found: Fitted) -> None:
+    def _keep(self, found: Fitted, scaled: Scaled) -> None:
         certificate = found.solution.certificate
-        weights, intercepts = found.model()
+        weights, intercepts = scaled.model_back(*found.model())
         coefficients = weights.T.numpy().copy()
         self.coef_ = coefficients[0] if self._single else coefficients
         self.intercept_ = float(intercepts[0]) if self._single else intercepts.numpy().copy()
         self.n_iter_ = max(1, found.solution.iterations)
-        self.objective_, self.certificate_ = found.solution.objective, certificate
+        self.objective_ = scaled.squares_back(found.solution.objective)
+        self.certificate_ = replace(certificate, objective=self.objective_)
         self.matrices_ = {name: matrix.numpy().copy() for name, matrix in found.penalty.matrices().items()}
         if not certificate.met:
             warnings.warn(
@@ -102,20 +115,28 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def predict(self, X: ArrayLike, tasks: ArrayLike | None = None) -> np.ndarray:
-        """x w_t + b_t: (n,) of one target, or with `tasks`, the task of each row; else (n, T). KeyError: new task."""
+        """x w_t + b_t: (n,) of one target, or with `tasks`, a label for each row; else (n, T). ValueError: new task."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        inputs: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
         if self.tasks_ is None:
-            found: np.ndarray = X @ self.coef_.T + self.intercept_
+            if tasks is not None:
+                raise ValueError("`predict` should be given no `tasks`, since `fit` was given none.")
+            found: np.ndarray = inputs @ self.coef_.T + self.intercept_
             return found
         if tasks is None:
-            raise ValueError("`predict` should be given the tasks of its rows, as `fit` was.")
-        labels = np.asarray(tasks)
-        place = np.searchsorted(self.tasks_, labels).clip(max=len(self.tasks_) - 1)
-        if (self.tasks_[place] != labels).any():
-            raise KeyError(f"`fit` has seen no task {labels[self.tasks_[place] != labels][0]!r}.")
-        chosen: np.ndarray = (X * self.coef_[place]).sum(axis=1) + np.asarray(self.intercept_)[place]
+            raise ValueError(TASKS_WANTED.format("predict"))
+        place = find_places(self.tasks_, read_labels(tasks, len(inputs)))
+        chosen: np.ndarray = (inputs * self.coef_[place]).sum(axis=1) + np.asarray(self.intercept_)[place]
         return chosen
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, tasks: ArrayLike | None = None
+    ) -> float:
+        """R^2 of `predict`: over the rows of all tasks, or the mean over targets. At most 1; ValueError as there."""
+        check_is_fitted(self)
+        if self.tasks_ is not None and tasks is None:
+            raise ValueError(TASKS_WANTED.format("score"))
+        return float(r2_score(y, self.predict(X, tasks), sample_weight=sample_weight))
 
 
 class MultiTaskRegressor(_Base):
@@ -133,6 +154,8 @@ class MultiTaskRegressor(_Base):
     After `fit`: `coef_` (T, d), `intercept_` (T,), for one target (d,) and a number; `certificate_`, `objective_`,
     `n_iter_`, `tasks_` (labels in the order of `coef_`, with `tasks`) and `matrices_`, what the constraint learned.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {**_Base._parameter_constraints, STRENGTH: [Real]}
 
     def __init__(
         self,
@@ -153,8 +176,11 @@ class MultiTaskRegressor(_Base):
 
     def fit(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None = None) -> "MultiTaskRegressor":
         """Inputs in common: y (n, T) or (n,). Of their own: y (n,) and `tasks` (n,), the label of each row's task."""
-        rows = self._rows(X, y, tasks)
-        self._keep(fit_at(rows, self._loss, self._family(rows, self.strength), self.tol, self.max_iter))
+        self._validate_params()
+        scaled = self._scaled(X, y, tasks)
+        family = self._family(scaled.rows, self.strength)
+        family = family.at(scaled.strength(float(self.strength), family.degree()))
+        self._keep(fit_at(scaled.rows, self._loss, family, self.tol, self.max_iter), scaled)
         return self
 
 
@@ -171,6 +197,14 @@ class MultiTaskRegressorCV(_Base):
     After `fit` also `strength_`, `settings_` (other options chosen) and `curves_`: for each choice of the
     others the strengths, and half the squared errors per row left out.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_Base._parameter_constraints,
+        "n_strengths": [Interval(Integral, 1, None, closed="left")],
+        "span": [Interval(Real, 0, 1, closed="neither")],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "random_state": [Integral],
+    }
 
     def __init__(
         self,
@@ -197,24 +231,31 @@ class MultiTaskRegressorCV(_Base):
 
     def fit(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None = None) -> "MultiTaskRegressorCV":
         """As `MultiTaskRegressor.fit`."""
-        rows = self._rows(X, y, tasks)
+        self._validate_params()
+        scaled = self._scaled(X, y, tasks)
+        rows, family = scaled.rows, self._family(scaled.rows, None)
         if min(rows.counts) < 2:
             few = rows.names[int(torch.argmin(rows.counts))]
             raise UsageError(f"`{few}` should have 2 samples or more to leave some out. Found 1 sample.")
         found = fit(
             rows,
             self._loss,
-            self._family(rows, None),
+            family,
             _half_squares,
-            points=self.n_strengths,
-            span=self.span,
-            folds=self.cv,
-            seed=self.random_state,
+            points=int(self.n_strengths),
+            span=float(self.span),
+            folds=int(self.cv),
+            seed=int(self.random_state),
             tolerance=self.tol,
             iterations=self.max_iter,
         )
-        self.strength_, self.settings_, self.curves_ = found.strength, found.settings, found.curves
-        self._keep(found)
+        back = partial(scaled.strength_back, degree=family.degree())
+        self.strength_, self.settings_ = None if found.strength is None else back(found.strength), found.settings
+        self.curves_ = [
+            Curve(curve.settings, [back(v) for v in curve.strengths], [scaled.squares_back(e) for e in curve.errors])
+            for curve in found.curves
+        ]
+        self._keep(found, scaled)
         return self
 
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -73,6 +73,23 @@ class Family:
         if not built.takes("weight", self.coupled.shape):
             raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")
         return built.double()
+
+    def at(self, strength: float) -> "Family":
+        """The same at a given strength."""
+        assert self.choice is not None
+        given = {name: strength if name == STRENGTH else None for name in self._dial}
+        return replace(self, choice=replace(self.choice, values={**self.choice.values, **given}))
+
+    def degree(self) -> int | None:
+        """p where R(c W) = c^p R(W), seen on random weights of two inputs: 1 of norms, 2 of squares; else None."""
+        small = replace(self, coupled=replace(self.coupled, shape=(1, 2)))
+        penalty = small.penalty(self.settings()[0], 1.0)
+        shape = (*[penalty.parts] * (penalty.parts > 1), 1, 2, self.coupled.tasks)
+        W = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        once, twice = (float(penalty.value(c * W).detach()) for c in (1.0, 2.0))
+        if not once > 0:
+            return 2  # as `l2` of one task, which holds nothing
+        return next((p for p in (1, 2) if math.isclose(twice, 2**p * once, rel_tol=1e-9)), None)
 
     def strengths(self, loss: Loss, settings: Mapping[str, Any], points: int, span: float) -> list[float]:
         """`points` strengths, falling evenly in logarithms.

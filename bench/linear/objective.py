@@ -12,6 +12,7 @@ from bench.core.constraint import Constraint
 from bench.linear.loss import Loss
 
 TOLERANCE, ITERATIONS = 1e-8, 20_000
+HALF = 0.5  # of the weights: a step that moves them by more has not arrived
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Certificate:
     `gap`, of norms: (objective - dual objective) / objective. `residual`, of all others:
     |W - prox_{sR}(W - s df(W))| / s over |df(0)|, with the penalty's auxiliary buffers at their minimum for W: 0
     where W is stationary, which is the minimum where the problem is convex.
+
+    A stiff penalty has no long steps: where the step moves W by more than half, the residual is its share of W.
     """
 
     kind: Literal["gap", "residual"]
@@ -61,8 +64,8 @@ class Objective:
 
     @cached_property
     def step(self) -> float:
-        """1 / L."""
-        return 1 / max(self.parts * self.loss.steepest, torch.finfo(torch.float64).tiny)
+        """1 / L; 1 where L = 0, for rows of zeros."""
+        return 1 / (self.parts * self.loss.steepest or 1.0)
 
     @cached_property
     def scale(self) -> float:
@@ -83,15 +86,25 @@ class Objective:
 
     def value(self, W: Tensor) -> float:
         """F(W)."""
-        return self.loss.value(self.whole(W)) + float(self.penalty.value(W))
+        return self.loss.value(self.whole(W)) + self._cost(W)
+
+    def _cost(self, W: Tensor) -> float:
+        """R(W); 0 at an infinite strength, where the prox leaves only what costs nothing, up to rounding."""
+        cost = float(self.penalty.value(W))
+        return cost if math.isfinite(cost) else 0.0
 
     def certificate(self, W: Tensor, tolerance: float = TOLERANCE) -> Certificate:
         """Of W, by the duality gap where R is a norm, else by the residual of a step."""
         look = self.loss.look(self.whole(W))
         dual = self.penalty.dual_norm(-look.gradient.expand(self.shape))
-        value = look.value + float(self.penalty.value(W))
+        objective = look.value + self._cost(W)
         if dual is None:
             moved = self.penalty.prox(W - self.step * look.gradient.expand(self.shape), self.step)
-            return Certificate("residual", float((W - moved).norm()) / self.step / self.scale, tolerance, value)
+            change = float((W - moved).norm())
+            value, size = change / self.step / self.scale, max(float(W.norm()), float(moved.norm()))
+            if value <= tolerance and change > HALF * size:
+                value = change / size
+            return Certificate("residual", value, tolerance, objective)
         below = look.dual(1 / float(dual) if dual else math.inf)
-        return Certificate("gap", max(0.0, value - below) / value if value > 0 else 0.0, tolerance, value)
+        value = max(0.0, objective - below) / objective if objective > 0 else 0.0
+        return Certificate("gap", value, tolerance, objective)

@@ -56,10 +56,10 @@ class Rows:
         """Whether all tasks have the same inputs."""
         return all(X is self.inputs[0] for X in self.inputs)
 
-    def constant_columns(self) -> list[int]:
-        """Columns that have one value in all rows of all tasks, where there are two rows or more."""
-        whole = self.inputs[0] if self.common else torch.cat(list(self.inputs))
-        return (whole == whole[0]).all(dim=0).nonzero().flatten().tolist() if len(whole) > 1 else []
+    @property
+    def distinct(self) -> Sequence[Tensor]:
+        """The inputs, once where all tasks have the same."""
+        return self.inputs[:1] if self.common else self.inputs
 
     def padded(self) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs (T, n, d), targets (T, n) and a mask of true rows (T, n), n the largest n_t; 0 elsewhere."""

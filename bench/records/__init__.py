@@ -5,12 +5,14 @@ records without loading torch.
 """
 
 from bench.records.canonical import canonical_json, derive_seed, digest, slug
-from bench.records.grammar import Call, MethodText, parse_call, parse_method, parse_seeds
+from bench.records.grammar import UNWEIGHTED, Call, MethodText, parse_call, parse_method, parse_seeds
+from bench.records.invalid import explain_invalid
 from bench.records.protocol import Protocol
 from bench.records.record import Cost, Curves, Failure, Packed, ResultRecord, Solution
 from bench.records.spec import RunSpec, Tuning
 
 __all__ = [
+    "UNWEIGHTED",
     "Call",
     "Cost",
     "Curves",
@@ -25,6 +27,7 @@ __all__ = [
     "canonical_json",
     "derive_seed",
     "digest",
+    "explain_invalid",
     "parse_call",
     "parse_method",
     "parse_seeds",

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 from bench.errors import UsageError
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+UNWEIGHTED = "uniform"  # the weighting of a method that names none
+PART_NAME = r"[A-Za-z][A-Za-z0-9_]*"  # of parts and options
+_NAME = re.compile(rf"{PART_NAME}\Z")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
-from bench.records.grammar import parse_call, parse_method
+from bench.records.grammar import UNWEIGHTED, parse_call, parse_method
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
@@ -181,7 +181,7 @@ class ResultRecord(_Frozen):
         counters = {task: KINDS[metrics[task]].rows for task in states if metrics.get(task) in KINDS}
         try:
             counts = [count(states[task]) for task, count in counters.items() if count]
-        except (KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return True  # what cannot be counted cannot be scored either, and is named there
         return all(count == wanted for count in counts) or (len(counts) == len(states) and sum(counts) == wanted)
 
@@ -200,12 +200,16 @@ class ResultRecord(_Frozen):
         if self.status == "done" and not self.statistics and not self.spec.is_trial:
             found.append("statistics: missing from a finished run")
         found += _misnamed(self.suite, self.method, self.spec.suite, self.spec.method)
+        from bench.scores import unknown_kinds  # the metric definitions, needed for checking only
+
+        if unknown := unknown_kinds(self.spec.protocol.metrics):
+            return [*found, f"metrics: {unknown}"]  # whoever reads the rest would look the kind up
         found += self._misscored()
         return found + (self._incomplete() if self.status == "done" else [])
 
     def _misscored(self) -> list[str]:
         """The scores that are not those of their statistics."""
-        from bench.scores import score  # the metric definitions, needed for checking only
+        from bench.scores import score
 
         if sorted(self.statistics) != sorted(self.scores):
             return ["scores: their selection rules differ from those of the statistics"]
@@ -245,7 +249,7 @@ def _misnamed(suite: str, method: str, whole_suite: str, whole_method: str) -> l
         brief, full = getattr(short, part), getattr(whole, part)
         if brief is not None and full is not None:
             pairs.append(("method", brief, full))
-        elif part == "constraint" and brief is not full:
+        elif brief is not full and (part == "constraint" or full is None or full.name != UNWEIGHTED):
             found.append(f"method: should be short for {whole_method}")
     for name, brief, full in pairs:
         if brief.name != full.name or not brief.options.items() <= full.options.items():

@@ -79,9 +79,9 @@ class DMTRL(Sharing):
     """One tower per task, whose weights are slices of tensors that exist as factors only.
 
     Weights of two axes or more of all towers are W (shape, T); `form` is the factorisation: `last` (W = L S over
-    the flattening P x T), `tucker` or `tt` (tensor train); biases and norms are the tasks' own. The start is the
-    truncated decomposition of independently started towers (the paper's random start; it also starts from trained
-    single-task weights, which would cost as much again). At full rank the towers start where
+    the flattening P x T), `tucker` or `tt` (tensor train); biases, norms and frozen weights are the tasks' own. The
+    start is the truncated decomposition of independently started towers (the paper's random start; it also starts from
+    trained single-task weights, which would cost as much again). At full rank the towers start where
     `single_task:init=independent` does; their training is another, since the factors are what moves. In the form
     `last` with rank 1 and S = 1 it is `hard`.
 
@@ -135,10 +135,10 @@ class DMTRL(Sharing):
 
 
 def _places(tower: nn.Module) -> dict[str, tuple[nn.Module, str]]:
-    """name -> the module that owns the weight, and its name there, for weights of two axes or more."""
+    """name -> the module that owns the weight, and its name there, for weights of two axes or more that learn."""
     return {
         f"{path}.{name}": (module, name)
         for path, module in tower.named_modules()
         for name, parameter in module.named_parameters(recurse=False)
-        if parameter.dim() > 1
+        if parameter.dim() > 1 and parameter.requires_grad
     }

@@ -108,9 +108,11 @@ class LearnToBranch(Sharing):
 
     def begin(self, phase: str) -> None:
         if phase == "tree":
-            for number, wanted in enumerate(self.needed()):
-                for copy, tower in enumerate(self.towers):
-                    tower[number].requires_grad_(copy in wanted)
+            needed = [self.towers[copy][number] for number, wanted in enumerate(self.needed()) for copy in wanted]
+            kept = {id(parameter) for stage in needed for parameter in stage.parameters()}
+            for parameter in self.towers.parameters():
+                if id(parameter) not in kept:  # the others learn on, or stay frozen as they came
+                    parameter.requires_grad_(False)
             self.choices.requires_grad_(False)
 
     def phases(self) -> tuple[Phase, ...]:

@@ -64,18 +64,30 @@ class LoRA(Sharing):
         if not self.rank:
             shared = {task: z for x, tasks in by_input(inputs) for z in [self.trunk(x)] for task in tasks}
             return {task: shared[task] for task in inputs}
+        # Every place is named by itself: a layer that stands in two stages must not be exchanged twice.
         return {
-            task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,)) for task, x in inputs.items()
+            task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,), tie_weights=False)
+            for task, x in inputs.items()
         }
 
     def _weights(self, t: int) -> dict[str, Tensor]:
-        """name -> W_t."""
+        """name -> W_t, for every place that a weight is used in, each module looked at once."""
+        places = [
+            (f"{path}.{name}", parameter)
+            for path, module in self.trunk.named_modules()
+            for name, parameter in module.named_parameters(recurse=False)
+        ]
+        updated = self._updated(t)
+        return {place: updated[id(parameter)] for place, parameter in places if id(parameter) in updated}
+
+    def _updated(self, t: int) -> dict[int, Tensor]:
+        """id of W_0 -> W_t."""
         plain = dict(self.trunk.named_parameters())
         found = {}
         for key, down in self.down[t].items():
             name = key.replace("/", ".")
             update = (self.scale / len(down)) * (self.up[t][key] @ down)
-            found[name] = plain[name] + update.view_as(plain[name])
+            found[id(plain[name])] = plain[name] + update.view_as(plain[name])
         return found
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

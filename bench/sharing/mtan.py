@@ -15,6 +15,7 @@ from bench.api import (
     TrainState,
     by_input,
     carried,
+    linear_map,
     pointwise,
     register,
 )
@@ -43,11 +44,7 @@ class Pass(nn.Module):
     def __init__(self, source: Shape, target: Shape) -> None:
         super().__init__()
         self.target = (source[0], *target[1:])
-        self.map = (
-            nn.Conv2d(source[0], source[0], 3, padding=1, bias=False)
-            if len(source) == 3
-            else nn.Linear(source[0], source[0], bias=False)
-        )
+        self.map = linear_map(source, source[0], 3, bias=False)
         self.norm = nn.GroupNorm(1, source[0])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,10 +61,10 @@ class MTAN(Sharing):
 
     Task t sees â_t^j = a_t^j * p^j, with a_t^j = sigmoid(norm(B relu(norm(A [u^j; f(â_t^{j-1})])))).
     u^j is the input of stage j and p^j its output; f is a 3 x 3 convolution, normalised, with relu. A, B are 1 x 1
-    convolutions, fully connected where features are vectors; the features of a task are â_t at the last stage. What
-    is wider than p^j is mean-pooled to its size. Where a stage turns images into vectors, [u; f] is pooled to one
-    number a channel. Norms are GroupNorm with one group, where the paper takes batches, and the mask begins near a
-    half. A mask of ones is `hard`.
+    convolutions, fully connected where features are vectors; sequences and volumes have those of their own dimension.
+    The features of a task are â_t at the last stage. What is wider than p^j is mean-pooled to its size. Where a stage
+    turns images into vectors, [u; f] is pooled to one number a channel. Norms are GroupNorm with one group, where the
+    paper takes batches, and the mask begins near a half. A mask of ones is `hard`.
 
     hidden: channels of the attention's inner layer, as a share of the stage's output channels, in (0, 100];
         two at least.
@@ -120,7 +117,8 @@ class MTAN(Sharing):
 
 
 def _placed(x: Tensor, shape: Shape) -> Tensor:
-    """Features at the size of `shape`, with the channels they have; images seen by a vector, as their means."""
-    if x.dim() == 4 and len(shape) == 1:
-        return x.mean(dim=(2, 3))
-    return carried(x, (x.shape[1], *shape[1:]))
+    """Features at the places of `shape`, with the channels they have; seen with other axes, as their means."""
+    if x.dim() == len(shape) + 1:
+        return carried(x, (x.shape[1], *shape[1:]))
+    means = x.flatten(2).mean(dim=2) if x.dim() > 2 else x
+    return means[(..., *[None] * (len(shape) - 1))].expand(-1, -1, *shape[1:])

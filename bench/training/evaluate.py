@@ -1,6 +1,8 @@
 """Evaluation: sufficient statistics of a split, in large batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,12 +10,13 @@ from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
-from bench.core.task import TaskMetric
+from bench.core.task import Task, TaskMetric, refuse_broadcasting
 from bench.errors import Diverged
 from bench.training.model import MultiTaskModel
 
 State = dict[str, Any]
 Predictor = tuple[MultiTaskModel, TrainState]  # a model, and where its training stood
+Predict = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]  # task -> inputs, to task -> predictions
 
 ROWS, NUMBERS = 1000, 2_000_000  # of one forward pass: at most so many rows, and so many numbers of input
 
@@ -24,22 +27,40 @@ def predict(models: Sequence[Predictor], inputs: Mapping[str, Tensor]) -> dict[s
     return each[0] if len(each) == 1 else {task: sum(one[task] for one in each) / len(each) for task in each[0]}
 
 
-@torch.inference_mode()
-def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, State]:
-    """task, or its pool -> statistics over all rows of `dataset`, with the models in evaluation mode."""
+@contextmanager
+def predicting(models: Sequence[Predictor]) -> Iterator[Predict]:
+    """inputs -> predictions of `models` in evaluation mode."""
     for model, _ in models:
         model.eval()
-    largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
-    rows = rows or max(1, min(ROWS, NUMBERS // largest))
-    reported = {task.name: task.reported for task in models[0][0].tasks}
-    metrics: dict[str, TaskMetric] = {}
-    for task in models[0][0].tasks:
-        metrics.setdefault(task.reported, task.metric())
-    for inputs, targets in dataset.slices(rows):
-        for name, prediction in predict(models, inputs).items():
-            if not torch.isfinite(prediction).all():
-                raise Diverged(f"The predictions of `{name}` stopped being finite.")
-            metrics[reported[name]].update(prediction, targets[name])
+    yield partial(predict, models)
     for model, _ in models:
         model.train()
+
+
+def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, State]:
+    """task, or its pool -> statistics over all rows of `dataset`, with the models in evaluation mode."""
+    with predicting(models) as function:
+        return collect_statistics(function, models[0][0].tasks, dataset, rows)
+
+
+@torch.inference_mode()
+def collect_statistics(
+    predict: Predict, tasks: Sequence[Task], dataset: Dataset, rows: int | None = None
+) -> dict[str, State]:
+    """task, or its pool -> statistics of what `predict` says of all rows of `dataset`, `rows` at a time.
+
+    Raises Diverged where a prediction is not finite.
+    """
+    largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
+    rows = rows or max(1, min(ROWS, NUMBERS // largest))
+    reported = {task.name: task.reported for task in tasks}
+    metrics: dict[str, TaskMetric] = {}
+    for task in tasks:
+        metrics.setdefault(task.reported, task.metric())
+    for inputs, targets in dataset.slices(rows):
+        for name, prediction in predict(inputs).items():
+            if not torch.isfinite(prediction).all():
+                raise Diverged(f"The predictions of `{name}` stopped being finite.")
+            refuse_broadcasting(name, prediction, targets[name])
+            metrics[reported[name]].update(prediction, targets[name])
     return {name: metric.state() for name, metric in metrics.items()}

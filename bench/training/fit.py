@@ -4,7 +4,7 @@ import gc
 import logging
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from bench.errors import Diverged
 from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
-from bench.scores import score
+from bench.training.at_once import AtOnce
 from bench.training.checkpoint import Checkpoint, Keeper
 from bench.training.environment import (
     hardware,
@@ -37,7 +37,8 @@ from bench.training.environment import (
     versions,
     without_paths,
 )
-from bench.training.evaluate import Predictor, evaluate
+from bench.training.evaluate import Predictor, predicting
+from bench.training.examine import Epochs, TrainedCell, examine
 from bench.training.gallery import Gallery
 from bench.training.gradients import task_cosines
 from bench.training.infer import Inferred
@@ -45,6 +46,7 @@ from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
 from bench.training.peers import together
 from bench.training.ranks import Ranks
+from bench.training.rows import memory_format_of, read_split
 from bench.training.sharing import effective_sharing
 from bench.training.solve import Solved
 from bench.training.watch import OnEpoch, Watch
@@ -66,8 +68,9 @@ def fit(
     suite, method, record = opened(spec, data_dir, rows)
     try:
         if spec.protocol.fit == "solver":
-            cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
-            return record.model_copy(update=cell(spec, suite, method).result(on_epoch)).sealed()
+            fitted = fitted_at_once(spec, suite, method)
+            fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
+            return record.model_copy(update=fields).sealed()
         with together(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
@@ -82,6 +85,12 @@ def fit(
             where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
         )
         return record.model_copy(update={"status": "failed", "error": failure}).sealed()
+
+
+def fitted_at_once(spec: RunSpec, suite: Suite, method: Method) -> AtOnce:
+    """The cell of a suite whose models are fitted to all rows at once."""
+    cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
+    return cell(spec, suite, method)
 
 
 def opened(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tuple[Suite, Method, ResultRecord]:
@@ -128,7 +137,7 @@ class Run:
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
         self.dtype = settle_precision(self.protocol.precision, self.device)
-        self.format = torch.channels_last if self.protocol.memory_format == "channels_last" else torch.contiguous_format
+        self.format = memory_format_of(self.protocol)
         torch.manual_seed(derive_seed(self.seed, "train"))
         self.model = MultiTaskModel(suite, method, self.protocol, self.seed)
         self.model.to(self.device, self.dtype)
@@ -141,20 +150,21 @@ class Run:
 
     def data(self, split: Any) -> Dataset:
         """A split, where and as the model needs it."""
-        rows = self.suite.dataset(split, self.spec.seed)
-        if split == "train" and self.protocol.shuffled:
-            rows = rows.shuffled(self.protocol.shuffled, self.spec.seed)
-        return rows.to(self.device, self.dtype, self.format)
+        return read_split(self.suite, self.spec, split)
 
     def result(
         self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
     ) -> dict[str, Any]:
         """Train, select, then read the test split once; the fields of a finished record."""
+        return self._scored(self.train(on_epoch, checkpoint), gallery)
+
+    def train(self, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> TrainedCell:
+        """Train and select; nothing has read the test split."""
         if checkpoint:
             checkpoint.open(self.spec)
         start = self.start()
         watch = self._train(start.rows, on_epoch, checkpoint)
-        return self.finish(start, watch, gallery, checkpoint)
+        return self._trained(start, watch, checkpoint)
 
     def start(self) -> "Start":
         """What is read and measured before the first update."""
@@ -179,15 +189,20 @@ class Run:
         train(self.module, self.batches(rows, keeper.epochs if keeper else 0), watch, keeper)
         return watch
 
-    def finish(
-        self,
-        start: "Start",
-        watch: Watch,
-        gallery: Gallery | None = None,
-        checkpoint: Checkpoint | None = None,
-        stacked: int = 1,
-    ) -> dict[str, Any]:
-        """Select, then read the test split once; the fields of a finished record.
+    def finish(self, start: "Start", watch: Watch, gallery: Gallery | None, stacked: int) -> dict[str, Any]:
+        """The fields of a finished record, of one of `stacked` seeds that were trained at once."""
+        return self._scored(self._trained(start, watch, stacked=stacked), gallery)
+
+    def _scored(self, cell: TrainedCell, gallery: Gallery | None) -> dict[str, Any]:
+        """The test split is read here, once; of a trial it never is."""
+        if self.spec.is_trial:
+            return cell.fields
+        return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery)
+
+    def _trained(
+        self, start: "Start", watch: Watch, checkpoint: Checkpoint | None = None, stacked: int = 1
+    ) -> TrainedCell:
+        """Train the other members of an ensemble, select, and describe what was learned.
 
         Of `stacked` seeds that were trained at once each is put down for its part of the time.
         """
@@ -195,19 +210,19 @@ class Run:
         cosines = self._cosines(start.rows)
         matrices = {name: Packed.pack(m.float().cpu().numpy()) for name, m in self.model.matrices()}
         selection = watch.selector.chosen()
-        members = [Trained(self, watch)]
+        members = [Member(self, watch)]
         for member in range(1, self.protocol.members):
             other = Run(self.spec, self.suite, self.method, member, self.ranks)
-            members.append(Trained(other, other._train(start.rows, checkpoint=checkpoint)))
-        return {
+            members.append(Member(other, other._train(start.rows, checkpoint=checkpoint)))
+        fields = {
             "tasks": self.model.reported,
-            **(self._validated(watch, selection) if self.spec.is_trial else self._tested(members, selection, gallery)),
+            **(self._validated(watch, selection) if self.spec.is_trial else {}),
             "selection": selection,
             "cost": Cost(
                 parameters=len(members) * sum(p.numel() for p in self.model.parameters() if p.requires_grad),
                 forward_flops=len(members) * start.flops,
-                step_ms=round(sum(trained.watch.step_ms for trained in members) / stacked, 4),
-                train_seconds=round(sum(trained.watch.seconds for trained in members) / stacked, 3),
+                step_ms=round(sum(member.watch.step_ms for member in members) / stacked, 4),
+                train_seconds=round(sum(member.watch.seconds for member in members) / stacked, 3),
                 peak_memory_mb=round(max(peak_memory_mb(self.device), checkpoint.peak_mb if checkpoint else 0.0), 1),
                 hardware=hardware(self.device, self.protocol.devices, stacked),
             ),
@@ -217,36 +232,15 @@ class Run:
             "effective_sharing": sharing,
             "cosines": cosines,
         }
+        chosen = [member.watch.selector.chosen() for member in members]
+        tasks = self.model.reported
+        epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
+        return Ensemble(fields, epochs, lambda each: predicting(at_epochs(members, each)), members=members)
 
     def _validated(self, watch: Watch, selection: dict[str, dict[str, int]]) -> dict[str, Any]:
         """What a trial is judged by: the error of each task at the epoch that `val` keeps."""
         errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
         return {"validation": {task: round(error, 9) for task, error in errors.items()}}
-
-    def _tested(
-        self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
-    ) -> dict[str, Any]:
-        states, kinds = self._test(members, selection, gallery), self.protocol.metrics
-        scores = {rule: {t: score(kinds[t], s) for t, s in tasks.items()} for rule, tasks in states.items()}
-        return {"statistics": states, "scores": scores}
-
-    def _test(
-        self, members: "list[Trained]", selection: dict[str, dict[str, int]], gallery: Gallery | None
-    ) -> dict[str, dict[str, Any]]:
-        """rule -> task -> statistics on the test split, which is read here and nowhere else."""
-        test, tasks = self.data("test"), self.model.reported
-        chosen = [trained.watch.selector.chosen() for trained in members]
-        epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
-        shown = epochs.get("val", epochs["last"])
-        by_epochs = {}
-        for each in {each for of_task in epochs.values() for each in of_task.values()}:
-            models = [trained.at(epoch) for trained, epoch in zip(members, each, strict=True)]
-            by_epochs[each] = evaluate(models, test)
-            if gallery:
-                gallery.look(models, test, [task for task, at in shown.items() if at == each])
-        if gallery:
-            gallery.draw(self.suite, test)
-        return {rule: {t: by_epochs[each][t] for t, each in of_task.items()} for rule, of_task in epochs.items()}
 
     def _cosines(self, rows: Dataset) -> Packed | None:
         """Of the task gradients after training; for a few tasks only, since each takes a backward pass."""
@@ -276,7 +270,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Member:
     """A model that was trained, and what was seen on the way."""
 
     run: Run
@@ -287,6 +281,18 @@ class Trained:
         kept = self.watch.selector.snapshot(epoch)
         self.run.model.load_state_dict(kept.weights)
         return self.run.model, kept.state
+
+
+def at_epochs(members: Sequence[Member], epochs: Epochs) -> list[Predictor]:
+    """Each member with the weights of its epoch."""
+    return [member.at(epoch) for member, epoch in zip(members, epochs, strict=True)]
+
+
+@dataclass(frozen=True)
+class Ensemble(TrainedCell):
+    """A trained cell whose models are in this process."""
+
+    members: Sequence[Member] = ()
 
 
 class Silent(Profiler):

@@ -1,7 +1,7 @@
 """Panels: what a finished model makes of a few fixed test rows, as PNG files."""
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.core.data import Batch, Dataset
 from bench.core.suite import Suite
-from bench.training.evaluate import Predictor, predict
+from bench.training.evaluate import Predict
 
 
 @dataclass
@@ -22,14 +22,10 @@ class Gallery:
     _predictions: dict[str, Tensor] = field(default_factory=dict)
 
     @torch.inference_mode()
-    def look(self, models: Sequence[Predictor], test: Dataset, tasks: Collection[str]) -> None:
-        """Keep what the models say of `tasks` with their weights of the moment."""
-        for model, _ in models:
-            model.eval()
+    def look(self, predict: Predict, test: Dataset, tasks: Collection[str]) -> None:
+        """Keep what is predicted of `tasks`."""
         inputs, _ = self._rows(test)
-        self._predictions.update({t: p for t, p in predict(models, inputs).items() if t in tasks})
-        for model, _ in models:
-            model.train()
+        self._predictions.update({t: p for t, p in predict(inputs).items() if t in tasks})
 
     def draw(self, suite: Suite, test: Dataset) -> None:
         """Turn what was kept into panels; none where the suite has nothing to see."""

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bench.core.data import Batch
+from bench.core.sharing import learning_copies
 from bench.core.state import TrainState
+from bench.core.task import refuse_broadcasting
 from bench.training.model import MultiTaskModel
 from bench.training.ranks import Ranks
 
@@ -83,14 +85,11 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
         gradients = TaskGradients(losses, model.learning)
         if any(gradients.shared) or len(losses) == 1:
             found.append(cosines(gradients.gramian()))
-        elif not model.sharing.coupled():
+        elif not (copies := learning_copies(model.sharing)):
             break
         else:
             at = {parameter: number for number, parameter in enumerate(gradients.parameters)}
-            rows = [
-                [gradients.rows[t][at[each[t]]] for each in model.sharing.coupled().values()]
-                for t, _ in enumerate(losses)
-            ]
+            rows = [[gradients.rows[t][at[each[t]]] for each in copies.values()] for t, _ in enumerate(losses)]
             J = torch.stack([torch.cat([g.reshape(-1) for g in row if g is not None]) for row in rows])
             found.append(cosines(J @ J.T))
     model.train()
@@ -101,6 +100,8 @@ def losses_of(model: MultiTaskModel, batch: Batch, state: TrainState) -> list[Te
     """The T losses of one batch, in the order of the tasks, each 0-dimensional."""
     inputs, targets = batch
     predictions = model(inputs, state)
+    for task in model.tasks:
+        refuse_broadcasting(task.name, predictions[task.name], targets[task.name])
     return [task.loss(predictions[task.name], targets[task.name]) for task in model.tasks]
 
 

@@ -9,7 +9,8 @@ from bench.core.data import Dataset
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.records import Solution, derive_seed
-from bench.training.at_once import Answer, AtOnce, learned, rounded
+from bench.training.at_once import Answer, AtOnce, rounded
+from bench.training.recovered import learned
 from bench.training.watch import OnEpoch
 
 
@@ -20,8 +21,10 @@ class Inferred(AtOnce):
         sharing = self.model.sharing
         assert isinstance(sharing, SelfFitting)
         generator, began = torch.Generator().manual_seed(derive_seed(self.spec.seed, "fit")), time.perf_counter()
-        targets = {task: y.flatten() for task, y in train.targets.items()}
-        found = sharing.fit(train.inputs, targets, self.protocol.updates, generator, on_epoch)
+        inputs, targets = train.take([torch.arange(len(x)) for x, _ in train.groups])  # copies: it may write there
+        found = sharing.fit(
+            inputs, {task: y.flatten() for task, y in targets.items()}, self.protocol.updates, generator, on_epoch
+        )
         seconds, weights = time.perf_counter() - began, sharing.weights()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             sharing({task: x[:1] for task, x in train.inputs.items()}, TrainState())
@@ -34,7 +37,8 @@ class Inferred(AtOnce):
                 met=found.residual <= sharing.tolerance,
                 iterations=found.iterations,
             ),
-            ({} if weights is None else self.described(weights)) | learned(sharing.matrices()),
+            weights,
+            learned(sharing.matrices()),
             parameters=found.parameters,
             forward_flops=counter.get_total_flops(),
             step_ms=1000 * seconds / max(1, found.iterations),

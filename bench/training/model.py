@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.core.constraint import Constraint, Coupled, write_as_offsets, write_as_sums
-from bench.core.sharing import ParameterGroup, Sharing, own_stream
+from bench.core.fresh import prepare_module
+from bench.core.sharing import ParameterGroup, Sharing, collect_groups, learning_copies, own_stream
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
@@ -23,6 +24,18 @@ def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
     for parameter in module.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.to(memory_format=memory_format)
+
+
+class Named(nn.ModuleDict):
+    """Modules by names that others chose, be it `forward` or `keys`; one that torch has a use for gets a mark."""
+
+    MARK = "/"
+
+    def __getitem__(self, key: str) -> nn.Module:
+        return super().__getitem__(key if key in self._modules else self.MARK + key)
+
+    def __setitem__(self, key: str, module: nn.Module) -> None:
+        super().__setitem__(self.MARK + key if key not in self._modules and hasattr(self, key) else key, module)
 
 
 class Held:
@@ -67,18 +80,19 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         self.tasks = list(suite.tasks)
         self.sharing: Sharing = method.build_sharing(suite, seed)
-        self.heads = nn.ModuleDict()
+        self.heads = Named()
         for task in self.tasks:
             with own_stream(seed, "head", task.name):
-                self.heads[task.name] = task.head(self.sharing.output_shape)
+                head = task.head(self.sharing.output_shape)
+                self.heads[task.name] = prepare_module(head, self.sharing.output_shape, f"The head of `{task.name}`")
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
         self.ranks: Ranks | None = None  # where several processes train it
         self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
         self.held: list[Held] = []
         self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
-        self.constraints = nn.ModuleDict()
-        coupled = self.sharing.coupled()
+        self.constraints = Named()
+        coupled = learning_copies(self.sharing)
         held = suite.held(list(coupled)) if method.constraint else ()
         for name, copies in coupled.items():
             addends = self._constrain(name, copies, method.constraint, protocol.lr) if name in held else []
@@ -159,7 +173,7 @@ class MultiTaskModel(nn.Module):
         means = {id(mean) for mean in self.means}
         groups = [
             ParameterGroup([p for p in group.parameters if id(p) not in means], group.role, group.lr_factor)
-            for group in self.sharing.parameter_groups(protocol.optimiser)
+            for group in collect_groups(self.sharing, protocol.optimiser)
         ]
         groups += [
             ParameterGroup(self.means, role="trunk"),

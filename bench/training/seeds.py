@@ -61,7 +61,7 @@ def _stacked(
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        record.model_copy(update=run.finish(start, watch, gallery, stacked=len(specs))).sealed()
+        record.model_copy(update=run.finish(start, watch, gallery, len(specs))).sealed()
         for (_, _, record), run, start, watch, gallery in zip(parts, runs, starts, watches, galleries, strict=True)
     ]
 

@@ -18,7 +18,8 @@ from bench.linear.rows import Rows
 from bench.linear.squared import Offsets, Squared
 from bench.method import Method
 from bench.records import RunSpec, Solution
-from bench.training.at_once import Answer, AtOnce, learned, rounded
+from bench.training.at_once import Answer, AtOnce, rounded
+from bench.training.recovered import learned
 from bench.training.watch import OnEpoch
 
 
@@ -67,7 +68,8 @@ class Solved(AtOnce):
         self.form.set_(weights, intercepts)
         return Answer(
             self._solution(found),
-            self.described(weights) | learned(found.penalty.matrices()),
+            weights,
+            learned(found.penalty.matrices()),
             parameters=found.solution.W.numel() + len(self.form.intercepts),
             forward_flops=2 * len(names) * rows.features,
             step_ms=1000 * found.seconds / max(1, found.solution.iterations),

@@ -4,6 +4,7 @@ import copy
 import math
 import statistics
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from bench.core.data import Dataset
 from bench.errors import Diverged
 from bench.records import Curves
 from bench.records.record import CURVE_TASKS
-from bench.scores import primary_error, score
+from bench.scores import primary_error, score_tasks
 from bench.training.evaluate import evaluate
 from bench.training.module import MultiTaskModule
 from bench.training.select import Selector, Snapshot
@@ -69,15 +70,17 @@ class Watch(Callback):
         module.loss_sum.zero_()
         epoch = self.epochs + 1
         if not all(math.isfinite(loss) for loss in losses):
-            bad = next(task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss))
-            raise Diverged(f"The training loss of `{bad}` stopped being finite in epoch {epoch}.")
+            bad = [task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss)]
+            # One drags along all that share parameters with it, which was first is not known.
+            named = ", ".join(f"`{task}`" for task in bad[:3]) + (f" and {len(bad) - 3} others" if len(bad) > 3 else "")
+            raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")
         self._train.append(losses)
         module.model.settle()
         errors = None
         if self.val is not None:
             kinds = module.protocol.metrics
             states = evaluate([(module.model, module.state)], self.val)
-            self._val.append({task: score(kinds[task], state) for task, state in states.items()})
+            self._val.append(score_tasks(kinds, states, "val"))
             errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
             self.errors.append(errors)
         self.selector.offer(epoch, errors, self._snapshot)
@@ -86,8 +89,12 @@ class Watch(Callback):
 
     def _snapshot(self) -> Snapshot:
         # Cloned one by one: a deep copy of a tensor takes all that lies in memory with it, as stacked models do.
-        weights = self.module.model.state_dict().items()
-        kept = {key: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value) for key, value in weights}
+        weights = self.module.model.state_dict()
+        kept = OrderedDict(
+            (key, value.clone() if isinstance(value, Tensor) else copy.deepcopy(value))
+            for key, value in weights.items()
+        )
+        kept._metadata = weights._metadata  # type: ignore[attr-defined]  # versions of modules, which loading asks for
         return Snapshot(kept, replace(self.module.state))
 
     def state_dict(self) -> dict[str, Any]:

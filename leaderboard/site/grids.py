@@ -6,6 +6,7 @@ from typing import get_args
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
+from leaderboard.letters import abridged
 from leaderboard.render import FORMATS, printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
@@ -19,6 +20,7 @@ STATES = [state.replace("_", "-") for state in get_args(State)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}
 FIRST = 30  # rows of the overview before somebody asks for all
 TASKS = 12  # columns of a table of runs
+BARS = 40  # tie groups that are drawn
 INTERVAL = Head("95 % interval", "of Δ log", "drawn")
 RANK = Head("rank", "[95 %]", "number", "low")
 TIES = Head("ties", "same bar", "ties")
@@ -203,14 +205,15 @@ def _badge(state: str) -> Cell:
 
 
 def _rank(one: Shown, line: WideLine) -> list[Cell]:
-    """Rank with its interval, and the tie groups; dashes for what is not ranked."""
+    """Rank with its interval, and the tie groups, as bars or, where they are many, letters; dashes without a rank."""
     standing = one.table.standings.methods.get(line.method)
     if standing is None or not line.place:
         return [Cell(MISSING), Cell(MISSING)]
     rank = standing.rank
     ends = "" if rank.low is None else f"[{rank.low:g}, {rank.high:g}]"
-    groups = [letter in standing.letters for letter in one.letters]
-    return [Cell(f"{rank.mean:g}", ends, rank.mean), Cell(standing.groups, order=standing.groups, ties=groups)]
+    groups = [letter in standing.letters for letter in one.letters] if len(one.letters) <= BARS else []
+    text = abridged(standing.letters)
+    return [Cell(f"{rank.mean:g}", ends, rank.mean), Cell(text, order=text, ties=groups)]
 
 
 def _worst(standing: Standing | None) -> Cell:

@@ -146,6 +146,10 @@ def as_json(value: Any) -> str:
         return _text(value)
     if kind is float:
         return f"{value:.5g}" if math.isfinite(value) else "null"
+    if kind is int:
+        return repr(value)
+    if value is None:
+        return "null"
     if kind is dict:
         return f"{{{','.join([f'{_text(key)}:{as_json(item)}' for key, item in value.items()])}}}"
     if kind is list or kind is tuple:

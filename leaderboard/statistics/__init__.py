@@ -11,6 +11,7 @@ from leaderboard.statistics.aggregate import (
     win_probability,
     worst_tasks,
 )
+from leaderboard.statistics.alike import alike, settled, tolerance_of
 from leaderboard.statistics.cells import Cells, Column, Selection, cells, status_of
 from leaderboard.statistics.changes import (
     CHANGES,
@@ -22,9 +23,12 @@ from leaderboard.statistics.changes import (
     delta_task,
     gains,
 )
+from leaderboard.statistics.groups import tie_groups, tied_with_first
 from leaderboard.statistics.intervals import (
     FEW_SEEDS,
+    LEAST_SEEDS,
     LEVEL,
+    RANK_SEEDS,
     Interval,
     bootstrap_interval,
     corrected_interval,
@@ -38,14 +42,15 @@ from leaderboard.statistics.ranking import (
     rank_intervals,
     ranks,
     sensitivity,
-    tie_groups,
 )
 from leaderboard.statistics.significance import Comparison, family, holm, max_t, paired_t, sign_flip
 
 __all__ = [
     "CHANGES",
     "FEW_SEEDS",
+    "LEAST_SEEDS",
     "LEVEL",
+    "RANK_SEEDS",
     "Cells",
     "Column",
     "Comparison",
@@ -54,6 +59,7 @@ __all__ = [
     "Sensitivity",
     "WorstTask",
     "against",
+    "alike",
     "bootstrap_interval",
     "cells",
     "change_matrix",
@@ -75,10 +81,13 @@ __all__ = [
     "rank_intervals",
     "ranks",
     "sensitivity",
+    "settled",
     "sign_flip",
     "sign_flip_interval",
     "status_of",
     "tie_groups",
+    "tied_with_first",
+    "tolerance_of",
     "win_probability",
     "worst_tasks",
 ]

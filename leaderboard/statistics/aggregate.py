@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -52,11 +51,12 @@ def win_probability(scores: np.ndarray, paired: bool = True) -> np.ndarray:
     as in the probability of improvement of Agarwal et al. (2021). NaNs take no part; NaN where nothing pairs.
     """
     found = np.empty((len(scores), len(scores)))
-    for a, b in product(range(len(scores)), repeat=2):
-        ours, theirs = (scores[a], scores[b]) if paired else (scores[a][:, None], scores[b][None])
+    for at, own in enumerate(scores):
+        ours, theirs = (own, scores) if paired else (own[:, None], scores[:, None])
         known = np.isfinite(ours) & np.isfinite(theirs)
-        wins = ((ours > theirs) & known).sum() + ((ours == theirs) & known).sum() / 2
-        found[a, b] = _share(wins, known.sum())
+        axes = tuple(range(1, known.ndim))
+        wins = ((ours > theirs) & known).sum(axis=axes) + ((ours == theirs) & known).sum(axis=axes) / 2
+        found[at] = _share(wins, known.sum(axis=axes))
     return found
 
 

@@ -73,8 +73,9 @@ def cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], selecti
     shape = len(board.methods), len(board.seed_list)
     values = np.full((*shape, len(columns)), np.nan)
     errors = np.full((*shape, len(tasks)), np.nan)
+    rows, places = ({name: at for at, name in enumerate(names)} for names in (board.methods, board.seed_list))
     for (method, seed), record in records.items():
-        at = board.methods.index(method), board.seed_list.index(seed)
+        at = rows[method], places[seed]
         scores, states = record.scores.get(selection, {}), record.statistics.get(selection, {})
         values[at] = [scores.get(column.task, {}).get(column.metric.name, np.nan) for column in columns]
         errors[at] = [primary_error(kinds[task], states[task]) if task in states else np.nan for task in tasks]

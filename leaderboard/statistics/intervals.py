@@ -10,6 +10,8 @@ import numpy as np
 from leaderboard.statistics.flips import REPLICATES, flipped_sums
 
 LEVEL = 0.95
+LEAST_SEEDS = 3  # of an interval: with two, a t interval is thirteen times as wide as their distance
+RANK_SEEDS = 10  # of the interval of a rank
 FEW_SEEDS = 5
 RESAMPLES = 10_000
 
@@ -21,7 +23,7 @@ class Interval:
     """An estimate over `n` seeds and its interval.
 
     `mean` is the mean, or what else was estimated, and NaN at no seeds; `low` and `high` are None where there is
-    no interval: below two seeds, and where a method needs more of them.
+    no interval: below three seeds, and where a method needs more of them.
     """
 
     mean: float
@@ -40,8 +42,8 @@ def interval(sample: np.ndarray, level: float = LEVEL, overlap: float = 0.0) -> 
 
         mean +- t_{(1 + level) / 2, n - 1} * s / sqrt(n),   s the standard deviation with ddof 1
 
-    On paired differences this is the paired t interval (Student 1908, The Probable Error of a Mean). One value
-    has no interval. An `overlap` makes it `corrected_interval` with that many test rows per training row.
+    On paired differences this is the paired t interval (Student 1908, The Probable Error of a Mean). Fewer than
+    three values have no interval. An `overlap` makes it `corrected_interval` with that many test rows per training row.
     """
     return _student(sample, level, overlap)
 
@@ -66,8 +68,8 @@ def _student(sample: np.ndarray, level: float, overlap: float) -> Interval:
     if n == 0:
         return Interval(math.nan, None, None, 0)
     mean = float(known.mean())
-    if n == 1:
-        return Interval(mean, None, None, 1)
+    if n < LEAST_SEEDS:
+        return Interval(mean, None, None, n)
     from scipy.special import stdtrit  # takes longer to import than everything else here
 
     half = float(stdtrit(n - 1, (1 + level) / 2)) * float(known.std(ddof=1)) * math.sqrt(1 / n + overlap)
@@ -92,7 +94,7 @@ def bootstrap_interval(
     with z_0 = Phi^-1 of the share of resamples below the estimate, ties half, and the acceleration a of the
     jackknife (Efron 1987, Better Bootstrap Confidence Intervals). What a seed shares stays together, its tasks
     and the runs of a pair: pass differences, or [seed, method, ...]. `statistic` maps [seed, ...] to a number, in
-    its unit; without one it is the mean of everything. A seed with a NaN is left out; below two seeds there is no
+    its unit; without one it is the mean of everything. A seed with a NaN is left out; below three seeds there is no
     interval. Both are too narrow for few seeds. Raises ValueError for an unknown method.
     """
     if method not in get_args(Bootstrap):
@@ -102,8 +104,8 @@ def bootstrap_interval(
     if n == 0:
         return Interval(math.nan, None, None, 0)
     estimate = float(known.mean() if statistic is None else statistic(known))
-    if n == 1:
-        return Interval(estimate, None, None, 1)
+    if n < LEAST_SEEDS:
+        return Interval(estimate, None, None, n)
     drawn = _estimates(known, resample(n, generator, resamples), statistic)
     ends = np.array([1 - level, 1 + level]) / 2
     if method == "bca":

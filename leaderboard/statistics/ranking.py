@@ -1,4 +1,4 @@
-"""Ranks, how sure they are, and which methods the data do not order."""
+"""Ranks, how sure they are, and what decides them."""
 
 import math
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ import numpy as np
 
 from leaderboard.statistics.cells import Cells
 from leaderboard.statistics.changes import CHANGES, change_matrix
-from leaderboard.statistics.intervals import LEVEL, RESAMPLES, Interval, resample
-from leaderboard.statistics.significance import holm, paired_t
+from leaderboard.statistics.intervals import LEVEL, RANK_SEEDS, RESAMPLES, Interval, resample
+from leaderboard.statistics.significance import holm, paired_t_rows
+
+DRAWN = 2**22  # numbers of drawn seeds that are held in memory at once
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,18 @@ class Sensitivity:
 
 def ranks(scores: np.ndarray) -> np.ndarray:
     """[..., method] ranks of [..., method] scores: 1 is the highest, ties share the mean of theirs, NaN has none."""
-    ours, theirs = scores[..., :, None], scores[..., None, :]
-    place = (theirs > ours).sum(axis=-1) + ((theirs == ours).sum(axis=-1) + 1) / 2
-    return np.where(np.isfinite(scores), place, np.nan)
+    order = np.argsort(-scores, axis=-1, kind="stable")  # NaNs last
+    falling = np.take_along_axis(scores, order, axis=-1)
+    places = np.arange(scores.shape[-1])
+    changed = falling[..., 1:] != falling[..., :-1]  # where a run of ties ends and the next begins
+    first, last = (np.broadcast_to(places, scores.shape).copy() for _ in range(2))
+    first[..., 1:][~changed] = 0
+    last[..., :-1][~changed] = len(places)
+    first = np.maximum.accumulate(first, axis=-1)
+    last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
+    found = np.empty(scores.shape)
+    np.put_along_axis(found, order, (first + last) / 2 + 1, axis=-1)
+    return np.where(np.isfinite(scores), found, np.nan)
 
 
 def rank_intervals(
@@ -45,22 +56,25 @@ def rank_intervals(
     method, so that runs stay paired; ends are ranks that occurred. A seed that no method has takes no part; a
     method that lacks one of the others is not ranked. It says how stable the order is; whether two
     methods may be ordered at all is what `tie_groups` says. Seeds that are splits of the same rows (`overlap`) cannot
-    be drawn as if they were independent: ranks have no intervals then.
+    be drawn as if they were independent: ranks have no intervals then. Nor have those of fewer than 10 seeds, of which
+    a bootstrap has too few different draws to say anything.
     """
-    complete, seeds = _complete(changes)
-    known = changes[np.ix_(complete, seeds)]
+    kept, seeds = complete(changes)
+    known = changes[np.ix_(kept, seeds)]
     found = [Interval(math.nan, None, None, int(np.isfinite(row).sum())) for row in changes]
     if not known.size:
         return found
     n = known.shape[1]
     observed = ranks(known.mean(axis=1))
     ends: list[tuple[float | None, float | None]] = [(None, None)] * len(observed)
-    if n > 1 and not overlap:
-        drawn = ranks(known[:, resample(n, generator, resamples)].mean(axis=2).T)
+    if n >= RANK_SEEDS and not overlap:
+        positions = resample(n, generator, resamples)
+        parts = np.array_split(positions, -(-positions.size * len(known) // DRAWN))
+        drawn = np.concatenate([ranks(known[:, part].mean(axis=2).T) for part in parts])
         low = np.quantile(drawn, (1 - level) / 2, axis=0, method="lower")
         high = np.quantile(drawn, (1 + level) / 2, axis=0, method="higher")
         ends = list(zip(low.tolist(), high.tolist(), strict=True))
-    for place, rank, (first, last) in zip(np.flatnonzero(complete), observed, ends, strict=True):
+    for place, rank, (first, last) in zip(np.flatnonzero(kept), observed, ends, strict=True):
         found[place] = Interval(float(rank), first, last, n)
     return found
 
@@ -73,30 +87,8 @@ def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     count = len(changes)
     a, b = np.triu_indices(count, 1)
     adjusted = np.ones((count, count))
-    p = np.array([paired_t(changes[i] - changes[j], overlap) for i, j in zip(a, b, strict=True)])
-    adjusted[a, b] = adjusted[b, a] = holm(p)
+    adjusted[a, b] = adjusted[b, a] = holm(paired_t_rows(changes[a] - changes[b], overlap))
     return adjusted
-
-
-def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]]:
-    """Groups of methods, as rows of `changes` [method, seed], that the data do not order.
-
-    Two methods share a group exactly where their paired t test, Holm over all pairs, does not reject at
-    `alpha`; groups are as large as that allows and may overlap: A may tie with B, and B with C, but A not with C
-    (the letters of Piepho 2004, An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons).
-    In falling order of means, and groups by their first members. A method that lacks a seed which others have
-    is in none.
-    """
-    complete, seeds = _complete(changes)
-    methods = np.flatnonzero(complete)
-    if not methods.size:
-        return []
-    order = methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")]
-    groups = [frozenset(range(len(order)))]
-    for a, b in np.argwhere(np.triu(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)):
-        split = [part for group in groups for part in ((group - {a}, group - {b}) if {a, b} <= group else (group,))]
-        groups = [group for group in dict.fromkeys(split) if not any(group < other for other in split)]
-    return [[int(order[place]) for place in group] for group in sorted(sorted(group) for group in groups)]
 
 
 def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:
@@ -118,18 +110,18 @@ def sensitivity(data: Cells) -> Sensitivity:
     as a ratio to a reference of zero, has NaN ranks.
     """
     matrices = {name: change_matrix(data, name) for name in CHANGES}
-    shown = [_complete(matrix)[0] for matrix in matrices.values() if np.isfinite(matrix).any()]
+    shown = [complete(matrix)[0] for matrix in matrices.values() if np.isfinite(matrix).any()]
     kept = np.logical_and.reduce(shown) if shown else np.zeros(len(data.board.methods), dtype=bool)
     found = {}
     for name, matrix in matrices.items():
-        known = matrix[kept][:, _complete(matrix)[1]]
+        known = matrix[kept][:, complete(matrix)[1]]
         found[name] = ranks(known.mean(axis=1)) if known.size else np.full(len(known), np.nan)
     names = list(CHANGES)
     tau = {(a, b): kendall_tau(found[a], found[b]) for place, a in enumerate(names) for b in names[place + 1 :]}
     return Sensitivity([data.board.methods[place] for place in np.flatnonzero(kept)], found, tau)
 
 
-def _complete(changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def complete(changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Masks of the methods that have every seed that any method has, and of those seeds."""
     known = np.isfinite(changes)
     seeds = known.any(axis=0)

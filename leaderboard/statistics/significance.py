@@ -39,16 +39,27 @@ def paired_t(sample: np.ndarray, overlap: float = 0.0) -> float:
     have p = 0, or 1 where they are zero. For seeds that are splits of the same rows, 1/n + `overlap`, the test
     rows per training row, stands for 1/n (Nadeau and Bengio 2003).
     """
-    known = sample[np.isfinite(sample)]
-    n = known.size
-    if n < 2:
-        return math.nan
-    mean, error = float(known.mean()), float(known.std(ddof=1)) * math.sqrt(1 / n + overlap)
-    if error == 0:
-        return float(mean == 0)
+    return float(paired_t_rows(sample[None], overlap)[0])
+
+
+def paired_t_rows(differences: np.ndarray, overlap: float = 0.0) -> np.ndarray:
+    """p [comparison] of `paired_t` on each row of [comparison, seed]."""
+    found = np.full(len(differences), math.nan)
+    patterns, which = np.unique(np.isfinite(differences), axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):  # of missing seeds; there are few
+        n, rows = int(pattern.sum()), which.reshape(-1) == number
+        if n >= 2:
+            found[rows] = _t_test(np.ascontiguousarray(differences[np.ix_(rows, pattern)]), n, overlap)
+    return found
+
+
+def _t_test(known: np.ndarray, n: int, overlap: float) -> np.ndarray:
     from scipy.special import stdtr  # takes longer to import than everything else here
 
-    return 2 * float(stdtr(n - 1, -abs(mean) / error))
+    mean, error = known.mean(axis=1), known.std(axis=1, ddof=1) * math.sqrt(1 / n + overlap)
+    t = np.divide(-np.abs(mean), error, out=np.zeros(len(known)), where=error > 0)
+    p: np.ndarray = np.where(error > 0, 2 * stdtr(n - 1, t), mean == 0)
+    return p
 
 
 def sign_flip(sample: np.ndarray, generator: np.random.Generator | None = None, replicates: int = REPLICATES) -> float:
@@ -104,9 +115,11 @@ def _flip_tests(
 
 def _t_squared(sums: np.ndarray, n: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """t^2 from sums over seeds; a flip changes only those, not the sums of squares."""
-    share = np.divide(sums**2, n * squares, out=np.zeros_like(sums), where=squares > 0)
-    share = np.minimum(share, 1 - 1e-6)  # differences that are all alike: t large, not infinite
-    found: np.ndarray = (n - 1) * share / (1 - share)
+    share = sums**2
+    share /= np.where(squares > 0, n * squares, np.inf)
+    np.minimum(share, 1 - 1e-6, out=share)  # differences that are all alike: t large, not infinite
+    found: np.ndarray = (n - 1) * share
+    found /= np.subtract(1, share, out=share)
     return found
 
 
@@ -152,7 +165,7 @@ def family(
         rows.append(matrix[[data.board.methods.index(method) for method in methods]])
     differences = np.concatenate(rows)
     if correction == "holm":
-        p = np.array([paired_t(row, data.overlap) for row in differences])
+        p = paired_t_rows(differences, data.overlap)
         adjusted = holm(p)
     elif data.overlap:
         p = adjusted = np.full(len(differences), math.nan)

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.api import register
-from suites.matlab import Cells, Size, SplitSuite, load, matrix
+from bench.api import DataMissing, register
+from suites.matlab import Cells, Size, SplitSuite
+from suites.variables import Variables
+
+FILE = "conjointAnalysisComputerBuyers.mat"
 
 
 @register(
@@ -21,7 +24,7 @@ class ComputerSurvey(SplitSuite):
     pooled over all people.
     """
 
-    folder, files = "computer_survey", ("conjointAnalysisComputerBuyers.mat",)
+    folder, files = "computer_survey", {FILE: ("designMarix", "likeBuy")}
     source = "it is in the collection pmtkdata (github.com/probml/pmtkdata)"
     official = Size(190, 13, 2_850, 950)
 
@@ -38,8 +41,11 @@ class ComputerSurvey(SplitSuite):
         )
 
     @staticmethod
-    def read(path: Path) -> Cells:
-        design, ratings = (matrix(part) for part in load(path, "designMarix", "likeBuy"))
+    def read(content: Variables) -> Cells:
+        design, ratings = content.matrix("designMarix"), content.matrix("likeBuy")
         if ratings.shape[1] != len(design):
-            raise ValueError(f"{len(design)} computers, but {ratings.shape[1]} ratings of each person")
+            raise DataMissing(
+                f"`likeBuy` of {content.file} should have a column for each of the {len(design)} computers of "
+                f"`designMarix`. Found {ratings.shape[1]}."
+            )
         return Cells((design,) * len(ratings), tuple(np.ascontiguousarray(row) for row in ratings))

@@ -19,9 +19,12 @@ from annotated_types import Ge, Len
 from pydantic import BaseModel, PositiveInt, ValidationError
 
 from bench.api import DataMissing
+from bench.errors import shown
+from bench.regular import open_regular, read_regular
 from suites.dense.camera import Size
 
 FORMAT = 1
+LARGEST_HEADER = 1 << 24  # bytes of set.json
 UNIT = 32767  # a unit vector's length in `normal`
 FIELDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "image": ("|u1", (3,)),
@@ -50,18 +53,18 @@ class DenseSet:
         self.folder = folder
         path = folder / "set.json"
         try:
-            header = json.loads(path.read_text(encoding="utf-8"))
+            header = json.loads(read_regular(path, LARGEST_HEADER))
         except FileNotFoundError:
             raise DataMissing(f"There is no prepared set in `{folder}`.") from None
-        except (OSError, ValueError) as error:
-            raise DataMissing(f"`{path}` is damaged ({error}); prepare the set again.") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise DataMissing(f"`{path}` is damaged ({shown(str(error), 200)}); prepare the set again.") from error
         found = header.get("format") if isinstance(header, dict) else None
         if isinstance(found, int) and found != FORMAT:
             raise DataMissing(f"`{folder}` was prepared in format {found}, not {FORMAT}; prepare it again.")
         try:
             Header.model_validate(header)
         except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "content"
+            where = shown(".".join(map(str, error.errors()[0]["loc"])), 100) or "content"
             raise DataMissing(f"`{path}` is damaged (its `{where}`); prepare the set again.") from error
         self.header: dict[str, Any] = header
 
@@ -87,8 +90,9 @@ class DenseSet:
         dtype, last = FIELDS[field]
         wanted = np.dtype(dtype), (self.rows[split], *self.size, *last)
         try:
-            found: np.ndarray = np.load(path, mmap_mode="c")
-        except (OSError, ValueError, EOFError, SyntaxError) as error:  # whatever is wrong with a header
+            open_regular(path).close()
+            found: np.ndarray = np.lib.format.open_memmap(path, mode="c")
+        except Exception as error:  # whatever is wrong with a header: it breaks any line of its reader
             raise DataMissing(f"`{path}` cannot be read as an array; prepare the set again.") from error
         if (found.dtype, found.shape) != wanted:
             raise DataMissing(f"`{path}` should be {wanted}. Found {(found.dtype, found.shape)}; prepare it again.")

@@ -51,7 +51,7 @@ class DenseSuite(Suite):
         self.net, self.weights, self.normals = backbone, weights, normals
         if weights != "none" and not backbone.startswith("resnet"):
             raise ValueError(f"`weights` should be `none` for `{backbone}`. Found `weights = {weights}`.")
-        self.decode = Decode(self.camera, augment, normals)
+        self.transform = self.decode = Decode(self.camera, augment, normals)
         self.tasks = dense_tasks(self._head, normals)
 
     def _head(self, shape: Shape, outputs: int) -> nn.Module:
@@ -102,6 +102,10 @@ class DenseSuite(Suite):
         self.stored()
         name, rows = self.rows(split)
         arrays = _read(self.folder, name, tuple(rows.tolist()))
+        return self.as_dataset(arrays)
+
+    def as_dataset(self, arrays: Mapping[str, Tensor]) -> Dataset:
+        """Stored rows, channels second, as the tasks see them."""
         targets = {"segmentation": arrays["label"], "depth": arrays["depth"]}
         if self.normals:
             targets[self.normals] = arrays["normal"]
@@ -143,8 +147,13 @@ def _read(folder: Path, split: str, rows: tuple[int, ...]) -> dict[str, Tensor]:
     found = {
         field: torch.from_numpy(stored.array(split, field)[chosen]) for field in ("image", "label", "depth", "normal")
     }
-    return found | {
-        "image": found["image"].permute(0, 3, 1, 2),
-        "depth": found["depth"].unsqueeze(1),
-        "normal": found["normal"].permute(0, 3, 1, 2),
+    return channels_second(found)
+
+
+def channels_second(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rows as sets store them, as `as_dataset` takes them; nothing is copied."""
+    return dict(stored) | {
+        "image": stored["image"].permute(0, 3, 1, 2),
+        "depth": stored["depth"].unsqueeze(1),
+        "normal": stored["normal"].permute(0, 3, 1, 2),
     }

@@ -12,8 +12,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from bench.api import DataMissing
+from bench.regular import open_regular, read_regular
 from suites.dense.camera import Size
-from suites.dense.sets import FIELDS, FORMAT, UNIT, DenseSet, sha256_of
+from suites.dense.sets import FIELDS, FORMAT, LARGEST_HEADER, UNIT, DenseSet, sha256_of
 
 FLUSH = 64  # rows between two times that what is written is brought to the disk and marked as done
 WHOLLY_INVALID = {"label": -1, "depth": 0, "normal": 0}
@@ -59,9 +60,11 @@ class SetWriter:
     def _resumable(self) -> bool:
         """Whether an earlier writer of the same header left all its files, as it made them."""
         try:
-            known = json.loads((self.partial / "header.json").read_text(encoding="utf-8"))
-            found = {name: np.load(self._path(name), mmap_mode="r") for name in self._shapes}
-        except (OSError, ValueError, EOFError, SyntaxError):
+            known = json.loads(read_regular(self.partial / "header.json", LARGEST_HEADER))
+            for name in self._shapes:
+                open_regular(self._path(name)).close()
+            found = {name: np.lib.format.open_memmap(self._path(name), mode="r") for name in self._shapes}
+        except Exception:  # whatever is wrong with a header
             return False
         whole = all(
             (array.dtype, array.shape) == (np.dtype(d), s)

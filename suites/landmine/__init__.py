@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.api import register
-from suites.matlab import Cells, Size, SplitSuite, load, matrix
+from bench.api import DataMissing, register
+from suites.matlab import Cells, Size, SplitSuite
+from suites.variables import Variables
+
+LABELS = ((0.0, 1.0), (-1.0, 1.0))  # clutter and mine
 
 
 @register("landmine", paper="Xue, Liao, Carin, Krishnapuram, Multi-Task Learning for Classification, JMLR 8, 2007")
@@ -16,7 +19,7 @@ class Landmine(SplitSuite):
     clutter of every field, anew for each seed. Logistic loss; the score is the area under the ROC curve of each field.
     """
 
-    folder, files, classes = "landmine", ("LandmineData.mat",), True
+    folder, files, classes = "landmine", {"LandmineData.mat": ("feature", "label")}, True
     source = "it is the file of Xue et al. (2007), which several collections of multi-task data hold"
     official = Size(29, 9, 11_115, 3_705)
 
@@ -34,10 +37,20 @@ class Landmine(SplitSuite):
         )
 
     @staticmethod
-    def read(path: Path) -> Cells:
-        feature, label = load(path, "feature", "label")
-        targets = [(matrix(cell).ravel() > 0).astype(np.float64) for cell in label.ravel()]
-        for number, y in enumerate(targets, 1):
+    def read(content: Variables) -> Cells:
+        labels = [cell.ravel() for cell in content.cells("label")]
+        known = np.unique(np.concatenate(labels))
+        if not any(set(known) <= set(pair) for pair in LABELS):
+            some = ", ".join(f"{value:g}" for value in known[:4])
+            raise DataMissing(
+                f"`label` of {content.file} should be 0 for clutter and 1 for mines, or -1 and 1. Found "
+                f"{some}{' and others' if len(known) > 4 else ''}; write them anew."
+            )
+        targets = [(y > 0).astype(np.float64) for y in labels]
+        for field, y in enumerate(targets, 1):
             if min(y.sum(), len(y) - y.sum()) < 2:
-                raise ValueError(f"field {number} should have 2 rows or more of both classes")
-        return Cells(tuple(matrix(cell) for cell in feature.ravel()), tuple(targets))
+                raise DataMissing(
+                    f"Field {field} of {content.file} should have 2 mines and 2 of clutter or more. Found "
+                    f"{int(y.sum())} and {int(len(y) - y.sum())}."
+                )
+        return Cells(tuple(content.cells("feature")), tuple(targets))

@@ -54,7 +54,10 @@ class LinearSynthetic(LinearSuite):
         return torch.from_numpy(draw_weights(self.truth, len(self.names), seed))
 
     def dataset(self, split: Split, seed: int) -> Dataset:
-        return _draw(self.truth, split, seed, tuple(self.names), self.noise, self.rows[split])
+        return _draw(self.truth, seed, (split,), tuple(self.names), self.noise, self.rows[split])
+
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        return _draw(self.truth, seed, ("sealed", draw), tuple(self.names), self.noise, self.rows["test"])
 
     def checksums(self) -> dict[str, str]:
         first = self.dataset("train", 0)
@@ -63,10 +66,12 @@ class LinearSynthetic(LinearSuite):
 
 
 @cache
-def _draw(truth: str, split: str, seed: int, names: tuple[str, ...], noise: float, rows: int) -> Dataset:
-    """One split of the problem of `seed`."""
+def _draw(
+    truth: str, seed: int, stream: tuple[str | int, ...], names: tuple[str, ...], noise: float, rows: int
+) -> Dataset:
+    """Rows of the problem of `seed`; `stream` names the split, or what else they are drawn for."""
     W = draw_weights(truth, len(names), seed)
-    generator = np.random.Generator(np.random.PCG64(derive_seed("linear_synthetic", seed, split)))
+    generator = np.random.Generator(np.random.PCG64(derive_seed("linear_synthetic", seed, *stream)))
     inputs, targets = {}, {}
     for name, w in zip(names, W.T, strict=True):
         x = generator.standard_normal((rows, DIMENSION))

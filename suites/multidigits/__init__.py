@@ -33,8 +33,12 @@ def _scans() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _images(split: str) -> tuple[np.ndarray, np.ndarray]:
+    return _overlay(_pairs(split))
+
+
+def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels (n, 2) of pairs (n, 2) of scans."""
     scans, digits = _scans()
-    pairs = _pairs(split)
     corner = np.zeros((len(pairs), 2), dtype=int)
     left = place(scans[pairs[:, 0]], corner, CANVAS)
     right = place(scans[pairs[:, 1]], corner + OFFSET, CANVAS)
@@ -80,8 +84,11 @@ class MultiDigits(Suite):
         return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
-        images, labels = _images(split)
-        return two_digits(images, labels, mean=4.0, std=5.5)
+        return two_digits(*_images(split), mean=4.0, std=5.5)
+
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        low, high = BLOCKS["test"]
+        return two_digits(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
 
     def checksums(self) -> dict[str, str]:
         found = {f"pairs.{split}": sha256(_pairs(split)) for split in BLOCKS}

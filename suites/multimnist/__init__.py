@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import Dataset, Interval, Protocol, Shape, Split, Suite, register
+from bench.api import DataMissing, Dataset, Interval, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites.multimnist.files import base_images, prepare, status
+from suites.multimnist.copies import prepare
+from suites.multimnist.files import base_images, status
 from suites.multimnist.variants import VARIANTS, Variant
-from suites.overlay import TASKS, digit_tasks, place, sha256, shrink, two_digits
+from suites.overlay import TASKS, Normalise, digit_tasks, place, sha256, shrink, two_digits
 
 SOURCES = {"mnist": ("MNIST", "MNIST"), "fashion": ("FashionMNIST", "FashionMNIST"), "mixed": ("FashionMNIST", "MNIST")}
 
@@ -66,6 +67,8 @@ class MultiMNIST(Suite):
         if train and not batch <= train <= rows["train"]:
             raise ValueError(f"`train` of `multimnist` should be 0 or in [{batch}, {rows['train']}]. Found `{train}`.")
         rows["train"] = train or rows["train"]
+        mean, std = self.variant.normalise
+        self.transform = Normalise(255 * mean, 255 * std)
         self.tasks = digit_tasks(self._head)
         self.input_shape = (1, self.variant.side, self.variant.side)
         self.protocol = Protocol(
@@ -93,6 +96,11 @@ class MultiMNIST(Suite):
     def dataset(self, split: Split, seed: int) -> Dataset:
         return _compose(self.data_dir, self.variant, self.sources, split, self.protocol.splits[split])
 
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        rows = self.protocol.splits["test"]
+        pairs = _pair(self.data_dir, self.variant, self.sources, "test", rows, draw)
+        return _overlay(self.data_dir, self.variant, self.sources, "test", pairs)
+
     def data_status(self) -> dict[str, str]:
         return status(self.data_dir)
 
@@ -107,13 +115,21 @@ class MultiMNIST(Suite):
 def _base(root: Path | None, variant: Variant, source: str, split: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
     images, labels = base_images(root, source, "test" if split == "test" else "train")
     first = variant.rows["train"] if split == "val" else 0
+    if len(images) < first + rows:
+        raise DataMissing(f"{source} should hold {first + rows:,} images for `{split}`. Found {len(images):,}.")
     return images[first : first + rows], labels[first : first + rows]
 
 
 @cache
 def _pairs(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int) -> np.ndarray:
-    labels = [_base(root, variant, source, split, rows)[1] for source in sources]
-    return variant.pair(labels[0], labels[1], split)
+    return _pair(root, variant, sources, split, rows)
+
+
+def _pair(
+    root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int, seed: int | None = None
+) -> np.ndarray:
+    left, right = (_base(root, variant, source, split, rows)[1] for source in sources)
+    return variant.pair(left, right, split, seed)
 
 
 @cache
@@ -131,11 +147,15 @@ def _checksums(
 
 @cache
 def _compose(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int) -> Dataset:
-    """Read, pair, overlay and resize one split; kept in memory for the runs that follow."""
+    """One split; kept in memory for the runs that follow."""
+    return _overlay(root, variant, sources, split, _pairs(root, variant, sources, split, rows))
+
+
+def _overlay(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, pairs: np.ndarray) -> Dataset:
+    """Read, overlay and resize pairs of the base digits of a split."""
     (left_images, left_labels), (right_images, right_labels) = (
-        _base(root, variant, source, split, rows) for source in sources
+        _base(root, variant, source, split, len(pairs)) for source in sources
     )
-    pairs = _pairs(root, variant, sources, split, rows)
     corners = pairs[:, 2:].reshape(-1, 2, 2)
     left = place(left_images[pairs[:, 0]], corners[:, 0], 36)
     right = place(right_images[pairs[:, 1]], corners[:, 1], 36)

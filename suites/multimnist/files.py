@@ -1,13 +1,18 @@
-"""Where MNIST's files are, how to get them, and the checksums they should have."""
+"""Where MNIST's files are, and what they hold: the IDX format, read as it is or unpacked from gzip."""
 
+import gzip
 import hashlib
-import shutil
-from collections.abc import Iterator
+import zlib
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from bench.api import DataMissing
+from bench.errors import shown
+from bench.reading.mistaken import mistaken_for
+from bench.regular import NotRegular, open_regular
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 MD5 = {  # of the uncompressed files of MNIST
@@ -17,33 +22,108 @@ MD5 = {  # of the uncompressed files of MNIST
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 SOURCES = ("MNIST", "FashionMNIST")
+ROWS = {"train": 60_000, "t10k": 10_000}
+SIDE = 28
+LARGEST = 64 << 20  # bytes of a file, unpacked
+NAMES = ", ".join(f"`{file}`" for file in FILES)
 
 
 def missing(root: Path | None, source: str) -> DataMissing:
     """The one sentence for a user without the files."""
     return DataMissing(
-        f"{source} is not in `{root}`: download it with `mtlbench data prepare multimnist`, or without a network put "
-        f"its four uncompressed files under `{source}/raw/` of a folder and name that folder with --data-dir."
+        f"{source} is not in `{shown(str(root))}`: download it with `mtlbench data prepare multimnist`, or without a "
+        f"network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not."
     )
 
 
 def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) uint8 and labels (n,) int64 of `train` or `test`, read by torchvision."""
-    from torchvision import datasets
-
-    if root is None or not all((root / source / "raw" / name).is_file() for name in FILES):
+    """Images (n, 28, 28) uint8 and labels (n,) int64 of `train` or `test`."""
+    raw = (root or Path()) / source / "raw"
+    if root is None or not all((raw / name).is_file() for name in FILES):
         raise missing(root, source)
+    prefix = "t10k" if part == "test" else "train"
     try:
-        read = getattr(datasets, source)(root=str(root), train=part == "train", download=False)
-    except (RuntimeError, ValueError, EOFError, AssertionError) as error:
+        content = {name: unpacked(raw / name) for name in FILES if name.startswith(prefix)}
+        images, labels = images_and_labels(content, prefix)
+    except DataMissing as error:
         raise DataMissing(
-            f"{source} in `{root}` cannot be read ({error}); fetch it again with `mtlbench data prepare multimnist`."
+            f"{source} in `{shown(str(root))}` cannot be read ({str(error).rstrip('.')}); fetch it again with "
+            "`mtlbench data prepare multimnist`."
         ) from error
-    return read.data.numpy(), read.targets.numpy()
+    return images, labels.astype(np.int64)
+
+
+def images_and_labels(content: dict[str, bytes], prefix: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 28, 28) and labels (n,) of `train` or `t10k`, uint8; DataMissing where a file is another."""
+    first, second = (name for name in FILES if name.startswith(prefix))
+    images, labels = _from_idx(content[first], first, 3), _from_idx(content[second], second, 1)
+    if images.shape[1:] != (SIDE, SIDE) or len(images) != len(labels):
+        raise DataMissing(
+            f"`{first}` should hold images of {SIDE}x{SIDE} as many as `{second}` has labels, {len(labels)}. Found the "
+            f"shape {images.shape}."
+        )
+    if labels.size and labels.max() > 9:
+        raise DataMissing(f"`{second}` should hold labels 0 to 9. Found {labels.max()}.")
+    return images, labels
+
+
+def unpacked(path: Path) -> bytes:
+    """The bytes of a plain file, or of what gzip packed in it; DataMissing where they are damaged or too many."""
+    try:
+        with open_regular(path) as file:
+            return unpack_stream(file, path.name)
+    except NotRegular as error:
+        raise DataMissing(str(error)) from error
+    except OSError as error:
+        raise DataMissing(f"`{shown(path.name, 200)}` cannot be read ({error.strerror or error}).") from error
+
+
+def unpack_stream(file: BinaryIO, name: str) -> bytes:
+    """As `unpacked`, of a stream that can be rewound."""
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    try:
+        content = gzip.GzipFile(fileobj=file).read(LARGEST + 1) if packed else file.read(LARGEST + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataMissing(f"`{shown(name, 200)}` is packed by gzip, and damaged.") from error
+    if len(content) > LARGEST:
+        raise DataMissing(f"`{shown(name, 200)}` should hold at most {LARGEST >> 20} MB. Found more.")
+    return content
+
+
+def to_idx(array: np.ndarray) -> bytes:
+    """Bytes as IDX: two zeros, type 8, the number of axes, their lengths, the data."""
+    lengths = b"".join(length.to_bytes(4, "big") for length in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + lengths + array.tobytes()
+
+
+def _from_idx(content: bytes, name: str, axes: int) -> np.ndarray:
+    start = 4 + 4 * axes
+    if content[:4] != bytes([0, 0, 8, axes]) or len(content) < start:
+        raise DataMissing(f"`{name}` should be a file of bytes in the IDX format. Found {mistaken_for(content[:64])}.")
+    shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    size = 1
+    for length in shape:
+        size *= length
+    if len(content) - start != size:
+        raise DataMissing(f"`{name}` should hold {size:,} bytes of data. Found {len(content) - start:,}.")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def check_contents(source: str, content: dict[str, bytes]) -> None:
+    """The four files of a source, unpacked; DataMissing, in one sentence, where they are not its own."""
+    for prefix, rows in ROWS.items():
+        images, _ = images_and_labels(content, prefix)
+        if len(images) != rows:
+            raise DataMissing(f"`{prefix}-images-idx3-ubyte` should hold {rows:,} images. Found {len(images):,}.")
+    if source == "MNIST":
+        for name, wanted in MD5.items():
+            if hashlib.md5(content[name], usedforsecurity=False).hexdigest() != wanted:
+                raise DataMissing(f"`{name}` is not MNIST's: its md5 should be {wanted}.")
 
 
 def status(root: Path | None) -> dict[str, str]:
-    """source -> state of what is in `root`: ready, missing, or damaged."""
+    """source -> state of what is in `root`: ready, missing, or damaged and how."""
     return {source: _state(root, source) for source in SOURCES}
 
 
@@ -51,36 +131,15 @@ def _state(root: Path | None, source: str) -> str:
     paths = [root / source / "raw" / name for name in FILES] if root else []
     if not paths or not all(path.is_file() for path in paths):
         return "missing"
-    if source == "MNIST" and any(hashlib.md5(path.read_bytes()).hexdigest() != MD5[path.name] for path in paths):
-        return "damaged (a file's md5 is not MNIST's)"
+    states = ((found.st_size, found.st_mtime_ns) for found in (path.stat() for path in paths))
+    return _checked(source, tuple(paths), tuple(states))
+
+
+@cache
+def _checked(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
+    """`ready`, or `damaged` and how: once for each state of the files."""
+    try:
+        check_contents(source, {path.name: unpacked(path) for path in paths})
+    except DataMissing as error:
+        return f"damaged ({str(error).rstrip('.')})"
     return "ready"
-
-
-def prepare(root: Path | None, source: Path | None) -> Iterator[str]:
-    """Copy what is missing from the folder `source`, or let torchvision download it; yields what was done."""
-    if root is None:
-        raise DataMissing("A data folder should be named with --data-dir.")
-    for name, state in status(root).items():
-        if state == "ready":
-            yield f"{name}: ready already"
-        elif source is None:
-            yield f"{name}: downloading"
-            from torchvision import datasets
-
-            getattr(datasets, name)(root=str(root), train=True, download=True)
-        else:
-            yield _copy(root, name, source)
-
-
-def _copy(root: Path, name: str, source: Path) -> str:
-    found = [next(iter(sorted(source.rglob(f"{name}/raw/{file}"))), None) for file in FILES]
-    files = [file for file in found if file is not None]
-    if len(files) < len(FILES):
-        return f"{name}: the four files of `{name}/raw` are not under {source}"
-    folder = root / name / "raw"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        temporary = folder / f".{file.name}"
-        shutil.copyfile(file, temporary)
-        temporary.replace(folder / file.name)
-    return f"{name}: copied from {source}"

@@ -29,9 +29,11 @@ class Variant:
     channel_mask: bool = False
     rows: Mapping[str, int] = field(default_factory=lambda: {"train": 50_000, "val": 10_000, "test": 10_000})
 
-    def pair(self, left_labels: np.ndarray, right_labels: np.ndarray, split: str) -> np.ndarray:
-        """The pair list of a split, from its published seed, as int64 (rows, 6)."""
-        generator = np.random.Generator(np.random.PCG64(PAIR_SEEDS[split]))
+    def pair(
+        self, left_labels: np.ndarray, right_labels: np.ndarray, split: str, seed: int | None = None
+    ) -> np.ndarray:
+        """The pair list of a split, from its published seed or from another one, as int64 (rows, 6)."""
+        generator = np.random.Generator(np.random.PCG64(PAIR_SEEDS[split] if seed is None else seed))
         left = np.arange(len(left_labels))
         partner = (
             generator.permutation(left)

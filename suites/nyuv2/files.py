@@ -39,9 +39,10 @@ class FilesSource(Source):
         split = next(split for split in SPLITS if self.rows[split])
         first = self._files[split, "depth"][0]
         depth = self.load(first)
-        if depth.ndim < 2:
+        shape = depth.shape[1:] if depth.ndim == 3 and depth.shape[0] == 1 != depth.shape[-1] else depth.shape
+        if len(shape) < 2:
             raise DataMissing(f"`{first}` should have the shape (rows, columns). Found {depth.shape}.")
-        self.size = (depth.shape[0], depth.shape[1])
+        self.size = (shape[0], shape[1])
         self.fingerprint = fingerprint(self.name, root, (path for paths in self._files.values() for path in paths))
 
     @abstractmethod

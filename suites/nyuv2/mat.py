@@ -1,17 +1,22 @@
 """The official file `nyu_depth_v2_labeled.mat`: MATLAB 7.3, that is HDF5, with the axes reversed."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
 
 from bench.api import DataMissing
-from suites.nyuv2.source import Item, Source, as_depth, fingerprint
+from bench.regular import NotRegular, open_regular
+from suites.mat_file import described, read_variables
+from suites.nyuv2.source import Item, Source, as_depth, check_pixels, fingerprint
 from suites.nyuv2.splits import official
 
+LARGEST_CHUNK = 1 << 28  # bytes that are unpacked at once
+LONGEST_NAME = 1000  # characters
+MOST_NAMES = 100_000
 FILE = "nyu_depth_v2_labeled.mat"
 MAPPING = "classMapping40.mat"
 # Class of 13 for each of the 40 of Gupta et al. (CVPR 2013), both from 1; 0 is unlabelled. Couprie et al., ICLR 2013.
@@ -30,6 +35,7 @@ class MatFile(Source):
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._told():
+            open_regular(path).close()
             self._file = h5py.File(path, "r")
         images, labels, depths = (self._array(key) for key in ("images", "labels", "depths"))
         count, channels, columns, rows = images.shape if images.ndim == 4 else (0, 0, 0, 0)
@@ -37,6 +43,7 @@ class MatFile(Source):
             raise DataMissing(
                 f"`images` of `{path}` should have the shape (n, 3, columns, rows). Found {images.shape}."
             )
+        check_pixels(rows, columns, f"`images` of `{path}`")
         for key, array, kinds in (("images", images, "u"), ("labels", labels, "ui"), ("depths", depths, "f")):
             if array.dtype.kind not in kinds:
                 what = "floating-point numbers" if kinds == "f" else "whole numbers"
@@ -58,16 +65,35 @@ class MatFile(Source):
         """Errors of h5py as one sentence."""
         try:
             yield
-        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except NotRegular as error:
+            raise DataMissing(str(error)) from error
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise DataMissing(
                 f"`{self.path}` cannot be read as MATLAB 7.3, that is HDF5 ({error}); is the download whole?"
             ) from error
 
     def _array(self, key: str) -> h5py.Dataset:
         with self._told():
+            link = self._file.get(key, getlink=True)
+            if link is not None and not isinstance(link, h5py.HardLink):
+                raise DataMissing(f"`{key}` of `{self.path}` should lie in the file itself. Found a link.")
             if not isinstance(self._file.get(key), h5py.Dataset):
                 raise DataMissing(f"`{self.path}` should hold the array `{key}`.")
-            return self._file[key]
+            return self._own(self._file[key], key)
+
+    def _own(self, array: h5py.Dataset, key: str) -> h5py.Dataset:
+        """The array, unless its bytes are those of other files of the machine, or too many to unpack."""
+        where = f"`{key}` of `{self.path}` should lie in the file itself."
+        if array.external is not None:
+            raise DataMissing(f"{where} Found bytes of another file.")
+        if array.is_virtual:
+            raise DataMissing(f"{where} Found a view of other files.")
+        if array.chunks is not None and math.prod(array.chunks) * array.dtype.itemsize > LARGEST_CHUNK:
+            raise DataMissing(
+                f"`{key}` of `{self.path}` should be stored in chunks of {LARGEST_CHUNK >> 20} MB or less. Found "
+                f"{array.chunks}."
+            )
+        return array
 
     def read(self, split: str, row: int) -> Item:
         image = int(self._images[split][row])
@@ -89,26 +115,36 @@ class MatFile(Source):
         if "scenes" not in self._file:
             return None
         with self._told():
-            references = np.asarray(self._file["scenes"]).reshape(-1)
+            stored = self._array("scenes")
+            if stored.size > MOST_NAMES:
+                raise DataMissing(f"`scenes` of `{self.path}` should name each image once. Found {stored.size} names.")
+            references = np.asarray(stored).reshape(-1)
             if len(references) <= max((int(found[-1]) for found in self._images.values() if len(found)), default=0):
                 raise DataMissing(f"`scenes` of `{self.path}` should name every image. Found {len(references)} names.")
             if references.dtype != h5py.ref_dtype:
                 raise DataMissing(f"`scenes` of `{self.path}` should hold references to names.")
-            return [_text(self._file[references[image]]) for image in self._images[split]]
+            return [self._text(self._file[references[image]]) for image in self._images[split]]
 
+    def close(self) -> None:
+        self._file.close()
 
-def _text(characters: h5py.Dataset) -> str:
-    return "".join(chr(code) for code in np.asarray(characters).reshape(-1))
+    def _text(self, characters: h5py.Dataset) -> str:
+        codes = self._own(characters, "scenes")
+        if codes.size > LONGEST_NAME or codes.dtype.kind not in "ui":
+            raise DataMissing(
+                f"`scenes` of `{self.path}` should hold names of {LONGEST_NAME} characters or fewer. Found "
+                f"{codes.size} of the type {codes.dtype}."
+            )
+        return "".join(chr(code) for code in np.asarray(codes).reshape(-1))
 
 
 def _load(path: Path, key: str) -> np.ndarray:
-    try:
-        found: np.ndarray = scipy.io.loadmat(path)[key].reshape(-1)
-    except Exception as error:  # a file of another kind may break any line of its reader
-        raise DataMissing(f"`{path}` should be a MATLAB file with the array `{key}`.") from error
-    if found.dtype.kind not in "uif" or not np.isfinite(found).all():
-        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found the type {found.dtype}.")
-    return found
+    found = read_variables(str(path), path.name, key)[key]
+    if not isinstance(found, np.ndarray):
+        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {described(found)}.")
+    if not np.isfinite(found).all():
+        raise DataMissing(f"`{key}` of `{path}` should hold finite numbers.")
+    return found.reshape(-1)
 
 
 def _to_13(path: Path) -> np.ndarray:

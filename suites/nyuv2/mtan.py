@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
+from bench.regular import NotRegular, open_regular
 from suites.nyuv2.files import FilesSource
+from suites.nyuv2.source import MOST_PIXELS
 
 
 class MtanFolder(FilesSource):
@@ -24,12 +26,18 @@ class MtanFolder(FilesSource):
 
     def load(self, path: Path) -> np.ndarray:
         try:
-            with path.open("rb") as file:
-                found: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+            open_regular(path).close()
+            found: np.ndarray = np.lib.format.open_memmap(
+                path, mode="r"
+            )  # refuses what is shorter than its header says
+        except NotRegular as error:
+            raise DataMissing(str(error)) from error
         except OSError as error:
             raise DataMissing(f"`{path}` cannot be read ({error.strerror or error}).") from error
         except Exception as error:  # an archive, a pickle, or a header that breaks any line of its reader
             raise DataMissing(f"`{path}` cannot be read as an array of numbers in NumPy's `.npy` format.") from error
         if found.dtype.kind not in "fiu":
             raise DataMissing(f"`{path}` should hold numbers. Found the type {found.dtype}.")
-        return found
+        if found.size > 3 * MOST_PIXELS:
+            raise DataMissing(f"`{path}` should hold an image of {MOST_PIXELS:,} pixels or fewer. Found {found.shape}.")
+        return np.array(found)

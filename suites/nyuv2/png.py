@@ -13,8 +13,11 @@ import numpy as np
 from PIL import Image
 
 from bench.api import DataMissing
+from bench.regular import NotRegular, open_regular
 from suites.nyuv2.files import FilesSource
-from suites.nyuv2.source import as_units
+from suites.nyuv2.source import as_units, check_pixels
+
+FORMATS = ("PNG", "JPEG")  # whatever the name says, no other decoder is tried
 
 
 class PngTree(FilesSource):
@@ -25,11 +28,17 @@ class PngTree(FilesSource):
 
     def load(self, path: Path) -> np.ndarray:
         try:
-            with Image.open(path) as file:
+            with open_regular(path) as stream, Image.open(stream, formats=FORMATS) as file:
+                check_pixels(file.height, file.width, f"`{path}`")  # as declared: nothing is decoded yet
                 wanted = file.convert("RGB") if file.mode in ("RGBA", "CMYK", "YCbCr") else file
                 return np.asarray(wanted)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # a broken PNG: SyntaxError
-            raise DataMissing(f"`{path}` cannot be read as an image ({error}).") from error
+        except NotRegular as error:
+            raise DataMissing(str(error)) from error
+        except Image.DecompressionBombError as error:
+            raise DataMissing(f"`{path}` cannot be read as an image: it declares too many pixels.") from error
+        except (OSError, SyntaxError, ValueError) as error:  # a broken PNG: SyntaxError
+            why = getattr(error, "strerror", None) or "it is damaged, or of another kind"
+            raise DataMissing(f"`{path}` cannot be read as an image: {why}.") from error
 
     def convert(self, part: str, values: np.ndarray, where: str) -> np.ndarray:
         if part == "label":

@@ -1,7 +1,8 @@
 """From a copy of NYUv2 to a prepared set: read, resample, write."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,23 +15,30 @@ from suites.dense.resample import area_uint8, nearest, nearest_valid
 from suites.dense.sets import DenseSet
 from suites.dense.writer import SetWriter, pack_normals
 from suites.nyuv2 import orientation
-from suites.nyuv2.recognise import recognise
+from suites.nyuv2.isolated import IsolatedSource
 from suites.nyuv2.source import Item, Source
 from suites.nyuv2.splits import check_scenes, official, validation_rows
 
 EVERY = 2.0  # seconds between two sentences of progress
+NEAREST_WALL = 1.0  # metres: no few images of NYUv2 all end before it
 COARSE = 256  # distinct depths, at most, of an image that was stored in 8 bits
 REPEATS = 16  # and pixels, at least, for each: a small image has few depths anyway
 COARSE_WINDOW = 21 / 384  # of the width: steps of 4 cm need more pixels to average out
 
 
-def prepare(folder: Path, source: Path, size: Size, *, measured: bool = False) -> Iterator[str]:
+def prepare(
+    folder: Path, source: Path, size: Size, *, measured: bool = False, opened: Callable[[Path], Source] = IsolatedSource
+) -> Iterator[str]:
     """Convert the copy at `source` to `folder`; yields what is done. An interrupted one goes on where it was.
 
-    measured: the copy should have normals of its own.
+    measured: the copy should have normals of its own. opened: how a copy is opened.
     """
+    with closing(opened(source)) as found:
+        yield from _prepare(folder, source, found, size, measured)
+
+
+def _prepare(folder: Path, source: Path, found: Source, size: Size, measured: bool) -> Iterator[str]:
     start = time.monotonic()
-    found = recognise(source)
     if measured and not found.has_normals:
         raise DataMissing(f"`{source}` has no normals of its own: leave `normals=measured` out, and they are derived.")
     counts = " and ".join(f"{found.rows[split]} of {len(official(split))} {split}" for split in ("train", "test"))
@@ -48,6 +56,7 @@ def prepare(folder: Path, source: Path, size: Size, *, measured: bool = False) -
     scenes = {split: found.scenes(split) for split in ("train", "test")}
     if scenes["train"] is not None and scenes["test"] is not None:
         yield check_scenes(scenes["train"], scenes["test"])
+    _check_unit(found, source)
     signs = None
     if found.has_normals:
         signs, sentence = orientation.signs(found)
@@ -100,12 +109,27 @@ def _convert(
             yield f"{total - len(todo) + done} of {total} images, {left // 60}:{left % 60:02d} left"
 
 
+def _looked_at(found: Source, count: int) -> list[Item]:
+    """A few images from all over a split."""
+    split = "train" if found.rows["train"] else "test"
+    return [found.read(split, row) for row in sorted({int(r) for r in np.linspace(0, found.rows[split] - 1, count)})]
+
+
+def _check_unit(found: Source, source: Path) -> None:
+    """Depth that was scaled to [0, 1], or is in another unit, would be learned without a word."""
+    items = _looked_at(found, 8)
+    farthest = max(float(item.depth.max()) for item in items)
+    if 0 < farthest <= NEAREST_WALL:
+        raise DataMissing(
+            f"The depth of `{source}` should be in metres, and rooms are several metres deep. Found none beyond "
+            f"{farthest:.3g} in {len(items)} images; were they scaled, or stored in another unit?"
+        )
+
+
 def _window(found: Source) -> int | None:
     """A larger window for depth of few distinct values; None is the default."""
-    split = "train" if found.rows["train"] else "test"
-    rows = sorted({int(row) for row in np.linspace(0, found.rows[split] - 1, 3)})
     most = min(COARSE, found.size[0] * found.size[1] // REPEATS)
-    coarse = all(len(np.unique(found.read(split, row).depth)) <= most for row in rows)
+    coarse = all(len(np.unique(item.depth)) <= most for item in _looked_at(found, 3))
     return max(5, 2 * round((COARSE_WINDOW * found.size[1] - 1) / 2) + 1) if coarse else None
 
 

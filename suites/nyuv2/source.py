@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
+from bench.regular import open_regular
 from suites.dense.camera import Size
 
 SAMPLE = 8  # files whose contents enter a fingerprint
 HEAD = 1 << 20  # bytes read of each
 
 FARTHEST = 100.0  # metres; NYUv2 ends at 10
+MOST_PIXELS = 1 << 24  # of an image; NYUv2 has 480 x 640
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,9 @@ class Source(ABC):
         """The scene of every image of a split, where the copy says so."""
         return None
 
+    def close(self) -> None:  # noqa: B027  most hold nothing
+        """Give back what reading holds open."""
+
 
 def fingerprint(layout: str, root: Path, files: Iterable[Path]) -> str:
     """SHA-256 of the layout, of names and sizes of all files, and of the beginnings of some."""
@@ -55,18 +60,26 @@ def fingerprint(layout: str, root: Path, files: Iterable[Path]) -> str:
     for path in paths:
         state.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
     for index in sorted({int(step) for step in np.linspace(0, len(paths) - 1, SAMPLE)}) if paths else []:
-        with paths[index].open("rb") as file:
+        with open_regular(paths[index]) as file:
             state.update(file.read(HEAD))
     return state.hexdigest()
 
 
 def shaped(found: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
-    """`found` if it has the shape; a last axis of length 1 is dropped."""
+    """`found` if it has the shape; a last or first axis of length 1 is dropped."""
     if found.ndim == len(shape) + 1 and found.shape[-1] == 1:
         found = found[..., 0]
+    elif found.ndim == len(shape) + 1 and found.shape[0] == 1:
+        found = found[0]
     if found.shape != shape:
         raise DataMissing(f"{where} should have the shape {shape}. Found {found.shape}.")
     return found
+
+
+def check_pixels(rows: int, columns: int, where: str) -> None:
+    """DataMissing where an image is declared that no copy of NYUv2 has: few bytes can unpack to any number."""
+    if rows * columns > MOST_PIXELS:
+        raise DataMissing(f"{where} should have {MOST_PIXELS:,} pixels or fewer. Found {rows}x{columns}.")
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:
@@ -95,14 +108,26 @@ def as_image(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def as_units(values: np.ndarray, where: str) -> np.ndarray:
-    """Normals as float32 unit vectors; what is far from unit length is invalid, the zero vector."""
+    """Normals as float32 unit vectors; what is far from unit length is invalid, the zero vector.
+
+    Some copies store (n + 1) / 2, as numbers or bytes: their vectors have unit length only after 2 v - 1.
+    """
     if not np.isfinite(values).all():
         raise DataMissing(f"{where} should hold unit vectors, zero where unknown. Found a number that is not finite.")
     found = values.astype(np.float32)
+    if values.dtype == np.uint8:
+        found = found / np.float32(127.5) - 1
+    elif found.size and found.min() >= 0 and _of_unit_length(2 * found - 1) > _of_unit_length(found):
+        found = 2 * found - 1
     length = np.linalg.norm(found, axis=-1, keepdims=True)
     keep = (length > 0.5) & (length < 1.5)
     units: np.ndarray = np.divide(found, length, out=np.zeros_like(found), where=np.broadcast_to(keep, found.shape))
     return units
+
+
+def _of_unit_length(vectors: np.ndarray) -> float:
+    """The share of vectors whose length is 1."""
+    return float((np.abs(np.linalg.norm(vectors, axis=-1) - 1) < 0.02).mean())
 
 
 def _worst(values: np.ndarray, low: float, high: float) -> str:

@@ -2,13 +2,14 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 
 from bench.api import DataMissing, Dataset, Interval, Split, derive_seed, register
-from suites.matlab import FileSuite, load, matrix, stamp_of
+from suites.matlab import FileSuite, accepted
+from suites.variables import Variables, stamp_of
 
 INPUTS, TASKS, ROWS, TEST = 21, 7, 44_484, 4_449
 
@@ -28,7 +29,8 @@ class Sarcos(FileSuite):
     train: training rows, drawn anew for each seed from those that are left.
     """
 
-    folder, files = "sarcos", ("sarcos_inv.mat", "sarcos_inv_test.mat")
+    folder = "sarcos"
+    files: ClassVar[dict[str, tuple[str, ...]]] = {f"{name}.mat": (name,) for name in ("sarcos_inv", "sarcos_inv_test")}
     source = "they are on the page of the book Gaussian Processes for Machine Learning (gaussianprocess.org/gpml/data)"
 
     def __init__(
@@ -55,6 +57,17 @@ class Sarcos(FileSuite):
         paths = self.paths()
         return _tables(*paths, *(stamp_of(path) for path in paths))
 
+    @classmethod
+    def accept(cls, content: Variables) -> np.ndarray:
+        [name] = content.values
+        found = content.matrix(name)
+        if found.shape[1] != INPUTS + TASKS:
+            raise DataMissing(
+                f"`{name}` of {content.file} should have {INPUTS + TASKS} columns, {INPUTS} inputs and {TASKS} "
+                f"torques. Found {found.shape[1]}."
+            )
+        return found
+
     def dataset(self, split: Split, seed: int) -> Dataset:
         left, test = self.tables()
         wanted = self.protocol.splits["train"]
@@ -72,14 +85,9 @@ class Sarcos(FileSuite):
 
 @cache
 def _tables(train: Path, test: Path, *stamps: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    found = []
-    for path in (train, test):
-        try:
-            found.append(matrix(load(path, path.stem)[0]))
-            if found[-1].shape[1] != INPUTS + TASKS:
-                raise ValueError(f"rows of {INPUTS + TASKS} numbers are expected, found {found[-1].shape[1]}")
-        except ValueError as error:
-            raise DataMissing(f"{path.name} cannot be read as sarcos: {error}.") from error
-    known = {row.tobytes() for row in np.ascontiguousarray(found[1])}
-    fresh = np.array([row.tobytes() not in known for row in np.ascontiguousarray(found[0])])
-    return found[0][fresh], found[1]
+    rows, held = (np.asarray(accepted(Sarcos, path, stamp)) for path, stamp in zip((train, test), stamps, strict=True))
+    single = any(np.array_equal(table, table.astype(np.float32)) for table in (rows, held))
+    precision = np.float32 if single else np.float64  # rows of two precisions are equal in the coarser one
+    known = {row.tobytes() for row in np.ascontiguousarray(held, dtype=precision)}
+    fresh = np.array([row.tobytes() not in known for row in np.ascontiguousarray(rows, dtype=precision)])
+    return rows[fresh], held

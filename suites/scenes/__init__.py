@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 
-from bench.api import Added, DataMissing, Interval, Protocol, Split, UsageError, register
-from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
+from bench.api import Added, DataMissing, Dataset, Interval, Protocol, Split, UsageError, register
+from suites.dense.suite import Augment, Backbone, DenseSuite, Weights, channels_second
 from suites.dense.tasks import kinds
 
 RELEASE = 1  # of the renderer: moves when the bytes of any image change
 BATCH = 4  # images of an update: within a few epochs, more updates of fewer images learn more
+SEALED_IMAGES = 60  # of 20 rooms: half a minute on one core
 VIEWS_PER_ROOM = 3  # images index // VIEWS_PER_ROOM share a room; rooms are never shared by splits
 
 
@@ -96,6 +98,12 @@ class Scenes(DenseSuite):
     def rows(self, split: Split) -> tuple[str, np.ndarray]:
         stored, found = super().rows(split)
         return stored, found[: self.seen] if split == "train" else found
+
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        from suites.scenes.generate import make_sealed
+
+        arrays = make_sealed(SEALED_IMAGES, draw, self.size, self.classes)
+        return self.as_dataset(channels_second({field: torch.from_numpy(array) for field, array in arrays.items()}))
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         from suites.scenes.generate import write_set

@@ -20,6 +20,7 @@ from suites.scenes.scene import Scene, make_scene_of_room
 from suites.scenes.views import View, choose_view
 
 SPLITS = {"train": 1, "test": 2}
+SEALED = 3  # in the place of a split
 EVERY = 2.0  # seconds between two reports
 
 Arrays = dict[str, np.ndarray]
@@ -48,6 +49,18 @@ def make_scene(index: int, split: str, size: Size, classes: float) -> Arrays:
     scene, view, sensor = scene_and_view(index, split, classes)
     image, depth, clean = render(scene, view, size, sensor)
     return {"image": image, "label": clean.label, "depth": depth, "normal": pack_normals(clean.normal)}
+
+
+def make_sealed(count: int, draw: int, size: Size, classes: float) -> Arrays:
+    """`count` images (n, ...) of rooms that no set has: a function of `draw`, as `make_scene` otherwise."""
+    images = []
+    for index in range(count):
+        room, number = divmod(index, VIEWS_PER_ROOM)
+        scene = make_scene_of_room((RELEASE, SEALED, draw, room), float(classes))
+        pose, sensor = np.random.default_rng([RELEASE, SEALED, draw, room, 100 + number]).spawn(2)
+        image, depth, clean = render(scene, choose_view(scene, pose), size, sensor)
+        images.append({"image": image, "label": clean.label, "depth": depth, "normal": pack_normals(clean.normal)})
+    return {field: np.stack([each[field] for each in images]) for field in images[0]}
 
 
 def _work(task: Task) -> tuple[str, list[tuple[int, Arrays]]]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bench.api import register
-from suites.matlab import Cells, Size, SplitSuite, load, matrix
+from suites.matlab import Cells, Size, SplitSuite
+from suites.variables import Variables
 
 
 @register(
@@ -20,7 +21,7 @@ class School(SplitSuite):
     weights and shrinks one intercept per school to a common one.
     """
 
-    folder, files = "school", ("school.mat",)
+    folder, files = "school", {"school.mat": ("X", "Y")}
     source = "it is data/school.mat of MALSAR (github.com/jiayuzhou/MALSAR)"
     official = Size(139, 27, 11_535, 3_827)
 
@@ -37,6 +38,6 @@ class School(SplitSuite):
         )
 
     @staticmethod
-    def read(path: Path) -> Cells:
-        X, Y = load(path, "X", "Y")
-        return Cells(tuple(matrix(cell) for cell in X.ravel()), tuple(matrix(cell).ravel() for cell in Y.ravel()))
+    def read(content: Variables) -> Cells:
+        targets = content.cells("Y")
+        return Cells(tuple(content.cells("X")), tuple(cell.ravel() for cell in targets))

@@ -122,7 +122,13 @@ class Synthetic(Suite):
         return mlp(DIMENSION, (64, 64), width)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
-        return _draw(split, seed, len(self.names), self.relatedness, self.noise, self.own_inputs, self.rows[split])
+        return self._draw(seed, (split,), self.rows[split])
+
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        return self._draw(seed, ("sealed", draw), self.rows["test"])
+
+    def _draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+        return _draw(seed, stream, len(self.names), self.relatedness, self.noise, self.own_inputs, rows)
 
     def checksums(self) -> dict[str, str]:
         first = self.dataset("train", 0)
@@ -131,10 +137,12 @@ class Synthetic(Suite):
 
 
 @cache
-def _draw(split: str, seed: int, tasks: int, relatedness: float, noise: float, own: bool, rows: int) -> Dataset:
-    """One split of the problem of `seed`."""
+def _draw(
+    seed: int, stream: tuple[str | int, ...], tasks: int, relatedness: float, noise: float, own: bool, rows: int
+) -> Dataset:
+    """Rows of the problem of `seed`; `stream` names the split, or what else they are drawn for."""
     truth = Truth.draw(seed, tasks, relatedness)
-    sample = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed, split)))
+    sample = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed, *stream)))
 
     def draw_inputs() -> Tensor:
         return torch.from_numpy(sample.standard_normal((rows, DIMENSION))).float()

@@ -33,7 +33,7 @@ GOOD = {
     "sharing": [sharings.Limited, sharings.Means],
     "constraint": [constraints.Good, constraints.ORDERED],
     "weighting": [weightings.Good],
-    "suite": [suites.Good, suites.MISSING],
+    "suite": [suites.Good, suites.PARTIAL, suites.MISSING],
 }
 
 
@@ -124,6 +124,42 @@ def test_leaving_the_interpreter_is_a_failure_too() -> None:
 
     advice = failures(verdict("constraint", change(constraints.Good, __init__=leave)))["builds"]
     assert "SystemExit: 3 (test_check.py, line" in advice
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        ("raise KeyError('own')", "Found KeyError: 'own' (odd.py, line 11); mend that line."),
+        ("json.loads('')", "Found JSONDecodeError: Expecting value: line 1 column 1 (char 0) (odd.py, line 11); mend"),
+        ("odd_helper.fall()", "Found ZeroDivisionError: division by zero (odd_helper.py, line 2); mend that line."),
+        (
+            "self.w = nn.LazyLinear(3)",
+            "; no line of its own was running, so look at what it is made of and hands over.",
+        ),
+    ],
+)
+def test_advice_points_at_lines_of_the_subject_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, advice: str
+) -> None:
+    (tmp_path / "odd_helper.py").write_text("def fall():\n    return 1 / 0\n")
+    file = tmp_path / "odd.py"
+    lines = ["import json", "import odd_helper", "from torch import nn", "from bench.api import register"]
+    lines += ["from tests.bench.broken.weighting import Good", "@register('odd_three')", "class Odd(Good):"]
+    lines += ["    'A sum.'", "    def __init__(self, tasks):", "        super().__init__(tasks)", f"        {body}"]
+    file.write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    [(kind, name)] = subjects(str(file))
+    found = failures(list(check(kind, name)))
+    assert any(advice in text for text in found.values()), found
+    for text in found.values():
+        assert "mend that line" not in text or "(odd.py, line" in text or "(odd_helper.py, line" in text
+
+
+def test_advice_on_a_built_in_points_at_its_own_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.weightings.static.torch", None)
+    found = failures(list(check("weighting", "static")))
+    assert found
+    assert all("has no attribute 'tensor' (static.py, line" in text for text in found.values())
 
 
 def test_checks_leave_the_random_numbers_alone() -> None:

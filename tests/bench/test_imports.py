@@ -11,7 +11,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOPS = ("bench", "suites", "leaderboard", "benchmarks", "tests")
-HARNESS = ("errors", "records", "scores", "schema", "core", "registry", "method", "plan")  # without the extensions
+HARNESS = (
+    "errors",
+    "records",
+    "kinds",
+    "scores",
+    "schema",
+    "core",
+    "registry",
+    "method",
+    "plan",
+)  # without the extensions
 CORE = tuple(f"bench.{name}" for name in HARNESS)
 
 # What a module may import of the project; the longest prefix that fits decides. `.` is its own package.
@@ -19,17 +29,24 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.__init__": (),
     "bench.errors": (),
     "bench.files": (),
+    "bench.regular": (),
+    "bench.reading": (".", "bench.errors"),
     "bench.records": (".", "bench.errors", "bench.scores"),
-    "bench.scores": (),
+    "bench.kinds": ("bench.errors",),
+    "bench.scores": ("bench.kinds",),
     "bench.schema": ("bench.errors",),
-    "bench.core": (".", "bench.errors", "bench.records"),
+    "bench.source_text": ("bench.errors",),
+    "bench.core": (".", "bench.errors", "bench.records", "bench.scores"),
     "bench.provenance": ("bench.records",),
-    "bench.registry": ("bench.core", "bench.errors", "bench.provenance", "bench.records", "bench.schema"),
+    "bench.registry": (
+        *("bench.core", "bench.errors", "bench.provenance", "bench.records", "bench.schema"),
+        "bench.source_text",
+    ),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
     "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),
     "bench.plan": (
         *("bench.core", "bench.errors", "bench.linear", "bench.method", "bench.records", "bench.registry"),
-        "bench.schema",
+        *("bench.schema", "bench.scores"),
     ),
     "bench.api": ("bench.core", "bench.errors", "bench.records", "bench.registry", "bench.schema", "bench.scores"),
     "bench.backbones": ("bench.api",),
@@ -37,15 +54,19 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.constraints": ("bench.api",),
     "bench.weightings": ("bench.api",),
     "bench.linear": (".", "bench.core", "bench.errors", "bench.records", "bench.registry", "bench.schema"),
-    "bench.training": (".", *CORE, "bench.files", "bench.linear"),
-    "bench.engines": (".", "bench.errors", "bench.records"),
+    "bench.training": (".", *CORE, "bench.files", "bench.linear", "bench.regular"),
+    "bench.engines": (".", "bench.errors", "bench.records", "bench.regular"),
     "bench.processes": (),
-    "bench.isolated": ("bench.errors", "bench.processes"),
+    "bench.judge": (".", *CORE, "bench.check", "bench.processes", "bench.training"),
     "bench.check": (".", *CORE, "bench.api", "bench.training"),
     "bench.cli": ("bench", "suites", "leaderboard"),
-    "suites": (".", "bench.api", "bench.backbones"),
+    "suites": (  # beside the one import, what reads files: its child does not load torch
+        *(".", "bench.api", "bench.backbones", "bench.errors", "bench.files", "bench.reading", "bench.regular"),
+    ),
     "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
-    "leaderboard": (".", "bench.errors", "bench.files", "bench.records", "bench.scores"),
+    "leaderboard": (
+        *(".", "bench.errors", "bench.files", "bench.records", "bench.regular", "bench.scores", "bench.source_text"),
+    ),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
@@ -54,9 +75,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "bench.errors": set(),
     "bench.files": set(),
+    "bench.kinds": set(),
+    "bench.regular": set(),
+    "bench.reading": {"numpy"},
     "bench.scores": {"numpy"},
     "bench.records": {"numpy", "pydantic"},
     "bench.schema": {"annotated_types", "pydantic"},
+    "bench.source_text": set(),
     "bench.core": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
@@ -168,6 +193,7 @@ def test_the_rule_sees_what_it_forbids(monkeypatch: pytest.MonkeyPatch, tmp_path
         "import leaderboard",
         "import pkgutil, importlib, leaderboard\n"
         "for m in pkgutil.walk_packages(leaderboard.__path__, 'leaderboard.'): importlib.import_module(m.name)",
+        "import bench.reading.child, suites.mat_file",  # for every file that is read
         "import bench.cli.main",  # so that --help and a mistyped command answer at once
     ],
 )

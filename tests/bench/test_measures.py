@@ -116,9 +116,16 @@ def test_kinds_name_what_they_compute() -> None:
         },
     }
     for name, state in states.items():
-        assert [metric.name for metric in KINDS[name].metrics] == list(score(name, state))
-    with pytest.raises(KeyError, match="known: classification, depth, explained, normals, ranking, regression, segm"):
-        score("detection", {})
+        kind, scores = KINDS[name], score(name, state)
+        assert [metric.name for metric in kind.metrics] == list(scores)
+        assert all(metric.low <= scores[metric.name] <= metric.high for metric in kind.metrics)
+        assert set(kind.keys) == state.keys()
+        assert kind.error_of is not None
+        assert kind.error_of(scores) == pytest.approx(primary_error(name, state))
+        assert kind.truth(state)
+        assert kind.contradictions(state) == []
+    with pytest.raises(ValueError, match="no kind of metric `regresion`; the nearest: `regression`"):
+        score("regresion", {})
 
 
 @pytest.mark.parametrize("suite", ["synthetic:tasks=3", "synthetic:inputs=own,tasks=3"])

@@ -312,7 +312,7 @@ def test_a_plugin_cannot_take_a_built_in_name(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
         match=r"^`thief\.py` should import without an error\. Found ValueError: The weighting `uniform` is registered "
-        r"already, by bench\.weightings\.uniform\. \(registry\.py, line [0-9]+\)\.$",
+        r"already, by bench\.weightings\.uniform \(thief\.py, line 11\)\.$",
     ):
         load_plugin(file)
 
@@ -320,3 +320,41 @@ def test_a_plugin_cannot_take_a_built_in_name(tmp_path: Path) -> None:
 def test_a_missing_plugin_gets_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^A plug-in should be a Python file\. Found nothing at `.*nowhere\.py`\.$"):
         load_plugin(tmp_path / "nowhere.py")
+
+
+@pytest.mark.parametrize(
+    ("signature", "found"),
+    [
+        ("width=1.0", "none"),
+        ("width: list[int] = None", "`list[int]`"),
+        ("width: dict = None", "`dict`"),
+        ("width: Any = 1", "`Any`"),
+        ("width: tuple[list[int], ...] = ()", "`tuple[list[int], ...]`"),
+        ("width: float | list[int] = 1.0", "`float | list[int]`"),
+        ("width: None = None", "`None`"),
+        ("width: Annotated[list[int], Added()] = None", "`typing.Annotated[list[int], Added()]`"),
+    ],
+)
+def test_an_option_that_no_text_can_be_read_as_is_refused(tmp_path: Path, signature: str, found: str) -> None:
+    file = tmp_path / "odd.py"
+    lines = PLUGIN.replace("gain: float = 2.0", f"gain: float = 2.0, {signature}")
+    file.write_text("from typing import Annotated, Any\nfrom bench.api import Added\n" + lines)
+    with pytest.raises(UsageError) as error:
+        load_plugin(file)
+    assert str(error.value).startswith("`odd.py` should import without an error. Found TypeError: The option `width`")
+    assert "`plugged` should be annotated as `float`, `int`, `bool`, `str`, a `Literal`, a list as" in str(error.value)
+    assert f" Found {found} (odd.py, line " in str(error.value)
+    assert "plugged" not in entries("weighting")
+
+
+def test_an_error_of_syntax_is_said_with_its_own_line(tmp_path: Path) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(UsageError, match=r"Found SyntaxError: .* \(odd\.py, line 2\)\.$"):
+        load_plugin(file)
+
+
+@pytest.mark.parametrize("name", ["My-Method", "2nd", "", "my method", "größe"])
+def test_a_name_that_no_method_text_could_hold_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="A name should be letters, digits and `_`, as `my_method`"):
+        register(name)(Halves)

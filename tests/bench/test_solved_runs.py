@@ -13,8 +13,9 @@ from bench.method import Method
 from bench.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.registry import entries
-from bench.training.at_once import described
+from bench.training.examine import examine
 from bench.training.fit import fit
+from bench.training.recovered import describe_weights
 from bench.training.solve import Solved
 
 SUITE = "linear_synthetic:tasks=6,train=12"
@@ -110,8 +111,10 @@ def test_the_test_split_is_read_once_after_the_fit(monkeypatch: pytest.MonkeyPat
     solve = run.solve
     monkeypatch.setattr(suite, "dataset", watched)
     monkeypatch.setattr(run, "solve", fitted)
-    run.result()
-    assert [name for name in seen if name in ("fitted", "test")] == ["fitted", "test"]
+    trained = run.train()
+    seen.append("trained")
+    examine(trained, suite, spec, lambda: run.data("test"))
+    assert [name for name in seen if name in ("fitted", "trained", "test")] == ["fitted", "trained", "test"]
     assert seen.index("train") < seen.index("fitted")
 
 
@@ -129,7 +132,8 @@ def test_what_is_chosen_depends_on_the_training_part_alone(monkeypatch: pytest.M
             return data
 
         monkeypatch.setattr(suite, "dataset", scaled)
-        found.append(Solved(spec, suite, Method.parse(spec.method)).result())
+        cell = Solved(spec, suite, Method.parse(spec.method))
+        found.append(examine(cell.train(), suite, spec, lambda cell=cell: cell.data("test")))
         type(suite).dataset.__globals__["_draw"].cache_clear()
     assert found[0]["solution"] == found[1]["solution"]
     assert found[0]["scores"] != found[1]["scores"]
@@ -206,4 +210,6 @@ def test_what_a_record_shows_of_the_weights() -> None:
 
 
 def test_matrices_of_nothing() -> None:
-    assert all(bool(matrix.isfinite().all()) for matrix in described(torch.zeros(3, 2, dtype=torch.float64)).values())
+    assert all(
+        bool(matrix.isfinite().all()) for matrix in describe_weights(torch.zeros(3, 2, dtype=torch.float64)).values()
+    )

@@ -66,7 +66,7 @@ def test_a_trial_never_reads_the_test_split(monkeypatch: pytest.MonkeyPatch) -> 
         return whole(self, split, seed)
 
     monkeypatch.setattr(Synthetic, "dataset", guarded)
-    [trial] = trials(SUITE, "hard", 1)
+    [trial] = trials(SUITE, "hard", 1)  # in whose planning nothing looks at it either
     quick = trial.varied(protocol=trial.protocol.model_copy(update={"epochs": 2, "steps_per_epoch": 3}))
     record = fit(quick)
     assert record.status == "done", record.error

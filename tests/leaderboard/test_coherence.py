@@ -11,7 +11,7 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
-from leaderboard.coherence import SIGNS, incoherent, truth, twins
+from leaderboard.coherence import incoherent, truth, twins
 from leaderboard.compare import committed_of
 from tests.leaderboard.conftest import build_record
 
@@ -130,14 +130,14 @@ def test_separate_models_keep_epochs_of_their_own() -> None:
     assert said(HARD, lambda content: content["selection"].update(val=content["selection"]["per_task"])) != []
 
 
-def test_every_kind_of_statistics_has_its_signs() -> None:
-    assert SIGNS.keys() == KINDS.keys()
+def test_the_error_of_a_kind_follows_from_its_metrics_too() -> None:
     for content in (HARD, ROOMS):
         record = sealed(content)
         for task, kind in record.spec.protocol.metrics.items():
             state = record.statistics["val"][task]
-            assert SIGNS[kind].keys == state.keys()
-            assert SIGNS[kind].error(record.scores["val"][task]) == pytest.approx(KINDS[kind].error(state))
+            error_of = KINDS[kind].error_of
+            assert error_of is not None
+            assert error_of(record.scores["val"][task]) == pytest.approx(KINDS[kind].error(state))
             if "confusion" in state:
                 assert truth(record, "val")[task] == np.sum(state["confusion"], axis=1).tolist()
             else:

@@ -54,7 +54,7 @@ def test_all_extra_tasks_at_once_and_other_settings_are_no_pair(make_record):
 def test_algorithms_stand_side_by_side(make_record):
     records = []
     for method, factor in (("hard", 1.5), ("cross_stitch", 0.8)):
-        for seed in range(2):
+        for seed in range(3):
             records.append(run(make_record, method, seed, {"a": 1.0, "b": 1.0, "c": 1.0}))
             records.append(run(make_record, method, seed, {"a": factor, "b": 1.0, "c": 1.0}, "b"))
     figure = related_figure(related(records), "related")

@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +18,10 @@ from leaderboard.standing import as_rows, standings
 from leaderboard.store import Store, StoreContents
 from leaderboard.table import rows
 from leaderboard.wide import wide
+from tests.leaderboard.conftest import protocol
 
-SEEDS, NAMES = 8, ["single_task", "hard", "good", "bad", "unfinished"]
+BOTH = (("single_task", 0.0), ("hard", 1.0))
+SEEDS, NAMES = 12, ["single_task", "hard", "good", "bad", "unfinished"]
 
 
 @pytest.fixture
@@ -88,8 +93,8 @@ def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
     ends = {line.method: laid.ends(line) for line in laid.lines}
     assert laid.tail == ["rank", "seeds"]
     assert ends == {
-        "single_task": ["1 [1, 1] a", "5/5"],
-        "hard": ["2 [2, 2] b", "5/5"],
+        "single_task": ["1 a", "5/5"],
+        "hard": ["2 b", "5/5"],
         "cross_stitch": ["—", "incomplete (3/5) †"],
     }
     text = render(table, "text", width=200)
@@ -97,6 +102,83 @@ def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
     assert r"\]" not in render(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
     assert any(note.startswith("* Δ log holds against `single_task`") for note in table.notes)
     assert any(note.startswith("† Fewer than 5 seeds") and "`cross_stitch` 3" in note for note in table.notes)
+
+
+def test_two_seeds_have_no_interval_anywhere(board, make_record) -> None:
+    runs = [
+        make_record(m, seed, {"left": 95.0 + seed - lost, "right": 90.0 - lost}) for m, lost in BOTH for seed in (0, 1)
+    ]
+    table = rows(board.model_copy(update={"seeds": "0-1", "methods": ["single_task", "hard"]}), StoreContents(runs, []))
+    assert all(row.ci_low is None and row.ci_high is None and row.mean is not None for row in table.rows)
+    assert not any(each.holds("single_task") for each in table.standings.methods.values())
+    for format in ("text", "md", "tex"):
+        shown = render(table, format, width=200).replace("\\", "")
+        assert re.findall(r"\[[^a-z]", shown) == []  # but for `mean [low, high]` below the table
+        assert "no interval below 3 seeds" in shown
+        assert "without an interval below 10 seeds" in shown
+    for format in ("text", "md"):
+        assert re.findall(r"\[[^a-z]", details(table, format).replace("\\", "")) == []
+    assert {line.count(",,") for line in render(table, "csv").splitlines()[1:]} == {1}
+
+
+def test_names_of_one_model_share_a_rank(make_cells) -> None:
+    """A solver that stops within 1e-8 makes one model of three names; they differ in the tenth digit."""
+    generator = np.random.default_rng(0)
+    base = generator.uniform(0.5, 1.0, (1, SEEDS, 2))
+    names = ["single_task", "hard", "soft+graph", "soft+l2", "soft+l2_pairwise", "soft+l1"]
+    errors = base * np.array([1.0, 1.1, 0.9, 0.9, 0.9, 0.9])[:, None, None]
+    errors[5] *= 1 + 1e-4 * generator.standard_normal((SEEDS, 2))
+    errors[3:5] *= 1 + 1e-9 * generator.random((2, SEEDS, 2))  # always worse, never by anything
+    solved = protocol({"t0": "regression", "t1": "regression"}, fit="solver", tolerance=1e-8)
+    data = replace(make_cells(errors, names), protocol=solved)
+    found = standings(data, names)
+    same = [found.methods[name] for name in names[2:5]]
+    assert len({each.rank.mean for each in same}) == 1
+    assert len({(each.rank.low, each.rank.high) for each in same}) == 1
+    assert len({each.groups for each in same}) == 1
+    assert found.methods["soft+l1"].rank.mean not in {each.rank.mean for each in same}
+    assert "`soft+graph` = `soft+l2` = `soft+l2_pairwise`." in "".join(found.notes)
+    assert "to within 1e-06" in "".join(found.notes)
+    # the same numbers from descent are the luck of the runs
+    trained = standings(replace(data, protocol=protocol({"t0": "regression", "t1": "regression"})), names)
+    assert len({trained.methods[name].rank.mean for name in names[2:5]}) == 3
+
+
+def test_no_change_holds_against_another_name_of_the_reference(make_cells) -> None:
+    generator = np.random.default_rng(1)
+    errors = np.repeat(generator.uniform(0.5, 1.0, (1, 5, 1)), 3, axis=0)
+    errors[1] *= 1.3
+    errors[2] *= 1 - 1e-9 * generator.random((5, 1))
+    solved = protocol({"t0": "regression"}, fit="solver", tolerance=1e-8)
+    found = standings(replace(make_cells(errors), protocol=solved), ["single_task", "hard", "m2"]).methods
+    assert (found["m2"].rank.mean, found["single_task"].rank.mean) == (1.5, 1.5)
+    assert not found["m2"].holds("single_task")
+    assert found["m2"].win == 0.5
+    assert found["m2"].change.mean > 0  # what was measured stays as it is
+
+
+def test_a_board_with_too_many_groups_says_that_it_compares_with_the_first(make_cells) -> None:
+    generator = np.random.default_rng(0)
+    halves = [
+        0.1 * generator.standard_normal(12) + 0.01 * np.arange(20)[:, None] + 1e-5 * generator.standard_normal((20, 12))
+        for _ in range(2)
+    ]
+    data = make_cells(np.exp(np.concatenate(halves))[:, :, None])
+    found = standings(data, data.board.methods)
+    assert {each.groups for each in found.methods.values()} == {"a", ""}
+    assert any("`a` marks the first and what paired t tests" in note for note in found.notes)
+
+
+def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
+    generator = np.random.default_rng(0)
+    sizes, luck = generator.standard_normal((500, 1, 1)), generator.standard_normal((500, 12, 2))
+    data = make_cells(np.exp(0.15 * sizes + 0.3 * luck))
+    start = time.process_time()
+    found = standings(data, data.board.methods)
+    assert time.process_time() - start < 30
+    assert sorted(each.rank.mean for each in found.methods.values()) == list(range(1, 501))
+    assert all(each.letters for each in found.methods.values())
+    assert max(len(each.place) for each in found.methods.values()) < 60
 
 
 def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:

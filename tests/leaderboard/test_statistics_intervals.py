@@ -110,6 +110,7 @@ def test_bootstrap_of_few_or_equal_seeds():
     generator = np.random.default_rng(0)
     assert math.isnan(bootstrap_interval(np.full((2, 3), np.nan), generator).mean)
     assert bootstrap_interval(np.array([2.0, np.nan]), generator) == Interval(2.0, None, None, 1)
+    assert bootstrap_interval(np.array([2.0, 3.0]), generator) == Interval(2.5, None, None, 2)
     assert bootstrap_interval(np.full(5, 2.0), generator, method="bca") == Interval(2.0, 2.0, 2.0, 5)
     with pytest.raises(ValueError, match=r"`method` should be one of percentile, bca\. Found `basic`\."):
         bootstrap_interval(RUNS, generator, method="basic")
@@ -121,7 +122,7 @@ def test_corrected_t_is_wider_by_the_published_factor():
     assert corrected.mean == plain.mean
     # sqrt((1/10 + 1/3) / (1/10))
     assert corrected.high - corrected.mean == pytest.approx((plain.high - plain.mean) * math.sqrt(13 / 3))
-    assert corrected_interval(sample[:1], 1 / 3).low is None
+    assert corrected_interval(sample[:2], 1 / 3).low is None
     with pytest.raises(ValueError, match=r"`test_per_train` should be positive\. Found `test_per_train = 0`\."):
         corrected_interval(sample, 0)
 

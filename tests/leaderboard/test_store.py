@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import re
@@ -22,6 +23,23 @@ def test_what_is_written_is_read(tmp_path, make_record):
     assert store.get(records[1].spec) == records[1]
     assert store.has_done(records[1].spec)
     assert store.get(make_record("hard", 7).spec) is None
+
+
+def test_the_collector_passes_over_what_was_read(tmp_path, make_record):
+    """Records have no cycles; a table of thousands would spend seconds on looking for them."""
+    for seed in range(3):
+        Store(tmp_path).write(make_record(seed=seed))
+    try:
+        records = Store(tmp_path).read().records
+        assert gc.isenabled()
+        assert len(records) == 3
+        assert not any(each is record for each in gc.get_objects() for record in records)
+        gc.disable()
+        Store(tmp_path).read()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_text_is_canonical_content_and_lists_stay_on_a_line(make_record):

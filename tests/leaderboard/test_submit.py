@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from bench.cli.execute import Outcome
+from bench.cli.judged import JudgedCell
 from bench.cli.main import main
-from bench.isolated import Finished
-from bench.records import parse_seeds
 from leaderboard.board import Board
 from leaderboard.store import Store
 from tests.leaderboard.test_submissions import BOARDS, CODE, COMMITTED, build
@@ -21,26 +21,30 @@ Run = Callable[..., int]
 
 
 class Runner:
-    """Stands in for the process that trains: writes the runs it is asked for, up to `most` of them at a time."""
+    """Stands in for the processes that train: writes the runs it is asked for, up to `most` of them at a time."""
 
     def __init__(self) -> None:
-        self.most, self.commands, self.written = 100, list[list[str]](), 0
+        self.most, self.cells, self.devices, self.written = 100, list[JudgedCell](), list[str](), 0
         self.before: Callable[[], Any] = lambda: None
         self.changed: dict[str, Any] = {}
 
-    def __call__(self, command: list[str], *others: object) -> Finished:
-        self.commands.append(command)
+    def describe(self, source: object, suite: str, methods: list[str], limits: object) -> list[dict[str, Any]]:
+        return [{"canonical": method, "short": method, "versions": {}} for method in methods]
+
+    def plan(self, board: Board, described: object, seeds: list[int], device: str, *_: object) -> list[Any]:
+        self.devices.append(device)
+        return [build(seed, **self.changed).spec for seed in seeds]
+
+    def execute(self, outcome: Outcome, cell: JudgedCell, engine: object) -> None:
+        self.cells.append(cell)
         self.before()
-        store = Store(Path(command[command.index("--store") + 1]))
         left = self.most
-        for seed in parse_seeds(command[command.index("--seeds") + 1]):
-            record = build(seed, **self.changed)
-            if not store.has_done(record.spec):
-                if not left:
-                    raise KeyboardInterrupt
-                store.write(record)
-                self.written, left = self.written + 1, left - 1
-        return Finished(0, "", [])
+        for spec in outcome.missing:
+            if not left:
+                raise KeyboardInterrupt
+            Store(cell.store).write(build(spec.seed, **self.changed))
+            outcome.status[spec.run_id] = "done"
+            self.written, left = self.written + 1, left - 1
 
 
 @pytest.fixture
@@ -54,8 +58,10 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     outcome = {"subject": "sharing/mine", "rule": "all", "passed": True, "advice": ""}
     monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
     monkeypatch.setattr("leaderboard.compare.COMMITTED", store.root)
-    monkeypatch.setattr("bench.cli.check.check_isolated", lambda *others: [outcome])
-    monkeypatch.setattr("bench.isolated.run_isolated", found)
+    monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
+    monkeypatch.setattr("bench.cli.judged.describe_methods", found.describe)
+    monkeypatch.setattr("bench.cli.judged.plan_judged", found.plan)
+    monkeypatch.setattr("bench.cli.execute.execute", found.execute)
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     return found
 
@@ -76,11 +82,10 @@ def test_what_is_made_is_a_sound_submission(tmp_path, runner, submit, capsys):
     assert not (tmp_path / "out" / "mine.partial").exists()
     captured = capsys.readouterr()
     assert 'Submission by A. "B" C: `mine` (Me).' in captured.out
-    assert [line[:3] for line in captured.err.splitlines()] == ["1/4", "2/4", "3/4", "4/4"]
+    assert [line[:3] for line in captured.err.splitlines() if line[1:3] == "/4"] == ["1/4", "2/4", "3/4", "4/4"]
     assert main(["verify", str(out)]) == 0
     assert capsys.readouterr().out == "2 records valid, 0 not.\n"
-    [command] = runner.commands
-    assert command[command.index("--device") + 1] == "cpu"  # as the board's other runs
+    assert runner.devices == ["cpu"]  # as the board's other runs
 
 
 def test_interrupted_it_goes_on_with_what_is_missing(tmp_path, runner, submit):
@@ -122,7 +127,7 @@ def test_two_at_once_do_not_meet(tmp_path, runner, submit, capsys):
         fcntl.flock(file, fcntl.LOCK_EX)
         assert submit() == 1
     assert "Another `mtlbench submit` is at work" in capsys.readouterr().err
-    assert runner.commands == []
+    assert runner.cells == []
     assert submit() == 0
 
 
@@ -143,7 +148,7 @@ def test_two_at_once_do_not_meet(tmp_path, runner, submit, capsys):
 def test_what_cannot_become_sound_is_refused_before_anything_is_run(more, words, tmp_path, runner, submit, capsys):
     assert submit(*more) == 2
     assert words in capsys.readouterr().err
-    assert runner.commands == []
+    assert runner.cells == []
     assert not (tmp_path / "out").exists()
 
 
@@ -164,14 +169,14 @@ def test_places_where_it_cannot_be(out, words, tmp_path, runner, submit, capsys)
     os.symlink(tmp_path / "there", tmp_path / "link")
     assert submit(out="there" if out == "link" else out) == 2
     assert words in capsys.readouterr().err
-    assert runner.commands == []
+    assert runner.cells == []
 
 
 def test_a_place_that_cannot_be_written_is_named_at_once(tmp_path, runner, submit, capsys):
     (tmp_path / "file").touch()
     assert submit(out="file/mine") == 1
     assert "--out should lie where files can be written" in capsys.readouterr().err
-    assert runner.commands == []
+    assert runner.cells == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +192,7 @@ def test_files_that_cannot_be_submitted(code, words, tmp_path, runner, submit, c
     (tmp_path / "mine.py").write_bytes(code)
     assert submit() == 2
     assert words in capsys.readouterr().err
-    assert runner.commands == []
+    assert runner.cells == []
 
 
 def test_runs_that_are_not_sound_are_not_submitted(tmp_path, runner, submit, capsys):
@@ -206,7 +211,7 @@ def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, c
     outcome = {"subject": "sharing/scale_and_bias", "rule": "all", "passed": True, "advice": ""}
     monkeypatch.setattr("leaderboard.board.boards", lambda: {"tiny": tiny})
     monkeypatch.setattr("leaderboard.compare.COMMITTED", tmp_path / "board" / "results")
-    monkeypatch.setattr("bench.cli.check.check_isolated", lambda *others: [outcome])
+    monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     out = tmp_path / "submissions" / "scale_and_bias"
     assert main(["submit", str(EXAMPLE), "--suite", suite, "--out", str(out), "--jobs", "1"]) == 0

@@ -175,7 +175,7 @@ def test_the_split_beside_the_file_is_compared(truth: Truth, tmp_path: Path) -> 
 
 
 def run(source: Path, folder: Path, size: tuple[int, int] = (18, 24)) -> list[str]:
-    return list(prepare(folder, source, size))
+    return list(prepare(folder, source, size, opened=recognise))
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -332,7 +332,11 @@ PNG_DEFECTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "label": ("train_seg13/0003.png", png(np.full(SIZE, 14, np.uint8)), "3.png` should hold 0 to 13, .* Found 14"),
     "depth": ("test_depth/0001.png", png(np.full(SIZE, 14, np.uint8)), "1.png` should hold depth in 16 bits"),
     "one bit": ("test_depth/0001.png", png(np.ones(SIZE, bool)), "1.png` should hold depth in 16 bits. Found 1"),
-    "bomb": ("train_rgb/0001.png", lambda path: bomb(path), "1.png` cannot be read as an image"),
+    "bomb": (
+        "train_rgb/0001.png",
+        lambda path: bomb(path),
+        "1.png` cannot be read .* too many pixels",
+    ),
     "grey": ("train_rgb/0001.png", png(np.zeros(SIZE, np.uint8)), r"should have the shape \(36, 48, 3\)"),
     "broken": ("train_rgb/0002.png", lambda path: path.write_bytes(path.read_bytes()[:90]), "cannot be read as an im"),
     "missing": ("train_seg13/0009.png", lambda path: path.unlink(), "as many files as"),
@@ -376,10 +380,13 @@ MAT_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "names": (rewrite("scenes", lambda a: np.zeros(a.shape)), "`scenes` of .* should hold references"),
     "mapping of text": (
         lambda path: scipy.io.savemat(path.with_name("classMapping40.mat"), {"mapClass": ["wall"] * 894}),
-        "`mapClass` of .* should hold numbers",
+        "`mapClass` of .* should hold numbers. Found text",
     ),
     "no mapping": (lambda path: path.with_name("classMapping40.mat").unlink(), "`mapClass` .*rcnn-depth"),
-    "bad mapping": (lambda path: path.with_name("classMapping40.mat").write_bytes(b"x" * 200), "array `mapClass`"),
+    "bad mapping": (
+        lambda path: path.with_name("classMapping40.mat").write_bytes(b"x" * 200),
+        "file of .* `mapClass`",
+    ),
     "few scenes": (rewrite("scenes", lambda a: a[:, :3]), "`scenes` of .* should name every image"),
 }
 
@@ -398,7 +405,7 @@ def test_defects_of_the_official_file_are_one_sentence(defect: str, truth: Truth
 def test_normals_that_the_copy_does_not_have_are_refused_at_once(truth: Truth, tmp_path: Path) -> None:
     copy = write_mtan(tmp_path / "copy", truth)
     with pytest.raises(DataMissing, match="has no normals of its own"):
-        list(prepare(tmp_path / "set", copy, (18, 24), measured=True))
+        list(prepare(tmp_path / "set", copy, (18, 24), measured=True, opened=recognise))
 
 
 def test_a_copy_with_measured_normals_is_ready_under_their_name(
@@ -421,7 +428,7 @@ def test_an_interrupted_preparation_goes_on(truth: Truth, tmp_path: Path, monkey
     copy = write_mtan(tmp_path / "copy", truth)
     run(copy, tmp_path / "whole")
     monkeypatch.setattr("suites.nyuv2.prepare.EVERY", 0.0)
-    steps = prepare(tmp_path / "set", copy, (18, 24))
+    steps = prepare(tmp_path / "set", copy, (18, 24), opened=recognise)
     for line in steps:
         if line.startswith("5 of 12 images"):
             break
@@ -435,7 +442,8 @@ def test_an_interrupted_preparation_goes_on(truth: Truth, tmp_path: Path, monkey
 
 
 def test_leftovers_of_another_copy_start_anew(truth: Truth, tmp_path: Path) -> None:
-    steps = prepare(tmp_path / "set", write_tree(tmp_path / "tree", truth, "tree-parts"), (18, 24))
+    tree = write_tree(tmp_path / "tree", truth, "tree-parts")
+    steps = prepare(tmp_path / "set", tree, (18, 24), opened=recognise)
     for _ in range(3):
         next(steps, None)
     steps.close()  # type: ignore[attr-defined]

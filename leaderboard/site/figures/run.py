@@ -5,22 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.records import ResultRecord
-from bench.scores import KINDS
+from bench.scores import metrics_of
 from leaderboard.site.view import Figure, Panels, Trace, short, words
 
 DEFINITION = (
     "1 - |U - mean U|² / |U|² of the towers' updates U: 1 where all moved alike, as in hard sharing, 1/T where they "
     "have nothing in common"
 )
-UNITS = {metric.name: metric.unit for kind in KINDS.values() for metric in kind.metrics}
 
 
 def curve_figure(record: ResultRecord) -> Figure | None:
     """Training loss and validation scores of every task over epochs, a panel for each metric."""
     found: dict[str, dict[str, list[float | None]]] = {"training loss": record.curves.train_loss}
     for task, metrics in record.curves.val.items():
+        known = metrics_of(record.spec.protocol.metrics.get(task, ""))
         for metric, path in metrics.items():
-            unit = f", {UNITS[metric]}" if UNITS.get(metric) else ""
+            unit = f", {known[metric].unit}" if metric in known and known[metric].unit else ""
             found.setdefault(f"validation {metric}{unit}", {})[task] = path
     found = {name: paths for name, paths in found.items() if paths}
     if not found:

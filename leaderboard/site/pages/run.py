@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.records import ResultRecord
-from bench.scores import KINDS, Metric
+from bench.scores import Metric, metrics_of
 from leaderboard.notes import RULES
 from leaderboard.render import printable
 from leaderboard.site.commands import run_command
@@ -31,13 +31,11 @@ COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {  # names and texts for pe
     "peak_memory_mb": ("peak memory", lambda value: f"{value:,.0f} MB"),
     "hardware": ("hardware", str),
 }
-METRICS = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
 
 
 def run_page(site: Context, run: ResultRecord) -> bytes:
     """The page of a run, finished or failed."""
-    check = site.checks.get(run.run_id)
-    known = check if check and check.digest == run.digest else None
+    known = site.checks.get(run.digest)
     cosines = cosine_words([run])
     figures = [curve_figure(run), choice_figure(run), matrix_figure([run], "matrices")]
     figures += [*recovered_figures({run.method: run}, "recovered"), sharing_figure([run], "sharing")]
@@ -85,9 +83,9 @@ def run_page(site: Context, run: ResultRecord) -> bytes:
 def _scores(run: ResultRecord, task: str, rules: list[str]) -> list[tuple[str, str, list[str]]]:
     """(task, metric with unit and direction, its value under every rule)."""
     names = dict.fromkeys(name for rule in rules for name in run.scores[rule].get(task, {}))
-    found = []
+    found, known = [], metrics_of(run.spec.protocol.metrics.get(task, ""))
     for name in names:
-        metric = METRICS.get(name, Metric(name, True))
+        metric = known.get(name, Metric(name, True))
         values = [run.scores[rule].get(task, {}).get(name) for rule in rules]
         head = " ".join(part for part in (name, metric.unit, "↑" if metric.higher_is_better else "↓") if part)
         largest = max((abs(value) for value in values if value), default=1.0)

@@ -126,12 +126,12 @@ def _budget(site: Context, one: Shown) -> Figure | None:
 
 def _pictures(site: Context, one: Shown) -> list[dict[str, Any]]:
     """A few test images: the input, and for every task the truth and what each method made of it, side by side."""
-    runs: dict[str, ResultRecord] = {}
-    for line in one.lines:
-        own = sorted((seed, run) for (method, seed), run in one.table.records.items() if method == line.method)
-        seen = [run for _, run in own if site.pictures.get(run.run_id)]
-        if seen:
-            runs[printable(line.label)] = seen[0]
+    seen: dict[str, dict[int, ResultRecord]] = {}
+    for (method, seed), run in one.table.records.items():
+        if site.pictures.get(run.run_id):
+            seen.setdefault(method, {})[seed] = run
+    own = {line.label: seen[line.method] for line in one.lines if line.method in seen}
+    runs = {printable(label): by_seed[min(by_seed)] for label, by_seed in own.items()}
     found = []
     for number in range(PICTURES):
         tiles: dict[str, dict[str, Tile]] = {}

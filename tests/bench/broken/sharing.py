@@ -175,6 +175,19 @@ def by_view(self, inputs, state):
     return features
 
 
+def clipping(self, inputs, state):
+    return Good.forward(self, {task: x.clamp_(max=0.1) for task, x in inputs.items()}, state)
+
+
+def thawed(self, blueprint):
+    self.towers.requires_grad_(True)
+
+
+def crash_on_frozen(self, blueprint):
+    for parameter in self.towers.parameters():
+        parameter.register_hook(lambda gradient: gradient)
+
+
 def noisy(self, features, inputs, state):
     noise = torch.rand((), generator=state.generator)
     return {task: feature * noise for task, feature in features.items()}
@@ -275,6 +288,9 @@ BROKEN: list[Broken] = [
     ("some of the tasks", "`task00` alone", change(Good, forward=answering(all_tasks))),
     ("no access to targets", "suite.dataset", change(Good, __init__=started(read_data))),
     ("no access to targets", "'targets'", change(Good, forward=asks_for_targets)),
+    ("inputs stay", "clamp_", change(Good, forward=clipping)),
+    ("frozen weights stay", "'towers.0.0.0.weight'", change(Good, __init__=started(thawed))),
+    ("frozen weights stay", "hook", change(Good, __init__=started(crash_on_frozen))),
     ("memory format", "reshape", change(Good, forward=by_view)),
     ("claimed limits", "`limits` claims", change(Good, limits={"rate=1": "single_task"})),
     ("claimed limits", "no sharing `single`", change(Good, limits={"rate=0": "single"})),

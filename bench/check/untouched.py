@@ -1,0 +1,74 @@
+"""The contract of a Sharing: what it leaves as it is, its inputs and frozen weights."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import Parameter
+
+from bench.check.outcome import Skipped, expect, trying
+from bench.check.trial import Setting, SharingCase, moments, trained
+from bench.core.suite import Suite
+
+
+def inputs_stay(case: SharingCase) -> None:
+    """`forward` does not write into its inputs, in training or evaluation: other runs and epochs read the same rows."""
+    for at, sharing in case.each():
+        for mode in (True, False):
+            sharing.train(mode)
+            for state in moments(sharing):
+                inputs = at.rows()
+                with trying(f"`forward` on `{at.text}` in phase `{state.phase}`"), torch.no_grad():
+                    sharing(inputs, state)
+                wrote = [t for t, x in at.rows().items() if inputs[t]._version or not torch.equal(inputs[t], x)]
+                expect(
+                    not wrote,
+                    f"`forward` should leave its inputs as they are. Found that it wrote into those of {wrote[:5]} on "
+                    f"`{at.text}`; compute a new tensor, with `x.clamp(max=1)` for `x.clamp_(max=1)`, `x = x + y` for "
+                    "`x += y`.",
+                )
+
+
+def with_frozen_stage(suite: Suite, made: list[Parameter] | None = None) -> Suite:
+    """`suite` with a backbone whose first stage is frozen; the frozen parameters that it makes are put into `made`."""
+    frozen = copy.copy(suite)
+
+    def backbone(width: float = 1.0) -> nn.ModuleList:
+        stages = suite.backbone(width)
+        stages[0].requires_grad_(False)
+        if made is not None:
+            made.extend(stages[0].parameters())
+        return stages
+
+    frozen.backbone = backbone  # type: ignore[method-assign]
+    return frozen
+
+
+def frozen_weights_stay(case: SharingCase) -> None:
+    """On a backbone whose first stage is frozen it trains too, and what is frozen keeps its values."""
+    if case.fits_itself:
+        raise Skipped("no update trains it.")
+    for at in case.settings:
+        with trying(f"An update on `{at.text}` with a frozen first stage"):
+            _update(case, at)
+
+
+def _update(case: SharingCase, at: Setting) -> None:
+    made: list[Parameter] = []
+    sharing = case.build(at, suite=with_frozen_stage(at.suite, made))
+    given = {id(p) for p in made}
+    frozen = {name: (p, p.detach().clone()) for name, p in sharing.named_parameters() if id(p) in given}
+    optimiser = torch.optim.SGD([p for group in sharing.parameter_groups("sgd") for p in group.parameters], lr=0.01)
+    for number, state in enumerate(moments(sharing)):
+        if number:
+            sharing.begin(state.phase)
+        total = trained(sharing, at.rows(), state)
+        if total.requires_grad:
+            torch.autograd.backward(total)
+        optimiser.step()
+    moved = [name for name, (p, before) in frozen.items() if p.requires_grad or not torch.equal(p, before)]
+    expect(
+        not moved,
+        f"Weights that a backbone has frozen should keep their values. Found {moved[:5]} moved, or free to move, on "
+        f"`{at.text}`; leave out parameters whose `requires_grad` is False.",
+    )

@@ -1,0 +1,54 @@
+"""Fresh modules of a suite, made fit for sharing: lazy layers know their shapes, and no layer works in place."""
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from bench.core.task import Shape
+from bench.errors import UsageError
+
+
+def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> nn.ModuleList:
+    """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before."""
+    shape = input_shape
+    for number, stage in enumerate(stages):
+        prepare_module(stage, shape, f"Stage {number} of the backbone")
+        shape = getattr(stage, "output_shape", shape)
+    return stages
+
+
+def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
+    """`module`, for rows of `shape`: its lazy layers get their weights, and layers with a switch `inplace` have it off.
+
+    A layer that works in place writes into the features that other parts of a method read: off, the numbers are the
+    same whoever reads what. Weights of lazy layers are drawn from torch's generator, as others are when they are made.
+    Raises UsageError, which names the module as `what`, where a lazy layer does not take such rows.
+    """
+    for part in module.modules():
+        if getattr(part, "inplace", False) is True:
+            part.inplace = False
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        _fill(module, shape, what)
+    return module
+
+
+@torch.no_grad()
+def _fill(module: nn.Module, shape: Shape, what: str) -> None:
+    training = [part for part in module.modules() if part.training]
+    module.eval()  # nothing is drawn, and no statistics are kept
+    try:
+        module(torch.zeros(2, *shape))
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"{what} should take rows of the shape {shape}, from which its lazy layers get theirs. Found "
+            f"{type(error).__name__}: {why.rstrip('.')}; correct the shape, or give the layer its sizes."
+        ) from error
+    left = [name for name, p in (*module.named_parameters(), *module.named_buffers()) if is_lazy(p)]
+    if left:
+        raise UsageError(
+            f"{what} should run through all of its lazy layers. Found no shape for {left[:5]}; use them in `forward`, "
+            "or remove them."
+        )
+    for part in training:
+        part.training = True

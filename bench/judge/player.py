@@ -1,0 +1,346 @@
+"""The confined process: it runs somebody else's method, and never sees a target of the test split.
+
+`python -m bench.judge.player FD` imports the harness once and waits on the socket FD. For every request, which brings
+a connected socket, it makes a copy of itself; the copy answers over that socket, with nothing of earlier requests in
+its memory, and the first process, which never imports a method, says when the copy has ended and what it used.
+
+Requests
+    describe   a file and methods -> their canonical names, short names and versions
+    train      a cell, its training and validation rows -> the fields of its record, the weights of the epochs kept
+    predict    a cell and weights -> ready to predict rows, batch by batch
+    check      files and a subject -> every rule of the contract
+"""
+
+import ctypes
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from pydantic_core import to_jsonable_python
+
+from bench.core.data import Dataset
+from bench.core.self_fitting import SelfFitting
+from bench.core.state import TrainState
+from bench.core.suite import Suite
+from bench.errors import UsageError
+from bench.judge.channel import Channel, ChannelError
+from bench.method import Method
+from bench.plan import build_check, parse_suite, under
+from bench.processes import Family
+from bench.records import RunSpec
+from bench.registry import PACKAGES, entries, load_plugin
+from bench.training.checkpoint import Checkpoint
+from bench.training.environment import without_paths
+from bench.training.evaluate import Predict, Predictor, predicting
+from bench.training.examine import TrainedCell
+from bench.training.fit import Ensemble, Run, fitted_at_once
+
+GRACE_SECONDS = 10.0  # for a copy to end after its last answer
+MAX_FILE = 8 << 30  # bytes of one file
+DUMPABLE, DEATH_SIGNAL = 4, 1  # PR_SET_DUMPABLE, PR_SET_PDEATHSIG of prctl(2)
+Values = dict[str, Any]
+
+
+def main(descriptor: int, grace: float) -> NoReturn:
+    """Serve requests until the other end of `descriptor` is closed; `grace` seconds for helpers to end after each."""
+    control = socket.socket(fileno=descriptor)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the judge decides
+    torch.set_num_threads(1)
+    for kind in PACKAGES:
+        entries(kind)
+    _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
+    with Family() as family:
+        control.sendall(b"ready\n")
+        while True:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            except OSError:
+                data, descriptors = b"", []
+            if not data or not descriptors:
+                family.end()
+                os._exit(0)
+            report = _serve(descriptors[0], control, family, grace)
+            control.sendall(json.dumps(report).encode() + b"\n")
+
+
+def _serve(descriptor: int, control: socket.socket, family: Family, grace: float) -> Values:
+    """Answer one request in a copy of this process; how that ended, and what it used."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    pid = os.fork()
+    if not pid:
+        control.close()
+        _answer(socket.socket(fileno=descriptor))
+    os.close(descriptor)
+    status, peak = _wait(pid, control, family)
+    end = time.monotonic() + grace
+    while family.members() and time.monotonic() < end:
+        time.sleep(0.02)
+    left, ended = family.end()
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _clear(Path(tempfile.gettempdir()))
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
+        "peak_mb": peak / 1024,
+        "left": left,
+        "ended": ended,
+    }
+
+
+def _wait(pid: int, control: socket.socket, family: Family) -> tuple[int, int]:
+    """Wait for a copy: its status and peak memory (KiB). Where the judge is gone, end everything.
+
+    A byte on `control` means that no more is wanted of it: it is killed where it does not end by itself.
+    """
+    end = float("inf")
+    while True:
+        done, status, used = os.wait4(pid, os.WNOHANG)
+        if done:
+            return status, used.ru_maxrss
+        if select.select([control], [], [], 0.01)[0] and end == float("inf"):
+            if not control.recv(1):
+                family.end()
+                os._exit(0)
+            end = time.monotonic() + GRACE_SECONDS
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+
+
+def _answer(connection: socket.socket) -> NoReturn:
+    """A copy's life: one request."""
+    _prctl(DUMPABLE, 1)
+    _prctl(DEATH_SIGNAL, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE, MAX_FILE))
+    channel = Channel(connection)
+    try:
+        message = channel.receive()
+        REQUESTS[message.kind](channel, message.values)
+    except ChannelError:
+        pass
+    except BaseException as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        failure = {
+            "type": type(error).__name__,
+            "message": without_paths(str(error))[:500],
+            "where": f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
+            "usage": isinstance(error, UsageError),
+        }
+        with suppress(ChannelError):
+            channel.send("failed", failure)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _load(values: Values) -> list[tuple[str, str]]:
+    """Import the method's file, which comes as text; what it registered."""
+    return load_plugin(_write(values))
+
+
+def _write(values: Values) -> Path:
+    """A file that came as text."""
+    file = Path(tempfile.mkdtemp(prefix="method-")) / values["name"]
+    file.write_text(values["source"], encoding="utf-8")
+    return file
+
+
+def check_contract(channel: Channel, values: Values) -> None:
+    """Hold a name, or what the last of the files registers, against the contract."""
+    from bench.check import check, subjects
+
+    files = [_write(file) for file in values["files"]]
+    _close_splits(_suites(), {"train"})  # which the rules take a few rows of
+    registered = [load_plugin(file) for file in files]
+    if values["all"]:
+        chosen = [(kind, name) for kind in PACKAGES for name in entries(kind)]
+    else:
+        chosen = subjects(values["subject"] or str(files[-1]))
+    data_dir = values["data_dir"] and Path(values["data_dir"])
+    for kind, name in chosen:
+        for outcome in check(kind, name, data_dir):
+            channel.send("rule", asdict(outcome))
+    channel.send("checked", {"registered": registered})
+
+
+def describe(channel: Channel, values: Values) -> None:
+    """Names and versions of methods, and whether they fit the suite."""
+    registered = _load(values)
+    _, suite = parse_suite(values["suite"])
+    described = []
+    for text in values["methods"]:
+        method = Method.parse(text)
+        build_check(method, suite, suite.protocol)
+        described.append({"canonical": method.canonical, "short": method.short, "versions": method.versions})
+    channel.send("described", {"registered": registered, "methods": described})
+
+
+def train(channel: Channel, values: Values) -> None:
+    """Train a cell on the rows that were sent, and send what was learned."""
+    _close_splits(_suites(), set())
+    _load(values)
+    spec = RunSpec.model_validate(values["spec"])
+    suite, method = _rebuild(spec, values)
+    checkpoint = Checkpoint(Path(values["checkpoint"]), values["every"]) if values["checkpoint"] else None
+
+    def on_epoch(done: int, epochs: int) -> None:
+        channel.send("epoch", {"done": done, "epochs": epochs})
+
+    if spec.protocol.fit == "solver":
+        cell = fitted_at_once(spec, suite, method).train(on_epoch)
+    else:
+        cell = Run(spec, suite, method).train(on_epoch, checkpoint)
+    in_place = issubclass(method.sharing.entry.cls, SelfFitting)  # what was inferred is no state that can be sent
+    answer = {"fields": to_jsonable_python(cell.fields), "epochs": cell.epochs, "weights": cell.weights}
+    channel.send("trained", answer | {"models": [] if in_place else _states(cell), "in_place": in_place})
+    if checkpoint:
+        checkpoint.discard()
+    if in_place:
+        with cell.predictor(cell.distinct_epochs[0]) as predict:
+            _predict_rows(channel, predict, spec)
+
+
+def predict(channel: Channel, values: Values) -> None:
+    """Predict the rows that are sent with weights that are sent; there are no others here."""
+    _close_splits(_suites(), set())
+    _load(values)
+    spec = RunSpec.model_validate(values["spec"])
+    suite, method = _rebuild(spec, values)
+    with predicting([_restore(spec, suite, method, n, state) for n, state in enumerate(values["models"])]) as function:
+        _predict_rows(channel, function, spec)
+
+
+@torch.inference_mode()
+def _predict_rows(channel: Channel, function: Predict, spec: RunSpec) -> None:
+    device = torch.device(spec.protocol.device)
+    while True:
+        rows = channel.receive().values["inputs"]
+        moved = {id(x): x.to(device) for x in rows.values()}
+        channel.send("predictions", function({task: moved[id(x)] for task, x in rows.items()}))
+
+
+def _states(cell: TrainedCell) -> list[Values]:
+    """The weights behind each prediction that will be asked for, and where training stood."""
+    found = []
+    for epochs in cell.distinct_epochs:
+        if isinstance(cell, Ensemble):
+            kept = [m.watch.selector.snapshot(epoch) for m, epoch in zip(cell.members, epochs, strict=True)]
+            models = [{"weights": k.weights, "step": k.state.step, "phase": k.state.phase} for k in kept]
+        else:
+            with cell.predictor(epochs) as function:
+                assert isinstance(function, partial)
+                [(model, state)] = function.args[0]
+                models = [{"weights": dict(model.state_dict()), "step": state.step, "phase": state.phase}]
+        found.append({"epochs": epochs, "models": models})
+    return found
+
+
+def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Values) -> Predictor:
+    """A fresh model with weights that were trained elsewhere."""
+    if spec.protocol.fit == "solver":
+        solved = fitted_at_once(spec, suite, method)
+        solved.model.load_state_dict(state["weights"])
+        return solved.model, TrainState()
+    run = Run(spec, suite, method, number)
+    module = run.module
+    run.model.load_state_dict(state["weights"])
+    module.fast_forward(spec.protocol.updates)  # phases may look at the weights, and change them
+    run.model.load_state_dict(state["weights"])
+    return run.model, replace(module.state, step=state["step"], phase=state["phase"])
+
+
+def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
+    """The suite with the rows that were sent in place of its own, and the method."""
+    _, suite = parse_suite(spec.suite)
+    rows = Rows(values.get("splits", {}), values.get("checksums", {}))
+    suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
+    suite.checksums = lambda: dict(rows.checksums)  # type: ignore[method-assign]
+    return under(suite, spec.protocol), Method.parse(spec.method)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The splits that were sent, as suites give them."""
+
+    splits: Mapping[str, Values]
+    checksums: Mapping[str, str]
+
+    def split(self, suite: Suite, split: str, seed: int) -> Dataset:
+        """What the harness asks the suite for."""
+        if split not in self.splits:
+            _refuse_rows(suite, split, seed)
+        sent = self.splits[split]
+        return Dataset(sent["inputs"], sent["targets"], suite.transform if sent["transformed"] else None)
+
+
+def _suites() -> set[type[Suite]]:
+    return {entry.cls for entry in entries("suite").values()}
+
+
+def _close_splits(suites: Iterable[type[Suite]], open_splits: Collection[str]) -> None:
+    """Let the classes of suites give no rows but those of some splits, and no truth."""
+    for cls in {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}:
+        whole = cls.dataset
+
+        def dataset(self: Suite, split: str, seed: int, whole: Any = whole) -> Dataset:
+            return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)  # type: ignore[no-any-return]
+
+        cls.dataset = dataset  # type: ignore[method-assign,assignment]
+    for cls in suites:
+        cls.sealed, cls.known_weights = _refuse_rows, _no_truth  # type: ignore[method-assign,assignment]
+
+
+def _refuse_rows(self: Suite, split: str, *_: Any) -> NoReturn:
+    raise UsageError(
+        f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
+        "of the inputs that `forward` is given."
+    )
+
+
+def _no_truth(self: Suite, seed: int) -> None:
+    return None
+
+
+def _clear(folder: Path) -> None:
+    """Leave nothing for the next request."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                entry.unlink()
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+REQUESTS: dict[str, Callable[[Channel, Values], None]] = {
+    "describe": describe,
+    "train": train,
+    "predict": predict,
+    "check": check_contract,
+}
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,98 @@
+"""What a kind of statistics is, and the kinds that are known; the built-in ones are in `bench.scores`."""
+
+import math
+from collections import UserDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import nearest
+
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a table: its name, its direction, its unit, and the range that it lies in."""
+
+    name: str
+    higher_is_better: bool
+    unit: str = ""
+    low: float = 0.0
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
+class Kind:
+    """All that is known of one kind of statistics. The first metric is the one that stands for the task.
+
+    metrics: what `compute` gives, in the order of columns.
+    compute: statistics -> metric -> value, finite. A ValueError says what is wrong with the statistics.
+    error: statistics -> the primary error, lower is better. It is finite and above 0 for a perfect task too, since its
+        logarithm is taken.
+    rows: statistics -> how many rows of the split they count. Records are then held to count them all, so that every
+        row needs a label; leave it out where rows may have none, or many.
+    keys: the names of the statistics, if records should have no others.
+    truth: statistics -> what of them the targets decide, whatever is predicted; the same for every method.
+    error_of: metric -> value -> the primary error, without its least value: by it, what a run kept is held against its
+        curves.
+    contradictions: statistics -> sentences on what in them cannot be at the same time.
+    """
+
+    metrics: tuple[Metric, ...]
+    compute: Callable[[State], dict[str, float]]
+    error: Callable[[State], float]
+    rows: Callable[[State], int] | None = None
+    keys: Collection[str] = ()
+    truth: Callable[[State], list[int]] = lambda state: []
+    error_of: Callable[[Mapping[str, float]], float] | None = None
+    contradictions: Callable[[State], list[str]] = lambda state: []
+
+
+class Kinds(UserDict[str, Kind]):
+    """name -> kind; none is replaced or taken away, since stored scores follow from them."""
+
+    def __setitem__(self, name: str, kind: Kind) -> None:
+        if name in self.data:
+            by = getattr(self.data[name].compute, "__module__", "another module")
+            raise ValueError(f"The kind of metric `{name}` is registered already, by {by}; choose another name.")
+        names = [metric.name for metric in kind.metrics]
+        if not name or not names or len(set(names)) < len(names):
+            raise ValueError(f"A kind should have a name, and metrics of different names. Found `{name}`: {names}.")
+        self.data[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        raise ValueError(f"The kind of metric `{name}` should stay, since stored scores follow from it.")
+
+
+KINDS = Kinds()
+
+
+def register_kind(name: str, kind: Kind) -> None:
+    """Make a kind of statistics known as `name`. Raises ValueError where the name is taken."""
+    KINDS[name] = kind
+
+
+def unknown_kinds(metrics: Mapping[str, str]) -> str:
+    """One sentence on the tasks whose kind is not registered here, `metrics` being task -> kind; empty for none."""
+    tasks = {task: name for task, name in metrics.items() if name not in KINDS}
+    if not tasks:
+        return ""
+    first = next(iter(tasks.values()))
+    of = ", ".join(f"`{task}`" for task in list(tasks)[:3]) + (", ..." if len(tasks) > 3 else "")
+    return (
+        f"The kind of metric `{first}`, of {of}, should be registered; the nearest: {nearest(first, KINDS)}. Give the "
+        "file that registers it with `--plugin`, or do so beside the suite, with `register_kind` of bench.api."
+    )
+
+
+def kind(name: str) -> Kind:
+    """The kind called `name`. Raises ValueError with the nearest ones."""
+    if name not in KINDS:
+        raise ValueError(f"There is no kind of metric `{name}`; the nearest: {nearest(name, KINDS)}.")
+    return KINDS[name]
+
+
+def metrics_of(name: str) -> dict[str, Metric]:
+    """Name -> metric of a kind, in the order of columns; empty where the kind is not known."""
+    return {metric.name: metric for metric in KINDS[name].metrics} if name in KINDS else {}

@@ -1,0 +1,96 @@
+"""Arrays, texts and numbers in lists and dictionaries, as bytes that hold nothing that could be run.
+
+    8 bytes              length of the header, little-endian
+    header               JSON: {"arrays": [[dtype, shape], ...], "value": tree}
+    bytes of the arrays  one after the other, in C order
+
+In the tree `{"array": k}` stands for the k-th array, `{"turned": k}` for its transpose, and `{"of": {...}}` for a
+dictionary. Arrays that lie by columns come back by columns: sums round by the order of memory.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Value = Any  # None, bool, int, float, str or np.ndarray, and lists and dictionaries (by str) of them
+Source = Callable[[int], bytes | bytearray]  # gives exactly so many bytes, or raises
+
+HEADER = 1 << 26  # bytes, at most
+_DTYPE = re.compile(r"\|b1|\|[iu]1|<[iu][248]|<f[248]")
+
+
+class NotAValue(ValueError):
+    """Bytes that are not what `pack` makes."""
+
+
+def pack(value: Value) -> bytes:
+    """`value` as bytes. Arrays are of truth values or numbers; TypeError where anything else is met."""
+    arrays: list[np.ndarray] = []
+    tree = _tree(value, arrays)
+    kinds = [[array.dtype.str, list(array.shape)] for array in arrays]
+    header = json.dumps({"arrays": kinds, "value": tree}).encode()
+    return b"".join([len(header).to_bytes(8, "little"), header, *(array.tobytes() for array in arrays)])
+
+
+def unpack(source: Source, most: int) -> Value:
+    """The value that `pack` made bytes of; NotAValue where it is another, or its arrays hold more than `most` bytes."""
+    length = int.from_bytes(source(8), "little")
+    if length > HEADER:
+        raise NotAValue("its header is too long")
+    try:
+        header = json.loads(bytes(source(length)))
+        kinds = [(np.dtype(_known(dtype)), _shape(shape)) for dtype, shape in header["arrays"]]
+        tree = header["value"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise NotAValue("its header is damaged") from error
+    if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds) > most:
+        raise NotAValue("it is too large")
+    arrays = [np.frombuffer(source(d.itemsize * math.prod(shape)), d).reshape(shape) for d, shape in kinds]
+    try:
+        return _value(tree, arrays)
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise NotAValue("its header is damaged") from error
+
+
+def _tree(value: Value, arrays: list[np.ndarray]) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray):
+        by_columns = value.flags.f_contiguous and not value.flags.c_contiguous
+        array = np.asarray(value.T if by_columns else value, dtype=value.dtype.newbyteorder("<"), order="C")
+        _known(array.dtype.str)
+        arrays.append(array)
+        return {"turned" if by_columns else "array": len(arrays) - 1}
+    if isinstance(value, list | tuple):
+        return [_tree(item, arrays) for item in value]
+    if isinstance(value, dict):
+        return {"of": {str(key): _tree(item, arrays) for key, item in value.items()}}
+    raise TypeError(f"A value should be made of arrays, texts and numbers. Found {type(value).__name__}.")
+
+
+def _value(tree: Any, arrays: list[np.ndarray]) -> Value:
+    if isinstance(tree, list):
+        return [_value(item, arrays) for item in tree]
+    if isinstance(tree, dict):
+        if "array" in tree:
+            return arrays[tree["array"]]
+        if "turned" in tree:
+            return arrays[tree["turned"]].T
+        return {key: _value(item, arrays) for key, item in tree["of"].items()}
+    return tree
+
+
+def _known(dtype: Any) -> str:
+    if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+        raise TypeError(f"Arrays should be of truth values or numbers. Found the type {dtype}.")
+    return dtype
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, list) or len(shape) > 16 or not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
+        raise ValueError("a shape should be a few whole numbers")
+    return tuple(shape)

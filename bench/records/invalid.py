@@ -1,0 +1,46 @@
+"""What a validation found, as sentences for whoever wrote the values."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from bench.errors import nearest, shown
+from bench.records.protocol import Protocol
+
+AT_MOST = 3  # fields that are named; the others follow when these are mended
+
+
+def explain_invalid(error: ValidationError) -> str:
+    """One sentence for each of the first fields that are wrong: what it should be, and what was found."""
+    known = error.title == Protocol.__name__
+    owner, fields = ("the protocol", Protocol.model_fields) if known else (f"`{error.title}`", {})
+    return " ".join(_sentence(owner, fields, dict(item)) for item in error.errors(include_url=False)[:AT_MOST])
+
+
+def _sentence(owner: str, fields: Mapping[str, FieldInfo], item: dict[str, Any]) -> str:
+    place, message = ".".join(map(str, item["loc"])), item["msg"]
+    if not place:  # of several fields together: a sentence of the model's own
+        return str(message.removeprefix("Value error, "))
+    if item["type"] == "extra_forbidden":
+        remedy = f"the nearest: {nearest(place, fields)}" if fields else "leave it out"
+        return f"{owner[0].upper()}{owner[1:]} has no field `{place}`; {remedy}."
+    found = f"`{shown(str(item['input']), 60)}`"
+    if item["type"] == "missing":
+        field = fields.get(place)
+        wanted, found = f"be {_choices(field) or 'given'}", "none"
+        if field and field.description and wanted == "be given":
+            wanted += f": {field.description}"
+    else:
+        wanted = message.removeprefix("Input should ").replace("'", "`")
+        wanted = wanted if message.startswith("Input should ") else f"be valid ({wanted[0].lower()}{wanted[1:]})"
+    return f"`{place}` of {owner} should {wanted}. Found {found}."
+
+
+def _choices(field: FieldInfo | None) -> str:
+    """`a`, `b` or `c`; empty where a field has no choices."""
+    if field is None or get_origin(field.annotation) is not Literal:
+        return ""
+    *others, last = (f"`{value}`" for value in get_args(field.annotation))
+    return f"{', '.join(others)} or {last}" if others else last

@@ -1,0 +1,167 @@
+"""MNIST in the forms in which people have it: four IDX files packed or not, in any folder, Keras' archive, or a mirror.
+
+Names as torchvision and Fashion-MNIST's authors have them (`train-images-idx3-ubyte[.gz]`), and as Kaggle's copies do
+(`train-images.idx3-ubyte`). What is in them decides about MNIST; Fashion-MNIST is told by a folder of its name.
+"""
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+
+from bench.api import DataMissing
+from bench.errors import shown
+from bench.files import make_folder, write_whole
+from bench.regular import open_regular
+from suites.multimnist.files import FILES, LARGEST, NAMES, check_contents, status, to_idx, unpack_stream, unpacked
+
+ARCHIVES = ("mnist.npz", "fashion-mnist.npz", "fashion_mnist.npz")
+PARTS = {
+    "x_train": 3,
+    "y_train": 1,
+    "x_test": 3,
+    "y_test": 1,
+}  # axes of Keras' arrays, in the order of FILES
+SPELLED = {  # as a file may be called -> its name
+    name + packed: file for file in FILES for name in (file, file.replace("-idx", ".idx")) for packed in ("", ".gz")
+}
+PATIENCE = 30.0  # seconds without a byte from a mirror
+
+
+def prepare(root: Path | None, source: Path | None) -> Iterator[str]:
+    """Copy what is missing from the folder `source`, or download it; yields what was done."""
+    if root is None:
+        raise DataMissing("A data folder should be named with --data-dir.")
+    for name, state in status(root).items():
+        if state == "ready":
+            yield f"{name}: ready already"
+            continue
+        if source is None:
+            yield f"{name}: downloading"
+            _keep(root, name, _download(name))
+            continue
+        try:
+            content, where = _found(source, name)
+        except DataMissing as error:
+            yield f"{name}: {error}"
+            continue
+        _keep(root, name, content)
+        yield f"{name}: copied from {where}"
+
+
+def _keep(root: Path, name: str, content: dict[str, bytes]) -> None:
+    folder = root / name / "raw"
+    make_folder(folder)
+    for file in FILES:
+        write_whole(folder / file, content[file])
+
+
+def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
+    """The four files of `name` at or below `source`, unpacked and checked, and their folder.
+
+    DataMissing, in one sentence, where none of the copies is whole: of the best of them.
+    """
+    copies: dict[Path, dict[str, Path]] = {}
+    for path in _candidates(source):
+        if ("fashion" in str(path.absolute()).lower()) == (name == "FashionMNIST"):
+            file = SPELLED.get(path.name, "")
+            inner = path.parent.name in SPELLED  # a folder for each file, as unpackers make
+            copies.setdefault(path if not file else path.parent.parent if inner else path.parent, {})[file] = path
+    said = []
+    for where, paths in sorted(copies.items(), key=lambda item: (-len(item[1]), len(item[0].parts), item[0])):
+        try:
+            if "" not in paths and (absent := [file for file in FILES if file not in paths]):
+                raise DataMissing(f"{' and '.join(f'`{file}`' for file in absent)} should lie in `{where}` as well.")
+            content = _unzipped(where) if "" in paths else {file: unpacked(paths[file]) for file in FILES}
+            check_contents(name, content)
+            return content, where
+        except DataMissing as error:
+            said.append(error)
+    if said:
+        raise said[0]
+    where = shown(str(source))
+    if name == "FashionMNIST":
+        raise DataMissing(f"not under `{where}`, in a folder whose name has `fashion` in it.")
+    raise DataMissing(
+        f"`{where}` should hold {NAMES}, packed by gzip or not, or Keras' `{ARCHIVES[0]}`. None is there."
+    )
+
+
+def _candidates(source: Path) -> Iterator[Path]:
+    """Files with one of the names, at or below `source`; of a file that is named, those beside it too."""
+    if not source.is_dir():
+        yield from (source.with_name(name) for name in SPELLED if source.with_name(name).exists())
+        if source.name in ARCHIVES:
+            yield source
+        return
+    for folder, folders, files in os.walk(source):
+        folders.sort()
+        yield from (Path(folder) / name for name in sorted(files) if name in SPELLED or name in ARCHIVES)
+
+
+def _unzipped(path: Path) -> dict[str, bytes]:
+    """The arrays of Keras' archive as the four files."""
+    content, name = {}, shown(path.name)
+    for file, (part, axes) in zip(FILES, PARTS.items(), strict=True):
+        try:
+            with open_regular(path) as stream, zipfile.ZipFile(stream) as archive, archive.open(f"{part}.npy") as entry:
+                array = _from_npy(entry.read(LARGEST + 1))
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever is wrong with an archive
+            raise DataMissing(f"`{name}` should be Keras' archive, with `{part}`; it is damaged.") from error
+        if (
+            array.ndim != axes
+            or array.dtype.kind not in "ui"
+            or array.size == 0
+            or array.min() < 0
+            or array.max() > 255
+        ):
+            raise DataMissing(
+                f"`{part}` of `{shown(path.name)}` should hold bytes on {axes} axes. Found {array.shape}."
+            )
+        content[file] = to_idx(array.astype(np.uint8))
+    return content
+
+
+def _from_npy(content: bytes) -> np.ndarray:
+    """An array in NumPy's format, whose header is believed only where as many bytes follow; ValueError otherwise."""
+    stream = io.BytesIO(content)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, by_columns, dtype = readers[np.lib.format.read_magic(stream)](stream)
+    rest = memoryview(content)[stream.tell() :]
+    if dtype.hasobject or by_columns or dtype.itemsize * int(np.prod(shape, dtype=object)) != len(rest):
+        raise ValueError("another number of bytes")
+    return np.frombuffer(rest, dtype).reshape(shape)
+
+
+def _download(name: str) -> dict[str, bytes]:
+    """The four files from the mirrors that torchvision knows, each held against its md5."""
+    from torchvision import datasets
+
+    known = getattr(datasets, name)
+    return {file.removesuffix(".gz"): _fetched(name, known.mirrors, file, md5) for file, md5 in known.resources}
+
+
+def _fetched(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
+    reason = ""
+    for mirror in mirrors:
+        try:
+            with urlopen(f"{mirror}{file}", timeout=PATIENCE) as answer:
+                content: bytes = answer.read(LARGEST + 1)
+        except (OSError, ValueError) as error:
+            cause = getattr(error, "reason", error)  # as urllib wraps it
+            reason = reason or shown(str(getattr(cause, "strerror", None) or cause), 200)
+            continue
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
+            return unpack_stream(io.BytesIO(content), file)
+        reason = "what came is another file"
+    raise DataMissing(
+        f"{name} could not be downloaded ({reason}). Without a network, put {NAMES}, packed by gzip or not, in a "
+        "folder, and name it with `--source`."
+    )

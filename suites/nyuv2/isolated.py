@@ -1,0 +1,75 @@
+"""A copy that is read in a process of its own: HDF5, PNG and NumPy files come from anywhere."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import DataMissing
+from bench.errors import shown
+from bench.reading.process import Reader, ReadLimits
+from bench.reading.values import Value
+from suites.nyuv2.recognise import recognise
+from suites.nyuv2.source import Item, Source
+
+LIMITS = ReadLimits(seconds=300, memory_mb=2048, answer_mb=512)
+
+
+class IsolatedSource(Source):
+    """As `recognise`, but what breaks a reader of the copy's format is one sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._about = str(path), f"`{shown(str(path))}`"
+        self._reader = Reader(LIMITS)
+        try:
+            told = self._reader.ask(describe_copy, self._path, about=self._about)
+        except BaseException:
+            self.close()
+            raise
+        rows, columns = told["size"]
+        self.name, self.rows, self.size = told["name"], told["rows"], (rows, columns)
+        self.has_normals, self.fingerprint = told["has_normals"], told["fingerprint"]
+
+    def read(self, split: str, row: int) -> Item:
+        about = f"Image {row} of {split} of {self._about}"
+        item = Item(**self._reader.ask(read_image, self._path, split, row, about=about))
+        parts = {"image": (np.uint8, 3), "label": (np.int8,), "depth": (np.float32,), "normal": (np.float32, 3)}
+        for name, (dtype, *last) in parts.items():
+            array = getattr(item, name)
+            if array is not None and (array.dtype, array.shape) != (dtype, (*self.size, *last)):
+                raise DataMissing(f"{about} cannot be read: its reader answered something else.")
+        return item
+
+    def scenes(self, split: str) -> list[str] | None:
+        found: list[str] | None = self._reader.ask(name_scenes, self._path, split, about=self._about)
+        return found
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+@cache
+def _opened(path: str) -> Source:
+    return recognise(Path(path))
+
+
+def describe_copy(path: str) -> Value:
+    """Runs in the reader: what is known of the copy as a whole."""
+    found = _opened(path)
+    return {
+        "name": found.name,
+        "rows": found.rows,
+        "size": list(found.size),
+        "has_normals": found.has_normals,
+        "fingerprint": found.fingerprint,
+    }
+
+
+def read_image(path: str, split: str, row: int) -> Value:
+    """Runs in the reader: one image."""
+    return vars(_opened(path).read(split, row))
+
+
+def name_scenes(path: str, split: str) -> Value:
+    """Runs in the reader: the scene of every image."""
+    return _opened(path).scenes(split)

@@ -1,0 +1,109 @@
+"""What a Matlab file holds, safe to look at, and what is said where it is something else."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bench.api import DataMissing
+from bench.errors import shown
+from bench.files import write_whole
+from bench.reading.process import ReadLimits, read_in_process
+from bench.reading.values import NotAValue, Value, pack, unpack
+from bench.regular import open_regular, read_regular
+from suites.mat_file import described, read_variables
+
+LIMITS = ReadLimits(seconds=120, memory_mb=2048, answer_mb=512)
+STAMP = 32  # bytes of SHA-256 before what is kept
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Variables of `file`: arrays of numbers, lists of them (cells), or a text that says what else is there."""
+
+    file: str
+    values: Mapping[str, Value]
+
+    def matrix(self, name: str) -> np.ndarray:
+        """A variable as a matrix of finite numbers, float64; DataMissing where it is no such matrix."""
+        return self._matrix(self.values[name], f"`{name}` of {self.file}")
+
+    def cells(self, name: str) -> list[np.ndarray]:
+        """A variable of cells, a matrix of finite numbers for each task; DataMissing where it is no such thing."""
+        value = self.values[name]
+        if not isinstance(value, list) or not value:
+            raise DataMissing(
+                f"`{name}` of {self.file} should be cells, a matrix for each task. Found {described(value)}."
+            )
+        return [self._matrix(v, f"Task {t} of `{name}` of {self.file}") for t, v in enumerate(value, 1)]
+
+    def _matrix(self, value: Value, what: str) -> np.ndarray:
+        if isinstance(value, np.ndarray) and value.ndim == 2 and value.size:
+            found = np.asarray(value, dtype=np.float64)
+            if np.isfinite(found).all():
+                return found
+        raise DataMissing(f"{what} should be a matrix of finite numbers. Found {described(value)}.")
+
+
+def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variables:
+    """`names` of a Matlab file, from what `keep_variables` wrote beside it, else read in a process of its own.
+
+    called: its name in sentences, where that is not its own. DataMissing where it cannot be read.
+    """
+    called = shown(called or path.name, 200)
+    try:
+        digest = sha256_of_file(path)
+    except OSError as error:
+        raise DataMissing(f"`{called}` cannot be read ({error.strerror or error}).") from error
+    values = _kept(path, names, digest)
+    if values is None:
+        values = read_in_process(read_variables, path, called, *names, name=called, limits=LIMITS)
+    if not isinstance(values, dict) or values.keys() != set(names):
+        raise DataMissing(f"`{called}` cannot be read: its reader answered something else.")
+    return Variables(called, values)
+
+
+def keep_variables(path: Path, names: Sequence[str], values: Mapping[str, Value]) -> None:
+    """Write what was read of `path` beside it, so that no run has to open it again."""
+    content = pack({"sha256": sha256_of_file(path), "names": list(names), "values": dict(values)})
+    write_whole(_beside(path), hashlib.sha256(content).digest() + content)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """What tells that a file is still the one that was read."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of the content of a plain file, read once for each state of it."""
+    return _sha256(path, stamp_of(path))
+
+
+@cache
+def _sha256(path: Path, stamp: tuple[int, int]) -> str:
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.arrays")
+
+
+def _kept(path: Path, names: Sequence[str], digest: str) -> Value:
+    """What was kept of a file of this SHA-256; None where there is nothing, or something else."""
+    try:
+        content = read_regular(_beside(path), LIMITS.answer_mb << 20)
+        if hashlib.sha256(memoryview(content)[STAMP:]).digest() != content[:STAMP]:
+            return None
+        stream = io.BytesIO(content)
+        stream.seek(STAMP)
+        kept = unpack(stream.read, LIMITS.answer_mb << 20)
+        same = kept["sha256"] == digest and kept["names"] == list(names)
+        return kept["values"] if same else None
+    except (OSError, NotAValue, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,19 @@
+"""The records that `benchmarks.scale` makes up are as good as those of runs."""
+
+from benchmarks.scale import METHODS, SUITES, made_up, one_board
+from leaderboard.verify import further_problems
+
+
+def test_made_up_records_pass_every_check():
+    for suite in SUITES:
+        record = made_up(suite, "cross_stitch", 3)
+        assert record.problems() == []
+        assert further_problems(record) == []
+
+
+def test_one_board_has_as_many_methods_and_seeds_as_it_should():
+    records = list(one_board(methods=60, seeds=2))
+    assert len({record.run_id for record in records}) == 120
+    assert len({record.method for record in records}) == 60 > len(METHODS)
+    assert {record.spec.seed for record in records} == {0, 1}
+    assert {record.suite for record in records} == {SUITES[0].name}

@@ -55,7 +55,12 @@ class Method:
     @property
     def versions(self) -> dict[str, int]:
         """Version of every part, by `kind/name`."""
-        return {f"{part.entry.kind}/{part.entry.name}": part.entry.version for part in self.parts}
+        return {part.entry.part: part.entry.version for part in self.parts}
+
+    @property
+    def code(self) -> dict[str, str]:
+        """SHA-256 of the source of every part that does not come with the project, by `kind/name`."""
+        return {part.entry.part: part.entry.code for part in self.parts if part.entry.code}
 
     def build_sharing(self, suite: Suite, seed: int) -> Sharing:
         """The sharing on `suite`. Raises UsageError where an option does not fit or the combination makes no sense."""

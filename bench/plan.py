@@ -131,15 +131,17 @@ def plan(
     data, seeds = digest(suite.checksums()), list(seeds)
     splits = tuple(s for s in get_args(Split) if s in protocol.splits and (tested or s != "test"))
     _check_splits(choice.entry, choice.canonical, data_dir, data, splits, seeds[0] if seeds else 0)
+    code = {choice.entry.part: choice.entry.code} if choice.entry.code else {}
     return [
         RunSpec(
             suite=choice.canonical,
             method=method.canonical,
             seed=seed,
             protocol=protocol,
-            versions={f"suite/{choice.entry.name}": choice.entry.version, **method.versions},
+            versions={choice.entry.part: choice.entry.version, **method.versions},
             data=data,
             overrides=overrides,
+            code=code | method.code,
         )
         for method in resolved
         for seed in seeds

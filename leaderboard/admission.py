@@ -16,6 +16,7 @@ from leaderboard.names import misnamed
 from leaderboard.protocols import departures, written_protocols
 from leaderboard.store import Problem
 
+KINDS = ("sharing", "constraint", "weighting")
 MAX_CARDS, MAX_PAPER = 20, 300
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
 
@@ -84,7 +85,7 @@ def unlike(
     first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed
-        reasons = [*_unannounced(record, manifest, seeds), *misnamed(record, parts)]
+        reasons = [*_unannounced(record, manifest, seeds, cards), *misnamed(record, parts)]
         reasons += _of_another_board(record, runs or first, cards)
         said = {reason.partition(":")[0] for reason in reasons}
         reasons += [r for r in departures(record, written) if r.partition(":")[0] not in said] if written else []
@@ -116,7 +117,9 @@ def _numbers_and_times(record: ResultRecord) -> str:
     return digest([numbers(record), record.cost and record.cost.model_dump()])
 
 
-def _unannounced(record: ResultRecord, manifest: Manifest, seeds: Sequence[int]) -> Iterator[str]:
+def _unannounced(
+    record: ResultRecord, manifest: Manifest, seeds: Sequence[int], cards: Sequence[Card]
+) -> Iterator[str]:
     spec = record.spec
     if record.status != "done":
         yield "status: should be done"
@@ -126,6 +129,9 @@ def _unannounced(record: ResultRecord, manifest: Manifest, seeds: Sequence[int])
         yield f"method: should be one of {MANIFEST}, found {record.method[:100]}"
     if spec.seed not in seeds:
         yield f"seed: should be one of {manifest.seeds}, found {spec.seed}"
+    announced = {f"{kind}/{card.name}": manifest.method_sha256 for kind in KINDS for card in cards}
+    if not spec.code.items() <= announced.items():
+        yield f"spec.code: should be the checksum of {METHOD}, of the parts that it registers"
     if spec.overrides or spec.tuning:
         yield "spec: should be the board's protocol as it is, without settings or a search"
     if not record.created or record.cost is None:

@@ -1,4 +1,4 @@
-"""Which records may stand in one table: one protocol, one version, one checksum of the data."""
+"""Which records may stand in one table: one protocol, one version, one text of the code, one checksum of the data."""
 
 import json
 from collections import Counter
@@ -23,9 +23,10 @@ class Comparable:
 def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     """Choose the records of `board`.
 
-    Only finished runs without overrides count. Where a store holds several versions, the highest
-    (protocol version, suite version) is used; among equals, the largest group with one protocol,
-    suite and data checksum; then the highest versions of each method. Everything left out is counted.
+    Only finished runs without overrides count. Where a plug-in was edited, only runs of the text that was run last do,
+    also where none of them was finished. Where a store holds several versions, the highest (protocol version, suite
+    version) is used; among equals, the largest group with one protocol, suite and data checksum; then the highest
+    versions of each method. Everything left out is counted.
     """
     notes: list[str] = []
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is None]
@@ -33,6 +34,7 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     _count(notes, len(own) - len(plain), "with overrides (`--set`, `--control`)")
     methods, seeds = set(board.methods), set(board.seed_list)
     wanted = [record for record in plain if record.method in methods and record.spec.seed in seeds]
+    wanted = of_one_code(wanted, notes=notes)
     done = [record for record in wanted if record.status == "done"]
 
     newest = max((_versions(record) for record in done), default=None)
@@ -61,6 +63,32 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     if len(failed) > NAMED_FAILURES:
         notes.append(f"{len(failed) - NAMED_FAILURES} further failed runs not counted.")
     return Comparable(chosen, notes)
+
+
+def of_one_code(
+    records: Iterable[ResultRecord],
+    apart: Callable[[ResultRecord], Hashable] = lambda record: record.spec.suite,
+    notes: list[str] | None = None,
+) -> list[ResultRecord]:
+    """Those whose parts all have the source that was run last, of records that are the same `apart`.
+
+    A plug-in that is edited is another method under the same name. Records from before its source was noted have none,
+    which is one more text. `notes` gets a sentence for each method that has runs of another text.
+    """
+    kept, last = list(records), dict[tuple[Hashable, str], tuple[str, str]]()
+    for record in kept:
+        for part in record.spec.versions:
+            made = record.created, record.spec.code.get(part, "")
+            last[apart(record), part] = max(last.get((apart(record), part), made), made)
+
+    def is_last(record: ResultRecord) -> bool:
+        code = record.spec.code
+        return all(code.get(part, "") == last[apart(record), part][1] for part in record.spec.versions)
+
+    if notes is not None:
+        for method, count in Counter(record.method for record in kept if not is_last(record)).items():
+            _count(notes, count, f"of `{method}`, made by another text of its plug-in than the one that was run last")
+    return [record for record in kept if is_last(record)]
 
 
 def newest(records: list[ResultRecord]) -> list[ResultRecord]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bench.errors import UsageError, hint
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.comparable import Comparable, comparable, latest
+from leaderboard.comparable import Comparable, comparable, latest, of_one_code
 
 WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
 
@@ -160,7 +160,8 @@ def _assembled(
     A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
     """
     found, used = {}, set()
-    done = [r for r in records if r.status == "done" and r.spec.overrides and r.spec.tuning is None]
+    made = of_one_code(record for record in records if record.spec.overrides and record.spec.tuning is None)
+    done = [record for record in made if record.status == "done"]
     done = latest(done, lambda record: (record.spec.suite, record.method))
     for row in rows:
         if row.key == row.method:
@@ -185,7 +186,10 @@ def _is_part(record: ResultRecord, part: Part, like: ResultRecord) -> bool:
         {key: value for key, value in each.protocol.model_dump().items() if key not in changed}
         for each in (spec, other)
     )
-    suites = [{name: v for name, v in each.versions.items() if name.startswith("suite/")} for each in (spec, other)]
+    suites = [
+        {name: (v, each.code.get(name)) for name, v in each.versions.items() if name.startswith("suite/")}
+        for each in (spec, other)
+    ]
     return (spec.suite, spec.data) == (other.suite, other.data) and suites[0] == suites[1] and mine == theirs
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from bench.errors import UsageError
 from bench.records import Call, MethodText, ResultRecord, parse_method
-from leaderboard.comparable import protocol_text
+from leaderboard.comparable import of_one_code, protocol_text
 
 FEWEST = 4  # values that make a dial
 ENDS = ("single_task", "hard")
@@ -36,7 +36,8 @@ class Dial:
 
 def dials(records: Iterable[ResultRecord]) -> list[Dial]:
     """Every option that was run at four values or more; what a search drew is no dial."""
-    kept = sorted((r for r in records if r.status == "done" and r.spec.tuning is None), key=lambda r: r.spec.seed)
+    own = of_one_code(record for record in records if record.spec.tuning is None)
+    kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
     found: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:
         for option, value, rest in _without_one(record.spec.method):

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from bench.scores import primary_error
+from leaderboard.comparable import of_one_code
 from leaderboard.statistics import Interval, interval
 
 SELECTION = "per_task"
@@ -44,7 +45,8 @@ def related(records: Iterable[ResultRecord]) -> list[Related]:
     A pair is a run under the board's own protocol and one that differs in `shuffled` only. Where a run shuffled every
     task but one, that one counts as the main task of all the others at once.
     """
-    done = [run for run in records if run.status == "done" and run.spec.tuning is None and SELECTION in run.statistics]
+    made = of_one_code(run for run in records if run.spec.tuning is None)
+    done = [run for run in made if run.status == "done" and SELECTION in run.statistics]
     if not any(SETTING in run.spec.overrides for run in done):
         return []
     plain = {(_kin(run), run.spec.seed): run for run in done if not run.spec.overrides}

@@ -138,6 +138,12 @@ class Store:
         found = self._load(path)
         return found if isinstance(found, ResultRecord) and found.run_id == spec.run_id else None
 
+    def beside(self, spec: RunSpec) -> list[ResultRecord]:
+        """The sound records of the suite and the method of `spec`, whatever their seed, settings and code."""
+        loaded = [self._load(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
+        same = [record for record in loaded if isinstance(record, ResultRecord)]
+        return [record for record in same if (record.spec.suite, record.spec.method) == (spec.suite, spec.method)]
+
     def has_done(self, spec: RunSpec) -> bool:
         """Whether a sound, finished record of `spec` is stored."""
         record = self.get(spec)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.comparable import Comparable, latest, newest
+from leaderboard.comparable import Comparable, latest, newest, of_one_code
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,13 @@ def tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     A method with fewer trials than the others has no place: it is named in a note. A winner whose learning
     rate is an end of the grid is named too.
     """
-    own = newest([r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None])
+    notes: list[str] = []
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = newest(of_one_code(own, notes=notes))
     own = latest(own, lambda record: record.spec.tuning and record.spec.tuning.of)
     searches = {search.method: search for search in searches_of(own, board.trials)}
     done = {record.run_id: record for record in own if record.status == "done"}
     chosen: dict[tuple[str, int], ResultRecord] = {}
-    notes: list[str] = []
     for method in board.methods:
         search = searches.get(method)
         if search is None or len(search.trials) < board.trials:

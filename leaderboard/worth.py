@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.board import Board
-from leaderboard.comparable import comparable
+from leaderboard.comparable import comparable, of_one_code
 from leaderboard.statistics import Cells, Interval, Selection, cells, change_matrix, interval
 
 
@@ -36,7 +36,8 @@ class Curve:
 def sizes(board: Board, method: str, records: Iterable[ResultRecord], selection: Selection) -> dict[int, float]:
     """Training rows -> mean log error of `method` over tasks and seeds, on the suites of the board's `series`."""
     found: dict[int, float] = {}
-    kept = list(records)
+    in_series = (record for record in records if not {record.suite, record.spec.suite}.isdisjoint(board.series))
+    kept = of_one_code(in_series, apart=lambda record: None)  # of all suites together
     for suite in board.series:
         own = board.model_copy(update={"suite": suite, "methods": [method]})
         chosen = comparable(own, kept).records

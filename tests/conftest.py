@@ -51,7 +51,7 @@ def unregistered() -> Iterator[None]:
     for kind, known in before.items():
         registry._ENTRIES[kind].clear()
         registry._ENTRIES[kind].update(known)
-    registry._load_file.cache_clear()
+    registry._LOADED.clear()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from leaderboard.store import Store
 if TYPE_CHECKING:
     from bench.core.resident import Rows
     from bench.engines import Engine
+    from bench.registry import Plugin
     from bench.training.checkpoint import Checkpoint
 
 Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
@@ -23,16 +24,40 @@ Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker is given."""
+    """Fits one specification and stores its record; what a worker is given.
+
+    Of the `plugins` those are loaded that a specification names: what they do on import is not done to others.
+    """
 
     store: Path
     data_dir: Path
-    plugins: tuple[Path, ...] = ()
+    plugins: "tuple[Plugin, ...]" = ()
     wandb: str = "off"
     images: int = 0
     checkpoint: float = 60.0  # seconds between two checkpoints, at least
     rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
+
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        """The plug-in files of the cell, and the parts of it that came from installed packages."""
+        own_suite = any(part.startswith("suite/") for part in spec.code)
+        named = [
+            plugin
+            for plugin in self.plugins  # one without parts may hold the metrics of a suite
+            if not spec.versions.keys().isdisjoint(plugin.parts) or (own_suite and not plugin.parts)
+        ]
+        packaged = spec.code.keys() - {part for plugin in named for part in plugin.parts}
+        return frozenset([*(str(plugin.path) for plugin in named), *packaged])
+
+    def load(self, spec: RunSpec) -> None:
+        """Make the parts of a cell known here. Raises RuntimeError where one is not what the cell was planned with."""
+        from bench.registry import confirm_code
+
+        needs = self.needs(spec)
+        for plugin in self.plugins:
+            if str(plugin.path) in needs:
+                plugin.load()
+        confirm_code(spec.code)
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         if Store(self.store).has_done(spec):  # by another runner since the plan was made
@@ -47,14 +72,12 @@ class StoredCell:
 
     def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
         """Fit; nothing but a checkpoint is stored yet."""
-        from bench.registry import load_plugin
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
         gallery = Gallery(self.images) if self.images else None
         with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
-            for plugin in self.plugins:
-                load_plugin(plugin)
+            self.load(spec)
             record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
         return record, gallery.panels if gallery else []
 
@@ -145,9 +168,29 @@ def plan_controls(
 
 
 def survey(specs: list[RunSpec], store: Store) -> Outcome:
-    """Which cells are in the store. Raises OSError with one sentence where the store cannot be written."""
+    """Which cells are in the store; what another text of a plug-in left there is said.
+
+    Raises OSError with one sentence where the store cannot be written.
+    """
     store.check_writable()
+    for spec in {spec.method: spec for spec in specs if spec.code}.values():
+        if sentence := _of_other_code(spec, store):
+            print(sentence, file=sys.stderr)
     return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+
+
+def _of_other_code(spec: RunSpec, store: Store) -> str:
+    """What is to be said of stored runs of the same method by another text of its plug-in; nothing where none are."""
+    beside = [record for record in store.beside(spec) if record.status == "done"]
+    others = [record for record in beside if record.spec.code != spec.code]
+    if not others:
+        return ""
+    was = "1 stored run of {} was" if len(others) == 1 else f"{len(others)} stored runs of {{}} were"
+    sentence = f"{was.format(f'`{shown(others[0].method)}`')} made by another text of its file"
+    own = max((record.created for record in beside if record.spec.code == spec.code), default="")
+    if own and own < max(record.created for record in others):
+        return f"{sentence}, after those of this one; tables show what was made last: remove what should not count."
+    return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."
 
 
 def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
@@ -200,17 +243,27 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "En
 
 
 def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
-    """suite -> its data, read here once for all workers, where it is of that kind."""
+    """suite -> its data, read once for all workers, where it is of that kind.
+
+    It is read in a process that has loaded no plug-in: what one does on import is not done to the rows of others.
+    """
+    from bench.engines.local import call_apart
+    from bench.plan import parse_suite
+
+    found: dict[str, Rows] = {}
+    for name in sorted(suites):
+        choice, suite = parse_suite(name, data_dir)
+        if suite.resident and not choice.entry.code:
+            rows = call_apart(_read, name, data_dir)
+            found |= {name: rows} if rows is not None else {}
+    return found
+
+
+def _read(suite: str, data_dir: Path) -> "Rows | None":
     from bench.core.resident import Rows
     from bench.plan import parse_suite
 
-    found = {}
-    for name in sorted(suites):
-        choice, suite = parse_suite(name, data_dir)
-        rows = Rows.read(suite) if choice.entry.importable else None
-        if rows is not None:
-            found[name] = rows
-    return found
+    return Rows.read(parse_suite(suite, data_dir)[1])
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

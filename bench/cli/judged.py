@@ -40,6 +40,10 @@ class JudgedCell(StoredCell):
     reports: Path | None = None
     modules: ClassVar[tuple[str, ...]] = ("bench.judge.cells", "bench.judge.host")
 
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        """Nothing: no worker loads the file."""
+        return frozenset()
+
     def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
         from bench.judge.cells import Source, judge_cell
         from bench.training.gallery import Gallery
@@ -110,10 +114,19 @@ def _hold_form(text: str, entry: Any) -> None:
 
 
 def plan_judged(
-    board: "Board", described: Sequence[dict[str, Any]], seeds: Sequence[int], device: str, data_dir: Path | None
+    board: "Board",
+    described: Sequence[dict[str, Any]],
+    seeds: Sequence[int],
+    device: str,
+    data_dir: Path | None,
+    code: str,
 ) -> list[RunSpec]:
-    """The cells of methods that a player described, under the protocol of the board's suite."""
+    """The cells of methods that a player described, under the protocol of the board's suite.
+
+    `code` is the SHA-256 of the file, which the parts come from that are not built in.
+    """
     from bench.plan import parse_suite, resolve_device
+    from leaderboard.cards import built_in
 
     choice, suite = parse_suite(board.suite, data_dir)
     device = "cpu" if suite.protocol.fit == "solver" and device == "auto" else device
@@ -127,6 +140,7 @@ def plan_judged(
             protocol=protocol,
             versions={f"suite/{choice.entry.name}": choice.entry.version, **method["versions"]},
             data=data,
+            code={part: code for part in method["versions"] if part.partition("/")[2] not in built_in()},
         )
         for method in described
         for seed in seeds

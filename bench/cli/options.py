@@ -13,6 +13,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.engines import Engine
     from bench.judge.limits import Limits
+    from bench.registry import Plugin
 
 ENGINES = ("local", "ray", "slurm")
 
@@ -118,10 +119,9 @@ def engine(arguments: argparse.Namespace) -> "Engine":
 
         return Ray(arguments.address, arguments.jobs)
     if arguments.engine == "slurm":
-        _require("submitit", "slurm")
         from bench.engines.slurm import Slurm
 
-        folder = store_dir(arguments.store).absolute() / ".jobs"
+        folder = store_dir(arguments.store).absolute() / f".jobs-{os.getuid()}"  # each user's own
         return Slurm(folder, arguments.jobs, pairs("--sbatch", arguments.sbatch), arguments.address)
     from bench.engines import Local
 
@@ -204,14 +204,11 @@ def data_dir(given: str | None) -> Path:
     return user_data_path("mtlbench", appauthor=False)
 
 
-def load_plugins(files: list[str]) -> tuple[Path, ...]:
-    """Load each plug-in file here; the paths, for the workers to do the same."""
+def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
+    """Load each plug-in file here; what workers need to do the same."""
     if not files:
         return ()
-    from bench.registry import load_plugin
+    from bench.registry import read_plugin
 
-    paths = tuple(Path(file).resolve() for file in files)
     with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
-        for path in paths:
-            load_plugin(path)
-    return paths
+        return tuple(read_plugin(Path(file)) for file in dict.fromkeys(files))

@@ -136,8 +136,13 @@ def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Pa
 
     def current(record: ResultRecord) -> bool:
         choice, suite = parse_suite(record.spec.suite, data)
-        versions = {f"suite/{choice.entry.name}": choice.entry.version, **Method.parse(record.spec.method).versions}
-        return versions == record.spec.versions and digest(suite.checksums()) == record.spec.data
+        method = Method.parse(record.spec.method)
+        code = ({choice.entry.part: choice.entry.code} if choice.entry.code else {}) | method.code
+        return (
+            {choice.entry.part: choice.entry.version, **method.versions} == record.spec.versions
+            and record.spec.code in ({}, code)  # records that were made before code was noted have none
+            and digest(suite.checksums()) == record.spec.data
+        )
 
     known: dict[tuple[str, str], bool] = {}
     found: list[ResultRecord] = []

@@ -1,11 +1,11 @@
-"""A cell for other machines: it brings the plug-in files, and runs only where code and data are those of the runner."""
+"""A cell for other machines: it runs only where code and data are those of the runner."""
 
 import hashlib
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bench
 import suites
@@ -21,18 +21,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SentCell(Cell):
-    """`cell` with the contents of its plug-ins (name, bytes) and the digest of the code that planned it."""
+    """`cell`, which has the texts of its plug-ins, with the digest of the code that planned it."""
 
     cell: StoredCell
-    plugins: tuple[tuple[str, bytes], ...]
     code: str
     modules: ClassVar[tuple[str, ...]] = StoredCell.modules
 
     @classmethod
     def of(cls, cell: StoredCell) -> "SentCell":
         """What another machine needs to run `cell`; the paths of store and data are the same there."""
-        files = tuple((path.name, path.read_bytes()) for path in cell.plugins)
-        return cls(replace(cell, store=cell.store.absolute(), plugins=()), files, code_digest())
+        return cls(replace(cell, store=cell.store.absolute()), code_digest())
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON: texts, numbers, and the plug-ins."""
+        cell = self.cell
+        return {
+            "store": str(cell.store),
+            "data_dir": str(cell.data_dir),
+            "plugins": [plugin.as_json() for plugin in cell.plugins],
+            "wandb": cell.wandb,
+            "images": cell.images,
+            "checkpoint": cell.checkpoint,
+            "code": self.code,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "SentCell":
+        """What `as_json` gave."""
+        from bench.registry import Plugin
+
+        cell = StoredCell(
+            Path(content["store"]),
+            Path(content["data_dir"]),
+            tuple(map(Plugin.from_json, content["plugins"])),
+            content["wandb"],
+            content["images"],
+            content["checkpoint"],
+        )
+        return cls(cell, content["code"])
+
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        return self.cell.needs(spec)
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         if Store(self.cell.store).has_done(spec):  # by another runner since the plan was made
@@ -43,8 +72,6 @@ class SentCell(Cell):
         """Fit. Raises RuntimeError where code or data are others than the runner's."""
         if code_digest() != self.code:
             raise RuntimeError("this machine should have the same mtlbench as the runner, found other source files")
-        for name, content in self.plugins:
-            _load(name, content)
         own = None
         if checkpoint is None and self.cell.store.is_dir():  # nodes may share it: another one goes on from there
             checkpoint = own = self.cell.checkpoint_of(spec)
@@ -69,14 +96,3 @@ def code_digest() -> str:
             sources.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
             sources.update(path.read_bytes())
     return sources.hexdigest()
-
-
-@cache
-def _load(name: str, content: bytes) -> None:
-    """Load a plug-in from its content, once in a process."""
-    from bench.registry import load_plugin
-
-    with tempfile.TemporaryDirectory(prefix="mtlbench-") as folder:
-        path = Path(folder, name)
-        path.write_bytes(content)
-        load_plugin(path)

@@ -39,6 +39,10 @@ class StackedCell:
         """What an engine is given."""
         return [stack[0] for stack in self.stacks.values()]
 
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        """Those of every seed."""
+        return self.cell.needs(spec)
+
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         store = Store(self.cell.store)
         left = [each for each in self.stacks[spec.run_id] if not store.has_done(each)]  # by another runner
@@ -58,15 +62,13 @@ class StackedCell:
         return first
 
     def _fit(self, stack: Sequence[RunSpec], on_epoch: OnEpoch) -> list[Made]:
-        from bench.registry import load_plugin
         from bench.training.gallery import Gallery
         from bench.training.seeds import fit_stacked
 
         cell = self.cell
         galleries = [Gallery(cell.images) if cell.images else None for _ in stack]
         with redirect_stdout(sys.stderr):
-            for plugin in cell.plugins:
-                load_plugin(plugin)
+            cell.load(stack[0])
             records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite))
         return [(record, gallery.panels if gallery else []) for record, gallery in zip(records, galleries, strict=True)]
 

@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods])[:16]}"
         if any(other != runs for other in partial.glob("runs-*")):
             print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
-        if code_of_runs := _run(arguments, board, methods, source, runs):
+        if code_of_runs := _run(arguments, board, methods, source, draft.method_sha256, runs):
             return code_of_runs
 
         print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
@@ -203,7 +203,9 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     return draft
 
 
-def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], source: "Source", runs: Path) -> int:
+def _run(
+    arguments: argparse.Namespace, board: "Board", methods: list[str], source: "Source", code: str, runs: Path
+) -> int:
     """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
     from bench.cli.execute import execute, report, survey
     from bench.cli.judged import JudgedCell, describe_methods, plan_judged, print_confinement
@@ -214,7 +216,7 @@ def _run(arguments: argparse.Namespace, board: "Board", methods: list[str], sour
     limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
     deadline = time.time() + limits.seconds
     described = describe_methods(source, board.suite, methods, limits)
-    specs = plan_judged(board, described, board.seed_list, _device(board), data)
+    specs = plan_judged(board, described, board.seed_list, _device(board), data, code)
     engine = Local(arguments.jobs)
     cell = JudgedCell(
         runs,

@@ -1,8 +1,8 @@
 """What an engine is given to run, and what it tells while that runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from bench.records import RunSpec
 
@@ -15,10 +15,15 @@ class Cell(Protocol):
     """Runs one cell; it must pickle. Who stores what came of it is the engine's to say.
 
     Where the worker sees the store, the whole cell is called there. Where it does not, `make` is called there and
-    `keep` where the store is. `modules` are imported once, before the first cell of a worker.
+    `keep` where the store is. `modules` are imported once, before the first cell of a worker. A process that ran a
+    cell with some `needs` runs none with others: what was loaded for one must not be there for another.
     """
 
     modules: ClassVar[tuple[str, ...]]
+
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        """Names of what is loaded for this cell beside the project itself; nothing for most."""
+        ...
 
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         """Run one cell and store its record; the record's status."""
@@ -30,6 +35,20 @@ class Cell(Protocol):
 
     def keep(self, made: Any) -> Status:
         """Store what `make` returned; the record's status."""
+        ...
+
+
+@runtime_checkable
+class PortableCell(Cell, Protocol):
+    """A cell for machines that are handed no Python objects."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` makes this cell of again."""
+        ...
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "PortableCell":
+        """What `as_json` gave."""
         ...
 
 

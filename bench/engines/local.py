@@ -12,15 +12,17 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.records import RunSpec
 
+T = TypeVar("T")
 GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
 FORKS = sys.platform == "linux"  # elsewhere, and with a GPU, a copy of a process is not sound
 
@@ -110,6 +112,25 @@ def run_cells(
             raise
 
 
+def call_apart(function: Callable[..., T], *arguments: Any) -> T | None:
+    """What a function gives in a process that has loaded nothing but the project; None where it gives nothing there.
+
+    Function, arguments and result pickle; tensors come back in shared memory.
+    """
+    mine, theirs = (context := multiprocessing.get_context("forkserver" if FORKS else "spawn")).Pipe()
+    errand = (theirs, dict(os.environ), function, arguments)
+    process = context.Process(target=_answer, args=errand, daemon=True)  # type: ignore[attr-defined]
+    process.start()
+    theirs.close()
+    try:
+        answer: T | None = mine.recv()
+    except (EOFError, OSError):
+        answer = None
+    mine.close()
+    process.join()
+    return answer
+
+
 def _next(queue: deque[RunSpec], take: Callable[[RunSpec], bool]) -> RunSpec | None:
     """The first cell that is ours to run."""
     while queue:
@@ -134,6 +155,8 @@ class _Worker:
         self.restart()
 
     def restart(self) -> None:
+        """Start a process that has loaded nothing for a cell yet."""
+        self.loaded: frozenset[str] = frozenset()
         self.connection, theirs = self.context.Pipe()
         arguments = (theirs, *self.life, dict(os.environ))
         self.process = self.context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
@@ -144,6 +167,12 @@ class _Worker:
         self.spec = spec
         if spec is None:
             return
+        needs = self.life[0].needs(spec)
+        if self.loaded - needs:
+            self.process.terminate()
+            self.stop()
+            self.restart()
+        self.loaded = needs
         try:
             self.connection.send(spec)
         except OSError:  # the worker died between two cells; the next read tells
@@ -164,6 +193,7 @@ class _Worker:
         return Ended(spec, *rest)
 
     def stop(self) -> None:
+        """Wait for the end of the process, or make one."""
         self.process.join(GRACE_SECONDS)
         if self.process.is_alive():
             self.process.kill()
@@ -186,14 +216,29 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
-    """A worker's life: cells until the pipe ends."""
+def _begin(environment: Mapping[str, str]) -> None:
+    """What every process does first that this one starts."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.unraisablehook = _unraisable
     for kind in ("SIGINT", "SIGUSR2"):  # Ctrl-C and a scheduler's warning reach the whole group; the parent decides
         if hasattr(signal, kind):
             signal.signal(getattr(signal, kind), signal.SIG_IGN)
     os.environ.update(environment)  # that of the process it is a copy of may be older
+
+
+def _answer(
+    connection: Connection, environment: Mapping[str, str], function: Callable[..., Any], arguments: Sequence[Any]
+) -> None:
+    """Call a function once; leave when the answer was taken, since tensors are handed over by whoever has them."""
+    _begin(environment)
+    connection.send(function(*arguments))
+    with suppress(EOFError, OSError):
+        connection.recv()
+
+
+def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
+    """A worker's life: cells until the pipe ends."""
+    _begin(environment)
+    sys.unraisablehook = _unraisable
     if place.gpus:  # before torch looks for them
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(place.gpus)
     if place.core is not None:

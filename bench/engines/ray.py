@@ -71,8 +71,8 @@ class Ray(Engine):
                 # Some wait in Ray's own queue, so that a node that comes is busy at once; few, so that a lost cell
                 # does not wait behind all others.
                 while queue and len(running) < (self.jobs or 2 * _slots(specs) + 1):
-                    running[place.remote(sent, queue[0], board)] = queue[0]
-                    queue.popleft()
+                    spec = queue.popleft()
+                    running[_apart(place, cell.needs(spec)).remote(sent, spec, board)] = spec
                 ended, _ = ray.wait(list(running), num_returns=len(running), timeout=PAUSE)
                 yield from _progress(board, running.values())
                 for task in ended:
@@ -125,6 +125,13 @@ def _make(cell: Cell, spec: RunSpec, board: Any) -> tuple[bool, Any]:
         return True, cell.make(spec, lambda done, epochs: board.tell.remote(spec.run_id, done, epochs))
     except Exception as error:
         return False, f"{type(error).__name__}: {error}"
+
+
+def _apart(place: Any, needs: frozenset[str]) -> Any:
+    """`place` in processes of those needs alone: Ray keeps a process for tasks of one environment."""
+    if not needs:
+        return place
+    return place.options(runtime_env={"env_vars": {"MTLBENCH_NEEDS": " ".join(sorted(needs))}})
 
 
 def _progress(board: Any, running: Any) -> Iterator[Event]:

@@ -1,7 +1,7 @@
 """Slurm engine: an array of jobs that take cells from one list until it is empty; every node sees the store.
 
 A job runs the local engine on its node and takes the next cell that nobody has whenever a worker is free, so that no
-cell waits behind a long one. A job that is pre-empted or runs out of time is queued again by submitit and goes on with
+cell waits behind a long one. A job that is pre-empted or runs out of time queues itself again and goes on with
 its cells. One that is lost is replaced, and the cells it had are run again, RETRIES times at most.
 """
 
@@ -10,30 +10,30 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import submitit
-from submitit.core.utils import FailedJobError, FailedSubmissionError
+from typing import Self
 
 from bench.engines.engine import RETRIES, Engine
-from bench.engines.events import Cell, Ended, Event
-from bench.engines.taking import Job
-from bench.errors import UsageError
+from bench.engines.events import Cell, Ended, Event, PortableCell
+from bench.engines.sbatch import ALIVE, Cluster, Here, Sbatch, last_line
+from bench.engines.taking import Job, Work, make_private
+from bench.errors import UsageError, shown
 from bench.records import RunSpec
 
 JOBS = 16  # at a time, where the user says nothing
 MINUTES = 240  # limit of a job, where the user says nothing; a job that reaches it goes on in the queue
-TIMEOUTS = 1000  # times that a job may reach its limit and go on
 PAUSE = 1.0  # seconds between two looks at the notes
 ASK_SECONDS = 30.0  # between two questions to Slurm; a job is over when two answers say so
 GRACE_SECONDS = 10.0  # for jobs to end before their folder goes
-OURS = ("array", "error", "job_name", "open_mode", "output", "signal")  # options of sbatch that the engine sets
+KEPT = 1 << 14  # bytes of the end of what a job said
+# Options of sbatch that the engine sets.
+OURS = ("array", "error", "job-name", "open-mode", "output", "parsable", "signal", "wrap")
 
 
 class Slurm(Engine):
@@ -48,18 +48,19 @@ class Slurm(Engine):
         options: Mapping[str, str] | None = None,
         cluster: str | None = None,
     ) -> None:
-        self.folder, self.jobs, self.cluster = folder, jobs, cluster or "slurm"
-        self.options: dict[str, Any] = {key.replace("-", "_"): value for key, value in (options or {}).items()}
-        if self.cluster not in ("slurm", "local"):
+        self.folder, self.jobs = folder, jobs
+        self.options = {key.replace("_", "-"): value for key, value in (options or {}).items()}
+        if cluster not in (None, "slurm", "local"):
             raise UsageError(f"`--address` of Slurm should be `local`, or left out. Found `{cluster}`.")
         if taken := [key for key in self.options if key in OURS]:
-            raise UsageError(f"`--sbatch {taken[0].replace('_', '-')}` is set by the engine itself.")
-        if not (cpus := self.options.get("cpus_per_task", "1")).isdigit() or not int(cpus):
+            raise UsageError(f"`--sbatch {taken[0]}` is set by the engine itself.")
+        if not (cpus := self.options.get("cpus-per-task", "1")).isdigit() or not int(cpus):
             raise UsageError(f"`--sbatch cpus-per-task` should be a whole number of at least 1. Found `{cpus}`.")
         self.cpus = int(cpus)
+        self.cluster: Cluster = Here() if cluster == "local" else Sbatch()
 
     def __enter__(self) -> Self:
-        if self.cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+        if isinstance(self.cluster, Sbatch) and not (shutil.which("sbatch") and shutil.which("srun")):
             raise UsageError(
                 "`--engine slurm` should be used on a machine with Slurm's `sbatch` and `srun`. Found none; "
                 "`--address local` tries jobs on this machine."
@@ -70,14 +71,16 @@ class Slurm(Engine):
         return min(self.jobs or JOBS * self._width_of_job(specs), len(specs))
 
     def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
-        folder = self.folder / f"{os.getpid()}-{secrets.token_hex(4)}"
-        (folder / "taken").mkdir(parents=True)
+        assert isinstance(cell, PortableCell), "jobs are handed no Python objects"
+        folder = make_private(make_private(self.folder) / f"{os.getpid()}-{secrets.token_hex(4)}")
         waiting = {spec.run_id: spec for spec in specs}
         lost, last = Counter[str](), ""
         jobs: list[_Placed] = []
         try:
+            (folder / "taken").mkdir()
+            digest = Work(cell, tuple(specs), self._width_of_job(specs)).write(folder)
             count = math.ceil(self.width(specs) / self._width_of_job(specs))
-            jobs += self._submit(folder, cell, specs, [0] * count)
+            jobs += self._submit(folder, digest, specs, [0] * count)
             asked = time.monotonic()
             while waiting:
                 time.sleep(PAUSE)
@@ -87,23 +90,24 @@ class Slurm(Engine):
                     continue
                 asked = time.monotonic()
                 replaced = []
-                for job in [job for k, job in enumerate(jobs) if job.over(ask=not k)]:
+                states = self.cluster.states([job.number for job in jobs])
+                for job in [job for job in jobs if job.over(states[job.number])]:
                     jobs.remove(job)
                     yield from _news(job, waiting)
                     had = [spec for run_id, spec in waiting.items() if job.has(run_id)]
-                    if had or not job.worked_to_the_end():
+                    if had or not job.notes.closed:
                         last = job.end()
                         yield from _give_back(job, had, waiting, lost)
                         replaced += job.successor(bool(had))
                 if waiting and replaced:
-                    jobs += self._submit(folder, cell, specs, replaced)
+                    jobs += self._submit(folder, digest, specs, replaced)
                 elif not jobs:
                     for spec in waiting.values():
                         yield Ended(spec, "failed", f"no job is left to run it, the last one: {last}")
                     waiting.clear()
         finally:
             shutil.rmtree(folder / "taken", ignore_errors=True)  # what still runs takes no more
-            _cancel(jobs)
+            self._cancel(jobs)
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # another run has its folder there
                 self.folder.rmdir()
@@ -120,51 +124,54 @@ class Slurm(Engine):
         counts = [int(count) for value in given for count in re.findall(r"(?:^|:)(\d+)$", value)]
         return max(counts, default=1) if given else _devices(specs)
 
-    def _submit(self, folder: Path, cell: Cell, specs: Sequence[RunSpec], barren: list[int]) -> "list[_Placed]":
+    def _submit(self, folder: Path, digest: str, specs: Sequence[RunSpec], barren: list[int]) -> "list[_Placed]":
         """As many jobs as `barren` has numbers."""
-        executor = submitit.AutoExecutor(
-            folder / "jobs", self.cluster, slurm_max_num_timeout=TIMEOUTS, local_max_num_timeout=TIMEOUTS
-        )
-        width, gpus = self._width_of_job(specs), self._gpus(specs)
+        width, gpus, name = self._width_of_job(specs), self._gpus(specs), secrets.token_hex(4)
         cpus = self.cpus if gpus else max(self.cpus, width * _devices(specs))
         named = any(key == "gres" or key.startswith("gpus") for key in self.options)
-        own = {"gpus_per_node": gpus} if gpus and not named else {}
-        executor.update_parameters(
-            name="mtlbench",
-            timeout_min=MINUTES,
-            cpus_per_task=cpus,
-            slurm_array_parallelism=len(barren),
-            slurm_srun_args=[f"--cpus-per-task={cpus}"],  # which srun does not take over from sbatch any more
-            slurm_additional_parameters=own | self.options | {"cpus_per_task": cpus},
-        )
-        jobs = [Job(folder, secrets.token_hex(4), cell, tuple(specs), width) for _ in barren]
-        try:
-            with executor.batch():
-                handles = [executor.submit(job) for job in jobs]
-        except (FailedJobError, FailedSubmissionError) as error:
-            raise OSError(f"`sbatch` should take the jobs. Found: {_last_line(str(error))}") from error
-        return [_Placed(job, handle, tries) for job, handle, tries in zip(jobs, handles, barren, strict=True)]
+        own = {"nodes": "1", "ntasks": "1", "time": str(MINUTES)}
+        own |= {"gpus-per-node": str(gpus)} if gpus and not named else {}
+        command = [sys.executable, "-u", "-m", "bench.engines.taking", str(folder), digest, name]
+        log, options = folder / "job-", own | self.options | {"cpus-per-task": str(cpus)}
+        numbers = self.cluster.submit(command, len(barren), log, options)
+        return [
+            _Placed(Job(folder, f"{name}-{index}"), number, self.cluster.log(number, log), tries)
+            for index, (number, tries) in enumerate(zip(numbers, barren, strict=True))
+        ]
+
+    def _cancel(self, jobs: "Sequence[_Placed]") -> None:
+        """End jobs that wait or run, and give all of them a moment for it."""
+        left, end = [job.number for job in jobs], time.monotonic() + GRACE_SECONDS
+        for job in jobs:
+            if not job.notes.closed:
+                self.cluster.cancel(job.number)
+        while left and time.monotonic() < end:
+            states = self.cluster.states(left)
+            left = [number for number in left if states[number].partition(" ")[0] in ALIVE]
+            time.sleep(PAUSE / 4 if left else 0)
 
 
 @dataclass
 class _Placed:
-    """A job and its handle; `barren` of its forerunners in a row were lost before they took a cell."""
+    """A job and its number with the scheduler; `barren` forerunners in a row were lost before they took a cell."""
 
     job: Job
-    handle: Any
+    number: str
+    log: Path
     barren: int
+    state: str = "UNKNOWN"
     answers: int = 0
 
     def __post_init__(self) -> None:
         self.notes = self.job.notes
 
-    def over(self, ask: bool) -> bool:
-        """Whether it ended for good; `ask` asks Slurm, about all jobs at once.
+    def over(self, state: str) -> bool:
+        """Whether it ended for good, where the scheduler says `state` now.
 
         Two answers in a row, since notes travel more slowly than states, and PREEMPTED may turn into PENDING.
         """
-        gone = self.handle.done(force_check=ask) or self.handle.state == "PREEMPTED"
-        self.answers = self.answers + 1 if gone else 0
+        self.state = state
+        self.answers = self.answers + 1 if self.notes.closed or state.partition(" ")[0] not in ALIVE else 0
         return self.answers > 1
 
     def has(self, run_id: str) -> bool:
@@ -184,18 +191,16 @@ class _Placed:
     @property
     def cancelled(self) -> bool:
         """Whether somebody ended it on purpose."""
-        return str(self.handle.state).startswith("CANCELLED")
-
-    def worked_to_the_end(self) -> bool:
-        """Whether it left because there was no cell to take."""
-        finished = self.handle.paths.result_pickle.exists() and self.handle.exception() is None
-        return finished and self.handle.result() is True
+        return self.state.startswith("CANCELLED")
 
     def end(self) -> str:
         """How it ended, in a sentence."""
-        said = _last_line(self.handle.stderr() or "")
-        how = "left early" if self.handle.paths.result_pickle.exists() else f"ended as {self.handle.state}"
-        return f"job {self.handle.job_id} {how}" + (f" ({said})" if said else "")
+        said = ""
+        if self.log.exists():
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - KEPT))
+                said = last_line(file.read().decode(errors="replace"))
+        return f"job {self.number} ended as {self.state}" + (f" ({shown(said, 300)})" if said else "")
 
 
 def _news(job: _Placed, waiting: dict[str, RunSpec]) -> Iterator[Event]:
@@ -217,21 +222,6 @@ def _give_back(
         del waiting[spec.run_id]
         often = "" if job.cancelled else f"lost {lost[spec.run_id]} times, the last time: "
         yield Ended(spec, "failed", f"{often}{job.end()}")
-
-
-def _cancel(jobs: Sequence[_Placed]) -> None:
-    """End jobs that wait or run, and give all of them a moment for it."""
-    for job in jobs:
-        if not job.handle.paths.result_pickle.exists():
-            job.handle.cancel(check=False)
-    left, end = list(jobs), time.monotonic() + GRACE_SECONDS
-    while left and time.monotonic() < end:
-        left = [job for k, job in enumerate(left) if not job.handle.done(force_check=not k)]
-        time.sleep(PAUSE / 4 if left else 0)
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def _devices(specs: Sequence[RunSpec]) -> int:

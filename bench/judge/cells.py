@@ -33,6 +33,7 @@ from bench.training.gallery import Gallery
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
 
+NOTED = 1.25  # times as many numbers as declared that training changes
 OnEpoch = Callable[[int, int], None]
 
 
@@ -159,6 +160,12 @@ class _Case:
         for models in answer.models.values():
             changed = check_numbers(answer.fields["cost"], before, [model["weights"] for model in models])
             self.judged.numbers = max(self.judged.numbers, changed)
+        declared = answer.fields["cost"]["parameters"]
+        if self.judged.numbers > NOTED * declared + 1000:
+            self.judged.notes.append(
+                f"its predictions rest on {self.judged.numbers:,} numbers that training changed, of which it declares "
+                f"{declared:,} as parameters"
+            )
 
     def compare_with_sealed(self, cell: TrainedCell) -> list[SealedScore]:
         """The second test, with the predictions that tables show."""

@@ -28,7 +28,8 @@ class RunSpec(BaseModel):
     """One cell of a table: a suite, a method and a seed under a protocol.
 
     `suite` and `method` are canonical (defaults filled, keys sorted); `versions` holds the integer
-    version of every part named in them; `data` is the checksum of the data that will be used.
+    version of every part named in them; `data` is the checksum of the data that will be used. `code` has the
+    SHA-256 of the source of every part that does not come with the project: another text is another run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,9 @@ class RunSpec(BaseModel):
     data: str
     overrides: dict[str, Any] = Field(
         default_factory=dict, description="what `--set`, or a draw of a random search, changed in the protocol"
+    )
+    code: dict[str, str] = Field(
+        default_factory=dict, description="part, as in `versions` -> SHA-256 of its plug-in's source"
     )
     tuning: Tuning | None = Field(default=None, description="where the run is part of a random search")
 

@@ -1,10 +1,12 @@
 """Checkpoints: where a long run stood at the end of an epoch, so that it goes on to the same numbers when killed."""
 
 import hashlib
+import os
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,18 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 from torch.optim import Optimizer
 
 from bench.files import make_folder, whole
 from bench.records import RunSpec
-from bench.registry import entries
+from bench.registry import entry_of
+from bench.regular import open_regular
 from bench.training.environment import hardware, peak_memory_mb, versions
 from bench.training.watch import Watch
 
 FORMAT = 1
+ASIDE = "is left aside, and the run starts anew"
 SHARE = 20  # a checkpoint that took s seconds is followed by at least SHARE * s of training
 State = dict[str, Any]
 
@@ -42,19 +47,27 @@ class Checkpoint:
     def open(self, spec: RunSpec) -> None:
         """Take up what the file holds, if it belongs to `spec` as it would be run here and now."""
         self._spec, self._device = spec, torch.device(spec.protocol.device)
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                if (damaged := archive.testzip()) is not None:
-                    raise ValueError(f"`{damaged}` does not match its checksum")
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            with open_regular(self.path, links=False) as file:
+                with zipfile.ZipFile(file) as archive:
+                    if (damaged := archive.testzip()) is not None:
+                        raise ValueError(f"`{damaged}` does not match its checksum")
+                file.seek(0)
+                content = torch.load(file, map_location="cpu", weights_only=True)
             found = content["identity"]
             if other := sorted(name for name, value in self._identity.items() if found.get(name) != value):
                 raise ValueError(f"it was made with another {', another '.join(other)}")
             self._members, self.peak_mb = content["members"], content["peak_mb"]
         except Exception as error:
-            self._note("is left aside, and the run starts anew", error)
+            self._note(ASIDE, error)
+
+    def leave_aside(self, error: Exception) -> None:
+        """Remove what does not fit the run, with a note. The run has begun to take it up, and has to start anew."""
+        self._note(ASIDE, error)
+        self._members = []
+        self.discard()
 
     def member(self, number: int) -> State | None:
         """Where model `number` of the cell stood, if it had begun."""
@@ -72,8 +85,9 @@ class Checkpoint:
             del self._members[number:]  # or it would hold weights that nothing else needs any more
 
     def discard(self) -> None:
-        """Remove the file."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file; a folder in its place stays."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         began = time.monotonic()
@@ -103,37 +117,52 @@ class Checkpoint:
 
 
 def _code(spec: RunSpec) -> str:
-    """SHA-256 over the source of the harness and of every part of `spec`: half of a run is not mended by an edit."""
-    parts = [entries(kind)[name].cls for kind, _, name in (part.partition("/") for part in spec.versions)]
-    tops = {cls.__module__.partition(".")[0] for cls in parts} | {__name__.partition(".")[0]}
-    digest = hashlib.sha256()
-    for top in sorted(tops):
-        module = sys.modules[top]
-        folders = [Path(folder) for folder in getattr(module, "__path__", ())]
-        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))] or [Path(str(module.__file__))]
-        for file in files:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    """SHA-256 over the source of the project and of every part of `spec`: half of a run is not mended by an edit."""
+    parts = [entry_of(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
+    tops = {entry.cls.__module__.partition(".")[0] for entry in parts if not entry.code}
+    digest = hashlib.sha256("".join(f"{entry.part} {entry.code}\n" for entry in parts if entry.code).encode())
+    for top in sorted(tops | {__name__.partition(".")[0]}):
+        for folder in map(Path, sys.modules[top].__path__):
+            for file in sorted(folder.rglob("*.py")):
+                digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
+class DoesNotFit(Exception):
+    """A checkpoint of the right name holds another state than the run has; it was removed."""
+
+
 class Keeper(Callback):
-    """Puts one model of a cell where its checkpoint stood, and tells the checkpoint where it stands."""
+    """Puts one model of a cell where its checkpoint stood, and tells the checkpoint where it stands.
+
+    Raises DoesNotFit, on making and on resuming, where that cannot be: the model may be changed by then.
+    """
 
     def __init__(self, checkpoint: Checkpoint, number: int, watch: Watch) -> None:
         self.checkpoint, self.number, self.watch = checkpoint, number, watch
         self._resumed = checkpoint.member(number)
-        self.epochs: int = len(self._resumed["watch"]["train"]) if self._resumed else 0  # that are trained already
+        self.epochs = 0  # that are trained already
+        if self._resumed is not None:
+            with self._fitting():
+                check_fit(self._resumed, watch)
+                self.epochs = len(self._resumed["watch"]["train"])
 
     def resume(self, optimiser: Optimizer | None = None) -> None:
         """Put the model where it stood; `optimiser` where training goes on."""
         if self._resumed is None:
             return
-        try:
+        with self._fitting():
+            check_moments(self._resumed["optimiser"], optimiser)
             restore(self.watch, self._resumed, optimiser)
-        except Exception:
-            self.checkpoint.discard()  # so that the next attempt does not meet it again
-            raise
         self._resumed = None
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.checkpoint.leave_aside(error)
+            raise DoesNotFit(str(error)) from error
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.resume(trainer.optimizers[0])
@@ -158,6 +187,46 @@ def standing(watch: Watch, optimiser: Optimizer | None) -> State:
         "random": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if module.loss_sum.is_cuda else None,
     }
+
+
+def check_fit(state: State, watch: Watch) -> None:
+    """Raise ValueError where a state has other tensors, epochs or tasks than the model and the protocol of `watch`."""
+    module, seen = watch.module, state["watch"]
+    epochs, tasks, weights = len(seen["train"]), len(watch.tasks), module.model.state_dict()
+    if not 1 <= epochs <= module.protocol.epochs:
+        raise ValueError(f"it holds {epochs} epochs of {module.protocol.epochs}")
+    if seen["steps"].shape != (epochs * module.protocol.steps_per_epoch,):
+        raise ValueError(f"it holds {seen['steps'].numel()} updates in {epochs} epochs")
+    rows = epochs if watch.val is not None else 0
+    if any(len(row) != tasks for row in seen["train"]) or {len(seen["val"]), len(seen["errors"])} != {rows}:
+        raise ValueError("it holds other curves")
+    if len(state["trainable"]) != sum(1 for _ in module.model.parameters()):
+        raise ValueError("it holds another number of parameters")
+    for kept, _, _ in seen["selector"]["snapshots"].values():
+        if other := sorted(kept.keys() ^ weights.keys()):
+            raise ValueError(f"it holds other weights, as `{other[0]}`")
+        for name, value in weights.items():
+            if isinstance(value, Tensor):  # what a part keeps in other forms is its own to take up
+                _check_like(name, kept[name], value)
+
+
+def check_moments(state: Mapping[str, Any] | None, optimiser: Optimizer | None) -> None:
+    """Raise ValueError where what an optimiser remembers is not of the shape and type of its parameters."""
+    if not (optimiser and state):
+        return
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for number, moments in state["state"].items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.dim():
+                _check_like(f"optimiser, {name}", value, parameters[number])
+
+
+def _check_like(name: str, value: Any, wanted: Any) -> None:
+    """Raise ValueError where one of two tensors is none, or has another shape or type."""
+    forms = [(tuple(v.shape), v.dtype) if isinstance(v, Tensor) else None for v in (value, wanted)]
+    if forms[0] != forms[1]:
+        found, due = (f"{form[1]} {list(form[0])}" if form else "no tensor" for form in forms)
+        raise ValueError(f"`{name}` should be {due}, found {found}")
 
 
 def restore(watch: Watch, state: State, optimiser: Optimizer | None) -> None:

@@ -27,7 +27,7 @@ from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
 from bench.training.at_once import AtOnce
-from bench.training.checkpoint import Checkpoint, Keeper
+from bench.training.checkpoint import Checkpoint, DoesNotFit, Keeper
 from bench.training.environment import (
     hardware,
     peak_memory_mb,
@@ -163,8 +163,10 @@ class Run:
         if checkpoint:
             checkpoint.open(self.spec)
         start = self.start()
-        watch = self._train(start.rows, on_epoch, checkpoint)
-        return self._trained(start, watch, checkpoint)
+        try:
+            return self._trained(start, self._train(start.rows, on_epoch, checkpoint), checkpoint)
+        except DoesNotFit:
+            return Run(self.spec, self.suite, self.method, self.member, self.ranks).train(on_epoch, checkpoint)
 
     def start(self) -> "Start":
         """What is read and measured before the first update."""

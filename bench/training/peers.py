@@ -26,7 +26,7 @@ from bench.errors import UsageError
 from bench.method import Method
 from bench.plan import parse_suite
 from bench.records import RunSpec
-from bench.registry import load_plugin
+from bench.registry import Plugin
 from bench.training.ranks import Ranks
 
 HOST = "127.0.0.1"
@@ -77,10 +77,11 @@ def together(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
             peer.end()
 
 
-def _plugins(spec: RunSpec) -> list[str]:
-    """The files that the suite and the parts of the method came from, where they are plug-ins."""
+def _plugins(spec: RunSpec) -> list[dict[str, Any]]:
+    """The plug-ins that the suite and the parts of the method came from, as they were read here."""
     parts = [parse_suite(spec.suite)[0], *Method.parse(spec.method).parts]
-    return [str(part.entry.file) for part in parts if part.entry.file]
+    plugins = {part.entry.plugin.path: part.entry.plugin for part in parts if part.entry.plugin}
+    return [plugin.as_json() for plugin in plugins.values()]
 
 
 def _ready(rank: int) -> str:
@@ -143,7 +144,7 @@ def main() -> None:
 
     torch.set_num_threads(errand["threads"])
     for plugin in errand["plugins"]:
-        load_plugin(Path(plugin))
+        Plugin.from_json(plugin).load()
     spec = RunSpec.model_validate(errand["spec"])
     store = TCPStore(HOST, errand["port"], is_master=False)
     store.set(_ready(errand["rank"]), "")

@@ -1,4 +1,4 @@
-"""A Slurm of one machine for tests: `sbatch`, `srun`, `sacct`, `scancel` and `scontrol` as far as submitit uses them.
+"""A Slurm of one machine for tests: `sbatch`, `srun`, `sacct`, `scancel` and `scontrol` as far as the engine uses them.
 
 Jobs of an array start at once. A signal reaches every process of a job's step, as with Slurm itself.
 """
@@ -34,27 +34,32 @@ def write(path: Path, text: str) -> None:
     temporary.rename(path)
 
 
-def sbatch(state: Path, script: str) -> None:
+def sbatch(state: Path, *arguments: str) -> None:
     """Start every job of the array, each under a process that watches it."""
     number = 1 + len(list(state.glob("*.sbatch")))
-    text = Path(script).read_text()
+    text = "".join(f"#SBATCH {argument}\n" for argument in arguments)
     write(state / f"{number}.sbatch", text)
+    script = state / f"{number}.sh"
+    write(script, sys.stdin.read())
     array = re.search(r"--array=0-(\d+)", text)
+    output = re.search(r"--output=(.*)", text)
+    assert output is not None
     for job in [f"{number}_{k}" for k in range(int(array[1]) + 1)] if array else [str(number)]:
         write(state / f"{job}.state", "PENDING")
-        command, null = [sys.executable, __file__, "watch", str(state), job, script], subprocess.DEVNULL
+        command, null = [sys.executable, __file__, "watch", str(state), job, str(script), output[1]], subprocess.DEVNULL
         subprocess.Popen(command, start_new_session=True, stdin=null, stdout=null, stderr=null)
-    print(f"Submitted batch job {number}")
+    print(number)
 
 
-def watch(state: Path, job: str, script: str) -> None:
+def watch(state: Path, job: str, script: str, output: str) -> None:
     """Run a job until it ends without having been queued again."""
     main, _, index = job.partition("_")
     environment = os.environ | {"SLURM_JOB_ID": job, "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     environment |= {"SLURM_ARRAY_JOB_ID": main, "SLURM_ARRAY_TASK_ID": index} if index else {}
     while True:
         write(state / f"{job}.state", "RUNNING")
-        done = subprocess.run(["bash", script], env=environment, check=False)
+        with open(output.replace("%A", main).replace("%a", index), "ab") as said:
+            done = subprocess.run(["bash", script], env=environment, check=False, stdout=said, stderr=said)
         if (state / f"{job}.requeued").exists():
             (state / f"{job}.requeued").unlink()
             continue
@@ -67,16 +72,9 @@ def watch(state: Path, job: str, script: str) -> None:
 def srun(state: Path, *arguments: str) -> None:
     """Run the command of a job as its step, in a process group of its own."""
     job, rest = os.environ["SLURM_JOB_ID"], list(arguments)
-    main, _, index = job.partition("_")
-    files = {}
     while rest[0].startswith("--"):
-        option = rest.pop(0)
-        if option in ("--output", "--error"):
-            path = rest.pop(0)
-            for sign, value in {"%A": main, "%a": index, "%j": job, "%t": "0"}.items():
-                path = path.replace(sign, value)
-            files[option] = open(path, "ab")  # noqa: SIM115
-    step = subprocess.Popen(rest, stdout=files["--output"], stderr=files["--error"], start_new_session=True)
+        rest.pop(0)
+    step = subprocess.Popen(rest, start_new_session=True)
     write(state / f"{job}.step", str(step.pid))
     code = step.wait()
     os.killpg(step.pid, signal.SIGKILL) if _alive(step.pid) else None  # as Slurm clears up after a step

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,9 +19,19 @@ class Slow:
     held: str = ""
     modules: ClassVar[tuple[str, ...]] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        return {"word": str(self.word), "held": self.held}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Slow":
+        return cls(Path(content["word"]), content["held"])
+
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        return frozenset()
+
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
         lives = len(list(self.word.glob(f"{spec.run_id}.*")))
-        job = os.environ.get("SLURM_JOB_ID") or os.environ["SUBMITIT_LOCAL_JOB_ID"]
+        job = os.environ.get("SLURM_JOB_ID", "here")
         (self.word / f"{spec.run_id}.{lives}.{job}").touch()
         while spec.run_id == self.held and not lives:
             time.sleep(0.05)
@@ -36,9 +47,6 @@ class Slow:
 class Unreadable(Slow):
     """A cell that no other process can make anything of."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _refuse, ()
-
-
-def _refuse() -> None:
-    raise RuntimeError("this node has no mtlbench")
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Slow:
+        raise RuntimeError("this node has no mtlbench")

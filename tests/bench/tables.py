@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.cli.execute import StoredCell
 from bench.plan import plan
 from bench.records import RunSpec
-from bench.registry import load_plugin
+from bench.registry import load_plugin, read_plugin
 from leaderboard.board import board_for
 from leaderboard.render import render_parts
 from leaderboard.store import Store
@@ -25,7 +25,7 @@ def tiny(seeds: int) -> list[RunSpec]:
 
 def cell(store: Path) -> StoredCell:
     """What runs them."""
-    return StoredCell(store, store, (TINY,), images=1)
+    return StoredCell(store, store, (read_plugin(TINY),), images=1)
 
 
 def table(store: Path) -> str:

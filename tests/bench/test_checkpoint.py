@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -216,24 +217,112 @@ def test_another_one_is_left_aside_with_a_note_and_the_run_starts_anew(
 
 def test_the_code_of_every_part_counts(tmp_path: Path) -> None:
     """A method that is edited between two attempts does not go on with the weights of its former self."""
-    plugin = tmp_path / "edited.py"
-    plugin.write_text(PLUGIN.read_text().replace('"dies"', '"edited"'))
-    load_plugin(plugin)
-    spec = specify("edited")
-    before = module._code(spec)
-    assert module._code(specify("hard")) != before
-    plugin.write_text(plugin.read_text() + "\n")
-    assert module._code(spec) != before
+    codes = []
+    for number, more in enumerate(("", "\n")):
+        plugin = tmp_path / f"edited{number}.py"
+        plugin.write_text(PLUGIN.read_text().replace('@register("', f'@register("edited{number}_') + more)
+        load_plugin(plugin)
+        codes.append(module._code(specify(f"edited{number}_dies")))
+    assert len({module._code(specify("hard")), *codes}) == 3
+    plugin.write_text("")  # what was loaded is what counts
+    assert module._code(specify("edited1_dies")) == codes[1]
 
 
-def test_one_that_cannot_be_put_back_fails_the_run_once(begun: tuple[RunSpec, Path]) -> None:
+def reshape(found: dict[str, Any], name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Another tensor in the place of one of the weights."""
+    for weights, _, _ in found["watch"]["selector"]["snapshots"].values():
+        key = next(key for key in weights if key.endswith(name))
+        weights[key] = change(weights[key])
+
+
+def moments(found: dict[str, Any], change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Another tensor in the place of one that the optimiser remembers."""
+    first = found["optimiser"]["state"][0]
+    name = next(name for name, value in first.items() if value.dim())
+    first[name] = change(first[name])
+
+
+MISFITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "shape": (lambda found: reshape(found, "weight", lambda t: t[:1]), r"should be torch.float32 \[[0-9, ]+\], found"),
+    "type": (lambda found: reshape(found, "weight", torch.Tensor.double), "should be torch.float32 .* torch.float64"),
+    "no tensor": (lambda found: reshape(found, "weight", lambda t: 1), "should be torch.float32 .*, found no tensor"),
+    "weights": (lambda found: found["watch"]["selector"]["snapshots"][1][0].popitem(), "it holds other weights"),
+    "moments": (lambda found: moments(found, lambda t: t[:1]), "`optimiser, .*` should be torch.float32"),
+    "moments of another type": (lambda found: moments(found, torch.Tensor.half), "found torch.float16"),
+    "parameters": (lambda found: found["trainable"].pop(), "another number of parameters"),
+    "epochs": (lambda found: found["watch"].update(train=[[0.0] * 3] * 7), "it holds 7 epochs of 3"),
+    "updates": (lambda found: found["watch"].update(steps=torch.zeros(1)), "it holds 1 updates in 1 epochs"),
+    "curves": (lambda found: found["watch"].update(val=[]), "it holds other curves"),
+    "generator": (lambda found: found.update(generator=torch.zeros(3, dtype=torch.uint8)), "RNG state"),
+    "nothing": (lambda found: found.clear(), "watch"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MISFITS)
+def test_one_that_does_not_fit_is_left_aside_once(
+    what: str, begun: tuple[RunSpec, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file says that it is this run's, and holds something else: the run starts anew, to its own numbers."""
     spec, path = begun
+    spoil, reason = MISFITS[what]
     found = torch.load(path, weights_only=True)
-    found["members"][0]["trainable"].pop()
+    spoil(found["members"][0])
     torch.save(found, path)
-    assert fit(spec, checkpoint=Checkpoint(path)).status == "failed"
-    assert not path.exists()
-    assert fit(spec, checkpoint=Checkpoint(path)).status == "done"
+    trained, content_of_run = epochs_of(spec, path)
+    assert trained == [1, 2, 3]
+    [note] = capsys.readouterr().err.splitlines()
+    assert re.search(f"is left aside, and the run starts anew: .*{reason}", note), note
+    assert content_of_run == content(fit(spec))
+
+
+def test_so_it_is_of_the_second_model_of_a_cell(tmp_path: Path) -> None:
+    spec, path = specify(members="2"), tmp_path / "run.pt"
+    checkpoint = Mortal(path, every=0)
+    for _ in range(4):  # deaths: three epochs of the first model, one of the second
+        with pytest.raises(Killed):
+            fit(spec, checkpoint=checkpoint)
+        checkpoint = Mortal(path, every=0)
+    found = torch.load(path, weights_only=True)
+    assert len(found["members"]) == 2
+    found["members"][1]["trainable"].pop()
+    torch.save(found, path)
+    assert epochs_of(spec, path)[1] == content(fit(spec))
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link(path: Path) -> None:
+    path.rename(path.with_suffix(".other"))
+    path.symlink_to(path.with_suffix(".other"))
+
+
+def device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("put", [pipe, folder, link, device])
+def test_only_a_plain_file_is_opened(
+    put: Callable[[Path], None], begun: tuple[RunSpec, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else stalls the run, and all but a folder is replaced by the next checkpoint."""
+    spec, path = begun
+    put(path)
+    trained, found = epochs_of(spec, path)
+    assert trained == [1, 2, 3]
+    assert found == content(fit(spec))
+    [note] = capsys.readouterr().err.splitlines()
+    assert "is left aside, and the run starts anew: `run.pt` should be a file. Found a " in note
+    assert path.is_dir() == (put is folder)
+    assert path.is_symlink() is False
 
 
 # --- when it is written, and when it goes -------------------------------------------------------

@@ -19,11 +19,11 @@ FILE = ROOT / "examples" / "scale_and_bias.py"
 def example() -> Iterator[str]:
     """Its name, registered for these tests only."""
     torch.set_num_threads(1)
-    registry._load_file.cache_clear()
+    registry._LOADED.clear()
     [(kind, name)] = subjects(str(FILE))
     yield name
     del registry._ENTRIES[kind][name]
-    registry._load_file.cache_clear()
+    registry._LOADED.clear()
 
 
 def test_it_is_one_short_file_with_one_import_of_the_project() -> None:

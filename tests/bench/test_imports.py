@@ -37,7 +37,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.schema": ("bench.errors",),
     "bench.source_text": ("bench.errors",),
     "bench.core": (".", "bench.errors", "bench.records", "bench.scores"),
-    "bench.registry": ("bench.core", "bench.errors", "bench.records", "bench.schema", "bench.source_text"),
+    "bench.provenance": ("bench.records",),
+    "bench.registry": (
+        *("bench.core", "bench.errors", "bench.provenance", "bench.records", "bench.schema"),
+        "bench.source_text",
+    ),
     "bench.method": ("bench.core", "bench.errors", "bench.records", "bench.registry"),
     "bench.tuning": ("bench.method", "bench.plan", "bench.records", "bench.registry", "bench.schema"),
     "bench.plan": (
@@ -79,7 +83,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.schema": {"annotated_types", "pydantic"},
     "bench.source_text": set(),
     "bench.core": {"numpy", "scipy", "torch"},
-    "bench.engines": {"ray", "submitit", "torch"},
+    "bench.engines": {"ray", "torch"},
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}

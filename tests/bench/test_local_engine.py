@@ -31,6 +31,9 @@ class Look:
     rows: dict[str, Rows] = field(default_factory=dict)
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        return frozenset()
+
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
         found: dict[str, Any] = {
             "pid": os.getpid(),

@@ -108,8 +108,10 @@ def test_the_record_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     file = tmp_path / "halves.py"
     file.write_text(PLUGIN)
     load_plugin(file)
-    assert choose("weighting", parse_call("halves")).entry.file == file
-    assert choose("weighting", parse_call("uniform")).entry.file is None
+    plugin = choose("weighting", parse_call("halves")).entry.plugin
+    assert plugin is not None
+    assert plugin.path == file
+    assert choose("weighting", parse_call("uniform")).entry.plugin is None
     before, told = children(), []
     one, two = (record("hard@halves", n, lambda done, epochs: told.append((done, epochs)), members="2") for n in (1, 2))
     assert (two.status, two.error) == ("done", None)

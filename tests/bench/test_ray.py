@@ -37,6 +37,9 @@ class Seen:
     root: Path
     modules: ClassVar[tuple[str, ...]] = ()
 
+    def needs(self, spec):
+        return self.cell.needs(spec)
+
     def make(self, spec, on_epoch):
         node = ray.get_runtime_context().get_node_id()
         (self.root / "word" / f"{spec.run_id}.{node}").touch()

@@ -11,6 +11,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.cli.sent import SentCell
+from bench.registry import read_plugin
 from leaderboard.store import Store
 from tests.bench.tables import TINY, cell, table, tiny
 
@@ -26,10 +27,7 @@ def test_another_process_makes_it_and_this_one_keeps_it(tmp_path: Path) -> None:
     [spec, *_] = tiny(seeds=1)
     assert cell(tmp_path / "here")(spec, quiet) == "done"
     plugin = tmp_path / "gone" / TINY.name
-    plugin.parent.mkdir()
-    plugin.write_bytes(TINY.read_bytes())
-    sent = SentCell.of(replace(cell(tmp_path / "there"), plugins=(plugin,)))
-    plugin.unlink()
+    sent = SentCell.of(replace(cell(tmp_path / "there"), plugins=(replace(read_plugin(TINY), path=plugin),)))
     script = (
         "import pickle, sys; sent, spec = pickle.load(sys.stdin.buffer)\n"
         "made = sent.make(spec, lambda *_: None); again = sent.make(spec, lambda *_: None)\n"
@@ -57,7 +55,7 @@ def test_a_lost_run_goes_on_where_the_store_is_seen(tmp_path: Path) -> None:
     """Before its own record is kept: Ray's workers write none. A node that does not see the store leaves nothing."""
     [spec, *_] = tiny(seeds=1)
     store = tmp_path / "store"
-    sent = replace(SentCell.of(replace(cell(store), checkpoint=0.0)), plugins=())
+    sent = SentCell.of(replace(cell(store), checkpoint=0.0))
     told: list[int] = []
 
     def lose(done: int, epochs: int) -> None:
@@ -83,11 +81,11 @@ def test_other_code_or_other_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="the same mtlbench as the runner, found other source files"):
         replace(sent, code="0" * 64).make(spec, quiet)
     with pytest.raises(RuntimeError, match="should hold the runner's data, found other checksums"):
-        replace(sent, plugins=()).make(spec.varied(data="0" * 64), quiet)  # this process has loaded it already
+        sent.make(spec.varied(data="0" * 64), quiet)
     assert Store(tmp_path / "store").read().records == []
 
 
-@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("slurm", "submitit")])
+@pytest.mark.parametrize(("engine", "package"), [("ray", "ray")])
 def test_a_missing_extra_is_one_sentence_with_the_command(
     engine: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

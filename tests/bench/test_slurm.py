@@ -1,4 +1,4 @@
-"""Cells as Slurm jobs, through the commands that submitit calls: arrays, pre-emption, lost jobs, a stop."""
+"""Cells as Slurm jobs, through Slurm's commands: arrays, pre-emption, lost jobs, a stop."""
 
 import json
 import os
@@ -13,13 +13,12 @@ import pytest
 
 from bench.cli.main import main
 from bench.engines import Ended, Event, Progressed
+from bench.engines.slurm import Slurm
+from bench.engines.taking import Job, Work, make_private
 from bench.records import RunSpec
 from tests.bench import fake_slurm
 from tests.bench.slow import Slow, Unreadable
 from tests.bench.tables import METHODS, TINY, cell, table, tiny
-
-pytest.importorskip("submitit", reason="`pip install 'mtlbench[slurm]'` brings it")
-from bench.engines.slurm import Slurm
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,11 +100,11 @@ def test_a_table_as_an_array(state: Path, tmp_path: Path, capsys: pytest.Capture
     flags = set(re.findall(r"^#SBATCH (.*)$", script.read_text(), re.MULTILINE))
     assert {"--array=0-1%2", "--partition=short", "--time=30", "--cpus-per-task=1", "--signal=USR2@90"} <= flags
     assert table(store) == table(tmp_path / "undisturbed")
-    assert not (store / ".jobs").exists()
+    assert not list(store.glob(".jobs*"))
 
 
 def test_a_preempted_job_goes_on(state: Path, tmp_path: Path, word: Path) -> None:
-    """It is told to stop, then warned, as submitit expects it; its cell runs again, ended ones do not."""
+    """It is told to stop, then warned, as Slurm does it; its cell runs again, ended ones do not."""
     specs = tiny(seeds=1)
     engine = Slurm(tmp_path / "jobs", jobs=1)
     events = engine.run_cells(specs, Slow(word, held=specs[2].run_id))
@@ -116,12 +115,12 @@ def test_a_preempted_job_goes_on(state: Path, tmp_path: Path, word: Path) -> Non
     def preempt() -> None:
         until(lambda: lives(word, specs[2]))
         for kind in (signal.SIGTERM, signal.SIGUSR2):
-            os.killpg(int((state / "1.step").read_text()), kind)
+            os.killpg(int((state / "1_0.step").read_text()), kind)
 
     ended = told(events, preempt)
     assert {event.status for event in ended.values()} == {"done"}
     assert len(ended) == 2
-    assert [lives(word, spec) for spec in specs] == [["1"], ["1"], ["1", "1"], ["1"]]
+    assert [lives(word, spec) for spec in specs] == [["1_0"], ["1_0"], ["1_0", "1_0"], ["1_0"]]
     assert len(list(state.glob("*.sbatch"))) == 1
     assert not (tmp_path / "jobs").exists()
 
@@ -138,20 +137,20 @@ def test_a_lost_job_is_replaced(
 
     def lose() -> None:
         until(lambda: lives(word, specs[1]))
-        (state / "1.ends_as").write_text("NODE_FAIL")
-        os.killpg(int((state / "1.step").read_text()), signal.SIGKILL)
+        (state / "1_0.ends_as").write_text("NODE_FAIL")
+        os.killpg(int((state / "1_0.step").read_text()), signal.SIGKILL)
 
     ended = told(events, lose)
     assert len(ended) == 4
     if retries:
         assert {event.status for event in ended.values()} == {"done"}
-        assert [lives(word, spec) for spec in specs] == [["1"], ["1", "2"], ["2"], ["2"]]
+        assert [lives(word, spec) for spec in specs] == [["1_0"], ["1_0", "2_0"], ["2_0"], ["2_0"]]
     else:
         lost = ended.pop(specs[1].run_id)
         assert lost.status == "failed"
-        assert lost.error == "lost 1 times, the last time: job 1 ended as NODE_FAIL"
+        assert lost.error == "lost 1 times, the last time: job 1_0 ended as NODE_FAIL"
         assert {event.status for event in ended.values()} == {"done"}
-        assert [lives(word, spec) for spec in specs] == [["1"], ["1"], ["2"], ["2"]]
+        assert [lives(word, spec) for spec in specs] == [["1_0"], ["1_0"], ["2_0"], ["2_0"]]
 
 
 def test_a_job_that_somebody_cancels_is_not_replaced(state: Path, tmp_path: Path, word: Path) -> None:
@@ -161,12 +160,12 @@ def test_a_job_that_somebody_cancels_is_not_replaced(state: Path, tmp_path: Path
 
     def cancel() -> None:
         until(lambda: lives(word, specs[1]))
-        subprocess.run(["scancel", "1"], check=True)
+        subprocess.run(["scancel", "1_0"], check=True)
 
     ended = told(events, cancel)
     first, held, *others = (ended[spec.run_id] for spec in specs)
     assert first.status == "done"
-    assert (held.status, held.error) == ("failed", "job 1 ended as CANCELLED by 0")
+    assert (held.status, held.error) == ("failed", "job 1_0 ended as CANCELLED by 0")
     assert all(f"{event.error}".endswith(held.error) for event in others)
     assert len(list(state.glob("*.sbatch"))) == 1
 
@@ -178,7 +177,7 @@ def test_jobs_that_cannot_begin_are_given_up(state: Path, tmp_path: Path, word: 
     assert len(list(state.glob("*.sbatch"))) == 3
     assert {event.status for event in ended.values()} == {"failed"}
     assert {event.error for event in ended.values()} == {
-        "no job is left to run it, the last one: job 3 left early (RuntimeError: this node has no mtlbench)"
+        "no job is left to run it, the last one: job 3_0 ended as FAILED (RuntimeError: this node has no mtlbench)"
     }
 
 
@@ -222,3 +221,54 @@ def test_what_cannot_be_is_one_sentence(
     assert len(err.splitlines()) == 1
     assert re.search(sentence, err), err
     assert not store.exists()
+
+
+# --- who may say what a job runs -----------------------------------------------------------------
+
+
+def test_a_folder_of_others_is_refused(state: Path, tmp_path: Path, word: Path) -> None:
+    """One that they can write to, and a link."""
+    (tmp_path / "open").mkdir(mode=0o770)
+    (tmp_path / "open").chmod(0o770)
+    (tmp_path / "link").symlink_to(make_private(tmp_path / "private"))
+    for name in ("open", "link"):
+        with pytest.raises(PermissionError, match=f"`.*/{name}` should be a folder of yours that others can neither"):
+            next(Slurm(tmp_path / name, jobs=1).run_cells(tiny(seeds=1), Slow(word)))
+    assert not list(state.iterdir())
+
+
+def test_work_that_was_changed_is_not_read(tmp_path: Path, word: Path) -> None:
+    """The digest comes with the command of the job, not from the folder."""
+    folder = make_private(tmp_path / "jobs")
+    work = Work(Slow(word), tuple(tiny(seeds=1)), 1)
+    digest = work.write(folder)
+    assert Work.read(folder, digest) == work
+    (folder / "work.json").write_text((folder / "work.json").read_text().replace("Slow", "Unreadable"))
+    with pytest.raises(PermissionError, match="should be what the runner wrote"):
+        Work.read(folder, digest)
+
+
+def test_notes_that_are_none_are_passed_over(tmp_path: Path) -> None:
+    [spec, *_] = tiny(seeds=1)
+    notes = Job(tmp_path, "a").notes
+    lines = ["[]", "3", "{", '{"run_id": ["x"]}', json.dumps({"run_id": spec.run_id, "status": "done", "more": 1})]
+    notes.path.write_text("\n".join(lines) + "\n")
+    notes.append(Ended(spec, "done"))
+    assert list(notes.new({spec.run_id: spec})) == [Ended(spec, "done")]
+
+
+def test_nothing_of_the_folder_is_a_pickle(state: Path, tmp_path: Path, word: Path) -> None:
+    specs = tiny(seeds=1)
+    events = Slurm(tmp_path / "jobs", jobs=1).run_cells(specs, Slow(word, held=specs[1].run_id))
+    next(events)
+    seen: set[str] = set()
+
+    def look() -> None:
+        until(lambda: lives(word, specs[1]))
+        files = [path for path in (tmp_path / "jobs").rglob("*") if path.is_file()]
+        seen.update(path.suffix for path in files)
+        assert {path.stat().st_mode & 0o777 for path in (tmp_path / "jobs").glob("*")} == {0o700}
+        subprocess.run(["scancel", "1_0"], check=True)
+
+    told(events, look)
+    assert seen == {".json", ".jsonl", ".log"}

@@ -508,3 +508,24 @@ def test_very_many_or_very_large_files_are_counted_and_not_read(tmp_path):
     assert any(path == "results" and "should hold at most 8,388,608 bytes" in reason for path, reason in said)
     assert found.records == []
     assert len(said) == 53  # with 50 by name, and the runs that are missing
+
+
+@pytest.mark.parametrize(
+    ("code", "sound"),
+    [
+        ({}, True),  # from before the source of plug-ins was noted
+        ({"sharing/mine": sha256(CODE)}, True),
+        ({"sharing/mine": "0" * 64}, False),
+        ({"weighting/uniform": sha256(CODE)}, False),  # it would stand as the newer text of a part of the project
+        ({"suite/toy": sha256(CODE)}, False),
+    ],
+)
+def test_runs_are_of_the_text_that_is_submitted(code: dict[str, str], sound: bool, tmp_path: Path) -> None:
+    runs = []
+    for run in RUNS:
+        spec = run.spec.varied(code=code)
+        runs.append(run.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed())
+    found = problems(write(tmp_path / "mine", runs=runs))
+    said = "spec.code: should be the checksum of method.py, of the parts that it registers"
+    named = [path for path, reasons in found.items() if reasons == said]
+    assert named == ([] if sound else [f"results/{run.run_id}.json" for run in sorted(runs, key=lambda r: r.run_id)])

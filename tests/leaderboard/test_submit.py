@@ -31,7 +31,7 @@ class Runner:
     def describe(self, source: object, suite: str, methods: list[str], limits: object) -> list[dict[str, Any]]:
         return [{"canonical": method, "short": method, "versions": {}} for method in methods]
 
-    def plan(self, board: Board, described: object, seeds: list[int], device: str, data: object) -> list[Any]:
+    def plan(self, board: Board, described: object, seeds: list[int], device: str, *_: object) -> list[Any]:
         self.devices.append(device)
         return [build(seed, **self.changed).spec for seed in seeds]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method, slug
+from leaderboard.comparable import of_one_code
 from leaderboard.escape import printable
 from leaderboard.site.addresses import MOST
 from leaderboard.site.commands import run_command
@@ -71,7 +72,7 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
     own = sorted(runs, key=_order)
     plain = [run for run in own if not run.spec.overrides and not run.spec.tuning]
     further = [run for run in own if run.spec.overrides or run.spec.tuning]
-    done = [run for run in plain if run.status == "done"]
+    done = [run for run in of_one_code(plain) if run.status == "done"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
     file = slug(f"{method}-{suite}", MOST)

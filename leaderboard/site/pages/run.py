@@ -43,6 +43,7 @@ def run_page(site: Context, run: ResultRecord) -> bytes:
     rules = [rule for rule in RULES if rule in run.scores]
     state = site.state(run)
     provenance = [("run", run.run_id), ("digest", run.digest), ("created", run.created), ("data", run.spec.data)]
+    provenance += [(f"source of {part}", source) for part, source in sorted(run.spec.code.items())]
     if state:
         provenance.append(("checked", f"{state}: {known.how} by {known.by}" if known else state))
     return site.page(

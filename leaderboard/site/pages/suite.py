@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.comparable import newest
+from leaderboard.comparable import newest, of_one_code
 from leaderboard.escape import printable
 from leaderboard.related import related
 from leaderboard.site.commands import missing_commands
@@ -118,7 +118,8 @@ def _budget(site: Context, one: Shown) -> Figure | None:
     if one.track != "tuned":
         return None
     board = one.board
-    own = newest([r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None])
+    own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = newest(of_one_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]
     return budgets(searches, len(own[0].tasks), board, one.name) if own else None
 

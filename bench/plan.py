@@ -18,6 +18,7 @@ from bench.core.suite import Split, Suite
 from bench.errors import UsageError, hint
 from bench.method import BASE_OF_WEIGHTINGS, DEFAULT_WEIGHTING, Method
 from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
+from bench.records.record import MAX_BYTES
 from bench.registry import Choice, Entry, choose, entries
 from bench.schema import write
 from bench.scores import unknown_kinds
@@ -42,6 +43,7 @@ _OF_DESCENT = {  # what a solver does not read
     *("batch_size", "members", "loss_reduction", "trunk_lr_rule", "trunk_lr", "trunk_weight_decay", "replica"),
     *("precision", "memory_format"),
 }
+RULES = ("val", "per_task", "last")  # of selection, each with statistics of its own
 _OF_SOLVER = {"folds", "strengths", "span", "tolerance"}
 _NO_EFFECT = {  # setting -> the other setting, and the value without which it does nothing
     "momentum": ("optimiser", "sgd"),
@@ -125,6 +127,7 @@ def plan(
         raise UsageError(unknown)
     device = "cpu" if protocol.fit == "solver" and device == "auto" else device
     protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
+    _check_room(choice.short, suite)
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
         build_check(method, suite, protocol)
@@ -146,6 +149,20 @@ def plan(
         for method in resolved
         for seed in seeds
     ]
+
+
+def _check_room(name: str, suite: Suite) -> None:
+    """Raise UsageError where the confusion matrices alone fill a record: that would be said after training only."""
+    metrics = {task.reported: task.metric() for task in suite.tasks}
+    classes = {task: getattr(metric, "classes", 0) for task, metric in metrics.items()}
+    least = 3 * len(RULES) * sum(count**2 for count in classes.values())  # bytes: a digit, a comma, a space
+    if least > MAX_BYTES:
+        largest = max(classes, key=lambda task: classes[task])
+        raise UsageError(
+            f"The confusion matrices of a run should fit into a record of {MAX_BYTES >> 10} KiB. Found "
+            f"{classes[largest]} classes in task `{largest}` of `{name}`, {least >> 10} KiB in all; give it a metric "
+            "with smaller statistics."
+        )
 
 
 @cache

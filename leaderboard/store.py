@@ -18,9 +18,10 @@ from bench.errors import shown
 from bench.files import alone, clear_abandoned, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
-from leaderboard.files import compact_json, write_whole
+from leaderboard.files import write_whole
 from leaderboard.live import FOLDER as LIVE
 from leaderboard.live import clear_notes
+from leaderboard.room import stored_text
 
 if TYPE_CHECKING:
     from leaderboard.submissions import Submission
@@ -85,7 +86,7 @@ class Store:
         """
         if problems := record.problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
-        text = compact_json(record.model_dump(mode="json"))
+        text = stored_text(record)
         size = len(text.encode())
         if size > MAX_BYTES:
             raise ValueError(f"A record should be at most {MAX_BYTES} bytes. Found {size} in run {record.run_id}.")

@@ -11,6 +11,8 @@ from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError, shown
 from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
+from bench.records.record import MAX_BYTES
+from leaderboard.room import bytes_of, make_room
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
@@ -83,8 +85,14 @@ class StoredCell:
 
     def keep(self, made: Made) -> Status:
         """Store a record with its panels, and mirror it."""
-        record, panels = made
-        store = Store(self.store)
+        whole, panels = made
+        store, record = Store(self.store), make_room(whole)
+        if record.left_out:
+            print(
+                f"mtlbench: The record of run {record.run_id} leaves out {', '.join(record.left_out)}: with all of it "
+                f"there would be {bytes_of(whole):,} bytes, and {MAX_BYTES:,} are stored at most.",
+                file=sys.stderr,
+            )
         if panels:  # before the record, with which the cell is over
             store.write_panels(record.spec, panels)
         store.write(record)

@@ -214,7 +214,7 @@ def _run(
 
     print_confinement()
     limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
-    deadline = time.time() + limits.seconds
+    deadline = time.monotonic() + limits.seconds
     described = describe_methods(source, board.suite, methods, limits)
     specs = plan_judged(board, described, board.seed_list, _device(board), data, code)
     engine = Local(arguments.jobs)

@@ -129,6 +129,7 @@ class ResultRecord(_Frozen):
         "eight training batches; over the shared parameters, or, where there are none, over the tasks' aligned copies",
     )
     solution: Solution | None = Field(default=None, description="of models that a solver fitted")
+    left_out: list[str] = Field(default=[], description="what a record of this size has no room for, as `matrices.a`")
     created: str = Field(default="", description="UTC, ISO 8601")
     digest: str = ""
 

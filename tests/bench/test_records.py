@@ -127,6 +127,7 @@ CHANGED_SPEC: dict[str, Any] = {
     "versions": {"sharing/hard": 2, "suite/toy": 1},
     "data": "e" * 64,
     "overrides": {"lr": "0.25"},
+    "code": {"sharing/hard": "c" * 64},
     "tuning": {"of": "hard", "trial": 3, "stage": "final"},
 }
 CHANGED_PROTOCOL: dict[str, Any] = {

@@ -28,7 +28,8 @@ class JudgedCell(StoredCell):
     """As `StoredCell`, for a method in a file that no worker imports.
 
     `name` and `text` are the file's, `shorts` maps a method to its name in tables, `deadline` is on the clock of
-    `time.monotonic`, which all processes share. With `sealed` every cell takes the second test. What was seen from outside is put into `reports`.
+    `time.monotonic`, which all processes share. With `sealed` every cell takes the second test. What was seen from
+    outside is put into `reports`.
     """
 
     name: str = ""

@@ -18,6 +18,7 @@ from bench.errors import shown
 from bench.files import alone, clear_abandoned, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
+from bench.regular import NotRegular, TooLarge, read_regular
 from leaderboard.files import write_whole
 from leaderboard.live import FOLDER as LIVE
 from leaderboard.live import clear_notes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_PATH, MAX_REASON = 1000, 1000  # characters
 DEEPEST = 8  # folders in folders; records lie in the second
+_FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
 
@@ -91,8 +93,7 @@ class Store:
         if size > MAX_BYTES:
             raise ValueError(f"A record should be at most {MAX_BYTES} bytes. Found {size} in run {record.run_id}.")
         target = self.path(record.spec)
-        if not target.parent.resolve().is_relative_to(self.root.resolve()):
-            raise OSError(f"A record should stay inside the store. `{target.parent}` is a link that leads outside it.")
+        self.check_place(record.spec)
         make_folder(target.parent)
         with alone(target.parent):  # a failure that looked before another writer finished would overwrite its record
             if record.status == "failed" and self.has_done(record.spec):
@@ -192,6 +193,17 @@ class Store:
                 ) from error
             raise OSError(f"The store `{self.root}` should be writable, but `{nearest}` is not ({reason}).") from error
 
+    def check_place(self, spec: RunSpec) -> None:
+        """Raise OSError with one sentence where something lies in the way of the record of `spec`."""
+        path = self.path(spec)
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise OSError(f"A record should stay inside the store. `{path.parent}` is a link that leads outside it.")
+        for folder in (path.parent.parent, path.parent):
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise NotADirectoryError(f"`{folder}` should be a folder of records. Found something else; remove it.")
+        if path.is_dir() and not path.is_symlink():
+            raise IsADirectoryError(f"`{path}` should be a record or nothing. Found a folder; remove it.")
+
     def _files(self, problems: list[Problem]) -> Iterator[Path]:
         """Record files in a fixed order, inside the store: links are named and never followed."""
         if os.path.lexists(self.root) and not self.root.is_dir():
@@ -210,6 +222,10 @@ class Store:
                     Problem(os.path.relpath(folder, self.root), ["is nested too deep; what is in it is not read"])
                 )
                 folders.clear()
+            for name in [name for name in folders if _FILES.match(name)]:
+                folders.remove(name)
+                where = os.path.relpath(Path(folder, name), self.root)
+                problems.append(Problem(where, ["should be a file, found a folder; it is not read"]))
             for name in sorted([*folders, *files]):
                 path = Path(folder, name)
                 if name.startswith("."):
@@ -223,14 +239,13 @@ class Store:
     def _load(self, path: Path) -> ResultRecord | list[str]:
         """The record at `path`, or the reasons why it cannot be used."""
         try:
-            if not path.is_file() or path.is_symlink():
-                return ["should be a plain file inside the store"]
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            data = read_regular(path, MAX_BYTES, links=False)
+        except NotRegular:
+            return ["should be a plain file inside the store"]
+        except TooLarge:
+            return [f"should be at most {MAX_BYTES} bytes"]
         except OSError as error:
             return [f"cannot be read ({error.strerror})"]
-        if len(data) > MAX_BYTES:
-            return [f"should be at most {MAX_BYTES} bytes"]
         try:
             record = ResultRecord.model_validate_json(data)
             reasons = record.problems()

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bench.regular import NotRegular, TooLarge, read_regular
+
 MAX_DEPTH = 16
 MAX_STRING = 200_000  # a packed matrix
 MAX_KEY = 300
@@ -20,15 +22,13 @@ _OTHER = bytes(byte for byte in range(256) if byte not in _STEP)
 def read_limited(path: Path, most: int) -> bytes:
     """The bytes of a plain file. Raises ValueError with one sentence where it is none, too large or unreadable."""
     try:
-        if path.is_symlink() or not path.is_file():
-            raise ValueError("should be a plain file")
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        return read_regular(path, most, links=False)
+    except TooLarge as error:
+        raise ValueError(f"should be at most {most:,} bytes") from error
+    except NotRegular as error:
+        raise ValueError("should be a plain file") from error
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
-    if len(data) > most:
-        raise ValueError(f"should be at most {most:,} bytes")
-    return data
 
 
 def parse_json(data: bytes) -> Any:

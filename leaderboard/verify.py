@@ -24,9 +24,11 @@ from bench.scores import MOST
 from leaderboard.coherence import incoherent
 from leaderboard.files import write_whole
 from leaderboard.names import misnamed
+from leaderboard.untrusted import read_limited
 
 State = Literal["reported", "valid", "spot_checked", "rerun"]
 FILE = "verified.jsonl"
+MAX_CHECKS = 64 << 20  # bytes of it
 LEVEL = 0.05  # of family-wise error
 MAX_TEXT = 1000  # characters of a name, a version, a message
 MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
@@ -110,8 +112,8 @@ def read_checks(root: Path | None) -> dict[str, Check]:
     if root is None:
         return {}
     try:
-        lines = (root / FILE).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_limited(root / FILE, MAX_CHECKS).decode("utf-8").splitlines()
+    except ValueError:
         return {}
     found = {}
     for line in lines:

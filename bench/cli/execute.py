@@ -94,7 +94,12 @@ class StoredCell:
                 file=sys.stderr,
             )
         if panels:  # before the record, with which the cell is over
-            store.write_panels(record.spec, panels)
+            try:
+                store.write_panels(record.spec, panels)
+            except OSError as error:
+                print(
+                    f"mtlbench: The panels of run {record.run_id} are not stored ({error.strerror}).", file=sys.stderr
+                )
         store.write(record)
         if self.wandb != "off":
             from bench.training.mirror import mirror
@@ -184,7 +189,10 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     for spec in {spec.method: spec for spec in specs if spec.code}.values():
         if sentence := _of_other_code(spec, store):
             print(sentence, file=sys.stderr)
-    return Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    outcome = Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    for spec in outcome.missing:
+        store.check_place(spec)
+    return outcome
 
 
 def _of_other_code(spec: RunSpec, store: Store) -> str:

@@ -204,9 +204,11 @@ class Plugin:
 
 def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file, once. Raises UsageError with one sentence."""
-    path = path.resolve()
+    given, path = path, path.resolve()
     if not path.is_file():
-        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{path}`.")
+        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{shown(str(given))}`.")
+    if path.suffix != ".py":
+        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{shown(str(given))}`.")
     return _LOADED.get(path) or _load_text(path, path.read_bytes())
 
 

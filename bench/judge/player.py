@@ -72,9 +72,11 @@ def main(descriptor: int, grace: float) -> NoReturn:
                 data, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             except OSError:
                 data, descriptors = b"", []
-            if not data or not descriptors:
+            if not data:
                 family.end()
                 os._exit(0)
+            if not descriptors:
+                continue  # the end of a request that had ended by itself
             report = _serve(descriptors[0], control, family, grace)
             control.sendall(json.dumps(report).encode() + b"\n")
 

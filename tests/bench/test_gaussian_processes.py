@@ -22,6 +22,7 @@ from bench.method import Method
 from bench.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.sharing.gaussian_process import CoregionalisedProcess
+from bench.training.examine import examine
 from bench.training.fit import fit
 from bench.training.infer import Inferred
 from leaderboard.verify import further_problems
@@ -316,7 +317,7 @@ def test_the_test_split_is_read_once_after_the_fit(monkeypatch: pytest.MonkeyPat
     read, answer = suite.dataset, CoregionalisedProcess.fit
     monkeypatch.setattr(suite, "dataset", lambda split, seed: (seen.append(split), read(split, seed))[1])
     monkeypatch.setattr(CoregionalisedProcess, "fit", lambda *given: (seen.append("fit"), answer(*given))[1])
-    run.result()
+    examine(run.train(), suite, spec, lambda: run.data("test"))
     assert seen[:3] == ["train", "fit", "test"]
     assert seen.count("test") == 1
 

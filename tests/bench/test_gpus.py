@@ -59,6 +59,9 @@ class Telling:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        return frozenset()
+
     def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
         (self.folder / str(spec.seed)).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
         return "done"

@@ -174,8 +174,8 @@ def test_panels_lie_beside_the_record(data: Path, tmp_path: Path) -> None:
         with Image.open(paths[0]) as picture:
             assert picture.size[0] > 4 * 288  # input and three tasks
     assert not Store(tmp_path).read().problems
-    assert main(["site", "--store", str(tmp_path), "--out", str(tmp_path / "site")]) == 0
-    site = tmp_path / "site"
+    site = tmp_path.with_name(f"{tmp_path.name}-site")
+    assert main(["site", "--store", str(tmp_path), "--out", str(site)]) == 0
     for spec in specs:
         page = (site / "runs" / f"{spec.run_id}.html").read_text()
         for path in Store(tmp_path).panels(spec):

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 from difflib import get_close_matches
@@ -104,6 +105,8 @@ def run(arguments: list[str]) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point: errors a user can cause or meet become one sentence on standard error."""
     words = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:  # as a command: what it starts finds modules where it does, not in the current folder
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
     debug = "--debug" in words
     try:
         return run([word for word in words if word != "--debug"])

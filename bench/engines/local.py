@@ -6,9 +6,11 @@ On a box with GPUs every worker sees GPUs of its own.
 import gc
 import importlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -23,6 +25,8 @@ from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.records import RunSpec
 
 T = TypeVar("T")
+LONGEST = 60  # bytes of a folder with sockets; what they add and the system's limit leave room for no more
+SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
 FORKS = sys.platform == "linux"  # elsewhere, and with a GPU, a copy of a process is not sound
 
@@ -63,12 +67,33 @@ def warm_up(modules: Sequence[str], device: str) -> None:
     """Import `modules` in the process that workers will be copies of, while this one goes on."""
     if not FORKS or device != "cpu":
         return
+    _shorten_addresses()
     multiprocessing.set_forkserver_preload(list(modules))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed on: Ctrl-C is this process's to answer
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _shorten_addresses() -> None:
+    """Have sockets of this process in a folder with a short name: their addresses have a hundred bytes or so.
+
+    $TMPDIR may be longer. multiprocessing makes its folder once, where `tempfile` says, and removes it at the end.
+    """
+    if len(os.fsencode(tempfile.gettempdir())) <= LONGEST:
+        return
+    short = [folder for folder in SHORT if os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)]
+    if not short:
+        raise OSError(
+            f"$TMPDIR should have at most {LONGEST} characters, since sockets lie in it. Found "
+            f"{len(os.fsencode(tempfile.gettempdir()))}."
+        )
+    given, tempfile.tempdir = tempfile.tempdir, short[0]
+    try:
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = given
 
 
 def run_cells(
@@ -83,6 +108,7 @@ def run_cells(
     if not specs:
         return
     device, queue = specs[0].protocol.device, deque(specs)
+    _shorten_addresses()
     warm_up(cell.modules, device)
     context = multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
     workers = [_Worker(context, cell, place) for place in places(specs, jobs)[: len(specs)]]
@@ -117,6 +143,7 @@ def call_apart(function: Callable[..., T], *arguments: Any) -> T | None:
 
     Function, arguments and result pickle; tensors come back in shared memory.
     """
+    _shorten_addresses()
     mine, theirs = (context := multiprocessing.get_context("forkserver" if FORKS else "spawn")).Pipe()
     errand = (theirs, dict(os.environ), function, arguments)
     process = context.Process(target=_answer, args=errand, daemon=True)  # type: ignore[attr-defined]

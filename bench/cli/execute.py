@@ -13,6 +13,7 @@ from bench.files import make_folder
 from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
 from bench.records.record import MAX_BYTES
+from bench.shortage import explain_shortage
 from leaderboard.room import bytes_of, make_room
 from leaderboard.store import Store
 
@@ -319,7 +320,8 @@ def _read(suite: str, data_dir: Path) -> "Rows | None":
 
 def _reason(store: Path, spec: RunSpec) -> str:
     record = Store(store).get(spec)
-    return record.error.message if record and record.error else "no record was stored"
+    reason = record.error.message if record and record.error else "no record was stored"
+    return explain_shortage(reason) or reason
 
 
 def report(outcome: Outcome) -> None:

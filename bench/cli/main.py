@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from bench.errors import DataMissing, UsageError
+from bench.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {
@@ -116,9 +117,13 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         sys.stdout = None
         return 0
-    except (UsageError, DataMissing, OSError, ValueError) as error:
+    except (UsageError, DataMissing, OSError, ValueError, MemoryError, ImportError) as error:
         if debug:
             traceback.print_exc()
+        elif short := explain_shortage(error):
+            print(f"mtlbench: {short}", file=sys.stderr)
+        elif isinstance(error, ImportError):
+            print(f"mtlbench: {type(error).__name__}: {error} (add --debug for the traceback)", file=sys.stderr)
         else:
             print(f"mtlbench: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

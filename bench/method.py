@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from bench.core.sharing import Blueprint, Sharing, learning_copies
 from bench.core.suite import Suite, without_data
 from bench.errors import UsageError
-from bench.records import UNWEIGHTED, Call, parse_method
-from bench.registry import Choice, choose
+from bench.records import UNWEIGHTED, Call, MethodText, parse_method
+from bench.registry import Choice, choose, entries
 
 DEFAULT_WEIGHTING = Call(UNWEIGHTED)
+BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Method:
     def parse(cls, text: str) -> "Method":
         """Resolve a method as written on the command line. Raises UsageError with one sentence."""
         parts = parse_method(text)
+        _check_places(text, parts)
         method = cls(
             choose("sharing", parts.sharing),
             choose("constraint", parts.constraint) if parts.constraint else None,
@@ -89,3 +91,24 @@ class Method:
                 "together."
             )
         return sharing
+
+
+def _check_places(text: str, parts: MethodText) -> None:
+    """Raise UsageError with the right form where a part stands in the place of another kind."""
+    kinds = ("sharing", "constraint", "weighting")
+    for place in kinds:
+        call = getattr(parts, place)
+        if call is None or call.name in entries(place):
+            continue
+        kind = next((kind for kind in kinds if call.name in entries(kind)), None)
+        if kind is None or (kind != "sharing" and getattr(parts, kind)):
+            return  # a name that nobody knows, or two of a kind
+        own = parts.sharing if parts.sharing.name in entries("sharing") else None
+        if kind == "sharing":
+            right, sign = str(call), "first"
+        elif kind == "weighting":
+            right, sign = f"{own or BASE_OF_WEIGHTINGS}@{call}", "behind `@`"
+        else:
+            held = next(name for name, entry in entries("sharing").items() if entry.cls.needs_constraint)  # type: ignore[attr-defined]
+            right, sign = f"{held}+{call}", "behind `+`"
+        raise UsageError(f"`{call.name}` is a {kind}, which stands {sign}, as in `{right}`. Found `{text}`.")

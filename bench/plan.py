@@ -15,15 +15,14 @@ from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite
-from bench.errors import UsageError, nearest
-from bench.method import DEFAULT_WEIGHTING, Method
+from bench.errors import UsageError, hint
+from bench.method import BASE_OF_WEIGHTINGS, DEFAULT_WEIGHTING, Method
 from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
 from bench.records.record import MAX_BYTES
 from bench.registry import Choice, Entry, choose, entries
 from bench.schema import write
 from bench.scores import unknown_kinds
 
-BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 FIXED = {
     "name",
     "version",
@@ -70,7 +69,9 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
     changeable = sorted(set(Protocol.model_fields) - FIXED)
     for key in settings:
         if key not in changeable:
-            raise UsageError(f"The protocol has no setting `{key}`; the nearest: {nearest(key, changeable)}.")
+            raise UsageError(
+                f"The protocol has no setting `{key}`; {hint(key, changeable, 'mtlbench protocol SUITE')}."
+            )
         if key in (_OF_DESCENT if protocol.fit == "solver" else _OF_SOLVER):
             raise UsageError(
                 f"`{key}` has no effect on this suite, whose models are fitted by "

@@ -27,7 +27,7 @@ from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, nearest, shown
+from bench.errors import UsageError, hint, shown
 from bench.provenance import source_digest
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
@@ -271,7 +271,9 @@ def entry_of(kind: str, name: str) -> Entry:
     """
     _walk(kind)
     if name not in _ENTRIES[kind] and name not in (known := entries(kind)):
-        raise UsageError(f"There is no {kind} `{name}`; the nearest: {nearest(name, known)}.")
+        others = [other for other in PACKAGES if name in entries(other)]
+        instead = f"it is a {others[0]}" if others else hint(name, known)
+        raise UsageError(f"There is no {kind} `{name}`; {instead}.")
     return _ENTRIES[kind][name]
 
 

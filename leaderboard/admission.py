@@ -7,8 +7,10 @@ from bench.errors import UsageError, shown
 from bench.records import ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.board import Board
 from leaderboard.cards import Card, built_in
-from leaderboard.coherence import numbers, truth, twins
+from leaderboard.coherence import numbers, truth
 from leaderboard.comparable import comparable
+from leaderboard.copies import repeated_seeds
+from leaderboard.gaps import FAR, too_good
 from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.names import misnamed
 from leaderboard.protocols import departures, written_protocols
@@ -72,9 +74,10 @@ def unlike(
     committed: Iterable[ResultRecord],
 ) -> Iterator[Problem]:
     """Where sound records are not the runs that a manifest announces, or not runs of the board."""
-    runs = comparable(board, committed).records
+    known = list(committed)
+    runs = comparable(board, known).records
     timed = {_numbers_and_times(run): run for run in runs.values()}
-    copied = twins(records)
+    copied = repeated_seeds(records, known)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
     parts = {card.name: card for card in cards}
@@ -90,7 +93,9 @@ def unlike(
             reasons.append(f"seed: `{record.method}` seed {record.spec.seed} should be there once")
         if spelt.setdefault(record.method, record.spec.method) != record.spec.method:
             reasons.append(f"spec.method: should be {spelt[record.method]} for every seed")
-        if other := copied.get(record.run_id) or timed.get(_numbers_and_times(record)):
+        if other := copied.get(record.run_id):
+            reasons.append(f"curves: are those of `{other.method}` seed {other.spec.seed}; seeds differ by more")
+        elif other := timed.get(_numbers_and_times(record)):
             reasons.append(
                 f"statistics: should not be, to the last digit, those of `{other.method}` seed {other.spec.seed}"
             )
@@ -98,6 +103,8 @@ def unlike(
             yield Problem(f"{RESULTS}/{record.run_id}.json", reasons)
         else:
             seen.add(key)
+    if wrong := list(too_good(records, runs.values(), FAR)):
+        yield Problem(RESULTS, wrong)
     wanted = {(method, seed) for method in manifest.methods for seed in seeds}
     if absent := sorted(wanted - seen):
         method, seed = absent[0]

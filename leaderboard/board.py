@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, hint
 from bench.records import ResultRecord, explain_invalid, parse_seeds
 
 TABLES = Path(__file__).parent / "tables"
@@ -80,7 +80,7 @@ def load_board(name: str, folder: Path = TABLES) -> Board:
     """The committed board `name`. Raises UsageError with the nearest names where there is none."""
     paths = {path.stem: path for path in sorted(folder.glob("*.toml"))}
     if name not in paths:
-        raise UsageError(f"There is no table `{name}`; the nearest: {nearest(name, paths)}.")
+        raise UsageError(f"There is no table `{name}`; {hint(name, paths)}.")
     return _read(paths[name])
 
 
@@ -94,9 +94,10 @@ def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str
     if name in known:
         return known[name]
     found = board_of_suite(name, records, track)
-    if not found.methods and name.partition(":")[0] not in suites:
+    stored = any(name in (record.suite, record.spec.suite) for record in records)  # under settings of their own
+    if not found.methods and not stored and name.partition(":")[0] not in suites:
         names = {*known, *suites, *(record.suite for record in records)}
-        raise UsageError(f"There is no table or suite `{name}`; the nearest: {nearest(name, names)}.")
+        raise UsageError(f"There is no table or suite `{name}`; {hint(name, names)}.")
     return found
 
 

@@ -1,7 +1,7 @@
 """What follows from what inside one record, whatever the method: numbers that were made up rarely keep to all of it."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,21 +39,6 @@ def incoherent(record: ResultRecord) -> Iterator[str]:
 def numbers(record: ResultRecord) -> str:
     """What two runs share only where one is a copy of the other, or both compute the same."""
     return digest([record.statistics, record.validation, record.curves.model_dump()])
-
-
-def twins(records: Iterable[ResultRecord]) -> dict[str, ResultRecord]:
-    """run id -> an earlier run with another seed that has every number of it: one of the two is no run of its own.
-
-    Runs without curves are left out, since counts alone may come out the same.
-    """
-    first: dict[str, ResultRecord] = {}
-    found = {}
-    for record in records:
-        if record.curves.train_loss:
-            other = first.setdefault(numbers(record), record)
-            if other.spec.seed != record.spec.seed:
-                found[record.run_id] = other
-    return found
 
 
 def _created(text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ one run for each task, of which only that task counts.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, hint
 from bench.records import ResultRecord
 from leaderboard.board import Board
 from leaderboard.comparable import Comparable, comparable, latest, of_one_code
@@ -128,7 +128,7 @@ def named(names: Iterable[str]) -> list[Control]:
     found: dict[str, Control] = {}
     for name in names:
         if name != "all" and name not in CONTROLS:
-            raise UsageError(f"There is no control `{name}`; the nearest: {nearest(name, [*CONTROLS, 'all'])}.")
+            raise UsageError(f"There is no control `{name}`; {hint(name, [*CONTROLS, 'all'])}.")
         found |= CONTROLS if name == "all" else {name: CONTROLS[name]}
     return list(found.values())
 

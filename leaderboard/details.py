@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from leaderboard.render import markdown_table, printable
+from leaderboard.escape import printable
+from leaderboard.render import markdown_table
 from leaderboard.standing import Standing
 from leaderboard.statistics import Interval
 from leaderboard.table import Table

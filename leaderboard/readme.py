@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leaderboard.board import Track, load_board
 from leaderboard.compare import COMMITTED
+from leaderboard.escape import markdown, markdown_code
 from leaderboard.files import write_whole
 from leaderboard.render import render_parts
 from leaderboard.standing import DECIDES
@@ -14,8 +15,9 @@ from leaderboard.store import Store, StoreContents
 from leaderboard.table import Row, Table, rows
 from leaderboard.wide import MISSING
 
-ACROSS = re.compile(r"(<!-- across: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-BLOCK = re.compile(r"(<!-- table: (\w+)(?: --track (default|tuned))? -->\n).*?(<!-- end -->)", re.DOTALL)
+_REST = r"-->\n).*?^(<!-- end -->)$"  # a mark is a line of its own: inside another it is what a record says
+ACROSS = re.compile(rf"(^<!-- across: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(rf"(^<!-- table: (\w+)(?: --track (default|tuned))? {_REST}", re.DOTALL | re.MULTILINE)
 
 
 def fill(text: str, contents: StoreContents) -> str:
@@ -41,15 +43,15 @@ def changes_across(parts: Sequence[Table]) -> str:
 
     A part is named by the options of its suite that are not those of all.
     """
-    options = [dict(item.split("=") for item in _text(part).split(",")) for part in parts]
+    options = [dict(item.split("=", 1) for item in _text(part).split(",")) for part in parts]
     names = [",".join(v for k, v in own.items() if any(o.get(k) != v for o in options)) for own in options]
     found = {(part.board.suite, row.method): row for part in parts for row in part.rows if row.metric == DECIDES}
     known = [(suite, row.mean) for (suite, _), row in found.items() if row.mean is not None]
     best = [max((mean for suite, mean in known if suite == part.board.suite), default=0.0) for part in parts]
-    lines = [["method", *names], [":--", *["--:"] * len(names)]]
+    lines = [["method", *map(markdown, names)], [":--", *["--:"] * len(names)]]
     for method in parts[0].board.methods:
         cells = [found.get((part.board.suite, method)) for part in parts]
-        lines.append([f"`{method}`", *(_change(row, top) for row, top in zip(cells, best, strict=True))])
+        lines.append([markdown_code(method), *(_change(row, top) for row, top in zip(cells, best, strict=True))])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -3,26 +3,13 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 
+from leaderboard.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
 from leaderboard.standing import as_rows
 from leaderboard.table import Row, Table
 from leaderboard.wide import WideColumn, WideLine, wide
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "Δ": r"$\Delta$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "—": "---",
-    "†": r"\dag{}",
-} | {character: f"\\{character}" for character in "&%$#_{}"}
 
 
 def render(table: Table, format: str = "text", *, width: int | None = None, colour: bool | None = None) -> str:
@@ -54,7 +41,7 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
             contents[0]["rows"] += part["rows"]
             contents[0]["statistics"] += part["statistics"]
             contents[0]["notes"] += [f"{part['title']}: {note}" for note in part["notes"]]
-        return json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
     if format == "tex" or len(tables) < 2:
         return "\n".join(render(table, format) for table in tables)
     common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
@@ -68,21 +55,8 @@ def _below(note: str, format: str) -> str:
     """A line under the last part: a sentence that ends in a colon leads the others."""
     lead = note.endswith(":")
     if format == "md":
-        return f"{note}\n\n" if lead else f"- {_md_sentence(note)}\n"
+        return f"{note}\n\n" if lead else f"- {markdown_sentence(note)}\n"
     return f"{note}\n" if lead else f"· {printable(note)}\n"
-
-
-def printable(text: str) -> str:
-    """`text` without control characters, so that a name cannot steer a terminal or break a line."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def code_parts(text: str) -> list[str]:
-    """Printable `text` split at its backticks, so that every second part is code; one part where they do not pair."""
-    parts = printable(text).split("`")
-    return parts if len(parts) % 2 and "``" not in text else [printable(text)]
 
 
 def to_csv(table: Table) -> str:
@@ -92,7 +66,7 @@ def to_csv(table: Table) -> str:
     writer.writerow([field.name for field in fields(Row)])
     for row in table.rows:
         record = asdict(row) | {"higher_is_better": str(row.higher_is_better).lower()}
-        writer.writerow(["" if value is None else value for value in record.values()])
+        writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in record.values()])
     return out.getvalue()
 
 
@@ -114,27 +88,27 @@ def to_json(table: Table) -> str:
         ],
         "notes": table.notes,
     }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def to_markdown(table: Table) -> str:
     """A pipe table under a heading, with the notes as a list."""
     laid = wide(table)
-    head = ["method", *(_md(f"{column.top} {column.bottom}") for column in laid.columns), *laid.tail]
+    head = ["method", *(markdown(f"{column.top} {column.bottom}") for column in laid.columns), *laid.tail]
     rule = [":--", *("--:" for _ in laid.columns), *(":--" for _ in laid.tail)]
-    lines = [f"### {_md(table.board.title)}", "", _pipe(head), _pipe(rule)]
+    lines = [f"### {markdown(table.board.title)}", "", _pipe(head), _pipe(rule)]
     for line in laid.lines:
-        numbers = [_cell(column, row, line, _md) for column, row in zip(laid.columns, line.cells, strict=True)]
-        lines.append(_pipe([_md(line.label), *numbers, *map(_md, laid.ends(line))]))
-    return "\n".join([*lines, "", *(f"- {_md_sentence(note)}" for note in table.notes)]) + "\n"
+        numbers = [_cell(column, row, line, markdown) for column, row in zip(laid.columns, line.cells, strict=True)]
+        lines.append(_pipe([markdown(line.label), *numbers, *map(markdown, laid.ends(line))]))
+    return "\n".join([*lines, "", *(f"- {markdown_sentence(note)}" for note in table.notes)]) + "\n"
 
 
 def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: list[str]) -> str:
     """Any texts as a pipe table under a heading, with notes as a list."""
     rule = _pipe([":--"] * len(head))
-    rows = [_pipe([_md(cell) for cell in line]) for line in (head, *lines)]
-    below = [f"- {_md_sentence(note)}" for note in notes]
-    return "\n".join([f"### {_md(title)}", "", rows[0], rule, *rows[1:], "", *below]) + "\n"
+    rows = [_pipe([markdown(cell) for cell in line]) for line in (head, *lines)]
+    below = [f"- {markdown_sentence(note)}" for note in notes]
+    return "\n".join([f"### {markdown(title)}", "", rows[0], rule, *rows[1:], "", *below]) + "\n"
 
 
 def to_tex(table: Table) -> str:
@@ -162,19 +136,8 @@ def _pipe(items: list[str]) -> str:
     return f"| {' | '.join(items)} |"
 
 
-def _md(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>|#&~])", r"\\\1", printable(text))
-
-
-def _md_sentence(text: str) -> str:
-    """A sentence with `code`: what stands in single, paired backticks stays as it is, all else is escaped."""
-    return "`".join(part if index % 2 else _md(part) for index, part in enumerate(code_parts(text)))
-
-
 def _tex_line(items: list[str]) -> str:
-    # `{}` keeps a cell that starts with `[` from being read as an option of the line break before it.
-    escaped = ["".join(_TEX.get(character, character) for character in printable(item)) for item in items]
-    return " & ".join("{" + item + "}" if item.startswith("[") else item for item in escaped) + r" \\"
+    return " & ".join(map(latex, items)) + r" \\"
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "tex": to_tex, "csv": to_csv, "json": to_json}

@@ -1,6 +1,7 @@
 """What runs that were made again say about the stored ones.
 
-On the same kind of processor with the same versions every number has the same digits, times and memory excepted.
+On the same kind of processor with the same versions every number has the same digits, times and memory excepted (and
+rounding below LAST_DIGITS, where processors of one name are not quite the same).
 Elsewhere sizes and operations are still the same, and the numbers of a seed differ by rounding that grows during
 training, not by a seed's luck. So seeds are paired. With d the stored number less the one that came out again, over n
 cells of a method, and s the deviation between seeds, each number is tested against a mean difference of zero by
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from bench.records import Packed, ResultRecord
 from leaderboard.comparable import protocol_text
@@ -37,6 +39,7 @@ from leaderboard.verify import LEVEL, same_kind
 
 RATIO, NU = 0.7, 3  # of a difference to the deviation between seeds, and how many cells that is worth
 COARSE = 1e-3  # of a number: below this, rows that are counted one by one are all that differs
+LAST_DIGITS = 1e-10
 FASTER = {"step_ms": 100.0, "train_seconds": 100.0, "peak_memory_mb": 5.0}  # how often a claim may be the better one
 FIELDS = ("data", "tasks", "statistics", "scores", "selection", "validation", "curves", "matrices", "solution")
 EFFECTS = ("effective_sharing", "cosines")  # which records had not from the first
@@ -99,6 +102,10 @@ def judge(
             found.append(Outcome(stored, False, "; ".join(claims)))
         elif not (fields := differing(stored, fresh)):
             found.append(Outcome(stored, True, "equal digit for digit"))
+        elif same_kind(stored, fresh) and all(
+            equal_but_rounding(getattr(stored, name), getattr(fresh, name)) for name in fields
+        ):
+            found.append(Outcome(stored, True, f"equal but for rounding, below {LAST_DIGITS:g} of every number"))
         elif same_kind(stored, fresh):
             sentence = f"differs in {', '.join(fields)} on the same kind of processor and versions"
             found.append(Outcome(stored, False, sentence))
@@ -135,10 +142,23 @@ def differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
     return [name for name in (*FIELDS, *stated) if getattr(stored, name) != getattr(fresh, name)]
 
 
+def equal_but_rounding(stored: Any, fresh: Any) -> bool:
+    """Whether two values differ in the last digits of floats only, which processors of one name may not share."""
+    if isinstance(stored, BaseModel) and isinstance(fresh, BaseModel):
+        return equal_but_rounding(stored.model_dump(), fresh.model_dump())
+    if isinstance(stored, dict) and isinstance(fresh, dict):
+        return stored.keys() == fresh.keys() and all(equal_but_rounding(stored[key], fresh[key]) for key in stored)
+    if isinstance(stored, list) and isinstance(fresh, list):
+        return len(stored) == len(fresh) and all(map(equal_but_rounding, stored, fresh))
+    if isinstance(stored, float) and isinstance(fresh, float):
+        return math.isclose(stored, fresh, rel_tol=LAST_DIGITS)
+    return bool(stored == fresh)
+
+
 def misstated(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
     """What is the same on every machine and is not: sizes and operations; and costs far below those that were measured.
 
-    Between honest runs of one cell on busy and idle machines times differed by a factor of up to 13, memory by 1.7.
+    Between honest runs of one cell on busy and idle machines times differed by a factor of up to 24, memory by 1.7.
     """
     if stored.cost is None or fresh.cost is None:
         return

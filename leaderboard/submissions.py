@@ -9,7 +9,8 @@ A submission stands on its board while its folder lies in `submissions` beside t
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from pydantic import ValidationError
 from bench.errors import shown
 from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
-from bench.source_text import decode_source
+from bench.source_text import decode_source, suspicious_lines
 from leaderboard.admission import board_of, misregistered, unannounced, unlike
 from leaderboard.board import Board
 from leaderboard.cards import Card, cards_of
 from leaderboard.coherence import incoherent
+from leaderboard.copies import repeated_seeds, same_models
+from leaderboard.gaps import too_good
 from leaderboard.manifest import (
     FOLDER,
     MANIFEST,
@@ -48,7 +51,7 @@ _RECORD = re.compile(r"[0-9a-f]{16}\.json\Z")
 class Submission:
     """A folder that was read: its manifest, its records, the parts its code registers, and everything wrong with it.
 
-    `manifest` is None where it cannot be read.
+    `manifest` is None where it cannot be read. `notes` are for whoever reviews it: nothing that is wrong by itself.
     """
 
     folder: Path
@@ -56,6 +59,7 @@ class Submission:
     records: list[ResultRecord] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -69,19 +73,53 @@ def read_submission(folder: Path, boards: Mapping[str, Board], committed: Iterab
     `committed` are the runs of the board's own methods: they say which protocol and data are meant. Nothing of the
     submission is run and nothing is written.
     """
-    problems: list[Problem] = []
-    found = Submission(folder, None, problems=problems)
+    problems, notes, known = list[Problem](), list[str](), list(committed)
+    found = Submission(folder, None, problems=problems, notes=notes)
     try:
         problems += _strays(folder)
         manifest = _manifest(folder, problems)
-        cards = _cards(folder, manifest, problems)
+        cards = _cards(folder, manifest, problems, notes)
         records = _records(folder, problems)
-        found = Submission(folder, manifest, records, cards, problems)
+        found = Submission(folder, manifest, records, cards, problems, notes)
         if manifest:
-            problems += _mismatches(folder, manifest, cards, records, boards, committed)
+            problems += _mismatches(folder, manifest, cards, records, boards, known)
+            own = [record for record in known if record.suite == manifest.suite and not record.spec.overrides]
+            notes += [*too_good(records, own), *resembling(records, own)]
     except Exception as error:  # a hostile folder may break any line of its own check; it is named, never raised
         problems.append(Problem(".", [f"cannot be checked ({type(error).__name__}: {str(error)[:200]})"]))
     return found
+
+
+def resembling(records: Sequence[ResultRecord], others: Sequence[ResultRecord], whose: str = "") -> list[str]:
+    """A sentence for each method that comes out as another one at half of its seeds or more."""
+    seeds = Counter(record.method for record in records)
+    return [
+        f"`{method}` comes out as `{other}`{whose} at {count} of {seeds[method]} seeds: the same model, or a copy of it"
+        for (method, other), count in same_models(records, others).items()
+        if 2 * count >= seeds[method]
+    ]
+
+
+def compare_with_others(submission: Submission, boards: Mapping[str, Board], committed: Iterable[ResultRecord]) -> None:
+    """Add to a submission's problems and notes what the other submissions in the same folder say about it."""
+    manifest, known = submission.manifest, list(committed)
+    place = submission.folder.resolve()
+    for folder in sorted(place.parent.iterdir()) if manifest and place.parent.name == FOLDER else ():
+        if folder == place or folder.is_symlink() or not (folder / MANIFEST).is_file():
+            continue
+        other = read_submission(folder, boards, known)
+        if manifest is None or other.manifest is None or other.manifest.suite != manifest.suite:
+            continue
+        name = other.manifest.name
+        names = {method.casefold(): method for method in other.manifest.methods}
+        taken = [names[method.casefold()] for method in manifest.methods if method.casefold() in names]
+        if taken and other.manifest.board == manifest.board:
+            reason = f"methods: `{taken[0]}` is that of the submission `{name}`"
+            submission.problems.append(Problem(MANIFEST, [reason]))
+        for run, like in repeated_seeds(submission.records, other.records).items():
+            reason = f"curves: are those of `{like.method}` seed {like.spec.seed} of the submission `{name}`"
+            submission.problems.append(Problem(f"{RESULTS}/{run}.json", [reason]))
+        submission.notes.extend(resembling(submission.records, other.records, f" of the submission `{name}`"))
 
 
 def beside(root: Path | None, boards: Mapping[str, Board], committed: list[ResultRecord]) -> list[Submission]:
@@ -97,9 +135,10 @@ def submitted(
     board: Board, records: list[ResultRecord], submissions: Iterable[Submission]
 ) -> tuple[Board, list[ResultRecord], list[str]]:
     """`board` with the methods of sound submissions to it, its records with theirs, and a sentence about each."""
-    notes, methods, added = [], list(board.methods), []
+    notes, methods, added = list[str](), list(board.methods), list[ResultRecord]()
     own = {record.run_id for record in records}
     standing: list[set[str]] = []  # digests of the runs of each
+    others = [record for record in records if record.suite == board.suite]
     for submission in submissions:
         manifest, runs = submission.manifest, {record.digest for record in submission.records}
         name = manifest.name if manifest else shown(submission.folder.name, 60)
@@ -116,6 +155,7 @@ def submitted(
             continue
         methods += manifest.methods
         standing.append(runs)
+        notes += [f"Submission `{name}`: {each}." for each in resembling(submission.records, others + added)]
         added += [record for record in submission.records if record.run_id not in own]
         by = f" by {manifest.authors}" if manifest.authors else ""
         names = ", ".join(f"`{method}`" for method in manifest.methods)
@@ -174,7 +214,7 @@ def _manifest(folder: Path, problems: list[Problem]) -> Manifest | None:
     return found
 
 
-def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem]) -> list[Card]:
+def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem], notes: list[str]) -> list[Card]:
     try:
         data = read_limited(folder / METHOD, MAX_CODE)
         if manifest and sha256(data) != manifest.method_sha256:
@@ -185,6 +225,7 @@ def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem]) -> 
         return []
     try:
         found = list(cards_of(source))
+        notes += [f"{METHOD}, {line}" for line in suspicious_lines(source)]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problems.append(Problem(METHOD, [f"should be Python ({' '.join(str(error).split())[:200]})"]))
         return []

@@ -11,6 +11,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import Metric
 from leaderboard.board import Board, Track
+from leaderboard.certified import uncertified
 from leaderboard.controls import controlled
 from leaderboard.notes import notes_of
 from leaderboard.standing import NOBODY, Standings, standings
@@ -76,14 +77,16 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
     remarks: list[str] = []
+    added: list[str] = []  # of submissions
     records = contents.records
     if track == "tuned":
         own = board.methods
         board = searched(board, records)
         chosen = tuned(board, records)
     else:
+        first = board.methods
         board, records, remarks = submitted(board, records, contents.submissions)
-        own = board.methods
+        own, added = board.methods, [method for method in board.methods if method not in first]
         board, chosen = controlled(board, records)
     data = cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]
@@ -94,9 +97,9 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     ranked = all(record.spec.protocol.ranked for record in chosen.records.values())
     unchecked = [method for method in own if states.get(method) == "reported"]
     place = standings(data, [method for method in own if ranked and method not in unchecked])
-    notes = notes_of(
-        data, selection, [*place.notes, *_unranked(board, unchecked), *remarks, *chosen.notes], contents.problems
-    )
+    doubts = [*_unranked(board, unchecked), *_unrepeated(board, added, states), *remarks]
+    left_out = [*doubts, *chosen.notes, *uncertified(board, chosen.records)]
+    notes = notes_of(data, selection, [*place.notes, *left_out], contents.problems)
     worths = _worth(data, contents, selection, notes)
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 
@@ -119,6 +122,11 @@ def _worth(data: Cells, contents: StoreContents, selection: Selection, notes: li
 def _unranked(board: Board, methods: list[str]) -> list[str]:
     names = ", ".join(f"`{board.label(method)}`" for method in methods)
     return [f"Not ranked, since not all of their runs were verified (`mtlbench verify`): {names}."] if methods else []
+
+
+def _unrepeated(board: Board, submissions: list[str], states: dict[str, str]) -> list[str]:
+    names = ", ".join(f"`{board.label(method)}`" for method in submissions if states.get(method) == "valid")
+    return [f"Run by nobody but who submitted them (`mtlbench verify SUBMISSION --rerun 2`): {names}."] if names else []
 
 
 def _states(chosen: dict[tuple[str, int], ResultRecord], root: Path | None) -> dict[str, str]:

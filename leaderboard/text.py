@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from leaderboard.render import printable
+from leaderboard.escape import printable
 from leaderboard.table import Row, Table
 from leaderboard.wide import Wide, WideColumn, WideLine, wide
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, hint
 from bench.registry import PACKAGES, entries, load_plugin
 
 
@@ -22,7 +22,7 @@ def subjects(text: str) -> list[tuple[str, str]]:
     if not pairs:
         names = known[kind] if slash else {name for names in known.values() for name in names}
         what = kind if slash else "sharing, constraint, weighting or suite"
-        raise UsageError(f"There is no {what} `{rest or text}`; the nearest: {nearest(rest or text, names)}.")
+        raise UsageError(f"There is no {what} `{rest or text}`; {hint(rest or text, names)}.")
     return pairs
 
 

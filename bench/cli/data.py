@@ -1,4 +1,4 @@
-"""List, prepare and describe the data of suites."""
+"""The data of suites: what is there (list), where it comes from (prepare), what it holds (info)."""
 
 import argparse
 import json
@@ -24,11 +24,12 @@ EPILOG = """examples:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("action", metavar="list|prepare|info", choices=["list", "prepare", "info"])
+    parser.add_argument("action", metavar="ACTION", choices=["list", "prepare", "info"], help="list, prepare or info")
     parser.add_argument("suite", metavar="SUITE", nargs="?", help="needed by prepare and info")
     options.add_data_dir(parser)
     parser.add_argument("--source", metavar="PATH", help="a file or folder to read instead of downloading")
     parser.add_argument("--size", metavar="HxW", help="rows x columns of a suite of images, as in 72x96")
+    options.add_plugin(parser)
     options.add_json(parser)
 
 
@@ -48,6 +49,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from bench.plan import parse_suite
     from bench.registry import entries
 
+    options.load_plugins(arguments.plugin)
     root = options.data_dir(arguments.data_dir)
     states = {name: _state(parse_suite(name, root)[1].data_status()) for name in entries("suite")}
     print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))

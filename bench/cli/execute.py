@@ -328,7 +328,7 @@ def report(outcome: Outcome) -> None:
     """The outcome in words, on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:
-            print(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}", file=sys.stderr)
+            print(shown(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"), file=sys.stderr)
     print(
         f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
         f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",

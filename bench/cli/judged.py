@@ -28,7 +28,8 @@ class JudgedCell(StoredCell):
     """As `StoredCell`, for a method in a file that no worker imports.
 
     `name` and `text` are the file's, `shorts` maps a method to its name in tables, `deadline` is on the clock of
-    `time.time`. With `sealed` every cell takes the second test. What was seen from outside is put into `reports`.
+    `time.monotonic`, which all processes share. With `sealed` every cell takes the second test. What was seen from
+    outside is put into `reports`.
     """
 
     name: str = ""
@@ -79,7 +80,7 @@ def _player(limits: Limits, deadline: float, folder: Path, gpu: bool) -> "Player
     """This worker's player, which goes when the worker does."""
     from bench.judge.host import Player
 
-    left = max(1.0, min(limits.seconds, deadline - time.time()))
+    left = max(1.0, min(limits.seconds, deadline - time.monotonic()))
     return Player(replace(limits, seconds=left), writable=[folder], gpu=gpu).__enter__()
 
 

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from bench.cli import options
+from bench.cli.terminal import text_cell
 
 EPILOG = """examples:
   mtlbench list
@@ -32,7 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(shelves[arguments.what] if arguments.what else shelves, indent=1))
         return 0
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_column(no_wrap=True)
         table.add_column()
         for item in items:
-            table.add_row(item["name"], escape(item.get("summary", "")))
+            table.add_row(text_cell(item["name"]), text_cell(item.get("summary", "")))
         console.print(table)
         console.print()
     return 0

@@ -8,7 +8,8 @@ import traceback
 from difflib import get_close_matches
 from typing import NoReturn
 
-from bench.errors import DataMissing, UsageError
+from bench.cli.terminal import settle_interrupts, settle_streams
+from bench.errors import DataMissing, UsageError, hint, shown
 from bench.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
@@ -24,9 +25,10 @@ COMMANDS = {
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
-    "data": "list, prepare and describe the data of suites",
+    "data": "the data of suites: what is there, where it comes from, what it holds",
     "perf": "time the harness against a bare PyTorch loop",
 }
+SYNONYMS = {"latex": "tex", "markdown": "md", "txt": "text", "describe": "info", "gpu": "cuda", "download": "prepare"}
 EPILOG = """examples:
   mtlbench reproduce demo
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -51,14 +53,17 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
-            near = get_close_matches(str(value), known, n=2) or known
-            what = action.metavar or action.dest
-            raise UsageError(f"There is no {what} `{value}`; the nearest: {', '.join(f'`{name}`' for name in near)}.")
+            what = f"`{action.option_strings[-1]}`" if action.option_strings else action.metavar or action.dest
+            if (meant := SYNONYMS.get(str(value))) in known:
+                raise UsageError(f"There is no {what} `{value}`; it is called `{meant}`.")
+            raise UsageError(f"There is no {what} `{value}`; {hint(str(value), known, f'{self.prog} --help')}.")
 
     def unknown(self, arguments: list[str]) -> NoReturn:
         """Name the options that are not there, with the nearest that are."""
         known = [option for action in self._actions for option in action.option_strings]
-        near = get_close_matches(arguments[0].partition("=")[0], known, n=2)
+        word = arguments[0].partition("=")[0]
+        longer = [option for option in known if option.startswith(word) and word.strip("-")]
+        near = longer or get_close_matches(word, known, n=2)
         hint = f"; the nearest: {', '.join(f'`{name}`' for name in near)}" if near else ""
         raise UsageError(f"`{self.prog}` has no argument `{arguments[0]}`{hint}.")
 
@@ -109,30 +114,32 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:  # as a command: what it starts finds modules where it does, not in the current folder
         os.environ.setdefault("PYTHONSAFEPATH", "1")
     debug = "--debug" in words
+    settle_streams()
     try:
         return run([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
+        if arguments is None:  # the process is this command's: who asks again need not wait for the end of it
+            settle_interrupts()
         print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         sys.stdout = None
         return 0
-    except (UsageError, DataMissing, OSError, ValueError, MemoryError, ImportError) as error:
+    except Exception as error:
+        expected = isinstance(error, (UsageError, DataMissing, OSError, ValueError))
+        sentence = _sentence(error) if expected else f"{type(error).__name__}: {_sentence(error)}"
         if debug:
             traceback.print_exc()
         elif short := explain_shortage(error):
             print(f"mtlbench: {short}", file=sys.stderr)
-        elif isinstance(error, ImportError):
-            print(f"mtlbench: {type(error).__name__}: {error} (add --debug for the traceback)", file=sys.stderr)
         else:
-            print(f"mtlbench: {error}", file=sys.stderr)
+            print(f"mtlbench: {sentence}{'' if expected else ' (add --debug for the traceback)'}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        else:
-            print(f"mtlbench: {type(error).__name__}: {error} (add --debug for the traceback)", file=sys.stderr)
-        return 1
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, on one line: it may quote what a file says."""
+    return shown("; ".join(filter(None, map(str.strip, str(error).splitlines()))))
 
 
 if __name__ == "__main__":

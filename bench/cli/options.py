@@ -172,6 +172,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """A number of a port."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"should be a port in [1, 65535], found `{text}`")
+    return int(text)
+
+
 def seconds(text: str) -> float:
     """A number of at least 0, or inf."""
     try:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli import options
-from bench.errors import UsageError, nearest
+from bench.cli.terminal import text_cell
+from bench.errors import UsageError, hint
 
 EPILOG = """examples:
   mtlbench perf
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("`--effects` should be given without `--suite`: it has its own.")
     for suite in arguments.suite or ():
         if (name := suite.partition(":")[0]) not in SUITES:
-            raise UsageError(f"Updates of `{name}` are not timed; the nearest that are: {nearest(name, SUITES)}.")
+            raise UsageError(f"Updates of `{name}` are not timed; {hint(name, SUITES)}.")
     data_dir = options.data_dir(arguments.data_dir)
     if arguments.effects:
         return _effects(data_dir, arguments)
@@ -132,5 +133,5 @@ def _print(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequ
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < words else "right")
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*map(text_cell, line))
     Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from bench.cli import options
+from bench.cli.terminal import text_cell
 
 EPILOG = """examples:
   mtlbench protocol multimnist
@@ -33,13 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     console = Console()
-    table = Table(title=f"{choice.canonical}: protocol", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=text_cell(f"{choice.canonical}: protocol"), title_justify="left", box=None, pad_edge=False)
     for heading in ("setting", "value", "meaning"):
         table.add_column(heading, no_wrap=heading == "setting", ratio=None if heading == "setting" else 1)
     for name, value in values.items():
-        table.add_row(
-            name, value if isinstance(value, str) else json.dumps(value), Protocol.model_fields[name].description or ""
-        )
+        text = value if isinstance(value, str) else json.dumps(value)
+        table.add_row(*map(text_cell, (name, text, Protocol.model_fields[name].description or "")))
     console.print(table)
     console.print(f"\nupdates {suite.protocol.updates}, sha-256 {digest(values)}", highlight=False)
     return 0

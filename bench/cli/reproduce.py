@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError
+from bench.cli.terminal import text_cell
+from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
@@ -83,7 +84,9 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     compared = {(cell.pair.suite, cell.pair.method) for cell in judged}
     absent = [f"`{m}` ({part.suite})" for part in parts for m in part.methods if (part.suite, m) not in compared]
     if absent:
-        print(f"Not compared, since one of the two stores has no run of it: {', '.join(absent)}.", file=sys.stderr)
+        print(
+            f"Not compared, since one of the two stores has no run of it: {shown(', '.join(absent))}.", file=sys.stderr
+        )
     print(f"{len(judged)} numbers beside the committed ones: {', '.join(told)}, {outside} not.")
     return 1 if outside else 0
 
@@ -111,6 +114,6 @@ def _print(judged: "list[Judged]") -> None:
         style = "bold" if cell.verdict in OUTSIDE else None
         verdict = f"{cell.verdict}: seeds {', '.join(map(str, pair.differing))}" if pair.differing else cell.verdict
         numbers = (f"{pair.difference:+.2g}", f"{cell.allowed:.2g}", f"{cell.adjusted:.2g}")
-        table.add_row(*names, *means, *numbers, verdict, style=style)
+        table.add_row(*map(text_cell, (*names, *means, *numbers, verdict)), style=style)
     console = Console()
     console.print(table) if console.is_terminal else Console(width=200).print(table)

@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 
 from bench.cli import options
-from bench.errors import UsageError
+from bench.errors import UsageError, shown
 
 EPILOG = """examples:
   mtlbench site --store leaderboard/results --out site
@@ -26,7 +26,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="folder to write (default: site; with --watch a temporary one)")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--watch", action="store_true", help="serve it on this machine, up to date while runs go on")
-    parser.add_argument("--port", type=options.positive, metavar="N", help="with --watch (default: one that is free)")
+    parser.add_argument("--port", type=options.port, metavar="N", help="with --watch (default: one that is free)")
+    options.add_plugin(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,21 +39,25 @@ def run(arguments: argparse.Namespace) -> int:
     root = options.store_dir(arguments.store)
     if arguments.port and not arguments.watch:
         raise UsageError("`--port` should be given with `--watch`.")
+    options.load_plugins(arguments.plugin)
     if arguments.watch:
         return _watch(root, arguments)
     if not root.is_dir():
         raise FileNotFoundError(f"`{root}` should be a folder of records. Found none; `mtlbench run` makes one.")
-    page = write_site(Store(root).read(), boards().values(), _out(arguments.out or "site"), root.name)
+    page = write_site(Store(root).read(), boards().values(), _out(arguments.out or "site", root), root.name)
     print(f"The site is at {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
     return 0
 
 
-def _out(text: str) -> Path:
+def _out(text: str, root: Path) -> Path:
+    """Where to write. Raises UsageError inside the store: what is there is records."""
     out = Path(text)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out should be a folder. `{out}` is a file.")
+    if out.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"`--out` should be a folder outside the store `{root}`. Found `{out}`, which is in it.")
     return out
 
 
@@ -67,8 +72,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"The store should be a folder. `{root}` is a file.")
     with tempfile.TemporaryDirectory(prefix="mtlbench-site-") as folder:
-        out = _out(arguments.out or folder)
-
+        out = _out(arguments.out or folder, root)
         writer = SiteWriter(list(boards().values()), out, root.name)
 
         def build(records: bool) -> None:
@@ -84,7 +88,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
             if arguments.open:
                 webbrowser.open(address)
             try:
-                watch.forever(threading.Event(), 2.0, lambda text: print(f"mtlbench: {text}", file=sys.stderr))
+                watch.forever(threading.Event(), 2.0, lambda text: print(f"mtlbench: {shown(text)}", file=sys.stderr))
             except KeyboardInterrupt:
                 print("Ended.")
     return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, nearest, shown
+from bench.errors import UsageError, hint, shown
 from bench.records import digest
 from bench.source_text import decode_source
 
@@ -159,7 +159,7 @@ def _board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board
     if not fitting:
         wrong, choices = (name, {p.name for p in parts if p.suite == suite}) if name else (suite, set())
         choices = choices or {part.suite for part in parts}
-        raise UsageError(f"There is no committed board of `{wrong}`; the nearest: {nearest(str(wrong), choices)}.")
+        raise UsageError(f"There is no committed board of `{wrong}`; {hint(str(wrong), choices)}.")
     return next((part for part in fitting if part.name == suite.partition(":")[0]), fitting[0])
 
 
@@ -214,7 +214,7 @@ def _run(
 
     print_confinement()
     limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
-    deadline = time.time() + limits.seconds
+    deadline = time.monotonic() + limits.seconds
     described = describe_methods(source, board.suite, methods, limits)
     specs = plan_judged(board, described, board.seed_list, _device(board), data, code)
     engine = Local(arguments.jobs)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.cli import options
-from bench.errors import UsageError, nearest
+from bench.cli.terminal import text_cell
+from bench.errors import UsageError, hint
 
 EPILOG = """examples:
   mtlbench sweep multidigits soft+l2 --over halflife=1..1e4:8
@@ -72,7 +73,7 @@ def along(method: str, over: str) -> dict[str, str]:
     owner = next((part for part in parsed.parts if name in part.entry.options), None)
     if owner is None:
         known = [option for part in parsed.parts for option in part.entry.options]
-        raise UsageError(f"`{method}` has no option `{name}`; the nearest: {nearest(name, known)}.")
+        raise UsageError(f"`{method}` has no option `{name}`; {hint(name, known)}.")
     whole = owner.entry.options[name].parses_whole_numbers
     found = {}
     for value in values(text, whole):
@@ -128,10 +129,11 @@ def _print(name: str, path: dict[str, list[Any]]) -> None:
     first = done[0]
     kinds = first.spec.protocol.metrics
     primary = {task: KINDS[kinds[task]].metrics[0] for task in first.tasks}
-    table = Table(caption=f"{first.suite}, means over the seeds that are done")
+    table = Table(caption=text_cell(f"{first.suite}, means over the seeds that are done"))
     table.add_column(name, justify="right")
     for task, metric in primary.items():
-        table.add_column(f"{task} {metric.name} {'↑' if metric.higher_is_better else '↓'}", justify="right")
+        arrow = "↑" if metric.higher_is_better else "↓"
+        table.add_column(text_cell(f"{task} {metric.name} {arrow}"), justify="right")
     table.add_column("effective sharing", justify="right")
     table.add_column("seeds", justify="right")
     for value, records in path.items():
@@ -142,5 +144,5 @@ def _print(name: str, path: dict[str, list[Any]]) -> None:
             cells.append(f"{sum(scores) / len(scores):.4g}" if scores else "-")
         shared = [value for record in runs for value in record.effective_sharing.values()]
         cells.append(f"{sum(shared) / len(shared):.3f}" if shared else "-")
-        table.add_row(value, *cells, str(len(runs)))
+        table.add_row(*map(text_cell, (value, *cells, len(runs))))
     Console().print(table)

@@ -1,6 +1,7 @@
 """Print a table from stored records: means, paired 95 % intervals over seeds, and the changes against single-task."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +9,21 @@ from typing import TYPE_CHECKING
 
 import suites
 from bench.cli import options
-from bench.errors import UsageError
+from bench.cli.terminal import takes_everything
+from bench.errors import UsageError, shown
 from bench.records import ResultRecord
+from leaderboard.changed import options_text, settings_counts, under
+from leaderboard.store import Store, StoreContents
 
 if TYPE_CHECKING:
-    from leaderboard.store import StoreContents
+    from leaderboard.board import Board
 
 EPILOG = """examples:
   mtlbench table demo
   mtlbench table multimnist --store leaderboard/results --format md
   mtlbench table synthetic:tasks=8 --format csv --selection last
   mtlbench table multidigits --store leaderboard/results --details
+  mtlbench table multidigits --where lr=0.01            # runs with `--set lr=0.01` and nothing else
 
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
@@ -35,6 +40,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=["text", "md", "tex", "csv", "json"], default="text", help="default: text")
     parser.add_argument(
         "--selection", choices=["val", "per_task", "last"], default="val", help="which epoch counts (default: val)"
+    )
+    options.add_plugin(parser)
+    parser.add_argument(
+        "--where",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="show the runs whose `--set` was exactly this; repeatable",
     )
     parser.add_argument(
         "--control", nargs="+", action="extend", default=[], metavar="NAME", help="show these controls too, or `all`"
@@ -62,43 +75,90 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
-    from leaderboard.board import board_for
     from leaderboard.controls import named
     from leaderboard.details import details
     from leaderboard.render import render_parts
-    from leaderboard.store import Store
     from leaderboard.table import rows
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
     named(arguments.control)
+    where = options.pairs("--where", arguments.where, "lr=0.01")
+    if where and (arguments.control or arguments.track != "default"):
+        raise UsageError(
+            "`--where` should be given without `--control` and `--track`: these have settings of their own."
+        )
+    options.load_plugins(arguments.plugin)
     root = options.store_dir(arguments.store)
     contents = with_submissions(Store(root).read(), arguments.submission)
-    cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
-    packages = {card.parent.name for card in cards}
     try:
-        board = board_for(_resolved(arguments.name, contents.records), contents.records, packages, arguments.track)
+        parts = _parts(arguments, contents, where)
     except UsageError:
         for problem in contents.problems[:LEFT_OUT]:  # which may be why there is none
             print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
         raise
-    parts = [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
-    tables = [rows(part, contents, arguments.selection, arguments.track) for part in parts]
+    chosen = StoreContents(under(contents.records, where), contents.problems) if where else contents
+    tables = [rows(part, chosen, arguments.selection, arguments.track) for part in parts]
     if arguments.details:
         print("\n".join(details(table, arguments.format) for table in tables))
     else:
-        print(render_parts(tables, arguments.format))
+        text = render_parts(tables, arguments.format)
+        print(text if arguments.format != "json" or takes_everything(sys.stdout) else _in_ascii(text))
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
     if not any(row.seeds for table in tables for row in table.rows):
-        print(
-            f"mtlbench: `{root}` holds no finished run of `{arguments.name}`; `mtlbench run` makes some.",
-            file=sys.stderr,
-        )
+        print(f"mtlbench: {shown(_nothing(arguments, contents, parts))}", file=sys.stderr)
     return 0
 
 
-def with_submissions(contents: "StoreContents", folders: Sequence[Path]) -> "StoreContents":
+def _in_ascii(text: str) -> str:
+    """JSON whose characters every encoding has."""
+    return json.dumps(json.loads(text), indent=1) + "\n"
+
+
+def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[str, str]) -> "list[Board]":
+    """The boards that are meant; with `where`, one for each of their suites with what is stored under it.
+
+    Raises UsageError where nothing has that name, or nothing is stored under these settings.
+    """
+    from leaderboard.board import board_for, board_of_suite
+
+    cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
+    packages = {card.parent.name for card in cards}
+    if arguments.plugin:
+        from bench.registry import entries
+
+        packages |= set(entries("suite"))
+    name = _resolved(arguments.name, contents.records)
+    board = board_for(name, contents.records, packages, arguments.track)
+    if not where:
+        return [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
+    records, pairs = under(contents.records, where), ", ".join(f"{key}={value}" for key, value in where.items())
+    found = [board_of_suite(suite, records) for suite in dict.fromkeys(part.suite for part in board.parts)]
+    found = [part.model_copy(update={"title": f"{part.title} with {pairs}"}) for part in found if part.methods]
+    if not found:
+        raise UsageError(_nothing(arguments, contents, board.parts))
+    return found
+
+
+def _nothing(arguments: argparse.Namespace, contents: StoreContents, parts: "Sequence[Board]") -> str:
+    """Why a table is empty, and what would fill it or is there instead."""
+    root, name = options.store_dir(arguments.store), arguments.name
+    kind = " of the tuned track" if arguments.track == "tuned" else ""
+    asked = f" with `{' '.join(arguments.where)}` and no other setting" if arguments.where else kind
+    text = f"`{root}` holds no finished run of `{name}`{asked}"
+    there = settings_counts(contents.records, [part.suite for part in parts]) if not kind else {}
+    if not there:
+        command = "mtlbench tune" if kind else "mtlbench run"
+        return f"{text}; `{command}` makes some."
+    [(pairs, count), *others] = there.items()
+    more = f", and {len(others)} other group{'s' * (len(others) != 1)}" if others else ""
+    runs = f"{count} run{'s' * (count != 1)}"
+    own = text if arguments.where else f"{text} under its own protocol"
+    return f"{own}; there are {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
+
+
+def with_submissions(contents: StoreContents, folders: Sequence[Path]) -> StoreContents:
     """What a store holds, with submissions that lie elsewhere. Raises UsageError where one is not sound."""
     from leaderboard.board import boards
     from leaderboard.submissions import read_submission

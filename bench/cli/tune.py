@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
+from bench.cli.terminal import text_cell
 
 if TYPE_CHECKING:
     from leaderboard.tuned import Search
@@ -96,5 +97,5 @@ def _print(searches: "list[Search]") -> None:
         words = ", ".join(f"{key}={value}{' (edge)' if key in search.edges else ''}" for key, value in changed.items())
         cells = [f"{best[k]:.3f}" for k in where] or ["-"] * 3
         name = search.winner.method if search.winner else "every trial failed"
-        table.add_row(search.method, name, words or "defaults", *cells, str(len(search.trials)))
+        table.add_row(*map(text_cell, (search.method, name, words or "defaults", *cells, len(search.trials))))
     Console().print(table)

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,12 @@ from bench.cli import options
 from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from bench.cli.rerun import Outcome
     from bench.records import ResultRecord
+    from leaderboard.repeats import Outcome
     from leaderboard.store import Problem
     from leaderboard.verify import State
 
+NAMED, NAMED_NOTES = 10, 40  # problems and notes that are printed
 EPILOG = """examples:
   mtlbench verify leaderboard/results
   mtlbench verify leaderboard/results --rerun 2 --suite multidigits
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             "records": len(found.sound) + found.unsound,
             "valid": len(found.sound),
             "problems": [{"path": problem.path, "reasons": problem.reasons} for problem in found.problems],
+            "notes": found.notes,
             "rerun": [outcome.as_json() for outcome in outcomes],
         }
         json.dump(content, sys.stdout, indent=1)
@@ -87,11 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """The sound records of a store or a submission, what is wrong with it, and the code of a submission."""
+    """The sound records of a store or a submission, what is wrong with it, its code, and notes for whoever reviews."""
 
     sound: "list[ResultRecord]"
     problems: "list[Problem]"
     code: Path | None = None
+    notes: "list[str]" = field(default_factory=list)
 
     @property
     def unsound(self) -> int:
@@ -112,37 +115,39 @@ def _submission(path: Path) -> Found:
     from leaderboard.board import boards
     from leaderboard.compare import committed_of
     from leaderboard.manifest import MANIFEST, METHOD, RESULTS, read_manifest
-    from leaderboard.submissions import read_submission
+    from leaderboard.submissions import compare_with_others, read_submission
 
     try:
         known = committed_of(read_manifest(path / MANIFEST).suite)
     except ValueError:  # which reading the submission names
         known = []
     found = read_submission(path, boards(), known)
+    compare_with_others(found, boards(), known)
     wrong = {problem.path for problem in found.problems}
     sound = [record for record in found.records if f"{RESULTS}/{record.run_id}.json" not in wrong]
-    return Found(sound, found.problems, path / METHOD)
+    return Found(sound, found.problems, path / METHOD, found.notes)
 
 
 def _store(path: Path) -> Found:
     """Every record of a store, each by itself and beside those of other seeds."""
-    from leaderboard.coherence import twins
+    from leaderboard.copies import repeated_seeds
+    from leaderboard.gaps import too_good
     from leaderboard.store import Problem, Store
     from leaderboard.verify import further_problems
 
     contents = Store(path).read()
     if not contents.records and not contents.problems:
         raise FileNotFoundError(f"`{path}` should hold records. Found none.")
-    sound, problems, copied = [], list(contents.problems), twins(contents.records)
+    sound, problems, copied = [], list(contents.problems), repeated_seeds(contents.records)
     for record in contents.records:
         reasons = further_problems(record)
         if other := copied.get(record.run_id):
-            reasons.append(f"has every number of `{other.method}` seed {other.spec.seed}: one of them is a copy")
+            reasons.append(f"has the numbers of `{other.method}` seed {other.spec.seed}: one of them is a copy")
         if reasons:
             problems.append(Problem(Store(path).path(record.spec).relative_to(path).as_posix(), reasons))
         else:
             sound.append(record)
-    return Found(sound, problems)
+    return Found(sound, problems, notes=list(too_good(sound)))
 
 
 def _outcomes(found: Found, arguments: argparse.Namespace) -> "list[Outcome]":
@@ -155,8 +160,14 @@ def _outcomes(found: Found, arguments: argparse.Namespace) -> "list[Outcome]":
 
 
 def _print(found: Found, outcomes: "list[Outcome]") -> None:
-    for problem in found.problems:
+    for problem in found.problems[:NAMED]:
         print(f"{problem.path}: {'; '.join(problem.reasons)}")
+    if len(found.problems) > NAMED:
+        print(f"and {len(found.problems) - NAMED:,} more files with problems; --json names all of them")
+    for note in found.notes[:NAMED_NOTES]:
+        print(shown(f"note: {note}"))
+    if len(found.notes) > NAMED_NOTES:
+        print(f"note: and {len(found.notes) - NAMED_NOTES:,} more like these; --json has all of them")
     for outcome in outcomes:
         stored = outcome.stored
         print(shown(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))

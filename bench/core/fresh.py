@@ -26,7 +26,7 @@ def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
     """
     for part in module.modules():
         if getattr(part, "inplace", False) is True:
-            part.inplace = False
+            part.inplace = False  # type: ignore[assignment]
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         _fill(module, shape, what)
     return module

@@ -1,6 +1,6 @@
 """Small layers that sharings mix features with: gates, pointwise maps, and features carried to another shape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -82,8 +82,12 @@ def can_carry(source: Shape, target: Shape) -> bool:
 def carried(x: Tensor, target: Shape) -> Tensor:
     """Features at another shape without parameters: places mean-pooled, channels cut or filled up with zeros."""
     if x.shape[2:] != target[1:]:
-        pool = {2: adaptive_avg_pool1d, 3: adaptive_avg_pool2d, 4: adaptive_avg_pool3d}[len(target)]
-        x = pool(x, target[1:])
+        pools: dict[int, Callable[..., Tensor]] = {
+            2: adaptive_avg_pool1d,
+            3: adaptive_avg_pool2d,
+            4: adaptive_avg_pool3d,
+        }
+        x = pools[len(target)](x, target[1:])
     missing = target[0] - x.shape[1]
     if missing > 0:
         return pad(x, (0, 0) * (x.dim() - 2) + (0, missing))

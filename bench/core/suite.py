@@ -17,7 +17,11 @@ Split = Literal["train", "val", "test"]
 
 
 class Stage(nn.Sequential):
-    """A stage of a backbone: modules in order, and the shape of one output row."""
+    """A stage of a backbone: modules in order, and the shape of one output row, channels first.
+
+    Modules may be frozen (`requires_grad_(False)`: every method leaves them so) or lazy (filled by the shapes before
+    them). Layers with a switch `inplace` have it turned off, since methods read what stands before a stage, too.
+    """
 
     def __init__(self, *modules: nn.Module, output_shape: Shape) -> None:
         super().__init__(*modules)

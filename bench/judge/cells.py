@@ -18,10 +18,11 @@ from torch import Tensor
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import Diverged
-from bench.judge.channel import Message
 from bench.judge.confinement import Kind
+from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
 from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
+from bench.judge.trained import Trained
 from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Failure, ResultRecord, RunSpec
@@ -32,13 +33,7 @@ from bench.training.gallery import Gallery
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
 
-FROM_TRAINING = frozenset(  # the fields of a record that a player may fill
-    ("tasks", "selection", "cost", "curves", "matrices", "effective_sharing", "cosines", "solution", "environment")
-)
-SLACK_SECONDS = 5.0  # of processors: what a run does beside its updates, at least
-SHARE_OF_TRAINING = 0.2  # of the processor's time that a run spends in its updates, at least
-UNDECLARED = 1.5  # times as many numbers as declared that predictions may rest on, without a note
-PREDICTING = ("sharing.", "heads.")  # the parts of a model that its forward pass runs through
+NOTED = 1.25  # times as many numbers as declared that training changes
 OnEpoch = Callable[[int, int], None]
 
 
@@ -59,7 +54,7 @@ class Source:
 class Judged:
     """A cell that was judged: its record, and what was seen from outside.
 
-    `numbers` are those that predictions rest on, as they passed through here. `notes` are for reviewers.
+    `numbers` are those that training changed and predictions rest on. `notes` are for reviewers.
     """
 
     record: ResultRecord
@@ -118,6 +113,7 @@ class _Case:
     spec: RunSpec
     suite: Suite
     judged: Judged
+    predicted: int = 0  # rows, by the process that predicts
 
     def __post_init__(self) -> None:
         settle_devices()
@@ -139,19 +135,37 @@ class _Case:
                 if on_epoch:
                     on_epoch(int(message.values["done"]), int(message.values["epochs"]))
                 message = request.receive("epoch", "trained")
-            answer = _Trained.read(message, self.spec)
+            answer, wall = Trained.read(message, self.spec), math.inf if resumes else time.monotonic() - began
             if answer.in_place:
                 self.judged.notes.append("it predicts in the process that was trained: what it keeps was not counted")
                 predictor = partial(self._in_place, request)
             else:
                 stack.close()  # nothing of the process that was trained is left when predictions are made
-                self._hold_cost(answer, request.usage, math.inf if resumes else time.monotonic() - began)
-                predictor = partial(self._afresh, answer.models)
-            yield TrainedCell(
-                answer.fields | {"data": self.suite.checksums()}, answer.epochs, predictor, answer.weights
-            )
+                self._hold_times(answer, request.usage, wall)
+                self._hold_numbers(answer)
+                predictor = partial(self._afresh, answer)
+            fields = answer.fields | {"data": self.suite.checksums()}
+            yield TrainedCell(fields, answer.epochs, predictor, answer.weights)
         if answer.in_place:
-            self._hold_cost(answer, request.usage, math.inf if resumes else time.monotonic() - began)
+            self._hold_times(answer, request.usage, wall)
+
+    def _hold_times(self, answer: Trained, used: Usage, wall: float) -> None:
+        cost = answer.fields["cost"]
+        check_times(cost, used, wall, self.spec)
+        cost["peak_memory_mb"] = round(used.peak_mb, 1)
+
+    def _hold_numbers(self, answer: Trained) -> None:
+        with self.player.request("build", self._values) as request:
+            before = [model["weights"] for model in request.receive("built").values["models"]]
+        for models in answer.models.values():
+            changed = check_numbers(answer.fields["cost"], before, [model["weights"] for model in models])
+            self.judged.numbers = max(self.judged.numbers, changed)
+        declared = answer.fields["cost"]["parameters"]
+        if self.judged.numbers > NOTED * declared + 1000:
+            self.judged.notes.append(
+                f"its predictions rest on {self.judged.numbers:,} numbers that training changed, of which it declares "
+                f"{declared:,} as parameters"
+            )
 
     def compare_with_sealed(self, cell: TrainedCell) -> list[SealedScore]:
         """The second test, with the predictions that tables show."""
@@ -170,13 +184,26 @@ class _Case:
         return found
 
     @cached_property
+    def _built_in(self) -> MultiTaskModel:
+        """The plain model of the suite, which says what predictions look like and what they take."""
+        rows = read_split(self.seen, self.spec, "train")
+        with torch.random.fork_rng(devices=[]):
+            model = MultiTaskModel(self.seen, Method.parse("hard"), self.spec.protocol, 0)
+        return model.to(torch.device(self.spec.protocol.device), rows.dtype).eval()
+
+    @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """task -> the shape of one row's prediction, as built-in models give it."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            model = MultiTaskModel(self.seen, Method.parse("hard"), self.spec.protocol, 0).eval()
-            row = torch.zeros(1, *self.suite.input_shape)
-            predictions = model({task.name: row for task in self.seen.tasks}, TrainState())
+        """task -> the shape of one row's prediction."""
+        parameter = next(self._built_in.parameters())
+        row = torch.zeros(1, *self.suite.input_shape, dtype=parameter.dtype, device=parameter.device)
+        with torch.no_grad():
+            predictions = self._built_in({task.name: row for task in self.seen.tasks}, TrainState())
         return {task: tuple(prediction.shape[1:]) for task, prediction in predictions.items()}
+
+    @cached_property
+    def _seconds_per_operation(self) -> float:
+        """What an operation of the built-in model takes of the processor."""
+        return measure_rate(self._built_in, read_split(self.seen, self.spec, "test"))
 
     @property
     def _values(self) -> dict[str, Any]:
@@ -191,10 +218,12 @@ class _Case:
         return {"inputs": rows.inputs, "targets": rows.targets, "transformed": rows.transform is not None}
 
     @contextmanager
-    def _afresh(self, models: Mapping[Epochs, list[dict[str, Any]]], epochs: Epochs) -> Iterator[Predict]:
+    def _afresh(self, answer: Trained, epochs: Epochs) -> Iterator[Predict]:
         """What predicts with weights that passed through here, in a process that has nothing else."""
-        with self.player.request("predict", self._values | {"models": models[epochs]}) as request:
+        self.predicted = 0
+        with self.player.request("predict", self._values | {"models": answer.models[epochs]}) as request:
             yield partial(self._predict, request)
+        check_operations(answer.fields["cost"], request.usage, self.predicted, self._seconds_per_operation)
 
     @contextmanager
     def _in_place(self, request: Request, epochs: Epochs) -> Iterator[Predict]:
@@ -213,123 +242,9 @@ class _Case:
                 raise PlayerFailed(f"{wrong}. Found another type for `{task}`.")
             if tuple(prediction.shape) != expected[task]:
                 raise PlayerFailed(f"{wrong}. Found {tuple(prediction.shape)} for `{task}`, not {expected[task]}.")
+        self.predicted += max(map(len, inputs.values()))
         device = torch.device(self.spec.protocol.device)
         return {task: predictions[task].to(device) for task in inputs}
-
-    def _hold_cost(self, answer: "_Trained", used: Usage, wall: float) -> None:
-        """What a run declares of its cost, against what was seen from outside: processors, and `wall` seconds."""
-        cost = answer.fields["cost"]
-        self.judged.numbers = answer.behind
-        cost["peak_memory_mb"] = round(used.peak_mb, 1)
-        seconds, steps = cost["train_seconds"], self.spec.protocol.updates * self.spec.protocol.members
-        if not SHARE_OF_TRAINING * (used.seconds - SLACK_SECONDS) <= seconds <= wall:
-            raise PlayerFailed(
-                f"It declares {seconds:.3g} s of training, where its process took {used.seconds:.3g} s of the "
-                f"processor in {wall:.3g} s."
-            )
-        if self.spec.protocol.fit != "solver" and not seconds / 20 <= cost["step_ms"] * steps / 1000 <= 20 * wall:
-            raise PlayerFailed(f"It declares {cost['step_ms']:.3g} ms an update, where training took {seconds:.3g} s.")
-        if answer.numbers and cost["parameters"] > answer.numbers:
-            raise PlayerFailed(
-                f"It declares {cost['parameters']:,} parameters, where its model has {answer.numbers:,} numbers."
-            )
-        if answer.behind > UNDECLARED * cost["parameters"] + 1000:
-            self.judged.notes.append(
-                f"its predictions rest on {answer.behind:,} numbers, of which it declares {cost['parameters']:,} as "
-                "trained parameters"
-            )
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """What a player says of a cell that it trained, as far as it has the right form."""
-
-    fields: dict[str, Any]
-    epochs: dict[str, dict[str, Epochs]]
-    weights: Tensor | None
-    models: dict[Epochs, list[dict[str, Any]]]
-    numbers: int  # in the whole model
-    behind: int  # of them those behind the predictions
-    in_place: bool
-
-    @classmethod
-    def read(cls, message: Message, spec: RunSpec) -> "_Trained":
-        """Raises PlayerFailed where a message has another form."""
-        values = message.values
-        try:
-            fields = values["fields"]
-            if not isinstance(fields, dict) or not fields.keys() <= FROM_TRAINING | {"data"}:
-                raise ValueError("fields")
-            checked = {name: fields[name] for name in fields.keys() & FROM_TRAINING}
-            # Through the schema of a record, so that everything is of its type before anything looks at it.
-            sample = ResultRecord.model_validate(
-                {"run_id": spec.run_id, "suite": "", "method": "", "spec": spec, "status": "done"} | checked
-            )
-            if sample.cost is None:
-                raise ValueError("cost")
-            checked["environment"] = versions(*sorted(_packages(checked.get("environment", {}))))
-            epochs = {
-                str(rule): {str(task): _epochs(each, spec) for task, each in tasks.items()}
-                for rule, tasks in values["epochs"].items()
-            }
-            models = {_epochs(entry["epochs"], spec): list(entry["models"]) for entry in values["models"]}
-            in_place, weights = values["in_place"] is True, values["weights"]
-            needed = {each for tasks in epochs.values() for each in tasks.values()}
-            if not needed or (not in_place and needed - models.keys()):
-                raise ValueError("models")
-            if set(sample.tasks) != set(spec.protocol.metrics) or any(
-                of.keys() != set(sample.tasks) for of in epochs.values()
-            ):
-                raise ValueError("tasks")
-            if {r: {t: e[0] for t, e in of.items()} for r, of in epochs.items()} != sample.selection:
-                raise ValueError("selection")
-            if weights is not None and not (isinstance(weights, Tensor) and weights.dim() == 2):
-                raise ValueError("weights")
-            numbers, behind = (
-                max(
-                    (sum(count_numbers(model["weights"], parts) for model in each) for each in models.values()),
-                    default=0,
-                )
-                for parts in (("",), PREDICTING)
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise PlayerFailed(f"What it says of its training has another form than it should ({reason}).") from error
-        return cls(checked, epochs, weights, models, numbers, behind, in_place)
-
-
-def _packages(environment: Mapping[str, Any]) -> set[str]:
-    """Packages beyond the usual ones whose versions matter: names only, their versions are looked up here."""
-    return {str(name) for name in environment if len(str(name)) < 40} - versions().keys()
-
-
-def _epochs(value: Any, spec: RunSpec) -> Epochs:
-    epochs = tuple(value)
-    if len(epochs) != spec.protocol.members or not all(
-        type(e) is int and 1 <= e <= spec.protocol.epochs for e in epochs
-    ):
-        raise ValueError("epochs")
-    return epochs
-
-
-def _most_numbers(models: Mapping[Epochs, list[dict[str, Any]]], parts: tuple[str, ...]) -> int:
-    return max((sum(count_numbers(model["weights"], parts) for model in each) for each in models.values()), default=0)
-
-
-def count_numbers(weights: Mapping[str, Any], parts: tuple[str, ...]) -> int:
-    """How many numbers the state of a model has under names that begin with one of `parts`."""
-    return sum(_size(value) for name, value in weights.items() if name.startswith(parts))
-
-
-def _size(value: Any) -> int:
-    """The numbers in a tree of tensors, texts and numbers; integers count as well: they can carry anything."""
-    if isinstance(value, Tensor):
-        return value.numel()
-    if isinstance(value, Mapping):
-        return sum(_size(key) + _size(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return sum(map(_size, value))
-    return len(value) if isinstance(value, str) else 1
 
 
 def _failure(error: Exception) -> Failure:

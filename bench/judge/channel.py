@@ -153,7 +153,8 @@ def _as_bytes(tensor: Tensor) -> tuple[list[Any], memoryview]:
 
 def _view_of_bytes(tensor: Tensor) -> memoryview:
     """The memory of a contiguous tensor."""
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+    flat: Any = tensor.reshape(-1).view(torch.uint8).numpy()
+    return memoryview(flat)
 
 
 def _natural(value: Any) -> int:

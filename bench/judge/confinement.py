@@ -158,8 +158,8 @@ def _installation(hide_scans: bool) -> list[str]:
     scans = find_spec("sklearn")
     if hide_scans and scans and scans.origin:
         hidden.append(Path(scans.origin).parents[1] / SCANS)
-    for folder in hidden:
-        words += ["--tmpfs", str(folder)] if folder.is_dir() else []
+    for path in hidden:
+        words += ["--tmpfs", str(path)] if path.is_dir() else []
     return words
 
 

@@ -7,6 +7,7 @@ its memory, and the first process, which never imports a method, says when the c
 Requests
     describe   a file and methods -> their canonical names, short names and versions
     train      a cell, its training and validation rows -> the fields of its record, the weights of the epochs kept
+    build      a cell -> the weights of its models before training
     predict    a cell and weights -> ready to predict rows, batch by batch
     check      files and a subject -> every rule of the contract
 """
@@ -26,7 +27,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -159,7 +160,7 @@ def _load(values: Values) -> list[tuple[str, str]]:
 
 def _write(values: Values) -> Path:
     """A file that came as text."""
-    file = Path(tempfile.mkdtemp(prefix="method-")) / values["name"]
+    file = Path(tempfile.mkdtemp(prefix="method-")) / str(values["name"])
     file.write_text(values["source"], encoding="utf-8")
     return file
 
@@ -217,6 +218,19 @@ def train(channel: Channel, values: Values) -> None:
     if in_place:
         with cell.predictor(cell.distinct_epochs[0]) as predict:
             _predict_rows(channel, predict, spec)
+
+
+def build(channel: Channel, values: Values) -> None:
+    """The models of a cell as they are before training."""
+    _close_splits(_suites(), set())
+    _load(values)
+    spec = RunSpec.model_validate(values["spec"])
+    suite, method = _rebuild(spec, values)
+    if spec.protocol.fit == "solver":
+        models = [fitted_at_once(spec, suite, method).model]
+    else:
+        models = [Run(spec, suite, method, member).model for member in range(spec.protocol.members)]
+    channel.send("built", {"models": [{"weights": dict(model.state_dict())} for model in models]})
 
 
 def predict(channel: Channel, values: Values) -> None:
@@ -298,15 +312,15 @@ def _suites() -> set[type[Suite]]:
 
 def _close_splits(suites: Iterable[type[Suite]], open_splits: Collection[str]) -> None:
     """Let the classes of suites give no rows but those of some splits, and no truth."""
-    for cls in {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}:
-        whole = cls.dataset
+    bases: set[Any] = {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}
+    for cls in bases:
+        cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))
+    for closed in set[Any](suites):
+        closed.sealed, closed.known_weights = _refuse_rows, _no_truth
 
-        def dataset(self: Suite, split: str, seed: int, whole: Any = whole) -> Dataset:
-            return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)  # type: ignore[no-any-return]
 
-        cls.dataset = dataset  # type: ignore[method-assign,assignment]
-    for cls in suites:
-        cls.sealed, cls.known_weights = _refuse_rows, _no_truth  # type: ignore[method-assign,assignment]
+def _give_rows(self: Suite, whole: Any, open_splits: frozenset[str], split: str, seed: int) -> Any:
+    return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)
 
 
 def _refuse_rows(self: Suite, split: str, *_: Any) -> NoReturn:
@@ -338,6 +352,7 @@ def _prctl(option: int, value: int) -> None:
 REQUESTS: dict[str, Callable[[Channel, Values], None]] = {
     "describe": describe,
     "train": train,
+    "build": build,
     "predict": predict,
     "check": check_contract,
 }

@@ -42,11 +42,21 @@ class MethodText:
         return f"{self.sharing}{constraint}{weighting}"
 
 
+def _mended(text: str) -> str:
+    """`text` as it was meant, where a name has hyphens, or a comma stands before the first option."""
+    with_colons = re.sub(r"(?:(?<=[+@])|^)([A-Za-z][\w-]*),(?=\w+=)", r"\1:", text)
+    return re.sub(
+        r"(?:(?<=[+@])|^)[A-Za-z]\w*(?:-\w+)+(?=[:+@]|$)", lambda match: match[0].replace("-", "_"), with_colons
+    )
+
+
 def parse_call(text: str) -> Call:
     """Read `name[:key=value,...]`. Raises UsageError with one sentence where the text is malformed."""
     name, colon, rest = text.partition(":")
     if not text:
         raise UsageError("A name should be given, as in `hard:split=2`. Found nothing.")
+    if (right := _mended(text)) != text:
+        raise UsageError(f"`{text}` should be written `{right}`.")
     if not _NAME.match(name):
         raise UsageError(f"`{text}` should start with a name, as in `hard:split=2`. Found `{name}`.")
     options: dict[str, str] = {}
@@ -62,6 +72,8 @@ def parse_call(text: str) -> Call:
 
 def parse_method(text: str) -> MethodText:
     """Read `sharing[+constraint][@weighting]`; `+` starts a constraint only before a letter (`1e+1` is a number)."""
+    if (right := _mended(text)) != text:
+        raise UsageError(f"`{text}` should be written `{right}`.")
     left, at, weighting = text.partition("@")
     if at and re.search(r"\+(?=[A-Za-z])", weighting):
         raise UsageError(f"`{text}` should name its constraint before the weighting, as in `soft+l2@uniform`.")

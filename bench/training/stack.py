@@ -43,6 +43,11 @@ class StackedModule(L.LightningModule):
         first = self.models[0]
         if len(modules[0].schedule.phases) > 1:
             raise CannotStack("A method that trains in phases cannot be stacked.")
+        places = [
+            id(m) for _, m in first.named_modules(remove_duplicate=False) if next(m.parameters(False), None) is not None
+        ]
+        if len(places) > len(set(places)):
+            raise CannotStack("A layer that stands in two places cannot be stacked.")
         self.gramian = first.weighting.needs_gramian and not first.separate
         named = [dict(model.named_parameters()) for model in self.models]
         self.copies = {name: [parameters[name] for parameters in named] for name in named[0]}

@@ -1,11 +1,15 @@
 """Build the site from the same rows as the text tables, so that the two cannot disagree."""
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.errors import UsageError
+from bench.records import ResultRecord
 from leaderboard.board import Board
 from leaderboard.files import write_whole
 from leaderboard.render import FORMATS, render
@@ -13,10 +17,14 @@ from leaderboard.site.assets import assets
 from leaderboard.site.context import Context
 from leaderboard.site.pages import dials_page, method_page, methods_page, overview_page, run_page, suite_page
 from leaderboard.site.pages.suite import address
+from leaderboard.site.shown import Shown
 from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
+from leaderboard.untrusted import read_limited
 
-LISTING = "site.files"  # what a build wrote, for the next one to clear
+LISTING = "site.files"  # what a build wrote: the next one clears it, and a server gives away nothing else
+VERSION = "version.json"  # how often a site was built that is watched
+MAX_LISTING = 64 << 20  # bytes
 
 
 def write_site(
@@ -31,7 +39,8 @@ def write_site(
 
     `boards` are the committed ones: those with results come first, then everything else that the store holds.
     `status` is what `site --watch` shows of runs that go on. Files that an earlier build wrote and this one does not
-    are removed; equal files are left alone. Raises OSError where `out` cannot be written.
+    are removed; equal files are left alone. Raises OSError where `out` cannot be written, UsageError where that would
+    replace a file that no build wrote (`check_own`).
     """
     return SiteWriter(list(boards), out, store_name, selection).write(contents, status)
 
@@ -45,18 +54,20 @@ class SiteWriter:
         self._runs: dict[str, tuple[str, ...]] = {}  # the page of a run -> everything that it depends on
 
     def write(self, contents: StoreContents, status: dict[str, Any] | None = None) -> Path:
-        """All pages; returns the overview."""
+        """All pages; returns the overview. Raises UsageError where that would replace somebody else's file."""
         self._site = site = Context(contents, self.boards, self.store_name, self.selection, status)
+        before = written_names(self.out)
+        pages = [*self._run_pages(site), *_files(site)]
+        names = {name for name, _ in pages} | ({VERSION} if status is not None else set())
+        check_own(self.out, names, before)
         self.out.mkdir(parents=True, exist_ok=True)
-        listing = self.out / LISTING
-        before = set(listing.read_text(encoding="utf-8").split("\n")) if listing.is_file() else set()
-        written: set[str] = set()
-        for name, content in chain(self._run_pages(site), _files(site)):
+        _list(self.out, before | names)  # before the first page: a build that is killed owns what it wrote
+        for name, make in pages:
+            content = make()
             if content is not None:
                 _put(self.out, name, content, before)
-            written.add(name)
-        _remove(self.out, before - written - {""})
-        write_whole(listing, "\n".join(sorted(written)) + "\n")
+        _remove(self.out, before - names)
+        _list(self.out, names)
         return self.out / "index.html"
 
     def write_status(self, status: dict[str, Any]) -> None:
@@ -65,30 +76,75 @@ class SiteWriter:
             self._site.status = status
             _put(self.out, "index.html", overview_page(self._site), set())
 
-    def _run_pages(self, site: Context) -> Iterator[tuple[str, bytes | None]]:
+    def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
         """The page of every run; without content where it lies there already."""
         shared = f"{sorted(site.suites)} {bool(site.dials)} {site.status is not None}"
         for run in site.runs:
-            name = site.addresses.run(run)
-            pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
-            key = run.digest, site.state(run), pictures, shared
-            fresh = self._runs.get(name) != key
-            yield name, run_page(site, run) if fresh else None
-            self._runs[name] = key
+            yield site.addresses.run(run), partial(self._run_page, site, run, shared)
+
+    def _run_page(self, site: Context, run: ResultRecord, shared: str) -> bytes | None:
+        name = site.addresses.run(run)
+        pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
+        key = run.digest, site.state(run), pictures, shared
+        if self._runs.get(name) == key:
+            return None
+        page = run_page(site, run)
+        self._runs[name] = key
+        return page
+
+
+def written_names(out: Path) -> set[str]:
+    """The files that a build wrote below `out`, as it says itself; none where there was no build."""
+    try:
+        lines = read_limited(out / LISTING, MAX_LISTING).decode("utf-8").split("\n")
+    except ValueError:
+        return set()
+    return set(lines) - {""}
+
+
+def check_own(out: Path, names: Iterable[str], before: set[str]) -> None:
+    """Raise UsageError where `out` is no folder for a site: with files that no build wrote, and `names` would replace.
+
+    A folder without a build is one of somebody else, unless it is empty but for hidden files. Links that lead out of
+    `out` are somebody else's, too.
+    """
+    advice = "give a new folder as `--out`, or move what is there"
+    if not os.path.lexists(out):
+        return
+    if not os.path.lexists(out / LISTING):
+        strangers = sorted(name for name in os.listdir(out) if not name.startswith("."))
+        if strangers:
+            raise UsageError(
+                f"`{out}` should be empty, or a site that was written before. Found `{strangers[0]}`; {advice}."
+            )
+    root = out.resolve()
+    for folder in sorted({os.path.dirname(name) for name in names}):
+        if not (root / folder).resolve().is_relative_to(root):
+            raise UsageError(f"`{out / folder}` should be a folder of the site. Found a link out of it; {advice}.")
+    for name in sorted(set(names) - before):
+        if os.path.lexists(out / name):
+            raise UsageError(f"`{out / name}` should be a file that a site wrote. Found one that was not; {advice}.")
+
+
+def _list(out: Path, names: set[str]) -> None:
+    write_whole(out / LISTING, "".join(f"{name}\n" for name in sorted(names)))
 
 
 def _remove(out: Path, names: set[str]) -> None:
     """What an earlier build wrote; never anything outside."""
     for name in sorted(names):
         target = out / name
-        if target.resolve().is_relative_to(out.resolve()):
-            target.unlink(missing_ok=True)
+        if target.parent.resolve().is_relative_to(out.resolve()):
+            with contextlib.suppress(IsADirectoryError, PermissionError):
+                target.unlink(missing_ok=True)
 
 
 def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
     target = f"{out}/{name}"
+    if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):  # a link would be written through
+        os.unlink(target)
     try:
-        if name in before and _read(target) == content:
+        if name in before and os.path.getsize(target) == len(content) and _read(target) == content:
             return
         _write(target, content)
     except FileNotFoundError:
@@ -106,23 +162,27 @@ def _write(target: str, content: bytes) -> None:
         file.write(content)
 
 
-def _files(site: Context) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of every other file; the overview comes last, when everything that it links to is there."""
+def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """(name, what makes its content) of every other file; the overview last, when all that it links to is there."""
     for name, data in assets().items():
-        yield f"assets/{name}", data
+        yield f"assets/{name}", partial(bytes, data)
     for one in site.shown:
         for kind in FORMATS:
-            yield f"data/{one.name}.{kind}", render(one.table, kind).encode()
+            yield f"data/{one.name}.{kind}", partial(_rendered, one, kind)
     for panels in site.pictures.values():
         for panel in panels:
-            yield panel.href, panel.path.read_bytes()
+            yield panel.href, panel.read
     for method in site.by_method:
-        yield site.addresses.method(method), method_page(site, method)
+        yield site.addresses.method(method), partial(method_page, site, method)
     for suite, boards in site.suites.items():
         for one in boards:
-            yield address(site, suite, one), suite_page(site, suite, one)
+            yield address(site, suite, one), partial(suite_page, site, suite, one)
     if site.by_method:
-        yield "methods.html", methods_page(site)
+        yield "methods.html", partial(methods_page, site)
     if site.dials:
-        yield "dials.html", dials_page(site)
-    yield "index.html", overview_page(site)
+        yield "dials.html", partial(dials_page, site)
+    yield "index.html", partial(overview_page, site)
+
+
+def _rendered(one: Shown, kind: str) -> bytes:
+    return render(one.table, kind).encode()

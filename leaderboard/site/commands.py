@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.records import ResultRecord
 from leaderboard.dial import Dial
-from leaderboard.render import printable
+from leaderboard.escape import printable
 
 
 def run_command(run: ResultRecord, plugin: str = "") -> str:

@@ -10,8 +10,8 @@ from bench.records import ResultRecord
 from leaderboard.board import Board
 from leaderboard.cards import built_in
 from leaderboard.dial import dials
+from leaderboard.escape import printable
 from leaderboard.manifest import METHOD
-from leaderboard.render import printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flat
 from leaderboard.site.panels import Panel, find_panels

@@ -6,8 +6,9 @@ from typing import get_args
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
+from leaderboard.escape import printable
 from leaderboard.letters import abridged
-from leaderboard.render import FORMATS, printable
+from leaderboard.render import FORMATS
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Cell, Grid, Head, Line
@@ -22,8 +23,8 @@ FIRST = 30  # rows of the overview before somebody asks for all
 TASKS = 12  # columns of a table of runs
 BARS = 40  # tie groups that are drawn
 INTERVAL = Head("95 % interval", "of Δ log", "drawn")
-RANK = Head("rank", "[95 %]", "number", "low")
-TIES = Head("ties", "same bar", "ties")
+RANK = Head("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
+TIES = Head("ties", "same bar", "ties", called="ties")
 Changes = dict[str, dict[str, Row]]  # method -> definition of the change -> its row
 
 
@@ -32,10 +33,15 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     columns = [column for column in one.laid.columns if column.metric != DECIDES or column.task != "*"]
     decides = [column for column in one.laid.columns if column not in columns]
     ranked = "rank" in one.laid.tail
-    heads = [Head("method"), *map(_head, decides), *([INTERVAL] if decides else []), *([RANK, TIES] if ranked else [])]
+    heads = [
+        Head("method", small="name"),
+        *map(_head, decides),
+        *([INTERVAL] if decides else []),
+        *([RANK, TIES] if ranked else []),
+    ]
     early = [name for name in one.laid.tail if name == "worth"]
     late = [name for name in one.laid.tail if name not in ("rank", "worth")]
-    heads += [Head(name, "rows", kind="end", best="high") for name in early]
+    heads += [Head(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in early]
     heads += map(_head, columns)
     heads += [Head(name, kind="end", best="high", choose=name == "checked") for name in late]
     changes = _changes(one)
@@ -54,22 +60,22 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         cells += [_end(one, line, name) for name in late]
         lines.append(Line(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
-    return Grid("board", printable(one.board.title), heads, lines, files)
+    return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
 
 
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
     """One line per suite, track and method: the three changes, rank, ties and the worst task."""
     heads = [
-        Head("method", "suite"),
+        Head("method", "suite", called="method"),
         Head("suite", choose=True, aside=True),
         Head("track", choose=True, aside=True),
-        Head("Δ log", "↑", "change", "high"),
+        Head("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
         INTERVAL,
         RANK,
         TIES,
-        Head("Δ flat", "% ↑", "number", "high"),
-        Head("Δ task", "% ↑", "number", "high"),
-        Head("worst task", "gain ↑", "end", "high"),
+        Head("Δ flat", "% ↑", "number", "high", small="Δ flat 95 % interval"),
+        Head("Δ task", "% ↑", "number", "high", small="Δ task 95 % interval"),
+        Head("worst task", "gain ↑", "end", "high", called="gain of the worst task ↑", small="worst task"),
         Head("seeds", kind="end", best="high"),
         Head("checked", kind="end", best="high", choose=True),
     ]
@@ -115,7 +121,7 @@ def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[Cell]:
     return [number, Cell("", bar=_bar(row, *_span(changes), line.method == one.board.reference)), _rank(one, line)[0]]
 
 
-def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dict[str, str]) -> Grid:
+def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dict[str, str], file: str = "") -> Grid:
     """One line per run of a method on a suite: the primary metric of every task, and its kind where kinds differ."""
     kinds_of = [kind_of(run) for run in runs]
     alike = len(set(kinds_of)) == 1 and not runs[0].spec.overrides and not runs[0].spec.tuning
@@ -141,7 +147,7 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
             _badge(states.get(run.run_id, "")),
         ]
         lines.append(Line(cells, faint=run.status != "done"))
-    return Grid(name, caption, heads, lines, first=FIRST)
+    return Grid(name, caption, heads, lines, first=FIRST, file=file)
 
 
 def kind_of(run: ResultRecord) -> str:
@@ -155,7 +161,11 @@ def kind_of(run: ResultRecord) -> str:
 
 def _head(column: WideColumn) -> Head:
     kind = "change" if column.task == "*" else "number"
-    return Head(column.top, column.bottom, kind, "high" if column.arrow == "↑" else "low")
+    what = " ".join(part for part in (column.top, "" if column.task == "*" else column.metric) if part)
+    small = f"{what} 95 % interval" + (" and task" if column.task == "worst task" else "")
+    return Head(
+        printable(column.top), printable(column.bottom), kind, "high" if column.arrow == "↑" else "low", small=small
+    )
 
 
 def _head_of(task: str, metric: Metric) -> Head:

@@ -10,6 +10,8 @@ from pathlib import Path
 from bench.records.sheet import Sheet
 
 PNG = b"\x89PNG\r\n\x1a\n"  # how every such file begins; anything else under the name is not shown
+MAX_BYTES = 32 << 20  # of a picture, and MAX_SIDE pixels: a larger one is not shown
+MAX_SIDE = 20_000
 _NAME = re.compile(r"([0-9a-f]{16})\.(\d{1,4})\.png\Z")
 
 
@@ -39,6 +41,11 @@ class Panel:
     def href(self) -> str:
         """Its place on the site."""
         return f"panels/{self.path.name}"
+
+    def read(self) -> bytes:
+        """The file, as far as it may be large: it can have grown since it was found."""
+        with self.path.open("rb") as file:
+            return file.read(MAX_BYTES)
 
     def tiles(self, tasks: Sequence[str]) -> dict[str, Tile]:
         """`input`, `key`, `truth TASK` and `prediction TASK` for every task; nothing where the layout is another."""
@@ -74,11 +81,11 @@ def find_panels(root: Path | None) -> dict[str, list[Panel]]:
 
 
 def _panel(path: Path) -> Panel | None:
-    if path.is_symlink() or not path.is_file():
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
         return None
     with path.open("rb") as file:
         start = file.read(24)
     if not start.startswith(PNG):
         return None
     size = struct.unpack(">II", start[16:24]) if len(start) == 24 else (0, 0)
-    return Panel(path, (size[0], size[1]))
+    return Panel(path, (size[0], size[1])) if max(size) <= MAX_SIDE else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
-from leaderboard.render import code_parts, printable
+from leaderboard.escape import code_parts, printable
 
 Trace = dict[str, Any]
 _IN_PAGE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"})
@@ -29,7 +29,8 @@ class Head:
     """A column's header: two lines, what is in it (`text`, `number`, `change`), and which end is best.
 
     `choose` makes the column one that the table can be narrowed by; one `aside` is there for that, for the search and
-    for the export, and not seen.
+    for the export, and not seen. `called` is its name in an export, that of both lines where there is none; `small`
+    names a further column there, of the smaller texts of its cells, which are left out where it is empty.
     """
 
     top: str
@@ -38,6 +39,13 @@ class Head:
     best: str = ""
     choose: bool = False
     aside: bool = False
+    called: str = ""
+    small: str = ""
+
+    @property
+    def exported(self) -> str:
+        """Its name in an export."""
+        return self.called or f"{self.top} {self.bottom}".strip()
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ class Line:
 class Grid:
     """A table: a name unique on its page, a caption, columns, rows, and files with the same content.
 
-    `first` rows are shown until somebody asks for all; 0 shows all.
+    `first` rows are shown until somebody asks for all; 0 shows all. `file` is what an export is called, as the table
+    where there is nothing.
     """
 
     name: str
@@ -83,6 +92,7 @@ class Grid:
     lines: list[Line]
     files: list[tuple[str, str]] = field(default_factory=list)
     first: int = 0
+    file: str = ""
 
 
 @dataclass(frozen=True)

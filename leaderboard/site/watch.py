@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from leaderboard.live import FOLDER
+from leaderboard.site.build import VERSION, written_names
 from leaderboard.store import CHECKPOINTS
 
 HOST = "127.0.0.1"
-VERSION = "version.json"
+PATIENCE = 10.0  # seconds that a connection may be silent
 _File = tuple[str, int, int]
 
 
@@ -56,9 +59,15 @@ class Watch:
 
 @contextmanager
 def serving(out: Path, port: int = 0) -> Iterator[str]:
-    """Serve `out` on the loopback interface, for reading only; yields the address of the overview."""
-    server = ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(out)))
-    server.daemon_threads = True
+    """Serve the site in `out` on the loopback interface, for reading only; yields the address of the overview.
+
+    What no build wrote is not there. Raises OSError with one sentence where the port cannot be had.
+    """
+    try:
+        server = _Server((HOST, port), partial(_Handler, directory=str(out)))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"Port {port} should be free on this machine, but is not ({reason}); try another.") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -68,17 +77,44 @@ def serving(out: Path, port: int = 0) -> Iterator[str]:
         server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing where a reader left, or was silent for too long; one line else."""
+        if not isinstance(error := sys.exc_info()[1], OSError):
+            print(f"mtlbench: a page could not be served ({type(error).__name__}).", file=sys.stderr)
+
+
 class _Handler(SimpleHTTPRequestHandler):
-    """Files of one folder: no listing, no other host's name, nothing that writes."""
+    """Files that a build wrote: no listing, no other host's name, no link, nothing that writes."""
 
     server_version = "mtlbench"
+    timeout = PATIENCE
 
     def send_head(self) -> Any:
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN, "This server answers on its own machine only")
             return None
+        if not self._is_page():
+            self.send_error(HTTPStatus.NOT_FOUND, "No such page")
+            return None
         return super().send_head()
+
+    def translate_path(self, path: str) -> str:
+        return os.path.join(os.path.realpath(self.directory), self._name())
+
+    def _name(self) -> str:
+        """What is asked for, as a listing names it."""
+        return unquote(self.path.partition("?")[0].partition("#")[0]).removeprefix("/") or "index.html"
+
+    def _is_page(self) -> bool:
+        name = self._name()
+        if name not in written_names(Path(self.directory)):
+            return False
+        target = self.translate_path(self.path)
+        return os.path.realpath(target) == target and os.path.isfile(target)  # else a link, from somebody else
 
     def list_directory(self, path: Any) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "No such page")

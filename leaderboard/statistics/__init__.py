@@ -23,7 +23,6 @@ from leaderboard.statistics.changes import (
     delta_task,
     gains,
 )
-from leaderboard.statistics.groups import tie_groups, tied_with_first
 from leaderboard.statistics.intervals import (
     FEW_SEEDS,
     LEAST_SEEDS,
@@ -42,6 +41,8 @@ from leaderboard.statistics.ranking import (
     rank_intervals,
     ranks,
     sensitivity,
+    tie_groups,
+    tied_with_first,
 )
 from leaderboard.statistics.significance import Comparison, family, holm, max_t, paired_t, sign_flip
 

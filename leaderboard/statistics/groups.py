@@ -1,57 +1,20 @@
-"""Which methods the data do not order: groups of them, as few and as large as the tests allow."""
+"""Groups in which every tied pair stands and no other: cliques of a graph, in polynomial time."""
 
 import numpy as np
-
-from leaderboard.statistics.intervals import LEVEL
-from leaderboard.statistics.ranking import complete, pairwise
-
-LETTERS = 26  # groups that a board of any size may have
-
-
-def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]] | None:
-    """Groups of methods, as rows of `changes` [method, seed], that the data do not order.
-
-    Two methods share a group exactly where their paired t test, Holm over all pairs, does not reject at
-    `alpha`; groups are as large as that allows and may overlap: A may tie with B, and B with C, but A not with C
-    (the letters of Piepho 2004, An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons).
-    In falling order of means, and groups by their first members. A method that lacks a seed which others have
-    is in none. There are as many groups as methods at most, or 26, and none of them lies in another: see
-    `clique_cover`. None where more would be needed; what stands then is `tied_with_first`.
-    """
-    order, tied = _tied(changes, alpha, overlap)
-    groups = clique_cover(tied, max(LETTERS, len(order)))
-    return None if groups is None else [order[group].tolist() for group in groups]
-
-
-def tied_with_first(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[int]:
-    """The method with the largest mean and those that the tests of `tie_groups` do not order against it, in order."""
-    order, tied = _tied(changes, alpha, overlap)
-    found: list[int] = order[tied[0]].tolist() if len(order) else []
-    return found
 
 
 def clique_cover(tied: np.ndarray, most: int) -> list[list[int]] | None:
     """Cliques of the graph `tied` [row, row] in which every tied pair stands, and no other; sorted.
 
     All maximal cliques where there are `most` at most. Their number can grow exponentially with the rows; where there
-    are more, a cover by some of them, chosen greedily by the pairs that are not covered yet (the fewest are hard to
-    find: Kellerman 1973, Determination of Keyword Conflict). None where that has more than `most`, too. Time is
-    polynomial: at most rows * most^2 * rows.
+    are more, a cover by some of them, chosen greedily by the pairs that are not covered yet: the fewest are NP-hard to
+    find (Kou, Stockmeyer and Wong 1978, Covering Edges by Cliques with Regard to Keyword Conflicts and Intersection
+    Graphs). None where that has more than `most`, too. The time is at most of order rows^2 * most^2.
     """
     found = _maximal(tied, most)
     if found is None:
         found = _greedy(tied, most)
     return None if found is None else sorted(np.flatnonzero(row).tolist() for row in found)
-
-
-def _tied(changes: np.ndarray, alpha: float, overlap: float) -> tuple[np.ndarray, np.ndarray]:
-    """Methods with every seed in falling order of means, and [method, method] of them: what is not ordered."""
-    kept, seeds = complete(changes)
-    methods = np.flatnonzero(kept)
-    order = (
-        methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")] if len(methods) else methods
-    )
-    return order, ~(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)
 
 
 def _maximal(tied: np.ndarray, most: int) -> np.ndarray | None:

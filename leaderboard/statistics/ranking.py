@@ -1,4 +1,4 @@
-"""Ranks, how sure they are, and what decides them."""
+"""Ranks, how sure they are, and which methods the data do not order."""
 
 import math
 from dataclasses import dataclass
@@ -7,9 +7,11 @@ import numpy as np
 
 from leaderboard.statistics.cells import Cells
 from leaderboard.statistics.changes import CHANGES, change_matrix
+from leaderboard.statistics.groups import clique_cover
 from leaderboard.statistics.intervals import LEVEL, RANK_SEEDS, RESAMPLES, Interval, resample
 from leaderboard.statistics.significance import holm, paired_t_rows
 
+LETTERS = 26  # groups that a board of any size may have
 DRAWN = 2**22  # numbers of drawn seeds that are held in memory at once
 
 
@@ -59,7 +61,7 @@ def rank_intervals(
     be drawn as if they were independent: ranks have no intervals then. Nor have those of fewer than 10 seeds, of which
     a bootstrap has too few different draws to say anything.
     """
-    kept, seeds = complete(changes)
+    kept, seeds = _complete(changes)
     known = changes[np.ix_(kept, seeds)]
     found = [Interval(math.nan, None, None, int(np.isfinite(row).sum())) for row in changes]
     if not known.size:
@@ -91,6 +93,38 @@ def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     return adjusted
 
 
+def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]] | None:
+    """Groups of methods, as rows of `changes` [method, seed], that the data do not order.
+
+    Two methods share a group exactly where their paired t test, Holm over all pairs, does not reject at
+    `alpha`; groups are as large as that allows and may overlap: A may tie with B, and B with C, but A not with C
+    (the letters of Piepho 2004, An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons).
+    In falling order of means, and groups by their first members. A method that lacks a seed which others have
+    is in none. There are as many groups as methods at most, or 26, and none of them lies in another: see
+    `clique_cover`. None where more would be needed; what stands then is `tied_with_first`.
+    """
+    order, tied = _tied(changes, alpha, overlap)
+    groups = clique_cover(tied, max(LETTERS, len(order)))
+    return None if groups is None else [order[group].tolist() for group in groups]
+
+
+def tied_with_first(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[int]:
+    """The method with the largest mean and those that the tests of `tie_groups` do not order against it, in order."""
+    order, tied = _tied(changes, alpha, overlap)
+    found: list[int] = order[tied[0]].tolist() if len(order) else []
+    return found
+
+
+def _tied(changes: np.ndarray, alpha: float, overlap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Methods with every seed in falling order of means, and [method, method] of them: what is not ordered."""
+    kept, seeds = _complete(changes)
+    methods = np.flatnonzero(kept)
+    order = (
+        methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")] if len(methods) else methods
+    )
+    return order, ~(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)
+
+
 def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:
     """Kendall's tau-b of two rankings of the same methods; NaN where one of them orders nothing.
 
@@ -110,18 +144,18 @@ def sensitivity(data: Cells) -> Sensitivity:
     as a ratio to a reference of zero, has NaN ranks.
     """
     matrices = {name: change_matrix(data, name) for name in CHANGES}
-    shown = [complete(matrix)[0] for matrix in matrices.values() if np.isfinite(matrix).any()]
+    shown = [_complete(matrix)[0] for matrix in matrices.values() if np.isfinite(matrix).any()]
     kept = np.logical_and.reduce(shown) if shown else np.zeros(len(data.board.methods), dtype=bool)
     found = {}
     for name, matrix in matrices.items():
-        known = matrix[kept][:, complete(matrix)[1]]
+        known = matrix[kept][:, _complete(matrix)[1]]
         found[name] = ranks(known.mean(axis=1)) if known.size else np.full(len(known), np.nan)
     names = list(CHANGES)
     tau = {(a, b): kendall_tau(found[a], found[b]) for place, a in enumerate(names) for b in names[place + 1 :]}
     return Sensitivity([data.board.methods[place] for place in np.flatnonzero(kept)], found, tau)
 
 
-def complete(changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _complete(changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Masks of the methods that have every seed that any method has, and of those seeds."""
     known = np.isfinite(changes)
     seeds = known.any(axis=0)

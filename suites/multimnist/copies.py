@@ -84,12 +84,11 @@ def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
             said.append(error)
     if said:
         raise said[0]
-    where = shown(str(source))
+    there = shown(str(source))
     if name == "FashionMNIST":
-        raise DataMissing(f"not under `{where}`, in a folder whose name has `fashion` in it.")
-    raise DataMissing(
-        f"`{where}` should hold {NAMES}, packed by gzip or not, or Keras' `{ARCHIVES[0]}`. None is there."
-    )
+        raise DataMissing(f"not under `{there}`, in a folder whose name has `fashion` in it.")
+    forms = f"{NAMES}, packed by gzip or not, or Keras' `{ARCHIVES[0]}`"
+    raise DataMissing(f"`{there}` should hold {forms}. None is there.")
 
 
 def _candidates(source: Path) -> Iterator[Path]:

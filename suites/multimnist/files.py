@@ -32,7 +32,8 @@ def missing(root: Path | None, source: str) -> DataMissing:
     """The one sentence for a user without the files."""
     return DataMissing(
         f"{source} is not in `{shown(str(root))}`: download it with `mtlbench data prepare multimnist`, or without a "
-        f"network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not."
+        f"network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not; where it lies "
+        "elsewhere, name that data folder with --data-dir."
     )
 
 

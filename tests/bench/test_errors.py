@@ -13,6 +13,10 @@ from bench.errors import shown
         ("one\ntwo\r\t", r"one\ntwo\r\t"),
         ("\u202egnp.exe\u2066", r"\u202egnp.exe\u2066"),
         ("\ud800 \udcff", r"\ud800 \udcff"),
+        ("::add-mask::x and ::warning file=a::b", r"\x3a:add-mask\x3a:x and \x3a:warning file=a\x3a:b"),
+        ("##[add-mask]x # [y]", r"\x23#[add-mask]x # [y]"),
+        ("```", r"\x60``"),
+        ("a: b, 1::2, `x`", "a: b, 1::2, `x`"),
         ("a\u2028b\x85\ufeff", r"a\u2028b\x85\ufeff"),
     ],
 )

@@ -257,3 +257,17 @@ def test_a_stacked_table_is_stored_seed_by_seed(tmp_path: Path, capsys: pytest.C
     records = sorted(Store(tmp_path).read().records, key=lambda record: record.spec.seed)
     classes = [record.cost.hardware.partition("thread")[2] for record in records if record.cost]
     assert classes == [", 2 seeds stacked", ", 2 seeds stacked", ""]
+
+
+def test_a_layer_in_two_places_is_left_to_runs_of_their_own() -> None:
+    class Tied(Tiny):
+        """Two stages of one layer."""
+
+        def backbone(self, width: float = 1.0) -> nn.ModuleList:
+            layer = nn.Linear(WIDTH, WIDTH)
+            return nn.ModuleList(Stage(layer, output_shape=(WIDTH,)) for _ in range(2))
+
+    suite = Tied()
+    runs = [make(Method.parse("hard"), seed, suite) for seed in SEEDS]
+    with pytest.raises(CannotStack, match="A layer that stands in two places"):
+        StackedModule([run.module for run in runs])

@@ -1,110 +1,16 @@
 """The site in a real browser, from disk and without a network: every page, what can be done on it, who can use it."""
 
-import csv
-import io
-import os
 import re
-import shutil
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-import pytest
-from PIL import Image
-
-from bench.records import Packed
-from bench.records.record import Curves
-from bench.records.sheet import Sheet
-from benchmarks.screenshots import PHONE, WIDE, browser, settle
+from benchmarks.screenshots import PHONE, settle
 from leaderboard.board import Board
 from leaderboard.site import write_site
-from leaderboard.store import Store
+from tests.browser.conftest import PATIENCE, records
 from tests.leaderboard.conftest import build_record
 
-PATIENCE = 180_000  # milliseconds that a loaded machine may take for anything
 SCRIPT = '"><img src=x onerror="window.ran=1"><script>window.ran=1</script>'
-METHODS = {"single_task": 0.0, "hard": -1.0, "cross_stitch": 1.0, "soft+l2": 0.5, "lora": 0.2, "mtan": -2.0}
-METHODS |= {f"soft+l2:halflife={value}": value / 100 for value in (1.0, 10.0, 100.0, 200.0)}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        if os.environ.get("MTLBENCH_BROWSER") == "required":
-            pytest.fail("There should be a Chromium.")
-        pytest.skip("no Chromium on this machine")
-    with browser() as found:
-        yield found
-
-
-def records(suite="toy", script=""):
-    for number, (method, gain) in enumerate(METHODS.items()):
-        for seed in range(5):
-            noise = 0.1 * ((seed * 7 + number * 3) % 5)
-            extra = {
-                "matrices": {f"stitch.0{script}": Packed.pack(np.eye(2))},
-                "cosines": Packed.pack(np.array([[1, 0.3], [0.3, 1]])),
-                "effective_sharing": {f"0.weight{script}": 0.6, "1.weight": 0.9},
-                "curves": Curves(
-                    train_loss={"left": [1.0, 0.5, 0.2], "right": [1.0, 0.6, None]},
-                    val={"left": {"accuracy": [80.0, 90.0, 92.0]}, "right": {"accuracy": [70.0, 85.0, 88.0]}},
-                ),
-                "environment": {"python": f"3.11{script}"},
-                "created": f"2026{script}",
-            }
-            values = {f"left{script}": 95 + gain + noise, "right": 90 + gain - noise}
-            yield build_record(method + script, seed, values, suite=suite, **extra)
-
-
-def picture():
-    """A sheet of a panel with two tasks, in one colour."""
-    sheet = Sheet(("left", "right"), 60, 40)
-    buffer = io.BytesIO()
-    Image.new("RGB", sheet.size, "teal").save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Two suites, one of them with a committed board, a failed run and a picture."""
-    folder = tmp_path_factory.mktemp("site")
-    store = Store(folder / "results")
-    for record in [*records(), *records("other"), build_record("mmoe", 0, failed=True)]:
-        path = store.path(record.spec)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(record.model_dump_json())
-    first = next(record for record in records() if record.method == "mtan")
-    store.write_panels(first.spec, [picture(), picture()])
-    contents = store.read()
-    assert contents.problems == []
-    board = Board(name="toy", title="Toy board", version=1, suite="toy", methods=list(METHODS), seeds="0-4")
-    write_site(contents, [board], folder / "out", "results")
-    return folder / "out"
-
-
-@pytest.fixture
-def visit(chromium, site):
-    """Opens a page; whatever it says on the console, raises or fetches from elsewhere is a failure at the end."""
-    contexts, said = [], []
-
-    def go(name, window=WIDE, theme="light", folder=site, anchor=""):
-        context = chromium.new_context(
-            viewport={"width": window[0], "height": window[1]}, color_scheme=theme, offline=True, accept_downloads=True
-        )
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else said.append(r.url))
-        page.goto((folder / name).as_uri() + anchor)
-        settle(page)
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 @cache
@@ -213,15 +119,8 @@ def test_search_choice_and_order_live_in_the_url(visit, site):
     assert "Nothing matches" in again.locator("tbody").inner_text()
 
 
-def test_tables_and_charts_can_be_taken_away(visit, tmp_path):
+def test_charts_and_whole_tables_can_be_taken_away(visit):
     page = visit("suites/toy.html")
-    page.get_by_label("Search").first.fill("soft")
-    with page.expect_download() as download:
-        page.get_by_title("Save what is shown as CSV").first.click()
-    with Path(download.value.path()).open(newline="") as file:
-        header, *rows = csv.reader(file)
-    assert header[0] == "method"
-    assert {row[0] for row in rows if row} == {name for name in METHODS if "soft" in name}
     for kind in ("CSV", "LaTeX"):
         link = page.locator(".files a", has_text=kind).first
         assert (Path(page.url.removeprefix("file://")).parent / link.get_attribute("href")).is_file()

@@ -11,9 +11,8 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
-from leaderboard.coherence import incoherent, truth, twins
+from leaderboard.coherence import incoherent, truth
 from leaderboard.compare import committed_of
-from tests.leaderboard.conftest import build_record
 
 Content = dict[str, Any]
 
@@ -144,21 +143,10 @@ def test_the_error_of_a_kind_follows_from_its_metrics_too() -> None:
                 assert truth(record, "val")[task] == [state["count"]]
 
 
-def test_runs_of_two_seeds_with_the_same_numbers_are_twins() -> None:
-    other = copy.deepcopy(HARD)
-    other["spec"]["seed"] += 1
-    other["cost"]["step_ms"] += 1
-    a, b = sealed(HARD), sealed(other)
-    assert twins([a, b]) == {b.run_id: a}
-    assert twins([a, sealed(HARD | {"created": ""}), sealed(SINGLE)]) == {}
-    assert twins([build_record(seed=0), build_record(seed=1)]) == {}  # without curves
-
-
 def test_committed_records_agree_with_themselves() -> None:
     records = committed_of("multidigits") + committed_of("scenes")
     assert len(records) > 400
     assert [sentence for record in records for sentence in incoherent(record)] == []
-    assert twins(records) == {}
     plain = [run for run in records if not run.spec.is_trial and not run.spec.protocol.replica]
     labels = {json.dumps([run.spec.suite, truth(run, "last")]) for run in plain}
     assert len(labels) == len({r.spec.suite for r in records})

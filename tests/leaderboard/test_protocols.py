@@ -58,6 +58,7 @@ def run_of_paper(seed: int, **changed: object) -> ResultRecord:
         spec={"suite": expected.suite, "protocol": protocol, "versions": versions},
         tasks=list(protocol.metrics),
         statistics=dict.fromkeys(("val", "per_task", "last"), states),
+        scores={},
     )
 
 

@@ -10,7 +10,7 @@ from leaderboard.compare import COMMITTED
 from leaderboard.controls import control_rows
 from leaderboard.dial import dials
 from leaderboard.readme import ACROSS, BLOCK, fill
-from leaderboard.store import Store
+from leaderboard.store import Store, StoreContents
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -69,3 +69,15 @@ def test_pages_link_to_files_that_are_there():
     for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("suites/*/README.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_marks_inside_what_a_record_says_end_no_block():
+    """An option may hold any text: filled again and again, a page stays as it is."""
+    marks = ["<!-- end -->", "<!-- table: demo -->", "<!-- across: demo -->"]
+    text = "".join(f"{mark}\n" for mark in ("<!-- table: demo -->", *(f"- `{mark}`" for mark in marks), "<!-- end -->"))
+    [block] = BLOCK.finditer(f"before\n{text}after `<!-- end -->`\n")
+    assert block[0] == text.removesuffix("\n")
+    page = f"{text}rest\n"
+    once = fill(page, StoreContents())
+    assert fill(once, StoreContents()) == once
+    assert once.endswith("<!-- end -->\nrest\n")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.records import Cost, Packed, ResultRecord, Tuning
+from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
 from leaderboard.compare import COMMITTED
 from leaderboard.repeats import NU, RATIO, Pair, judge, paired_tests, spread_between_seeds
 from leaderboard.store import Store
@@ -236,6 +236,17 @@ def test_what_was_learned_is_compared_too(make_record: Make, name: str) -> None:
     agrees, sentence = said(FORGED, {"torch": "1"})
     assert agrees is False
     assert "from what came out again, more than" in sentence
+
+
+def test_processors_of_one_name_may_differ_in_the_last_digits(make_record: Make) -> None:
+    def said(factor: float) -> str:
+        stored = make_record("hard", 0, curves=Curves(train_loss={"left": [3.0, 2.0 * factor], "right": [1.0, 0.5]}))
+        fresh = make_record("hard", 0, curves=Curves(train_loss={"left": [3.0, 2.0], "right": [1.0, 0.5]}))
+        [outcome] = judge([stored], {stored.run_id: fresh}, {}, [stored])
+        return outcome.sentence
+
+    assert said(1 + 1e-13) == "equal but for rounding, below 1e-10 of every number"
+    assert said(1 + 1e-9) == "differs in curves on the same kind of processor and versions"
 
 
 def test_what_older_records_had_not_is_not_missed(make_record: Make) -> None:

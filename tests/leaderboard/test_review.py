@@ -22,9 +22,9 @@ def git(clone: Path, *words: str) -> str:
 def review(clone: Path, base: str) -> tuple[int, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(clone)}
-    command = ["bash", ".ci/review", base, "0"]
+    command = [sys.executable, ".ci/review", base, "0"]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, env=environment, check=False)
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout or done.stderr
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Pa
     git(clone, "commit", "-qam", "Scores")
     code, out = review(clone, whole)
     assert code == 0
-    assert "said by the code of the change itself, which also touches\n\n```\nbench/scores.py\n```" in out
+    assert "None of these was run or read; the change also touches\n\n````\nbench/scores.py\n" in out
     git(clone, "checkout", "-q", without)
 
     git(clone, "checkout", "-q", whole, "--", EXAMPLE)
@@ -69,8 +69,47 @@ def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Pa
     content = json.loads(record.read_text())
     content["scores"]["val"]["left"]["accuracy"] += 1
     record.write_text(json.dumps(content))
+    (clone / "bench" / "cli" / "verify.py").write_text("raise SystemExit(0)\n")  # the judge is that of the base
     git(clone, "commit", "-qam", "Better")
     code, out = review(clone, without)
     assert code == 1
     assert f"results/{record.name}: digest: does not match the content" in out
     assert "| " not in out
+
+
+def test_results_and_states_alone_are_reviewed(clone: Path) -> None:
+    base = git(clone, "rev-parse", "HEAD")
+    with (clone / "leaderboard/results/verified.jsonl").open("a") as file:
+        file.write("{}\n")
+    git(clone, "commit", "-qam", "Found out")
+    code, out = review(clone, base)
+    assert (code, "States of verification: 1 lines added, 0 removed." in out) == (0, True)
+    record = next((clone / "leaderboard/results").glob("*/*/*.json"))
+    record.write_text(record.read_text().replace('"seed": 0', '"seed": 1', 1).replace("0.", "1.", 1))
+    git(clone, "commit", "-qam", "Better")
+    code, out = review(clone, base)
+    assert code == 1
+    assert "digest: does not match the content" in out
+
+
+def test_what_a_change_is_called_steers_nothing(clone: Path) -> None:
+    base = git(clone, "rev-parse", "HEAD")
+    names = ["::add-mask::x", "a````b", "c\x1b[2J\nd", "../e"]
+    for name in names[:3]:
+        (clone / "leaderboard/submissions" / name).mkdir()
+        (clone / "leaderboard/submissions" / name / "method.py").write_text("x = 1\n")
+        (clone / name).write_text("")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "Names")
+    code, out = review(clone, base)
+    assert code == 1
+    assert all(not line.startswith("::") for line in out.splitlines())
+    assert "\x1b" not in out
+    assert out.count("````") == 2  # the fence of the other files
+
+
+@pytest.mark.parametrize("base", ["nosuch", "--upload-pack=x", ""])
+def test_a_base_that_is_no_commit_is_refused(base: str, clone: Path) -> None:
+    code, out = review(clone, base)
+    assert code == 2
+    assert "commit of this repository" in out or "usage" in out

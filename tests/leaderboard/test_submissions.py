@@ -21,6 +21,7 @@ from leaderboard.manifest import Manifest, sha256, written
 from leaderboard.store import Store, StoreContents
 from leaderboard.submissions import read_submission
 from leaderboard.table import rows
+from leaderboard.verify import Check, write_checks
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -97,6 +98,21 @@ def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, f
     table = rows(BOARD, store.read())
     assert "mine" not in table.board.methods
     assert any("Submission `mine` is left out: method.py" in note for note in table.notes)
+
+
+def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+    store = Store(tmp_path / "results")
+    for record in COMMITTED:
+        store.write(record)
+    by = {run.run_id: Check(run.run_id, run.digest, "valid", "scores recomputed", "v") for run in [*COMMITTED, *RUNS]}
+    write_checks(store.root, by.values())
+    sentence = "Run by nobody but who submitted them (`mtlbench verify SUBMISSION --rerun 2`): `mine`."
+    assert sentence in rows(BOARD, store.read()).notes
+    write_checks(store.root, [Check(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
+    table = rows(BOARD, store.read())
+    assert sentence not in table.notes
+    assert table.states["mine"] == "spot_checked"
 
 
 def test_reading_runs_nothing_and_writes_nothing(tmp_path):
@@ -195,7 +211,7 @@ def test_runs_that_cannot_have_been(tmp_path, lie):
         words = f"spec.method: should be {min(honest, odd, key=NAMED).spec.method} for every seed"
     elif lie == "seed":
         odd = resealed(honest, spec={"seed": 1}, cost=COST.model_copy(update={"step_ms": 0.6}))
-        words = f"should not be, to the last digit, those of `mine` seed {min(honest, odd, key=NAMED).spec.seed}"
+        words = f"curves: are those of `mine` seed {min(honest, odd, key=NAMED).spec.seed}; seeds differ by more"
     else:  # a run of the board under another name
         known = resealed(COMMITTED[3], curves=curves, cost=COST)
         odd = resealed(RUNS[1], curves=curves, statistics=known.statistics, scores=known.scores)

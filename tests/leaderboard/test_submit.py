@@ -220,4 +220,4 @@ def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, c
     assert main(["verify", str(out), "--rerun", "1", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert (content["records"], content["valid"], content["problems"]) == (2, 2, [])
-    assert [found["found"] for found in content["rerun"]] == ["equal digit for digit"]
+    assert [found["found"] for found in content["rerun"]] == ["equal digit for digit; the sealed test agrees"]

@@ -152,6 +152,23 @@ def test_verify_names_the_bad_and_fails(make_record: Make, tmp_path: Path, capsy
     assert main(["verify", str(good.parent / "..")]) == 1
 
 
+def test_of_very_many_problems_ten_are_printed_and_the_rest_counted(
+    make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Store(tmp_path).write(make_record("hard", 0)).parent
+    for number in range(1000):
+        (folder / f"{number:016x}.json").write_text("{}")
+    assert main(["verify", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert lines[-2:] == [
+        "and 990 more files with problems; --json names all of them",
+        "1 records valid, 1000 not.",
+    ]
+    assert main(["verify", str(tmp_path), "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 1000
+
+
 def test_verify_names_a_run_that_was_copied_to_another_seed(
     make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,7 +176,7 @@ def test_verify_names_a_run_that_was_copied_to_another_seed(
     for seed in (0, 1):
         Store(tmp_path).write(make_record("hard", seed, curves=curves))
     assert main(["verify", str(tmp_path)]) == 1
-    assert "has every number of `hard` seed" in capsys.readouterr().out
+    assert "has the numbers of `hard` seed" in capsys.readouterr().out
 
 
 def test_a_submission_that_is_not_sound_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -307,7 +307,7 @@ def test_missing_data_gets_one_sentence(root: Path | None, digits: str) -> None:
             read()
         message = str(caught.value)
         assert message.startswith(f"{source} is not in `{root}`: download it with `mtlbench data prepare multimnist`")
-        assert message.endswith(", packed by gzip or not.")
+        assert message.endswith("; where it lies elsewhere, name that data folder with --data-dir.")
         assert all(f"`{file}`" in message for file in FILES)
         assert "\n" not in message
     assert suite.data_status()[source] == "missing"

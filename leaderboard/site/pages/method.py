@@ -3,9 +3,10 @@
 from typing import Any
 
 from bench.errors import UsageError
-from bench.records import MethodText, ResultRecord, parse_method
+from bench.records import MethodText, ResultRecord, parse_method, slug
 from leaderboard.comparable import of_one_code
-from leaderboard.render import printable
+from leaderboard.escape import printable
+from leaderboard.site.addresses import MOST
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
@@ -46,8 +47,8 @@ def parts(method: str) -> list[str]:
 def _places(site: Context, method: str) -> Grid | None:
     """Its row on every board, each with the interval on that board's own scale."""
     heads = [
-        Head("board"),
-        Head("Δ log", "↑", "change", "high"),
+        Head("board", small="suite"),
+        Head("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
         INTERVAL,
         RANK,
         Head("of", "ranked", "number", "high"),
@@ -63,7 +64,8 @@ def _places(site: Context, method: str) -> Grid | None:
                 first = Cell(title, printable(one.board.suite), title, href)
                 cells = [first, *place_cells(one, line, site.addresses), Cell(str(ranked or "—"), order=float(ranked))]
                 lines.append(Line([*cells, Cell(line.seeds)], faint=not line.complete))
-    return Grid("places", f"Where {printable(method)} stands", heads, lines) if lines else None
+    file = slug(f"{method}-boards", MOST)
+    return Grid("places", f"Where {printable(method)} stands", heads, lines, file=file) if lines else None
 
 
 def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *, first: bool) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
     done = [run for run in of_one_code(plain) if run.status == "done"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
+    file = slug(f"{method}-{suite}", MOST)
     figures = [
         matrix_figure(done, f"matrices-{anchor}"),
         *(recovered_figures({method: done[0]}, f"recovered-{anchor}") if done else []),
@@ -85,8 +88,10 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
         "href": site.addresses.suite(suite),
         "figures": [figure for figure in figures if figure],
         "cosines": cosine_words(done),
-        "grid": runs_grid(f"runs-{anchor}", f"Runs on {name}", plain[:SHOWN_RUNS], states) if plain else None,
-        "further": runs_grid(f"further-{anchor}", f"Further runs on {name}", further[:SHOWN_RUNS], states)
+        "grid": runs_grid(f"runs-{anchor}", f"Runs on {name}", plain[:SHOWN_RUNS], states, file) if plain else None,
+        "further": runs_grid(
+            f"further-{anchor}", f"Further runs on {name}", further[:SHOWN_RUNS], states, f"{file}-further"
+        )
         if further
         else None,
         "count": len(further),

@@ -2,7 +2,7 @@
 
 from bench.errors import UsageError
 from bench.records import parse_method
-from leaderboard.render import printable
+from leaderboard.escape import printable
 from leaderboard.site.context import Context
 from leaderboard.site.pages.method import parts
 from leaderboard.site.view import Cell, Grid, Head, Line
@@ -13,7 +13,7 @@ def methods_page(site: Context) -> bytes:
     heads = [
         Head("method"),
         Head("part", choose=True),
-        Head("what it is", kind="prose"),
+        Head("what it is", kind="prose", small="paper"),
         Head("suites", kind="number", best="high"),
         Head("runs", kind="number", best="high"),
     ]

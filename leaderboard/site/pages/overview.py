@@ -1,10 +1,12 @@
 """The first page: every suite in a few words, every method on every suite in one table."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 
+from leaderboard.changed import settings_counts
+from leaderboard.escape import printable
 from leaderboard.notes import problem_notes
-from leaderboard.render import printable
 from leaderboard.site.context import Context
 from leaderboard.site.figures import dial_figure
 from leaderboard.site.grids import overview_grid
@@ -40,8 +42,18 @@ def overview_page(site: Context) -> bytes:
         dial_of=site.dials[0] if site.dials else None,
         dials=len(site.dials),
         problems=notes(problem_notes(site.contents.problems)),
+        where="" if site.shown else _where(site),
         status=site.status,
     )
+
+
+def _where(site: Context) -> str:
+    """What prints the runs under the commonest settings of the first suite that has any; nothing where none has."""
+    for suite in dict.fromkeys(run.suite for run in site.runs):
+        for pairs in settings_counts(site.runs, [suite]):
+            words = [f"--where {shlex.quote(f'{key}={value}')}" for key, value in pairs]
+            return printable(f"mtlbench table {shlex.quote(suite)} {' '.join(words)}")
+    return ""
 
 
 def _first(site: Context) -> list[Shown]:

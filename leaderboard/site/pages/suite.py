@@ -4,8 +4,8 @@ from typing import Any
 
 from bench.records import ResultRecord
 from leaderboard.comparable import newest, of_one_code
+from leaderboard.escape import printable
 from leaderboard.related import related
-from leaderboard.render import printable
 from leaderboard.site.commands import missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (

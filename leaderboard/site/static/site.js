@@ -19,7 +19,26 @@ function missingLast(a, b, sign) {
   const [none, other] = [Number.isNaN(one), Number.isNaN(two)];
   return none || other ? none - other : sign * (one - two);
 }
-const textOf = (node) => [...node.childNodes].map((each) => each.textContent.trim()).filter(Boolean).join(" ");
+const joined = (nodes) => nodes.map((each) => each.textContent.trim()).filter(Boolean).join(" ");
+const textOf = (node) => joined([...node.childNodes]);
+const isSmall = (node) => node.nodeName === "SMALL";
+const partsOf = (node) => [joined([...node.childNodes].filter((each) => !isSmall(each))), joined([...node.childNodes].filter(isSmall))];
+/* As `csv_cell` in leaderboard/escape.py: no spreadsheet takes a text for a formula. */
+const harmless = (text) => /^[=@\uff1d\uff20]/.test(text) || (/^[+\-\uff0b\uff0d\ufe63]/.test(text) && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) ? `'${text}` : text;
+/* What a table gives away: a column for the texts of a head, and one for the smaller texts below them that it names. */
+function exported(heads) {
+  const given = heads.filter((head) => !head.classList.contains("drawn"));
+  const texts = (head, [text, small]) => (head.dataset.small ? [text, small] : [text]).map(harmless);
+  return {
+    columns: (at) => given.includes(heads[at]),
+    format: { body: (_, __, ___, node) => partsOf(node) },
+    customizeData: (data) => {
+      const titles = given.flatMap((head) => texts(head, [head.dataset.exported, head.dataset.small]));
+      data.headerStructure = [titles.map((title) => ({ title }))];
+      data.body = data.body.map((parts) => given.flatMap((head, at) => texts(head, parts[at])));
+    },
+  };
+}
 function enhance(grid) {
   const table = grid.querySelector("table");
   const name = grid.dataset.grid;
@@ -37,11 +56,8 @@ function enhance(grid) {
   const rows = table.tBodies[0].rows.length;
   const first = Number(grid.dataset.first ?? 0);
   const csv = {
-    extend: "csvHtml5", text: "CSV", titleAttr: "Save what is shown as CSV", filename: name, title: null,
-    exportOptions: {
-      columns: (at) => !heads[at].classList.contains("drawn"),
-      format: { body: (_, __, ___, node) => textOf(node), header: (_, at) => heads[at].dataset.name },
-    },
+    extend: "csvHtml5", text: "CSV", titleAttr: "Save what is shown as CSV", filename: grid.dataset.file, title: null,
+    newline: "\n", footer: false, exportOptions: exported(heads),
   };
   table.closest(".scroll").replaceWith(table);
   const api = new DataTable(table, {

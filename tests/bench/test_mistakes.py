@@ -1,0 +1,58 @@
+"""What people write in place of what they mean: one sentence, with the right form."""
+
+import pytest
+
+from bench.cli.main import main
+from bench.cli.terminal import text_cell
+from bench.errors import hint
+
+RIGHT = [
+    ("run synthetic pcgrad", "`pcgrad` is a weighting, which stands behind `@`, as in `hard@pcgrad`"),
+    ("run synthetic hard+pcgrad", "`pcgrad` is a weighting, which stands behind `@`, as in `hard@pcgrad`"),
+    ("run synthetic cross_stitch+pcgrad", "as in `cross_stitch@pcgrad`"),
+    ("run synthetic l2", "`l2` is a constraint, which stands behind `+`, as in `soft+l2`"),
+    ("run synthetic l2:halflife=3", "as in `soft+l2:halflife=3`"),
+    ("run synthetic hard@l2", "as in `soft+l2`"),
+    ("run synthetic cross-stitch", "`cross-stitch` should be written `cross_stitch`"),
+    ("run synthetic hard@nash-mtl", "should be written `hard@nash_mtl`"),
+    ("run synthetic soft+l2,halflife=3", "`soft+l2,halflife=3` should be written `soft+l2:halflife=3`"),
+    ("run synthetic,tasks=2 hard", "`synthetic,tasks=2` should be written `synthetic:tasks=2`"),
+    ("run hard synthetic", "There is no suite `hard`; it is a sharing."),
+    ("run synthetic hard --seed 3", "has no argument `--seed`; the nearest: `--seeds`."),
+    ("table demo --format latex", "There is no `--format` `latex`; it is called `tex`."),
+    ("table demo --format markdown", "it is called `md`."),
+    ("data describe multidigits", "`describe`; it is called `info`."),
+]
+
+
+@pytest.mark.parametrize(("line", "sentence"), RIGHT, ids=[line for line, _ in RIGHT])
+def test_the_right_form_is_said(line: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_nearest_are_near_and_many_names_are_not_recited(capsys: pytest.CaptureFixture[str]) -> None:
+    assert hint("hrad", ["hard", "soft"]) == "the nearest: `hard`"
+    assert hint("Cross-Stitch", ["cross_stitch", "soft"]) == "the nearest: `cross_stitch`"
+    assert hint("zzz", ["hard", "soft"]) == "there are `hard`, `soft`"
+    assert hint("zzz", map(str, range(30))) == "none of the 30 names is like it (`mtlbench list` prints them)"
+    assert main(["run", "synthetic", "zzzzz"]) == 2
+    assert "none of the" in capsys.readouterr().err
+
+
+def test_what_an_error_quotes_cannot_steer_the_terminal_or_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "\x1b[2J", "hard"]) == 2
+    assert r"\x1b[2J" in capsys.readouterr().err
+    assert main(["table", "a ::add-mask::b"]) == 2
+    assert "::" not in capsys.readouterr().err
+
+
+def test_no_text_of_others_is_markup_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = text_cell("[red]a[/red] \x1b[2J")
+    assert text.plain == r"[red]a[/red] \x1b[2J"
+    assert text.spans == []
+    assert main(["protocol", "synthetic"]) == 0
+    assert "sha-256" in capsys.readouterr().out

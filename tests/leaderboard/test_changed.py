@@ -1,0 +1,59 @@
+"""Runs under settings of the user's own: named where a table is empty, shown when asked for."""
+
+import pytest
+
+from bench.cli.main import main
+from leaderboard.changed import settings_counts, under
+from leaderboard.site import write_site
+from leaderboard.store import Store, StoreContents
+
+
+@pytest.fixture
+def records(make_record):
+    fast = [make_record("hard", seed, overrides={"lr": "0.01"}) for seed in range(3)]
+    return [
+        *fast,
+        make_record("single_task", 0, overrides={"lr": "0.01"}),
+        make_record("hard", 0, overrides={"epochs": "1"}),
+    ]
+
+
+@pytest.fixture
+def store(records, tmp_path):
+    for record in records:
+        Store(tmp_path / "store").write(record)
+    return str(tmp_path / "store")
+
+
+def test_an_empty_table_says_what_is_there_and_how_to_see_it(store, capsys):
+    assert main(["table", "toy", "--store", store]) == 0
+    assert (
+        "holds no finished run of `toy` under its own protocol; there are 4 runs with other settings, which "
+        "`--where lr=0.01` shows, and 1 other group." in capsys.readouterr().err
+    )
+
+
+def test_where_shows_the_runs_with_exactly_these_settings(store, capsys):
+    assert main(["table", "toy", "--store", store, "--where", "lr=0.010", "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    seeds = {line.split(",")[2]: line.split(",")[9] for line in out.splitlines()[1:] if ",accuracy," in line}
+    assert seeds == {"single_task": "1", "hard": "3"}
+    assert err == ""
+    for where in (["lr=0.02"], ["lr=0.01", "epochs=1"]):
+        words = [word for pair in where for word in ("--where", pair)]
+        assert main(["table", "toy", "--store", store, *words]) == 2
+        assert "there are 4 runs with other settings, which `--where lr=0.01` shows" in capsys.readouterr().err
+
+
+def test_settings_are_one_value_whatever_their_text(records):
+    assert settings_counts(records, ["toy"]) == {(("lr", "0.01"),): 4, (("epochs", "1"),): 1}
+    assert settings_counts(records, ["other"]) == {}
+    assert {run.run_id for run in under(records, {"lr": "1e-2"})} == {run.run_id for run in records[:4]}
+    assert under(records, {}) == []
+
+
+def test_the_first_page_tells_runs_with_settings_from_no_runs(records, tmp_path):
+    write_site(StoreContents(records), [], tmp_path / "out", "store")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "No results yet" not in page
+    assert "mtlbench table toy --where lr=0.01" in page

@@ -31,6 +31,7 @@ MAX_PATH, MAX_REASON = 1000, 1000  # characters
 DEEPEST = 8  # folders in folders; records lie in the second
 _FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
+UNMIRRORED = ".unmirrored"
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
 
 
@@ -79,6 +80,10 @@ class Store:
     def checkpoint(self, spec: RunSpec) -> Path:
         """Where a run of `spec` keeps its state until its record is stored."""
         return self.root / CHECKPOINTS / f"{spec.run_id}.pt"
+
+    def unmirrored(self, spec: RunSpec) -> Path:
+        """A file that is there while the record of `spec` should be mirrored and is not."""
+        return self.root / UNMIRRORED / spec.run_id
 
     def write(self, record: ResultRecord) -> Path:
         """Store `record` and return its path; readers see the old file or the new one, never a part.

@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import Ended, OnEpoch, Status
 from bench.errors import UsageError, shown
+from bench.files import make_folder
 from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
 from bench.records.record import MAX_BYTES
+from bench.shortage import explain_shortage
 from leaderboard.room import bytes_of, make_room
 from leaderboard.store import Store
 
@@ -100,12 +102,29 @@ class StoredCell:
                 print(
                     f"mtlbench: The panels of run {record.run_id} are not stored ({error.strerror}).", file=sys.stderr
                 )
+        if self.wandb != "off":  # before the record as well: whoever is killed in between leaves word
+            make_folder(store.unmirrored(record.spec).parent)
+            store.unmirrored(record.spec).touch()
         store.write(record)
         if self.wandb != "off":
-            from bench.training.mirror import mirror
-
-            mirror(record, self.wandb, panels=panels)
+            self.mirror(record, panels)
         return record.status
+
+    def mirror(self, record: ResultRecord, panels: list[bytes]) -> None:
+        """Mirror a record that is stored; what goes wrong is said, and the next command tries again."""
+        from bench.training.mirror import mirror
+
+        mark = Store(self.store).unmirrored(record.spec)
+        try:
+            mirror(record, self.wandb, panels=panels)
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            what = f"Run {record.run_id} is stored, and not mirrored: {shown(reason, 300)}"
+            print(f"mtlbench: {what}; the same command tries again.", file=sys.stderr)
+        else:
+            with suppress(OSError):  # others are left
+                mark.unlink(missing_ok=True)
+                mark.parent.rmdir()
 
 
 @dataclass
@@ -216,6 +235,7 @@ def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1
     Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
     """
     Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
+    _mirror_stored(outcome, cell)
     if outcome.missing:
         with engine:
             _run(outcome.missing, outcome, cell, engine, stack)
@@ -225,6 +245,22 @@ def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1
             f"{without} cells have no panels: they were stored without, or there is nothing to see in their suite.",
             file=sys.stderr,
         )
+
+
+def _mirror_stored(outcome: Outcome, cell: StoredCell) -> None:
+    """Mirror what an earlier command stored and could not mirror. Raises UsageError where wandb has no login."""
+    if cell.wandb == "off":
+        return
+    store = Store(cell.store)
+    left = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored"]
+    left = [spec for spec in left if store.unmirrored(spec).exists()]
+    if cell.wandb == "online" and (left or outcome.missing):
+        from bench.training.mirror import check_login
+
+        check_login()
+    for spec in left:
+        if record := store.get(spec):
+            cell.mirror(record, [path.read_bytes() for path in store.panels(spec)])
 
 
 def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int) -> None:
@@ -284,7 +320,8 @@ def _read(suite: str, data_dir: Path) -> "Rows | None":
 
 def _reason(store: Path, spec: RunSpec) -> str:
     record = Store(store).get(spec)
-    return record.error.message if record and record.error else "no record was stored"
+    reason = record.error.message if record and record.error else "no record was stored"
+    return explain_shortage(reason) or reason
 
 
 def report(outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 import traceback
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from typing import NoReturn
 
 from bench.cli.terminal import settle_interrupts, settle_streams
 from bench.errors import DataMissing, UsageError, hint, shown
+from bench.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {
@@ -109,6 +111,8 @@ def run(arguments: list[str]) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point: errors a user can cause or meet become one sentence on standard error."""
     words = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:  # as a command: what it starts finds modules where it does, not in the current folder
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
     debug = "--debug" in words
     settle_streams()
     try:
@@ -121,19 +125,16 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         sys.stdout = None
         return 0
-    except (UsageError, DataMissing, OSError, ValueError) as error:
-        if debug:
-            traceback.print_exc()
-        else:
-            print(f"mtlbench: {_sentence(error)}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
     except Exception as error:
+        expected = isinstance(error, (UsageError, DataMissing, OSError, ValueError))
+        sentence = _sentence(error) if expected else f"{type(error).__name__}: {_sentence(error)}"
         if debug:
             traceback.print_exc()
+        elif short := explain_shortage(error):
+            print(f"mtlbench: {short}", file=sys.stderr)
         else:
-            sentence = f"{type(error).__name__}: {_sentence(error)}"
-            print(f"mtlbench: {sentence} (add --debug for the traceback)", file=sys.stderr)
-        return 1
+            print(f"mtlbench: {sentence}{'' if expected else ' (add --debug for the traceback)'}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
 
 
 def _sentence(error: Exception) -> str:

@@ -6,9 +6,11 @@ On a box with GPUs every worker sees GPUs of its own.
 import gc
 import importlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,8 +23,12 @@ from typing import Any, TypeVar
 
 from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.records import RunSpec
+from bench.shortage import check_open_files, describe_memory_limit, explain_shortage
 
 T = TypeVar("T")
+LONGEST = 60  # bytes of a folder with sockets; what they add and the system's limit leave room for no more
+OPEN, OPEN_EACH = 14, 2  # files that a runner has open, and those more for each worker
+SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
 FORKS = sys.platform == "linux"  # elsewhere, and with a GPU, a copy of a process is not sound
 
@@ -63,12 +69,34 @@ def warm_up(modules: Sequence[str], device: str) -> None:
     """Import `modules` in the process that workers will be copies of, while this one goes on."""
     if not FORKS or device != "cpu":
         return
-    multiprocessing.set_forkserver_preload(list(modules))
+    _shorten_addresses()
+    multiprocessing.set_forkserver_preload(["bench.engines.preload"])
+    os.environ["MTLBENCH_PRELOAD"] = " ".join(modules)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed on: Ctrl-C is this process's to answer
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _shorten_addresses() -> None:
+    """Have sockets of this process in a folder with a short name: their addresses have a hundred bytes or so.
+
+    $TMPDIR may be longer. multiprocessing makes its folder once, where `tempfile` says, and removes it at the end.
+    """
+    if len(os.fsencode(tempfile.gettempdir())) <= LONGEST:
+        return
+    short = [folder for folder in SHORT if os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)]
+    if not short:
+        raise OSError(
+            f"$TMPDIR should have at most {LONGEST} characters, since sockets lie in it. Found "
+            f"{len(os.fsencode(tempfile.gettempdir()))}."
+        )
+    given, tempfile.tempdir = tempfile.tempdir, short[0]
+    try:
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = given
 
 
 def run_cells(
@@ -83,8 +111,11 @@ def run_cells(
     if not specs:
         return
     device, queue = specs[0].protocol.device, deque(specs)
+    _shorten_addresses()
     warm_up(cell.modules, device)
     context = multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
+    count = min(jobs, len(specs))
+    check_open_files(OPEN + OPEN_EACH * count, f"A command with {count} worker{'s' * (count > 1)}")
     workers = [_Worker(context, cell, place) for place in places(specs, jobs)[: len(specs)]]
     try:
         for worker in workers:
@@ -117,6 +148,7 @@ def call_apart(function: Callable[..., T], *arguments: Any) -> T | None:
 
     Function, arguments and result pickle; tensors come back in shared memory.
     """
+    _shorten_addresses()
     mine, theirs = (context := multiprocessing.get_context("forkserver" if FORKS else "spawn")).Pipe()
     errand = (theirs, dict(os.environ), function, arguments)
     process = context.Process(target=_answer, args=errand, daemon=True)  # type: ignore[attr-defined]
@@ -160,7 +192,10 @@ class _Worker:
         self.connection, theirs = self.context.Pipe()
         arguments = (theirs, *self.life, dict(os.environ))
         self.process = self.context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
-        self.process.start()
+        try:
+            self.process.start()
+        except EOFError as error:  # of the process that it would be a copy of
+            raise OSError("A worker should start. Found no memory or too few open files for it.") from error
         theirs.close()  # so that the death of the worker is the end of the pipe
 
     def give(self, spec: RunSpec | None) -> None:
@@ -205,7 +240,7 @@ def _how(code: int | None) -> str:
     """The end of a worker in words."""
     if code == -signal.SIGKILL:
         return "the worker process was killed (SIGKILL, as the system does where memory runs out)"
-    return f"the worker process died (exit code {code})"
+    return f"the worker process died (exit code {code}){describe_memory_limit()}"
 
 
 def _end_with_parent() -> None:
@@ -230,7 +265,11 @@ def _answer(
 ) -> None:
     """Call a function once; leave when the answer was taken, since tensors are handed over by whoever has them."""
     _begin(environment)
-    connection.send(function(*arguments))
+    sys.excepthook = lambda *_: None  # of the thread that hands them over: whoever asked goes on without
+    try:
+        connection.send(function(*arguments))
+    except Exception:
+        connection.send(None)
     with suppress(EOFError, OSError):
         connection.recv()
 
@@ -246,8 +285,14 @@ def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping
     import torch
 
     torch.set_num_threads(1)
-    for name in cell.modules:
-        importlib.import_module(name)
+    short = ""
+    try:
+        for name in cell.modules:
+            importlib.import_module(name)
+    except (ImportError, MemoryError, OSError) as error:
+        short = explain_shortage(error)
+        if not short:
+            raise
     gc.freeze()  # modules stay: a collection between two cells looks at what they left, not at half a million objects
     while True:
         # Training may have put its own handler in place: between cells, and at the start of each, ours holds.
@@ -265,9 +310,9 @@ def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping
 
         message: tuple[Any, ...]
         try:
-            message = ("end", cell(spec, on_epoch))
+            message = ("end", "failed", short) if short else ("end", cell(spec, on_epoch))
         except Exception as error:
-            message = ("end", "failed", f"{type(error).__name__}: {error}")
+            message = ("end", "failed", explain_shortage(error) or f"{type(error).__name__}: {error}")
         connection.send(message)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.profilers import Profiler
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -332,6 +333,7 @@ def train(module: L.LightningModule, batches: Iterable[Any], watch: Callback, ke
             max_epochs=epochs,
             gradient_clip_val=protocol.clip_norm,
             callbacks=[watch, keeper] if keeper else [watch],
+            plugins=[LightningEnvironment()],  # or the variables of a scheduler would be taken for a cluster's
             barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
             use_distributed_sampler=False,
         )

@@ -5,7 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.errors import UsageError
 from bench.records import ResultRecord, slug
+
+
+def check_login() -> None:
+    """Raise UsageError where wandb has no key to send anything with."""
+    import wandb
+
+    if not wandb.login(prompt=False, verify=False):  # nothing is asked, neither here nor of a server
+        raise UsageError(
+            "`--wandb online` should be given after `wandb login`, or with $WANDB_API_KEY. Found no key; "
+            "`--wandb offline` keeps runs for `wandb sync`."
+        )
 
 
 def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: Sequence[bytes] = ()) -> Path:

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bench.cli.execute import StoredCell
 from bench.cli.main import main
+from bench.plan import plan
 from bench.records import ResultRecord
 from leaderboard.store import Store
 
@@ -94,3 +98,51 @@ def test_off_imports_nothing(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_online_without_a_login_is_said_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "WANDB_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NETRC", "/dev/null")
+    monkeypatch.chdir(tmp_path)
+    assert main([*ARGUMENTS, "--store", str(tmp_path / "store"), "--wandb", "online"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("mtlbench: `--wandb online` should be given after `wandb login`, or with $WANDB_API_KEY.")
+    assert not (tmp_path / "store").exists()
+
+
+def test_what_could_not_be_mirrored_is_stored_and_mirrored_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run is done; a network that is down is no failure of it."""
+    sent: list[str] = []
+
+    def down(record: ResultRecord, mode: str, panels: object = ()) -> None:
+        raise OSError("no route to host")
+
+    def up(record: ResultRecord, mode: str, panels: object = ()) -> None:
+        sent.append(record.run_id)
+
+    [spec] = plan("synthetic:tasks=2", ["hard"], [0], {"epochs": "3"}, device="cpu")
+    cell = StoredCell(tmp_path, tmp_path, wandb="offline")
+    monkeypatch.setattr("bench.training.mirror.mirror", down)
+    assert cell(spec, lambda *_: None) == "done"
+    assert f"Run {spec.run_id} is stored, and not mirrored: no route to host; the same command tries" in (
+        capsys.readouterr().err
+    )
+    monkeypatch.setattr("bench.training.mirror.mirror", up)
+    for _ in range(2):
+        assert main([*ARGUMENTS, "--store", str(tmp_path), "--wandb", "offline"]) == 0
+        assert "1 were stored" in capsys.readouterr().err
+    assert sent == [spec.run_id]
+    assert not (tmp_path / ".unmirrored").exists()
+
+
+def test_other_stored_runs_are_not_mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.training.mirror.mirror", None)
+    assert main([*ARGUMENTS, "--store", str(tmp_path)]) == 0
+    assert main([*ARGUMENTS, "--store", str(tmp_path), "--wandb", "offline"]) == 0

@@ -316,13 +316,10 @@ def test_only_a_plain_file_is_opened(
     """Nothing else stalls the run, and all but a folder is replaced by the next checkpoint."""
     spec, path = begun
     put(path)
-    trained, found = epochs_of(spec, path)
-    assert trained == [1, 2, 3]
-    assert found == content(fit(spec))
+    assert epochs_of(spec, path) == ([1, 2, 3], content(fit(spec)))
     [note] = capsys.readouterr().err.splitlines()
     assert "is left aside, and the run starts anew: `run.pt` should be a file. Found a " in note
-    assert path.is_dir() == (put is folder)
-    assert path.is_symlink() is False
+    assert (path.is_dir(), path.is_symlink()) == (put is folder, False)
 
 
 # --- when it is written, and when it goes -------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.errors import shown
 from bench.judge.channel import Channel, ChannelError, Message
@@ -63,7 +63,7 @@ class Player:
         self._watched = watched if self.confinement == "limits" else ()
         self._reason = ""
 
-    def __enter__(self) -> "Player":
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             scratch = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="mtlbench-", ignore_cleanup_errors=True))

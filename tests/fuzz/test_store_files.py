@@ -85,7 +85,7 @@ IN_PLACE: tuple[Callable[[Path, bytes, Generator], None], ...] = (link, folder, 
 def test_in_the_place_of_a_record(tmp_path: Path) -> None:
     given = base("classification")
     law = Law(given, tmp_path)
-    for seed in seeds(120, "files of stores"):
+    for seed in seeds(80, "files of stores"):
         generator = np.random.default_rng(seed)
         name = draw(list(given.files), generator)
         path = law.root / name
@@ -160,7 +160,7 @@ def test_what_was_verified(tmp_path: Path) -> None:
     file = law.root / FILE
     sound = file.read_bytes()
     lines, means = sound.splitlines(), [row.mean for row in rows(given.board, Store(law.root).read()).rows]
-    for seed in seeds(120, "files of stores"):
+    for seed in seeds(80, "files of stores"):
         generator = np.random.default_rng(seed)
         which = int(generator.integers(len(lines)))
         ways = (mutated_text, lambda value, seed: json.dumps(mutated_tree(value, seed)).encode())
@@ -182,7 +182,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`verify` and `table` of a store with a mutated record: lines, exit codes, and nothing written but the checks."""
     kinds = ("explained", "classification", "dense")
     laws = {kind: Law(base(kind), tmp_path / kind) for kind in kinds}
-    for seed in seeds(24, "commands"):
+    for seed in seeds(12, "commands"):
         law = laws[kinds[seed % len(kinds)]]
         one = case(law.base, seed)
         (law.root / one.source).unlink()

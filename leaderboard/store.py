@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from leaderboard.submissions import Submission
 
 MAX_PATH, MAX_REASON = 1000, 1000  # characters
+MAX_REASONS = 20  # that are told of one file
 DEEPEST = 8  # folders in folders; records lie in the second
 _FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
@@ -37,7 +38,7 @@ CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of a store that could not be used: its path relative to the root, and every reason.
+    """A file of a store that could not be used: its path relative to the root, and the reasons, of very many the first.
 
     Both may quote what somebody else wrote, and are kept in a form that can be shown (`bench.errors.shown`).
     """
@@ -47,7 +48,9 @@ class Problem:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", shown(self.path, MAX_PATH))
-        object.__setattr__(self, "reasons", [shown(reason, MAX_REASON) for reason in self.reasons])
+        more = len(self.reasons) - MAX_REASONS
+        told = [shown(reason, MAX_REASON) for reason in self.reasons[:MAX_REASONS]]
+        object.__setattr__(self, "reasons", [*told, f"and {more:,} more reasons"] if more > 0 else told)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class StoreContents:
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     root: Path | None = None
+    paths: dict[str, str] = field(default_factory=dict)  # run id -> where its record lies, relative to the root
 
     @cached_property
     def submissions(self) -> "list[Submission]":
@@ -170,6 +174,7 @@ class Store:
                     contents.problems.append(Problem(path.relative_to(self.root).as_posix(), found))
                 else:
                     seen[found.run_id] = path
+                    contents.paths[found.run_id] = path.relative_to(self.root).as_posix()
                     contents.records.append(found)
         return contents
 

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 
+from bench.errors import shown
 from bench.records import ResultRecord
 from bench.scores import Metric
 from leaderboard.board import Board, Track
@@ -22,6 +23,7 @@ from leaderboard.tuned import searched, tuned
 from leaderboard.verify import read_checks, state_of_row
 from leaderboard.worth import Worth, curve, worth
 
+MAX_NOTE = 20_000  # characters
 MANY_TASKS = 8  # above this, wide formats show the mean over tasks and the worst task only
 
 
@@ -101,6 +103,7 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
     left_out = [*doubts, *chosen.notes, *uncertified(board, chosen.records)]
     notes = notes_of(data, selection, [*place.notes, *left_out], contents.problems)
     worths = _worth(data, contents, selection, notes)
+    notes = [shown(note, MAX_NOTE) for note in notes]  # names in them are those of records
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 
 

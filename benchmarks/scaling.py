@@ -22,7 +22,7 @@ from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
 from bench.training.perf import compare
 from benchmarks.processes import command, seconds
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.files import compact_json
 from leaderboard.store import Store
 

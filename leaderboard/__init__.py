@@ -4,6 +4,7 @@ Pure functions of the store; no torch is ever loaded here.
 """
 
 from leaderboard.board import Board, board_of_suite, boards, load_board
-from leaderboard.store import Problem, Store, StoreContents
+from leaderboard.problem import Problem
+from leaderboard.store import Store, StoreContents
 
 __all__ = ["Board", "Problem", "Store", "StoreContents", "board_of_suite", "boards", "load_board"]

@@ -13,8 +13,8 @@ from leaderboard.copies import repeated_seeds
 from leaderboard.gaps import FAR, too_good
 from leaderboard.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.names import misnamed
+from leaderboard.problem import Problem
 from leaderboard.protocols import departures, written_protocols
-from leaderboard.store import Problem
 
 KINDS = ("sharing", "constraint", "weighting")
 MAX_CARDS, MAX_PAPER = 20, 300

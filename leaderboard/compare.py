@@ -3,26 +3,15 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from bench.records import ResultRecord, slug
+from bench.records import ResultRecord
+from leaderboard.agreement import LEVEL, same_kind
 from leaderboard.board import Board
 from leaderboard.controls import controlled
 from leaderboard.statistics import Cells, Column, Selection, cells, holm
-from leaderboard.store import Store
-from leaderboard.verify import LEVEL, same_kind
-
-COMMITTED = Path(__file__).parent / "results"
-
-
-def committed_of(suite: str) -> list[ResultRecord]:
-    """The committed records of a suite, short or canonical, under whatever options."""
-    folders = sorted(COMMITTED.glob(f"{slug(suite.partition(':')[0])}*/"))
-    return [record for folder in folders for record in Store(folder).read().records]
-
 
 Runs = Mapping[tuple[str, int], ResultRecord]
 Verdict = Literal["equal", "within noise", "not judged", "beyond noise", "differs"]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from leaderboard.problem import Problem
 from leaderboard.statistics import FEW_SEEDS, LEAST_SEEDS, Cells, changes
-from leaderboard.store import Problem
 
 NAMED_PROBLEMS = 5
 

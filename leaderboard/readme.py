@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from leaderboard.board import Track, load_board
-from leaderboard.compare import COMMITTED
+from leaderboard.board import Track, boards, load_board
+from leaderboard.committed import COMMITTED
 from leaderboard.escape import markdown, markdown_code
 from leaderboard.files import write_whole
 from leaderboard.render import render_parts
 from leaderboard.standing import DECIDES
 from leaderboard.store import Store, StoreContents
+from leaderboard.submissions import Submission, find_submissions
 from leaderboard.table import Row, Table, rows
 from leaderboard.wide import MISSING
 
@@ -20,7 +21,7 @@ ACROSS = re.compile(rf"(^<!-- across: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"(^<!-- table: (\w+)(?: --track (default|tuned))? {_REST}", re.DOTALL | re.MULTILINE)
 
 
-def fill(text: str, contents: StoreContents) -> str:
+def fill(text: str, contents: StoreContents, submissions: Sequence[Submission] = ()) -> str:
     """`text` with its blocks made anew, in Markdown.
 
     `<!-- table: NAME [--track TRACK] --> ... <!-- end -->` has a table, all parts of it; `<!-- across: NAME -->` the
@@ -29,11 +30,12 @@ def fill(text: str, contents: StoreContents) -> str:
 
     def block(match: re.Match[str]) -> str:
         track: Track = "tuned" if match[3] == "tuned" else "default"
-        parts = [rows(part, contents, track=track) for part in load_board(match[2]).parts]
+        parts = [rows(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
     def across(match: re.Match[str]) -> str:
-        return f"{match[1]}{changes_across([rows(part, contents) for part in load_board(match[2]).parts])}{match[3]}"
+        parts = [rows(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
+        return f"{match[1]}{changes_across(parts)}{match[3]}"
 
     return ACROSS.sub(across, BLOCK.sub(block, text))
 
@@ -71,5 +73,6 @@ def _change(row: Row | None, best: float) -> str:
 
 if __name__ == "__main__":
     contents = Store(COMMITTED).read()
+    submissions = find_submissions(contents, boards())
     for page in map(Path, sys.argv[1:]):
-        write_whole(page, fill(page.read_text(encoding="utf-8"), contents))
+        write_whole(page, fill(page.read_text(encoding="utf-8"), contents, submissions))

@@ -33,9 +33,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from bench.records import Packed, ResultRecord
+from leaderboard.agreement import LEVEL, same_kind
 from leaderboard.comparable import protocol_text
 from leaderboard.statistics import holm
-from leaderboard.verify import LEVEL, same_kind
 
 RATIO, NU = 0.7, 3  # of a difference to the deviation between seeds, and how many cells that is worth
 COARSE = 1e-3  # of a number: below this, rows that are counted one by one are all that differs

@@ -8,13 +8,10 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from bench.errors import shown
 from bench.files import alone, clear_abandoned, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
@@ -22,32 +19,14 @@ from bench.regular import NotRegular, TooLarge, read_regular
 from leaderboard.files import write_whole
 from leaderboard.live import FOLDER as LIVE
 from leaderboard.live import clear_notes
+from leaderboard.problem import Problem
 from leaderboard.room import stored_text
 
-if TYPE_CHECKING:
-    from leaderboard.submissions import Submission
-
-MAX_PATH, MAX_REASON = 1000, 1000  # characters
 DEEPEST = 8  # folders in folders; records lie in the second
 _FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 UNMIRRORED = ".unmirrored"
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file of a store that could not be used: its path relative to the root, and every reason.
-
-    Both may quote what somebody else wrote, and are kept in a form that can be shown (`bench.errors.shown`).
-    """
-
-    path: str
-    reasons: list[str]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", shown(self.path, MAX_PATH))
-        object.__setattr__(self, "reasons", [shown(reason, MAX_REASON) for reason in self.reasons])
 
 
 @dataclass(frozen=True)
@@ -57,14 +36,6 @@ class StoreContents:
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     root: Path | None = None
-
-    @cached_property
-    def submissions(self) -> "list[Submission]":
-        """Those that lie beside the store, sound or not."""
-        from leaderboard.board import boards
-        from leaderboard.submissions import beside
-
-        return beside(self.root, boards(), self.records)
 
 
 class Store:

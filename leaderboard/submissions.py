@@ -39,9 +39,10 @@ from leaderboard.manifest import (
     reasons,
     sha256,
 )
-from leaderboard.store import Problem
+from leaderboard.problem import Problem
+from leaderboard.ranges import out_of_range
+from leaderboard.store import StoreContents
 from leaderboard.untrusted import parse_json, read_limited
-from leaderboard.verify import out_of_range
 
 MAX_NAMED = 50  # files that do not belong, and are named one by one
 _RECORD = re.compile(r"[0-9a-f]{16}\.json\Z")
@@ -122,13 +123,13 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
         submission.notes.extend(resembling(submission.records, other.records, f" of the submission `{name}`"))
 
 
-def beside(root: Path | None, boards: Mapping[str, Board], committed: list[ResultRecord]) -> list[Submission]:
-    """The submissions beside a store, by name."""
-    folder = root.resolve().parent / FOLDER if root else None
+def find_submissions(contents: StoreContents, boards: Mapping[str, Board]) -> list[Submission]:
+    """The submissions that lie beside a store, by name, sound or not."""
+    folder = contents.root.resolve().parent / FOLDER if contents.root else None
     if folder is None or not folder.is_dir():
         return []
     found = [path for path in sorted(folder.iterdir()) if (path / MANIFEST).is_file() and not path.is_symlink()]
-    return [read_submission(path, boards, committed) for path in found]
+    return [read_submission(path, boards, contents.records) for path in found]
 
 
 def submitted(

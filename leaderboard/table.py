@@ -1,7 +1,7 @@
 """A table in long form: one row per method, task and metric, and three rows of changes per method."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
@@ -13,13 +13,13 @@ from bench.scores import Metric
 from leaderboard.board import Board, Track
 from leaderboard.certified import uncertified
 from leaderboard.controls import controlled
+from leaderboard.ledger import read_checks, state_of_row
 from leaderboard.notes import notes_of
 from leaderboard.standing import NOBODY, Standings, standings
 from leaderboard.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
 from leaderboard.store import StoreContents
-from leaderboard.submissions import submitted
+from leaderboard.submissions import Submission, submitted
 from leaderboard.tuned import searched, tuned
-from leaderboard.verify import read_checks, state_of_row
 from leaderboard.worth import Worth, curve, worth
 
 MANY_TASKS = 8  # above this, wide formats show the mean over tasks and the worst task only
@@ -72,8 +72,17 @@ class Table:
         return next(row.status for row in self.rows if row.method == method)
 
 
-def rows(board: Board, contents: StoreContents, selection: Selection = "val", track: Track = "default") -> Table:
-    """The table of `board` from what a store holds. Raises ValueError for an unknown selection rule."""
+def rows(
+    board: Board,
+    contents: StoreContents,
+    selection: Selection = "val",
+    track: Track = "default",
+    submissions: Sequence[Submission] = (),
+) -> Table:
+    """The table of `board` from what a store holds, with the `submissions` to it that are sound.
+
+    Submissions have no tuned track. Raises ValueError for an unknown selection rule.
+    """
     if selection not in get_args(Selection):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(Selection))}. Found `{selection}`.")
     remarks: list[str] = []
@@ -85,7 +94,7 @@ def rows(board: Board, contents: StoreContents, selection: Selection = "val", tr
         chosen = tuned(board, records)
     else:
         first = board.methods
-        board, records, remarks = submitted(board, records, contents.submissions)
+        board, records, remarks = submitted(board, records, submissions)
         own, added = board.methods, [method for method in board.methods if method not in first]
         board, chosen = controlled(board, records)
     data = cells(board, chosen.records, selection)

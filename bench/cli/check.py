@@ -105,7 +105,7 @@ def check_confined(
     """
     from bench.judge.confinement import describe_confinement
     from bench.judge.host import MethodFailed, Player, PlayerFailed
-    from leaderboard.compare import COMMITTED
+    from leaderboard.committed import COMMITTED
 
     readable = [Path(data_dir)] if data_dir else []
     watched = [options.store_dir(None), COMMITTED]

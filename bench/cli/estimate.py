@@ -13,7 +13,7 @@ from bench.cli.execute import Outcome
 from bench.engines import Engine
 from bench.records import ResultRecord, RunSpec, parse_method, slug
 from bench.records.record import MAX_BYTES
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.untrusted import read_limited
 
 Key = tuple[str, ...]

@@ -37,10 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print, compare."""
     from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
     from bench.plan import plan
-    from leaderboard.board import load_board
-    from leaderboard.compare import COMMITTED
+    from leaderboard.board import boards, load_board
+    from leaderboard.committed import COMMITTED
     from leaderboard.render import render_parts
     from leaderboard.store import Store
+    from leaderboard.submissions import find_submissions
     from leaderboard.table import rows
 
     board = load_board(arguments.table)
@@ -61,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     execute(outcome, cell, engine, arguments.stack)
     report(outcome)
     contents = Store(root).read()
-    tables = [rows(part, contents) for part in board.parts]
+    submissions = find_submissions(contents, boards())
+    tables = [rows(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
     against = _against(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
@@ -69,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
-    from leaderboard.compare import COMMITTED, OUTSIDE, compare
+    from leaderboard.committed import COMMITTED
+    from leaderboard.compare import OUTSIDE, compare
     from leaderboard.store import Store
 
     judged = compare(parts, records, Store(COMMITTED).read().records)

@@ -14,7 +14,7 @@ import numpy as np
 from bench.cli import options
 from bench.errors import DataMissing, UsageError, shown
 from bench.records import ResultRecord, digest
-from leaderboard.compare import committed_of
+from leaderboard.committed import committed_of
 from leaderboard.repeats import Outcome, judge
 from leaderboard.statistics import holm
 from leaderboard.store import Store

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leaderboard.board import Board
     from leaderboard.cards import Card
     from leaderboard.manifest import Manifest
-    from leaderboard.store import Problem
+    from leaderboard.problem import Problem
 
 EPILOG = """examples:
   mtlbench check my_method.py
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _place(given: Path) -> Path:
     """Where the submission will be. Raises UsageError where it cannot be there."""
-    from leaderboard.compare import COMMITTED
+    from leaderboard.committed import COMMITTED
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -238,8 +238,8 @@ def _run(
 
 def _device(board: "Board") -> str:
     """The device that the board's other runs had, since a table shows one protocol."""
+    from leaderboard.committed import committed_of
     from leaderboard.comparable import comparable
-    from leaderboard.compare import committed_of
 
     known = comparable(board, committed_of(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
@@ -266,7 +266,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
 
 def _problems(folder: Path, board: "Board") -> "list[Problem]":
     from leaderboard.board import boards
-    from leaderboard.compare import committed_of
+    from leaderboard.committed import committed_of
     from leaderboard.submissions import read_submission
 
     return read_submission(folder, boards(), committed_of(board.suite)).problems
@@ -274,11 +274,12 @@ def _problems(folder: Path, board: "Board") -> "list[Problem]":
 
 def _table(folder: Path, board: "Board") -> int:
     """The board with the submission on it."""
-    from bench.cli.table import with_submissions
-    from leaderboard.compare import COMMITTED
+    from bench.cli.table import collect_submissions
+    from leaderboard.committed import COMMITTED
     from leaderboard.render import render
     from leaderboard.store import Store
     from leaderboard.table import rows
 
-    print(render(rows(board, with_submissions(Store(COMMITTED).read(), [folder]))))
+    contents = Store(COMMITTED).read()
+    print(render(rows(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

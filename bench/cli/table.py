@@ -17,6 +17,7 @@ from leaderboard.store import Store, StoreContents
 
 if TYPE_CHECKING:
     from leaderboard.board import Board
+    from leaderboard.submissions import Submission
 
 EPILOG = """examples:
   mtlbench table demo
@@ -90,15 +91,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     options.load_plugins(arguments.plugin)
     root = options.store_dir(arguments.store)
-    contents = with_submissions(Store(root).read(), arguments.submission)
+    contents = Store(root).read()
+    submissions = collect_submissions(contents, arguments.submission)
     try:
         parts = _parts(arguments, contents, where)
     except UsageError:
         for problem in contents.problems[:LEFT_OUT]:  # which may be why there is none
             print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
         raise
-    chosen = StoreContents(under(contents.records, where), contents.problems) if where else contents
-    tables = [rows(part, chosen, arguments.selection, arguments.track) for part in parts]
+    chosen = contents
+    if where:  # which no submission has runs under
+        chosen, submissions = StoreContents(under(contents.records, where), contents.problems), []
+    tables = [rows(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if arguments.details:
         print("\n".join(details(table, arguments.format) for table in tables))
     else:
@@ -158,14 +162,17 @@ def _nothing(arguments: argparse.Namespace, contents: StoreContents, parts: "Seq
     return f"{own}; there are {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
 
 
-def with_submissions(contents: StoreContents, folders: Sequence[Path]) -> StoreContents:
-    """What a store holds, with submissions that lie elsewhere. Raises UsageError where one is not sound."""
-    from leaderboard.board import boards
-    from leaderboard.submissions import read_submission
+def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "list[Submission]":
+    """The submissions in `folders`, then those beside the store, one of which may have the same methods.
 
-    given = []
+    Raises UsageError where one in `folders` is not sound.
+    """
+    from leaderboard.board import boards
+    from leaderboard.submissions import find_submissions, read_submission
+
+    known, given = boards(), []
     for folder in folders:
-        submission = read_submission(folder, boards(), contents.records)
+        submission = read_submission(folder, known, contents.records)
         if not submission.sound:
             first = submission.problems[0]
             raise UsageError(
@@ -173,8 +180,7 @@ def with_submissions(contents: StoreContents, folders: Sequence[Path]) -> StoreC
                 f"Found {first.path}: {first.reasons[0]}."
             )
         given.append(submission)
-    contents.submissions[:0] = given  # before those beside the store, one of which may have the same methods
-    return contents
+    return [*given, *find_submissions(contents, known)]
 
 
 def _resolved(name: str, records: Sequence[ResultRecord]) -> str:

@@ -14,9 +14,9 @@ from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
+    from leaderboard.ledger import State
+    from leaderboard.problem import Problem
     from leaderboard.repeats import Outcome
-    from leaderboard.store import Problem
-    from leaderboard.verify import State
 
 NAMED, NAMED_NOTES = 10, 40  # problems and notes that are printed
 EPILOG = """examples:
@@ -49,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, run again, keep what was found out, tell."""
-    from leaderboard.verify import Check, write_checks
+    from leaderboard.ledger import Check, write_checks
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
@@ -113,7 +113,7 @@ def _is_submission(path: Path) -> bool:
 def _submission(path: Path) -> Found:
     """A submission, held against the committed runs of its board."""
     from leaderboard.board import boards
-    from leaderboard.compare import committed_of
+    from leaderboard.committed import committed_of
     from leaderboard.manifest import MANIFEST, METHOD, RESULTS, read_manifest
     from leaderboard.submissions import compare_with_others, read_submission
 
@@ -132,8 +132,9 @@ def _store(path: Path) -> Found:
     """Every record of a store, each by itself and beside those of other seeds."""
     from leaderboard.copies import repeated_seeds
     from leaderboard.gaps import too_good
-    from leaderboard.store import Problem, Store
-    from leaderboard.verify import further_problems
+    from leaderboard.problem import Problem
+    from leaderboard.soundness import further_problems
+    from leaderboard.store import Store
 
     contents = Store(path).read()
     if not contents.records and not contents.problems:

@@ -7,6 +7,7 @@ from typing import get_args
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
 from leaderboard.escape import printable
+from leaderboard.ledger import State
 from leaderboard.letters import abridged
 from leaderboard.render import FORMATS
 from leaderboard.site.addresses import Addresses
@@ -14,7 +15,6 @@ from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Cell, Grid, Head, Line
 from leaderboard.standing import DECIDES, Standing
 from leaderboard.table import Row
-from leaderboard.verify import State
 from leaderboard.wide import CHANGE_TITLES, MISSING, WideColumn, WideLine
 
 STATES = [state.replace("_", "-") for state in get_args(State)]

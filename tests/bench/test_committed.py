@@ -5,7 +5,7 @@ import torch
 
 from bench.training.environment import hardware, versions
 from bench.training.fit import fit
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.store import Store
 
 RECORDS = {

@@ -11,7 +11,7 @@ from bench.cli.main import main
 from bench.engines import Local
 from bench.plan import plan
 from bench.records import ResultRecord, RunSpec
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.store import Store
 
 Remember = Callable[[str, int, float], None]

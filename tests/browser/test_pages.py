@@ -217,7 +217,8 @@ def test_the_theme_follows_the_system_and_the_button(visit):
 
 def test_no_script_in_any_text_runs_on_any_page(visit, tmp_path, chromium):
     """Records as they would look if every check of a store had let them through."""
-    from leaderboard.store import Problem, StoreContents
+    from leaderboard.problem import Problem
+    from leaderboard.store import StoreContents
 
     hostile = [*records(script=SCRIPT), build_record(f"failed{SCRIPT}", 0, failed=True)]
     contents = StoreContents(hostile, [Problem(f"a{SCRIPT}", [SCRIPT])])

@@ -12,7 +12,7 @@ import pytest
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
 from leaderboard.coherence import incoherent, truth
-from leaderboard.compare import committed_of
+from leaderboard.committed import committed_of
 
 Content = dict[str, Any]
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.gaps import ratios, too_good
 from leaderboard.store import Store
 from leaderboard.submissions import read_submission

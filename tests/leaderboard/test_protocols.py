@@ -15,7 +15,7 @@ from bench.records import ResultRecord
 from leaderboard.admission import unlike
 from leaderboard.board import boards
 from leaderboard.cards import cards_of
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.manifest import Manifest, sha256
 from leaderboard.protocols import FILE, Written, departures, written_protocols
 from leaderboard.store import Store

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
 from leaderboard.repeats import NU, RATIO, Pair, judge, paired_tests, spread_between_seeds
 from leaderboard.store import Store
 

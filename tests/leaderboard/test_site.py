@@ -15,8 +15,9 @@ from bench.records import Packed
 from benchmarks.scale import METHODS, SUITES, fill, synthetic
 from leaderboard.board import Board, board_of_suite
 from leaderboard.cards import built_in, cards_of
+from leaderboard.problem import Problem
 from leaderboard.site import write_site
-from leaderboard.store import Problem, Store, StoreContents
+from leaderboard.store import Store, StoreContents
 from leaderboard.table import rows
 from leaderboard.wide import wide
 

@@ -57,7 +57,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     found = Runner()
     outcome = {"subject": "sharing/mine", "rule": "all", "passed": True, "advice": ""}
     monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
-    monkeypatch.setattr("leaderboard.compare.COMMITTED", store.root)
+    monkeypatch.setattr("leaderboard.committed.COMMITTED", store.root)
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setattr("bench.cli.judged.describe_methods", found.describe)
     monkeypatch.setattr("bench.cli.judged.plan_judged", found.plan)
@@ -210,7 +210,7 @@ def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, c
     tiny = Board(name="tiny", title="T", version=1, suite=suite, methods=["hard"], seeds="0-1", reference="hard")
     outcome = {"subject": "sharing/scale_and_bias", "rule": "all", "passed": True, "advice": ""}
     monkeypatch.setattr("leaderboard.board.boards", lambda: {"tiny": tiny})
-    monkeypatch.setattr("leaderboard.compare.COMMITTED", tmp_path / "board" / "results")
+    monkeypatch.setattr("leaderboard.committed.COMMITTED", tmp_path / "board" / "results")
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     out = tmp_path / "submissions" / "scale_and_bias"

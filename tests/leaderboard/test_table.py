@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from leaderboard.board import board_of_suite
+from leaderboard.problem import Problem
 from leaderboard.render import render
-from leaderboard.store import Problem, StoreContents
+from leaderboard.store import StoreContents
 from leaderboard.table import rows
 from leaderboard.wide import wide
 

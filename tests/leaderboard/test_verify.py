@@ -14,18 +14,11 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
 from leaderboard.board import Board
-from leaderboard.compare import COMMITTED
+from leaderboard.committed import COMMITTED
+from leaderboard.ledger import FILE, Check, read_checks, state_of, state_of_row, write_checks
+from leaderboard.soundness import further_problems
 from leaderboard.store import Store
 from leaderboard.table import rows
-from leaderboard.verify import (
-    FILE,
-    Check,
-    further_problems,
-    read_checks,
-    state_of,
-    state_of_row,
-    write_checks,
-)
 from leaderboard.wide import wide
 
 Make = Callable[..., ResultRecord]

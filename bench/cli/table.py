@@ -12,12 +12,12 @@ from bench.cli import options
 from bench.cli.terminal import takes_everything
 from bench.errors import UsageError, shown
 from bench.records import ResultRecord
-from leaderboard.changed import options_text, settings_counts, under
+from leaderboard.boards.changed import options_text, settings_counts, under
 from leaderboard.store import Store, StoreContents
 
 if TYPE_CHECKING:
-    from leaderboard.board import Board
-    from leaderboard.submissions import Submission
+    from leaderboard.boards.board import Board
+    from leaderboard.intake.submission import Submission
 
 EPILOG = """examples:
   mtlbench table demo
@@ -76,10 +76,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
-    from leaderboard.controls import named
-    from leaderboard.details import details
-    from leaderboard.render import render_parts
-    from leaderboard.table import rows
+    from leaderboard.boards.controls import named
+    from leaderboard.report.details import details
+    from leaderboard.report.formats import render_parts
+    from leaderboard.report.long_table import rows
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
@@ -125,7 +125,7 @@ def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[s
 
     Raises UsageError where nothing has that name, or nothing is stored under these settings.
     """
-    from leaderboard.board import board_for, board_of_suite
+    from leaderboard.boards.board import board_for, board_of_suite
 
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
@@ -167,8 +167,8 @@ def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "li
 
     Raises UsageError where one in `folders` is not sound.
     """
-    from leaderboard.board import boards
-    from leaderboard.submissions import find_submissions, read_submission
+    from leaderboard.boards.board import boards
+    from leaderboard.intake.submission import find_submissions, read_submission
 
     known, given = boards(), []
     for folder in folders:

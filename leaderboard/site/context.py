@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.board import Board
-from leaderboard.cards import built_in
-from leaderboard.dial import dials
-from leaderboard.escape import printable
-from leaderboard.ledger import read_checks, state_of
-from leaderboard.manifest import METHOD
+from leaderboard.analysis.dials import dials
+from leaderboard.analysis.statistics import Selection
+from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import METHOD
+from leaderboard.intake.source_card import built_in
+from leaderboard.intake.submission import Submission, find_submissions
+from leaderboard.report.escape import printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flat
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import owner, shown
-from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
-from leaderboard.submissions import Submission, find_submissions
+from leaderboard.trust.ledger import read_checks, state_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.records import ResultRecord, slug
-from leaderboard.board import Board, Track, board_of_suite
-from leaderboard.statistics import Selection
+from leaderboard.analysis.statistics import Selection
+from leaderboard.boards.board import Board, Track, board_of_suite
+from leaderboard.boards.tuned_track import searched
+from leaderboard.intake.submission import Submission
+from leaderboard.report.long_table import Table, rows
+from leaderboard.report.wide_table import Wide, WideLine, wide
 from leaderboard.store import StoreContents
-from leaderboard.submissions import Submission
-from leaderboard.table import Table, rows
-from leaderboard.tuned import searched
-from leaderboard.wide import Wide, WideLine, wide
 
 
 @dataclass(frozen=True)

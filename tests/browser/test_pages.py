@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.screenshots import PHONE, settle
-from leaderboard.board import Board
+from leaderboard.boards.board import Board
 from leaderboard.site import write_site
 from tests.browser.conftest import PATIENCE, records
 from tests.leaderboard.conftest import build_record
@@ -217,8 +217,7 @@ def test_the_theme_follows_the_system_and_the_button(visit):
 
 def test_no_script_in_any_text_runs_on_any_page(visit, tmp_path, chromium):
     """Records as they would look if every check of a store had let them through."""
-    from leaderboard.problem import Problem
-    from leaderboard.store import StoreContents
+    from leaderboard.store import Problem, StoreContents
 
     hostile = [*records(script=SCRIPT), build_record(f"failed{SCRIPT}", 0, failed=True)]
     contents = StoreContents(hostile, [Problem(f"a{SCRIPT}", [SCRIPT])])

@@ -1,6 +1,6 @@
 import pytest
 
-from leaderboard.board import board_of_suite, boards, load_board
+from leaderboard.boards.board import board_of_suite, boards, load_board
 
 
 def test_committed_boards_have_the_reference_first():

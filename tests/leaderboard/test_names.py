@@ -8,15 +8,15 @@ from bench.method import DEFAULT_WEIGHTING
 from bench.records import UNWEIGHTED, ResultRecord
 from bench.registry import entries
 from bench.schema import write
-from leaderboard.board import Board
-from leaderboard.cards import built_in, cards_of
-from leaderboard.ledger import Check, read_checks, state_of, write_checks
-from leaderboard.manifest import sha256
-from leaderboard.names import misnamed
-from leaderboard.soundness import further_problems
+from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import sha256
+from leaderboard.intake.names import misnamed
+from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.source_card import built_in, cards_of
+from leaderboard.intake.submission import read_submission
+from leaderboard.report.long_table import rows
 from leaderboard.store import StoreContents
-from leaderboard.submissions import read_submission
-from leaderboard.table import rows
+from leaderboard.trust.ledger import Check, read_checks, state_of, write_checks
 from tests.leaderboard import test_submissions as toy
 
 SOURCE = """

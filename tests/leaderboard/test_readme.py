@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import parser_of
-from leaderboard.board import boards
-from leaderboard.committed import COMMITTED
-from leaderboard.controls import control_rows
-from leaderboard.dial import dials
-from leaderboard.readme import ACROSS, BLOCK, fill
+from leaderboard.analysis.dials import dials
+from leaderboard.boards.board import boards
+from leaderboard.boards.controls import control_rows
+from leaderboard.intake.submission import find_submissions
+from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill
 from leaderboard.store import Store, StoreContents
-from leaderboard.submissions import find_submissions
+from leaderboard.store.committed import COMMITTED
 
 ROOT = Path(__file__).parents[2]
 PAGES = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.records.record import MAX_BYTES
-from leaderboard.files import compact_json
-from leaderboard.live import named_after
 from leaderboard.store import Store
+from leaderboard.store.json_text import compact_json
+from leaderboard.store.progress_notes import named_after
 
 
 def test_what_is_written_is_read(tmp_path, make_record):

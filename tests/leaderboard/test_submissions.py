@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from bench.cli.main import main
 from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
-from leaderboard.board import Board
-from leaderboard.files import compact_json
-from leaderboard.ledger import Check, write_checks
-from leaderboard.manifest import Manifest, sha256, written
+from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import Manifest, sha256, written
+from leaderboard.intake.submission import find_submissions, read_submission
+from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
-from leaderboard.submissions import find_submissions, read_submission
-from leaderboard.table import rows
+from leaderboard.store.json_text import compact_json
+from leaderboard.trust.ledger import Check, write_checks
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -121,7 +121,7 @@ def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, f
 
 
 def test_commands_show_the_submissions_beside_a_store(tmp_path, folder, monkeypatch, capsys):
-    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: BOARDS)
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)
@@ -286,7 +286,7 @@ def test_no_submission_displaces_another_or_the_board(tmp_path):
 
 
 def test_a_submission_given_by_hand_stands_before_one_beside_the_store(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: BOARDS)
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)

@@ -13,13 +13,13 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
-from leaderboard.board import Board
-from leaderboard.committed import COMMITTED
-from leaderboard.ledger import FILE, Check, read_checks, state_of, state_of_row, write_checks
-from leaderboard.soundness import further_problems
+from leaderboard.boards.board import Board
+from leaderboard.intake.soundness import further_problems
+from leaderboard.report.long_table import rows
+from leaderboard.report.wide_table import wide
 from leaderboard.store import Store
-from leaderboard.table import rows
-from leaderboard.wide import wide
+from leaderboard.store.committed import COMMITTED
+from leaderboard.trust.ledger import FILE, Check, read_checks, state_of, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
 

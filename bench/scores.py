@@ -34,14 +34,18 @@ __all__ = [
     "unpack_histogram",
 ]
 
+LARGEST = 1e100  # of a metric: beyond, squares of it run over
 MOST = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
 T = TypeVar("T")
 
 
 def _confusion(state: State) -> np.ndarray:
-    matrix = np.asarray(state["confusion"])
+    rows = state["confusion"]
+    matrix = np.asarray(rows)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
-    if not square or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
+    # numpy takes true beside whole numbers for 1
+    truth = square and isinstance(rows, list) and any(isinstance(count, bool) for row in rows for count in row)
+    if not square or truth or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
     if not 1 <= matrix.sum(dtype=float) <= MOST:  # as floats: a sum of large counts may run over and look small
         raise ValueError("`confusion` should count at least one row, and at most 2^53.")
@@ -144,7 +148,9 @@ def _angles(state: State) -> dict[str, float]:
 
 def _explained(state: State) -> dict[str, float]:
     """Explained variance 1 - squared errors / squared deviations of the targets from their mean, and rmse."""
-    count, total, squares = _count(state), float(state["target_sum"]), _sum(state, "target_squares")
+    count, total, squares = _count(state), state["target_sum"], _sum(state, "target_squares")
+    if not isinstance(total, int | float) or isinstance(total, bool):
+        raise ValueError("`target_sum` should be a number.")
     spread = squares - total**2 / count
     if count < 2 or not (math.isfinite(spread) and spread > 0):
         raise ValueError("`count` should be at least 2, and the targets not all the same.")
@@ -280,6 +286,8 @@ def score(name: str, state: State) -> dict[str, float]:
     values = _call(name, kind(name).compute, state)
     if values.keys() != (names := {metric.name for metric in kind(name).metrics}):
         raise ValueError(f"The kind of metric `{name}` should compute {sorted(names)}. Found {sorted(values)}.")
+    if large := [metric for metric, value in values.items() if not abs(value) <= LARGEST]:
+        raise ValueError(f"`{large[0]}` should be finite, at most {LARGEST:g}. Found {values[large[0]]:g}.")
     return values
 
 

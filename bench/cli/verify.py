@@ -144,7 +144,7 @@ def _store(path: Path) -> Found:
         if other := copied.get(record.run_id):
             reasons.append(f"has the numbers of `{other.method}` seed {other.spec.seed}: one of them is a copy")
         if reasons:
-            problems.append(Problem(Store(path).path(record.spec).relative_to(path).as_posix(), reasons))
+            problems.append(Problem(contents.paths[record.run_id], reasons))
         else:
             sound.append(record)
     return Found(sound, problems, notes=list(too_good(sound)))

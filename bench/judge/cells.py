@@ -18,11 +18,12 @@ from torch import Tensor
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import Diverged
+from bench.judge.channel import Message
 from bench.judge.confinement import Kind
 from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
 from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
-from bench.judge.trained import Trained
+from bench.judge.trained import Trained, read_epochs, read_models
 from bench.method import Method
 from bench.plan import parse_suite, under
 from bench.records import Failure, ResultRecord, RunSpec
@@ -132,8 +133,9 @@ class _Case:
             request = stack.enter_context(self.player.request("train", values))
             message = request.receive("epoch", "trained")
             while message.kind == "epoch":
+                done = read_epochs(message, self.spec)
                 if on_epoch:
-                    on_epoch(int(message.values["done"]), int(message.values["epochs"]))
+                    on_epoch(*done)
                 message = request.receive("epoch", "trained")
             answer, wall = Trained.read(message, self.spec), math.inf if resumes else time.monotonic() - began
             if answer.in_place:
@@ -156,7 +158,7 @@ class _Case:
 
     def _hold_numbers(self, answer: Trained) -> None:
         with self.player.request("build", self._values) as request:
-            before = [model["weights"] for model in request.receive("built").values["models"]]
+            before = [model["weights"] for model in self._read_built(request.receive("built"))]
         for models in answer.models.values():
             changed = check_numbers(answer.fields["cost"], before, [model["weights"] for model in models])
             self.judged.numbers = max(self.judged.numbers, changed)
@@ -166,6 +168,12 @@ class _Case:
                 f"its predictions rest on {self.judged.numbers:,} numbers that training changed, of which it declares "
                 f"{declared:,} as parameters"
             )
+
+    def _read_built(self, message: Message) -> list[dict[str, Any]]:
+        try:
+            return read_models(message.values, self.spec)
+        except ValueError as error:
+            raise PlayerFailed(f"Its models before training have another form than they should ({error}).") from error
 
     def compare_with_sealed(self, cell: TrainedCell) -> list[SealedScore]:
         """The second test, with the predictions that tables show."""

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MAX_HEADER = 64 << 20  # bytes; the curves and matrices of a run are far below
+MAX_HEADER = 16 << 20  # bytes; the curves and matrices of a run are far below
 MAX_TENSORS = 1_000_000
 MAX_BYTES = 32 << 30  # of the tensors of one message
+MAX_DEPTH = 40  # of values inside of values
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -41,7 +42,9 @@ class Message:
 
 class Channel:
     """One end of a connected socket. A tensor that stands in several places of a message is sent once, and is one
-    tensor on the other side, too: tasks that look at one input still do."""
+    tensor on the other side, too: tasks that look at one input still do.
+
+    `max_bytes` bounds the tensors of a message that comes."""
 
     def __init__(self, connection: socket.socket, max_bytes: int = MAX_BYTES) -> None:
         self.connection, self.max_bytes = connection, max_bytes
@@ -68,7 +71,7 @@ class Channel:
             header = json.loads(bytes(self._read(bytearray(length))), parse_constant=_refuse_constant)
             tensors = self._receive_tensors(header["tensors"])
             kind, values = header["kind"], _decode(header["tree"], tensors)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError) as error:
             raise ChannelError(f"a message is malformed ({type(error).__name__})") from error
         if not isinstance(kind, str) or not isinstance(values, dict):
             raise ChannelError("a message is malformed")
@@ -106,8 +109,10 @@ class Channel:
         return target
 
 
-def _encode(value: Any, tensors: dict[int, tuple[int, Tensor]]) -> Any:
+def _encode(value: Any, tensors: dict[int, tuple[int, Tensor]], depth: int = 0) -> Any:
     """A tree as JSON in which tensors are numbered; `tensors` collects them: identity -> number, tensor."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"What a method keeps should be at most {MAX_DEPTH} levels deep. Found more.")
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -116,16 +121,18 @@ def _encode(value: Any, tensors: dict[int, tuple[int, Tensor]]) -> Any:
         number, _ = tensors.setdefault(id(value), (len(tensors), value))
         return {"tensor": number}
     if isinstance(value, (list, tuple)):
-        return {"list" if isinstance(value, list) else "tuple": [_encode(item, tensors) for item in value]}
+        return {"list" if isinstance(value, list) else "tuple": [_encode(item, tensors, depth + 1) for item in value]}
     if isinstance(value, Mapping):
-        return {"map": [[_encode(key, tensors), _encode(item, tensors)] for key, item in value.items()]}
+        return {"map": [[_encode(part, tensors, depth + 1) for part in pair] for pair in value.items()]}
     raise ValueError(
         f"What a method keeps should be numbers, texts, tensors, and lists, tuples and dictionaries of them. Found "
         f"{type(value).__name__}."
     )
 
 
-def _decode(node: Any, tensors: list[Tensor]) -> Any:
+def _decode(node: Any, tensors: list[Tensor], depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError("too deep")
     if not isinstance(node, dict):
         return node
     [(kind, content)] = node.items()
@@ -134,13 +141,15 @@ def _decode(node: Any, tensors: list[Tensor]) -> Any:
     if kind == "float":
         return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[content]
     if kind == "map":
-        return {_decode(key, tensors): _decode(item, tensors) for key, item in content}
-    items = [_decode(item, tensors) for item in content]
+        return {_decode(key, tensors, depth + 1): _decode(item, tensors, depth + 1) for key, item in content}
+    items = [_decode(item, tensors, depth + 1) for item in content]
     return {"list": items, "tuple": tuple(items)}[kind]
 
 
 def _as_bytes(tensor: Tensor) -> tuple[list[Any], memoryview]:
     """[dtype, shape as it lies in memory, whether channels are last], and the bytes."""
+    if tensor.layout is not torch.strided:
+        raise ValueError("A tensor should be dense. Found a sparse one.")
     tensor = tensor.detach().cpu()
     last = tensor.dim() == 4 and not tensor.is_contiguous()
     last = last and tensor.is_contiguous(memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ from typing import Literal
 
 from bench.errors import UsageError
 
-SEAL = ("--remount-ro", "/")  # last: the folders that were made for what is bound
+SEAL = ("--remount-ro", "/", "--remount-ro", "/dev")  # last: folders in them were made for what is bound
 Kind = Literal["sandbox", "limits"]
 PACKAGES = ("bench", "suites", "leaderboard")
 RESULTS = ("leaderboard/results", "leaderboard/submissions", "leaderboard/sweeps")  # never shown to a method
@@ -125,6 +125,7 @@ def _sandbox() -> list[str]:
         "--new-session",
         "--cap-drop",
         "ALL",
+        "--as-pid-1",  # a helper of bubblewrap as process 1 could be changed by what runs beside it
     ]
     words += ["--uid", "65534", "--gid", "65534", "--hostname", "player"]
     words += ["--disable-userns"] if "--disable-userns" in _help() else []
@@ -137,6 +138,8 @@ def _sandbox() -> list[str]:
         words += ["--ro-bind-try", file, file]
     size = str(TEMPORARY_MB << 20)
     words += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm"]
+    # Where root starts it, files of root are its own, and /proc/sys would be: what it runs at a crash, as an example.
+    words += ["--remount-ro", "/proc"]
     return [*words, "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp"]
 
 
@@ -159,7 +162,7 @@ def _installation(hide_scans: bool) -> list[str]:
     if hide_scans and scans and scans.origin:
         hidden.append(Path(scans.origin).parents[1] / SCANS)
     for path in hidden:
-        words += ["--tmpfs", str(path)] if path.is_dir() else []
+        words += ["--tmpfs", str(path), "--remount-ro", str(path)] if path.is_dir() else []
     return words
 
 

@@ -98,5 +98,13 @@ def _count_changed(before: Weights, after: Weights) -> int:
         if name.startswith(PREDICTING):
             known = before.get(name)
             both = isinstance(value, Tensor) and isinstance(known, Tensor) and value.shape == known.shape
-            total += int((value != known).sum()) if both else 0 if value == known else count_numbers(value)
+            total += int((value != known).sum()) if both else 0 if _equal(value, known) else count_numbers(value)
     return total
+
+
+def _equal(value: Any, known: Any) -> bool:
+    """Whether two trees are the same; tensors inside of lists do not compare, and count as changed."""
+    try:
+        return type(value) is type(known) and bool(value == known)
+    except (RuntimeError, ValueError):
+        return False

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.errors import shown
 from bench.judge.channel import Channel, ChannelError, Message
@@ -23,6 +23,7 @@ from bench.processes import descendants, resident
 
 START_SECONDS = 120.0  # for the imports of a player
 LAST_WORDS = 300  # characters of its output
+ROUNDS = 100  # of killing what goes on to start processes
 
 
 class PlayerFailed(Exception):
@@ -62,8 +63,9 @@ class Player:
         self._options |= {"gpu": gpu, "hide_scans": hide_scans}
         self._watched = watched if self.confinement == "limits" else ()
         self._reason = ""
+        self._asked: socket.socket | None = None  # the open end of the conversation that is going on
 
-    def __enter__(self) -> "Player":
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             scratch = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="mtlbench-", ignore_cleanup_errors=True))
@@ -118,11 +120,12 @@ class Player:
             raise PlayerFailed(self._explain("It ended")) from error
         finally:
             theirs.close()
-        request = Request(Channel(ours), self)
+        request, self._asked = Request(Channel(ours, self.limits.memory_mb << 20), self), ours
         try:
             request.send(kind, values)
             yield request
         finally:
+            self._asked = None
             ours.close()
             request.usage = self._finish()
 
@@ -145,6 +148,10 @@ class Player:
             raise PlayerFailed(f"It left {what} running, which should end with it; they were ended.")
         if not report["ended"]:
             raise PlayerFailed("Not everything that it started could be ended.")
+        if not report["clean"]:
+            self._reason = "Not everything that it wrote could be removed."
+            self._kill(descendants(self.process.pid))
+            raise PlayerFailed(self._reason)
         if report["code"]:
             raise PlayerFailed(self._explain(f"It ended the interpreter (exit code {report['code']})"))
         return Usage(report["seconds"], report["peak_mb"])
@@ -193,9 +200,20 @@ class Player:
             elif self._heard.total > 4 * limits.output:
                 self._reason = f"It printed {self._heard.total:,} bytes, where at most {limits.output:,} are allowed."
             if self._reason:
-                self._kill(members)
-                return
+                break
             time.sleep(0.25)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End everything, and with it whatever waits for an answer, even where a process got away with its socket."""
+        for _ in range(ROUNDS):
+            self._kill(descendants(self.process.pid))
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.01)
+        for connection in (self._asked, self._control):
+            with suppress(OSError, AttributeError):
+                connection.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
     def _end(self) -> None:
         self._control.close()  # on which it ends by itself, with all it started
@@ -246,7 +264,8 @@ class MethodFailed(Exception):
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.type, self.message, self.where = (
-            shown(str(values.get(name, "")), 500) for name in ("type", "message", "where")
+            shown(text, 500) if isinstance(text := values.get(name), str) else "unknown"
+            for name in ("type", "message", "where")
         )
         self.is_usage = values.get("usage") is True
         super().__init__(self.message)

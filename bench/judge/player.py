@@ -17,29 +17,30 @@ import json
 import os
 import resource
 import select
-import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from functools import partial, partialmethod
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from pydantic_core import to_jsonable_python
 
-from bench.core.data import Dataset
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import UsageError
 from bench.judge.channel import Channel, ChannelError
+from bench.judge.leftovers import Shared
+from bench.judge.rows import Rows, close_splits
+from bench.judge.seccomp import refuse_calls
 from bench.method import Method
 from bench.plan import build_check, parse_suite, under
 from bench.processes import Family
@@ -65,6 +66,8 @@ def main(descriptor: int, grace: float) -> NoReturn:
     for kind in PACKAGES:
         entries(kind)
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
+    refuse_calls()
+    shared = Shared()
     with Family() as family:
         control.sendall(b"ready\n")
         while True:
@@ -75,13 +78,11 @@ def main(descriptor: int, grace: float) -> NoReturn:
             if not data:
                 family.end()
                 os._exit(0)
-            if not descriptors:
-                continue  # the end of a request that had ended by itself
-            report = _serve(descriptors[0], control, family, grace)
+            report = _serve(descriptors[0], control, family, shared, grace)
             control.sendall(json.dumps(report).encode() + b"\n")
 
 
-def _serve(descriptor: int, control: socket.socket, family: Family, grace: float) -> Values:
+def _serve(descriptor: int, control: socket.socket, family: Family, shared: Shared, grace: float) -> Values:
     """Answer one request in a copy of this process; how that ended, and what it used."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     pid = os.fork()
@@ -89,7 +90,7 @@ def _serve(descriptor: int, control: socket.socket, family: Family, grace: float
         control.close()
         _answer(socket.socket(fileno=descriptor))
     os.close(descriptor)
-    status, peak = _wait(pid, control, family)
+    status, peak, released = _wait(pid, control, family)
     end = time.monotonic() + grace
     while family.members() and time.monotonic() < end:
         time.sleep(0.02)
@@ -98,18 +99,23 @@ def _serve(descriptor: int, control: socket.socket, family: Family, grace: float
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _clear(Path(tempfile.gettempdir()))
+    clean = shared.clear()
+    if not released and not control.recv(1):  # the judge says once per request that no more is wanted
+        os._exit(0)
     return {
         "code": os.waitstatus_to_exitcode(status),
         "seconds": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
         "peak_mb": peak / 1024,
         "left": left,
         "ended": ended,
+        "clean": clean,
     }
 
 
-def _wait(pid: int, control: socket.socket, family: Family) -> tuple[int, int]:
-    """Wait for a copy: its status and peak memory (KiB). Where the judge is gone, end everything.
+def _wait(pid: int, control: socket.socket, family: Family) -> tuple[int, int, bool]:
+    """Wait for a copy: its status, its peak memory (KiB), and whether the judge said that no more is wanted of it.
+
+    Where the judge is gone, everything ends.
 
     A byte on `control` means that no more is wanted of it: it is killed where it does not end by itself.
     """
@@ -117,7 +123,7 @@ def _wait(pid: int, control: socket.socket, family: Family) -> tuple[int, int]:
     while True:
         done, status, used = os.wait4(pid, os.WNOHANG)
         if done:
-            return status, used.ru_maxrss
+            return status, used.ru_maxrss, end != float("inf")
         if select.select([control], [], [], 0.01)[0] and end == float("inf"):
             if not control.recv(1):
                 family.end()
@@ -172,7 +178,7 @@ def check_contract(channel: Channel, values: Values) -> None:
     from bench.check import check, subjects
 
     files = [_write(file) for file in values["files"]]
-    _close_splits(_suites(), {"train"})  # which the rules take a few rows of
+    close_splits({"train"})  # which the rules take a few rows of
     registered = [load_plugin(file) for file in files]
     if values["all"]:
         chosen = [(kind, name) for kind in PACKAGES for name in entries(kind)]
@@ -199,7 +205,7 @@ def describe(channel: Channel, values: Values) -> None:
 
 def train(channel: Channel, values: Values) -> None:
     """Train a cell on the rows that were sent, and send what was learned."""
-    _close_splits(_suites(), set())
+    close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
@@ -224,7 +230,7 @@ def train(channel: Channel, values: Values) -> None:
 
 def build(channel: Channel, values: Values) -> None:
     """The models of a cell as they are before training."""
-    _close_splits(_suites(), set())
+    close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
@@ -237,7 +243,7 @@ def build(channel: Channel, values: Values) -> None:
 
 def predict(channel: Channel, values: Values) -> None:
     """Predict the rows that are sent with weights that are sent; there are no others here."""
-    _close_splits(_suites(), set())
+    close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
@@ -291,59 +297,6 @@ def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
     suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
     suite.checksums = lambda: dict(rows.checksums)  # type: ignore[method-assign]
     return under(suite, spec.protocol), Method.parse(spec.method)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The splits that were sent, as suites give them."""
-
-    splits: Mapping[str, Values]
-    checksums: Mapping[str, str]
-
-    def split(self, suite: Suite, split: str, seed: int) -> Dataset:
-        """What the harness asks the suite for."""
-        if split not in self.splits:
-            _refuse_rows(suite, split, seed)
-        sent = self.splits[split]
-        return Dataset(sent["inputs"], sent["targets"], suite.transform if sent["transformed"] else None)
-
-
-def _suites() -> set[type[Suite]]:
-    return {entry.cls for entry in entries("suite").values()}
-
-
-def _close_splits(suites: Iterable[type[Suite]], open_splits: Collection[str]) -> None:
-    """Let the classes of suites give no rows but those of some splits, and no truth."""
-    bases: set[Any] = {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}
-    for cls in bases:
-        cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))
-    for closed in set[Any](suites):
-        closed.sealed, closed.known_weights = _refuse_rows, _no_truth
-
-
-def _give_rows(self: Suite, whole: Any, open_splits: frozenset[str], split: str, seed: int) -> Any:
-    return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)
-
-
-def _refuse_rows(self: Suite, split: str, *_: Any) -> NoReturn:
-    raise UsageError(
-        f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
-        "of the inputs that `forward` is given."
-    )
-
-
-def _no_truth(self: Suite, seed: int) -> None:
-    return None
-
-
-def _clear(folder: Path) -> None:
-    """Leave nothing for the next request."""
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                entry.unlink()
 
 
 def _prctl(option: int, value: int) -> None:

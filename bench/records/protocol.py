@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**15)]  # products of a few of them still have a text
 
 
 class Protocol(BaseModel):
@@ -133,6 +133,8 @@ class Protocol(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> "Protocol":
+        if missing := [split for split in ("train", "test") if split not in self.splits]:
+            raise ValueError(f"`splits` should have the rows of `train` and `test`. Found none of `{missing[0]}`.")
         if unknown := [task for task in self.shuffled if task not in self.metrics]:
             raise ValueError(
                 f"`shuffled` should name tasks of the suite ({', '.join(self.metrics)}). Found {', '.join(unknown)}."

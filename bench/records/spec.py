@@ -36,7 +36,7 @@ class RunSpec(BaseModel):
 
     suite: str
     method: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=10**9)  # as many digits as a list of seeds may have
     protocol: Protocol
     versions: dict[str, int]
     data: str

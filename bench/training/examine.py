@@ -62,5 +62,6 @@ def examine(
     fields = cell.fields | {"statistics": states, "scores": scores}
     if cell.weights is not None:
         recovered = describe_beside_truth(cell.weights, suite.known_weights(spec.seed))
-        fields["matrices"] = {name: Packed.pack(m.numpy()) for name, m in recovered.items()} | fields["matrices"]
+        beside = {name: Packed.pack(m.numpy()) for name, m in recovered.items()}
+        fields["matrices"] = beside | fields.get("matrices", {}) | beside  # whoever trained does not know the truth
     return fields

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench.errors import UsageError, hint
 from bench.records import ResultRecord, explain_invalid, parse_seeds
 
+MANY_SEEDS = 10_000  # that one run of a text may name
 TABLES = Path(__file__).parents[1] / "tables"
 Track = Literal["default", "tuned"]  # the options and settings a method comes with, or those a search found
 
@@ -146,7 +147,7 @@ def _seed_text(seeds: list[int]) -> str:
     """Ascending seeds as runs: [0, 1, 2, 7] is `0-2,7`."""
     runs: list[list[int]] = []
     for seed in seeds:
-        if runs and seed == runs[-1][-1] + 1:
+        if runs and seed == runs[-1][-1] + 1 and len(runs[-1]) < MANY_SEEDS:
             runs[-1].append(seed)
         else:
             runs.append([seed])

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 
+from bench.errors import shown
 from bench.records import ResultRecord
 from bench.scores import Metric
 from leaderboard.analysis.certified import uncertified
@@ -22,6 +23,7 @@ from leaderboard.report.footnotes import notes_of
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import read_checks, state_of_row
 
+MAX_NOTE = 20_000  # characters
 MANY_TASKS = 8  # above this, wide formats show the mean over tasks and the worst task only
 
 
@@ -110,6 +112,7 @@ def rows(
     left_out = [*doubts, *chosen.notes, *uncertified(board, chosen.records)]
     notes = notes_of(data, selection, [*place.notes, *left_out], contents.problems)
     worths = _worth(data, contents, selection, notes)
+    notes = [shown(note, MAX_NOTE) for note in notes]  # names in them are those of records
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 
 

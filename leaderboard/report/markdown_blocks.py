@@ -1,7 +1,4 @@
-"""Keeps the tables of pages equal to the records.
-
-python -m leaderboard.report.markdown_blocks README.md docs/boards.md docs/methods.md
-"""
+"""Keeps the tables of pages equal to the records: `python -m leaderboard.report.markdown_blocks PAGE ...`."""
 
 import re
 import sys

@@ -36,6 +36,7 @@ class StoreContents:
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     root: Path | None = None
+    paths: dict[str, str] = field(default_factory=dict)  # run id -> where its record lies, relative to the root
 
 
 class Store:
@@ -141,6 +142,7 @@ class Store:
                     contents.problems.append(Problem(path.relative_to(self.root).as_posix(), found))
                 else:
                     seen[found.run_id] = path
+                    contents.paths[found.run_id] = path.relative_to(self.root).as_posix()
                     contents.records.append(found)
         return contents
 

@@ -63,6 +63,8 @@ def test_perfect_scores_have_an_error_whose_logarithm_exists() -> None:
         ("classification", {"confusion": [[1, -1], [0, 0]]}),
         ("classification", {"confusion": [[0.5, 0.5], [0, 0]]}),
         ("classification", {"confusion": [[0, 0], [0, 0]]}),
+        ("classification", {"confusion": [[True, 0], [0, 9]]}),
+        ("segmentation", {"confusion": [[5, 0], [False, 9]]}),
         ("regression", {"count": 0, "squared_error": 0.0}),
         ("regression", {"count": 3, "squared_error": -1.0}),
         ("regression", {"count": 3, "squared_error": math.nan}),
@@ -85,6 +87,24 @@ def test_impossible_statistics_are_refused(kind: str, state: dict[str, object]) 
     for function in (score, primary_error):
         with pytest.raises(ValueError, match="should"):
             function(kind, state)
+
+
+@pytest.mark.parametrize("total", ["3.0", True, None, [3.0]])
+def test_a_sum_of_targets_is_a_number(total: object) -> None:
+    state = {"count": 4, "squared_error": 1.0, "target_sum": total, "target_squares": 9.0}
+    with pytest.raises(ValueError, match="`target_sum` should be a number"):
+        score("explained", state)
+
+
+@pytest.mark.parametrize(("squares", "refused"), [(1e99, False), (1e101, True), (1e300, True)])
+def test_a_score_whose_square_would_run_over_is_refused(squares: float, refused: bool) -> None:
+    """Else a table with three such runs has an interval that is infinite."""
+    state = {"count": 1, "absolute_error": squares, "relative_error": 0.0}
+    if refused:
+        with pytest.raises(ValueError, match=r"`abs_err` should be finite, at most 1e\+100. Found 1e\+"):
+            score("depth", state)
+    else:
+        assert score("depth", state)["abs_err"] == squares
 
 
 def test_kinds_name_what_they_compute() -> None:

@@ -14,6 +14,7 @@ import pytest
 from bench.judge.cells import Source
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
+from bench.processes import descendants
 from tests.bench.judge_helpers import FOREVER, living, method
 
 QUICK = Limits(seconds=100, memory_mb=3000, output=100_000, grace=1.0)
@@ -106,8 +107,7 @@ def test_limits_end_the_player(code: str, limits: Limits, words: str) -> None:
         with pytest.raises(PlayerFailed, match=re.escape(words)):
             describe(player, code)
         assert not player.is_alive
-        process = player.process.pid
-    assert not Path(f"/proc/{process}").exists()
+    assert not set(living("bench.judge.player")) & descendants(os.getpid())
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGKILL])

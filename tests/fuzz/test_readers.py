@@ -1,13 +1,13 @@
 """Small valid files, mutated: each reader gives sound data or one sentence, soon, and leaves nothing behind.
 
-A few hundred files of each kind; with MTLBENCH_FUZZ_SECONDS as many as there is time for, which `make fuzz` does.
+A few hundred files of each kind; with MTLBENCH_FUZZ_SECONDS as many as there is time for, which `make fuzz` does and
+counts.
 """
 
 import contextlib
 import gzip
 import hashlib
 import io
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -32,34 +32,10 @@ from suites.multimnist.files import FILES, to_idx
 from suites.school import School
 from suites.variables import Variables, keep_variables, variables_of
 from tests.fuzz import whole_reads
+from tests.fuzz.budget import LONGEST, seeds, sentence, tree
 from tests.fuzz.mutations import mutated
 
-SECONDS = float(os.environ.get("MTLBENCH_FUZZ_SECONDS", 0))
-LONGEST = 10.0  # seconds for one file
-KINDS = 12  # tests that share the time
 LIMITS = ReadLimits(seconds=LONGEST, memory_mb=512, answer_mb=64)
-
-
-def seeds(count: int) -> Iterator[int]:
-    """`count` of them, or as many as there is time for."""
-    end = time.monotonic() + SECONDS / KINDS
-    seed = 0
-    while seed < count or time.monotonic() < end:
-        yield seed
-        seed += 1
-
-
-def sentence(error: Exception) -> None:
-    """One line that a terminal can show, without the words of Python's own errors."""
-    words = str(error)
-    assert words
-    assert words.isprintable(), words
-    assert "Traceback" not in words
-    assert "object has no attribute" not in words
-
-
-def tree(folder: Path) -> dict[str, tuple[int, int]]:
-    return {p.relative_to(folder).as_posix(): (p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*")}
 
 
 def cells(arrays: list[np.ndarray]) -> np.ndarray:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from leaderboard.boards.board import board_of_suite, boards, load_board
@@ -50,6 +52,18 @@ def test_a_board_of_a_suite_is_the_union_with_the_reference_first(make_record):
     assert board.seeds == "0-2,7"
     assert board_of_suite("toy:size=1", records) == board
     assert board_of_suite("nothing", records).methods == []
+
+
+def test_a_board_of_a_suite_may_have_more_seeds_than_one_run_of_a_text(make_record):
+    one = make_record("hard")
+    spec = {"suite": one.spec.suite, "overrides": {}, "tuning": None}
+    records = [
+        SimpleNamespace(suite="toy", method="hard", spec=SimpleNamespace(seed=seed, **spec))
+        for seed in (*range(10_001), 99_999)
+    ]
+    board = board_of_suite("toy", records)
+    assert board.seeds == "0-9999,10000,99999"
+    assert board.seed_list == [*range(10_001), 99_999]
 
 
 def test_a_table_may_have_parts_over_several_suites(tmp_path):

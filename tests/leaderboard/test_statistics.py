@@ -78,6 +78,13 @@ def test_no_ratio_is_taken_of_a_reference_that_is_not_positive():
     np.testing.assert_array_equal(change, [np.nan, np.nan, 50.0])
 
 
+def test_no_ratio_is_taken_of_a_reference_next_to_zero():
+    """Its square would run over, and the interval of three of them would be infinite."""
+    column = [Column("a", Metric("m", True))]
+    change = delta_flat(np.array([[1.0], [1.0], [3.0]]), np.array([[1e-300], [5e-324], [2.0]]), column)
+    np.testing.assert_array_equal(change, [np.nan, np.nan, 50.0])
+
+
 def test_delta_log_is_antisymmetric_and_counts_errors():
     # 96 to 95 % accuracy is 25 % more error
     assert delta_log(np.array([[0.05]]), np.array([[0.04]]))[0] == pytest.approx(-math.log(1.25))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.records.record import MAX_BYTES
+from leaderboard.boards.board import board_of_suite
+from leaderboard.report.long_table import rows
 from leaderboard.store import Store
 from leaderboard.store.json_text import compact_json
 from leaderboard.store.progress_notes import named_after
@@ -184,6 +186,41 @@ def test_a_broken_record_is_named_and_the_others_are_read(tmp_path, make_record,
     assert len(contents.records) == (2 if how == "copied" else 1)
     assert not Path(contents.problems[0].path).is_absolute()
     assert re.search(reason, " ".join(contents.problems[0].reasons)), contents.problems
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (("seed",), 10**9, "spec.seed: Input should be less than 1000000000"),
+        (("protocol", "epochs"), 10**4000, "spec.protocol.epochs: Input should be less than or equal to"),
+        (("protocol", "splits"), {"train": 9}, "spec.protocol: Value error, `splits` should have the rows of `train`"),
+    ],
+)
+def test_what_no_table_could_show_is_named_and_spoils_none(tmp_path, make_record, place, value, reason):
+    """A seed that no list of seeds may have, a number without a text, a protocol without test rows."""
+    sound, odd = make_record(seed=0), make_record("hard", 0)
+    Store(tmp_path).write(sound)
+    path = Store(tmp_path).write(odd)
+    content = json.loads(path.read_text())
+    inside = content["spec"]
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    path.write_text(json.dumps(content))
+    contents = Store(tmp_path).read()
+    assert contents.records == [sound]
+    assert contents.problems[0].reasons[0].startswith(reason)
+    assert rows(board_of_suite("toy", contents.records), contents).board.seeds == "0"
+
+
+def test_of_very_many_reasons_the_first_are_told(tmp_path, make_record):
+    path = Store(tmp_path).write(make_record())
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {f"key{number}": 0 for number in range(9_000)}))
+    [problem] = Store(tmp_path).read().problems
+    assert problem.reasons[0] == "key0: Extra inputs are not permitted"
+    assert problem.reasons[-1] == "and 8,980 more reasons"
+    assert len(problem.reasons) == 21
 
 
 def test_dot_files_and_other_files_are_no_records(tmp_path, make_record):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from bench.records.record import Failure
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.formats import render
 from leaderboard.report.long_table import rows
@@ -158,6 +159,18 @@ def test_control_characters_do_not_reach_the_terminal(make_record):
         assert "\x1b" not in render(table, format)
         assert "evil\n" not in render(table, format)
     assert r"\|evil" in render(table, "md")
+
+
+def test_what_a_record_says_of_its_failure_is_one_line_of_bounded_length(make_record):
+    failure = Failure(type="E" * 9000, message="first\nsecond\x1b[2J" * 9000, where="x")
+    failed = make_record("soft+l2", 0, failed=True).model_copy(update={"error": failure})
+    records = [make_record(), make_record("hard\n: stands alone"), failed]
+    table = rows(board_of_suite("toy", records), StoreContents(records))
+    [note] = [note for note in table.notes if note.startswith("Failed run, not counted: `soft+l2`, seed 0: EEE")]
+    assert len(note) < 600
+    assert table.notes == json.loads(render(table, "json"))["notes"]
+    assert all(note.isprintable() for note in table.notes)
+    assert any("hard\\n" in note for note in table.notes)
 
 
 def test_a_table_loads_neither_torch_nor_what_it_does_not_need():

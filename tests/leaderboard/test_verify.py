@@ -145,6 +145,20 @@ def test_verify_names_the_bad_and_fails(make_record: Make, tmp_path: Path, capsy
     assert main(["verify", str(good.parent / "..")]) == 1
 
 
+def test_verify_names_a_record_where_it_lies(
+    make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where that is no place of its own."""
+    odd = make_record(effective_sharing={"x": 5.0})
+    path = Store(tmp_path).write(odd)
+    (tmp_path / "elsewhere").mkdir()
+    path.rename(tmp_path / "elsewhere" / path.name)
+    assert main(["verify", str(tmp_path), "--json"]) == 1
+    [problem] = json.loads(capsys.readouterr().out)["problems"]
+    assert problem["path"] == f"elsewhere/{path.name}"
+    assert (tmp_path / problem["path"]).is_file()
+
+
 def test_of_very_many_problems_ten_are_printed_and_the_rest_counted(
     make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.scores import LARGEST
 from leaderboard.analysis.statistics.cells import Cells, Column
 
 
@@ -92,8 +93,10 @@ def _errors(data: Cells, method: str) -> np.ndarray:
 
 
 def _relative(values: np.ndarray, reference: np.ndarray, columns: list[Column]) -> np.ndarray:
-    """Signed relative change in percent; no ratio is taken of a reference that is zero or negative."""
+    """Signed relative change in percent; no ratio is taken of a reference that is zero, negative, or next to zero."""
     sign = np.array([1.0 if column.metric.higher_is_better else -1.0 for column in columns])
     safe = np.where(reference > 0, reference, np.nan)
-    change: np.ndarray = 100.0 * sign * (values - safe) / safe
+    with np.errstate(over="ignore"):
+        change: np.ndarray = 100.0 * sign * (values - safe) / safe
+    change[np.abs(change) > LARGEST] = np.nan
     return change

@@ -24,7 +24,7 @@ from bench.training.environment import settle_devices
 from bench.training.fit import Run
 from bench.training.perf import alternate, harness_ms, prepare
 from benchmarks.processes import command, seconds
-from leaderboard.statistics import interval
+from leaderboard.analysis.statistics import interval
 from leaderboard.store import Store
 
 UPDATES = 20

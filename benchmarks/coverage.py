@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from leaderboard.statistics import (
+from leaderboard.analysis.statistics import (
     Interval,
     bootstrap_interval,
     corrected_interval,

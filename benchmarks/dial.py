@@ -20,8 +20,8 @@ import numpy as np
 
 from bench.records import ResultRecord, parse_method
 from bench.scores import primary_error
-from leaderboard.dial import dials
-from leaderboard.statistics import interval
+from leaderboard.analysis.dials import dials
+from leaderboard.analysis.statistics import interval
 from leaderboard.store import Store
 
 COLOURS = {"soft+l2": "#3b5b92", "single_task": "#d1800b", "hard": "#3a7d44"}

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.records import ResultRecord, parse_call
-from leaderboard.statistics import interval
+from leaderboard.analysis.statistics import interval
 from leaderboard.store import Store
 
 MAIN, EXTRAS = "segmentation", "depth/normals"

@@ -30,8 +30,8 @@ from bench.records import Packed, Protocol, ResultRecord, RunSpec, derive_seed, 
 from bench.records.record import Cost, Curves
 from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, pack_histogram, score
 from benchmarks.processes import command
-from leaderboard.files import compact_json
 from leaderboard.store import Store
+from leaderboard.store.json_text import compact_json
 
 ROWS = 2000  # of the test split
 EPOCHS = 20

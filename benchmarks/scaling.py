@@ -22,9 +22,9 @@ from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
 from bench.training.perf import compare
 from benchmarks.processes import command, seconds
-from leaderboard.compare import COMMITTED
-from leaderboard.files import compact_json
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
+from leaderboard.store.json_text import compact_json
 
 
 def cell(suite: str, method: str, data_dir: Path, epochs: int = 2) -> dict[str, Any]:

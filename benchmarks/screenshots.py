@@ -106,7 +106,7 @@ def _save(png: bytes, target: Path) -> None:
 
 def _a_run(site: Path) -> str:
     """A finished run of cross-stitch units on `multidigits`, whose page has every part."""
-    from leaderboard.compare import COMMITTED
+    from leaderboard.store.committed import COMMITTED
 
     runs = Store(COMMITTED).read().records
     own = [r for r in runs if (r.suite, r.method, r.spec.seed) == ("multidigits", "cross_stitch", 0)]

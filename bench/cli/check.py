@@ -86,8 +86,8 @@ def read_source(path: Path) -> "Source":
     """A plug-in's file as text. Raises UsageError where there is none, or where it does not read as it looks."""
     from bench.judge.cells import Source
     from bench.source_text import decode_source
-    from leaderboard.manifest import MAX_CODE
-    from leaderboard.untrusted import read_limited
+    from leaderboard.intake.manifest import MAX_CODE
+    from leaderboard.store.limits import read_limited
 
     try:
         return Source(path.name, decode_source(read_limited(path, MAX_CODE)))
@@ -105,7 +105,7 @@ def check_confined(
     """
     from bench.judge.confinement import describe_confinement
     from bench.judge.host import MethodFailed, Player, PlayerFailed
-    from leaderboard.compare import COMMITTED
+    from leaderboard.store.committed import COMMITTED
 
     readable = [Path(data_dir)] if data_dir else []
     watched = [options.store_dir(None), COMMITTED]

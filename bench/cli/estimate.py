@@ -13,8 +13,8 @@ from bench.cli.execute import Outcome
 from bench.engines import Engine
 from bench.records import ResultRecord, RunSpec, parse_method, slug
 from bench.records.record import MAX_BYTES
-from leaderboard.compare import COMMITTED
-from leaderboard.untrusted import read_limited
+from leaderboard.store.committed import COMMITTED
+from leaderboard.store.limits import read_limited
 
 Key = tuple[str, ...]
 

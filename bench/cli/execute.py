@@ -14,8 +14,8 @@ from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
 from bench.records.record import MAX_BYTES
 from bench.shortage import explain_shortage
-from leaderboard.room import bytes_of, make_room
 from leaderboard.store import Store
+from leaderboard.store.room import bytes_of, make_room
 
 if TYPE_CHECKING:
     from bench.core.resident import Rows
@@ -178,7 +178,7 @@ def plan_controls(
     Raises UsageError for what the user wrote.
     """
     from bench.plan import parse_suite, plan
-    from leaderboard.controls import named
+    from leaderboard.boards.controls import named
 
     _, suite = parse_suite(suite_text, data_dir)
     tasks = [task.name for task in suite.tasks]

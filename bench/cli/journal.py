@@ -12,8 +12,8 @@ from pathlib import Path
 from bench.cli.progress import Tracker, name
 from bench.engines.events import Ended, Event
 from bench.records import RunSpec
-from leaderboard.files import write_whole
-from leaderboard.live import FOLDER, named_after
+from leaderboard.store.json_text import write_whole
+from leaderboard.store.progress_notes import FOLDER, named_after
 
 PAUSE = 1.0  # seconds between two notes, at least
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.judge.cells import Judged, Source
     from bench.judge.host import Player
     from bench.training.checkpoint import Checkpoint
-    from leaderboard.board import Board
+    from leaderboard.boards.board import Board
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class JudgedCell(StoredCell):
         return judged.record, gallery.panels if gallery else []
 
     def _report(self, spec: RunSpec, judged: "Judged") -> None:
-        from leaderboard.files import write_whole
+        from leaderboard.store.json_text import write_whole
 
         assert self.reports is not None
         content = {
@@ -127,7 +127,7 @@ def plan_judged(
     `code` is the SHA-256 of the file, which the parts come from that are not built in.
     """
     from bench.plan import parse_suite, resolve_device
-    from leaderboard.cards import built_in
+    from leaderboard.intake.source_card import built_in
 
     choice, suite = parse_suite(board.suite, data_dir)
     device = "cpu" if suite.protocol.fit == "solver" and device == "auto" else device

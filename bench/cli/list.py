@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _items(shelf: str) -> list[dict[str, Any]]:
     if shelf == "tables":
-        from leaderboard.board import boards
+        from leaderboard.boards.board import boards
 
         return [
             {
@@ -63,7 +63,7 @@ def _items(shelf: str) -> list[dict[str, Any]]:
             for board in table.parts
         ]
     if shelf == "controls":
-        from leaderboard.controls import CONTROLS
+        from leaderboard.boards.controls import CONTROLS
 
         return [{"name": control.name, "summary": control.summary} for control in CONTROLS.values()]
     if shelf == "methods":

@@ -11,8 +11,8 @@ from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
-    from leaderboard.board import Board
-    from leaderboard.compare import Judged
+    from leaderboard.boards.board import Board
+    from leaderboard.trust.reproduction import Judged
 
 EPILOG = """examples:
   mtlbench reproduce demo
@@ -37,11 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print, compare."""
     from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
     from bench.plan import plan
-    from leaderboard.board import load_board
-    from leaderboard.compare import COMMITTED
-    from leaderboard.render import render_parts
+    from leaderboard.boards.board import boards, load_board
+    from leaderboard.intake.submission import find_submissions
+    from leaderboard.report.formats import render_parts
+    from leaderboard.report.long_table import rows
     from leaderboard.store import Store
-    from leaderboard.table import rows
+    from leaderboard.store.committed import COMMITTED
 
     board = load_board(arguments.table)
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
@@ -61,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     execute(outcome, cell, engine, arguments.stack)
     report(outcome)
     contents = Store(root).read()
-    tables = [rows(part, contents) for part in board.parts]
+    submissions = find_submissions(contents, boards())
+    tables = [rows(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
     against = _against(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
@@ -69,8 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
-    from leaderboard.compare import COMMITTED, OUTSIDE, compare
     from leaderboard.store import Store
+    from leaderboard.store.committed import COMMITTED
+    from leaderboard.trust.reproduction import OUTSIDE, compare
 
     judged = compare(parts, records, Store(COMMITTED).read().records)
     if not judged:
@@ -97,7 +100,7 @@ def _print(judged: "list[Judged]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from leaderboard.compare import OUTSIDE
+    from leaderboard.trust.reproduction import OUTSIDE
 
     table = Table(
         box=box.SIMPLE_HEAD,

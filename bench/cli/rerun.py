@@ -14,10 +14,10 @@ import numpy as np
 from bench.cli import options
 from bench.errors import DataMissing, UsageError, shown
 from bench.records import ResultRecord, digest
-from leaderboard.compare import committed_of
-from leaderboard.repeats import Outcome, judge
-from leaderboard.statistics import holm
+from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
+from leaderboard.store.committed import committed_of
+from leaderboard.trust.reruns import Outcome, judge
 
 SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
 

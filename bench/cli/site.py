@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the pages and say where they are."""
-    from leaderboard.board import boards
+    from leaderboard.boards.board import boards
     from leaderboard.site import write_site
     from leaderboard.store import Store
 
@@ -63,11 +63,11 @@ def _out(text: str, root: Path) -> Path:
 
 def _watch(root: Path, arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
-    from leaderboard.board import boards
-    from leaderboard.live import read_live
+    from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
     from leaderboard.site.watch import Watch, serving
     from leaderboard.store import Store
+    from leaderboard.store.progress_notes import read_live
 
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"The store should be a folder. `{root}` is a file.")

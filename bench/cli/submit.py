@@ -19,9 +19,9 @@ from bench.source_text import decode_source
 
 if TYPE_CHECKING:
     from bench.judge.cells import Source
-    from leaderboard.board import Board
-    from leaderboard.cards import Card
-    from leaderboard.manifest import Manifest
+    from leaderboard.boards.board import Board
+    from leaderboard.intake.manifest import Manifest
+    from leaderboard.intake.source_card import Card
     from leaderboard.store import Problem
 
 EPILOG = """examples:
@@ -68,10 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, run, pack, verify, show."""
     from bench.cli.check import check_confined, show
     from bench.judge.cells import Source
-    from leaderboard.board import boards
-    from leaderboard.cards import cards_of
-    from leaderboard.manifest import MAX_CODE
-    from leaderboard.untrusted import read_limited
+    from leaderboard.boards.board import boards
+    from leaderboard.intake.manifest import MAX_CODE
+    from leaderboard.intake.source_card import cards_of
+    from leaderboard.store.limits import read_limited
 
     out = _place(arguments.out)
     try:
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _place(given: Path) -> Path:
     """Where the submission will be. Raises UsageError where it cannot be there."""
-    from leaderboard.compare import COMMITTED
+    from leaderboard.store.committed import COMMITTED
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -178,8 +178,8 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     """The manifest before there are runs. Raises UsageError for all that would make it unsound after them."""
     from pydantic import ValidationError
 
-    from leaderboard.admission import misregistered, unannounced
-    from leaderboard.manifest import Manifest, reasons, sha256
+    from leaderboard.intake.eligibility import misregistered, unannounced
+    from leaderboard.intake.manifest import Manifest, reasons, sha256
 
     wrong = [f"`{arguments.file.name}`: {reason}" for reason in misregistered(cards)]
     wrong += unannounced(arguments.method, cards, board)
@@ -238,8 +238,8 @@ def _run(
 
 def _device(board: "Board") -> str:
     """The device that the board's other runs had, since a table shows one protocol."""
-    from leaderboard.comparable import comparable
-    from leaderboard.compare import committed_of
+    from leaderboard.boards.record_selection import comparable
+    from leaderboard.store.committed import committed_of
 
     known = comparable(board, committed_of(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
@@ -247,9 +247,9 @@ def _device(board: "Board") -> str:
 
 def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
     """The folder of the submission, made anew."""
-    from leaderboard.files import write_whole
-    from leaderboard.manifest import MANIFEST, METHOD, RESULTS, written
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, written
     from leaderboard.store import Store
+    from leaderboard.store.json_text import write_whole
 
     shutil.rmtree(packed, ignore_errors=True)
     (packed / RESULTS).mkdir(parents=True)
@@ -265,20 +265,21 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
 
 
 def _problems(folder: Path, board: "Board") -> "list[Problem]":
-    from leaderboard.board import boards
-    from leaderboard.compare import committed_of
-    from leaderboard.submissions import read_submission
+    from leaderboard.boards.board import boards
+    from leaderboard.intake.submission import read_submission
+    from leaderboard.store.committed import committed_of
 
     return read_submission(folder, boards(), committed_of(board.suite)).problems
 
 
 def _table(folder: Path, board: "Board") -> int:
     """The board with the submission on it."""
-    from bench.cli.table import with_submissions
-    from leaderboard.compare import COMMITTED
-    from leaderboard.render import render
+    from bench.cli.table import collect_submissions
+    from leaderboard.report.formats import render
+    from leaderboard.report.long_table import rows
     from leaderboard.store import Store
-    from leaderboard.table import rows
+    from leaderboard.store.committed import COMMITTED
 
-    print(render(rows(board, with_submissions(Store(COMMITTED).read(), [folder]))))
+    contents = Store(COMMITTED).read()
+    print(render(rows(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

@@ -12,11 +12,12 @@ from bench.cli import options
 from bench.cli.terminal import takes_everything
 from bench.errors import UsageError, shown
 from bench.records import ResultRecord
-from leaderboard.changed import options_text, settings_counts, under
+from leaderboard.boards.changed import options_text, settings_counts, under
 from leaderboard.store import Store, StoreContents
 
 if TYPE_CHECKING:
-    from leaderboard.board import Board
+    from leaderboard.boards.board import Board
+    from leaderboard.intake.submission import Submission
 
 EPILOG = """examples:
   mtlbench table demo
@@ -75,10 +76,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
-    from leaderboard.controls import named
-    from leaderboard.details import details
-    from leaderboard.render import render_parts
-    from leaderboard.table import rows
+    from leaderboard.boards.controls import named
+    from leaderboard.report.details import details
+    from leaderboard.report.formats import render_parts
+    from leaderboard.report.long_table import rows
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
@@ -90,15 +91,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     options.load_plugins(arguments.plugin)
     root = options.store_dir(arguments.store)
-    contents = with_submissions(Store(root).read(), arguments.submission)
+    contents = Store(root).read()
+    submissions = collect_submissions(contents, arguments.submission)
     try:
         parts = _parts(arguments, contents, where)
     except UsageError:
         for problem in contents.problems[:LEFT_OUT]:  # which may be why there is none
             print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
         raise
-    chosen = StoreContents(under(contents.records, where), contents.problems) if where else contents
-    tables = [rows(part, chosen, arguments.selection, arguments.track) for part in parts]
+    chosen = contents
+    if where:  # which no submission has runs under
+        chosen, submissions = StoreContents(under(contents.records, where), contents.problems), []
+    tables = [rows(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if arguments.details:
         print("\n".join(details(table, arguments.format) for table in tables))
     else:
@@ -121,7 +125,7 @@ def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[s
 
     Raises UsageError where nothing has that name, or nothing is stored under these settings.
     """
-    from leaderboard.board import board_for, board_of_suite
+    from leaderboard.boards.board import board_for, board_of_suite
 
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
@@ -158,14 +162,17 @@ def _nothing(arguments: argparse.Namespace, contents: StoreContents, parts: "Seq
     return f"{own}; there are {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
 
 
-def with_submissions(contents: StoreContents, folders: Sequence[Path]) -> StoreContents:
-    """What a store holds, with submissions that lie elsewhere. Raises UsageError where one is not sound."""
-    from leaderboard.board import boards
-    from leaderboard.submissions import read_submission
+def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "list[Submission]":
+    """The submissions in `folders`, then those beside the store, one of which may have the same methods.
 
-    given = []
+    Raises UsageError where one in `folders` is not sound.
+    """
+    from leaderboard.boards.board import boards
+    from leaderboard.intake.submission import find_submissions, read_submission
+
+    known, given = boards(), []
     for folder in folders:
-        submission = read_submission(folder, boards(), contents.records)
+        submission = read_submission(folder, known, contents.records)
         if not submission.sound:
             first = submission.problems[0]
             raise UsageError(
@@ -173,8 +180,7 @@ def with_submissions(contents: StoreContents, folders: Sequence[Path]) -> StoreC
                 f"Found {first.path}: {first.reasons[0]}."
             )
         given.append(submission)
-    contents.submissions[:0] = given  # before those beside the store, one of which may have the same methods
-    return contents
+    return [*given, *find_submissions(contents, known)]
 
 
 def _resolved(name: str, records: Sequence[ResultRecord]) -> str:

@@ -11,7 +11,7 @@ from bench.cli import options
 from bench.cli.terminal import text_cell
 
 if TYPE_CHECKING:
-    from leaderboard.tuned import Search
+    from leaderboard.boards.tuned_track import Search
 
 EPILOG = """examples:
   mtlbench tune multidigits single_task hard cross_stitch soft+l2 --trials 16 --seeds 0-9
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.cli.execute import StoredCell, execute, report, survey
     from bench.records import parse_seeds
     from bench.tuning import finals, trials
+    from leaderboard.boards.tuned_track import searches_of
     from leaderboard.store import Store
-    from leaderboard.tuned import searches_of
 
     seeds = parse_seeds(arguments.seeds)
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)

@@ -14,9 +14,9 @@ from bench.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
-    from leaderboard.repeats import Outcome
     from leaderboard.store import Problem
-    from leaderboard.verify import State
+    from leaderboard.trust.ledger import State
+    from leaderboard.trust.reruns import Outcome
 
 NAMED, NAMED_NOTES = 10, 40  # problems and notes that are printed
 EPILOG = """examples:
@@ -49,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, run again, keep what was found out, tell."""
-    from leaderboard.verify import Check, write_checks
+    from leaderboard.trust.ledger import Check, write_checks
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
@@ -103,7 +103,7 @@ class Found:
 
 
 def _is_submission(path: Path) -> bool:
-    from leaderboard.manifest import FOLDER, MANIFEST, METHOD, RESULTS
+    from leaderboard.intake.manifest import FOLDER, MANIFEST, METHOD, RESULTS
 
     if path.absolute().parent.name == FOLDER or any((path / RESULTS).glob("*.json")):
         return True
@@ -112,10 +112,10 @@ def _is_submission(path: Path) -> bool:
 
 def _submission(path: Path) -> Found:
     """A submission, held against the committed runs of its board."""
-    from leaderboard.board import boards
-    from leaderboard.compare import committed_of
-    from leaderboard.manifest import MANIFEST, METHOD, RESULTS, read_manifest
-    from leaderboard.submissions import compare_with_others, read_submission
+    from leaderboard.boards.board import boards
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, read_manifest
+    from leaderboard.intake.submission import compare_with_others, read_submission
+    from leaderboard.store.committed import committed_of
 
     try:
         known = committed_of(read_manifest(path / MANIFEST).suite)
@@ -130,10 +130,10 @@ def _submission(path: Path) -> Found:
 
 def _store(path: Path) -> Found:
     """Every record of a store, each by itself and beside those of other seeds."""
-    from leaderboard.copies import repeated_seeds
-    from leaderboard.gaps import too_good
+    from leaderboard.intake.soundness import further_problems
     from leaderboard.store import Problem, Store
-    from leaderboard.verify import further_problems
+    from leaderboard.trust.copies import repeated_seeds
+    from leaderboard.trust.gaps import too_good
 
     contents = Store(path).read()
     if not contents.records and not contents.problems:

@@ -10,17 +10,17 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import ResultRecord
-from leaderboard.board import Board
-from leaderboard.files import write_whole
-from leaderboard.render import FORMATS, render
+from leaderboard.analysis.statistics import Selection
+from leaderboard.boards.board import Board
+from leaderboard.report.formats import FORMATS, render
 from leaderboard.site.assets import assets
 from leaderboard.site.context import Context
 from leaderboard.site.pages import dials_page, method_page, methods_page, overview_page, run_page, suite_page
 from leaderboard.site.pages.suite import address
 from leaderboard.site.shown import Shown
-from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
-from leaderboard.untrusted import read_limited
+from leaderboard.store.json_text import write_whole
+from leaderboard.store.limits import read_limited
 
 LISTING = "site.files"  # what a build wrote: the next one clears it, and a server gives away nothing else
 VERSION = "version.json"  # how often a site was built that is watched

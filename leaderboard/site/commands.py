@@ -4,8 +4,8 @@ import shlex
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.dial import Dial
-from leaderboard.escape import printable
+from leaderboard.analysis.dials import Dial
+from leaderboard.report.escape import printable
 
 
 def run_command(run: ResultRecord, plugin: str = "") -> str:

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.board import Board
-from leaderboard.cards import built_in
-from leaderboard.dial import dials
-from leaderboard.escape import printable
-from leaderboard.manifest import METHOD
+from leaderboard.analysis.dials import dials
+from leaderboard.analysis.statistics import Selection
+from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import METHOD
+from leaderboard.intake.source_card import built_in
+from leaderboard.intake.submission import Submission, find_submissions
+from leaderboard.report.escape import printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flat
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import owner, shown
-from leaderboard.statistics import Selection
 from leaderboard.store import StoreContents
-from leaderboard.submissions import Submission
-from leaderboard.verify import read_checks, state_of
+from leaderboard.trust.ledger import read_checks, state_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,13 +40,14 @@ class Context:
         selection: Selection,
         status: dict[str, Any] | None,
     ) -> None:
-        sound = [submission for submission in contents.submissions if submission.sound]
+        submissions = find_submissions(contents, {board.name: board for board in boards})
+        sound = [submission for submission in submissions if submission.sound]
         self.contents, self.status = contents, status
         self.cards = built_in() | {card.name: card for submission in sound for card in submission.cards}
         known = {run.run_id for run in contents.records}
         new = [run for submission in sound for run in submission.records if run.run_id not in known]
         self.runs = [*contents.records, *new]
-        self.shown = shown(contents, boards, selection)
+        self.shown = shown(contents, boards, selection, submissions)
         self.dials = dials(contents.records)
         self.checks = read_checks(contents.root)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)

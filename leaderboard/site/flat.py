@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from leaderboard.escape import printable
+from leaderboard.report.escape import printable
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:

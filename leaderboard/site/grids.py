@@ -6,16 +6,16 @@ from typing import get_args
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
-from leaderboard.escape import printable
-from leaderboard.letters import abridged
-from leaderboard.render import FORMATS
+from leaderboard.analysis.letters import abridged
+from leaderboard.analysis.standings import DECIDES, Standing
+from leaderboard.report.escape import printable
+from leaderboard.report.formats import FORMATS
+from leaderboard.report.long_table import Row
+from leaderboard.report.wide_table import CHANGE_TITLES, MISSING, WideColumn, WideLine
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Cell, Grid, Head, Line
-from leaderboard.standing import DECIDES, Standing
-from leaderboard.table import Row
-from leaderboard.verify import State
-from leaderboard.wide import CHANGE_TITLES, MISSING, WideColumn, WideLine
+from leaderboard.trust.ledger import State
 
 STATES = [state.replace("_", "-") for state in get_args(State)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}

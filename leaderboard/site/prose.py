@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from leaderboard.escape import code_parts
+from leaderboard.report.escape import code_parts
 
 Parts = list[str]  # of which every second one is code
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.records import ResultRecord, slug
-from leaderboard.board import Board, Track, board_of_suite
-from leaderboard.statistics import Selection
+from leaderboard.analysis.statistics import Selection
+from leaderboard.boards.board import Board, Track, board_of_suite
+from leaderboard.boards.tuned_track import searched
+from leaderboard.intake.submission import Submission
+from leaderboard.report.long_table import Table, rows
+from leaderboard.report.wide_table import Wide, WideLine, wide
 from leaderboard.store import StoreContents
-from leaderboard.table import Table, rows
-from leaderboard.tuned import searched
-from leaderboard.wide import Wide, WideLine, wide
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,12 @@ def owner(run: ResultRecord) -> str:
     return run.spec.tuning.of if run.spec.tuning else run.method
 
 
-def shown(contents: StoreContents, committed: Sequence[Board], selection: Selection = "val") -> list[Shown]:
+def shown(
+    contents: StoreContents,
+    committed: Sequence[Board],
+    selection: Selection = "val",
+    submissions: Sequence[Submission] = (),
+) -> list[Shown]:
     """Every board of the site, suite by suite in the order of the committed tables, the widest of a suite first."""
     found: list[Shown] = []
     covered: set[tuple[str, str]] = set()
@@ -73,7 +79,7 @@ def shown(contents: StoreContents, committed: Sequence[Board], selection: Select
     widest = _widest_tuned(parts, contents)
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
-        table = rows(board, contents, selection, track)
+        table = rows(board, contents, selection, track, submissions)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
         taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
         name = f"{name}~{taken + 1}" if taken else name

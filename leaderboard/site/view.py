@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
-from leaderboard.escape import code_parts, printable
+from leaderboard.report.escape import code_parts, printable
 
 Trace = dict[str, Any]
 _IN_PAGE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"})

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from leaderboard.live import FOLDER
 from leaderboard.site.build import VERSION, written_names
-from leaderboard.store import CHECKPOINTS
+from leaderboard.store.progress_notes import FOLDER
+from leaderboard.store.store import CHECKPOINTS
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds that a connection may be silent

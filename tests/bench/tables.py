@@ -7,10 +7,10 @@ from bench.cli.execute import StoredCell
 from bench.plan import plan
 from bench.records import RunSpec
 from bench.registry import load_plugin, read_plugin
-from leaderboard.board import board_for
-from leaderboard.render import render_parts
+from leaderboard.boards.board import board_for
+from leaderboard.report.formats import render_parts
+from leaderboard.report.long_table import rows
 from leaderboard.store import Store
-from leaderboard.table import rows
 
 TINY = Path(__file__).parents[1] / "plugins" / "tiny.py"
 METHODS = ["single_task", "hard", "cross_stitch", "soft+l2"]

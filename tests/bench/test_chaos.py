@@ -23,8 +23,8 @@ from bench.engines import engine
 from bench.engines.events import Cell, Ended, Event
 from bench.plan import plan
 from bench.records import RunSpec
-from leaderboard.live import read_live
 from leaderboard.store import Store
+from leaderboard.store.progress_notes import read_live
 
 SUITE = "synthetic:tasks=2"
 METHODS = ["hard", "cross_stitch", "soft+mtrl", "hard@famo", "single_task"]

@@ -5,8 +5,8 @@ import torch
 
 from bench.training.environment import hardware, versions
 from bench.training.fit import fit
-from leaderboard.compare import COMMITTED
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
 
 RECORDS = {
     record.method: record

@@ -11,8 +11,8 @@ from bench.cli.main import main
 from bench.engines import Local
 from bench.plan import plan
 from bench.records import ResultRecord, RunSpec
-from leaderboard.compare import COMMITTED
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
 
 Remember = Callable[[str, int, float], None]
 

@@ -165,7 +165,7 @@ def test_no_decision_hangs_on_a_clock_that_can_be_set():
         "bench/judge/cells.py": {"datetime.now"},
         "bench/judge/confinement.py": {"st_mtime"},
         "bench/training/fit.py": {"datetime.now"},
-        "leaderboard/coherence.py": {"datetime.now"},  # a record from tomorrow is no record
+        "leaderboard/trust/consistency.py": {"datetime.now"},  # a record from tomorrow is no record
         "leaderboard/site/watch.py": {"st_mtime"},
         "suites/dense/sets.py": {"st_mtime"},
         "suites/multimnist/files.py": {"st_mtime"},

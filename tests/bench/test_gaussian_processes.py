@@ -25,7 +25,7 @@ from bench.sharing.gaussian_process import CoregionalisedProcess
 from bench.training.examine import examine
 from bench.training.fit import fit
 from bench.training.infer import Inferred
-from leaderboard.verify import further_problems
+from leaderboard.intake.soundness import further_problems
 from tests.bench.catalogue import fitted_by_themselves
 from tests.bench.linear import problem
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ HARNESS = (
     "plan",
 )  # without the extensions
 CORE = tuple(f"bench.{name}" for name in HARNESS)
+RECORDS = ("bench.errors", "bench.records", "bench.scores")
+ROOMS = tuple(f"leaderboard.{name}" for name in ("boards", "store", "analysis", "trust", "intake", "report", "site"))
 
 # What a module may import of the project; the longest prefix that fits decides. `.` is its own package.
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -65,9 +68,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *(".", "bench.api", "bench.backbones", "bench.errors", "bench.files", "bench.reading", "bench.regular"),
     ),
     "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
-    "leaderboard": (
-        *(".", "bench.errors", "bench.files", "bench.records", "bench.regular", "bench.scores", "bench.source_text"),
-    ),
+    # From the ground to the roof: each package of the leaderboard may import those below it.
+    "leaderboard.__init__": ("leaderboard.boards", "leaderboard.store"),
+    "leaderboard.boards": (".", "bench.errors", "bench.records"),
+    "leaderboard.store": (".", "bench.errors", "bench.files", "bench.records", "bench.regular"),
+    "leaderboard.analysis": (".", *RECORDS, "leaderboard.boards"),
+    "leaderboard.trust": (".", *RECORDS, *ROOMS[:3]),
+    "leaderboard.intake": (".", *RECORDS, "bench.source_text", *ROOMS[:4]),
+    "leaderboard.report": (".", *RECORDS, *ROOMS[:5]),
+    "leaderboard.site": (".", *RECORDS, *ROOMS[:6]),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
@@ -126,7 +135,7 @@ def imports(name: str) -> Iterator[tuple[str, int]]:
 
 def package_of(name: str) -> str:
     """The package that `.` stands for; a suite's is its own folder."""
-    depth = {"suites": 2, "leaderboard": 1, "benchmarks": 1}.get(name.split(".")[0], 2)
+    depth = 1 if within(name, "benchmarks") else 2
     return ".".join(name.split(".")[:depth])
 
 
@@ -160,6 +169,20 @@ def foreign_violations(name: str) -> list[str]:
     return sorted(f"{name}, line {line}: {package}" for package, line in foreign if package not in limited)
 
 
+def circle(top: str) -> list[str]:
+    """Modules of `top` of which each imports the next and the last the first; empty where there are none."""
+    graph = {
+        name: {module if module in sources() else f"{module}.__init__" for module, _ in imports(name)} - {name}
+        for name in sources()
+        if within(name, top)
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
+
+
 def test_project_imports_follow_the_table() -> None:
     assert [violation for name in sources() for violation in project_violations(name)] == []
 
@@ -169,13 +192,35 @@ def test_other_packages_stay_where_they_belong() -> None:
     assert [violation for name in product for violation in foreign_violations(name)] == []
 
 
+def test_no_imports_of_the_leaderboard_go_in_circles() -> None:
+    assert circle("leaderboard") == []
+
+
+def test_a_circle_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also one that goes through a function and a package."""
+    for name, line in {
+        "leaderboard.store.__init__": "from leaderboard.store.first import a",
+        "leaderboard.store.first": "from leaderboard.store import second",
+        "leaderboard.store.second": "def f():\n    from leaderboard.store import Store",
+    }.items():
+        (tmp_path / name).write_text(line)
+        monkeypatch.setitem(sources(), name, tmp_path / name)
+    assert {name.rpartition(".")[2] for name in circle("leaderboard")} == {"__init__", "first", "second"}
+
+
 def test_the_rule_sees_what_it_forbids(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The checks themselves, on modules that break each rule once."""
     bad = {
         "bench.sharing.bad": ("from bench.core.sharing import Sharing", "import bench.sharing.hard"),
         "bench.constraints.bad": ("from bench.weightings import uniform", "def f():\n    from bench import training"),
         "suites.bad.__init__": ("import bench.training.fit", "from suites.synthetic import Synthetic"),
-        "leaderboard.bad": ("import bench.core", "import torch"),
+        "leaderboard.bad": ("import bench.errors", "import torch"),  # it is in no package
+        "leaderboard.store.bad": ("import bench.core", "from leaderboard.boards.board import boards"),
+        "leaderboard.trust.bad": (
+            "from leaderboard.store import Store",
+            "def f():\n    import leaderboard.intake",
+            "import torch",
+        ),
         "bench.engines.bad": ("from tests import conftest", "import lightning as L"),
         "bench.cli.bad": ("import tests.conftest", "import wandb"),
     }

@@ -11,11 +11,11 @@ from bench.errors import UsageError
 from bench.plan import plan
 from bench.registry import load_plugin
 from bench.scores import KINDS, Kind, Metric, primary_error, register_kind, score, score_tasks
-from leaderboard.board import board_of_suite
-from leaderboard.coherence import incoherent, truth
+from leaderboard.boards.board import board_of_suite
+from leaderboard.report.long_table import rows
 from leaderboard.site.figures.run import curve_figure
 from leaderboard.store import Store
-from leaderboard.table import rows
+from leaderboard.trust.consistency import incoherent, truth
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "absolute.py"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.compare import COMMITTED
+from leaderboard.store.committed import COMMITTED
 
 TABLE = [sys.executable, "-m", "bench.cli.start", "table", "multidigits", "--store", str(COMMITTED), "--format"]
 

@@ -12,7 +12,7 @@ from bench.records import Packed
 from bench.records.record import Curves
 from bench.records.sheet import Sheet
 from benchmarks.screenshots import WIDE, browser, settle
-from leaderboard.board import Board
+from leaderboard.boards.board import Board
 from leaderboard.site import write_site
 from leaderboard.store import Store
 from tests.leaderboard.conftest import build_record

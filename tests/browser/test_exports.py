@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.board import Board
+from leaderboard.boards.board import Board
 from leaderboard.site import write_site
 from leaderboard.store import StoreContents
 from tests.browser.conftest import METHODS

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.screenshots import PHONE, settle
-from leaderboard.board import Board
+from leaderboard.boards.board import Board
 from leaderboard.site import write_site
 from tests.browser.conftest import PATIENCE, records
 from tests.leaderboard.conftest import build_record

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from bench.records import ResultRecord, slug
 from bench.scores import score
-from leaderboard.board import Board
-from leaderboard.compare import COMMITTED
-from leaderboard.files import compact_json
+from leaderboard.boards.board import Board
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
+from leaderboard.store.json_text import compact_json
 from tests.fuzz.mutations import mutated
 from tests.fuzz.trees import TEXTS, mutated_text, mutated_tree
 from tests.leaderboard.conftest import build_record

@@ -9,8 +9,8 @@ import pytest
 
 import bench.sharing
 from bench.source_text import decode_source, suspicious_lines
-from leaderboard.cards import cards_of
-from leaderboard.compare import COMMITTED
+from leaderboard.intake.source_card import cards_of
+from leaderboard.store.committed import COMMITTED
 from tests.fuzz.budget import LONGEST, seeds, sentence
 from tests.fuzz.sources import spoiled
 from tests.leaderboard.test_submissions import CODE

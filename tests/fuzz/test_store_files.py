@@ -15,9 +15,9 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import ResultRecord
+from leaderboard.report.long_table import rows
 from leaderboard.store import Store
-from leaderboard.table import rows
-from leaderboard.verify import FILE, Check, write_checks
+from leaderboard.trust.ledger import FILE, Check, write_checks
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.mutations import mutated
 from tests.fuzz.stores import base, case

@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 
 from bench.errors import shown
-from leaderboard.board import board_of_suite
-from leaderboard.copies import repeated_seeds
-from leaderboard.details import details
-from leaderboard.gaps import too_good
-from leaderboard.render import render
+from leaderboard.boards.board import board_of_suite
+from leaderboard.intake.soundness import further_problems
+from leaderboard.report.details import details
+from leaderboard.report.formats import render
+from leaderboard.report.long_table import Table, rows
 from leaderboard.store import Problem, Store, StoreContents
-from leaderboard.table import Table, rows
-from leaderboard.verify import further_problems
+from leaderboard.trust.copies import repeated_seeds
+from leaderboard.trust.gaps import too_good
 from tests.fuzz import reference
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.stores import SUITES, Base, Case, base, case

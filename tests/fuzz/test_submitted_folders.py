@@ -17,13 +17,13 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import ResultRecord
-from leaderboard.board import Board, boards
-from leaderboard.compare import COMMITTED as RESULTS
-from leaderboard.manifest import MANIFEST, METHOD, read_manifest, sha256
-from leaderboard.render import render
+from leaderboard.boards.board import Board, boards
+from leaderboard.intake.manifest import MANIFEST, METHOD, read_manifest, sha256
+from leaderboard.intake.submission import read_submission
+from leaderboard.report.formats import render
+from leaderboard.report.long_table import rows
 from leaderboard.store import Store, StoreContents
-from leaderboard.submissions import read_submission
-from leaderboard.table import rows
+from leaderboard.store.committed import COMMITTED as RESULTS
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.mutations import mutated
 from tests.fuzz.sources import manifest, spoiled
@@ -140,9 +140,7 @@ def test_submissions(sound: Sound, tmp_path: Path) -> None:
         again = change(folder, sound.files, seed)
         before, start = tree(tmp_path), time.monotonic()
         found = read_submission(folder, named_boards, sound.known)
-        contents = StoreContents(list(sound.known))
-        contents.submissions.append(found)
-        table = rows(sound.board, contents)
+        table = rows(sound.board, StoreContents(list(sound.known)), submissions=[found])
         csv = rendered(table)
         assert time.monotonic() - start < LONGEST, seed
         assert tree(tmp_path) == before, seed
@@ -172,7 +170,7 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     files, store = files_of(SUBMITTED), tmp_path / "results"
     for name in METHODS:
         shutil.copytree(RESULTS / "multidigits" / name, store / "multidigits" / name)
-    monkeypatch.setattr("leaderboard.compare.COMMITTED", store)
+    monkeypatch.setattr("leaderboard.store.committed.COMMITTED", store)
     folder = Sound("scale_and_bias", files, BOARD, []).write(tmp_path / "submissions")
     for seed in seeds(4, "commands"):
         change(folder, files, seed)

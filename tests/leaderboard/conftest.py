@@ -9,8 +9,8 @@ import pytest
 from bench.records import Protocol, ResultRecord, RunSpec, digest
 from bench.records.record import Failure
 from bench.scores import Metric, score
-from leaderboard.board import Board
-from leaderboard.statistics import Cells, Column
+from leaderboard.analysis.statistics import Cells, Column
+from leaderboard.boards.board import Board
 
 ROWS = 10_000  # of the test split, so that an accuracy of two decimals is exact
 

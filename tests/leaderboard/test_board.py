@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from leaderboard.board import board_of_suite, boards, load_board
+from leaderboard.boards.board import board_of_suite, boards, load_board
 
 
 def test_committed_boards_have_the_reference_first():

@@ -3,10 +3,10 @@
 import pytest
 
 from bench.records.record import Solution
-from leaderboard.board import board_of_suite
+from leaderboard.boards.board import board_of_suite
+from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import StoreContents
-from leaderboard.table import rows
 
 
 def solved(make_record, method, certificate, value, *, met, seed=0):

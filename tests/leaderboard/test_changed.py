@@ -3,7 +3,7 @@
 import pytest
 
 from bench.cli.main import main
-from leaderboard.changed import settings_counts, under
+from leaderboard.boards.changed import settings_counts, under
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 

@@ -6,12 +6,12 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.records.spec import Tuning
-from leaderboard.board import Board, board_of_suite
-from leaderboard.comparable import comparable, of_one_code
-from leaderboard.dial import dials
-from leaderboard.related import related
-from leaderboard.tuned import tuned
-from leaderboard.worth import sizes
+from leaderboard.analysis.data_worth import sizes
+from leaderboard.analysis.dials import dials
+from leaderboard.analysis.relatedness import related
+from leaderboard.boards.board import Board, board_of_suite
+from leaderboard.boards.record_selection import comparable, of_one_code
+from leaderboard.boards.tuned_track import tuned
 
 OLD, NEW = ("2024-01-01T00:00:00+00:00", "a" * 64), ("2024-01-02T00:00:00+00:00", "b" * 64)
 PARTS = {"suite/toy": 1, "sharing/mine": 1}

@@ -11,8 +11,8 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
-from leaderboard.coherence import incoherent, truth
-from leaderboard.compare import committed_of
+from leaderboard.store.committed import committed_of
+from leaderboard.trust.consistency import incoherent, truth
 
 Content = dict[str, Any]
 

@@ -11,9 +11,10 @@ from statsmodels.stats.multitest import multipletests
 from bench.cli.main import main
 from bench.cli.reproduce import _against
 from bench.records import ResultRecord
-from leaderboard.board import Board
-from leaderboard.compare import COMMITTED, compare
+from leaderboard.boards.board import Board
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
+from leaderboard.trust.reproduction import compare
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}  # an environment that is not the committed one
@@ -86,7 +87,7 @@ def test_what_reproduce_says_counts_each_verdict_for_itself(runs, tmp_path, monk
     here += runs("d", [x + 5 for x in noise], environment=ELSEWHERE)
     for record in there:
         Store(tmp_path).write(record)
-    monkeypatch.setattr("leaderboard.compare.COMMITTED", tmp_path)
+    monkeypatch.setattr("leaderboard.store.committed.COMMITTED", tmp_path)
     assert _against([board("a", "b", "c", "d")], here) == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
         "4 numbers beside the committed ones: 1 equal digit for digit, 1 within seed noise, "

@@ -8,8 +8,8 @@ from bench.cli.execute import plan_controls
 from bench.cli.main import main
 from bench.errors import UsageError
 from bench.records import ResultRecord
-from leaderboard.board import Board
-from leaderboard.controls import CONTROLS, control_rows, controlled
+from leaderboard.boards.board import Board
+from leaderboard.boards.controls import CONTROLS, control_rows, controlled
 
 Make = Callable[..., ResultRecord]
 TASKS = ["left", "right"]

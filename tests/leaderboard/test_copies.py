@@ -9,11 +9,11 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
-from leaderboard.compare import COMMITTED, committed_of
-from leaderboard.copies import NEAR, alike, repeated_seeds, same_models, trace_of
+from leaderboard.intake.submission import read_submission, resembling
+from leaderboard.report.long_table import rows
 from leaderboard.store import Store, StoreContents
-from leaderboard.submissions import read_submission, resembling
-from leaderboard.table import rows
+from leaderboard.store.committed import COMMITTED, committed_of
+from leaderboard.trust.copies import NEAR, alike, repeated_seeds, same_models, trace_of
 from tests.leaderboard import test_submissions as toy
 from tests.leaderboard.conftest import build_record
 
@@ -49,7 +49,7 @@ def changed(run: ResultRecord, method: str, seed: int, noise: float) -> ResultRe
 def test_no_two_committed_runs_of_different_seeds_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     records = Store(COMMITTED).read().records
     assert repeated_seeds(records) == {}
-    monkeypatch.setattr("leaderboard.copies.NEAR", 8 * NEAR)
+    monkeypatch.setattr("leaderboard.trust.copies.NEAR", 8 * NEAR)
     assert repeated_seeds(records) == {}
 
 
@@ -98,9 +98,8 @@ def test_a_submission_that_is_a_method_of_the_board_is_noted(tmp_path: Path) -> 
     found = read_submission(toy.write(tmp_path / "mine", runs=runs), toy.BOARDS, BOARD)
     assert found.sound
     assert found.notes == ["`mine` comes out as `hard` at 2 of 2 seeds: the same model, or a copy of it"]
-    contents = StoreContents(BOARD)
-    contents.submissions.append(found)
-    assert f"Submission `mine`: {found.notes[0]}." in rows(toy.BOARD, contents).notes
+    notes = rows(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
+    assert f"Submission `mine`: {found.notes[0]}." in notes
 
 
 def test_rotated_seeds_of_the_board_are_refused(tmp_path: Path) -> None:
@@ -114,8 +113,8 @@ def test_rotated_seeds_of_the_board_are_refused(tmp_path: Path) -> None:
 def test_another_submissions_runs_and_names_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("leaderboard.board.boards", lambda: toy.BOARDS)
-    monkeypatch.setattr("leaderboard.compare.committed_of", lambda suite: toy.COMMITTED)
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: toy.BOARDS)
+    monkeypatch.setattr("leaderboard.store.committed.committed_of", lambda suite: toy.COMMITTED)
     runs = [toy.resealed(run, curves=CURVES[run.spec.seed]) for run in toy.RUNS]
     toy.write(tmp_path / "submissions" / "mine", runs=runs)
     code = toy.CODE.replace(b'"mine"', b'"Mine"') + b"import os\n"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from leaderboard.escape import csv_cell, json_text, latex, markdown, markdown_code, markdown_sentence, printable
+from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_code, markdown_sentence, printable
 
 HOSTILE = ["a\x1b[2Jb", "a\x9b2J", "a\u202eb", "a\rb\nc\td", "\ue0001"]
 

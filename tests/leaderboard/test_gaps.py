@@ -8,10 +8,10 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
-from leaderboard.compare import COMMITTED
-from leaderboard.gaps import ratios, too_good
+from leaderboard.intake.submission import read_submission
 from leaderboard.store import Store
-from leaderboard.submissions import read_submission
+from leaderboard.store.committed import COMMITTED
+from leaderboard.trust.gaps import ratios, too_good
 from tests.leaderboard import test_submissions as toy
 
 Make = Callable[..., ResultRecord]

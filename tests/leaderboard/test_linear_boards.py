@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bench.records import ResultRecord
-from leaderboard.compare import committed_of
-from leaderboard.statistics import corrected_interval, interval
+from leaderboard.analysis.statistics import corrected_interval, interval
+from leaderboard.store.committed import committed_of
 
 # What a truth is made of, the constraint that says so, and the same penalty without the tie between tasks.
 MATCHING = {

@@ -8,14 +8,15 @@ from bench.method import DEFAULT_WEIGHTING
 from bench.records import UNWEIGHTED, ResultRecord
 from bench.registry import entries
 from bench.schema import write
-from leaderboard.board import Board
-from leaderboard.cards import built_in, cards_of
-from leaderboard.manifest import sha256
-from leaderboard.names import misnamed
+from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import sha256
+from leaderboard.intake.names import misnamed
+from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.source_card import built_in, cards_of
+from leaderboard.intake.submission import read_submission
+from leaderboard.report.long_table import rows
 from leaderboard.store import StoreContents
-from leaderboard.submissions import read_submission
-from leaderboard.table import rows
-from leaderboard.verify import Check, further_problems, read_checks, state_of, write_checks
+from leaderboard.trust.ledger import Check, read_checks, state_of, write_checks
 from tests.leaderboard import test_submissions as toy
 
 SOURCE = """
@@ -119,9 +120,7 @@ def test_names_that_differ_by_case_are_one(tmp_path: Path) -> None:
     manifest = toy.MANIFEST.model_copy(update={"name": "other", "methods": ["Mine"], "method_sha256": sha256(code)})
     second = read_submission(toy.write(tmp_path / "other", manifest, code, runs), toy.BOARDS, toy.COMMITTED)
     assert second.sound
-    contents = StoreContents(toy.COMMITTED)
-    contents.submissions.extend([first, second])
-    table = rows(toy.BOARD, contents)
+    table = rows(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert "Submission `other` is left out: `Mine` stands here already." in table.notes
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "MINE"], seeds="0-1")

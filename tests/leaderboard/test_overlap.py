@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard.board import Board
-from leaderboard.details import details
-from leaderboard.render import render
-from leaderboard.standing import as_rows, standings
-from leaderboard.statistics import corrected_interval, interval, paired_t, rank_intervals, tie_groups
+from leaderboard.analysis.standings import as_rows, standings
+from leaderboard.analysis.statistics import corrected_interval, interval, paired_t, rank_intervals, tie_groups
+from leaderboard.boards.board import Board
+from leaderboard.report.details import details
+from leaderboard.report.formats import render
+from leaderboard.report.long_table import rows
 from leaderboard.store import StoreContents
-from leaderboard.table import rows
 from tests.leaderboard.conftest import protocol
 
 SPLITS = {"train": 75, "test": 25}
@@ -108,7 +108,7 @@ def test_a_table_says_that_its_splits_overlap(make_record):
 
 
 def test_a_table_of_cross_validated_strengths_says_so(make_record):
-    from leaderboard.notes import CHOSEN, RULES
+    from leaderboard.report.footnotes import CHOSEN, RULES
 
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=METHODS, seeds="0-4")
     chosen = [

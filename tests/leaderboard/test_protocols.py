@@ -12,13 +12,13 @@ import pytest
 
 from bench.plan import parse_suite
 from bench.records import ResultRecord
-from leaderboard.admission import unlike
-from leaderboard.board import boards
-from leaderboard.cards import cards_of
-from leaderboard.compare import COMMITTED
-from leaderboard.manifest import Manifest, sha256
-from leaderboard.protocols import FILE, Written, departures, written_protocols
+from leaderboard.boards.board import boards
+from leaderboard.boards.protocols import FILE, Written, departures, written_protocols
+from leaderboard.intake.eligibility import unlike
+from leaderboard.intake.manifest import Manifest, sha256
+from leaderboard.intake.source_card import cards_of
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
 from tests.leaderboard.conftest import build_record
 from tests.leaderboard.test_submissions import CODE, COST, resealed
 

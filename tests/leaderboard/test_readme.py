@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import parser_of
-from leaderboard.compare import COMMITTED
-from leaderboard.controls import control_rows
-from leaderboard.dial import dials
-from leaderboard.readme import ACROSS, BLOCK, fill
+from leaderboard.analysis.dials import dials
+from leaderboard.boards.board import boards
+from leaderboard.boards.controls import control_rows
+from leaderboard.intake.submission import find_submissions
+from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill
 from leaderboard.store import Store, StoreContents
+from leaderboard.store.committed import COMMITTED
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -24,7 +26,8 @@ PAGES = {
 def test_tables_are_those_of_the_committed_records(page, tables):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [match[2] for match in BLOCK.finditer(text)] == tables
-    assert fill(text, Store(COMMITTED).read()) == text
+    contents = Store(COMMITTED).read()
+    assert fill(text, contents, find_submissions(contents, boards())) == text
 
 
 def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from leaderboard.related import related
+from leaderboard.analysis.relatedness import related
 from leaderboard.site.figures import related_figure
 
 KINDS = {"a": "regression", "b": "regression", "c": "regression"}

@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
-from leaderboard.compare import COMMITTED
-from leaderboard.repeats import NU, RATIO, Pair, judge, paired_tests, spread_between_seeds
 from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
+from leaderboard.trust.reruns import NU, RATIO, Pair, judge, paired_tests, spread_between_seeds
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}
@@ -117,7 +117,7 @@ def test_without_what_honest_pairs_have_it_is_the_paired_t_test(
         for seed, (a, b) in enumerate(zip(before, after, strict=True))
     ]
     known = [pair.stored for pair in pairs]
-    monkeypatch.setattr("leaderboard.repeats.NU", 0)
+    monkeypatch.setattr("leaderboard.trust.reruns.NU", 0)
     joint = next(test for test in paired_tests(pairs, known) if len(test.cells) == 6)
     assert joint.p == pytest.approx(stats.ttest_rel(before, after).pvalue)
     monkeypatch.undo()

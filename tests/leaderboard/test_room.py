@@ -12,8 +12,8 @@ from bench.errors import UsageError
 from bench.plan import _check_room
 from bench.records import Curves, Packed, ResultRecord
 from bench.records.record import MAX_BYTES, Cost
-from leaderboard.room import SPARE, bytes_of, make_room, stored_text
 from leaderboard.store import Store
+from leaderboard.store.room import SPARE, bytes_of, make_room, stored_text
 
 Make = Callable[..., ResultRecord]
 COST = Cost(parameters=1, forward_flops=1, step_ms=1.0, train_seconds=1.0, peak_memory_mb=1.0, hardware="cpu: x")

@@ -1,7 +1,7 @@
 """The records that `benchmarks.scale` makes up are as good as those of runs."""
 
 from benchmarks.scale import METHODS, SUITES, made_up, one_board
-from leaderboard.verify import further_problems
+from leaderboard.intake.soundness import further_problems
 
 
 def test_made_up_records_pass_every_check():

@@ -13,12 +13,12 @@ import pytest
 
 from bench.records import Packed
 from benchmarks.scale import METHODS, SUITES, fill, synthetic
-from leaderboard.board import Board, board_of_suite
-from leaderboard.cards import built_in, cards_of
+from leaderboard.boards.board import Board, board_of_suite
+from leaderboard.intake.source_card import built_in, cards_of
+from leaderboard.report.long_table import rows
+from leaderboard.report.wide_table import wide
 from leaderboard.site import write_site
 from leaderboard.store import Problem, Store, StoreContents
-from leaderboard.table import rows
-from leaderboard.wide import wide
 
 HOSTILE = '<script>alert("x")</script>{{ 7*7 }}'
 VOID = {"meta", "link", "img", "input", "line"}
@@ -126,7 +126,7 @@ def test_every_link_leads_somewhere_and_every_id_is_there_once(site, three_metho
 
 
 def test_files_beside_a_table_are_what_the_command_line_prints(site, three_methods):
-    from leaderboard.render import FORMATS, render
+    from leaderboard.report.formats import FORMATS, render
 
     folder = site(three_methods)
     board = board_of_suite("toy", three_methods).model_copy(update={"title": "Everything stored of toy"})

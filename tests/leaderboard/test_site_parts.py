@@ -82,7 +82,7 @@ def test_options_are_a_list_and_lines_are_joined():
 
 
 def test_every_word_of_every_description_is_on_its_page():
-    from leaderboard.cards import built_in
+    from leaderboard.intake.source_card import built_in
 
     for card in built_in().values():
         said = "".join(

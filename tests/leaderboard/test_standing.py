@@ -12,12 +12,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.cli.main import main
-from leaderboard.details import details
-from leaderboard.render import render
-from leaderboard.standing import as_rows, standings
+from leaderboard.analysis.standings import as_rows, standings
+from leaderboard.report.details import details
+from leaderboard.report.formats import render
+from leaderboard.report.long_table import rows
+from leaderboard.report.wide_table import wide
 from leaderboard.store import Store, StoreContents
-from leaderboard.table import rows
-from leaderboard.wide import wide
 from tests.leaderboard.conftest import protocol
 
 BOTH = (("single_task", 0.0), ("hard", 1.0))
@@ -82,7 +82,7 @@ def test_the_same_table_twice(data) -> None:
 @pytest.fixture
 def board(three_methods):
     """A board of two methods with five seeds and one with three, whose losses are the same in all seeds."""
-    from leaderboard.board import board_of_suite
+    from leaderboard.boards.board import board_of_suite
 
     return board_of_suite("toy", three_methods)
 

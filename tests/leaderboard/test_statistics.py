@@ -6,9 +6,7 @@ import pytest
 from scipy import stats
 
 from bench.scores import Metric
-from leaderboard.board import board_of_suite
-from leaderboard.comparable import comparable
-from leaderboard.statistics import (
+from leaderboard.analysis.statistics import (
     Column,
     against,
     cells,
@@ -20,6 +18,8 @@ from leaderboard.statistics import (
     gains,
     interval,
 )
+from leaderboard.boards.board import board_of_suite
+from leaderboard.boards.record_selection import comparable
 
 
 @pytest.mark.parametrize("n", [3, 5, 10, 40])

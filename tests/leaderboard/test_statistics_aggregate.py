@@ -8,7 +8,7 @@ from rliable.library import create_performance_profile
 from rliable.metrics import aggregate_iqm, aggregate_mean, probability_of_improvement
 from scipy import stats
 
-from leaderboard.statistics import (
+from leaderboard.analysis.statistics import (
     bootstrap_interval,
     interquartile_mean,
     interval,

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from leaderboard.letters import abridged, joined, letters_of
-from leaderboard.statistics import pairwise, tie_groups, tied_with_first
-from leaderboard.statistics.groups import clique_cover
+from leaderboard.analysis.letters import abridged, joined, letters_of
+from leaderboard.analysis.statistics import pairwise, tie_groups, tied_with_first
+from leaderboard.analysis.statistics.groups import clique_cover
 
 
 def graph(rows: int, share: float, draw: int) -> np.ndarray:

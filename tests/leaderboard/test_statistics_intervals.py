@@ -9,7 +9,7 @@ from rliable.library import get_interval_estimates
 from rliable.metrics import aggregate_iqm
 from scipy import stats
 
-from leaderboard.statistics import (
+from leaderboard.analysis.statistics import (
     Interval,
     bootstrap_interval,
     corrected_interval,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard.statistics import (
+from leaderboard.analysis.statistics import (
     change_matrix,
     holm,
     kendall_tau,
@@ -71,7 +71,7 @@ def test_ranks_of_few_seeds_have_no_interval(n):
 def test_rank_intervals_are_the_same_whatever_fits_into_memory(monkeypatch):
     changes = np.random.default_rng(5).normal(0, 1, (7, SEEDS))
     whole = rank_intervals(changes, np.random.default_rng(0))
-    monkeypatch.setattr("leaderboard.statistics.ranking.DRAWN", 1000)
+    monkeypatch.setattr("leaderboard.analysis.statistics.ranking.DRAWN", 1000)
     assert rank_intervals(changes, np.random.default_rng(0)) == whole
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from leaderboard.statistics import change_matrix, family, holm, interval, max_t, paired_t, sign_flip
+from leaderboard.analysis.statistics import change_matrix, family, holm, interval, max_t, paired_t, sign_flip
 
 DIFFERENCES = np.random.default_rng(5).normal([[0.0], [0.5], [1.0], [0.2]], 1.0, (4, 9))
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bench.records.record import MAX_BYTES
-from leaderboard.board import board_of_suite
-from leaderboard.files import compact_json
-from leaderboard.live import named_after
+from leaderboard.boards.board import board_of_suite
+from leaderboard.report.long_table import rows
 from leaderboard.store import Store
-from leaderboard.table import rows
+from leaderboard.store.json_text import compact_json
+from leaderboard.store.progress_notes import named_after
 
 
 def test_what_is_written_is_read(tmp_path, make_record):

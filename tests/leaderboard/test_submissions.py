@@ -13,15 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.cli.table import with_submissions
+from bench.cli.main import main
+from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
-from leaderboard.board import Board
-from leaderboard.files import compact_json
-from leaderboard.manifest import Manifest, sha256, written
+from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import Manifest, sha256, written
+from leaderboard.intake.submission import find_submissions, read_submission
+from leaderboard.report.long_table import rows
+from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
-from leaderboard.submissions import read_submission
-from leaderboard.table import rows
-from leaderboard.verify import Check, write_checks
+from leaderboard.store.json_text import compact_json
+from leaderboard.trust.ledger import Check, write_checks
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -79,40 +81,55 @@ def test_a_sound_submission_stands_on_its_board(tmp_path, folder):
     assert found.sound
     assert found.manifest == MANIFEST
     contents = StoreContents(COMMITTED)
-    contents.submissions.append(found)
-    table = rows(BOARD, contents)
+    table = rows(BOARD, contents, submissions=[found])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert [(row.mean, row.seeds) for row in table.rows if (row.method, row.task) == ("mine", "left")] == [(96.5, 2)]
     assert any("Submission by A. Author: `mine`." in note for note in table.notes)
     assert rows(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
-    assert rows(BOARD, contents, track="tuned").board.methods == []
+    assert rows(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
 
 
-def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+def table_beside(store):
+    """The board from a store and the submissions beside it."""
+    contents = store.read()
+    return rows(BOARD, contents, submissions=find_submissions(contents, BOARDS))
+
+
+def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, folder):
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)
-    assert "mine" in rows(BOARD, store.read()).board.methods
+    assert "mine" in table_beside(store).board.methods
     (folder / "method.py").write_bytes(CODE + b"# changed\n")
-    table = rows(BOARD, store.read())
+    table = table_beside(store)
     assert "mine" not in table.board.methods
     assert any("Submission `mine` is left out: method.py" in note for note in table.notes)
 
 
-def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, folder):
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)
     by = {run.run_id: Check(run.run_id, run.digest, "valid", "scores recomputed", "v") for run in [*COMMITTED, *RUNS]}
     write_checks(store.root, by.values())
     sentence = "Run by nobody but who submitted them (`mtlbench verify SUBMISSION --rerun 2`): `mine`."
-    assert sentence in rows(BOARD, store.read()).notes
+    assert sentence in table_beside(store).notes
     write_checks(store.root, [Check(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
-    table = rows(BOARD, store.read())
+    table = table_beside(store)
     assert sentence not in table.notes
     assert table.states["mine"] == "spot_checked"
+
+
+def test_commands_show_the_submissions_beside_a_store(tmp_path, folder, monkeypatch, capsys):
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: BOARDS)
+    store = Store(tmp_path / "results")
+    for record in COMMITTED:
+        store.write(record)
+    assert main(["table", BOARD.name, "--store", str(store.root), "--format", "csv"]) == 0
+    assert f"{BOARD.name},toy,mine,left," in capsys.readouterr().out
+    write_site(store.read(), [BOARD], tmp_path / "site", "results")
+    assert f"{BOARD.name},toy,mine,left," in (tmp_path / "site" / "data" / f"{BOARD.name}.csv").read_text()
+    assert "Me" in (tmp_path / "site" / "methods" / "mine.html").read_text()  # the paper that its code names
 
 
 def test_reading_runs_nothing_and_writes_nothing(tmp_path):
@@ -258,25 +275,24 @@ def test_no_submission_displaces_another_or_the_board(tmp_path):
     unreadable = read_submission(write(tmp_path / "un\nread", manifest=None), BOARDS, COMMITTED)
     assert first.sound
     assert second.sound
-    contents = StoreContents(COMMITTED)
-    contents.submissions.extend([first, first, second, unreadable])
-    table = rows(BOARD, contents)
+    table = rows(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert {run.digest for (method, _), run in table.records.items() if method == "mine"} == {r.digest for r in RUNS}
     left_out = [note for note in table.notes if "is left out" in note]
     assert left_out == [
         "Submission `mine` is left out: `mine` stands here already.",
-        "Submission `un\\nread` is left out: submission.toml: should be a plain file.",
+        "Submission `un\\nread` is left out: submission.toml: cannot be read (No such file or directory).",
     ]
 
 
 def test_a_submission_given_by_hand_stands_before_one_beside_the_store(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: BOARDS)
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)
     mine = write(tmp_path / "own" / "mine", runs=[resealed(run, created="2026-02-02T00:00:00+00:00") for run in RUNS])
-    table = rows(BOARD, with_submissions(store.read(), [mine]))
+    contents = store.read()
+    table = rows(BOARD, contents, submissions=collect_submissions(contents, [mine]))
     assert {run.created[:7] for (method, _), run in table.records.items() if method == "mine"} == {"2026-02"}
     assert "Submission `mine` is left out: `mine` stands here already." in table.notes
 

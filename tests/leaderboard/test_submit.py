@@ -12,7 +12,7 @@ import pytest
 from bench.cli.execute import Outcome
 from bench.cli.judged import JudgedCell
 from bench.cli.main import main
-from leaderboard.board import Board
+from leaderboard.boards.board import Board
 from leaderboard.store import Store
 from tests.leaderboard.test_submissions import BOARDS, CODE, COMMITTED, build
 
@@ -56,8 +56,8 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     (tmp_path / "mine.py").write_bytes(CODE)
     found = Runner()
     outcome = {"subject": "sharing/mine", "rule": "all", "passed": True, "advice": ""}
-    monkeypatch.setattr("leaderboard.board.boards", lambda: BOARDS)
-    monkeypatch.setattr("leaderboard.compare.COMMITTED", store.root)
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: BOARDS)
+    monkeypatch.setattr("leaderboard.store.committed.COMMITTED", store.root)
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setattr("bench.cli.judged.describe_methods", found.describe)
     monkeypatch.setattr("bench.cli.judged.plan_judged", found.plan)
@@ -209,8 +209,8 @@ def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, c
     suite = "synthetic:tasks=2,train=64"
     tiny = Board(name="tiny", title="T", version=1, suite=suite, methods=["hard"], seeds="0-1", reference="hard")
     outcome = {"subject": "sharing/scale_and_bias", "rule": "all", "passed": True, "advice": ""}
-    monkeypatch.setattr("leaderboard.board.boards", lambda: {"tiny": tiny})
-    monkeypatch.setattr("leaderboard.compare.COMMITTED", tmp_path / "board" / "results")
+    monkeypatch.setattr("leaderboard.boards.board.boards", lambda: {"tiny": tiny})
+    monkeypatch.setattr("leaderboard.store.committed.COMMITTED", tmp_path / "board" / "results")
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     out = tmp_path / "submissions" / "scale_and_bias"

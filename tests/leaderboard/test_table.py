@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from bench.records.record import Failure
-from leaderboard.board import board_of_suite
-from leaderboard.render import render
+from leaderboard.boards.board import board_of_suite
+from leaderboard.report.formats import render
+from leaderboard.report.long_table import rows
+from leaderboard.report.wide_table import wide
 from leaderboard.store import Problem, StoreContents
-from leaderboard.table import rows
-from leaderboard.wide import wide
 
 COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,seeds,selection,status"
 
@@ -175,7 +175,7 @@ def test_what_a_record_says_of_its_failure_is_one_line_of_bounded_length(make_re
 
 def test_a_table_loads_neither_torch_nor_what_it_does_not_need():
     code = (
-        "import sys; import leaderboard, leaderboard.table, leaderboard.render, leaderboard.site;"
+        "import sys; import leaderboard, leaderboard.report.long_table, leaderboard.report.formats, leaderboard.site;"
         "print([name for name in ('torch', 'lightning', 'scipy', 'jinja2', 'rich', 'plotly') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from bench.records import ResultRecord, Tuning
-from leaderboard.board import Board, board_of_suite
+from leaderboard.boards.board import Board, board_of_suite
+from leaderboard.boards.tuned_track import Search, searches_of, tuned
+from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
-from leaderboard.table import rows
-from leaderboard.tuned import Search, searches_of, tuned
 
 Make = Callable[..., ResultRecord]
 BOARD = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard", "single_task"], seeds="0-1", trials=3)

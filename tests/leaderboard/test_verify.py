@@ -13,20 +13,13 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
-from leaderboard.board import Board
-from leaderboard.compare import COMMITTED
+from leaderboard.boards.board import Board
+from leaderboard.intake.soundness import further_problems
+from leaderboard.report.long_table import rows
+from leaderboard.report.wide_table import wide
 from leaderboard.store import Store
-from leaderboard.table import rows
-from leaderboard.verify import (
-    FILE,
-    Check,
-    further_problems,
-    read_checks,
-    state_of,
-    state_of_row,
-    write_checks,
-)
-from leaderboard.wide import wide
+from leaderboard.store.committed import COMMITTED
+from leaderboard.trust.ledger import FILE, Check, read_checks, state_of, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
 

@@ -12,10 +12,10 @@ import pytest
 
 from bench.cli.journal import journal
 from bench.engines.events import Ended, Progressed
-from leaderboard.live import FOLDER, named_after, read_live
 from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, Watch, serving
 from leaderboard.store import Store, StoreContents
+from leaderboard.store.progress_notes import FOLDER, named_after, read_live
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from bench.records import ResultRecord
-from leaderboard.board import Board
-from leaderboard.statistics import interval
+from leaderboard.analysis.data_worth import Curve, worth
+from leaderboard.analysis.statistics import interval
+from leaderboard.boards.board import Board
+from leaderboard.report.long_table import rows
+from leaderboard.report.wide_table import wide
 from leaderboard.store import StoreContents
-from leaderboard.table import rows
-from leaderboard.wide import wide
-from leaderboard.worth import Curve, worth
 
 Make = Callable[..., ResultRecord]
 POWER = Curve(np.array([100.0, 1000.0, 10000.0]), np.log(100.0) - 0.5 * np.log(np.array([100.0, 1000.0, 10000.0])))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leaderboard.analysis.standings import DECIDES
+from leaderboard.analysis.statistics import gains, interval, performance_profile, win_probability
+from leaderboard.report.long_table import Row, Table
 from leaderboard.site.figures.parts import LINE, label, reach
 from leaderboard.site.view import Figure, Trace, words
-from leaderboard.standing import DECIDES
-from leaderboard.statistics import gains, interval, performance_profile, win_probability
-from leaderboard.table import Row, Table
 
 PROFILES = 8  # methods that a legend can tell apart
 

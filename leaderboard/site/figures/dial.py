@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.records import ResultRecord
 from bench.scores import primary_error
-from leaderboard.dial import Dial
+from leaderboard.analysis.dials import Dial
+from leaderboard.analysis.statistics import interval
 from leaderboard.site.view import Figure, Trace, words
-from leaderboard.statistics import interval
 
 COLOURS = {"single_task": "c1", "hard": "c2"}
 

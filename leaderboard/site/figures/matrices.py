@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.records import Packed, ResultRecord
-from leaderboard.escape import printable
-from leaderboard.related import Related
+from leaderboard.analysis.relatedness import Related
+from leaderboard.report.escape import printable
 from leaderboard.site.figures.parts import LINE
 from leaderboard.site.view import Figure, Panels, Trace, short, words
 

@@ -2,8 +2,8 @@
 
 import math
 
+from leaderboard.report.long_table import Table
 from leaderboard.site.view import Trace, short
-from leaderboard.table import Table
 
 LINE = 22  # pixels from one method to the next
 _STEPS = (

@@ -2,14 +2,14 @@
 
 import math
 
-from leaderboard.board import Board
+from leaderboard.analysis.data_worth import sizes
+from leaderboard.analysis.standings import DECIDES
+from leaderboard.boards.board import Board
+from leaderboard.boards.tuned_track import Search
+from leaderboard.report.long_table import Table
 from leaderboard.site.figures.parts import label, log_axis, reach
 from leaderboard.site.view import Figure, Panels, Trace, short
-from leaderboard.standing import DECIDES
 from leaderboard.store import StoreContents
-from leaderboard.table import Table
-from leaderboard.tuned import Search
-from leaderboard.worth import sizes
 
 
 def against_cost(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:

@@ -1,7 +1,7 @@
 """The dials: paths from separate models to one trunk."""
 
 from bench.records import ResultRecord
-from leaderboard.escape import printable
+from leaderboard.report.escape import printable
 from leaderboard.site.commands import sweep_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import dial_figure

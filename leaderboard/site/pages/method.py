@@ -4,8 +4,8 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method, slug
-from leaderboard.comparable import of_one_code
-from leaderboard.escape import printable
+from leaderboard.boards.record_selection import of_one_code
+from leaderboard.report.escape import printable
 from leaderboard.site.addresses import MOST
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context

@@ -2,7 +2,7 @@
 
 from bench.errors import UsageError
 from bench.records import parse_method
-from leaderboard.escape import printable
+from leaderboard.report.escape import printable
 from leaderboard.site.context import Context
 from leaderboard.site.pages.method import parts
 from leaderboard.site.view import Cell, Grid, Head, Line

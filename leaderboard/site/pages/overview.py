@@ -4,15 +4,15 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass
 
-from leaderboard.changed import settings_counts
-from leaderboard.escape import printable
-from leaderboard.notes import problem_notes
+from leaderboard.analysis.standings import DECIDES
+from leaderboard.boards.changed import settings_counts
+from leaderboard.report.escape import printable
+from leaderboard.report.footnotes import problem_notes
 from leaderboard.site.context import Context
 from leaderboard.site.figures import dial_figure
 from leaderboard.site.grids import overview_grid
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import notes
-from leaderboard.standing import DECIDES
 
 STRIP = (3.0, 97.0)  # percent of a strip's width in which its dots lie
 

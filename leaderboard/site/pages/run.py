@@ -6,8 +6,9 @@ from typing import Any
 
 from bench.records import ResultRecord
 from bench.scores import Metric, metrics_of
-from leaderboard.escape import printable
-from leaderboard.notes import RULES
+from leaderboard.report.escape import printable
+from leaderboard.report.footnotes import RULES
+from leaderboard.report.wide_table import MISSING
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
@@ -21,7 +22,6 @@ from leaderboard.site.figures import (
 )
 from leaderboard.site.grids import kind_of
 from leaderboard.site.shown import owner
-from leaderboard.wide import MISSING
 
 COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {  # names and texts for people
     "parameters": ("trained parameters", lambda value: f"{value:,}"),

@@ -3,9 +3,10 @@
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.comparable import newest, of_one_code
-from leaderboard.escape import printable
-from leaderboard.related import related
+from leaderboard.analysis.relatedness import related
+from leaderboard.boards.record_selection import newest, of_one_code
+from leaderboard.boards.tuned_track import searches_of
+from leaderboard.report.escape import printable
 from leaderboard.site.commands import missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
@@ -25,7 +26,6 @@ from leaderboard.site.grids import board_grid
 from leaderboard.site.panels import Tile
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Figure, notes
-from leaderboard.tuned import searches_of
 
 PICTURES = 2  # test images, shown of every method
 

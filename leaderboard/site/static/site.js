@@ -23,7 +23,7 @@ const joined = (nodes) => nodes.map((each) => each.textContent.trim()).filter(Bo
 const textOf = (node) => joined([...node.childNodes]);
 const isSmall = (node) => node.nodeName === "SMALL";
 const partsOf = (node) => [joined([...node.childNodes].filter((each) => !isSmall(each))), joined([...node.childNodes].filter(isSmall))];
-/* As `csv_cell` in leaderboard/escape.py: no spreadsheet takes a text for a formula. */
+/* As `csv_cell` in leaderboard/report/escape.py: no spreadsheet takes a text for a formula. */
 const harmless = (text) => /^[=@\uff1d\uff20]/.test(text) || (/^[+\-\uff0b\uff0d\ufe63]/.test(text) && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) ? `'${text}` : text;
 /* What a table gives away: a column for the texts of a head, and one for the smaller texts below them that it names. */
 function exported(heads) {

@@ -1,0 +1,94 @@
+"""Statistics over paired seeds: changes against a reference, their intervals, tests, ranks and aggregates.
+
+The unit is a run. A change is computed inside each seed, between two runs that share their seed, and
+only then averaged; a missing cell is NaN and takes no part. `docs/statistics.md` says which to use when.
+"""
+
+from leaderboard.analysis.statistics.aggregate import (
+    WorstTask,
+    interquartile_mean,
+    performance_profile,
+    win_probability,
+    worst_tasks,
+)
+from leaderboard.analysis.statistics.alike import alike, settled, tolerance_of
+from leaderboard.analysis.statistics.cells import Cells, Column, Selection, cells, status_of
+from leaderboard.analysis.statistics.changes import (
+    CHANGES,
+    against,
+    change_matrix,
+    changes,
+    delta_flat,
+    delta_log,
+    delta_task,
+    gains,
+)
+from leaderboard.analysis.statistics.intervals import (
+    FEW_SEEDS,
+    LEAST_SEEDS,
+    LEVEL,
+    RANK_SEEDS,
+    Interval,
+    bootstrap_interval,
+    corrected_interval,
+    interval,
+    sign_flip_interval,
+)
+from leaderboard.analysis.statistics.ranking import (
+    Sensitivity,
+    kendall_tau,
+    pairwise,
+    rank_intervals,
+    ranks,
+    sensitivity,
+    tie_groups,
+    tied_with_first,
+)
+from leaderboard.analysis.statistics.significance import Comparison, family, holm, max_t, paired_t, sign_flip
+
+__all__ = [
+    "CHANGES",
+    "FEW_SEEDS",
+    "LEAST_SEEDS",
+    "LEVEL",
+    "RANK_SEEDS",
+    "Cells",
+    "Column",
+    "Comparison",
+    "Interval",
+    "Selection",
+    "Sensitivity",
+    "WorstTask",
+    "against",
+    "alike",
+    "bootstrap_interval",
+    "cells",
+    "change_matrix",
+    "changes",
+    "corrected_interval",
+    "delta_flat",
+    "delta_log",
+    "delta_task",
+    "family",
+    "gains",
+    "holm",
+    "interquartile_mean",
+    "interval",
+    "kendall_tau",
+    "max_t",
+    "paired_t",
+    "pairwise",
+    "performance_profile",
+    "rank_intervals",
+    "ranks",
+    "sensitivity",
+    "settled",
+    "sign_flip",
+    "sign_flip_interval",
+    "status_of",
+    "tie_groups",
+    "tied_with_first",
+    "tolerance_of",
+    "win_probability",
+    "worst_tasks",
+]

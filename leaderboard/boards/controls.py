@@ -1,0 +1,206 @@
+"""Controls: rows that say what else than shared knowledge could make a difference.
+
+A control is a method under other settings of the protocol, or one that is a control by itself. Some are made of
+one run for each task, of which only that task counts.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.errors import UsageError, hint
+from bench.records import ResultRecord
+from leaderboard.boards.board import Board
+from leaderboard.boards.record_selection import Comparable, comparable, latest, of_one_code
+
+WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of a row: settings as records keep them, and the task that counts (all of them where there is none)."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    counts: str | None = None
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """One row: a method in one or more parts, and what a table calls it. Plain methods keep their own name."""
+
+    method: str
+    label: str
+    parts: tuple[Part, ...] = (Part(),)
+
+    @property
+    def key(self) -> str:
+        """The row's name in long form."""
+        return self.label if any(part.settings for part in self.parts) else self.method
+
+
+@dataclass(frozen=True)
+class Control:
+    """What is controlled for, in a sentence, and its rows on a suite of these tasks with this many epochs."""
+
+    name: str
+    summary: str
+    rows: Callable[[list[str], int], list[ControlRow]]
+
+
+def _wide(tasks: list[str], epochs: int) -> list[ControlRow]:
+    return [ControlRow("hard_wide", "hard, as large as single-task")]
+
+
+def _narrow(tasks: list[str], epochs: int) -> list[ControlRow]:
+    return [ControlRow("single_task_narrow", "single-task, as small as hard")]
+
+
+def _ensemble(tasks: list[str], epochs: int) -> list[ControlRow]:
+    count = len(tasks)
+    return [ControlRow("hard", f"hard, {count} averaged", (Part({"members": str(count)}),))]
+
+
+def _long(tasks: list[str], epochs: int) -> list[ControlRow]:
+    count = len(tasks)
+    return [ControlRow("hard", f"hard, {count} times the epochs", (Part({"epochs": str(count * epochs)}),))]
+
+
+def _trunk_rate(tasks: list[str], epochs: int) -> list[ControlRow]:
+    count = len(tasks)
+    rates = {f"1/{count}": repr(1 / count), str(count): repr(float(count))}
+    return [
+        ControlRow("hard", f"hard, trunk rate x {name}", (Part({"trunk_lr": rate}),)) for name, rate in rates.items()
+    ]
+
+
+def _shuffled(tasks: list[str], epochs: int) -> list[ControlRow]:
+    others = {task: "/".join(other for other in tasks if other != task) for task in tasks}
+    return [
+        ControlRow("hard", "hard, other tasks shuffled", tuple(Part({"shuffled": o}, t) for t, o in others.items()))
+    ]
+
+
+def _replica(tasks: list[str], epochs: int) -> list[ControlRow]:
+    return [ControlRow("hard", "hard, replicas of the task", tuple(Part({"replica": task}, task) for task in tasks))]
+
+
+def _static(tasks: list[str], epochs: int) -> list[ControlRow]:
+    found = []
+    for task in tasks:
+        for factor in WEIGHTS:
+            unit = len(tasks) / (factor + len(tasks) - 1)  # the mean weight is 1
+            weights = "/".join(repr(round(unit * (factor if other == task else 1), 6)) for other in tasks)
+            found.append(ControlRow(f"hard@static:weights={weights}", f"hard, {task} weighs {factor} times as much"))
+    return found
+
+
+def _own_gain(tasks: list[str], epochs: int) -> list[ControlRow]:
+    return [ControlRow("cross_stitch:cross=0", "cross-stitch, own gain only")]
+
+
+CONTROLS = {
+    control.name: control
+    for control in (
+        Control("wide", "capacity: hard sharing with the parameters of single-task", _wide),
+        Control("narrow", "capacity: single-task with the parameters of hard sharing", _narrow),
+        Control("ensemble", "capacity and compute: T hard models trained apart, their outputs averaged", _ensemble),
+        Control("long", "compute: hard sharing for T times the epochs", _long),
+        Control("trunk_rate", "the trunk's learning rate: hard sharing at 1/T and T times it", _trunk_rate),
+        Control(
+            "shuffled", "information: hard sharing with every other task's training targets dealt out anew", _shuffled
+        ),
+        Control("replica", "information: hard sharing of T copies of one task", _replica),
+        Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static),
+        Control("own_gain", "the units' learning rate: cross-stitch without crossing, own gain only", _own_gain),
+    )
+}
+
+
+def control_rows(names: Iterable[str], tasks: list[str], epochs: int) -> list[ControlRow]:
+    """The rows of the named controls, or of `all`. Raises UsageError as `named`."""
+    rows: list[ControlRow] = []
+    for control in named(names):
+        rows += [row for row in control.rows(tasks, epochs) if row not in rows]
+    return rows
+
+
+def named(names: Iterable[str]) -> list[Control]:
+    """The controls of these names, each once; `all` is every one. Raises UsageError with the nearest name."""
+    found: dict[str, Control] = {}
+    for name in names:
+        if name != "all" and name not in CONTROLS:
+            raise UsageError(f"There is no control `{name}`; {hint(name, [*CONTROLS, 'all'])}.")
+        found |= CONTROLS if name == "all" else {name: CONTROLS[name]}
+    return list(found.values())
+
+
+def controlled(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
+    """`board` with its controls as further methods, and the records of all its rows.
+
+    Runs of controls that the board does not show are no records left out of it.
+    """
+    chosen = comparable(board, records)
+    like = next(iter(chosen.records.values()), None)
+    if like is None:
+        return board, chosen
+    epochs = like.spec.protocol.epochs
+    found, used = _assembled(control_rows(["all"], like.tasks, epochs), like, records)
+    rows = [row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods]
+    labels = {row.key: f"control: {row.label}" for row in rows}
+    shown = {key: record for key, record in found.items() if key[0] in labels and key[1] in board.seed_list}
+    board = board.model_copy(update={"methods": [*board.methods, *labels], "labels": labels | board.labels})
+    chosen = comparable(board, [record for record in records if record.run_id not in used])
+    return board, Comparable(chosen.records | shown, chosen.notes)
+
+
+def _assembled(
+    rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord]
+) -> tuple[dict[tuple[str, int], ResultRecord], set[str]]:
+    """(row, seed) -> one record with the scores of all parts, for methods under other settings; and the runs used.
+
+    A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
+    """
+    found, used = {}, set()
+    made = of_one_code(record for record in records if record.spec.overrides and record.spec.tuning is None)
+    done = [record for record in made if record.status == "done"]
+    done = latest(done, lambda record: (record.spec.suite, record.method))
+    for row in rows:
+        if row.key == row.method:
+            continue
+        by_part = [
+            {r.spec.seed: r for r in done if r.method == row.method and _is_part(r, part, like)} for part in row.parts
+        ]
+        used |= {record.run_id for runs in by_part for record in runs.values()}
+        for seed in set.intersection(*(set(runs) for runs in by_part)):
+            found[row.key, seed] = _merged(
+                like, [(part, runs[seed]) for part, runs in zip(row.parts, by_part, strict=True)]
+            )
+    return found, used
+
+
+def _is_part(record: ResultRecord, part: Part, like: ResultRecord) -> bool:
+    spec, other = record.spec, like.spec
+    if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
+        return False
+    changed = {*part.settings, *({"metrics"} if "replica" in part.settings else set())}
+    mine, theirs = (
+        {key: value for key, value in each.protocol.model_dump().items() if key not in changed}
+        for each in (spec, other)
+    )
+    suites = [
+        {name: (v, each.code.get(name)) for name, v in each.versions.items() if name.startswith("suite/")}
+        for each in (spec, other)
+    ]
+    return (spec.suite, spec.data) == (other.suite, other.data) and suites[0] == suites[1] and mine == theirs
+
+
+def _merged(like: ResultRecord, parts: list[tuple[Part, ResultRecord]]) -> ResultRecord:
+    """The first part's record, with the scores and statistics of each task from the part in which it counts."""
+    first = parts[0][1]
+    if parts[0][0].counts is None:
+        return first
+    counted = [(part.counts, record) for part, record in parts if part.counts]
+    values = {
+        name: {rule: {task: getattr(record, name)[rule][task] for task, record in counted} for rule in first.scores}
+        for name in ("scores", "statistics")
+    }
+    return first.model_copy(update={"tasks": list(like.tasks), **values})

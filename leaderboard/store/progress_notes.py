@@ -1,0 +1,67 @@
+"""Runs that go on in a store, as their notes tell."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from leaderboard.store.limits import parse_json, read_limited
+
+FOLDER = ".live"
+MAX_NOTE = 64 * 1024
+
+
+def read_live(root: Path) -> dict[str, Any]:
+    """What runs in the store at `root`, for the overview: `{"runs": [...]}`; notes of dead processes are skipped."""
+    runs = []
+    for path in sorted((root / FOLDER).glob("*.json")):
+        try:
+            note = parse_json(read_limited(path, MAX_NOTE))
+            if not alive(path):
+                continue
+            runs.append(
+                {
+                    "title": str(note["title"]),
+                    "summary": str(note["summary"]),
+                    "planned": int(note["planned"]),
+                    "ended": int(note["ended"]),
+                    "cells": [
+                        {"name": str(cell["name"]), "done": int(cell["done"]), "epochs": int(cell["epochs"])}
+                        for cell in note["cells"]
+                    ],
+                }
+            )
+        except (ValueError, KeyError, TypeError):
+            continue  # somebody else's file, or one that is written just now
+    return {"runs": runs}
+
+
+def clear_notes(root: Path) -> None:
+    """Remove the notes of runs that were killed, and of this process, from before; what cannot be removed stays."""
+    mine = named_after(os.getpid())
+    with contextlib.suppress(OSError):
+        for note in (root / FOLDER).glob("*.json"):
+            if not alive(note) or note.name.startswith(mine):
+                note.unlink(missing_ok=True)
+        (root / FOLDER).rmdir()
+
+
+def named_after(pid: int) -> str:
+    """The start of a note's name: the process, and, where the system tells, when it began; numbers are used again."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]  # after a name with any sign in it
+    except (OSError, IndexError):
+        began = "0"
+    return f"{pid}-{began}-"
+
+
+def alive(note: Path) -> bool:
+    """Whether the process that a note is named after still runs on this machine."""
+    try:
+        pid = int(note.name.partition("-")[0])
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return note.name.startswith(named_after(pid))

@@ -1,0 +1,63 @@
+"""Ranges of what one record holds: numbers and texts that no run has, whatever the rest of the record says."""
+
+import re
+
+import numpy as np
+
+from bench.errors import shown
+from bench.records import Packed, ResultRecord
+from bench.scores import MOST
+
+MAX_TEXT = 1000  # characters of a name, a version, a message
+MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
+_LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
+
+
+def out_of_range(record: ResultRecord) -> list[str]:
+    """Numbers and texts that no run has; they need not fit each other."""
+    found = _texts(record)
+    packed: dict[str, Packed] = dict(record.matrices) | ({"cosines": record.cosines} if record.cosines else {})
+    for name, matrix in packed.items():
+        try:
+            values = matrix.unpack()
+        except (ValueError, OverflowError) as error:
+            found.append(f"{name}: {error}")
+            continue
+        if not np.isfinite(values).all():
+            found.append(f"{name}: should hold finite values only")
+        elif name == "cosines" and np.abs(values).max(initial=0) > 1 + 1e-3:
+            found.append("cosines: should lie in [-1, 1]")
+    for name, value in record.effective_sharing.items():
+        if not -1e-4 <= value <= 1 + 1e-4:
+            found.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
+    for name, value in record.cost or ():
+        if isinstance(value, (int, float)) and not 0 <= value <= MOST:
+            found.append(f"cost.{name}: should not be negative or above 2^53, found {value:g}")
+    for name, text in [*record.environment.items(), *([("hardware", record.cost.hardware)] if record.cost else [])]:
+        if _LEAKS.search(text):
+            found.append(f"environment.{name}: should be a version, found what looks like a path")
+    return found
+
+
+def _texts(record: ResultRecord) -> list[str]:
+    """Texts and counts beyond what any run has: a record is shown to people, line by line."""
+    texts = {
+        "suite": record.suite,
+        "method": record.method,
+        "spec.suite": record.spec.suite,
+        "spec.method": record.spec.method,
+        "created": record.created,
+        "cost.hardware": record.cost.hardware if record.cost else "",
+    }
+    keys = {"tasks": record.tasks, "data": record.data, "matrices": record.matrices}
+    keys |= {"effective_sharing": record.effective_sharing, "environment": record.environment}
+    texts |= {f"{field}.{number}": name for field, names in keys.items() for number, name in enumerate(names)}
+    texts |= {f"environment.{shown(name, 40)}": text for name, text in record.environment.items()}
+    lines = texts | {"error.message": record.error.message} if record.error else texts  # which may have several
+    counts = {field: len(names) for field, names in keys.items()}
+    counts["curves"] = len(record.curves.val) + len(record.curves.train_loss)
+    return [
+        *(f"{name}: should be at most {MAX_TEXT} characters" for name, text in lines.items() if len(text) > MAX_TEXT),
+        *(f"{name}: should be printable, found {shown(t, 60)}" for name, t in texts.items() if not t.isprintable()),
+        *(f"{name}: should be at most {MAX_PARTS}, found {n:,}" for name, n in counts.items() if n > MAX_PARTS),
+    ]

@@ -25,7 +25,7 @@ def read_limited(path: Path, most: int) -> bytes:
         return read_regular(path, most, links=False)
     except TooLarge as error:
         raise ValueError(f"should be at most {most:,} bytes") from error
-    except NotRegular as error:
+    except (NotRegular, FileNotFoundError) as error:
         raise ValueError("should be a plain file") from error
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error

@@ -87,7 +87,7 @@ def test_a_forged_message_ends_as_a_failed_cell(player: Player, kind: str, chang
 
 
 def test_names_of_packages_are_names(player: Player) -> None:
-    change = r"values['fields']['environment'] |= {'\x1b[2J': '1', '': '2', '../x': '3'}"
+    change = r"values['fields']['environment'] = {'\x1b[2J': '1', '': '2', '../x': '3'}"
     record, honest = judged(player, top=FORGE.format(kind="trained", change=change)).record, judged(player).record
     assert record.error is None
     assert record.environment == honest.environment

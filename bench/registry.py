@@ -27,7 +27,7 @@ from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, hint, shown
+from bench.errors import UsageError, hint, make_printable
 from bench.provenance import source_digest
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
@@ -206,9 +206,9 @@ def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file, once. Raises UsageError with one sentence."""
     given, path = path, path.resolve()
     if not path.is_file():
-        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{shown(str(given))}`.")
+        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
     if path.suffix != ".py":
-        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{shown(str(given))}`.")
+        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{make_printable(str(given))}`.")
     return _LOADED.get(path) or _load_text(path, path.read_bytes())
 
 
@@ -226,7 +226,7 @@ def _load_text(path: Path, content: bytes) -> Plugin:
         decode_source(content)
     except ValueError as error:
         reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{shown(path.name)}` should be plain Python text: {reasons}.") from error
+        raise UsageError(f"`{make_printable(path.name)}` should be plain Python text: {reasons}.") from error
     for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
         _walk(kind)
     known = [entry for names in _ENTRIES.values() for entry in names.values()]

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from bench.api import DataMissing, Dataset, Split
-from bench.errors import shown
-from bench.files import make_folder, whole
+from bench.errors import make_printable
+from bench.files import atomic_file, make_folder
 from bench.regular import open_regular
 from suites.linear_models import LinearSuite
 from suites.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
@@ -83,7 +83,7 @@ class FileSuite(LinearSuite):
             return
         for name in self.files:
             if (match := match_of(name, source)) is None:
-                yield f"{name}: not under {shown(str(source))}"
+                yield f"{name}: not under {make_printable(str(source))}"
                 continue
             self._copy(name, match)
             yield f"{name}: copied"
@@ -92,9 +92,11 @@ class FileSuite(LinearSuite):
         """Copy a file if it is the one that is wanted; otherwise, and where the disk is full, nothing changes."""
         target = (self.data_dir or Path()) / self.folder / name
         make_folder(target.parent)
-        with open_regular(match) as original, whole(target) as copy:
+        with open_regular(match) as original, atomic_file(target) as copy:
             if os.fstat(original.fileno()).st_size > LARGEST:
-                raise DataMissing(f"`{name}` should have at most {LARGEST >> 20:,} MB. `{shown(str(match))}` has more.")
+                raise DataMissing(
+                    f"`{name}` should have at most {LARGEST >> 20:,} MB. `{make_printable(str(match))}` has more."
+                )
             shutil.copyfileobj(original, copy)
             copy.flush()
             found = variables_of(Path(copy.name), self.files[name], name)

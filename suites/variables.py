@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.files import write_whole
 from bench.reading.process import ReadLimits, read_in_process
 from bench.reading.values import NotAValue, Value, pack, unpack
@@ -54,7 +54,7 @@ def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variable
 
     called: its name in sentences, where that is not its own. DataMissing where it cannot be read.
     """
-    called = shown(called or path.name, 200)
+    called = make_printable(called or path.name, 200)
     try:
         digest = sha256_of_file(path)
     except OSError as error:

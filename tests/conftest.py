@@ -9,7 +9,7 @@ import torch
 
 from bench import registry
 from bench.method import Method
-from bench.plan import parse_suite, plan, under
+from bench.plan import parse_suite, plan, suite_under_protocol
 from bench.registry import entries
 from bench.scores import KINDS
 from bench.training.fit import Run, train
@@ -25,7 +25,7 @@ def make_run(method: str, suite: str = "synthetic:tasks=3", seed: int = 0, **set
     """A run that has not started: plain SGD in float64 unless `settings` say otherwise."""
     [spec] = plan(suite, [method], [seed], EXACT | settings, device="cpu")
     _, built = parse_suite(spec.suite)
-    return Run(spec, under(built, spec.protocol), Method.parse(spec.method))
+    return Run(spec, suite_under_protocol(built, spec.protocol), Method.parse(spec.method))
 
 
 def train_run(run: Run) -> MultiTaskModel:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.cli import options
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from bench.judge.cells import Source
@@ -75,7 +75,7 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
         if not outcome["passed"] or not brief:
             word = "ok  " if outcome["passed"] else "FAIL"
             advice = f": {outcome['advice']}" if outcome["advice"] else ""
-            print(shown(f"{word} {outcome['subject']}: {outcome['rule']}{advice}"))
+            print(make_printable(f"{word} {outcome['subject']}: {outcome['rule']}{advice}"))
     parts = len({outcome["subject"] for outcome in outcomes if "/" in outcome["subject"]})
     rules = f"{len(outcomes)} rule{'s' * (len(outcomes) != 1)}"
     print(f"{rules} checked on {parts} part{'s' * (parts != 1)}, {failed} failed.")
@@ -93,7 +93,7 @@ def read_source(path: Path) -> "Source":
         return Source(path.name, decode_source(read_limited(path, MAX_CODE)))
     except ValueError as error:
         reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{shown(str(path))}` should be a Python file: {reasons}.") from error
+        raise UsageError(f"`{make_printable(str(path))}` should be a Python file: {reasons}.") from error
 
 
 def check_confined(

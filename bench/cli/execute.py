@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import Ended, OnEpoch, Status
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.files import make_folder
 from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
@@ -119,7 +119,7 @@ class StoredCell:
             mirror(record, self.wandb, panels=panels)
         except Exception as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            what = f"Run {record.run_id} is stored, and not mirrored: {shown(reason, 300)}"
+            what = f"Run {record.run_id} is stored, and not mirrored: {make_printable(reason, 300)}"
             print(f"mtlbench: {what}; the same command tries again.", file=sys.stderr)
         else:
             with suppress(OSError):  # others are left
@@ -221,7 +221,7 @@ def _of_other_code(spec: RunSpec, store: Store) -> str:
     if not others:
         return ""
     was = "1 stored run of {} was" if len(others) == 1 else f"{len(others)} stored runs of {{}} were"
-    sentence = f"{was.format(f'`{shown(others[0].method)}`')} made by another text of its file"
+    sentence = f"{was.format(f'`{make_printable(others[0].method)}`')} made by another text of its file"
     own = max((record.created for record in beside if record.spec.code == spec.code), default="")
     if own and own < max(record.created for record in others):
         return f"{sentence}, after those of this one; tables show what was made last: remove what should not count."
@@ -328,7 +328,10 @@ def report(outcome: Outcome) -> None:
     """The outcome in words, on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:
-            print(shown(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"), file=sys.stderr)
+            print(
+                make_printable(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"),
+                file=sys.stderr,
+            )
     print(
         f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
         f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",

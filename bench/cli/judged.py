@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.cli.execute import Made, StoredCell
 from bench.engines.events import OnEpoch
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.judge.limits import Limits
 from bench.records import RunSpec, digest
 from leaderboard.store import Store
@@ -111,7 +111,9 @@ def _hold_form(text: str, entry: Any) -> None:
     versions = entry.get("versions") if texts else None
     sound = isinstance(versions, dict) and all(isinstance(k, str) and type(v) is int for k, v in versions.items())
     if not sound or not (entry["canonical"] + entry["short"]).isprintable():
-        raise UsageError(f"`{shown(text)}` should be described by its names and versions. Found something else.")
+        raise UsageError(
+            f"`{make_printable(text)}` should be described by its names and versions. Found something else."
+        )
 
 
 def plan_judged(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.cli import options
-from bench.errors import DataMissing, UsageError, shown
+from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
@@ -126,7 +126,11 @@ def _misdescribed(record: ResultRecord, described: Mapping[str, Any]) -> str:
     versions = {part: version for part, version in record.spec.versions.items() if not part.startswith("suite/")}
     stored = {"canonical": record.spec.method, "short": record.method, "versions": versions}
     wrong = [name for name, value in stored.items() if described[name] != value]
-    return shown(f"by its code its {wrong[0]} is {described[wrong[0]]}, stored {stored[wrong[0]]}") if wrong else ""
+    return (
+        make_printable(f"by its code its {wrong[0]} is {described[wrong[0]]}, stored {stored[wrong[0]]}")
+        if wrong
+        else ""
+    )
 
 
 def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Path) -> list[ResultRecord]:

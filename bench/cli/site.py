@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 
 from bench.cli import options
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 EPILOG = """examples:
   mtlbench site --store leaderboard/results --out site
@@ -88,7 +88,9 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
             if arguments.open:
                 webbrowser.open(address)
             try:
-                watch.forever(threading.Event(), 2.0, lambda text: print(f"mtlbench: {shown(text)}", file=sys.stderr))
+                watch.forever(
+                    threading.Event(), 2.0, lambda text: print(f"mtlbench: {make_printable(text)}", file=sys.stderr)
+                )
             except KeyboardInterrupt:
                 print("Ended.")
     return 0

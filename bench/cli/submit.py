@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, hint, shown
+from bench.errors import UsageError, hint, make_printable
 from bench.records import digest
 from bench.source_text import decode_source
 
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{shown(str(arguments.file))}` should be a Python file: {reasons}.") from error
+        raise UsageError(f"`{make_printable(str(arguments.file))}` should be a Python file: {reasons}.") from error
     board = _board(arguments.suite, arguments.board, boards())
     draft = _draft(arguments, out.name, board, cards, code)
 
@@ -199,7 +199,7 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     except ValidationError as error:
         wrong += reasons(error)
     if wrong:
-        raise UsageError(shown(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
+        raise UsageError(make_printable(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
     return draft
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
@@ -165,12 +165,12 @@ def _print(found: Found, outcomes: "list[Outcome]") -> None:
     if len(found.problems) > NAMED:
         print(f"and {len(found.problems) - NAMED:,} more files with problems; --json names all of them")
     for note in found.notes[:NAMED_NOTES]:
-        print(shown(f"note: {note}"))
+        print(make_printable(f"note: {note}"))
     if len(found.notes) > NAMED_NOTES:
         print(f"note: and {len(found.notes) - NAMED_NOTES:,} more like these; --json has all of them")
     for outcome in outcomes:
         stored = outcome.stored
-        print(shown(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))
+        print(make_printable(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))
     others = len(found.problems) - found.unsound
     more = f"; {others} other problem{'s' * (others != 1)}" if others else ""
     same = sum(bool(outcome.agrees) for outcome in outcomes)

@@ -23,7 +23,7 @@ from bench.engines.engine import RETRIES, Engine
 from bench.engines.events import Cell, Ended, Event, PortableCell
 from bench.engines.sbatch import ALIVE, Cluster, Here, Sbatch, last_line
 from bench.engines.taking import Job, Work, make_private
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.records import RunSpec
 
 JOBS = 16  # at a time, where the user says nothing
@@ -200,7 +200,7 @@ class _Placed:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - KEPT))
                 said = last_line(file.read().decode(errors="replace"))
-        return f"job {self.number} ended as {self.state}" + (f" ({shown(said, 300)})" if said else "")
+        return f"job {self.number} ended as {self.state}" + (f" ({make_printable(said, 300)})" if said else "")
 
 
 def _news(job: _Placed, waiting: dict[str, RunSpec]) -> Iterator[Event]:

@@ -25,7 +25,7 @@ from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
 from bench.judge.trained import Trained, read_epochs, read_models
 from bench.method import Method
-from bench.plan import parse_suite, under
+from bench.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
 from bench.training.environment import settle_devices, versions
 from bench.training.evaluate import Predict
@@ -118,7 +118,7 @@ class _Case:
 
     def __post_init__(self) -> None:
         settle_devices()
-        self.seen = under(self.suite, self.spec.protocol)
+        self.seen = suite_under_protocol(self.suite, self.spec.protocol)
 
     @contextmanager
     def train(self, on_epoch: OnEpoch | None, checkpoint: tuple[Path, float] | None) -> Iterator[TrainedCell]:

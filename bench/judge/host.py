@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, Listener
@@ -178,7 +178,7 @@ class Player:
     def _explain(self, what: str) -> str:
         if self._reason:
             return self._reason
-        last = shown(" ".join(self._heard.text.split())[-LAST_WORDS:])
+        last = make_printable(" ".join(self._heard.text.split())[-LAST_WORDS:])
         return f"{what}{': ' + last if last else ''}."
 
     def _watch(self) -> None:
@@ -255,7 +255,9 @@ class Request:
         if message.kind == "failed":
             raise MethodFailed(message.values)
         if message.kind not in kinds:
-            raise PlayerFailed(f"It answered `{shown(message.kind, 40)}`, where {' or '.join(kinds)} is expected.")
+            raise PlayerFailed(
+                f"It answered `{make_printable(message.kind, 40)}`, where {' or '.join(kinds)} is expected."
+            )
         return message
 
 
@@ -264,7 +266,7 @@ class MethodFailed(Exception):
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.type, self.message, self.where = (
-            shown(text, 500) if isinstance(text := values.get(name), str) else "unknown"
+            make_printable(text, 500) if isinstance(text := values.get(name), str) else "unknown"
             for name in ("type", "message", "where")
         )
         self.is_usage = values.get("usage") is True

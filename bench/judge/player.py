@@ -42,7 +42,7 @@ from bench.judge.leftovers import Shared
 from bench.judge.rows import Rows, close_splits
 from bench.judge.seccomp import refuse_calls
 from bench.method import Method
-from bench.plan import build_check, parse_suite, under
+from bench.plan import parse_suite, suite_under_protocol, validate_method
 from bench.processes import Family
 from bench.records import RunSpec
 from bench.registry import PACKAGES, entries, load_plugin
@@ -198,7 +198,7 @@ def describe(channel: Channel, values: Values) -> None:
     described = []
     for text in values["methods"]:
         method = Method.parse(text)
-        build_check(method, suite, suite.protocol)
+        validate_method(method, suite, suite.protocol)
         described.append({"canonical": method.canonical, "short": method.short, "versions": method.versions})
     channel.send("described", {"registered": registered, "methods": described})
 
@@ -296,7 +296,7 @@ def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
     rows = Rows(values.get("splits", {}), values.get("checksums", {}))
     suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
     suite.checksums = lambda: dict(rows.checksums)  # type: ignore[method-assign]
-    return under(suite, spec.protocol), Method.parse(spec.method)
+    return suite_under_protocol(suite, spec.protocol), Method.parse(spec.method)
 
 
 def _prctl(option: int, value: int) -> None:

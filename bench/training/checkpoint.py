@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.files import make_folder, whole
+from bench.files import atomic_file, make_folder
 from bench.records import RunSpec
 from bench.registry import entry_of
 from bench.regular import open_regular
@@ -94,7 +94,7 @@ class Checkpoint:
         peak = max(self.peak_mb, peak_memory_mb(self._device))
         try:
             make_folder(self.path.parent)
-            with whole(self.path) as file:
+            with atomic_file(self.path) as file:
                 torch.save({"identity": self._identity, "peak_mb": peak, "members": self._members}, file)
         except Exception as error:  # a full disk, state that cannot be pickled: the run itself is sound
             self._note("could not be written, and the run goes on without", error)

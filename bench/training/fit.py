@@ -25,7 +25,7 @@ from bench.core.self_fitting import SelfFitting
 from bench.core.suite import Suite
 from bench.errors import Diverged
 from bench.method import Method
-from bench.plan import parse_suite, under
+from bench.plan import parse_suite, suite_under_protocol
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
 from bench.training.at_once import AtOnce
 from bench.training.checkpoint import Checkpoint, DoesNotFit, Keeper
@@ -109,7 +109,7 @@ def opened(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tu
         environment=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return under(suite, spec.protocol), method, record
+    return suite_under_protocol(suite, spec.protocol), method, record
 
 
 def accompany(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.reading.mistaken import mistaken_for
 from bench.regular import NotRegular, open_regular
 
@@ -31,8 +31,8 @@ NAMES = ", ".join(f"`{file}`" for file in FILES)
 def missing(root: Path | None, source: str) -> DataMissing:
     """The one sentence for a user without the files."""
     return DataMissing(
-        f"{source} is not in `{shown(str(root))}`: download it with `mtlbench data prepare multimnist`, or without a "
-        f"network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not; where it lies "
+        f"{source} is not in `{make_printable(str(root))}`: download it with `mtlbench data prepare multimnist`, or "
+        f"without a network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not; where it lies "
         "elsewhere, name that data folder with --data-dir."
     )
 
@@ -48,7 +48,7 @@ def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, 
         images, labels = images_and_labels(content, prefix)
     except DataMissing as error:
         raise DataMissing(
-            f"{source} in `{shown(str(root))}` cannot be read ({str(error).rstrip('.')}); fetch it again with "
+            f"{source} in `{make_printable(str(root))}` cannot be read ({str(error).rstrip('.')}); fetch it again with "
             "`mtlbench data prepare multimnist`."
         ) from error
     return images, labels.astype(np.int64)
@@ -76,7 +76,7 @@ def unpacked(path: Path) -> bytes:
     except NotRegular as error:
         raise DataMissing(str(error)) from error
     except OSError as error:
-        raise DataMissing(f"`{shown(path.name, 200)}` cannot be read ({error.strerror or error}).") from error
+        raise DataMissing(f"`{make_printable(path.name, 200)}` cannot be read ({error.strerror or error}).") from error
 
 
 def unpack_stream(file: BinaryIO, name: str) -> bytes:
@@ -86,9 +86,9 @@ def unpack_stream(file: BinaryIO, name: str) -> bytes:
     try:
         content = gzip.GzipFile(fileobj=file).read(LARGEST + 1) if packed else file.read(LARGEST + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataMissing(f"`{shown(name, 200)}` is packed by gzip, and damaged.") from error
+        raise DataMissing(f"`{make_printable(name, 200)}` is packed by gzip, and damaged.") from error
     if len(content) > LARGEST:
-        raise DataMissing(f"`{shown(name, 200)}` should hold at most {LARGEST >> 20} MB. Found more.")
+        raise DataMissing(f"`{make_printable(name, 200)}` should hold at most {LARGEST >> 20} MB. Found more.")
     return content
 
 

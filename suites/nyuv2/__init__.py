@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.api import DataMissing, Protocol, register
-from bench.errors import shown
+from bench.errors import make_printable
 from suites.dense.sets import DenseSet
 from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
@@ -106,7 +106,7 @@ class NYUv2(DenseSuite):
         found = super().stored()
         held = found.header.get("normals")
         if self.kind not in ("none", held):
-            size, held = "x".join(map(str, self.size)), shown(str(held), 40)
+            size, held = "x".join(map(str, self.size)), make_printable(str(held), 40)
             raise DataMissing(
                 f"The prepared NYUv2 holds {held} normals; name them as in `nyuv2:normals={held},size={size}`."
             )

@@ -15,7 +15,7 @@ from bench.core.sharing import collect_groups
 from bench.core.task import Explained, Ranking, Regression, refuse_broadcasting
 from bench.errors import UsageError
 from bench.method import Method
-from bench.plan import build_check, parse_suite, plan
+from bench.plan import parse_suite, plan, validate_method
 from bench.sharing.hard import Hard
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
@@ -187,6 +187,6 @@ def test_it_is_said_before_anything_is_trained() -> None:
     register("spare")(Spare)
     suite = Tiny()
     with pytest.raises(UsageError, match="`gain`, `bias` in none"):
-        build_check(Method.parse("spare"), suite, suite.protocol)
+        validate_method(Method.parse("spare"), suite, suite.protocol)
     with pytest.raises(UsageError, match="`gain`, `bias` in none"):
         make_run("spare")

@@ -31,7 +31,7 @@ from bench.errors import UsageError, hint, make_printable
 from bench.provenance import source_digest
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
-from bench.schema import Option, fill, options_of, written
+from bench.schema import Option, fill_defaults, options_as_text, options_of
 from bench.source_text import decode_source
 
 PACKAGES = {
@@ -105,12 +105,12 @@ class Choice:
     @property
     def short(self) -> str:
         """Only what differs from the defaults."""
-        return str(Call(self.entry.name, written(self.entry.options, self.values, short=True)))
+        return str(Call(self.entry.name, options_as_text(self.entry.options, self.values, short=True)))
 
     @property
     def written(self) -> dict[str, str]:
         """Every option as text, as in `canonical`."""
-        return written(self.entry.options, self.values)
+        return options_as_text(self.entry.options, self.values)
 
     def build(self, *arguments: Any) -> Any:
         """An instance. A ValueError from the constructor is the user's to mend."""
@@ -293,4 +293,4 @@ def confirm_code(code: Mapping[str, str]) -> None:
 def choose(kind: str, call: Call) -> Choice:
     """The entry a call names, with its options. Raises UsageError with the nearest valid names or keys."""
     entry = entry_of(kind, call.name)
-    return Choice(entry, fill(call.name, entry.options, call.options))
+    return Choice(entry, fill_defaults(call.name, entry.options, call.options))

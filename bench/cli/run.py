@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
-    specs = plan(arguments.suite, methods, seeds, options.settings(arguments.set), arguments.device, data)
+    specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:

@@ -54,13 +54,23 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the submission; its name too")
     parser.add_argument("--authors", default="", metavar="TEXT", help="who submits")
     parser.add_argument("--note", default="", metavar="TEXT", help="anything to be said about it")
-    parser.add_argument("--jobs", type=options.positive, metavar="N", help="cells at a time (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=options.parse_positive, metavar="N", help="cells at a time (default: one per core)"
+    )
     options.add_data_dir(parser)
     parser.add_argument(
-        "--seconds", type=options.positive, default=86400, metavar="N", help="time limit of all runs (default: a day)"
+        "--seconds",
+        type=options.parse_positive,
+        default=86400,
+        metavar="N",
+        help="time limit of all runs (default: a day)",
     )
     parser.add_argument(
-        "--memory", type=options.positive, default=16384, metavar="MB", help="memory limit in all (default: 16384)"
+        "--memory",
+        type=options.parse_positive,
+        default=16384,
+        metavar="MB",
+        help="memory limit in all (default: 16384)",
     )
 
 
@@ -247,7 +257,7 @@ def _device(board: "Board") -> str:
 
 def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
     """The folder of the submission, made anew."""
-    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, written
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, manifest_as_toml
     from leaderboard.store import Store
     from leaderboard.store.json_text import write_whole
 
@@ -260,7 +270,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
     for record in records:
         write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
     methods = sorted({record.method for record in records})
-    write_whole(packed / MANIFEST, written(draft.model_copy(update={"methods": methods})))
+    write_whole(packed / MANIFEST, manifest_as_toml(draft.model_copy(update={"methods": methods})))
     return packed
 
 

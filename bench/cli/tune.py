@@ -27,7 +27,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="+", help="as in `soft+l2`")
-    parser.add_argument("--trials", type=options.positive, default=16, metavar="N", help="of each method (default: 16)")
+    parser.add_argument(
+        "--trials", type=options.parse_positive, default=16, metavar="N", help="of each method (default: 16)"
+    )
     parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="of the winner's runs (default: 0-4)")
     options.add_execution(parser)
     options.add_json(parser)

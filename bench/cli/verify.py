@@ -36,7 +36,9 @@ one. docs/security.md has what that promises.
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("path", metavar="PATH", type=Path, help="a store, or a submission's folder")
-    parser.add_argument("--rerun", type=options.positive, default=0, metavar="N", help="train N random cells again")
+    parser.add_argument(
+        "--rerun", type=options.parse_positive, default=0, metavar="N", help="train N random cells again"
+    )
     parser.add_argument("--suite", metavar="SUITE", help="draw the cells from this suite only")
     parser.add_argument(
         "--store", type=Path, metavar="DIR", help="of a submission: the store beside it, which keeps what was found out"

@@ -17,7 +17,7 @@ from bench.cli.main import main
 from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import Manifest, sha256, written
+from leaderboard.intake.manifest import Manifest, manifest_as_toml, sha256
 from leaderboard.intake.submission import find_submissions, read_submission
 from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
@@ -60,7 +60,7 @@ def write(folder: Path, manifest: Manifest | None = MANIFEST, code: bytes = CODE
     (folder / "results").mkdir(parents=True)
     (folder / "method.py").write_bytes(code)
     if manifest:
-        (folder / "submission.toml").write_text(written(manifest))
+        (folder / "submission.toml").write_text(manifest_as_toml(manifest))
     for run in runs:
         (folder / "results" / f"{run.run_id}.json").write_text(compact_json(run.model_dump(mode="json")))
     return folder
@@ -354,7 +354,7 @@ def literal(path, text):
 
 def without(key):
     """The manifest as text, less the line of one key."""
-    return "\n".join(line for line in written(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
+    return "\n".join(line for line in manifest_as_toml(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
 
 
 wrong_type = st.tuples(st.sampled_from(PLACES), JUNK).filter(

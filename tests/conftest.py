@@ -15,7 +15,7 @@ from bench.scores import KINDS
 from bench.training.fit import Run, train
 from bench.training.model import MultiTaskModel
 from bench.training.module import Batches
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 
 EXACT = {"precision": "float64", "optimiser": "sgd", "schedule": "constant", "lr": "0.02", "epochs": "3"}
 Trained = Callable[..., MultiTaskModel]
@@ -30,7 +30,7 @@ def make_run(method: str, suite: str = "synthetic:tasks=3", seed: int = 0, **set
 
 def train_run(run: Run) -> MultiTaskModel:
     """Train to the last epoch and return the model as it is then."""
-    train(run.module, Batches(run.data("train"), run.protocol, run.seed), Watch(run.module))
+    train(run.module, Batches(run.data("train"), run.protocol, run.seed), TrainingMonitor(run.module))
     return run.model
 
 

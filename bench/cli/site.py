@@ -65,7 +65,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
-    from leaderboard.site.watch import Watch, serving
+    from leaderboard.site.watch import SiteWatcher, serving
     from leaderboard.store import Store
     from leaderboard.store.progress_notes import read_live
 
@@ -81,7 +81,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
             else:
                 writer.write_status(read_live(root))
 
-        watch = Watch(root, out, build)
+        watch = SiteWatcher(root, out, build)
         watch.look()
         with serving(out, arguments.port or 0) as address:
             print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)

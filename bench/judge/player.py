@@ -50,7 +50,7 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.environment import without_paths
 from bench.training.evaluate import Predict, Predictor, predicting
 from bench.training.examine import TrainedCell
-from bench.training.fit import Ensemble, Run, fitted_at_once
+from bench.training.fit import Ensemble, Run, prepare_full_batch_run
 
 GRACE_SECONDS = 10.0  # for a copy to end after its last answer
 MAX_FILE = 8 << 30  # bytes of one file
@@ -215,7 +215,7 @@ def train(channel: Channel, values: Values) -> None:
         channel.send("epoch", {"done": done, "epochs": epochs})
 
     if spec.protocol.fit == "solver":
-        cell = fitted_at_once(spec, suite, method).train(on_epoch)
+        cell = prepare_full_batch_run(spec, suite, method).train(on_epoch)
     else:
         cell = Run(spec, suite, method).train(on_epoch, checkpoint)
     in_place = issubclass(method.sharing.entry.cls, SelfFitting)  # what was inferred is no state that can be sent
@@ -235,7 +235,7 @@ def build(channel: Channel, values: Values) -> None:
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
     if spec.protocol.fit == "solver":
-        models = [fitted_at_once(spec, suite, method).model]
+        models = [prepare_full_batch_run(spec, suite, method).model]
     else:
         models = [Run(spec, suite, method, member).model for member in range(spec.protocol.members)]
     channel.send("built", {"models": [{"weights": dict(model.state_dict())} for model in models]})
@@ -279,7 +279,7 @@ def _states(cell: TrainedCell) -> list[Values]:
 def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Values) -> Predictor:
     """A fresh model with weights that were trained elsewhere."""
     if spec.protocol.fit == "solver":
-        solved = fitted_at_once(spec, suite, method)
+        solved = prepare_full_batch_run(spec, suite, method)
         solved.model.load_state_dict(state["weights"])
         return solved.model, TrainState()
     run = Run(spec, suite, method, number)

@@ -18,7 +18,7 @@ from bench.errors import DataMissing
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run
-from bench.training.gradients import losses_of
+from bench.training.gradients import compute_losses
 from bench.training.perf import alternate, bare_ms, prepare
 
 IMAGES = ("multimnist", "multidigits")
@@ -112,7 +112,7 @@ def _updates_ms(run: Run, batches: list[Batch], keep: Callable[[torch.Tensor], o
     """Mean milliseconds of a forward and a backward pass; `keep` is called on every loss."""
     began = time.perf_counter()
     for batch in batches:
-        losses = losses_of(run.model, batch, run.module.state)
+        losses = compute_losses(run.model, batch, run.module.state)
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         for loss in losses:
             keep(loss)

@@ -17,7 +17,7 @@ from bench.plan import all_methods, parse_suite, plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run, train
 from bench.training.module import Batches
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 
 SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block
 REFERENCE = ("single_task", "hard", "cross_stitch", "soft+l2")  # one trunk, towers, towers that meet, towers held
@@ -77,7 +77,7 @@ def prepare(suite_text: str, method: str, data_dir: Path, **settings: str) -> Ca
 
 def harness_ms(run: Run, rows: Dataset) -> float:
     """Median milliseconds of an update as a real run makes it."""
-    watch = Watch(run.module)
+    watch = TrainingMonitor(run.module)
     train(run.module, Batches(rows, run.protocol, run.spec.seed), watch)
     return watch.step_ms
 

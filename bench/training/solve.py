@@ -18,12 +18,12 @@ from bench.linear.rows import Rows
 from bench.linear.squared import Offsets, Squared
 from bench.method import Method
 from bench.records import RunSpec, Solution
-from bench.training.at_once import Answer, AtOnce, rounded
-from bench.training.recovered import learned
+from bench.training.at_once import Answer, FullBatchRun, rounded
+from bench.training.recovered import select_storable
 from bench.training.watch import OnEpoch
 
 
-class Solved(AtOnce):
+class Solved(FullBatchRun):
     """One cell: the model that `method` stands for where the backbone is linear, at the minimum of its objective."""
 
     def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
@@ -69,7 +69,7 @@ class Solved(AtOnce):
         return Answer(
             self._solution(found),
             weights,
-            learned(found.penalty.matrices()),
+            select_storable(found.penalty.matrices()),
             parameters=found.solution.W.numel() + len(self.form.intercepts),
             forward_flops=2 * len(names) * rows.features,
             step_ms=1000 * found.seconds / max(1, found.solution.iterations),

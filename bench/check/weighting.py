@@ -17,7 +17,7 @@ from bench.check.losses import (
     weights_of,
 )
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
+from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
 from bench.core.weighting import Weighting
 from bench.registry import Entry
 
@@ -197,6 +197,6 @@ RULES = (
 )
 
 
-def check(entry: Entry) -> Iterator[Outcome]:
+def check(entry: Entry) -> Iterator[RuleOutcome]:
     """Every rule on one weighting."""
     return outcomes(f"weighting/{entry.name}", WeightingCase(entry), RULES, {weights, regulariser})

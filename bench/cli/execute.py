@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.engines.events import Ended, OnEpoch, Status
+from bench.engines.events import Ended, EpochCallback, Status
 from bench.errors import UsageError, make_printable
 from bench.files import make_folder
 from bench.processes import stopping_like_ctrl_c
@@ -63,7 +63,7 @@ class StoredCell:
                 plugin.load()
         confirm_code(spec.code)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         if Store(self.store).has_done(spec):  # by another runner since the plan was made
             return "stored"
         return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
@@ -74,7 +74,7 @@ class StoredCell:
 
         return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+    def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
         """Fit; nothing but a checkpoint is stored yet."""
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
@@ -128,7 +128,7 @@ class StoredCell:
 
 
 @dataclass
-class Outcome:
+class PlanStatus:
     """What became of the planned cells: run id -> stored, planned, done or failed."""
 
     specs: list[RunSpec]
@@ -199,7 +199,7 @@ def plan_controls(
     return list(specs.values())
 
 
-def survey(specs: list[RunSpec], store: Store) -> Outcome:
+def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
     """Which cells are in the store; what another text of a plug-in left there is said.
 
     Raises OSError with one sentence where the store cannot be written.
@@ -208,7 +208,7 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     for spec in {spec.method: spec for spec in specs if spec.code}.values():
         if sentence := _of_other_code(spec, store):
             print(sentence, file=sys.stderr)
-    outcome = Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    outcome = PlanStatus(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
     for spec in outcome.missing:
         store.check_place(spec)
     return outcome
@@ -228,7 +228,7 @@ def _of_other_code(spec: RunSpec, store: Store) -> str:
     return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."
 
 
-def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
+def execute(outcome: PlanStatus, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
     """Run what is missing where `engine` places it, up to `stack` seeds of a method as one; `outcome` follows.
 
     What killed runs left is cleared first.
@@ -247,7 +247,7 @@ def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1
         )
 
 
-def _mirror_stored(outcome: Outcome, cell: StoredCell) -> None:
+def _mirror_stored(outcome: PlanStatus, cell: StoredCell) -> None:
     """Mirror what an earlier command stored and could not mirror. Raises UsageError where wandb has no login."""
     if cell.wandb == "off":
         return
@@ -263,7 +263,7 @@ def _mirror_stored(outcome: Outcome, cell: StoredCell) -> None:
             cell.mirror(record, [path.read_bytes() for path in store.panels(spec)])
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int) -> None:
+def _run(missing: list[RunSpec], outcome: PlanStatus, cell: StoredCell, engine: "Engine", stack: int) -> None:
     from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
@@ -324,7 +324,7 @@ def _reason(store: Path, spec: RunSpec) -> str:
     return explain_shortage(reason) or reason
 
 
-def report(outcome: Outcome) -> None:
+def report(outcome: PlanStatus) -> None:
     """The outcome in words, on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:

@@ -12,7 +12,7 @@ from bench.errors import UsageError, make_printable
 if TYPE_CHECKING:
     from bench.records import ResultRecord
     from leaderboard.boards.board import Board
-    from leaderboard.trust.reproduction import Judged
+    from leaderboard.trust.reproduction import PairVerdict
 
 EPILOG = """examples:
   mtlbench reproduce demo
@@ -95,7 +95,7 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     return 1 if outside else 0
 
 
-def _print(judged: "list[Judged]") -> None:
+def _print(judged: "list[PairVerdict]") -> None:
     """One line per number: ours, the committed one, and what their difference may be."""
     from rich import box
     from rich.console import Console

@@ -17,12 +17,12 @@ from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
 from leaderboard.store.committed import committed_of
-from leaderboard.trust.reruns import Outcome, judge
+from leaderboard.trust.reruns import RerunResult, judge
 
 SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
 
 
-def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[Outcome]:
+def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[RerunResult]:
     """Train random cells again, each in a worker process, into a store that is thrown away.
 
     `code` is that of a submission: it is imported in processes of its own only, under limits, and without the runs
@@ -43,7 +43,7 @@ def _read_reports(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
-def _hold_sealed(outcomes: Sequence[Outcome], reports: Mapping[str, dict[str, Any]]) -> list[Outcome]:
+def _hold_sealed(outcomes: Sequence[RerunResult], reports: Mapping[str, dict[str, Any]]) -> list[RerunResult]:
     """Outcomes with what the second test says: a cell that does worse there than chance explains does not agree.
 
     Holm over all cells and tasks. What else was noted stands behind the sentence.

@@ -10,7 +10,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.cli.estimate import Forecast
-    from bench.cli.execute import Outcome
+    from bench.cli.execute import PlanStatus
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -85,7 +85,7 @@ def _print_json(value: dict[str, Any]) -> None:
     print()
 
 
-def _print_plan(outcome: "Outcome", cost: "Forecast") -> None:
+def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
     """A line per cell, with the time that one like it took, then a line per method and one for all."""
     from bench.cli.estimate import clock
 

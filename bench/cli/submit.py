@@ -18,7 +18,7 @@ from bench.records import digest
 from bench.source_text import decode_source
 
 if TYPE_CHECKING:
-    from bench.judge.cells import Source
+    from bench.judge.cells import MethodSource
     from leaderboard.boards.board import Board
     from leaderboard.intake.manifest import Manifest
     from leaderboard.intake.source_card import Card
@@ -77,7 +77,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check, run, pack, verify, show."""
     from bench.cli.check import check_confined, show
-    from bench.judge.cells import Source
+    from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
     from leaderboard.intake.source_card import cards_of
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
         limits = options.limits(arguments)
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-        source = Source(arguments.file.name, decode_source(code))
+        source = MethodSource(arguments.file.name, decode_source(code))
         outcomes = check_confined([source], "", None, short)
         if any(not outcome["passed"] for outcome in outcomes):
             show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
@@ -214,7 +214,7 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
 
 
 def _run(
-    arguments: argparse.Namespace, board: "Board", methods: list[str], source: "Source", code: str, runs: Path
+    arguments: argparse.Namespace, board: "Board", methods: list[str], source: "MethodSource", code: str, runs: Path
 ) -> int:
     """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
     from bench.cli.execute import execute, report, survey

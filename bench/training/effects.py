@@ -25,7 +25,7 @@ IMAGES = ("multimnist", "multidigits")
 MODULES = ("bench.training.fit",)
 FORKS = "forkserver"
 BATCHES = 20
-Pair = tuple[Callable[[], float], Callable[[], float]]
+TimedPair = tuple[Callable[[], float], Callable[[], float]]
 
 
 def effects(data_dir: Path, rounds: int = 9, suites: Sequence[str] = IMAGES) -> Iterator[dict[str, Any]]:
@@ -47,13 +47,13 @@ def effects(data_dir: Path, rounds: int = 9, suites: Sequence[str] = IMAGES) -> 
         )
 
 
-def _row(name: str, suite: str, work: str, pair: Pair, rounds: int) -> dict[str, Any]:
+def _row(name: str, suite: str, work: str, pair: TimedPair, rounds: int) -> dict[str, Any]:
     without, with_it, ratio, low, high = alternate(*pair, rounds)
     times = {"without_ms": without, "with_ms": with_it, "ratio": ratio, "ratio_low": low, "ratio_high": high}
     return {"effect": name, "suite": suite, "work": work, **times}
 
 
-def _pairs(suite: str, data_dir: Path) -> Iterator[tuple[str, str, Pair]]:
+def _pairs(suite: str, data_dir: Path) -> Iterator[tuple[str, str, TimedPair]]:
     """(effect, the work that is timed, the work without and with it)."""
     fresh = prepare(suite, "hard", data_dir)
     plain, last = (prepare(suite, "hard", data_dir, memory_format=form) for form in ("contiguous", "channels_last"))

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 Vector = tuple[float, float, float]
-Pair = tuple[float, float]
+Vector2 = tuple[float, float]
 Shape = Literal["box", "cylinder", "ball", "cushion"]
 
 
@@ -29,9 +29,9 @@ class Part:
     centre: Vector
     size: Vector
     slot: str = "main"
-    bottom: Pair = (1.0, 1.0)
-    top: Pair = (1.0, 1.0)
-    lean: Pair = (0.0, 0.0)
+    bottom: Vector2 = (1.0, 1.0)
+    top: Vector2 = (1.0, 1.0)
+    lean: Vector2 = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ class Thing:
         return float(self.place[0] + c * x + s * z), self.place[1] + y, float(self.place[2] + c * z - s * x)
 
 
-def box(x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **shape: Pair) -> Part:
+def box(x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **shape: Vector2) -> Part:
     """A box whose underside is at height `y`, centred on x and z."""
     return Part("box", (x, y + h / 2, z), (w, h, d), slot, **shape)
 
 
 def round_part(
-    shape: Shape, x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **more: Pair
+    shape: Shape, x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **more: Vector2
 ) -> Part:
     """A rounded part whose underside is at height `y`, centred on x and z."""
     return Part(shape, (x, y + h / 2, z), (w, h, d), slot, **more)

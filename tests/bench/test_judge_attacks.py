@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.judge.cells import Source
+from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
 from tests.bench.judge_helpers import method
@@ -114,7 +114,7 @@ def test_bytes_that_are_no_message_are_named(player: Player, header: bytes, word
 
 
 def describe(player: Player, top: str) -> object:
-    source = Source("odd.py", method(top=top))
+    source = MethodSource("odd.py", method(top=top))
     with player.request("describe", source.sent | {"suite": "synthetic", "methods": ["odd"]}) as request:
         return request.receive("described").values
 
@@ -161,7 +161,7 @@ def test_no_request_reaches_another_one(player: Player, kind: str) -> None:
 
 def test_a_player_waits_for_a_judge_that_takes_its_time(player: Player) -> None:
     with player.request(
-        "describe", Source("odd.py", method()).sent | {"suite": "synthetic", "methods": ["odd"]}
+        "describe", MethodSource("odd.py", method()).sent | {"suite": "synthetic", "methods": ["odd"]}
     ) as one:
         assert one.receive("described").kind == "described"
         time.sleep(0.5)

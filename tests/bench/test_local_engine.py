@@ -13,7 +13,7 @@ import torch
 
 from bench.core import resident
 from bench.core.resident import Rows
-from bench.engines.events import Ended, OnEpoch
+from bench.engines.events import Ended, EpochCallback
 from bench.engines.local import default_jobs, run_cells
 from bench.plan import parse_suite, plan
 from bench.records import RunSpec
@@ -34,7 +34,7 @@ class Look:
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset()
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Literal["done", "failed"]:
         found: dict[str, Any] = {
             "pid": os.getpid(),
             "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [],

@@ -15,7 +15,7 @@ import torch
 
 from bench.cli.execute import StoredCell, survey
 from bench.core.resident import Rows
-from bench.engines.events import Ended, OnEpoch, Status
+from bench.engines.events import Ended, EpochCallback, Status
 from bench.engines.local import call_apart, run_cells
 from bench.plan import plan
 from bench.records import RunSpec
@@ -135,7 +135,7 @@ class Stay:
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset(spec.code)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         (self.folder / spec.run_id).write_text(str(os.getpid()))
         return "done"
 

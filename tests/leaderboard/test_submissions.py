@@ -23,7 +23,7 @@ from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.json_text import compact_json
-from leaderboard.trust.ledger import Check, write_checks
+from leaderboard.trust.ledger import LedgerEntry, write_checks
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -110,11 +110,14 @@ def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, f
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)
-    by = {run.run_id: Check(run.run_id, run.digest, "valid", "scores recomputed", "v") for run in [*COMMITTED, *RUNS]}
+    by = {
+        run.run_id: LedgerEntry(run.run_id, run.digest, "valid", "scores recomputed", "v")
+        for run in [*COMMITTED, *RUNS]
+    }
     write_checks(store.root, by.values())
     sentence = "Run by nobody but who submitted them (`mtlbench verify SUBMISSION --rerun 2`): `mine`."
     assert sentence in table_beside(store).notes
-    write_checks(store.root, [Check(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
+    write_checks(store.root, [LedgerEntry(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
     table = table_beside(store)
     assert sentence not in table.notes
     assert table.states["mine"] == "spot_checked"

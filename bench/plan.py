@@ -219,7 +219,7 @@ def validate_method(method: Method, suite: Suite, protocol: Protocol) -> None:
 
 def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Protocol) -> None:
     """Raise UsageError, with one sentence, where no solver can fit the method."""
-    from bench.linear.family import Family
+    from bench.linear.family import PenaltyFamily
 
     form = None if isinstance(sharing, SelfFitting) else linear_form(sharing, suite)
     if form is None and not isinstance(sharing, SelfFitting):
@@ -241,4 +241,4 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
         if form.tied and protocol.loss != "squared":
             raise UsageError("A constraint on intercepts alone can be solved for squared loss only.")
         copies = form.held
-        Family(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})
+        PenaltyFamily(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})

@@ -18,7 +18,7 @@ from leaderboard.store import Store
 from leaderboard.store.room import bytes_of, make_room
 
 if TYPE_CHECKING:
-    from bench.core.resident import Rows
+    from bench.core.resident import ResidentRows
     from bench.engines import Engine
     from bench.registry import Plugin
     from bench.training.checkpoint import Checkpoint
@@ -39,7 +39,7 @@ class StoredCell:
     wandb: str = "off"
     images: int = 0
     checkpoint: float = 60.0  # seconds between two checkpoints, at least
-    rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
+    rows: "Mapping[str, ResidentRows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
@@ -294,7 +294,7 @@ def _run(missing: list[RunSpec], outcome: PlanStatus, cell: StoredCell, engine: 
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
 
 
-def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
+def _rows(suites: set[str], data_dir: Path) -> "dict[str, ResidentRows]":
     """suite -> its data, read once for all workers, where it is of that kind.
 
     It is read in a process that has loaded no plug-in: what one does on import is not done to the rows of others.
@@ -302,7 +302,7 @@ def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
     from bench.engines.local import call_apart
     from bench.plan import parse_suite
 
-    found: dict[str, Rows] = {}
+    found: dict[str, ResidentRows] = {}
     for name in sorted(suites):
         choice, suite = parse_suite(name, data_dir)
         if suite.resident and not choice.entry.code:
@@ -311,11 +311,11 @@ def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
     return found
 
 
-def _read(suite: str, data_dir: Path) -> "Rows | None":
-    from bench.core.resident import Rows
+def _read(suite: str, data_dir: Path) -> "ResidentRows | None":
+    from bench.core.resident import ResidentRows
     from bench.plan import parse_suite
 
-    return Rows.read(parse_suite(suite, data_dir)[1])
+    return ResidentRows.read(parse_suite(suite, data_dir)[1])
 
 
 def _reason(store: Path, spec: RunSpec) -> str:

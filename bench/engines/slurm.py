@@ -21,7 +21,7 @@ from typing import Self
 
 from bench.engines.engine import RETRIES, Engine
 from bench.engines.events import Cell, Ended, Event, PortableCell
-from bench.engines.sbatch import ALIVE, Cluster, Here, Sbatch, last_line
+from bench.engines.sbatch import ALIVE, BatchSystem, Here, Sbatch, last_line
 from bench.engines.taking import Job, Work, make_private
 from bench.errors import UsageError, make_printable
 from bench.records import RunSpec
@@ -57,7 +57,7 @@ class Slurm(Engine):
         if not (cpus := self.options.get("cpus-per-task", "1")).isdigit() or not int(cpus):
             raise UsageError(f"`--sbatch cpus-per-task` should be a whole number of at least 1. Found `{cpus}`.")
         self.cpus = int(cpus)
-        self.cluster: Cluster = Here() if cluster == "local" else Sbatch()
+        self.cluster: BatchSystem = Here() if cluster == "local" else Sbatch()
 
     def __enter__(self) -> Self:
         if isinstance(self.cluster, Sbatch) and not (shutil.which("sbatch") and shutil.which("srun")):

@@ -19,7 +19,7 @@ from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, Listener
 from bench.judge.watched import watch_folders
-from bench.processes import descendants, resident
+from bench.processes import descendants, read_resident_bytes
 
 START_SECONDS = 120.0  # for the imports of a player
 LAST_WORDS = 300  # characters of its output
@@ -186,7 +186,7 @@ class Player:
         limits = self.limits
         while self.process.poll() is None:
             members = descendants(self.process.pid)
-            used = sum(map(resident, members))
+            used = sum(map(read_resident_bytes, members))
             if time.monotonic() > self.deadline:
                 self._reason = f"It was ended after {limits.seconds:g} seconds, which is its limit."
             elif used > limits.memory_mb << 20:

@@ -39,11 +39,11 @@ from bench.core.suite import Suite
 from bench.errors import UsageError
 from bench.judge.channel import Channel, ChannelError
 from bench.judge.leftovers import Shared
-from bench.judge.rows import Rows, close_splits
+from bench.judge.rows import SentRows, close_splits
 from bench.judge.seccomp import refuse_calls
 from bench.method import Method
 from bench.plan import parse_suite, suite_under_protocol, validate_method
-from bench.processes import Family
+from bench.processes import ProcessTree
 from bench.records import RunSpec
 from bench.registry import PACKAGES, entries, load_plugin
 from bench.training.checkpoint import Checkpoint
@@ -68,7 +68,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
     refuse_calls()
     shared = Shared()
-    with Family() as family:
+    with ProcessTree() as family:
         control.sendall(b"ready\n")
         while True:
             try:
@@ -82,7 +82,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
             control.sendall(json.dumps(report).encode() + b"\n")
 
 
-def _serve(descriptor: int, control: socket.socket, family: Family, shared: Shared, grace: float) -> Values:
+def _serve(descriptor: int, control: socket.socket, family: ProcessTree, shared: Shared, grace: float) -> Values:
     """Answer one request in a copy of this process; how that ended, and what it used."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     pid = os.fork()
@@ -112,7 +112,7 @@ def _serve(descriptor: int, control: socket.socket, family: Family, shared: Shar
     }
 
 
-def _wait(pid: int, control: socket.socket, family: Family) -> tuple[int, int, bool]:
+def _wait(pid: int, control: socket.socket, family: ProcessTree) -> tuple[int, int, bool]:
     """Wait for a copy: its status, its peak memory (KiB), and whether the judge said that no more is wanted of it.
 
     Where the judge is gone, everything ends.
@@ -203,7 +203,7 @@ def describe(channel: Channel, values: Values) -> None:
     channel.send("described", {"registered": registered, "methods": described})
 
 
-def train(channel: Channel, values: Values) -> None:
+def serve_train(channel: Channel, values: Values) -> None:
     """Train a cell on the rows that were sent, and send what was learned."""
     close_splits(set())
     _load(values)
@@ -228,7 +228,7 @@ def train(channel: Channel, values: Values) -> None:
             _predict_rows(channel, predict, spec)
 
 
-def build(channel: Channel, values: Values) -> None:
+def serve_build(channel: Channel, values: Values) -> None:
     """The models of a cell as they are before training."""
     close_splits(set())
     _load(values)
@@ -241,7 +241,7 @@ def build(channel: Channel, values: Values) -> None:
     channel.send("built", {"models": [{"weights": dict(model.state_dict())} for model in models]})
 
 
-def predict(channel: Channel, values: Values) -> None:
+def serve_predict(channel: Channel, values: Values) -> None:
     """Predict the rows that are sent with weights that are sent; there are no others here."""
     close_splits(set())
     _load(values)
@@ -293,7 +293,7 @@ def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Va
 def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
     """The suite with the rows that were sent in place of its own, and the method."""
     _, suite = parse_suite(spec.suite)
-    rows = Rows(values.get("splits", {}), values.get("checksums", {}))
+    rows = SentRows(values.get("splits", {}), values.get("checksums", {}))
     suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
     suite.checksums = lambda: dict(rows.checksums)  # type: ignore[method-assign]
     return suite_under_protocol(suite, spec.protocol), Method.parse(spec.method)
@@ -306,9 +306,9 @@ def _prctl(option: int, value: int) -> None:
 
 REQUESTS: dict[str, Callable[[Channel, Values], None]] = {
     "describe": describe,
-    "train": train,
-    "build": build,
-    "predict": predict,
+    "train": serve_train,
+    "build": serve_build,
+    "predict": serve_predict,
     "check": check_contract,
 }
 

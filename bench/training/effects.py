@@ -19,7 +19,7 @@ from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run
 from bench.training.gradients import compute_losses
-from bench.training.perf import alternate, bare_ms, prepare
+from bench.training.perf import alternate, bare_ms, prepare_block
 
 IMAGES = ("multimnist", "multidigits")
 MODULES = ("bench.training.fit",)
@@ -55,8 +55,10 @@ def _row(name: str, suite: str, work: str, pair: TimedPair, rounds: int) -> dict
 
 def _pairs(suite: str, data_dir: Path) -> Iterator[tuple[str, str, TimedPair]]:
     """(effect, the work that is timed, the work without and with it)."""
-    fresh = prepare(suite, "hard", data_dir)
-    plain, last = (prepare(suite, "hard", data_dir, memory_format=form) for form in ("contiguous", "channels_last"))
+    fresh = prepare_block(suite, "hard", data_dir)
+    plain, last = (
+        prepare_block(suite, "hard", data_dir, memory_format=form) for form in ("contiguous", "channels_last")
+    )
     yield "channels last", "an update of hard", (lambda: bare_ms(*plain()), lambda: bare_ms(*last()))
     run, rows = fresh()
     yield (

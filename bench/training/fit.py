@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
-from bench.core.resident import Rows
+from bench.core.resident import ResidentRows
 from bench.core.self_fitting import SelfFitting
 from bench.core.suite import Suite
 from bench.errors import Diverged
@@ -59,7 +59,7 @@ def fit(
     on_epoch: OnEpoch | None = None,
     gallery: Gallery | None = None,
     checkpoint: Checkpoint | None = None,
-    rows: Rows | None = None,
+    rows: ResidentRows | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
@@ -94,7 +94,9 @@ def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullB
     return cell(spec, suite, method)
 
 
-def load_run(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tuple[Suite, Method, ResultRecord]:
+def load_run(
+    spec: RunSpec, data_dir: Path | None, rows: ResidentRows | None = None
+) -> tuple[Suite, Method, ResultRecord]:
     """The suite and the method of a specification, and its record without what a run adds."""
     choice, suite = parse_suite(spec.suite, data_dir)
     if rows is not None:

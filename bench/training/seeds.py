@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 from bench.core.data import Batch
-from bench.core.resident import Rows
+from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
 from bench.training.environment import without_paths
 from bench.training.fit import Run, fit, load_run, train
@@ -24,7 +24,7 @@ def fit_stacked(
     data_dir: Path | None = None,
     on_epoch: OnEpoch | None = None,
     galleries: Sequence[Gallery | None] | None = None,
-    rows: Rows | None = None,
+    rows: ResidentRows | None = None,
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed alone, trained as one stack.
 
@@ -47,7 +47,7 @@ def _stacked(
     data_dir: Path | None,
     on_epoch: OnEpoch | None,
     galleries: Sequence[Gallery | None],
-    rows: Rows | None,
+    rows: ResidentRows | None,
 ) -> list[ResultRecord]:
     if len({spec.varied(seed=0).run_id for spec in specs}) > 1:
         raise CannotStack("The runs of a stack should differ in their seed alone.")

@@ -52,7 +52,7 @@ def _plain(value: object, depth: int = 0) -> Value:
     return {"U": "text", "S": "text", "c": "complex numbers"}.get(value.dtype.kind, "another kind of value")
 
 
-def described(value: Value) -> str:
+def describe_value(value: Value) -> str:
     """A value of a Matlab file, as the end of a sentence."""
     if isinstance(value, list):
         return f"{len(value)} cells"

@@ -18,7 +18,7 @@ from bench.api import DataMissing
 from bench.errors import make_printable
 from bench.files import make_folder, write_whole
 from bench.regular import open_regular
-from suites.multimnist.files import FILES, LARGEST, NAMES, check_contents, status, to_idx, unpack_stream, unpacked
+from suites.multimnist.files import FILES, LARGEST, NAMES, check_contents, read_unpacked, status, to_idx, unpack_stream
 
 ARCHIVES = ("mnist.npz", "fashion-mnist.npz", "fashion_mnist.npz")
 PARTS = {
@@ -33,7 +33,7 @@ SPELLED = {  # as a file may be called -> its name
 PATIENCE = 30.0  # seconds without a byte from a mirror
 
 
-def prepare(root: Path | None, source: Path | None) -> Iterator[str]:
+def copy_digits(root: Path | None, source: Path | None) -> Iterator[str]:
     """Copy what is missing from the folder `source`, or download it; yields what was done."""
     if root is None:
         raise DataMissing("A data folder should be named with --data-dir.")
@@ -77,7 +77,7 @@ def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
         try:
             if "" not in paths and (absent := [file for file in FILES if file not in paths]):
                 raise DataMissing(f"{' and '.join(f'`{file}`' for file in absent)} should lie in `{where}` as well.")
-            content = _unzipped(where) if "" in paths else {file: unpacked(paths[file]) for file in FILES}
+            content = _unzipped(where) if "" in paths else {file: read_unpacked(paths[file]) for file in FILES}
             check_contents(name, content)
             return content, where
         except DataMissing as error:

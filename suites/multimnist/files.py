@@ -44,7 +44,7 @@ def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, 
         raise missing(root, source)
     prefix = "t10k" if part == "test" else "train"
     try:
-        content = {name: unpacked(raw / name) for name in FILES if name.startswith(prefix)}
+        content = {name: read_unpacked(raw / name) for name in FILES if name.startswith(prefix)}
         images, labels = images_and_labels(content, prefix)
     except DataMissing as error:
         raise DataMissing(
@@ -68,7 +68,7 @@ def images_and_labels(content: dict[str, bytes], prefix: str) -> tuple[np.ndarra
     return images, labels
 
 
-def unpacked(path: Path) -> bytes:
+def read_unpacked(path: Path) -> bytes:
     """The bytes of a plain file, or of what gzip packed in it; DataMissing where they are damaged or too many."""
     try:
         with open_regular(path) as file:
@@ -140,7 +140,7 @@ def _state(root: Path | None, source: str) -> str:
 def _checked(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
     """`ready`, or `damaged` and how: once for each state of the files."""
     try:
-        check_contents(source, {path.name: unpacked(path) for path in paths})
+        check_contents(source, {path.name: read_unpacked(path) for path in paths})
     except DataMissing as error:
         return f"damaged ({str(error).rstrip('.')})"
     return "ready"

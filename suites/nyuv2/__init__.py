@@ -113,8 +113,8 @@ class NYUv2(DenseSuite):
         return found
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
-        from suites.nyuv2.prepare import prepare
+        from suites.nyuv2.prepare import convert_copy
 
         if source is None:
             raise self.missing()
-        yield from prepare(self.folder, source, self.size, measured=self.kind == "measured")
+        yield from convert_copy(self.folder, source, self.size, measured=self.kind == "measured")

@@ -73,9 +73,9 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
-    from leaderboard.trust.reproduction import OUTSIDE, compare
+    from leaderboard.trust.reproduction import OUTSIDE, compare_with_committed
 
-    judged = compare(parts, records, Store(COMMITTED).read().records)
+    judged = compare_with_committed(parts, records, Store(COMMITTED).read().records)
     if not judged:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1

@@ -20,7 +20,7 @@ def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
     return {task: kind(metrics[task]).truth(state) for task, state in record.statistics[rule].items()}
 
 
-def incoherent(record: ResultRecord) -> Iterator[str]:
+def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
     """Every sentence about a sound record that cannot be as it says; `record.problems()` should be none."""
     yield from _created(record.created)
     if record.status != "done":

@@ -15,7 +15,7 @@ from leaderboard.boards.board import board_of_suite
 from leaderboard.report.long_table import rows
 from leaderboard.site.figures.run import curve_figure
 from leaderboard.store import Store
-from leaderboard.trust.consistency import incoherent, truth
+from leaderboard.trust.consistency import find_inconsistencies, truth
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "absolute.py"
 
@@ -119,7 +119,7 @@ def test_what_a_kind_says_of_its_statistics_is_held_against_records(tmp_path: Pa
     store = Store(tmp_path / "store")
     assert main(["run", "absolute", "hard", "--store", str(store.root), "--jobs", "1", "--plugin", str(PLUGIN)]) == 0
     [record] = store.read().records
-    assert list(incoherent(record)) == []
+    assert list(find_inconsistencies(record)) == []
     state = record.statistics["val"]["task00"]
     path = list(record.curves.val["task00"]["mae"])
     path[0] = -1.0
@@ -128,7 +128,7 @@ def test_what_a_kind_says_of_its_statistics_is_held_against_records(tmp_path: Pa
     lie = record.model_copy(
         update={"curves": curves, "statistics": {**record.statistics, "val": strange}, "selection": record.selection}
     )
-    found = "\n".join(incoherent(lie))
+    found = "\n".join(find_inconsistencies(lie))
     assert "statistics.val.task00: should not have `more`" in found
     assert "statistics.val.task00: `absolute_error` should not be odd" in found
     assert "curves.val.task00.mae: should lie in its range" in found

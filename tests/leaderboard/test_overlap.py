@@ -12,7 +12,7 @@ from leaderboard.analysis.standings import as_rows, standings
 from leaderboard.analysis.statistics import corrected_interval, interval, paired_t, rank_intervals, tie_groups
 from leaderboard.boards.board import Board
 from leaderboard.report.details import details
-from leaderboard.report.formats import render
+from leaderboard.report.formats import format_table
 from leaderboard.report.long_table import rows
 from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import protocol
@@ -104,7 +104,7 @@ def test_a_table_says_that_its_splits_overlap(make_record):
     assert (two.ci_high - two.mean) / (one.ci_high - one.mean) == pytest.approx(math.sqrt((1 / 5 + 1 / 3) * 5))
     text = details(found)
     assert "–" in text or "-" in text
-    assert json.loads(render(found, "json"))["statistics"]
+    assert json.loads(format_table(found, "json"))["statistics"]
 
 
 def test_a_table_of_cross_validated_strengths_says_so(make_record):

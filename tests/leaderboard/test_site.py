@@ -16,7 +16,7 @@ from benchmarks.scale import METHODS, SUITES, fill, synthetic
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.site import write_site
 from leaderboard.store import Problem, Store, StoreContents
 
@@ -62,7 +62,7 @@ class Reader(HTMLParser):
 
 def test_the_site_shows_the_numbers_of_the_table(site, three_methods):
     page = (site(three_methods) / "suites/toy.html").read_text()
-    laid = wide(rows(board_of_suite("toy", three_methods), StoreContents(three_methods)))
+    laid = lay_out_wide(rows(board_of_suite("toy", three_methods), StoreContents(three_methods)))
     for line in laid.lines:
         cells = re.search(rf'<th scope="row" data-order="{line.method}">.*?</tr>', page, re.S)
         assert cells is not None
@@ -126,13 +126,13 @@ def test_every_link_leads_somewhere_and_every_id_is_there_once(site, three_metho
 
 
 def test_files_beside_a_table_are_what_the_command_line_prints(site, three_methods):
-    from leaderboard.report.formats import FORMATS, render
+    from leaderboard.report.formats import FORMATS, format_table
 
     folder = site(three_methods)
     board = board_of_suite("toy", three_methods).model_copy(update={"title": "Everything stored of toy"})
     for kind in FORMATS:
         (found,) = (folder / "data").glob(f"*.{kind}")
-        assert found.read_text() == render(rows(board, StoreContents(three_methods)), kind)
+        assert found.read_text() == format_table(rows(board, StoreContents(three_methods)), kind)
 
 
 def test_a_run_page_has_everything_about_the_run(site, make_record):

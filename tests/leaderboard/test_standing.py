@@ -14,9 +14,9 @@ from statsmodels.stats.multitest import multipletests
 from bench.cli.main import main
 from leaderboard.analysis.standings import as_rows, standings
 from leaderboard.report.details import details
-from leaderboard.report.formats import render
+from leaderboard.report.formats import format_table
 from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.conftest import protocol
 
@@ -89,7 +89,7 @@ def board(three_methods):
 
 def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
     table = rows(board, StoreContents(three_methods, []))
-    laid = wide(table)
+    laid = lay_out_wide(table)
     ends = {line.method: laid.ends(line) for line in laid.lines}
     assert laid.tail == ["rank", "seeds"]
     assert ends == {
@@ -97,9 +97,9 @@ def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
         "hard": ["2 b", "5/5"],
         "cross_stitch": ["—", "incomplete (3/5) †"],
     }
-    text = render(table, "text", width=200)
+    text = format_table(table, "text", width=200)
     assert [line for line in text.splitlines() if "] *" in line and line.startswith("hard ")]
-    assert r"\]" not in render(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
+    assert r"\]" not in format_table(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
     assert any(note.startswith("* Δ log holds against `single_task`") for note in table.notes)
     assert any(note.startswith("† Fewer than 5 seeds") and "`cross_stitch` 3" in note for note in table.notes)
 
@@ -112,13 +112,13 @@ def test_two_seeds_have_no_interval_anywhere(board, make_record) -> None:
     assert all(row.ci_low is None and row.ci_high is None and row.mean is not None for row in table.rows)
     assert not any(each.holds("single_task") for each in table.standings.methods.values())
     for format in ("text", "md", "tex"):
-        shown = render(table, format, width=200).replace("\\", "")
+        shown = format_table(table, format, width=200).replace("\\", "")
         assert re.findall(r"\[[^a-z]", shown) == []  # but for `mean [low, high]` below the table
         assert "no interval below 3 seeds" in shown
         assert "without an interval below 10 seeds" in shown
     for format in ("text", "md"):
         assert re.findall(r"\[[^a-z]", details(table, format).replace("\\", "")) == []
-    assert {line.count(",,") for line in render(table, "csv").splitlines()[1:]} == {1}
+    assert {line.count(",,") for line in format_table(table, "csv").splitlines()[1:]} == {1}
 
 
 def test_names_of_one_model_share_a_rank(make_cells) -> None:
@@ -182,7 +182,7 @@ def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
 
 
 def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
-    found = json.loads(render(rows(board, StoreContents(three_methods, [])), "json"))
+    found = json.loads(format_table(rows(board, StoreContents(three_methods, [])), "json"))
     by_method = {row["method"]: row for row in found["statistics"]}
     assert by_method.keys() == {"single_task", "hard", "cross_stitch"}
     hard = by_method["hard"]
@@ -222,7 +222,7 @@ def test_protocols_that_are_not_ranked_have_no_ranks(board, make_record) -> None
     ]
     table = rows(board, StoreContents(runs, []))
     assert table.standings.methods == {}
-    assert wide(table).tail == ["seeds"]
+    assert lay_out_wide(table).tail == ["seeds"]
     assert any(note.startswith("Not ranked") for note in table.notes)
 
 

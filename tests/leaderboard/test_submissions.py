@@ -17,7 +17,7 @@ from bench.cli.main import main
 from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import Manifest, manifest_as_toml, sha256
+from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
 from leaderboard.intake.submission import find_submissions, read_submission
 from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
@@ -49,7 +49,7 @@ MANIFEST = Manifest(
     suite="toy",
     board="toy",
     seeds="0-1",
-    method_sha256=sha256(CODE),
+    method_sha256=checksum_bytes(CODE),
     authors="A. Author",
     note='quotes " and \\ and\nlines',
 )
@@ -137,7 +137,7 @@ def test_commands_show_the_submissions_beside_a_store(tmp_path, folder, monkeypa
 
 def test_reading_runs_nothing_and_writes_nothing(tmp_path):
     code = CODE + b'\nopen("ran", "w").write("x")\nraise SystemExit(1)\n'
-    folder = write(tmp_path / "mine", MANIFEST.model_copy(update={"method_sha256": sha256(code)}), code)
+    folder = write(tmp_path / "mine", MANIFEST.model_copy(update={"method_sha256": checksum_bytes(code)}), code)
     before = sorted(tmp_path.rglob("*"))
     assert problems(folder) == {}
     assert sorted(tmp_path.rglob("*")) == before
@@ -533,10 +533,13 @@ def test_very_many_or_very_large_files_are_counted_and_not_read(tmp_path):
     ("code", "sound"),
     [
         ({}, True),  # from before the source of plug-ins was noted
-        ({"sharing/mine": sha256(CODE)}, True),
+        ({"sharing/mine": checksum_bytes(CODE)}, True),
         ({"sharing/mine": "0" * 64}, False),
-        ({"weighting/uniform": sha256(CODE)}, False),  # it would stand as the newer text of a part of the project
-        ({"suite/toy": sha256(CODE)}, False),
+        (
+            {"weighting/uniform": checksum_bytes(CODE)},
+            False,
+        ),  # it would stand as the newer text of a part of the project
+        ({"suite/toy": checksum_bytes(CODE)}, False),
     ],
 )
 def test_runs_are_of_the_text_that_is_submitted(code: dict[str, str], sound: bool, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bench.records import ResultRecord, Tuning
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.boards.tuned_track import MethodSearch, searches_of, tuned
+from leaderboard.boards.tuned_track import MethodSearch, searches_of, select_tuned
 from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
@@ -77,7 +77,7 @@ def test_the_rows_of_the_tuned_track_are_the_methods_searched_for(store: list[Re
 
 
 def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> None:
-    chosen = tuned(BOARD, store)
+    chosen = select_tuned(BOARD, store)
     assert {key: record.scores["val"]["left"]["accuracy"] for key, record in chosen.records.items()} == {
         ("hard", 0): 96.0,
         ("hard", 1): 97.0,
@@ -97,7 +97,7 @@ def test_the_default_track_knows_nothing_of_searches(store: list[ResultRecord]) 
 
 
 def test_fewer_trials_than_the_others_have_no_place(store: list[ResultRecord]) -> None:
-    chosen = tuned(BOARD, store[1:])
+    chosen = select_tuned(BOARD, store[1:])
     assert {method for method, _ in chosen.records} == {"single_task"}
     assert any("2 of 3 trials" in note for note in chosen.notes)
 
@@ -166,9 +166,9 @@ def test_searches_of_an_older_version_are_not_mixed_in(make_record: Make, turn: 
     stale = [final(make_record, "hard", 0, seed, 99.0) for seed in (0, 1)]
     fresh = [versioned(final(make_record, "hard", 0, seed, 91.0), 2) for seed in (0, 1)]
     board = BOARD.model_copy(update={"methods": ["hard"]})
-    chosen = tuned(board, [*old, *new, *stale, *fresh][::turn]).records
+    chosen = select_tuned(board, [*old, *new, *stale, *fresh][::turn]).records
     assert {key: record.run_id for key, record in chosen.items()} == {
         ("hard", seed): record.run_id for seed, record in enumerate(fresh)
     }
-    assert tuned(board, [*old, *new, *stale][::turn]).records == {}  # the winner of now has not been run
-    assert tuned(board, [*old, *stale][::turn]).records.keys() == {("hard", 0), ("hard", 1)}
+    assert select_tuned(board, [*old, *new, *stale][::turn]).records == {}  # the winner of now has not been run
+    assert select_tuned(board, [*old, *stale][::turn]).records.keys() == {("hard", 0), ("hard", 1)}

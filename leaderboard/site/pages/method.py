@@ -13,7 +13,7 @@ from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure,
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import address
 from leaderboard.site.prose import prose
-from leaderboard.site.view import Cell, Grid, Head, Line
+from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 SHOWN_RUNS = 500  # in one table
 
@@ -47,13 +47,13 @@ def parts(method: str) -> list[str]:
 def _places(site: Context, method: str) -> Grid | None:
     """Its row on every board, each with the interval on that board's own scale."""
     heads = [
-        Head("board", small="suite"),
-        Head("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
+        GridHead("board", small="suite"),
+        GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
         INTERVAL,
         RANK,
-        Head("of", "ranked", "number", "high"),
+        GridHead("of", "ranked", "number", "high"),
     ]
-    heads += [Head("seeds", kind="end", best="high")]
+    heads += [GridHead("seeds", kind="end", best="high")]
     lines = []
     for one in site.shown:
         for line in one.lines:
@@ -61,9 +61,13 @@ def _places(site: Context, method: str) -> Grid | None:
                 title = printable(one.board.title)
                 href = address(site, one.board.suite, one)
                 ranked = sum(bool(each.place) for each in one.lines)
-                first = Cell(title, printable(one.board.suite), title, href)
-                cells = [first, *place_cells(one, line, site.addresses), Cell(str(ranked or "—"), order=float(ranked))]
-                lines.append(Line([*cells, Cell(line.seeds)], faint=not line.complete))
+                first = GridCell(title, printable(one.board.suite), title, href)
+                cells = [
+                    first,
+                    *place_cells(one, line, site.addresses),
+                    GridCell(str(ranked or "—"), order=float(ranked)),
+                ]
+                lines.append(GridRow([*cells, GridCell(line.seeds)], faint=not line.complete))
     file = slug(f"{method}-boards", MOST)
     return Grid("places", f"Where {printable(method)} stands", heads, lines, file=file) if lines else None
 

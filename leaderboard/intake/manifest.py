@@ -13,7 +13,7 @@ from bench.records import parse_seeds
 from leaderboard.store.limits import read_limited
 
 METHOD, MANIFEST, RESULTS = "method.py", "submission.toml", "results"
-FOLDER = "submissions"  # beside a store
+SUBMISSIONS_FOLDER = "submissions"  # beside a store
 MAX_CODE, MAX_MANIFEST, MAX_RECORDS = 128 * 1024, 16 * 1024, 1000
 MAX_RESULTS = 8 << 20  # bytes of all records
 NAME = r"^[a-z][a-z0-9_]{0,59}$"

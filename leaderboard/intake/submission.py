@@ -28,13 +28,13 @@ from leaderboard.intake.eligibility import (
     find_unannounced_parts,
 )
 from leaderboard.intake.manifest import (
-    FOLDER,
     MANIFEST,
     MAX_CODE,
     MAX_RECORDS,
     MAX_RESULTS,
     METHOD,
     RESULTS,
+    SUBMISSIONS_FOLDER,
     Manifest,
     checksum_bytes,
     read_manifest,
@@ -109,7 +109,7 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
     """Add to a submission's problems and notes what the other submissions in the same folder say about it."""
     manifest, known = submission.manifest, list(committed)
     place = submission.folder.resolve()
-    for folder in sorted(place.parent.iterdir()) if manifest and place.parent.name == FOLDER else ():
+    for folder in sorted(place.parent.iterdir()) if manifest and place.parent.name == SUBMISSIONS_FOLDER else ():
         if folder == place or folder.is_symlink() or not (folder / MANIFEST).is_file():
             continue
         other = read_submission(folder, boards, known)
@@ -129,7 +129,7 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
 
 def find_submissions(contents: StoreContents, boards: Mapping[str, Board]) -> list[Submission]:
     """The submissions that lie beside a store, by name, sound or not."""
-    folder = contents.root.resolve().parent / FOLDER if contents.root else None
+    folder = contents.root.resolve().parent / SUBMISSIONS_FOLDER if contents.root else None
     if folder is None or not folder.is_dir():
         return []
     found = [path for path in sorted(folder.iterdir()) if (path / MANIFEST).is_file() and not path.is_symlink()]

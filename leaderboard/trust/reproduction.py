@@ -11,7 +11,7 @@ from bench.records import ResultRecord
 from leaderboard.analysis.statistics import Cells, Column, Selection, collect_cells, holm
 from leaderboard.boards.board import Board
 from leaderboard.boards.controls import add_controls
-from leaderboard.trust.agreement import LEVEL, same_kind
+from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
 
 Runs = Mapping[tuple[str, int], ResultRecord]
 Verdict = Literal["equal", "within noise", "not judged", "beyond noise", "differs"]
@@ -150,7 +150,9 @@ def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
             verdict = "differs"
         elif math.isnan(corrected):
             verdict = "not judged"
-        elif corrected <= LEVEL:
+        elif corrected <= ERROR_LEVEL:
             verdict = "beyond noise"
-        found.append(PairVerdict(pair, float(corrected), pair.allowed(LEVEL / steps.get(index, len(pairs))), verdict))
+        found.append(
+            PairVerdict(pair, float(corrected), pair.allowed(ERROR_LEVEL / steps.get(index, len(pairs))), verdict)
+        )
     return found

@@ -6,7 +6,7 @@ from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method, slug
 from leaderboard.boards.record_selection import of_one_code
 from leaderboard.report.escape import printable
-from leaderboard.site.addresses import MOST
+from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
@@ -68,7 +68,7 @@ def _places(site: Context, method: str) -> Grid | None:
                     GridCell(str(ranked or "—"), order=float(ranked)),
                 ]
                 lines.append(GridRow([*cells, GridCell(line.seeds)], faint=not line.complete))
-    file = slug(f"{method}-boards", MOST)
+    file = slug(f"{method}-boards", MAX_NAME)
     return Grid("places", f"Where {printable(method)} stands", heads, lines, file=file) if lines else None
 
 
@@ -79,7 +79,7 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
     done = [run for run in of_one_code(plain) if run.status == "done"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
-    file = slug(f"{method}-{suite}", MOST)
+    file = slug(f"{method}-{suite}", MAX_NAME)
     figures = [
         matrix_figure(done, f"matrices-{anchor}"),
         *(recovered_figures({method: done[0]}, f"recovered-{anchor}") if done else []),

@@ -286,10 +286,10 @@ def _table(folder: Path, board: "Board") -> int:
     """The board with the submission on it."""
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
-    from leaderboard.report.long_table import rows
+    from leaderboard.report.long_table import build_table
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
     contents = Store(COMMITTED).read()
-    print(format_table(rows(board, contents, submissions=collect_submissions(contents, [folder]))))
+    print(format_table(build_table(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

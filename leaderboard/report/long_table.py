@@ -74,7 +74,7 @@ class Table:
         return next(row.status for row in self.rows if row.method == method)
 
 
-def rows(
+def build_table(
     board: Board,
     contents: StoreContents,
     selection: Selection = "val",

@@ -9,7 +9,7 @@ from leaderboard.analysis.statistics import Selection
 from leaderboard.boards.board import Board, Track, board_of_suite
 from leaderboard.boards.tuned_track import keep_searched
 from leaderboard.intake.submission import Submission
-from leaderboard.report.long_table import Table, rows
+from leaderboard.report.long_table import Table, build_table
 from leaderboard.report.wide_table import Wide, WideLine, lay_out_wide
 from leaderboard.store import StoreContents
 
@@ -79,7 +79,7 @@ def collect_boards(
     widest = _widest_tuned(parts, contents)
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
-        table = rows(board, contents, selection, track, submissions)
+        table = build_table(board, contents, selection, track, submissions)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
         taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
         name = f"{name}~{taken + 1}" if taken else name

@@ -10,7 +10,7 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission, resembling
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.copies import NEAR, find_copies, repeated_seeds, same_models, trace_of
@@ -98,7 +98,7 @@ def test_a_submission_that_is_a_method_of_the_board_is_noted(tmp_path: Path) -> 
     found = read_submission(toy.write(tmp_path / "mine", runs=runs), toy.BOARDS, BOARD)
     assert found.sound
     assert found.notes == ["`mine` comes out as `hard` at 2 of 2 seeds: the same model, or a copy of it"]
-    notes = rows(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
+    notes = build_table(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
     assert f"Submission `mine`: {found.notes[0]}." in notes
 
 

@@ -14,7 +14,7 @@ from leaderboard.intake.names import misnamed
 from leaderboard.intake.soundness import further_problems
 from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.intake.submission import read_submission
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, write_checks
 from tests.leaderboard import test_submissions as toy
@@ -122,7 +122,7 @@ def test_names_that_differ_by_case_are_one(tmp_path: Path) -> None:
     )
     second = read_submission(toy.write(tmp_path / "other", manifest, code, runs), toy.BOARDS, toy.COMMITTED)
     assert second.sound
-    table = rows(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
+    table = build_table(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert "Submission `other` is left out: `Mine` stands here already." in table.notes
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "MINE"], seeds="0-1")

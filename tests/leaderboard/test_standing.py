@@ -15,7 +15,7 @@ from bench.cli.main import main
 from leaderboard.analysis.standings import as_rows, standings
 from leaderboard.report.details import details
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.conftest import protocol
@@ -88,7 +88,7 @@ def board(three_methods):
 
 
 def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
-    table = rows(board, StoreContents(three_methods, []))
+    table = build_table(board, StoreContents(three_methods, []))
     laid = lay_out_wide(table)
     ends = {line.method: laid.ends(line) for line in laid.lines}
     assert laid.tail == ["rank", "seeds"]
@@ -108,7 +108,9 @@ def test_two_seeds_have_no_interval_anywhere(board, make_record) -> None:
     runs = [
         make_record(m, seed, {"left": 95.0 + seed - lost, "right": 90.0 - lost}) for m, lost in BOTH for seed in (0, 1)
     ]
-    table = rows(board.model_copy(update={"seeds": "0-1", "methods": ["single_task", "hard"]}), StoreContents(runs, []))
+    table = build_table(
+        board.model_copy(update={"seeds": "0-1", "methods": ["single_task", "hard"]}), StoreContents(runs, [])
+    )
     assert all(row.ci_low is None and row.ci_high is None and row.mean is not None for row in table.rows)
     assert not any(each.holds("single_task") for each in table.standings.methods.values())
     for format in ("text", "md", "tex"):
@@ -182,7 +184,7 @@ def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
 
 
 def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
-    found = json.loads(format_table(rows(board, StoreContents(three_methods, [])), "json"))
+    found = json.loads(format_table(build_table(board, StoreContents(three_methods, [])), "json"))
     by_method = {row["method"]: row for row in found["statistics"]}
     assert by_method.keys() == {"single_task", "hard", "cross_stitch"}
     hard = by_method["hard"]
@@ -196,7 +198,7 @@ def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
 
 
 def test_details_are_sorted_by_rank_and_say_what_they_are(board, three_methods) -> None:
-    table = rows(board, StoreContents(three_methods, []))
+    table = build_table(board, StoreContents(three_methods, []))
     for format in ("text", "md"):
         text = details(table, format).replace("\\", "")
         assert text.index("single_task ") < text.index("hard  " if format == "text" else "| hard |")
@@ -220,7 +222,7 @@ def test_protocols_that_are_not_ranked_have_no_ranks(board, make_record) -> None
         for method, lost in (("single_task", 0), ("hard", 1))
         for seed in range(5)
     ]
-    table = rows(board, StoreContents(runs, []))
+    table = build_table(board, StoreContents(runs, []))
     assert table.standings.methods == {}
     assert lay_out_wide(table).tail == ["seeds"]
     assert any(note.startswith("Not ranked") for note in table.notes)
@@ -235,7 +237,7 @@ def test_what_was_not_verified_is_not_ranked(board, three_methods, tmp_path) -> 
     for record in three_methods:
         if record.method == "hard":
             store.write(record)
-    table = rows(board, store.read())
+    table = build_table(board, store.read())
     assert table.standings.methods.keys() == {"single_task", "cross_stitch"}
     assert any("not all of their runs were verified" in note and "`hard`" in note for note in table.notes)
 

@@ -19,7 +19,7 @@ from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
 from leaderboard.intake.submission import find_submissions, read_submission
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.json_text import compact_json
@@ -81,18 +81,18 @@ def test_a_sound_submission_stands_on_its_board(tmp_path, folder):
     assert found.sound
     assert found.manifest == MANIFEST
     contents = StoreContents(COMMITTED)
-    table = rows(BOARD, contents, submissions=[found])
+    table = build_table(BOARD, contents, submissions=[found])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert [(row.mean, row.seeds) for row in table.rows if (row.method, row.task) == ("mine", "left")] == [(96.5, 2)]
     assert any("Submission by A. Author: `mine`." in note for note in table.notes)
-    assert rows(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
-    assert rows(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
+    assert build_table(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
+    assert build_table(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
 
 
 def table_beside(store):
     """The board from a store and the submissions beside it."""
     contents = store.read()
-    return rows(BOARD, contents, submissions=find_submissions(contents, BOARDS))
+    return build_table(BOARD, contents, submissions=find_submissions(contents, BOARDS))
 
 
 def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, folder):
@@ -278,7 +278,7 @@ def test_no_submission_displaces_another_or_the_board(tmp_path):
     unreadable = read_submission(write(tmp_path / "un\nread", manifest=None), BOARDS, COMMITTED)
     assert first.sound
     assert second.sound
-    table = rows(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
+    table = build_table(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert {run.digest for (method, _), run in table.records.items() if method == "mine"} == {r.digest for r in RUNS}
     left_out = [note for note in table.notes if "is left out" in note]
@@ -295,7 +295,7 @@ def test_a_submission_given_by_hand_stands_before_one_beside_the_store(tmp_path,
         store.write(record)
     mine = write(tmp_path / "own" / "mine", runs=[resealed(run, created="2026-02-02T00:00:00+00:00") for run in RUNS])
     contents = store.read()
-    table = rows(BOARD, contents, submissions=collect_submissions(contents, [mine]))
+    table = build_table(BOARD, contents, submissions=collect_submissions(contents, [mine]))
     assert {run.created[:7] for (method, _), run in table.records.items() if method == "mine"} == {"2026-02"}
     assert "Submission `mine` is left out: `mine` stands here already." in table.notes
 

@@ -10,7 +10,7 @@ import pytest
 from bench.records.record import Failure
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Problem, StoreContents
 
@@ -21,7 +21,7 @@ COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,s
 def table(three_methods, make_record):
     records = [*three_methods, make_record("soft+l2", 0, failed=True)]
     problem = Problem("toy/bad.json", ["digest: does not match the content"])
-    return rows(board_of_suite("toy", records), StoreContents(records, [problem]))
+    return build_table(board_of_suite("toy", records), StoreContents(records, [problem]))
 
 
 def test_csv_is_long_form_in_board_order(table):
@@ -44,8 +44,10 @@ def test_csv_is_long_form_in_board_order(table):
 def test_json_holds_the_same_rows(table):
     content = json.loads(format_table(table, "json"))
     lines = list(csv.DictReader(io.StringIO(format_table(table, "csv"))))
-    assert [row["mean"] for row in content["rows"]] == [float(line["mean"]) if line["mean"] else None for line in lines]
-    assert list(content["rows"][0]) == COLUMNS.split(",")
+    assert [row["mean"] for row in content["build_table"]] == [
+        float(line["mean"]) if line["mean"] else None for line in lines
+    ]
+    assert list(content["build_table"][0]) == COLUMNS.split(",")
     assert content["reference"] == "single_task"
 
 
@@ -118,7 +120,7 @@ def test_many_tasks_are_shown_as_their_mean_and_the_worst(make_record):
         for method, factor in (("single_task", 0.0), ("hard", 0.1))
         for seed in range(2)
     ]
-    table = rows(board_of_suite("toy", records), StoreContents(records))
+    table = build_table(board_of_suite("toy", records), StoreContents(records))
     assert len(table.rows) == 2 * (12 + 3)
     text = format_table(table, "text")
     assert [part for part in ("mean of tasks", "worst task", "0.6550", "(t11)", "rmse ↓") if part not in text] == []
@@ -130,7 +132,7 @@ def test_each_selection_rule_has_its_own_numbers(make_record):
     records = [make_record(seed=0, last={"left": 94.5, "right": 80.0})]
     found = {}
     for rule in ("val", "per_task", "last"):
-        table = rows(board_of_suite("toy", records), StoreContents(records), rule)
+        table = build_table(board_of_suite("toy", records), StoreContents(records), rule)
         assert {row.selection for row in table.rows} == {rule}
         assert any(f"Selection `{rule}`" in note for note in table.notes)
         found[rule] = [row.mean for row in table.rows[:2]]
@@ -139,13 +141,13 @@ def test_each_selection_rule_has_its_own_numbers(make_record):
 
 def test_an_unknown_selection_or_format_is_one_sentence(table):
     with pytest.raises(ValueError, match=r"`selection` should be one of val, per_task, last\. Found `test`\."):
-        rows(table.board, StoreContents(), "test")
+        build_table(table.board, StoreContents(), "test")
     with pytest.raises(ValueError, match=r"`format` should be one of text, md, tex, csv, json\. Found `xml`\."):
         format_table(table, "xml")
 
 
 def test_a_board_without_results_is_all_missing(table):
-    empty = rows(table.board, StoreContents())
+    empty = build_table(table.board, StoreContents())
     for format in ("text", "md", "tex", "csv", "json"):
         assert format_table(empty, format)
     assert format_table(empty, "text").count("missing") == 4
@@ -154,7 +156,7 @@ def test_a_board_without_results_is_all_missing(table):
 
 def test_control_characters_do_not_reach_the_terminal(make_record):
     record = make_record("hard\x1b[31m|evil\n")
-    table = rows(board_of_suite("toy", [record]), StoreContents([record]))
+    table = build_table(board_of_suite("toy", [record]), StoreContents([record]))
     for format in ("text", "md", "tex"):
         assert "\x1b" not in format_table(table, format)
         assert "evil\n" not in format_table(table, format)
@@ -165,7 +167,7 @@ def test_what_a_record_says_of_its_failure_is_one_line_of_bounded_length(make_re
     failure = Failure(type="E" * 9000, message="first\nsecond\x1b[2J" * 9000, where="x")
     failed = make_record("soft+l2", 0, failed=True).model_copy(update={"error": failure})
     records = [make_record(), make_record("hard\n: stands alone"), failed]
-    table = rows(board_of_suite("toy", records), StoreContents(records))
+    table = build_table(board_of_suite("toy", records), StoreContents(records))
     [note] = [note for note in table.notes if note.startswith("Failed run, not counted: `soft+l2`, seed 0: EEE")]
     assert len(note) < 600
     assert table.notes == json.loads(format_table(table, "json"))["notes"]
@@ -187,5 +189,5 @@ def test_what_is_not_ranked_says_so(make_record):
     loose = record.spec.model_copy(update={"protocol": record.spec.protocol.model_copy(update={"ranked": False})})
     trial = record.model_copy(update={"spec": loose, "run_id": loose.run_id}).sealed()
     board = board_of_suite("toy", [record])
-    assert not any("Not ranked" in note for note in rows(board, StoreContents([record])).notes)
-    assert any("Not ranked" in note for note in rows(board, StoreContents([trial])).notes)
+    assert not any("Not ranked" in note for note in build_table(board, StoreContents([record])).notes)
+    assert any("Not ranked" in note for note in build_table(board, StoreContents([trial])).notes)

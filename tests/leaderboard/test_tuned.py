@@ -13,7 +13,7 @@ import pytest
 from bench.records import ResultRecord, Tuning
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.boards.tuned_track import MethodSearch, searches_of, select_tuned
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 
@@ -71,7 +71,7 @@ def test_a_trial_holds_nothing_of_the_test_split(make_record: Make) -> None:
 
 def test_the_rows_of_the_tuned_track_are_the_methods_searched_for(store: list[ResultRecord]) -> None:
     board = BOARD.model_copy(update={"methods": ["soft", *BOARD.methods], "labels": {"hard": "hard, half-life 100"}})
-    table = rows(board, StoreContents(store), track="tuned")
+    table = build_table(board, StoreContents(store), track="tuned")
     assert table.board.methods == BOARD.methods
     assert table.board.label("hard") == "hard"  # what a label tells may have been drawn
 
@@ -85,12 +85,12 @@ def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> No
         ("single_task", 1): 95.0,
     }
     assert any("`hard` lies at the edge of its grid: lr=0.1" in note for note in chosen.notes)
-    table = rows(BOARD, StoreContents(store), track="tuned")
+    table = build_table(BOARD, StoreContents(store), track="tuned")
     assert next(row.mean for row in table.rows if row.method == "hard" and row.task == "left") == 96.5
 
 
 def test_the_default_track_knows_nothing_of_searches(store: list[ResultRecord]) -> None:
-    table = rows(BOARD, StoreContents(store))
+    table = build_table(BOARD, StoreContents(store))
     assert {(row.method, row.seeds) for row in table.rows if row.task == "left"} == {("hard", 1), ("single_task", 0)}
     assert board_of_suite("toy", store).methods == ["hard"]
     assert board_of_suite("toy", store, "tuned").methods == ["single_task", "hard"]

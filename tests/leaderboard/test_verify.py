@@ -15,7 +15,7 @@ from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.soundness import further_problems
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
@@ -127,9 +127,9 @@ def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None
     for seed in (0, 1):
         Store(tmp_path).write(make_record("hard", seed))
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard"], seeds="0-1")
-    assert lay_out_wide(rows(board, Store(tmp_path).read())).tail == ["seeds"]
+    assert lay_out_wide(build_table(board, Store(tmp_path).read())).tail == ["seeds"]
     assert main(["verify", str(tmp_path)]) == 0
-    laid = lay_out_wide(rows(board, Store(tmp_path).read()))
+    laid = lay_out_wide(build_table(board, Store(tmp_path).read()))
     assert laid.tail == ["seeds", "checked"]
     assert laid.ends(laid.lines[0]) == ["2/2 †", "valid"]
 

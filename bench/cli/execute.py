@@ -75,7 +75,7 @@ class StoredCell:
         return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
-        """Fit; nothing but a checkpoint is stored yet."""
+        """Train; stores nothing but a checkpoint."""
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
@@ -129,7 +129,7 @@ class StoredCell:
 
 @dataclass
 class PlanStatus:
-    """What became of the planned cells: run id -> stored, planned, done or failed."""
+    """Status of the planned cells: run id -> `stored`, `planned`, `done` or `failed`."""
 
     specs: list[RunSpec]
     status: dict[str, str]
@@ -200,7 +200,7 @@ def plan_controls(
 
 
 def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
-    """Which cells are in the store; what another text of a plug-in left there is said.
+    """Look up which cells are in the store; notes records that another version of a plug-in left there.
 
     Raises OSError with one sentence where the store cannot be written.
     """

@@ -141,7 +141,7 @@ def find_controls(names: Iterable[str]) -> list[Control]:
 def add_controls(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
     """`board` with its controls as further methods, and the records of all its rows.
 
-    Runs of controls that the board does not show are no records left out of it.
+    Runs used by hidden controls are not counted as left-out records.
     """
     chosen = select_records(board, records)
     like = next(iter(chosen.records.values()), None)

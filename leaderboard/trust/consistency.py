@@ -1,4 +1,4 @@
-"""What follows from what inside one record, whatever the method: numbers that were made up rarely keep to all of it."""
+"""Consistency checks between the fields of one record; fabricated results tend to fail them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
 
 
 def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
-    """Every sentence about a sound record that cannot be as it says; `record.problems()` should be none."""
+    """Contradictions within one record, a sentence each. Expects a record without `problems()`."""
     yield from _created(record.created)
     if record.status != "done":
         return

@@ -38,7 +38,7 @@ def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str
     return f"none of the {len(names)} names is like it (`{command}` prints them)"
 
 
-def shown(text: str, most: int = 2000) -> str:
+def make_printable(text: str, most: int = 2000) -> str:
     """`text` for a terminal or a log: what would steer, hide or reorder as an escape, so that it does not.
 
     That is control characters, line breaks, marks of the reading direction, and halves of surrogate pairs; what the log

@@ -16,7 +16,7 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}  # how f
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[BinaryIO]:
+def atomic_file(target: Path) -> Iterator[BinaryIO]:
     """A file to fill: when the context ends it is at `target`, synced with its folder; after an error nothing is.
 
     Until then it lies beside `target` as `.NAME.XXXXXXXX.tmp`, locked by its writer. The lock ends with the process,
@@ -37,13 +37,13 @@ def whole(target: Path) -> Iterator[BinaryIO]:
 
 def write_whole(target: Path, content: str | bytes) -> None:
     """Put `content` (text as UTF-8) at `target` in one step."""
-    with whole(target) as file:
+    with atomic_file(target) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Inside, no other process is in `alone(folder)`; where a file system has no locks, nothing is promised."""
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `folder`, which other processes wait for; no effect on file systems without flock."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):

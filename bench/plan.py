@@ -59,7 +59,7 @@ def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]
     return choice, choice.build(data_dir)
 
 
-def under(suite: Suite, protocol: Protocol) -> Suite:
+def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
     """The suite that a run with this protocol sees."""
     return Replicas(suite, protocol.replica) if protocol.replica else suite
 
@@ -121,7 +121,7 @@ def plan(
     """
     choice, suite = parse_suite(suite_text, data_dir)
     protocol, overrides = override(suite.protocol, settings or {})
-    suite = under(suite, protocol)
+    suite = suite_under_protocol(suite, protocol)
     metrics = suite.protocol.metrics
     if unknown := unknown_kinds(metrics):
         raise UsageError(unknown)
@@ -130,7 +130,7 @@ def plan(
     _check_room(choice.short, suite)
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
-        build_check(method, suite, protocol)
+        validate_method(method, suite, protocol)
     data, seeds = digest(suite.checksums()), list(seeds)
     splits = tuple(s for s in get_args(Split) if s in protocol.splits and (tested or s != "test"))
     _check_splits(choice.entry, choice.canonical, data_dir, data, splits, seeds[0] if seeds else 0)
@@ -197,14 +197,14 @@ def all_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:
     supported = []
     for name in method_names():
         try:
-            build_check(Method.parse(name), suite, suite.protocol)
+            validate_method(Method.parse(name), suite, suite.protocol)
         except UsageError:
             continue
         supported.append(name)
     return supported
 
 
-def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:
+def validate_method(method: Method, suite: Suite, protocol: Protocol) -> None:
     """Build every part of `method` once. Raises UsageError where an option does not fit."""
     sharing = method.build_sharing(suite, seed=0)
     method.weighting.build([task.name for task in suite.tasks])
@@ -219,7 +219,7 @@ def build_check(method: Method, suite: Suite, protocol: Protocol) -> None:
 
 def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Protocol) -> None:
     """Raise UsageError, with one sentence, where no solver can fit the method."""
-    from bench.linear.family import Family
+    from bench.linear.family import PenaltyFamily
 
     form = None if isinstance(sharing, SelfFitting) else linear_form(sharing, suite)
     if form is None and not isinstance(sharing, SelfFitting):
@@ -241,4 +241,4 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
         if form.tied and protocol.loss != "squared":
             raise UsageError("A constraint on intercepts alone can be solved for squared loss only.")
         copies = form.held
-        Family(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})
+        PenaltyFamily(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})

@@ -18,14 +18,14 @@ CALM = 3  # looks at everything, in a row, at which nothing was there
 QUICK = 8  # looks at new processes only, between two looks at everything
 
 
-class Family:
+class ProcessTree:
     """Everything that is started while the family is kept, and whatever that starts in turn.
 
     On Linux an orphan goes to the nearest ancestor that asked for it, which this process does meanwhile: nothing
     that descends from it can leave. Elsewhere a family is empty, and only process groups can be ended.
     """
 
-    def __enter__(self) -> "Family":
+    def __enter__(self) -> "ProcessTree":
         self._strangers = _below({os.getpid()}, _parents(_all()))  # of others in this process
         _adopt_orphans(True)
         return self
@@ -80,7 +80,7 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def resident(pid: int) -> int:
+def read_resident_bytes(pid: int) -> int:
     """Bytes of memory that a process holds; 0 where that cannot be read."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -27,11 +27,11 @@ from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, hint, shown
+from bench.errors import UsageError, hint, make_printable
 from bench.provenance import source_digest
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
-from bench.schema import Option, fill, options_of, written
+from bench.schema import Option, fill_defaults, options_as_text, options_of
 from bench.source_text import decode_source
 
 PACKAGES = {
@@ -105,12 +105,12 @@ class Choice:
     @property
     def short(self) -> str:
         """Only what differs from the defaults."""
-        return str(Call(self.entry.name, written(self.entry.options, self.values, short=True)))
+        return str(Call(self.entry.name, options_as_text(self.entry.options, self.values, short=True)))
 
     @property
     def written(self) -> dict[str, str]:
         """Every option as text, as in `canonical`."""
-        return written(self.entry.options, self.values)
+        return options_as_text(self.entry.options, self.values)
 
     def build(self, *arguments: Any) -> Any:
         """An instance. A ValueError from the constructor is the user's to mend."""
@@ -206,9 +206,9 @@ def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file, once. Raises UsageError with one sentence."""
     given, path = path, path.resolve()
     if not path.is_file():
-        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{shown(str(given))}`.")
+        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
     if path.suffix != ".py":
-        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{shown(str(given))}`.")
+        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{make_printable(str(given))}`.")
     return _LOADED.get(path) or _load_text(path, path.read_bytes())
 
 
@@ -226,7 +226,7 @@ def _load_text(path: Path, content: bytes) -> Plugin:
         decode_source(content)
     except ValueError as error:
         reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{shown(path.name)}` should be plain Python text: {reasons}.") from error
+        raise UsageError(f"`{make_printable(path.name)}` should be plain Python text: {reasons}.") from error
     for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
         _walk(kind)
     known = [entry for names in _ENTRIES.values() for entry in names.values()]
@@ -293,4 +293,4 @@ def confirm_code(code: Mapping[str, str]) -> None:
 def choose(kind: str, call: Call) -> Choice:
     """The entry a call names, with its options. Raises UsageError with the nearest valid names or keys."""
     entry = entry_of(kind, call.name)
-    return Choice(entry, fill(call.name, entry.options, call.options))
+    return Choice(entry, fill_defaults(call.name, entry.options, call.options))

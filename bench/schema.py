@@ -224,7 +224,7 @@ def _readable(kind: Any) -> bool:
     )
 
 
-def fill(owner: str, options: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Any]:
+def fill_defaults(owner: str, options: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Any]:
     """Parse what was given and fill in the defaults. Raises UsageError with the nearest valid keys."""
     for key in given:
         if key not in options:
@@ -241,7 +241,7 @@ def fill(owner: str, options: Mapping[str, Option], given: Mapping[str, str]) ->
     return values
 
 
-def written(options: Mapping[str, Option], values: Mapping[str, Any], short: bool = False) -> dict[str, str]:
+def options_as_text(options: Mapping[str, Option], values: Mapping[str, Any], short: bool = False) -> dict[str, str]:
     """Values as text; with `short`, those that differ from their default and are implied by no other."""
     implied = {o.replaces for o in options.values() if o.replaces and values[o.name] is not None}
     return {

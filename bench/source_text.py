@@ -12,7 +12,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 
-from bench.errors import shown
+from bench.errors import make_printable
 
 MOST = 20  # lines that are named
 _CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-_.a-zA-Z0-9]+)")  # as PEP 263 has it
@@ -76,7 +76,7 @@ def _disguised(text: str) -> Iterator[str]:
     for number, line in enumerate(lines[:2], 1):
         named = _CODING.match(line.lstrip("\ufeff"))
         if named and named[1].lower() not in _UTF8:
-            yield f"line {number}: should be UTF-8, found the coding `{shown(named[1], 40)}`"
+            yield f"line {number}: should be UTF-8, found the coding `{make_printable(named[1], 40)}`"
     for number, line in enumerate(lines, 1):
         bare = line.replace("\t", "")
         if not bare.isprintable() or _SHAPELESS.search(bare):
@@ -94,7 +94,7 @@ def _foreign_names(text: str) -> Iterator[str]:
                     continue
             elif tokenize.tok_name[token.type] == "FSTRING_MIDDLE":
                 continue
-            yield f"line {token.start[0]}: names should be of ASCII letters, found `{shown(token.string, 40)}`"
+            yield f"line {token.start[0]}: names should be of ASCII letters, found `{make_printable(token.string, 40)}`"
     except (tokenize.TokenError, SyntaxError):
         return  # no Python, which whoever parses it says
 
@@ -116,7 +116,7 @@ def suspicious_lines(source: str) -> list[str]:
         tree = ast.parse(source)
     names = _imported(tree)
     named = sorted({(line, reason) for node in ast.walk(tree) for line, reason in _looks(node, names)})
-    reasons = [f"line {line}: {shown(reason, 200)}" for line, reason in named]
+    reasons = [f"line {line}: {make_printable(reason, 200)}" for line, reason in named]
     return reasons if len(reasons) <= MOST else [*reasons[:MOST], f"and {len(reasons) - MOST:,} more lines like these"]
 
 

@@ -20,7 +20,7 @@ RATES = Search(choices=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))  # factors on the p
 DECAYS = Search(choices=(0.0, 1e-5, 1e-4, 1e-3))
 
 
-def settings(suite_text: str, lr: float, tasks: int, number: int) -> dict[str, str]:
+def draw_settings(suite_text: str, lr: float, tasks: int, number: int) -> dict[str, str]:
     """The shared part of trial `number`, as `--set` writes it: the same for every method of a suite."""
 
     def at(space: Search, name: str) -> float:
@@ -56,7 +56,7 @@ def trials(
     choice, suite = parse_suite(suite_text, data_dir)
     method, found = Method.parse(method_text), []
     for number in range(count):
-        shared = settings(choice.canonical, suite.protocol.lr, len(suite.tasks), number)
+        shared = draw_settings(choice.canonical, suite.protocol.lr, len(suite.tasks), number)
         text = drawn(choice.canonical, method, number)
         [spec] = plan(suite_text, [text], [TRIAL_SEED], shared, device, data_dir, tested=False)
         ends = {write(float(f"{suite.protocol.lr * factor:.6g}")) for factor in RATES.ends}

@@ -22,7 +22,7 @@ from torch.nn import functional
 from bench.plan import plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run
-from bench.training.perf import alternate, harness_ms, prepare
+from bench.training.perf import alternate, harness_ms, prepare_block
 from benchmarks.processes import command, seconds
 from leaderboard.analysis.statistics import interval
 from leaderboard.store import Store
@@ -88,7 +88,7 @@ def _ms(run: Run, network: Network, batch: tuple[Tensor, dict[str, Tensor]]) -> 
 def _prepared(suite: str, method: str, data_dir: Path) -> tuple[Run, tuple[Tensor, dict[str, Tensor]]]:
     torch.set_num_threads(1)
     settle_devices()
-    run, rows = prepare(suite, method, data_dir)()
+    run, rows = prepare_block(suite, method, data_dir)()
     inputs, targets = rows.take([torch.arange(run.protocol.batch_size)])
     return run, (next(iter(inputs.values())), targets)
 
@@ -123,7 +123,7 @@ def rounded(suite: str, method: str, data_dir: Path, rounds: int) -> dict[str, A
     """Milliseconds of an update in float32 and with features in bfloat16."""
     torch.set_num_threads(1)
     settle_devices()
-    plain, half = (prepare(suite, method, data_dir, precision=kind) for kind in ("float32", "bf16"))
+    plain, half = (prepare_block(suite, method, data_dir, precision=kind) for kind in ("float32", "bf16"))
     without, with_it, ratio, *_ = alternate(lambda: harness_ms(*plain()), lambda: harness_ms(*half()), rounds)
     return {"suite": suite, "method": method, "float32_ms": without, "bfloat16_ms": with_it, "ratio": ratio}
 

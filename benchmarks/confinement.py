@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench.judge.cells import Source, judge_cell
+from bench.judge.cells import MethodSource, judge_cell
 from bench.judge.host import Player, Usage
 from bench.judge.limits import Limits
 from bench.plan import plan
@@ -38,7 +38,7 @@ class Measured(Player):
 
 def measure(player: Measured, suite: str, rounds: int) -> tuple[float, float, float, float]:
     """Processor seconds of a plain and of a judged cell, and their seconds on the clock."""
-    source = Source(EXAMPLE.name, EXAMPLE.read_text())
+    source = MethodSource(EXAMPLE.name, EXAMPLE.read_text())
     [spec] = plan(suite, ["scale_and_bias"], [0], device="cpu")
     times: list[tuple[float, float, float, float]] = []
     for _ in range(rounds):

@@ -20,7 +20,7 @@ from bench.records import ResultRecord, RunSpec
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
-from bench.training.perf import compare
+from bench.training.perf import compare_with_bare_loop
 from benchmarks.processes import command, seconds
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
@@ -107,7 +107,7 @@ def tasks(counts: Sequence[int], rounds: int) -> list[dict[str, Any]]:
     found = []
     for count in counts:
         for method in ("hard", "single_task", "cross_stitch"):
-            row = compare(f"synthetic:tasks={count}", method, Path(), rounds)
+            row = compare_with_bare_loop(f"synthetic:tasks={count}", method, Path(), rounds)
             found.append({"tasks": count, **row})
     return found
 

@@ -21,7 +21,7 @@ from bench.training.fit import Run, train
 from bench.training.perf import alternate
 from bench.training.seeds import StackedBatches, Watches
 from bench.training.stack import StackedModule
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 
 METHODS = ("single_task", "hard", "cross_stitch", "soft+l2", "hard@uncertainty", "hard@pcgrad")
 
@@ -41,7 +41,7 @@ def compare(
     def in_turn() -> float:
         times = []
         for run, data in zip(fresh(), rows, strict=True):
-            watch = Watch(run.module)
+            watch = TrainingMonitor(run.module)
             train(run.module, run.batches(data), watch)
             times.append(watch.step_ms)
         return statistics.mean(times)
@@ -49,7 +49,7 @@ def compare(
     def stacked() -> float:
         runs = fresh()
         batches = StackedBatches([run.batches(data) for run, data in zip(runs, rows, strict=True)])
-        watches = Watches([Watch(run.module) for run in runs])
+        watches = Watches([TrainingMonitor(run.module) for run in runs])
         train(StackedModule([run.module for run in runs]), batches, watches)
         return watches.each[0].step_ms / seeds
 

@@ -21,7 +21,7 @@ import torch
 
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
-from bench.training.perf import REFERENCE, bare_ms, prepare
+from bench.training.perf import REFERENCE, bare_ms, prepare_block
 from benchmarks.processes import command, peak_memory, seconds
 
 SUITE, STEPS = "multimnist", 195
@@ -44,7 +44,7 @@ def floor_seconds(data_dir: Path, method: str, epochs: int) -> tuple[float, floa
     """Seconds of one cell in a bare loop: its updates, and its validation and test."""
     torch.set_num_threads(1)
     settle_devices()
-    run, rows = prepare(SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS))()
+    run, rows = prepare_block(SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS))()
     val, test = run.data("val"), run.data("test")
     began = time.perf_counter()
     bare_ms(run, rows)

@@ -12,7 +12,7 @@ from bench.api import Explained, Protocol, Ranking, Shape, Stage, Suite, Task
 POOLED = "pooled"  # the name that tasks are scored together under
 
 
-class Intercept(nn.Module):
+class AddIntercept(nn.Module):
     """x + b, b from 0."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ def half_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).square().mean() / 2
 
 
-def log_loss(prediction: Tensor, target: Tensor) -> Tensor:
+def mean_log_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """mean log(1 + e^z) - y z, y 0 or 1."""
     return nn.functional.binary_cross_entropy_with_logits(prediction, target)
 
@@ -75,7 +75,7 @@ class LinearSuite(Suite):
             pool = POOLED if pooled else ""
             self.tasks = [Task(task, _identity, half_squared_error, Explained, pool) for task in self.names]
         else:
-            self.tasks = [Task(task, _identity, log_loss, Ranking) for task in self.names]
+            self.tasks = [Task(task, _identity, mean_log_loss, Ranking) for task in self.names]
         metrics = {task.reported: task.metric().kind for task in self.tasks}
         self.protocol = Protocol(
             name=name,
@@ -103,7 +103,7 @@ class LinearSuite(Suite):
             raise ValueError(f"A linear model has no width. Found `width = {width:g}`.")
         weights = nn.Linear(self.input_shape[0], 1, bias=False)
         nn.init.zeros_(weights.weight)
-        return nn.ModuleList([Stage(weights, output_shape=(1,)), Stage(Intercept(), output_shape=(1,))])
+        return nn.ModuleList([Stage(weights, output_shape=(1,)), Stage(AddIntercept(), output_shape=(1,))])
 
     def held(self, names: Sequence[str]) -> Sequence[str]:
         return [name for name in names if name.endswith("weight")] or names

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import DataMissing, shown
+from bench.errors import DataMissing, make_printable
 from bench.reading.mistaken import mistaken_for
 from bench.reading.values import Value
 from bench.regular import open_regular
@@ -35,7 +35,7 @@ def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
             raise DataMissing(f"{start} Found {damaged}.") from error
     if content.keys() >= set(wanted):
         return {variable: _plain(content[variable]) for variable in wanted}
-    found = ", ".join(f"`{shown(variable, 40)}`" for variable in there[:6]) or "none"
+    found = ", ".join(f"`{make_printable(variable, 40)}`" for variable in there[:6]) or "none"
     raise DataMissing(f"{start} Found {found}{' and others' if len(there) > 6 else ''}.")
 
 
@@ -52,7 +52,7 @@ def _plain(value: object, depth: int = 0) -> Value:
     return {"U": "text", "S": "text", "c": "complex numbers"}.get(value.dtype.kind, "another kind of value")
 
 
-def described(value: Value) -> str:
+def describe_value(value: Value) -> str:
     """A value of a Matlab file, as the end of a sentence."""
     if isinstance(value, list):
         return f"{len(value)} cells"

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from bench.api import DataMissing, Dataset, Split
-from bench.errors import shown
-from bench.files import make_folder, whole
+from bench.errors import make_printable
+from bench.files import atomic_file, make_folder
 from bench.regular import open_regular
 from suites.linear_models import LinearSuite
 from suites.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
@@ -24,7 +24,7 @@ TRAIN = 0.75  # of the rows of a task, rounded half up
 
 
 @dataclass(frozen=True)
-class Cells:
+class TaskArrays:
     """What a file holds: inputs (n_t, d) and targets (n_t,) of every task, float64."""
 
     inputs: tuple[np.ndarray, ...]
@@ -32,7 +32,7 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Size:
+class FileSize:
     """Tasks, columns, and rows of the two parts: of the official file, or of the one that is there."""
 
     tasks: int
@@ -83,7 +83,7 @@ class FileSuite(LinearSuite):
             return
         for name in self.files:
             if (match := match_of(name, source)) is None:
-                yield f"{name}: not under {shown(str(source))}"
+                yield f"{name}: not under {make_printable(str(source))}"
                 continue
             self._copy(name, match)
             yield f"{name}: copied"
@@ -92,9 +92,11 @@ class FileSuite(LinearSuite):
         """Copy a file if it is the one that is wanted; otherwise, and where the disk is full, nothing changes."""
         target = (self.data_dir or Path()) / self.folder / name
         make_folder(target.parent)
-        with open_regular(match) as original, whole(target) as copy:
+        with open_regular(match) as original, atomic_file(target) as copy:
             if os.fstat(original.fileno()).st_size > LARGEST:
-                raise DataMissing(f"`{name}` should have at most {LARGEST >> 20:,} MB. `{shown(str(match))}` has more.")
+                raise DataMissing(
+                    f"`{name}` should have at most {LARGEST >> 20:,} MB. `{make_printable(str(match))}` has more."
+                )
             shutil.copyfileobj(original, copy)
             copy.flush()
             found = variables_of(Path(copy.name), self.files[name], name)
@@ -115,27 +117,27 @@ class SplitSuite(FileSuite):
     """
 
     classes: ClassVar[bool] = False
-    official: ClassVar[Size]
+    official: ClassVar[FileSize]
 
     @staticmethod
     @abstractmethod
-    def read(content: Variables) -> Cells:
+    def read(content: Variables) -> TaskArrays:
         """The file's content. DataMissing, in one sentence, where it is another one."""
 
     @classmethod
-    def accept(cls, content: Variables) -> Cells:
+    def accept(cls, content: Variables) -> TaskArrays:
         found = cls.read(content)
         _check(found, content.file)
         varies = np.ptp(np.concatenate(found.inputs), axis=0) > 0
-        return Cells(tuple(X[:, varies] for X in found.inputs), found.targets)
+        return TaskArrays(tuple(X[:, varies] for X in found.inputs), found.targets)
 
-    def cells(self) -> Cells:
+    def cells(self) -> TaskArrays:
         """What is in the file; DataMissing, in one sentence, where it cannot be read."""
         [found] = self.contents()
-        assert isinstance(found, Cells)
+        assert isinstance(found, TaskArrays)
         return found
 
-    def size(self) -> Size:
+    def size(self) -> FileSize:
         """Of the file that is there; of the official one where there is none, or none that can be read."""
         try:
             found = self.cells()
@@ -143,7 +145,7 @@ class SplitSuite(FileSuite):
             return self.official
         parts = _parts(found.targets, self.classes, 0)
         train, test = (sum(len(part[number]) for part in parts) for number in (0, 1))
-        return Size(len(found.inputs), found.inputs[0].shape[1], train, test)
+        return FileSize(len(found.inputs), found.inputs[0].shape[1], train, test)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         [path] = self.paths()
@@ -185,7 +187,7 @@ def _outcome(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> obje
         return DataMissing(str(error))
 
 
-def _check(cells: Cells, file: str) -> None:
+def _check(cells: TaskArrays, file: str) -> None:
     """As many inputs as targets in every task, two rows or more, and the same columns everywhere."""
     if len(cells.inputs) != len(cells.targets):
         raise DataMissing(
@@ -228,7 +230,7 @@ def _dataset(
     suite: type[SplitSuite], path: Path, stamp: tuple[int, int], names: tuple[str, ...], split: str, seed: int
 ) -> Dataset:
     found = accepted(suite, path, stamp)
-    assert isinstance(found, Cells)
+    assert isinstance(found, TaskArrays)
     parts = _parts(found.targets, suite.classes, seed)
     known = np.concatenate([X[rows] for X, (rows, _) in zip(found.inputs, parts, strict=True)])
     mean, spread = known.mean(axis=0), known.std(axis=0)

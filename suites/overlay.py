@@ -13,7 +13,7 @@ from bench.api import Classification, Dataset, Shape, Task
 TASKS = ("left", "right")
 
 
-def sha256(*arrays: np.ndarray) -> str:
+def checksum_arrays(*arrays: np.ndarray) -> str:
     """SHA-256 over the bytes of `arrays` in order, each as a contiguous little-endian array."""
     state = hashlib.sha256()
     for array in arrays:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.files import write_whole
 from bench.reading.process import ReadLimits, read_in_process
 from bench.reading.values import NotAValue, Value, pack, unpack
 from bench.regular import open_regular, read_regular
-from suites.mat_file import described, read_variables
+from suites.mat_file import describe_value, read_variables
 
 LIMITS = ReadLimits(seconds=120, memory_mb=2048, answer_mb=512)
 STAMP = 32  # bytes of SHA-256 before what is kept
@@ -37,7 +37,7 @@ class Variables:
         value = self.values[name]
         if not isinstance(value, list) or not value:
             raise DataMissing(
-                f"`{name}` of {self.file} should be cells, a matrix for each task. Found {described(value)}."
+                f"`{name}` of {self.file} should be cells, a matrix for each task. Found {describe_value(value)}."
             )
         return [self._matrix(v, f"Task {t} of `{name}` of {self.file}") for t, v in enumerate(value, 1)]
 
@@ -46,7 +46,7 @@ class Variables:
             found = np.asarray(value, dtype=np.float64)
             if np.isfinite(found).all():
                 return found
-        raise DataMissing(f"{what} should be a matrix of finite numbers. Found {described(value)}.")
+        raise DataMissing(f"{what} should be a matrix of finite numbers. Found {describe_value(value)}.")
 
 
 def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variables:
@@ -54,7 +54,7 @@ def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variable
 
     called: its name in sentences, where that is not its own. DataMissing where it cannot be read.
     """
-    called = shown(called or path.name, 200)
+    called = make_printable(called or path.name, 200)
     try:
         digest = sha256_of_file(path)
     except OSError as error:

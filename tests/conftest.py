@@ -9,13 +9,13 @@ import torch
 
 from bench import registry
 from bench.method import Method
-from bench.plan import parse_suite, plan, under
+from bench.plan import parse_suite, plan, suite_under_protocol
 from bench.registry import entries
 from bench.scores import KINDS
 from bench.training.fit import Run, train
 from bench.training.model import MultiTaskModel
 from bench.training.module import Batches
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 
 EXACT = {"precision": "float64", "optimiser": "sgd", "schedule": "constant", "lr": "0.02", "epochs": "3"}
 Trained = Callable[..., MultiTaskModel]
@@ -25,12 +25,12 @@ def make_run(method: str, suite: str = "synthetic:tasks=3", seed: int = 0, **set
     """A run that has not started: plain SGD in float64 unless `settings` say otherwise."""
     [spec] = plan(suite, [method], [seed], EXACT | settings, device="cpu")
     _, built = parse_suite(spec.suite)
-    return Run(spec, under(built, spec.protocol), Method.parse(spec.method))
+    return Run(spec, suite_under_protocol(built, spec.protocol), Method.parse(spec.method))
 
 
 def train_run(run: Run) -> MultiTaskModel:
     """Train to the last epoch and return the model as it is then."""
-    train(run.module, Batches(run.data("train"), run.protocol, run.seed), Watch(run.module))
+    train(run.module, Batches(run.data("train"), run.protocol, run.seed), TrainingMonitor(run.module))
     return run.model
 
 

@@ -34,7 +34,7 @@ class Residual(nn.Module):
         return nn.functional.relu(x + self.f(x))
 
 
-class Context(nn.Module):
+class GlobalContext(nn.Module):
     """x + A relu(mean of x over the image): what the whole picture tells every place."""
 
     def __init__(self, channels: int) -> None:
@@ -55,7 +55,7 @@ class Pyramid(nn.Module):
 
     def __init__(self, inputs: int, below: int, outputs: int) -> None:
         super().__init__()
-        self.deep = nn.Sequential(*_level(inputs, below), Context(below))
+        self.deep = nn.Sequential(*_level(inputs, below), GlobalContext(below))
         self.lateral = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.down = nn.Conv2d(below, outputs, 1, bias=False)
         self.norm = nn.GroupNorm(outputs // GROUP, outputs)

@@ -7,7 +7,7 @@ name or a file stands for.
 """
 
 from bench.check.check import check, check_entry
-from bench.check.outcome import Outcome
+from bench.check.outcome import RuleOutcome
 from bench.check.subjects import subjects
 
-__all__ = ["Outcome", "check", "check_entry", "subjects"]
+__all__ = ["RuleOutcome", "check", "check_entry", "subjects"]

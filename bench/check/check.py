@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.check import constraint, sharing, suite, weighting
-from bench.check.outcome import Outcome
+from bench.check.outcome import RuleOutcome
 from bench.records import Call
 from bench.registry import Entry, choose
 
-_CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[Outcome]]] = {
+_CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[RuleOutcome]]] = {
     "sharing": lambda entry, _: sharing.check(entry),
     "constraint": lambda entry, _: constraint.check(entry),
     "weighting": lambda entry, _: weighting.check(entry),
@@ -16,7 +16,7 @@ _CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[Outcome]]] = {
 }
 
 
-def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[Outcome]:
+def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
     """Every rule on what is registered as `name`; a suite's data is looked for in `data_dir`.
 
     Raises UsageError with the nearest names where there is none.
@@ -24,6 +24,6 @@ def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[Outcom
     yield from check_entry(choose(kind, Call(name)).entry, data_dir)
 
 
-def check_entry(entry: Entry, data_dir: Path | None = None) -> Iterator[Outcome]:
+def check_entry(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
     """Every rule on a class, registered or not."""
     yield from _CHECKS[entry.kind](entry, data_dir)

@@ -9,7 +9,7 @@ from bench.check.behaviour import reloaded, same
 from bench.check.copies import ConstraintCase, answers
 from bench.check.limits import hold_limits
 from bench.check.options import documented, options, sentence
-from bench.check.outcome import Outcome, expect, outcomes, trying
+from bench.check.outcome import RuleOutcome, expect, outcomes, trying
 from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
 from bench.registry import Entry
 
@@ -150,6 +150,6 @@ RULES = (
 )
 
 
-def check(entry: Entry) -> Iterator[Outcome]:
+def check(entry: Entry) -> Iterator[RuleOutcome]:
     """Every rule on one constraint."""
     return outcomes(f"constraint/{entry.name}", ConstraintCase(entry), RULES, {builds, value, prox_at_step_0})

@@ -14,7 +14,7 @@ from bench.core.state import TrainState
 from bench.core.task import refuse_broadcasting
 from bench.errors import UsageError
 from bench.method import Method
-from bench.plan import build_check
+from bench.plan import validate_method
 from bench.registry import entries
 from bench.training.model import MultiTaskModel
 from bench.training.step import training_step
@@ -156,7 +156,7 @@ def trains(case: SuiteCase) -> str | None:
         method, tried = Method.parse(name), tried + 1
         with trying(f"An update of `{name}`"):
             try:
-                build_check(method, suite, protocol)
+                validate_method(method, suite, protocol)
             except UsageError as error:
                 refused.append(f"`{name}`")
                 reason = str(error)

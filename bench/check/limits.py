@@ -14,7 +14,7 @@ from bench.method import DEFAULT_WEIGHTING, Method
 from bench.plan import parse_suite
 from bench.records import Call, parse_call
 from bench.registry import Choice, Entry, choose
-from bench.schema import fill
+from bench.schema import fill_defaults
 from bench.training.model import MultiTaskModel
 from bench.training.step import training_step
 
@@ -79,7 +79,7 @@ def hold_limits(entry: Entry, carrier: str = "") -> None:
     for options, other in limits.items():
         text = f"{entry.name}:{options}" if options else entry.name
         with trying(f"The options of the claimed limit `{text}`"):
-            part = Choice(entry, fill(entry.name, entry.options, parse_call(text).options))
+            part = Choice(entry, fill_defaults(entry.name, entry.options, parse_call(text).options))
         with trying(f"The other side of the claimed limit `{text}`, `{other}`,"):
             target = Method.parse(other)
         weighting = choose("weighting", DEFAULT_WEIGHTING)

@@ -30,7 +30,7 @@ class WeightingCase:
         return weighting.to(dtype)
 
 
-def losses_of(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+def make_losses(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Losses that fall from step to step, each at its own rate."""
     return torch.tensor([(1.0 + t) * 0.9 ** (step * (t + 1)) for t in range(tasks)], dtype=dtype, requires_grad=True)
 
@@ -42,7 +42,7 @@ def gramian_of(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) ->
     return (J @ J.T).to(dtype)
 
 
-def state_of(weighting: Weighting, losses: Tensor, step: int = 0, gramian: Tensor | None = None) -> StepState:
+def make_step_state(weighting: Weighting, losses: Tensor, step: int = 0, gramian: Tensor | None = None) -> StepState:
     """What the weighting is told at a step; with a Gramian where it asks for one."""
     if not weighting.needs_gramian:
         return StepState(losses, moment(step))
@@ -56,7 +56,7 @@ def moment(step: int) -> TrainState:
 
 def total_of(weighting: Weighting, losses: Tensor, step: int = 0) -> tuple[Tensor, Tensor]:
     """(weights, total) of one step, as training adds them up."""
-    weights = weighting(state_of(weighting, losses, step))
+    weights = weighting(make_step_state(weighting, losses, step))
     return weights, weights @ losses + weighting.regulariser()
 
 
@@ -64,7 +64,7 @@ def weights_of(weighting: Weighting, tasks: int, steps: range = range(STEPS)) ->
     """The weights of a few steps, in which the parameters of the weighting train as well."""
     found = []
     for step in steps:
-        weights, total = total_of(weighting, losses_of(tasks, step), step)
+        weights, total = total_of(weighting, make_losses(tasks, step), step)
         torch.autograd.backward(total)
         with torch.no_grad():
             for parameter in weighting.parameters():
@@ -72,6 +72,6 @@ def weights_of(weighting: Weighting, tasks: int, steps: range = range(STEPS)) ->
                     parameter.sub_(0.1 * parameter.grad)
                 parameter.grad = None
         if weighting.needs_second_forward:
-            weighting.observe(0.95 * losses_of(tasks, step + 1).detach())
+            weighting.observe(0.95 * make_losses(tasks, step + 1).detach())
         found.append(weights.detach().clone())
     return found

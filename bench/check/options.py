@@ -9,7 +9,7 @@ from bench.check.outcome import expect
 from bench.errors import UsageError
 from bench.records import parse_call
 from bench.registry import Choice, Entry
-from bench.schema import fill, write
+from bench.schema import fill_defaults, write
 
 
 class HasEntry(Protocol):
@@ -77,7 +77,7 @@ def options(case: HasEntry) -> None:
         )
     for text, values in forms(entry):
         canonical = Choice(entry, values).canonical
-        again = fill(entry.name, entry.options, parse_call(canonical).options)
+        again = fill_defaults(entry.name, entry.options, parse_call(canonical).options)
         expect(
             again == values,
             f"`{text}` should read back from its canonical text `{canonical}`. Found {again}; keep option values "

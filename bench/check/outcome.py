@@ -24,7 +24,7 @@ _HOME: ContextVar[Path | None] = ContextVar("home", default=None)  # file or fol
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """One rule on one plug-in.
 
     `advice` says what was expected, what was found and what to change. Where the rule passed it is empty,
@@ -106,7 +106,7 @@ def trying(what: str) -> Iterator[None]:
 
 def outcomes(
     subject: str, case: C, rules: Sequence[Rule[C]], gates: Collection[Rule[C]] = frozenset()
-) -> Iterator[Outcome]:
+) -> Iterator[RuleOutcome]:
     """Run `rules` on `case` in order; a gate that does not hold is the last one."""
     home = _home(case)
     for rule in rules:
@@ -117,11 +117,11 @@ def outcomes(
             token = _HOME.set(home)
             try:
                 with trying(f"What the rule on {name} does"):
-                    outcome = Outcome(subject, name, True, rule(case) or "")
+                    outcome = RuleOutcome(subject, name, True, rule(case) or "")
             except Broken as broken:
-                outcome, stop = Outcome(subject, name, False, str(broken)), rule in gates
+                outcome, stop = RuleOutcome(subject, name, False, str(broken)), rule in gates
             except Skipped as skipped:
-                outcome, stop = Outcome(subject, name, True, f"Skipped: {skipped}"), isinstance(skipped, Absent)
+                outcome, stop = RuleOutcome(subject, name, True, f"Skipped: {skipped}"), isinstance(skipped, Absent)
             finally:
                 _HOME.reset(token)
         yield outcome

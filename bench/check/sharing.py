@@ -9,7 +9,7 @@ from torch import Tensor
 from bench.check.behaviour import BEHAVIOUR
 from bench.check.limits import hold_limits
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
+from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
 from bench.check.ownership import OWNERSHIP
 from bench.check.trial import LINEAR, SUITES, Setting, SharingCase, evaluated, gap, moments, setting
 from bench.check.untouched import frozen_weights_stay, inputs_stay
@@ -154,6 +154,6 @@ RULES = (
 )
 
 
-def check(entry: Entry) -> Iterator[Outcome]:
+def check(entry: Entry) -> Iterator[RuleOutcome]:
     """Every rule on one sharing."""
     return outcomes(f"sharing/{entry.name}", SharingCase(entry), RULES, {builds, phases, shapes, float64})

@@ -16,7 +16,7 @@ from bench.check.learning import (
     trains,
 )
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
+from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
@@ -129,6 +129,6 @@ GATES = {constructor, tasks, protocol, data, shared_inputs, splits, labels}
 GATES |= {stages, target_shapes, losses, inputs_stay, rows_of_a_batch}  # each is why others behind it would not hold
 
 
-def check(entry: Entry, data_dir: Path | None = None) -> Iterator[Outcome]:
+def check(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
     """Every rule on one suite; those on its rows only where its data is there."""
     return outcomes(f"suite/{entry.name}", SuiteCase(entry, data_dir), BEFORE_DATA + WITH_DATA, GATES)

@@ -11,21 +11,21 @@ from bench.check.losses import (
     TASKS,
     WeightingCase,
     gramian_of,
-    losses_of,
-    state_of,
+    make_losses,
+    make_step_state,
     total_of,
     weights_of,
 )
 from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import Outcome, Skipped, expect, outcomes, trying
+from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
 from bench.core.weighting import Weighting
 from bench.registry import Entry
 
 
 def _answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -> None:
-    losses = losses_of(tasks, dtype=dtype)
+    losses = make_losses(tasks, dtype=dtype)
     with trying(f"`forward` {where}"):
-        weights = weighting(state_of(weighting, losses))
+        weights = weighting(make_step_state(weighting, losses))
     expect(
         isinstance(weights, Tensor) and weights.shape == (tasks,) and bool(weights.isfinite().all()),
         f"`forward` should return {tasks} finite weights, a tensor of shape ({tasks},). Found {weights!r} {where}; one "
@@ -77,7 +77,7 @@ def gradients(case: WeightingCase) -> None:
         weighting = case.build(tasks)
         if weighting.needs_second_forward:
             raise Skipped("its parameters are moved by `observe`.")
-        total = total_of(weighting, losses_of(tasks).detach())[1]
+        total = total_of(weighting, make_losses(tasks).detach())[1]
         if total.requires_grad:
             torch.autograd.backward(total)
         missed = [name for name, p in weighting.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
@@ -91,7 +91,7 @@ def gradients(case: WeightingCase) -> None:
 def losses_train(case: WeightingCase) -> None:
     """The weighted sum still has a gradient with respect to the losses."""
     for tasks in TASKS:
-        weighting, losses = case.build(tasks), losses_of(tasks)
+        weighting, losses = case.build(tasks), make_losses(tasks)
         total = total_of(weighting, losses)[1]
         [slope] = torch.autograd.grad(total, losses)
         expect(
@@ -110,7 +110,7 @@ def extreme_losses(case: WeightingCase) -> None:
         for kind, factor in kinds.items():
             weighting = case.build(tasks)
             for step in range(STEPS):
-                losses = (losses_of(tasks, step) * factor).detach().requires_grad_()
+                losses = (make_losses(tasks, step) * factor).detach().requires_grad_()
                 weights, total = total_of(weighting, losses, step)
                 [slope] = torch.autograd.grad(total, losses)
                 expect(
@@ -142,7 +142,7 @@ def extreme_gradients(case: WeightingCase) -> None:
         for kind, gramian in kinds.items():
             for step in range(STEPS):
                 with trying(f"`forward` with {kind} gradients for {tasks} tasks"):
-                    found = weighting(state_of(weighting, losses_of(tasks, step), step, gramian))
+                    found = weighting(make_step_state(weighting, make_losses(tasks, step), step, gramian))
                 expect(
                     found.shape == (tasks,) and bool(found.isfinite().all()),
                     f"Weights should stay finite. Found {found.tolist()} for {kind} gradients of {tasks} tasks, step "
@@ -197,6 +197,6 @@ RULES = (
 )
 
 
-def check(entry: Entry) -> Iterator[Outcome]:
+def check(entry: Entry) -> Iterator[RuleOutcome]:
     """Every rule on one weighting."""
     return outcomes(f"weighting/{entry.name}", WeightingCase(entry), RULES, {weights, regulariser})

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.cli import options
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
-    from bench.judge.cells import Source
+    from bench.judge.cells import MethodSource
     from bench.judge.limits import Limits
 
 EPILOG = """examples:
@@ -76,29 +76,29 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
         if not outcome["passed"] or not brief:
             word = "ok  " if outcome["passed"] else "FAIL"
             advice = f": {outcome['advice']}" if outcome["advice"] else ""
-            print(shown(f"{word} {outcome['subject']}: {outcome['rule']}{advice}"))
+            print(make_printable(f"{word} {outcome['subject']}: {outcome['rule']}{advice}"))
     parts = len({outcome["subject"] for outcome in outcomes if "/" in outcome["subject"]})
     rules = f"{len(outcomes)} rule{'s' * (len(outcomes) != 1)}"
     print(f"{rules} checked on {parts} part{'s' * (parts != 1)}, {failed} failed.")
     return 1 if failed else 0
 
 
-def read_source(path: Path) -> "Source":
+def read_source(path: Path) -> "MethodSource":
     """A plug-in's file as text. Raises UsageError where there is none, or where it does not read as it looks."""
-    from bench.judge.cells import Source
+    from bench.judge.cells import MethodSource
     from bench.source_text import decode_source
     from leaderboard.intake.manifest import MAX_CODE
     from leaderboard.store.limits import read_limited
 
     try:
-        return Source(path.name, decode_source(read_limited(path, MAX_CODE)))
+        return MethodSource(path.name, decode_source(read_limited(path, MAX_CODE)))
     except ValueError as error:
         reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{shown(str(path))}` should be a Python file: {reasons}.") from error
+        raise UsageError(f"`{make_printable(str(path))}` should be a Python file: {reasons}.") from error
 
 
 def check_confined(
-    files: "Sequence[Source]", subject: str, data_dir: str | None, limits: "Limits", whole: bool = False
+    files: "Sequence[MethodSource]", subject: str, data_dir: str | None, limits: "Limits", whole: bool = False
 ) -> list[dict[str, Any]]:
     """Every rule on a registered name, or without one on what the last of `files` registers, or on all (`whole`).
 
@@ -142,7 +142,7 @@ def check_confined(
     ]
 
 
-def _read_through(file: "Source") -> dict[str, Any]:
+def _read_through(file: "MethodSource") -> dict[str, Any]:
     """What in a file a reviewer should look at; it is no failure."""
     from bench.source_text import suspicious_lines
 

@@ -9,7 +9,7 @@ from urllib.error import URLError
 
 from bench.cli import options
 from bench.cli.scarcity import scarcity
-from bench.errors import DataMissing, UsageError, shown
+from bench.errors import DataMissing, UsageError, make_printable
 from bench.regular import NotRegular, open_regular
 
 EPILOG = """examples:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return {"list": _list, "info": _info, "prepare": _prepare}[arguments.action](arguments)
     except (UsageError, DataMissing) as error:
-        raise type(error)(shown(str(error))) from error
+        raise type(error)(make_printable(str(error))) from error
     except (OSError, MemoryError, ImportError) as error:
         if words := scarcity(error):
             raise DataMissing(words) from error
@@ -63,7 +63,7 @@ def _info(arguments: argparse.Namespace) -> int:
         info = {"suite": choice.canonical, "data_dir": str(root), "splits": splits, "sha256": sums}
         print(json.dumps(info, indent=1))
     else:
-        print(f"{choice.canonical} in {shown(str(root))}")
+        print(f"{choice.canonical} in {make_printable(str(root))}")
         print("\n".join(f"{split:16} {rows} rows" for split, rows in splits.items()))
         print("\n".join(f"{part:16} sha-256 {value}" for part, value in sums.items()))
     return 0
@@ -81,7 +81,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
             raise UsageError(f"`{name}` needs no data: `--source` should be left out.")
     try:
         for line in suite.prepare_data(source):
-            print(shown(line), flush=True)
+            print(make_printable(line), flush=True)
     except KeyboardInterrupt:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
         return 130
@@ -93,11 +93,11 @@ def _prepare(arguments: argparse.Namespace) -> int:
         raise DataMissing(f"The data of `{name}` could not be prepared ({told}){hint}.") from error
     _, suite = parse_suite(choice.canonical, root)  # anew: what was prepared may decide about it
     state = suite.data_status()
-    print(f"{name}: {_state(state)} in {shown(str(root))}")
+    print(f"{name}: {_state(state)} in {make_printable(str(root))}")
     try:
         suite.checksums()
     except DataMissing as error:  # something else is there, as measured normals where derived ones were asked for
-        print(f"mtlbench: {shown(str(error))}", file=sys.stderr)
+        print(f"mtlbench: {make_printable(str(error))}", file=sys.stderr)
         return 0 if "ready" in state.values() else 1
     return 0
 
@@ -113,7 +113,7 @@ def _chosen(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
 
 
 def _check_source(source: Path) -> None:
-    name = shown(str(source))
+    name = make_printable(str(source))
     if not source.exists():
         raise UsageError(f"--source should be a file or a folder. Found nothing at `{name}`.")
     if not source.is_dir():
@@ -132,4 +132,4 @@ def _sized(suite: str, size: str | None) -> str:
 
 
 def _state(parts: dict[str, str]) -> str:
-    return shown(", ".join(f"{part} {state}" for part, state in parts.items())) or "needs no data"
+    return make_printable(", ".join(f"{part} {state}" for part, state in parts.items())) or "needs no data"

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from bench.cli.execute import Outcome
+from bench.cli.execute import PlanStatus
 from bench.engines import Engine
 from bench.records import ResultRecord, RunSpec, parse_method, slug
 from bench.records.record import MAX_BYTES
@@ -97,7 +97,7 @@ class Forecast:
         return [*found, f"estimate {len(self.cells):4} cells: {total}{more}"]
 
 
-def forecast(outcome: Outcome, store: Path, engine: Engine) -> Forecast:
+def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
     """What the cells that are missing will cost where `engine` places them."""
     missing = outcome.missing
     if not missing:

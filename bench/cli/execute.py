@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.engines.events import Ended, OnEpoch, Status
-from bench.errors import UsageError, shown
+from bench.engines.events import Ended, EpochCallback, Status
+from bench.errors import UsageError, make_printable
 from bench.files import make_folder
 from bench.processes import stopping_like_ctrl_c
 from bench.records import ResultRecord, RunSpec
@@ -18,7 +18,7 @@ from leaderboard.store import Store
 from leaderboard.store.room import bytes_of, make_room
 
 if TYPE_CHECKING:
-    from bench.core.resident import Rows
+    from bench.core.resident import ResidentRows
     from bench.engines import Engine
     from bench.registry import Plugin
     from bench.training.checkpoint import Checkpoint
@@ -39,7 +39,7 @@ class StoredCell:
     wandb: str = "off"
     images: int = 0
     checkpoint: float = 60.0  # seconds between two checkpoints, at least
-    rows: "Mapping[str, Rows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
+    rows: "Mapping[str, ResidentRows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
@@ -63,7 +63,7 @@ class StoredCell:
                 plugin.load()
         confirm_code(spec.code)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         if Store(self.store).has_done(spec):  # by another runner since the plan was made
             return "stored"
         return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
@@ -74,7 +74,7 @@ class StoredCell:
 
         return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+    def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
         """Fit; nothing but a checkpoint is stored yet."""
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
@@ -119,7 +119,7 @@ class StoredCell:
             mirror(record, self.wandb, panels=panels)
         except Exception as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            what = f"Run {record.run_id} is stored, and not mirrored: {shown(reason, 300)}"
+            what = f"Run {record.run_id} is stored, and not mirrored: {make_printable(reason, 300)}"
             print(f"mtlbench: {what}; the same command tries again.", file=sys.stderr)
         else:
             with suppress(OSError):  # others are left
@@ -128,7 +128,7 @@ class StoredCell:
 
 
 @dataclass
-class Outcome:
+class PlanStatus:
     """What became of the planned cells: run id -> stored, planned, done or failed."""
 
     specs: list[RunSpec]
@@ -199,7 +199,7 @@ def plan_controls(
     return list(specs.values())
 
 
-def survey(specs: list[RunSpec], store: Store) -> Outcome:
+def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
     """Which cells are in the store; what another text of a plug-in left there is said.
 
     Raises OSError with one sentence where the store cannot be written.
@@ -208,7 +208,7 @@ def survey(specs: list[RunSpec], store: Store) -> Outcome:
     for spec in {spec.method: spec for spec in specs if spec.code}.values():
         if sentence := _of_other_code(spec, store):
             print(sentence, file=sys.stderr)
-    outcome = Outcome(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    outcome = PlanStatus(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
     for spec in outcome.missing:
         store.check_place(spec)
     return outcome
@@ -221,14 +221,14 @@ def _of_other_code(spec: RunSpec, store: Store) -> str:
     if not others:
         return ""
     was = "1 stored run of {} was" if len(others) == 1 else f"{len(others)} stored runs of {{}} were"
-    sentence = f"{was.format(f'`{shown(others[0].method)}`')} made by another text of its file"
+    sentence = f"{was.format(f'`{make_printable(others[0].method)}`')} made by another text of its file"
     own = max((record.created for record in beside if record.spec.code == spec.code), default="")
     if own and own < max(record.created for record in others):
         return f"{sentence}, after those of this one; tables show what was made last: remove what should not count."
     return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."
 
 
-def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
+def execute(outcome: PlanStatus, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
     """Run what is missing where `engine` places it, up to `stack` seeds of a method as one; `outcome` follows.
 
     What killed runs left is cleared first.
@@ -247,7 +247,7 @@ def execute(outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int = 1
         )
 
 
-def _mirror_stored(outcome: Outcome, cell: StoredCell) -> None:
+def _mirror_stored(outcome: PlanStatus, cell: StoredCell) -> None:
     """Mirror what an earlier command stored and could not mirror. Raises UsageError where wandb has no login."""
     if cell.wandb == "off":
         return
@@ -263,7 +263,7 @@ def _mirror_stored(outcome: Outcome, cell: StoredCell) -> None:
             cell.mirror(record, [path.read_bytes() for path in store.panels(spec)])
 
 
-def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "Engine", stack: int) -> None:
+def _run(missing: list[RunSpec], outcome: PlanStatus, cell: StoredCell, engine: "Engine", stack: int) -> None:
     from bench.cli.estimate import Estimates
     from bench.cli.journal import journal
     from bench.cli.progress import progress
@@ -294,7 +294,7 @@ def _run(missing: list[RunSpec], outcome: Outcome, cell: StoredCell, engine: "En
                     outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
 
 
-def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
+def _rows(suites: set[str], data_dir: Path) -> "dict[str, ResidentRows]":
     """suite -> its data, read once for all workers, where it is of that kind.
 
     It is read in a process that has loaded no plug-in: what one does on import is not done to the rows of others.
@@ -302,7 +302,7 @@ def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
     from bench.engines.local import call_apart
     from bench.plan import parse_suite
 
-    found: dict[str, Rows] = {}
+    found: dict[str, ResidentRows] = {}
     for name in sorted(suites):
         choice, suite = parse_suite(name, data_dir)
         if suite.resident and not choice.entry.code:
@@ -311,11 +311,11 @@ def _rows(suites: set[str], data_dir: Path) -> "dict[str, Rows]":
     return found
 
 
-def _read(suite: str, data_dir: Path) -> "Rows | None":
-    from bench.core.resident import Rows
+def _read(suite: str, data_dir: Path) -> "ResidentRows | None":
+    from bench.core.resident import ResidentRows
     from bench.plan import parse_suite
 
-    return Rows.read(parse_suite(suite, data_dir)[1])
+    return ResidentRows.read(parse_suite(suite, data_dir)[1])
 
 
 def _reason(store: Path, spec: RunSpec) -> str:
@@ -324,11 +324,14 @@ def _reason(store: Path, spec: RunSpec) -> str:
     return explain_shortage(reason) or reason
 
 
-def report(outcome: Outcome) -> None:
+def report(outcome: PlanStatus) -> None:
     """The outcome in words, on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:
-            print(shown(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"), file=sys.stderr)
+            print(
+                make_printable(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"),
+                file=sys.stderr,
+            )
     print(
         f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
         f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.cli.execute import Made, StoredCell
-from bench.engines.events import OnEpoch
-from bench.errors import UsageError, shown
+from bench.engines.events import EpochCallback
+from bench.errors import UsageError, make_printable
 from bench.judge.limits import Limits
 from bench.records import RunSpec, digest
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
-    from bench.judge.cells import Judged, Source
+    from bench.judge.cells import Judgement, MethodSource
     from bench.judge.host import Player
     from bench.training.checkpoint import Checkpoint
     from leaderboard.boards.board import Board
@@ -47,14 +47,14 @@ class JudgedCell(StoredCell):
         """Nothing: no worker loads the file."""
         return frozenset()
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
-        from bench.judge.cells import Source, judge_cell
+    def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
+        from bench.judge.cells import MethodSource, judge_cell
         from bench.training.gallery import Gallery
 
         gallery = Gallery(self.images) if self.images else None
         kept = (Store(self.store).checkpoint(spec), self.checkpoint) if checkpoint else None
         player = _player(self.limits, self.deadline, spec.protocol.device == "cuda")
-        source, short = Source(self.name, self.text), dict(self.shorts)[spec.method]
+        source, short = MethodSource(self.name, self.text), dict(self.shorts)[spec.method]
         judged = judge_cell(player, source, spec, short, self.data_dir, on_epoch, gallery, kept, self.sealed)
         if judged.record.status == "failed" and not player.is_alive:
             _player.cache_clear()
@@ -62,7 +62,7 @@ class JudgedCell(StoredCell):
             self._report(spec, judged)
         return judged.record, gallery.panels if gallery else []
 
-    def _report(self, spec: RunSpec, judged: "Judged") -> None:
+    def _report(self, spec: RunSpec, judged: "Judgement") -> None:
         from leaderboard.store.json_text import write_whole
 
         assert self.reports is not None
@@ -84,7 +84,9 @@ def _player(limits: Limits, deadline: float, gpu: bool) -> "Player":
     return Player(replace(limits, seconds=left), gpu=gpu).__enter__()
 
 
-def describe_methods(source: "Source", suite: str, methods: Sequence[str], limits: Limits) -> list[dict[str, Any]]:
+def describe_methods(
+    source: "MethodSource", suite: str, methods: Sequence[str], limits: Limits
+) -> list[dict[str, Any]]:
     """canonical, short and versions of methods, as the file in a confined process has them.
 
     Raises UsageError with what is wrong with a method, or with the file.
@@ -121,7 +123,9 @@ def _hold_form(text: str, entry: Any) -> None:
     except (TypeError, LookupError, AttributeError, ValueError):
         sound = False
     if not sound:
-        raise UsageError(f"`{shown(text)}` should be described by its names and versions. Found something else.")
+        raise UsageError(
+            f"`{make_printable(text)}` should be described by its names and versions. Found something else."
+        )
 
 
 def plan_judged(

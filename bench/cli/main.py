@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from bench.cli.terminal import settle_interrupts, settle_streams
-from bench.errors import DataMissing, UsageError, hint, shown
+from bench.errors import DataMissing, UsageError, hint, make_printable
 from bench.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _sentence(error: Exception) -> str:
     """What an error says, on one line: it may quote what a file says."""
-    return shown("; ".join(filter(None, map(str.strip, str(error).splitlines()))))
+    return make_printable("; ".join(filter(None, map(str.strip, str(error).splitlines()))))
 
 
 if __name__ == "__main__":

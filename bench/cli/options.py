@@ -40,10 +40,14 @@ def add_plugin(parser: argparse.ArgumentParser) -> None:
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """--seconds, --memory: of a process that imports somebody else's code."""
     parser.add_argument(
-        "--seconds", type=positive, default=600, metavar="N", help="time limit of a file's process (default: 600)"
+        "--seconds", type=parse_positive, default=600, metavar="N", help="time limit of a file's process (default: 600)"
     )
     parser.add_argument(
-        "--memory", type=positive, default=8192, metavar="MB", help="memory limit of a file's process (default: 8192)"
+        "--memory",
+        type=parse_positive,
+        default=8192,
+        metavar="MB",
+        help="memory limit of a file's process (default: 8192)",
     )
 
 
@@ -79,12 +83,16 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=positive,
+        type=parse_positive,
         metavar="N",
         help="cells at a time (default: one per core, or per GPU; ray: of the cluster; slurm: in 16 jobs)",
     )
     parser.add_argument(
-        "--stack", type=positive, default=1, metavar="N", help="train up to N seeds of a method as one (default: 1)"
+        "--stack",
+        type=parse_positive,
+        default=1,
+        metavar="N",
+        help="train up to N seeds of a method as one (default: 1)",
     )
     parser.add_argument(
         "--device",
@@ -93,7 +101,7 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         help="auto: cuda where this machine has one, also for ray and slurm",
     )
     parser.add_argument(
-        "--images", type=positive, default=0, metavar="N", help="keep panels of N test images beside each record"
+        "--images", type=parse_positive, default=0, metavar="N", help="keep panels of N test images beside each record"
     )
     parser.add_argument(
         "--checkpoint",
@@ -149,7 +157,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def settings(given: list[str]) -> dict[str, str]:
+def parse_settings(given: list[str]) -> dict[str, str]:
     """What --set was given, by key."""
     return pairs("--set", given, "lr=0.01")
 
@@ -165,7 +173,7 @@ def pairs(option: str, given: list[str], example: str = "partition=gpu") -> dict
     return found
 
 
-def positive(text: str) -> int:
+def parse_positive(text: str) -> int:
     """A whole number of at least 1."""
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")

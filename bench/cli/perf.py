@@ -29,7 +29,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effects", action="store_true", help="what each thing that makes a run fast is worth")
     parser.add_argument("--linear", action="store_true", help="the solver of linear models instead")
     parser.add_argument("--suite", action="append", metavar="SUITE", help="only this suite; repeatable")
-    parser.add_argument("--rounds", type=options.positive, default=9, metavar="N", help="pairs of blocks (default: 9)")
+    parser.add_argument(
+        "--rounds", type=options.parse_positive, default=9, metavar="N", help="pairs of blocks (default: 9)"
+    )
     options.add_data_dir(parser)
     options.add_json(parser)
 

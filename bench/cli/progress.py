@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from bench.engines.events import Ended, Event
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.records import RunSpec
 
 
@@ -55,7 +55,7 @@ def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None
 
 def name(spec: RunSpec) -> str:
     """A cell in a few words."""
-    return shown(f"{spec.method.partition('@')[0][:48]} seed {spec.seed}")
+    return make_printable(f"{spec.method.partition('@')[0][:48]} seed {spec.seed}")
 
 
 class Tracker:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from bench.cli import options
 from bench.cli.terminal import text_cell
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
     from leaderboard.boards.board import Board
-    from leaderboard.trust.reproduction import Judged
+    from leaderboard.trust.reproduction import PairVerdict
 
 EPILOG = """examples:
   mtlbench reproduce demo
@@ -88,13 +88,14 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     absent = [f"`{m}` ({part.suite})" for part in parts for m in part.methods if (part.suite, m) not in compared]
     if absent:
         print(
-            f"Not compared, since one of the two stores has no run of it: {shown(', '.join(absent))}.", file=sys.stderr
+            f"Not compared, since one of the two stores has no run of it: {make_printable(', '.join(absent))}.",
+            file=sys.stderr,
         )
     print(f"{len(judged)} numbers beside the committed ones: {', '.join(told)}, {outside} not.")
     return 1 if outside else 0
 
 
-def _print(judged: "list[Judged]") -> None:
+def _print(judged: "list[PairVerdict]") -> None:
     """One line per number: ours, the committed one, and what their difference may be."""
     from rich import box
     from rich.console import Console

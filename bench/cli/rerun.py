@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from bench.cli import options
-from bench.errors import DataMissing, UsageError, shown
+from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
 from leaderboard.store.committed import committed_of
-from leaderboard.trust.reruns import Outcome, judge
+from leaderboard.trust.reruns import RerunResult, judge
 
 SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
 
 
-def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[Outcome]:
+def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[RerunResult]:
     """Train random cells again, each in a worker process, into a store that is thrown away.
 
     `code` is that of a submission: it is imported in processes of its own only, under limits, and without the runs
@@ -43,7 +43,7 @@ def _read_reports(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
-def _hold_sealed(outcomes: Sequence[Outcome], reports: Mapping[str, dict[str, Any]]) -> list[Outcome]:
+def _hold_sealed(outcomes: Sequence[RerunResult], reports: Mapping[str, dict[str, Any]]) -> list[RerunResult]:
     """Outcomes with what the second test says: a cell that does worse there than chance explains does not agree.
 
     Holm over all cells and tasks. What else was noted stands behind the sentence.
@@ -126,7 +126,11 @@ def _misdescribed(record: ResultRecord, described: Mapping[str, Any]) -> str:
     versions = {part: version for part, version in record.spec.versions.items() if not part.startswith("suite/")}
     stored = {"canonical": record.spec.method, "short": record.method, "versions": versions}
     wrong = [name for name, value in stored.items() if described[name] != value]
-    return shown(f"by its code its {wrong[0]} is {described[wrong[0]]}, stored {stored[wrong[0]]}") if wrong else ""
+    return (
+        make_printable(f"by its code its {wrong[0]} is {described[wrong[0]]}, stored {stored[wrong[0]]}")
+        if wrong
+        else ""
+    )
 
 
 def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Path) -> list[ResultRecord]:

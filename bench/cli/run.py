@@ -10,7 +10,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.cli.estimate import Forecast
-    from bench.cli.execute import Outcome
+    from bench.cli.execute import PlanStatus
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
-    specs = plan(arguments.suite, methods, seeds, options.settings(arguments.set), arguments.device, data)
+    specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:
@@ -85,7 +85,7 @@ def _print_json(value: dict[str, Any]) -> None:
     print()
 
 
-def _print_plan(outcome: "Outcome", cost: "Forecast") -> None:
+def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
     """A line per cell, with the time that one like it took, then a line per method and one for all."""
     from bench.cli.estimate import clock
 

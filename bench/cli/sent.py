@@ -11,7 +11,7 @@ import bench
 import suites
 from bench.cli.execute import Made, StoredCell
 from bench.engines import Cell
-from bench.engines.events import OnEpoch, Status
+from bench.engines.events import EpochCallback, Status
 from bench.records import RunSpec, digest
 from leaderboard.store import Store
 
@@ -63,12 +63,12 @@ class SentCell(Cell):
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return self.cell.needs(spec)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         if Store(self.cell.store).has_done(spec):  # by another runner since the plan was made
             return "stored"
         return self.keep(self.make(spec, on_epoch, self.cell.checkpoint_of(spec)))
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch, checkpoint: "Checkpoint | None" = None) -> Made:
+    def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
         """Fit. Raises RuntimeError where code or data are others than the runner's."""
         if code_digest() != self.code:
             raise RuntimeError("this machine should have the same mtlbench as the runner, found other source files")

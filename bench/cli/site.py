@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 
 from bench.cli import options
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 EPILOG = """examples:
   mtlbench site --store leaderboard/results --out site
@@ -65,7 +65,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
-    from leaderboard.site.watch import Watch, serving
+    from leaderboard.site.watch import SiteWatcher, serving
     from leaderboard.store import Store
     from leaderboard.store.progress_notes import read_live
 
@@ -81,14 +81,16 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
             else:
                 writer.write_status(read_live(root))
 
-        watch = Watch(root, out, build)
+        watch = SiteWatcher(root, out, build)
         watch.look()
         with serving(out, arguments.port or 0) as address:
             print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)
             if arguments.open:
                 webbrowser.open(address)
             try:
-                watch.forever(threading.Event(), 2.0, lambda text: print(f"mtlbench: {shown(text)}", file=sys.stderr))
+                watch.forever(
+                    threading.Event(), 2.0, lambda text: print(f"mtlbench: {make_printable(text)}", file=sys.stderr)
+                )
             except KeyboardInterrupt:
                 print("Ended.")
     return 0

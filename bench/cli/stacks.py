@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from bench.cli.execute import Made, StoredCell
 from bench.engines import Ended, Event, Progressed
-from bench.engines.events import OnEpoch, Status
+from bench.engines.events import EpochCallback, Status
 from bench.records import RunSpec
 from leaderboard.store import Store
 
@@ -43,7 +43,7 @@ class StackedCell:
         """Those of every seed."""
         return self.cell.needs(spec)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         store = Store(self.cell.store)
         left = [each for each in self.stacks[spec.run_id] if not store.has_done(each)]  # by another runner
         if len(left) == 1:  # by itself, with checkpoints
@@ -52,7 +52,7 @@ class StackedCell:
             status = self.keep(self._fit(left, on_epoch)) if left else "stored"
         return status if spec in left else "stored"
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> list[Made]:
+    def make(self, spec: RunSpec, on_epoch: EpochCallback) -> list[Made]:
         """Fit; nothing is stored yet."""
         return self._fit(self.stacks[spec.run_id], on_epoch)
 
@@ -61,7 +61,7 @@ class StackedCell:
         first, *_ = [self.cell.keep(each) for each in made]
         return first
 
-    def _fit(self, stack: Sequence[RunSpec], on_epoch: OnEpoch) -> list[Made]:
+    def _fit(self, stack: Sequence[RunSpec], on_epoch: EpochCallback) -> list[Made]:
         from bench.training.gallery import Gallery
         from bench.training.seeds import fit_stacked
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, hint, shown
+from bench.errors import UsageError, hint, make_printable
 from bench.records import digest
 from bench.source_text import decode_source
 
 if TYPE_CHECKING:
-    from bench.judge.cells import Source
+    from bench.judge.cells import MethodSource
     from leaderboard.boards.board import Board
     from leaderboard.intake.manifest import Manifest
     from leaderboard.intake.source_card import Card
@@ -54,20 +54,30 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the submission; its name too")
     parser.add_argument("--authors", default="", metavar="TEXT", help="who submits")
     parser.add_argument("--note", default="", metavar="TEXT", help="anything to be said about it")
-    parser.add_argument("--jobs", type=options.positive, metavar="N", help="cells at a time (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=options.parse_positive, metavar="N", help="cells at a time (default: one per core)"
+    )
     options.add_data_dir(parser)
     parser.add_argument(
-        "--seconds", type=options.positive, default=86400, metavar="N", help="time limit of all runs (default: a day)"
+        "--seconds",
+        type=options.parse_positive,
+        default=86400,
+        metavar="N",
+        help="time limit of all runs (default: a day)",
     )
     parser.add_argument(
-        "--memory", type=options.positive, default=16384, metavar="MB", help="memory limit in all (default: 16384)"
+        "--memory",
+        type=options.parse_positive,
+        default=16384,
+        metavar="MB",
+        help="memory limit in all (default: 16384)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, run, pack, verify, show."""
     from bench.cli.check import check_confined, show
-    from bench.judge.cells import Source
+    from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
     from leaderboard.intake.source_card import cards_of
@@ -79,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{shown(str(arguments.file))}` should be a Python file: {reasons}.") from error
+        raise UsageError(f"`{make_printable(str(arguments.file))}` should be a Python file: {reasons}.") from error
     board = _board(arguments.suite, arguments.board, boards())
     draft = _draft(arguments, out.name, board, cards, code)
 
@@ -88,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
         limits = options.limits(arguments)
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-        source = Source(arguments.file.name, decode_source(code))
+        source = MethodSource(arguments.file.name, decode_source(code))
         outcomes = check_confined([source], "", None, short)
         if any(not outcome["passed"] for outcome in outcomes):
             show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
@@ -199,12 +209,12 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     except ValidationError as error:
         wrong += reasons(error)
     if wrong:
-        raise UsageError(shown(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
+        raise UsageError(make_printable(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
     return draft
 
 
 def _run(
-    arguments: argparse.Namespace, board: "Board", methods: list[str], source: "Source", code: str, runs: Path
+    arguments: argparse.Namespace, board: "Board", methods: list[str], source: "MethodSource", code: str, runs: Path
 ) -> int:
     """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
     from bench.cli.execute import execute, report, survey
@@ -247,7 +257,7 @@ def _device(board: "Board") -> str:
 
 def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
     """The folder of the submission, made anew."""
-    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, written
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, manifest_as_toml
     from leaderboard.store import Store
     from leaderboard.store.json_text import write_whole
 
@@ -260,7 +270,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
     for record in records:
         write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
     methods = sorted({record.method for record in records})
-    write_whole(packed / MANIFEST, written(draft.model_copy(update={"methods": methods})))
+    write_whole(packed / MANIFEST, manifest_as_toml(draft.model_copy(update={"methods": methods})))
     return packed
 
 

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
     path = along(arguments.method, arguments.over)
-    seeds, settings = parse_seeds(arguments.seeds), options.settings(arguments.set)
+    seeds, settings = parse_seeds(arguments.seeds), options.parse_settings(arguments.set)
     specs = {
         value: plan(arguments.suite, [method], seeds, settings, arguments.device, data)
         for value, method in path.items()
@@ -64,7 +64,7 @@ def along(method: str, over: str) -> dict[str, str]:
     """value -> method with the option at that value. Raises UsageError with the nearest options."""
     from bench.method import Method
     from bench.registry import Choice
-    from bench.schema import fill
+    from bench.schema import fill_defaults
 
     name, equals, text = over.partition("=")
     if not (name and equals and text):
@@ -78,7 +78,7 @@ def along(method: str, over: str) -> dict[str, str]:
     found = {}
     for value in values(text, whole):
         given = {key: written for key, written in _written(owner).items() if key != name}
-        at = Choice(owner.entry, fill(owner.entry.name, owner.entry.options, {**given, name: value}))
+        at = Choice(owner.entry, fill_defaults(owner.entry.name, owner.entry.options, {**given, name: value}))
         parts = [at if part is owner else part for part in (parsed.sharing, parsed.constraint, parsed.weighting)]
         found[value] = Method(parts[0], parts[1], parts[2]).short  # type: ignore[arg-type]
     return found
@@ -86,9 +86,9 @@ def along(method: str, over: str) -> dict[str, str]:
 
 def _written(part: Any) -> dict[str, str]:
     """The options of a part that differ from their defaults, as text."""
-    from bench.schema import written
+    from bench.schema import options_as_text
 
-    return written(part.entry.options, part.values, short=True)
+    return options_as_text(part.entry.options, part.values, short=True)
 
 
 def values(text: str, whole: bool = False) -> Iterator[str]:

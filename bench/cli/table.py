@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import suites
 from bench.cli import options
 from bench.cli.terminal import takes_everything
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.records import ResultRecord
-from leaderboard.boards.changed import options_text, settings_counts, under
+from leaderboard.boards.changed import options_text, select_changed, settings_counts
 from leaderboard.store import Store, StoreContents
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     chosen = contents
     if where:  # which no submission has runs under
-        chosen, submissions = StoreContents(under(contents.records, where), contents.problems), []
+        chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
     tables = [rows(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if arguments.details:
         print("\n".join(details(table, arguments.format) for table in tables))
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
     if not any(row.seeds for table in tables for row in table.rows):
-        print(f"mtlbench: {shown(_nothing(arguments, contents, parts))}", file=sys.stderr)
+        print(f"mtlbench: {make_printable(_nothing(arguments, contents, parts))}", file=sys.stderr)
     return 0
 
 
@@ -137,7 +137,10 @@ def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[s
     board = board_for(name, contents.records, packages, arguments.track)
     if not where:
         return [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
-    records, pairs = under(contents.records, where), ", ".join(f"{key}={value}" for key, value in where.items())
+    records, pairs = (
+        select_changed(contents.records, where),
+        ", ".join(f"{key}={value}" for key, value in where.items()),
+    )
     found = [board_of_suite(suite, records) for suite in dict.fromkeys(part.suite for part in board.parts)]
     found = [part.model_copy(update={"title": f"{part.title} with {pairs}"}) for part in found if part.methods]
     if not found:

@@ -8,7 +8,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from bench.errors import shown
+from bench.errors import make_printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -59,7 +59,7 @@ def text_cell(text: object) -> "Text":
     """A text of others for a table of rich: no markup, nothing that steers."""
     from rich.text import Text
 
-    return Text(shown(str(text)))
+    return Text(make_printable(str(text)))
 
 
 def leave_at_once(number: int, frame: FrameType | None) -> None:

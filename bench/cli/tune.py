@@ -11,7 +11,7 @@ from bench.cli import options
 from bench.cli.terminal import text_cell
 
 if TYPE_CHECKING:
-    from leaderboard.boards.tuned_track import Search
+    from leaderboard.boards.tuned_track import MethodSearch
 
 EPILOG = """examples:
   mtlbench tune multidigits single_task hard cross_stitch soft+l2 --trials 16 --seeds 0-9
@@ -27,7 +27,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="+", help="as in `soft+l2`")
-    parser.add_argument("--trials", type=options.positive, default=16, metavar="N", help="of each method (default: 16)")
+    parser.add_argument(
+        "--trials", type=options.parse_positive, default=16, metavar="N", help="of each method (default: 16)"
+    )
     parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="of the winner's runs (default: 0-4)")
     options.add_execution(parser)
     options.add_json(parser)
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if searched.count("failed") or outcome.count("failed") else 0
 
 
-def _as_json(search: "Search") -> dict[str, Any]:
+def _as_json(search: "MethodSearch") -> dict[str, Any]:
     winner = search.winner
     return {
         "method": search.method,
@@ -82,7 +84,7 @@ def _as_json(search: "Search") -> dict[str, Any]:
     }
 
 
-def _print(searches: "list[Search]") -> None:
+def _print(searches: "list[MethodSearch]") -> None:
     """One row per method: what won, and what one trial and half of them would have come to."""
     from rich.console import Console
     from rich.table import Table

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
     from leaderboard.store import Problem
-    from leaderboard.trust.ledger import State
-    from leaderboard.trust.reruns import Outcome
+    from leaderboard.trust.ledger import VerificationState
+    from leaderboard.trust.reruns import RerunResult
 
 NAMED, NAMED_NOTES = 10, 40  # problems and notes that are printed
 EPILOG = """examples:
@@ -36,7 +36,9 @@ one. docs/security.md has what that promises.
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("path", metavar="PATH", type=Path, help="a store, or a submission's folder")
-    parser.add_argument("--rerun", type=options.positive, default=0, metavar="N", help="train N random cells again")
+    parser.add_argument(
+        "--rerun", type=options.parse_positive, default=0, metavar="N", help="train N random cells again"
+    )
     parser.add_argument("--suite", metavar="SUITE", help="draw the cells from this suite only")
     parser.add_argument(
         "--store", type=Path, metavar="DIR", help="of a submission: the store beside it, which keeps what was found out"
@@ -49,7 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, run again, keep what was found out, tell."""
-    from leaderboard.trust.ledger import Check, write_checks
+    from leaderboard.trust.ledger import LedgerEntry, write_checks
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
@@ -60,13 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
         found = _store(arguments.path)
     keep = arguments.path if found.code is None else arguments.store if not found.problems else None
     by = f"mtlbench {version('mtlbench')}"
-    checks = {r.run_id: Check(r.run_id, r.digest, "valid", "scores recomputed", by) for r in found.sound}
+    checks = {r.run_id: LedgerEntry(r.run_id, r.digest, "valid", "scores recomputed", by) for r in found.sound}
     outcomes = _outcomes(found, arguments) if arguments.rerun else []
     for outcome in outcomes:
         stored = outcome.stored
         if outcome.agrees is not None:
-            state: State = "rerun" if outcome.agrees else "reported"
-            checks[stored.run_id] = Check(stored.run_id, stored.digest, state, outcome.sentence, by)
+            state: VerificationState = "rerun" if outcome.agrees else "reported"
+            checks[stored.run_id] = LedgerEntry(stored.run_id, stored.digest, state, outcome.sentence, by)
     try:
         if keep:
             write_checks(keep, checks.values())
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True)
-class Found:
+class Inspection:
     """The sound records of a store or a submission, what is wrong with it, its code, and notes for whoever reviews."""
 
     sound: "list[ResultRecord]"
@@ -110,7 +112,7 @@ def _is_submission(path: Path) -> bool:
     return any(os.path.lexists(path / name) for name in (MANIFEST, METHOD))
 
 
-def _submission(path: Path) -> Found:
+def _submission(path: Path) -> Inspection:
     """A submission, held against the committed runs of its board."""
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, read_manifest
@@ -125,10 +127,10 @@ def _submission(path: Path) -> Found:
     compare_with_others(found, boards(), known)
     wrong = {problem.path for problem in found.problems}
     sound = [record for record in found.records if f"{RESULTS}/{record.run_id}.json" not in wrong]
-    return Found(sound, found.problems, path / METHOD, found.notes)
+    return Inspection(sound, found.problems, path / METHOD, found.notes)
 
 
-def _store(path: Path) -> Found:
+def _store(path: Path) -> Inspection:
     """Every record of a store, each by itself and beside those of other seeds."""
     from leaderboard.intake.soundness import further_problems
     from leaderboard.store import Problem, Store
@@ -147,10 +149,10 @@ def _store(path: Path) -> Found:
             problems.append(Problem(contents.paths[record.run_id], reasons))
         else:
             sound.append(record)
-    return Found(sound, problems, notes=list(too_good(sound)))
+    return Inspection(sound, problems, notes=list(too_good(sound)))
 
 
-def _outcomes(found: Found, arguments: argparse.Namespace) -> "list[Outcome]":
+def _outcomes(found: Inspection, arguments: argparse.Namespace) -> "list[RerunResult]":
     from bench.cli.rerun import rerun
 
     if found.code and found.problems:
@@ -159,18 +161,18 @@ def _outcomes(found: Found, arguments: argparse.Namespace) -> "list[Outcome]":
     return rerun(found.sound, arguments, found.code)
 
 
-def _print(found: Found, outcomes: "list[Outcome]") -> None:
+def _print(found: Inspection, outcomes: "list[RerunResult]") -> None:
     for problem in found.problems[:NAMED]:
         print(f"{problem.path}: {'; '.join(problem.reasons)}")
     if len(found.problems) > NAMED:
         print(f"and {len(found.problems) - NAMED:,} more files with problems; --json names all of them")
     for note in found.notes[:NAMED_NOTES]:
-        print(shown(f"note: {note}"))
+        print(make_printable(f"note: {note}"))
     if len(found.notes) > NAMED_NOTES:
         print(f"note: and {len(found.notes) - NAMED_NOTES:,} more like these; --json has all of them")
     for outcome in outcomes:
         stored = outcome.stored
-        print(shown(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))
+        print(make_printable(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))
     others = len(found.problems) - found.unsound
     more = f"; {others} other problem{'s' * (others != 1)}" if others else ""
     same = sum(bool(outcome.agrees) for outcome in outcomes)

@@ -12,7 +12,7 @@ SHARED_MEMORY = Path("/dev/shm")  # where torch puts tensors that are handed to 
 
 
 @dataclass(frozen=True)
-class Rows:
+class ResidentRows:
     """The splits of a suite and their checksums.
 
     Handed to worker processes at their start, the tensors move to shared memory: all processes hold one copy, which
@@ -23,7 +23,7 @@ class Rows:
     checksums: dict[str, str]
 
     @classmethod
-    def read(cls, suite: Suite) -> "Rows | None":
+    def read(cls, suite: Suite) -> "ResidentRows | None":
         """All rows of `suite`; None where they differ by seed, lie in files, or do not fit into shared memory."""
         if not suite.resident:
             return None

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from bench.records import RunSpec
 
-OnEpoch = Callable[[int, int], None]
+EpochCallback = Callable[[int, int], None]
 # done and failed are the record's own; stored: another runner finished the cell first, and nothing was done.
 Status = Literal["done", "failed", "stored"]
 
@@ -25,11 +25,11 @@ class Cell(Protocol):
         """Names of what is loaded for this cell beside the project itself; nothing for most."""
         ...
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         """Run one cell and store its record; the record's status."""
         ...
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Any:
+    def make(self, spec: RunSpec, on_epoch: EpochCallback) -> Any:
         """Run one cell; all that there is to store of it, which must pickle."""
         ...
 

@@ -19,7 +19,7 @@ ALIVE = {
 }
 
 
-class Cluster(ABC):
+class BatchSystem(ABC):
     """Where jobs run. A job is known by a text, as Slurm's `12_3`."""
 
     @abstractmethod
@@ -39,7 +39,7 @@ class Cluster(ABC):
         """The file of a job."""
 
 
-class Sbatch(Cluster):
+class Sbatch(BatchSystem):
     """One array of jobs for each submission."""
 
     def submit(self, command: Sequence[str], count: int, log: Path, options: Mapping[str, str]) -> list[str]:
@@ -80,7 +80,7 @@ class Sbatch(Cluster):
         return log.with_name(f"{log.name}{job}.log")
 
 
-class Here(Cluster):
+class Here(BatchSystem):
     """Processes of this machine, to try what jobs would do."""
 
     def __init__(self) -> None:

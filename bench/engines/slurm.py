@@ -21,9 +21,9 @@ from typing import Self
 
 from bench.engines.engine import RETRIES, Engine
 from bench.engines.events import Cell, Ended, Event, PortableCell
-from bench.engines.sbatch import ALIVE, Cluster, Here, Sbatch, last_line
+from bench.engines.sbatch import ALIVE, BatchSystem, Here, Sbatch, last_line
 from bench.engines.taking import Job, Work, make_private
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.records import RunSpec
 
 JOBS = 16  # at a time, where the user says nothing
@@ -57,7 +57,7 @@ class Slurm(Engine):
         if not (cpus := self.options.get("cpus-per-task", "1")).isdigit() or not int(cpus):
             raise UsageError(f"`--sbatch cpus-per-task` should be a whole number of at least 1. Found `{cpus}`.")
         self.cpus = int(cpus)
-        self.cluster: Cluster = Here() if cluster == "local" else Sbatch()
+        self.cluster: BatchSystem = Here() if cluster == "local" else Sbatch()
 
     def __enter__(self) -> Self:
         if isinstance(self.cluster, Sbatch) and not (shutil.which("sbatch") and shutil.which("srun")):
@@ -200,7 +200,7 @@ class _Placed:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - KEPT))
                 said = last_line(file.read().decode(errors="replace"))
-        return f"job {self.number} ended as {self.state}" + (f" ({shown(said, 300)})" if said else "")
+        return f"job {self.number} ended as {self.state}" + (f" ({make_printable(said, 300)})" if said else "")
 
 
 def _news(job: _Placed, waiting: dict[str, RunSpec]) -> Iterator[Event]:

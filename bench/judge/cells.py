@@ -3,7 +3,7 @@
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ from bench.core.suite import Suite
 from bench.errors import Diverged
 from bench.files import make_folder, write_whole
 from bench.judge.channel import Message
-from bench.judge.confinement import Kind
+from bench.judge.confinement import ConfinementKind
 from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
 from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
 from bench.judge.trained import MAX_CHECKPOINT, Trained, read_checkpoint, read_epochs, read_models
 from bench.method import Method
-from bench.plan import parse_suite, under
+from bench.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
 from bench.regular import read_regular
 from bench.training.environment import settle_devices, versions
@@ -35,13 +35,13 @@ from bench.training.examine import Epochs, TrainedCell, examine
 from bench.training.gallery import Gallery
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
+from bench.training.watch import OnEpoch
 
 NOTED = 1.25  # times as many numbers as declared that training changes
-OnEpoch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Source:
+class MethodSource:
     """A method's file: its name, and its text."""
 
     name: str
@@ -54,14 +54,14 @@ class Source:
 
 
 @dataclass
-class Judged:
+class Judgement:
     """A cell that was judged: its record, and what was seen from outside.
 
     `numbers` are those that training changed and predictions rest on. `notes` are for reviewers.
     """
 
     record: ResultRecord
-    confinement: Kind
+    confinement: ConfinementKind
     numbers: int = 0
     sealed: list[SealedScore] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Judged:
 
 def judge_cell(
     player: Player,
-    source: Source,
+    source: MethodSource,
     spec: RunSpec,
     short: str,
     data_dir: Path | None = None,
@@ -77,7 +77,7 @@ def judge_cell(
     gallery: Gallery | None = None,
     checkpoint: tuple[Path, float] | None = None,
     sealed: bool = False,
-) -> Judged:
+) -> Judgement:
     """Train a cell in `player` and score it here; what goes wrong becomes a failed record.
 
     `short` is the method's name in tables. With `sealed` a second test is made where the suite can. `checkpoint` is a
@@ -94,7 +94,7 @@ def judge_cell(
         environment=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    judged = Judged(record, player.confinement)
+    judged = Judgement(record, player.confinement)
     try:
         case = _Case(player, source, spec, suite, judged)
         with case.train(on_epoch, checkpoint) as cell:
@@ -116,15 +116,15 @@ class _Case:
     """What one cell needs on this side."""
 
     player: Player
-    source: Source
+    source: MethodSource
     spec: RunSpec
     suite: Suite
-    judged: Judged
+    judged: Judgement
     predicted: int = 0  # rows, by the process that predicts
 
     def __post_init__(self) -> None:
         settle_devices()
-        self.seen = under(self.suite, self.spec.protocol)
+        self.seen = suite_under_protocol(self.suite, self.spec.protocol)
 
     @contextmanager
     def train(self, on_epoch: OnEpoch | None, checkpoint: tuple[Path, float] | None) -> Iterator[TrainedCell]:

@@ -20,7 +20,7 @@ from typing import Literal
 from bench.errors import UsageError
 
 SEAL = ("--remount-ro", "/", "--remount-ro", "/dev")  # last: folders in them were made for what is bound
-Kind = Literal["sandbox", "limits"]
+ConfinementKind = Literal["sandbox", "limits"]
 PACKAGES = ("bench", "suites", "leaderboard")
 RESULTS = ("leaderboard/results", "leaderboard/submissions", "leaderboard/sweeps")  # never shown to a method
 SCANS = "sklearn/datasets/data"  # labelled data sets that come with scikit-learn
@@ -33,7 +33,7 @@ SETTING = "MTLBENCH_CONFINEMENT"  # `required` refuses to run without a sandbox,
 class Confined:
     """A command as it is to be started, with its environment and its folder."""
 
-    kind: Kind
+    kind: ConfinementKind
     command: list[str]
     environment: dict[str, str]
     folder: Path
@@ -52,14 +52,14 @@ class Confined:
         return [_state_of(folder) for folder in self.code]
 
 
-def describe_confinement(kind: Kind) -> str:
+def describe_confinement(kind: ConfinementKind) -> str:
     """How code was kept apart, for people."""
     if kind == "sandbox":
         return "in a sandbox (bubblewrap: no network, read-only system, nothing of stores or data)"
     return "under limits only, on a copy of the code (no bubblewrap here: it could read files and use the network)"
 
 
-def choose_confinement() -> Kind:
+def choose_confinement() -> ConfinementKind:
     """The best kind that works here. Raises UsageError where a sandbox is required and none works."""
     wanted = os.environ.get(SETTING, "")
     if wanted not in ("", "required", "limits"):
@@ -88,7 +88,7 @@ def sandbox_works() -> bool:
 
 def confine(
     words: Sequence[str],
-    kind: Kind,
+    kind: ConfinementKind,
     scratch: Path,
     *,
     readable: Sequence[Path] = (),

@@ -22,7 +22,7 @@ MORE_WORK = 50.0  # times the processor's time that the declared operations take
 STEP = 20.0  # between the median update and the mean one
 PREDICTING = ("sharing.", "heads.")  # the parts of a model that its forward pass runs through
 ROWS = 200  # that the rate of a model is measured on
-Weights = Mapping[str, Any]
+TrainedWeights = Mapping[str, Any]
 
 
 def check_times(cost: Mapping[str, Any], used: Usage, wall: float, spec: RunSpec) -> None:
@@ -37,7 +37,7 @@ def check_times(cost: Mapping[str, Any], used: Usage, wall: float, spec: RunSpec
         raise PlayerFailed(f"It declares {cost['step_ms']:.3g} ms an update, where training took {seconds:.3g} s.")
 
 
-def check_numbers(cost: Mapping[str, Any], before: Sequence[Weights], after: Sequence[Weights]) -> int:
+def check_numbers(cost: Mapping[str, Any], before: Sequence[TrainedWeights], after: Sequence[TrainedWeights]) -> int:
     """How many numbers predictions rest on that training changed, of models as they were and as they became.
 
     What stayed as it was follows from the seed alone; what changed has passed through here. Raises PlayerFailed where
@@ -91,7 +91,7 @@ def count_numbers(value: Any) -> int:
     return len(value) if isinstance(value, str) else 1
 
 
-def _count_changed(before: Weights, after: Weights) -> int:
+def _count_changed(before: TrainedWeights, after: TrainedWeights) -> int:
     """Of the numbers behind predictions those that differ from what they were; all of those that are new."""
     total = 0
     for name, value in after.items():

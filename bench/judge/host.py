@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, Listener
 from bench.judge.watched import watch_folders
-from bench.processes import descendants, resident
+from bench.processes import descendants, read_resident_bytes
 
 START_SECONDS = 120.0  # for the imports of a player
 LAST_WORDS = 300  # characters of its output
@@ -177,7 +177,7 @@ class Player:
     def _explain(self, what: str) -> str:
         if self._reason:
             return self._reason
-        last = shown(" ".join(self._heard.text.split())[-LAST_WORDS:])
+        last = make_printable(" ".join(self._heard.text.split())[-LAST_WORDS:])
         return f"{what}{': ' + last if last else ''}."
 
     def _watch(self) -> None:
@@ -185,7 +185,7 @@ class Player:
         limits = self.limits
         while self.process.poll() is None:
             members = descendants(self.process.pid)
-            used = sum(map(resident, members))
+            used = sum(map(read_resident_bytes, members))
             if time.monotonic() > self.deadline:
                 self._reason = f"It was ended after {limits.seconds:g} seconds, which is its limit."
             elif used > limits.memory_mb << 20:
@@ -254,7 +254,9 @@ class Request:
         if message.kind == "failed":
             raise MethodFailed(message.values)
         if message.kind not in kinds:
-            raise PlayerFailed(f"It answered `{shown(message.kind, 40)}`, where {' or '.join(kinds)} is expected.")
+            raise PlayerFailed(
+                f"It answered `{make_printable(message.kind, 40)}`, where {' or '.join(kinds)} is expected."
+            )
         return message
 
 
@@ -263,7 +265,7 @@ class MethodFailed(Exception):
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.type, self.message, self.where = (
-            shown(text, 500) if isinstance(text := values.get(name), str) else "unknown"
+            make_printable(text, 500) if isinstance(text := values.get(name), str) else "unknown"
             for name in ("type", "message", "where")
         )
         self.is_usage = values.get("usage") is True

@@ -40,18 +40,18 @@ from bench.core.suite import Suite
 from bench.errors import UsageError
 from bench.judge.channel import Channel, ChannelError
 from bench.judge.leftovers import Shared
-from bench.judge.rows import Rows, close_splits
+from bench.judge.rows import SentRows, close_splits
 from bench.judge.seccomp import refuse_calls
 from bench.method import Method
-from bench.plan import build_check, parse_suite, under
-from bench.processes import Family
+from bench.plan import parse_suite, suite_under_protocol, validate_method
+from bench.processes import ProcessTree
 from bench.records import RunSpec
 from bench.registry import PACKAGES, entries, load_plugin
 from bench.training.checkpoint import Checkpoint
 from bench.training.environment import without_paths
 from bench.training.evaluate import Predict, Predictor, predicting
 from bench.training.examine import TrainedCell
-from bench.training.fit import Ensemble, Run, fitted_at_once
+from bench.training.fit import Ensemble, Run, prepare_full_batch_run
 
 GRACE_SECONDS = 10.0  # for a copy to end after its last answer
 MAX_FILE = 8 << 30  # bytes of one file
@@ -69,7 +69,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
     refuse_calls()
     shared = Shared()
-    with Family() as family:
+    with ProcessTree() as family:
         control.sendall(b"ready\n")
         while True:
             try:
@@ -83,7 +83,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
             control.sendall(json.dumps(report).encode() + b"\n")
 
 
-def _serve(descriptor: int, control: socket.socket, family: Family, shared: Shared, grace: float) -> Values:
+def _serve(descriptor: int, control: socket.socket, family: ProcessTree, shared: Shared, grace: float) -> Values:
     """Answer one request in a copy of this process; how that ended, and what it used."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     pid = os.fork()
@@ -113,7 +113,7 @@ def _serve(descriptor: int, control: socket.socket, family: Family, shared: Shar
     }
 
 
-def _wait(pid: int, control: socket.socket, family: Family) -> tuple[int, int, bool]:
+def _wait(pid: int, control: socket.socket, family: ProcessTree) -> tuple[int, int, bool]:
     """Wait for a copy: its status, its peak memory (KiB), and whether the judge said that no more is wanted of it.
 
     Where the judge is gone, everything ends.
@@ -199,12 +199,12 @@ def describe(channel: Channel, values: Values) -> None:
     described = []
     for text in values["methods"]:
         method = Method.parse(text)
-        build_check(method, suite, suite.protocol)
+        validate_method(method, suite, suite.protocol)
         described.append({"canonical": method.canonical, "short": method.short, "versions": method.versions})
     channel.send("described", {"registered": registered, "methods": described})
 
 
-def train(channel: Channel, values: Values) -> None:
+def serve_train(channel: Channel, values: Values) -> None:
     """Train a cell on the rows that were sent, and send what was learned."""
     close_splits(set())
     _load(values)
@@ -216,7 +216,7 @@ def train(channel: Channel, values: Values) -> None:
         channel.send("epoch", {"done": done, "epochs": epochs})
 
     if spec.protocol.fit == "solver":
-        cell = fitted_at_once(spec, suite, method).train(on_epoch)
+        cell = prepare_full_batch_run(spec, suite, method).train(on_epoch)
     else:
         cell = Run(spec, suite, method).train(on_epoch, checkpoint)
     in_place = issubclass(method.sharing.entry.cls, SelfFitting)  # what was inferred is no state that can be sent
@@ -243,20 +243,20 @@ class SentCheckpoint(Checkpoint):
             self._channel.send("checkpoint", {"content": torch.frombuffer(content, dtype=torch.uint8)})
 
 
-def build(channel: Channel, values: Values) -> None:
+def serve_build(channel: Channel, values: Values) -> None:
     """The models of a cell as they are before training."""
     close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
     if spec.protocol.fit == "solver":
-        models = [fitted_at_once(spec, suite, method).model]
+        models = [prepare_full_batch_run(spec, suite, method).model]
     else:
         models = [Run(spec, suite, method, member).model for member in range(spec.protocol.members)]
     channel.send("built", {"models": [{"weights": dict(model.state_dict())} for model in models]})
 
 
-def predict(channel: Channel, values: Values) -> None:
+def serve_predict(channel: Channel, values: Values) -> None:
     """Predict the rows that are sent with weights that are sent; there are no others here."""
     close_splits(set())
     _load(values)
@@ -294,7 +294,7 @@ def _states(cell: TrainedCell) -> list[Values]:
 def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Values) -> Predictor:
     """A fresh model with weights that were trained elsewhere."""
     if spec.protocol.fit == "solver":
-        solved = fitted_at_once(spec, suite, method)
+        solved = prepare_full_batch_run(spec, suite, method)
         solved.model.load_state_dict(state["weights"])
         return solved.model, TrainState()
     run = Run(spec, suite, method, number)
@@ -308,10 +308,10 @@ def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Va
 def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
     """The suite with the rows that were sent in place of its own, and the method."""
     _, suite = parse_suite(spec.suite)
-    rows = Rows(values.get("splits", {}), values.get("checksums", {}))
+    rows = SentRows(values.get("splits", {}), values.get("checksums", {}))
     suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
     suite.checksums = lambda: dict(rows.checksums)  # type: ignore[method-assign]
-    return under(suite, spec.protocol), Method.parse(spec.method)
+    return suite_under_protocol(suite, spec.protocol), Method.parse(spec.method)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -321,9 +321,9 @@ def _prctl(option: int, value: int) -> None:
 
 REQUESTS: dict[str, Callable[[Channel, Values], None]] = {
     "describe": describe,
-    "train": train,
-    "build": build,
-    "predict": predict,
+    "train": serve_train,
+    "build": serve_build,
+    "predict": serve_predict,
     "check": check_contract,
 }
 

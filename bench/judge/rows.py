@@ -12,7 +12,7 @@ from bench.registry import entries
 
 
 @dataclass(frozen=True)
-class Rows:
+class SentRows:
     """The splits that were sent, as suites give them."""
 
     splits: Mapping[str, dict[str, Any]]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.judge.channel import Message
 from bench.judge.host import PlayerFailed
 from bench.records import Cost, ResultRecord, RunSpec
@@ -74,7 +74,7 @@ class Trained:
             if not (weights is None or _is_matrix(weights)):
                 raise ValueError("weights")
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            reason = shown(" ".join(str(error).split()), 200)
+            reason = make_printable(" ".join(str(error).split()), 200)
             raise PlayerFailed(f"What it says of its training has another form than it should ({reason}).") from error
         return cls(checked, epochs, weights, models, in_place)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.errors import shown
+from bench.errors import make_printable
 
 MORE = 1000  # files beyond those of before that are looked at
 
@@ -75,4 +75,4 @@ def _changes(before: Mapping[str, _Seen], after: Mapping[str, _Seen]) -> list[st
     names = sorted(before.keys() | after.keys())
     word = {(True, True): "changed", (True, False): "removed", (False, True): "added"}
     changed = [name for name in names if before.get(name) != after.get(name)]
-    return [f"{shown(name, 200)} ({word[name in before, name in after]})" for name in changed]
+    return [f"{make_printable(name, 200)} ({word[name in before, name in after]})" for name in changed]

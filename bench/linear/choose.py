@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from bench.core.constraint import Constraint
-from bench.linear.family import Family
+from bench.linear.family import PenaltyFamily
 from bench.linear.folds import split
 from bench.linear.loss import Loss
 from bench.linear.minimise import minimise
-from bench.linear.objective import ITERATIONS, TOLERANCE, Objective, Solution
-from bench.linear.rows import Rows
+from bench.linear.objective import ITERATIONS, TOLERANCE, Objective, SolverResult
+from bench.linear.rows import TaskRows
 
 ROUGH, PATIENCE = 1e-4, 200  # tolerance and iterations of one model inside cross-validation
 WORSE, CLEARLY = 3, 1.05  # a path ends after so many strengths with errors beyond so many times the least
-MakeLoss = Callable[[Rows], Loss]
+MakeLoss = Callable[[TaskRows], Loss]
 Error = Callable[[Tensor, Tensor], Tensor]  # of predictions (n,) for targets (n,), summed over them
 
 
 @dataclass(frozen=True)
-class Curve:
+class StrengthCurve:
     """The error of every strength of a path, per row that was left out, for one choice of the other options."""
 
     settings: dict[str, Any]
@@ -42,11 +42,11 @@ class Fitted:
 
     objective: Objective
     penalty: Constraint
-    solution: Solution
+    solution: SolverResult
     seconds: float  # of this fit alone
     strength: float | None = None
-    chosen: Curve | None = None
-    curves: list[Curve] = field(default_factory=list)
+    chosen: StrengthCurve | None = None
+    curves: list[StrengthCurve] = field(default_factory=list)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -66,12 +66,12 @@ class Fitted:
 
 def path(
     loss: Loss,
-    family: Family,
+    family: PenaltyFamily,
     settings: dict[str, Any],
     strengths: Sequence[float],
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
-) -> Iterator[tuple[Objective, Solution]]:
+) -> Iterator[tuple[Objective, SolverResult]]:
     """The solution at each strength, in their order, each from the one before."""
     W = None
     for strength in strengths:
@@ -81,10 +81,10 @@ def path(
         yield objective, found
 
 
-def fit(
-    rows: Rows,
+def fit_family(
+    rows: TaskRows,
     make_loss: MakeLoss,
-    family: Family,
+    family: PenaltyFamily,
     error: Error,
     *,
     points: int = 20,
@@ -121,7 +121,7 @@ def fit(
     return Fitted(made.objective, made.penalty, made.solution, made.seconds, strength, chosen, curves)
 
 
-def fit_at(rows: Rows, make_loss: MakeLoss, family: Family, tolerance: float, iterations: int) -> Fitted:
+def fit_at(rows: TaskRows, make_loss: MakeLoss, family: PenaltyFamily, tolerance: float, iterations: int) -> Fitted:
     """The model at the options that `family` has, whatever they are."""
     return _fitted(make_loss(rows), family.penalty({}), None, tolerance, iterations)
 
@@ -129,12 +129,12 @@ def fit_at(rows: Rows, make_loss: MakeLoss, family: Family, tolerance: float, it
 def _curve(
     inside: Sequence[Loss],
     left: Sequence[Sequence[Tensor]],
-    rows: Rows,
-    family: Family,
+    rows: TaskRows,
+    family: PenaltyFamily,
     settings: dict[str, Any],
     strengths: list[float],
     error: Error,
-) -> Curve:
+) -> StrengthCurve:
     """Errors over all folds, strength by strength; it ends where several in a row are clearly worse than the best."""
     starts: list[Tensor | None] = [None] * len(inside)
     count = max(1, sum(len(index) for of_fold in left for index in of_fold))
@@ -148,10 +148,10 @@ def _curve(
         errors.append(total / count)
         if len(errors) > WORSE and min(errors[-WORSE:]) > CLEARLY * min(errors):
             break
-    return Curve(settings, strengths[: len(errors)], errors)
+    return StrengthCurve(settings, strengths[: len(errors)], errors)
 
 
-def _outside(loss: Loss, W: Tensor, rows: Rows, left: Sequence[Tensor], error: Error) -> float:
+def _outside(loss: Loss, W: Tensor, rows: TaskRows, left: Sequence[Tensor], error: Error) -> float:
     """The error on rows that were left out."""
     weights, intercepts = loss.model(W)
     return sum(

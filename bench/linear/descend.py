@@ -4,12 +4,12 @@ import math
 
 from torch import Tensor
 
-from bench.linear.objective import Objective, Solution
+from bench.linear.objective import Objective, SolverResult
 
 EVERY = 10  # iterations between two looks at the certificate
 
 
-def descend(objective: Objective, W: Tensor, tolerance: float, iterations: int) -> Solution:
+def descend(objective: Objective, W: Tensor, tolerance: float, iterations: int) -> SolverResult:
     """W for a penalty that stays as it is."""
     V, momentum, prox, step = W, 1.0, objective.penalty.prox, objective.step
     found = objective.certificate(W, tolerance)
@@ -25,4 +25,4 @@ def descend(objective: Objective, W: Tensor, tolerance: float, iterations: int) 
             W, momentum = new, following
         count += EVERY
         found = objective.certificate(W, tolerance)
-    return Solution(W, found, count)
+    return SolverResult(W, found, count)

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from bench.core.constraint import Coupled
 from bench.errors import UsageError
-from bench.linear.choose import Curve, Fitted, fit, fit_at
-from bench.linear.family import STRENGTH, Family
+from bench.linear.choose import Fitted, StrengthCurve, fit_at, fit_family
+from bench.linear.family import STRENGTH, PenaltyFamily
 from bench.linear.labels import find_places, read_labels
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.scale import Scaled, scale
 from bench.linear.squared import Squared
 from bench.records import parse_call
@@ -70,7 +70,9 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if tasks is None:
             self._single = targets.dim() == 1
             columns = targets[:, None] if self._single else targets
-            rows = Rows([inputs] * columns.shape[1], list(columns.T), [f"target {t}" for t in range(columns.shape[1])])
+            rows = TaskRows(
+                [inputs] * columns.shape[1], list(columns.T), [f"target {t}" for t in range(columns.shape[1])]
+            )
         else:
             labels = read_labels(tasks, len(inputs))
             if targets.dim() != 1:
@@ -81,20 +83,20 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.tasks_, place = np.unique(labels, return_inverse=True)
             self._single = False
             at = [torch.from_numpy(np.flatnonzero(place == t)) for t in range(len(self.tasks_))]
-            rows = Rows([inputs[i] for i in at], [targets[i] for i in at], [str(label) for label in self.tasks_])
+            rows = TaskRows([inputs[i] for i in at], [targets[i] for i in at], [str(label) for label in self.tasks_])
         return scale(rows, own=self.intercept == "task", common=self.intercept in ("pooled", "shrunk"))
 
-    def _loss(self, rows: Rows) -> Squared:
+    def _loss(self, rows: TaskRows) -> Squared:
         known = {"task": 0.0, "pooled": math.inf, "shrunk": float(self.intercept_strength), "none": None}
         return Squared(rows, known[self.intercept])
 
-    def _family(self, rows: Rows, strength: float | None) -> Family:
+    def _family(self, rows: TaskRows, strength: float | None) -> PenaltyFamily:
         call = parse_call(self.constraint)
         if STRENGTH in call.options:
             raise ValueError(f"The strength should be given apart. Found `constraint = {self.constraint}`.")
         options = call.options | ({} if strength is None else {STRENGTH: write(float(strength))})
         coupled = Coupled((1, rows.features), len(rows.names), 1.0)
-        return Family(choose("constraint", type(call)(call.name, options)), coupled)
+        return PenaltyFamily(choose("constraint", type(call)(call.name, options)), coupled)
 
     def _keep(self, found: Fitted, scaled: Scaled) -> None:
         certificate = found.solution.certificate
@@ -237,7 +239,7 @@ class MultiTaskRegressorCV(_Base):
         if min(rows.counts) < 2:
             few = rows.names[int(torch.argmin(rows.counts))]
             raise UsageError(f"`{few}` should have 2 samples or more to leave some out. Found 1 sample.")
-        found = fit(
+        found = fit_family(
             rows,
             self._loss,
             family,
@@ -252,7 +254,9 @@ class MultiTaskRegressorCV(_Base):
         back = partial(scaled.strength_back, degree=family.degree())
         self.strength_, self.settings_ = None if found.strength is None else back(found.strength), found.settings
         self.curves_ = [
-            Curve(curve.settings, [back(v) for v in curve.strengths], [scaled.squares_back(e) for e in curve.errors])
+            StrengthCurve(
+                curve.settings, [back(v) for v in curve.strengths], [scaled.squares_back(e) for e in curve.errors]
+            )
             for curve in found.curves
         ]
         self._keep(found, scaled)

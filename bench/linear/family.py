@@ -20,7 +20,7 @@ ABOVE = 10.0  # where a penalty is no norm: the first strength over the one with
 
 
 @dataclass(frozen=True)
-class Family:
+class PenaltyFamily:
     """A constraint with its options, or weight decay (`choice` None), on `coupled`.
 
     What stands at its default is open, where it can be chosen: the strength, and options with a list of choices
@@ -74,7 +74,7 @@ class Family:
             raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")
         return built.double()
 
-    def at(self, strength: float) -> "Family":
+    def at(self, strength: float) -> "PenaltyFamily":
         """The same at a given strength."""
         assert self.choice is not None
         given = {name: strength if name == STRENGTH else None for name in self._dial}

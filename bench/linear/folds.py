@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.records import derive_seed
 
 Fold = tuple[list[Tensor], list[Tensor]]  # the rows, task by task, that a model is fitted to, and those it is tried on
 
 
-def split(rows: Rows, folds: int, seed: int, stratify: bool = False) -> list[Fold]:
+def split(rows: TaskRows, folds: int, seed: int, stratify: bool = False) -> list[Fold]:
     """The rows of every task dealt out at random, evenly.
 
     Tasks with common inputs leave out the same rows. With `stratify` the classes of a task are dealt out apart. The

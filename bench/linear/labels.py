@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.errors import UsageError, nearest, shown
+from bench.errors import UsageError, make_printable, nearest
 
 
 def read_labels(tasks: ArrayLike, rows: int) -> np.ndarray:
@@ -20,7 +20,9 @@ def read_labels(tasks: ArrayLike, rows: int) -> np.ndarray:
     if odd is not None:
         beside = f" beside {labels[0]!r}" if odd else ""
         raise UsageError(
-            shown(f"`tasks` should hold numbers alone, or text alone. Found {labels[odd]!r}{beside} (row {odd}).")
+            make_printable(
+                f"`tasks` should hold numbers alone, or text alone. Found {labels[odd]!r}{beside} (row {odd})."
+            )
         )
     return np.array(labels)
 
@@ -36,7 +38,9 @@ def find_places(known: np.ndarray, labels: np.ndarray) -> np.ndarray:
         label = labels[unseen].tolist()[0]
         close = nearest(str(label), map(str, known.tolist()))
         raise UsageError(
-            shown(f"`tasks` should be tasks whose rows `fit` was given. Found {label!r}; the nearest: {close}.", 300)
+            make_printable(
+                f"`tasks` should be tasks whose rows `fit` was given. Found {label!r}; the nearest: {close}.", 300
+            )
         )
     return places
 

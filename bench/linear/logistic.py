@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from bench.errors import UsageError
-from bench.linear.loss import Look, Loss, best_intercepts
-from bench.linear.rows import Rows
+from bench.linear.loss import Loss, LossEvaluation, best_intercepts
+from bench.linear.rows import TaskRows
 
 STEPS, CLOSE, LONGEST = 100, 1e-13, 2.0  # of Newton's method for the intercepts: steps, their size at the end, at most
 
@@ -20,7 +20,7 @@ class Logistic(Loss):
     of one class.
     """
 
-    def __init__(self, rows: Rows, rho: float | None = 0.0) -> None:
+    def __init__(self, rows: TaskRows, rho: float | None = 0.0) -> None:
         self.shape = rows.features, len(rows.names)
         for name, y in zip(rows.names, rows.targets, strict=True):
             classes = sorted(set(y.tolist()))
@@ -54,7 +54,7 @@ class Logistic(Loss):
             return 0.0
         return self.rho * float((self.b - self.b.mean()).square().sum())
 
-    def look(self, W: Tensor) -> Look:
+    def look(self, W: Tensor) -> LossEvaluation:
         z = self._logits(W)
         each = torch.nn.functional.softplus(z) - self.Y * z
         tie = self._tie()
@@ -66,7 +66,7 @@ class Logistic(Loss):
             p = (self.Y - scale * residual)[self.mask]
             return float((torch.special.entr(p) + torch.special.entr(1 - p)).sum()) - scale**2 * tie
 
-        return Look(float(torch.where(self.mask, each, 0.0).sum()) + tie, self._gradient(residual), dual)
+        return LossEvaluation(float(torch.where(self.mask, each, 0.0).sum()) + tie, self._gradient(residual), dual)
 
     def gradient(self, W: Tensor) -> Tensor:
         return self._gradient(torch.where(self.mask, self.Y - torch.sigmoid(self._logits(W)), 0.0))

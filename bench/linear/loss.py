@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Look:
+class LossEvaluation:
     """A loss at some weights: its value, its gradient (d, T), and its dual objective.
 
     `dual(limit)` is the largest dual objective at s u over |s| <= limit, u = -dl/dz. For a norm R with R*(X^T u) =
@@ -33,7 +33,7 @@ class Loss(ABC):
     shape: tuple[int, int]
 
     @abstractmethod
-    def look(self, W: Tensor) -> Look:
+    def look(self, W: Tensor) -> LossEvaluation:
         """Everything about f at W, from one pass over the rows."""
 
     @abstractmethod
@@ -89,9 +89,9 @@ class Tied(Loss):
     def _all(self, W: Tensor) -> Tensor:
         return W.expand(self.loss.shape)
 
-    def look(self, W: Tensor) -> Look:
+    def look(self, W: Tensor) -> LossEvaluation:
         each = self.loss.look(self._all(W))
-        return Look(each.value, each.gradient.sum(dim=1, keepdim=True), each.dual)
+        return LossEvaluation(each.value, each.gradient.sum(dim=1, keepdim=True), each.dual)
 
     def gradient(self, W: Tensor) -> Tensor:
         return self.loss.gradient(self._all(W)).sum(dim=1, keepdim=True)

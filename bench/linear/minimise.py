@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from bench.linear.descend import descend
-from bench.linear.objective import ITERATIONS, TOLERANCE, Objective, Solution
+from bench.linear.objective import ITERATIONS, TOLERANCE, Objective, SolverResult
 from bench.linear.working_sets import on_working_sets
 
 SHARE = 0.3  # of the residual at hand: how far a model is fitted to buffers that will still move
@@ -14,7 +14,7 @@ MANY = 64  # inputs from which on those in use are worth looking for
 @torch.no_grad()
 def minimise(
     objective: Objective, start: Tensor | None = None, tolerance: float = TOLERANCE, iterations: int = ITERATIONS
-) -> Solution:
+) -> SolverResult:
     """argmin_W F(W), from `start` (default 0), until the certificate is within `tolerance` or `iterations` are over.
 
     Accelerated proximal gradient steps (Beck, Teboulle, A Fast Iterative Shrinkage-Thresholding Algorithm, SIAM J.
@@ -33,6 +33,6 @@ def minimise(
         objective.penalty.settle(W)
         found = objective.certificate(W, tolerance)
         if (found.met and count) or count >= iterations:
-            return Solution(W, found, count)
+            return SolverResult(W, found, count)
         step = descend(objective, W, max(tolerance / 2, SHARE * found.value), iterations - count)
         W, count = step.W, count + max(1, step.iterations)

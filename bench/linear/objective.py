@@ -38,7 +38,7 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class Solution:
+class SolverResult:
     """`W` as the penalty sees it, ([parts,] *shape, T or 1), and how it was found."""
 
     W: Tensor

@@ -11,7 +11,7 @@ from bench.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Rows:
+class TaskRows:
     """`inputs` (n_t, d) and `targets` (n_t,) of every task, in float64; tasks that share inputs hold one tensor.
 
     Raises UsageError, with one sentence, for what no model can be fitted to.
@@ -68,10 +68,10 @@ class Rows:
         padded = pad(list(self.inputs), batch_first=True), pad(list(self.targets), batch_first=True)
         return *padded, pad(ones, batch_first=True)
 
-    def take(self, kept: Sequence[Tensor]) -> "Rows":
+    def take(self, kept: Sequence[Tensor]) -> "TaskRows":
         """The rows at the indices `kept`, task by task; one index for all keeps common inputs common."""
         if self.common and all(index is kept[0] for index in kept):
             inputs = [self.inputs[0][kept[0]]] * len(self.names)
         else:
             inputs = [X[index] for X, index in zip(self.inputs, kept, strict=True)]
-        return Rows(inputs, [y[index] for y, index in zip(self.targets, kept, strict=True)], self.names)
+        return TaskRows(inputs, [y[index] for y, index in zip(self.targets, kept, strict=True)], self.names)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import UsageError
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 
 ORDINARY = 100  # rows between 2^-100 and 2^100 are left as they are, digit for digit
 FURTHEST = 503  # beyond 2^-503 or 2^503 sums of squares may be 0 or infinite
@@ -23,7 +23,7 @@ class Scaled:
     W = 2^(b-a) W', and the objective is 2^(2b) times that of W' at the strength that `strength` gives.
     """
 
-    rows: Rows
+    rows: TaskRows
     own: bool  # whether every task has an intercept of its own
     inputs: int  # a
     targets: int  # b
@@ -70,7 +70,7 @@ class Scaled:
         return float(2.0 ** ((degree or 0) * (self.targets - self.inputs) - 2 * self.targets))
 
 
-def scale(rows: Rows, own: bool, common: bool) -> Scaled:
+def scale(rows: TaskRows, own: bool, common: bool) -> Scaled:
     """Rows of ordinary size: without constant columns where intercepts are `own`, centred where they are `common`.
 
     Raises UsageError for numbers whose squares are none.
@@ -82,7 +82,7 @@ def scale(rows: Rows, own: bool, common: bool) -> Scaled:
     middle = float(torch.cat(targets).mean()) if common else 0.0
     distinct = [X * 2.0**-a for X in distinct] if a else distinct
     targets = [(y - middle) * 2.0**-b for y in targets] if b or middle else targets
-    made = Rows(distinct * len(targets) if rows.common else distinct, targets, rows.names)
+    made = TaskRows(distinct * len(targets) if rows.common else distinct, targets, rows.names)
     return Scaled(made, own, a, b, torch.stack(constants).expand(len(targets), -1), middle)
 
 

@@ -5,13 +5,13 @@ from copy import copy
 import torch
 from torch import Tensor
 
-from bench.linear.loss import Look, Loss, best_intercepts
-from bench.linear.rows import Rows
+from bench.linear.loss import Loss, LossEvaluation, best_intercepts
+from bench.linear.rows import TaskRows
 
 FEW = 4  # times fewer inputs in use than there are: then only theirs are multiplied
 
 
-def _quadratic(gradient: Tensor, product: float, W: Tensor) -> Look:
+def _quadratic(gradient: Tensor, product: float, W: Tensor) -> LossEvaluation:
     """f = <u, r> / 2 with r = y - X W and u what the intercepts leave of it, from df/dW and <u, y> = `product`.
 
     <u, X W> = -<df/dW, W>, and the dual objective at s u is s <u, y> - s^2 f.
@@ -22,7 +22,7 @@ def _quadratic(gradient: Tensor, product: float, W: Tensor) -> Look:
         scale = max(-limit, min(limit, product / (2 * value))) if value > 0 else 0.0
         return scale * product - scale**2 * value
 
-    return Look(value, gradient, dual)
+    return LossEvaluation(value, gradient, dual)
 
 
 class Squared(Loss):
@@ -31,7 +31,7 @@ class Squared(Loss):
     Own intercepts are taken out by centring; with more rows than columns only X_t^T X_t and X_t^T y_t are kept.
     """
 
-    def __init__(self, rows: Rows, rho: float | None = None) -> None:
+    def __init__(self, rows: TaskRows, rho: float | None = None) -> None:
         self.shape = rows.features, len(rows.names)
         self.rho, self.counts, self.common = rho, rows.counts, rows.common
         distinct, targets = list(rows.inputs[:1] if self.common else rows.inputs), list(rows.targets)
@@ -67,7 +67,7 @@ class Squared(Loss):
             return torch.zeros_like(W)
         return X.T @ (X[:, used] @ W[used] if FEW * len(used) < len(W) else X @ W)
 
-    def look(self, W: Tensor) -> Look:
+    def look(self, W: Tensor) -> LossEvaluation:
         gradient = self._times(W) - self.B
         product = self.squares - float((self.B * W).sum())
         if self.rho:
@@ -113,7 +113,7 @@ class Squared(Loss):
 class Offsets(Loss):
     """Squared loss as a function of the intercepts, W (1, T); the slopes are one column for all, at their best."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: TaskRows) -> None:
         self.shape = 1, len(rows.names)
         self.counts = rows.counts
         self.x = torch.stack([X.sum(dim=0) for X in rows.inputs], dim=1)
@@ -127,7 +127,7 @@ class Offsets(Loss):
         found: Tensor = self.inverse @ (self.B - self.x @ W[0])
         return found
 
-    def look(self, W: Tensor) -> Look:
+    def look(self, W: Tensor) -> LossEvaluation:
         slopes = self.slopes(W)
         gradient = (self.counts * W[0] + slopes @ self.x - self.y)[None]
         return _quadratic(gradient, self.squares - float(slopes @ self.B) - float(W[0] @ self.y), W)

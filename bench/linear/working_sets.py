@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from bench.linear.descend import descend
-from bench.linear.objective import Certificate, Objective, Solution
+from bench.linear.objective import Certificate, Objective, SolverResult
 
 FIRST = 64  # inputs to begin with
 SHARE = 0.3  # of the gap of the whole: how far the problem of some inputs is solved
 
 
 @torch.no_grad()
-def on_working_sets(objective: Objective, W: Tensor, tolerance: float, iterations: int) -> Solution:
+def on_working_sets(objective: Objective, W: Tensor, tolerance: float, iterations: int) -> SolverResult:
     """argmin_W F(W) for a penalty that is a sum over inputs, `by_input`, from W.
 
     The inputs in use, and those that a proximal gradient step of all inputs would use most, are a problem of their own;
@@ -34,7 +34,7 @@ def on_working_sets(objective: Objective, W: Tensor, tolerance: float, iteration
         count += max(1, solved.iterations)
         before, found = found, objective.certificate(W, tolerance)
         size = size if _closer(before, found) else 2 * size
-    return Solution(W, found, count)
+    return SolverResult(W, found, count)
 
 
 def _sizes(W: Tensor) -> Tensor:

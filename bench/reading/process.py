@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from bench.errors import DataMissing, shown
+from bench.errors import DataMissing, make_printable
 from bench.reading.values import NotAValue, Value, unpack
 
 CHUNK = 1 << 20
@@ -150,13 +150,15 @@ class Reader:
         if "result" in found:
             return found["result"]
         if "sentence" in found:
-            raise DataMissing(shown(str(found["sentence"])))
+            raise DataMissing(make_printable(str(found["sentence"])))
         if "memory" in found:
             raise DataMissing(f"{about} cannot be read: that takes more than {self.limits.memory_mb:,} MB of memory.")
         if "start" in found:
             self.close()
-            raise DataMissing(f"{about} cannot be read: its reader did not start ({shown(str(found['start']), 200)}).")
-        raise DataMissing(f"{about} cannot be read: it is damaged ({shown(str(found.get('broke')), 200)}).")
+            raise DataMissing(
+                f"{about} cannot be read: its reader did not start ({make_printable(str(found['start']), 200)})."
+            )
+        raise DataMissing(f"{about} cannot be read: it is damaged ({make_printable(str(found.get('broke')), 200)}).")
 
 
 def read_in_process(
@@ -167,7 +169,7 @@ def read_in_process(
     name: what the file is called in sentences, where that is not its own name.
     """
     with Reader(limits) as reader:
-        return reader.ask(function, str(path), *arguments, about=f"`{shown(name or path.name, 200)}`")
+        return reader.ask(function, str(path), *arguments, about=f"`{make_printable(name or path.name, 200)}`")
 
 
 def _search_path() -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 Value = Any  # None, bool, int, float, str or np.ndarray, and lists and dictionaries (by str) of them
-Source = Callable[[int], bytes | bytearray]  # gives exactly so many bytes, or raises
+ByteSource = Callable[[int], bytes | bytearray]  # gives exactly so many bytes, or raises
 
 HEADER = 1 << 26  # bytes, at most
 _DTYPE = re.compile(r"\|b1|\|[iu]1|<[iu][248]|<f[248]")
@@ -36,7 +36,7 @@ def pack(value: Value) -> bytes:
     return b"".join([len(header).to_bytes(8, "little"), header, *(array.tobytes() for array in arrays)])
 
 
-def unpack(source: Source, most: int) -> Value:
+def unpack(source: ByteSource, most: int) -> Value:
     """The value that `pack` made bytes of; NotAValue where it is another, or its arrays hold more than `most` bytes."""
     length = int.from_bytes(source(8), "little")
     if length > HEADER:

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bench.errors import nearest, shown
+from bench.errors import make_printable, nearest
 from bench.records.protocol import Protocol
 
 AT_MOST = 3  # fields that are named; the others follow when these are mended
@@ -26,7 +26,7 @@ def _sentence(owner: str, fields: Mapping[str, FieldInfo], item: dict[str, Any])
     if item["type"] == "extra_forbidden":
         remedy = f"the nearest: {nearest(place, fields)}" if fields else "leave it out"
         return f"{owner[0].upper()}{owner[1:]} has no field `{place}`; {remedy}."
-    found = f"`{shown(str(item['input']), 60)}`"
+    found = f"`{make_printable(str(item['input']), 60)}`"
     if item["type"] == "missing":
         field = fields.get(place)
         wanted, found = f"be {_choices(field) or 'given'}", "none"

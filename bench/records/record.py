@@ -18,7 +18,7 @@ SCHEMA_VERSION: Final = 1
 CURVE_TASKS = 10  # per-task curves are kept up to this many tasks
 MAX_BYTES = 256 * 1024
 
-State = dict[str, Any]  # the sufficient statistics of one task: numbers and nested lists of numbers
+Statistics = dict[str, Any]  # the sufficient statistics of one task: numbers and nested lists of numbers
 
 
 class _Frozen(BaseModel):
@@ -107,7 +107,7 @@ class ResultRecord(_Frozen):
     status: Literal["done", "failed"]
     error: Failure | None = None
     tasks: list[str] = []
-    statistics: dict[str, dict[str, State]] = {}
+    statistics: dict[str, dict[str, Statistics]] = {}
     scores: dict[str, dict[str, dict[str, float]]] = {}
     selection: dict[str, dict[str, int]] = Field(default={}, description="rule -> task -> epoch kept, counted from 1")
     validation: dict[str, float] = Field(
@@ -174,7 +174,7 @@ class ResultRecord(_Frozen):
             found.append("statistics: a trial should hold none of the test split")
         return found
 
-    def _covers_test(self, states: dict[str, State]) -> bool:
+    def _covers_test(self, states: dict[str, Statistics]) -> bool:
         """Whether tasks that count rows count those of the test split: all of them each, or all of them together."""
         from bench.scores import KINDS
 

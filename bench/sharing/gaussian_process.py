@@ -29,7 +29,7 @@ from bench.api import (
 )
 
 Kernel = Literal["linear", "rbf"]
-Intercept = Literal["task", "shrunk"]
+InterceptPrior = Literal["task", "shrunk"]
 MOST = 15_000  # rows of one covariance matrix: 1.8 GB, a few times over while it is factorised
 FLOOR = 1e-4  # least variance of the noise, where targets have variance 1
 
@@ -45,7 +45,7 @@ class Processes(SelfFitting):
     packages = ("gpytorch", "linear_operator", "scipy")
 
     def __init__(
-        self, blueprint: Blueprint, kernel: Kernel, ard: bool, intercept: Intercept, joint: bool = False
+        self, blueprint: Blueprint, kernel: Kernel, ard: bool, intercept: InterceptPrior, joint: bool = False
     ) -> None:
         super().__init__()
         self.joint = joint
@@ -194,7 +194,7 @@ class CoregionalisedProcess(Processes):
         kernel: Kernel = "linear",
         rank: Annotated[int, Ge(0)] = 1,
         ard: bool = False,
-        intercept: Intercept = "task",
+        intercept: InterceptPrior = "task",
         noise: Literal["task", "common"] = "common",
         rows: Annotated[int, Ge(1)] = 2000,
     ) -> None:
@@ -253,7 +253,7 @@ class SharedProcess(Processes):
         *,
         kernel: Kernel = "linear",
         ard: bool = False,
-        intercept: Intercept = "task",
+        intercept: InterceptPrior = "task",
     ) -> None:
         super().__init__(blueprint, kernel, ard, intercept)
         gpytorch = _gpytorch()

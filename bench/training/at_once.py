@@ -40,7 +40,7 @@ class Answer:
     packages: tuple[str, ...] = ()  # whose versions matter beside those that every record has
 
 
-class AtOnce(ABC):
+class FullBatchRun(ABC):
     """One cell: `answer` sets the parameters of `model` from the training rows; then the test split is read once."""
 
     def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:

@@ -17,17 +17,17 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.files import make_folder, whole
+from bench.files import atomic_file, make_folder
 from bench.records import RunSpec
 from bench.registry import entry_of
 from bench.regular import open_regular
 from bench.training.environment import hardware, peak_memory_mb, versions
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 
 FORMAT = 1
 ASIDE = "is left aside, and the run starts anew"
 SHARE = 20  # a checkpoint that took s seconds is followed by at least SHARE * s of training
-State = dict[str, Any]
+CheckpointState = dict[str, Any]
 
 
 class Checkpoint:
@@ -40,7 +40,7 @@ class Checkpoint:
     def __init__(self, path: Path, every: float = 60.0) -> None:
         self.path, self.every = path, every
         self.peak_mb = 0.0  # of memory, before this process
-        self._members: list[State] = []
+        self._members: list[CheckpointState] = []
         self._due = time.monotonic() + every
         self._noted = False
 
@@ -69,11 +69,11 @@ class Checkpoint:
         self._members = []
         self.discard()
 
-    def member(self, number: int) -> State | None:
+    def member(self, number: int) -> CheckpointState | None:
         """Where model `number` of the cell stood, if it had begun."""
         return self._members[number] if number < len(self._members) else None
 
-    def keep(self, number: int, state: Callable[[], State], over: bool) -> None:
+    def keep(self, number: int, state: Callable[[], CheckpointState], over: bool) -> None:
         """Where model `number` stands now. It is asked for when the file is due, and when its training is `over`."""
         due = time.monotonic() >= self._due
         del self._members[number:]
@@ -94,7 +94,7 @@ class Checkpoint:
         peak = max(self.peak_mb, peak_memory_mb(self._device))
         try:
             make_folder(self.path.parent)
-            with whole(self.path) as file:
+            with atomic_file(self.path) as file:
                 torch.save({"identity": self._identity, "peak_mb": peak, "members": self._members}, file)
         except Exception as error:  # a full disk, state that cannot be pickled: the run itself is sound
             self._note("could not be written, and the run goes on without", error)
@@ -132,13 +132,13 @@ class DoesNotFit(Exception):
     """A checkpoint of the right name holds another state than the run has; it was removed."""
 
 
-class Keeper(Callback):
+class CheckpointCallback(Callback):
     """Puts one model of a cell where its checkpoint stood, and tells the checkpoint where it stands.
 
     Raises DoesNotFit, on making and on resuming, where that cannot be: the model may be changed by then.
     """
 
-    def __init__(self, checkpoint: Checkpoint, number: int, watch: Watch) -> None:
+    def __init__(self, checkpoint: Checkpoint, number: int, watch: TrainingMonitor) -> None:
         self.checkpoint, self.number, self.watch = checkpoint, number, watch
         self._resumed = checkpoint.member(number)
         self.epochs = 0  # that are trained already
@@ -172,10 +172,10 @@ class Keeper(Callback):
             return
         over = self.watch.epochs == self.watch.module.protocol.epochs
         optimiser = None if over else trainer.optimizers[0]
-        self.checkpoint.keep(self.number, lambda: standing(self.watch, optimiser), over)
+        self.checkpoint.keep(self.number, lambda: capture_state(self.watch, optimiser), over)
 
 
-def standing(watch: Watch, optimiser: Optimizer | None) -> State:
+def capture_state(watch: TrainingMonitor, optimiser: Optimizer | None) -> CheckpointState:
     """All that the rest of a run depends on, at the end of an epoch; the weights are in the last snapshot."""
     module = watch.module
     assert module.state.generator is not None
@@ -189,7 +189,7 @@ def standing(watch: Watch, optimiser: Optimizer | None) -> State:
     }
 
 
-def check_fit(state: State, watch: Watch) -> None:
+def check_fit(state: CheckpointState, watch: TrainingMonitor) -> None:
     """Raise ValueError where a state has other tensors, epochs or tasks than the model and the protocol of `watch`."""
     module, seen = watch.module, state["watch"]
     epochs, tasks, weights = len(seen["train"]), len(watch.tasks), module.model.state_dict()
@@ -229,7 +229,7 @@ def _check_like(name: str, value: Any, wanted: Any) -> None:
         raise ValueError(f"`{name}` should be {due}, found {found}")
 
 
-def restore(watch: Watch, state: State, optimiser: Optimizer | None) -> None:
+def restore(watch: TrainingMonitor, state: CheckpointState, optimiser: Optimizer | None) -> None:
     """Put a fresh model and its watch where `state` says, and torch's generators with them."""
     module, model = watch.module, watch.module.model
     assert module.state.generator is not None

@@ -18,14 +18,14 @@ from bench.errors import DataMissing
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run
-from bench.training.gradients import losses_of
-from bench.training.perf import alternate, bare_ms, prepare
+from bench.training.gradients import compute_losses
+from bench.training.perf import alternate, bare_ms, prepare_block
 
 IMAGES = ("multimnist", "multidigits")
 MODULES = ("bench.training.fit",)
 FORKS = "forkserver"
 BATCHES = 20
-Pair = tuple[Callable[[], float], Callable[[], float]]
+TimedPair = tuple[Callable[[], float], Callable[[], float]]
 
 
 def effects(data_dir: Path, rounds: int = 9, suites: Sequence[str] = IMAGES) -> Iterator[dict[str, Any]]:
@@ -47,16 +47,18 @@ def effects(data_dir: Path, rounds: int = 9, suites: Sequence[str] = IMAGES) -> 
         )
 
 
-def _row(name: str, suite: str, work: str, pair: Pair, rounds: int) -> dict[str, Any]:
+def _row(name: str, suite: str, work: str, pair: TimedPair, rounds: int) -> dict[str, Any]:
     without, with_it, ratio, low, high = alternate(*pair, rounds)
     times = {"without_ms": without, "with_ms": with_it, "ratio": ratio, "ratio_low": low, "ratio_high": high}
     return {"effect": name, "suite": suite, "work": work, **times}
 
 
-def _pairs(suite: str, data_dir: Path) -> Iterator[tuple[str, str, Pair]]:
+def _pairs(suite: str, data_dir: Path) -> Iterator[tuple[str, str, TimedPair]]:
     """(effect, the work that is timed, the work without and with it)."""
-    fresh = prepare(suite, "hard", data_dir)
-    plain, last = (prepare(suite, "hard", data_dir, memory_format=form) for form in ("contiguous", "channels_last"))
+    fresh = prepare_block(suite, "hard", data_dir)
+    plain, last = (
+        prepare_block(suite, "hard", data_dir, memory_format=form) for form in ("contiguous", "channels_last")
+    )
     yield "channels last", "an update of hard", (lambda: bare_ms(*plain()), lambda: bare_ms(*last()))
     run, rows = fresh()
     yield (
@@ -112,7 +114,7 @@ def _updates_ms(run: Run, batches: list[Batch], keep: Callable[[torch.Tensor], o
     """Mean milliseconds of a forward and a backward pass; `keep` is called on every loss."""
     began = time.perf_counter()
     for batch in batches:
-        losses = losses_of(run.model, batch, run.module.state)
+        losses = compute_losses(run.model, batch, run.module.state)
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         for loss in losses:
             keep(loss)

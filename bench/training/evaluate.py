@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +11,9 @@ from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.core.task import Task, TaskMetric, refuse_broadcasting
 from bench.errors import Diverged
+from bench.records.record import Statistics
 from bench.training.model import MultiTaskModel
 
-State = dict[str, Any]
 Predictor = tuple[MultiTaskModel, TrainState]  # a model, and where its training stood
 Predict = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]  # task -> inputs, to task -> predictions
 
@@ -37,7 +36,7 @@ def predicting(models: Sequence[Predictor]) -> Iterator[Predict]:
         model.train()
 
 
-def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, State]:
+def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, Statistics]:
     """task, or its pool -> statistics over all rows of `dataset`, with the models in evaluation mode."""
     with predicting(models) as function:
         return collect_statistics(function, models[0][0].tasks, dataset, rows)
@@ -46,7 +45,7 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
 @torch.inference_mode()
 def collect_statistics(
     predict: Predict, tasks: Sequence[Task], dataset: Dataset, rows: int | None = None
-) -> dict[str, State]:
+) -> dict[str, Statistics]:
     """task, or its pool -> statistics of what `predict` says of all rows of `dataset`, `rows` at a time.
 
     Raises Diverged where a prediction is not finite.

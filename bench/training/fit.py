@@ -20,15 +20,15 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset, Order
-from bench.core.resident import Rows
+from bench.core.resident import ResidentRows
 from bench.core.self_fitting import SelfFitting
 from bench.core.suite import Suite
 from bench.errors import Diverged
 from bench.method import Method
-from bench.plan import parse_suite, under
+from bench.plan import parse_suite, suite_under_protocol
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
-from bench.training.at_once import AtOnce
-from bench.training.checkpoint import Checkpoint, DoesNotFit, Keeper
+from bench.training.at_once import FullBatchRun
+from bench.training.checkpoint import Checkpoint, CheckpointCallback, DoesNotFit
 from bench.training.environment import (
     hardware,
     peak_memory_mb,
@@ -45,12 +45,12 @@ from bench.training.gradients import task_cosines
 from bench.training.infer import Inferred
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
-from bench.training.peers import together
+from bench.training.peers import launch_workers
 from bench.training.ranks import Ranks
 from bench.training.rows import memory_format_of, read_split
 from bench.training.sharing import effective_sharing
 from bench.training.solve import Solved
-from bench.training.watch import OnEpoch, Watch
+from bench.training.watch import OnEpoch, TrainingMonitor
 
 
 def fit(
@@ -59,20 +59,20 @@ def fit(
     on_epoch: OnEpoch | None = None,
     gallery: Gallery | None = None,
     checkpoint: Checkpoint | None = None,
-    rows: Rows | None = None,
+    rows: ResidentRows | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
     `on_epoch(done, epochs)` is called after every epoch; a `gallery` is filled; the run goes on from a `checkpoint`;
     `rows` were read already.
     """
-    suite, method, record = opened(spec, data_dir, rows)
+    suite, method, record = load_run(spec, data_dir, rows)
     try:
         if spec.protocol.fit == "solver":
-            fitted = fitted_at_once(spec, suite, method)
+            fitted = prepare_full_batch_run(spec, suite, method)
             fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
             return record.model_copy(update=fields).sealed()
-        with together(spec, data_dir) as ranks:
+        with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
             return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
@@ -88,13 +88,15 @@ def fit(
         return record.model_copy(update={"status": "failed", "error": failure}).sealed()
 
 
-def fitted_at_once(spec: RunSpec, suite: Suite, method: Method) -> AtOnce:
+def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullBatchRun:
     """The cell of a suite whose models are fitted to all rows at once."""
     cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
     return cell(spec, suite, method)
 
 
-def opened(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tuple[Suite, Method, ResultRecord]:
+def load_run(
+    spec: RunSpec, data_dir: Path | None, rows: ResidentRows | None = None
+) -> tuple[Suite, Method, ResultRecord]:
     """The suite and the method of a specification, and its record without what a run adds."""
     choice, suite = parse_suite(spec.suite, data_dir)
     if rows is not None:
@@ -109,15 +111,15 @@ def opened(spec: RunSpec, data_dir: Path | None, rows: Rows | None = None) -> tu
         environment=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return under(suite, spec.protocol), method, record
+    return suite_under_protocol(suite, spec.protocol), method, record
 
 
-def accompany(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:
+def train_as_worker(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:
     """What every process of a run but the first does: train, without a look at validation or test."""
-    suite, method, _ = opened(spec, data_dir)
+    suite, method, _ = load_run(spec, data_dir)
     for member in range(spec.protocol.members):
         run = Run(spec, suite, method, member, ranks)
-        train(run.module, run.batches(run.data("train")), Watch(run.module))
+        train(run.module, run.batches(run.data("train")), TrainingMonitor(run.module))
 
 
 COSINE_BATCHES, COSINE_TASKS = 8, 10  # batches that are looked at; tasks, at most
@@ -177,22 +179,24 @@ class Run:
         rows = self.data("train")
         return Start(rows, self.model.copies(), self._flops(rows))
 
-    def watch(self, on_epoch: OnEpoch | None = None) -> Watch:
+    def watch(self, on_epoch: OnEpoch | None = None) -> TrainingMonitor:
         """A watch on the validation split, where there is one."""
-        return Watch(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
+        return TrainingMonitor(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
 
     def batches(self, rows: Dataset, epochs: int = 0) -> Batches:
         """The batches of the training rows, in the order of the seed, after so many epochs."""
         return Batches(rows, self.protocol, self.seed, epochs * self.protocol.steps_per_epoch)
 
-    def _train(self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Watch:
+    def _train(
+        self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None
+    ) -> TrainingMonitor:
         """Train on `rows`, watched on validation."""
         watch = self.watch(on_epoch)
-        keeper = Keeper(checkpoint, self.member, watch) if checkpoint else None
+        keeper = CheckpointCallback(checkpoint, self.member, watch) if checkpoint else None
         train(self.module, self.batches(rows, keeper.epochs if keeper else 0), watch, keeper)
         return watch
 
-    def finish(self, start: "Start", watch: Watch, gallery: Gallery | None, stacked: int) -> dict[str, Any]:
+    def finish(self, start: "Start", watch: TrainingMonitor, gallery: Gallery | None, stacked: int) -> dict[str, Any]:
         """The fields of a finished record, of one of `stacked` seeds that were trained at once."""
         return self._scored(self._trained(start, watch, stacked=stacked), gallery)
 
@@ -203,7 +207,7 @@ class Run:
         return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery)
 
     def _trained(
-        self, start: "Start", watch: Watch, checkpoint: Checkpoint | None = None, stacked: int = 1
+        self, start: "Start", watch: TrainingMonitor, checkpoint: Checkpoint | None = None, stacked: int = 1
     ) -> TrainedCell:
         """Train the other members of an ensemble, select, and describe what was learned.
 
@@ -240,7 +244,7 @@ class Run:
         epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
         return Ensemble(fields, epochs, lambda each: predicting(at_epochs(members, each)), members=members)
 
-    def _validated(self, watch: Watch, selection: dict[str, dict[str, int]]) -> dict[str, Any]:
+    def _validated(self, watch: TrainingMonitor, selection: dict[str, dict[str, int]]) -> dict[str, Any]:
         """What a trial is judged by: the error of each task at the epoch that `val` keeps."""
         errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
         return {"validation": {task: round(error, 9) for task, error in errors.items()}}
@@ -277,7 +281,7 @@ class Member:
     """A model that was trained, and what was seen on the way."""
 
     run: Run
-    watch: Watch
+    watch: TrainingMonitor
 
     def at(self, epoch: int) -> Predictor:
         """The model with the weights of an epoch that a rule chose."""
@@ -313,7 +317,9 @@ class Silent(Profiler):
         return
 
 
-def train(module: L.LightningModule, batches: Iterable[Any], watch: Callback, keeper: Keeper | None = None) -> None:
+def train(
+    module: L.LightningModule, batches: Iterable[Any], watch: Callback, keeper: CheckpointCallback | None = None
+) -> None:
     """Train a module that has a `protocol`, watched, on the batches of one epoch after the other.
 
     Of the epochs of the budget those are left out that `keeper` has from an earlier process.

@@ -81,7 +81,7 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
     model.eval()
     found = []
     for batch in batches:
-        losses = losses_of(model, batch, state)
+        losses = compute_losses(model, batch, state)
         gradients = TaskGradients(losses, model.learning)
         if any(gradients.shared) or len(losses) == 1:
             found.append(cosines(gradients.gramian()))
@@ -96,7 +96,7 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
     return torch.stack(found).mean(dim=0) if found else None
 
 
-def losses_of(model: MultiTaskModel, batch: Batch, state: TrainState) -> list[Tensor]:
+def compute_losses(model: MultiTaskModel, batch: Batch, state: TrainState) -> list[Tensor]:
     """The T losses of one batch, in the order of the tasks, each 0-dimensional."""
     inputs, targets = batch
     predictions = model(inputs, state)

@@ -9,12 +9,12 @@ from bench.core.data import Dataset
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.records import Solution, derive_seed
-from bench.training.at_once import Answer, AtOnce, rounded
-from bench.training.recovered import learned
+from bench.training.at_once import Answer, FullBatchRun, rounded
+from bench.training.recovered import select_storable
 from bench.training.watch import OnEpoch
 
 
-class Inferred(AtOnce):
+class Inferred(FullBatchRun):
     """One cell: the sharing is given the training rows, and finds everything that is open by them."""
 
     def answer(self, train: Dataset, on_epoch: OnEpoch | None = None) -> Answer:
@@ -38,7 +38,7 @@ class Inferred(AtOnce):
                 iterations=found.iterations,
             ),
             weights,
-            learned(sharing.matrices()),
+            select_storable(sharing.matrices()),
             parameters=found.parameters,
             forward_flops=counter.get_total_flops(),
             step_ms=1000 * seconds / max(1, found.iterations),

@@ -38,7 +38,7 @@ class Named(nn.ModuleDict):
         super().__setitem__(self.MARK + key if key not in self._modules and hasattr(self, key) else key, module)
 
 
-class Held:
+class ConstrainedParameter:
     """The T copies of one parameter, part after part, and the constraint that holds them."""
 
     def __init__(self, constraint: Constraint, copies: list[Parameter]) -> None:
@@ -89,7 +89,7 @@ class MultiTaskModel(nn.Module):
         self.ranks: Ranks | None = None  # where several processes train it
         self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
-        self.held: list[Held] = []
+        self.held: list[ConstrainedParameter] = []
         self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
         self.constraints = Named()
         coupled = learning_copies(self.sharing)
@@ -107,7 +107,9 @@ class MultiTaskModel(nn.Module):
             return []
         self.constraints[name.replace(".", "/")] = constraint
         parts = write_as_sums(self.sharing, copies, constraint.parts) if constraint.parts > 1 else []
-        self.held.append(Held(constraint, [*copies, *(part for of_tasks in parts for part in of_tasks)]))
+        self.held.append(
+            ConstrainedParameter(constraint, [*copies, *(part for of_tasks in parts for part in of_tasks)])
+        )
         if not constraint.offset:
             return parts
         self.means.append(write_as_offsets(self.sharing, copies))

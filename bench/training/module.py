@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.core.data import Batch, Dataset, Order
 from bench.core.state import Phase, TrainState
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import losses_of
+from bench.training.gradients import compute_losses
 from bench.training.model import MultiTaskModel
 from bench.training.step import Step, training_step
 
@@ -39,7 +39,7 @@ class Batches:
             yield self.dataset.take(self.order.batch(self.step - 1), self.generator)
 
 
-class Schedule:
+class TrainingSchedule:
     """Where each phase begins, and the factor on the learning rate at every update."""
 
     def __init__(self, protocol: Protocol, phases: tuple[Phase, ...]) -> None:
@@ -69,7 +69,7 @@ class MultiTaskModule(L.LightningModule):
     def __init__(self, model: MultiTaskModel, protocol: Protocol, seed: int) -> None:
         super().__init__()
         self.model, self.protocol = model, protocol
-        self.schedule = Schedule(protocol, tuple(model.sharing.phases()))
+        self.schedule = TrainingSchedule(protocol, tuple(model.sharing.phases()))
         self.state = TrainState(
             updates=protocol.updates, phase=self.schedule.phases[0].name, steps_per_epoch=protocol.steps_per_epoch
         )
@@ -185,7 +185,7 @@ class Replay:
         model, after = self.module.model, self._generators()
         buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
         self._set_generators(self.before)
-        losses = torch.stack(losses_of(model, self.batch, self.state))
+        losses = torch.stack(compute_losses(model, self.batch, self.state))
         self._set_generators(after)
         for buffer, value in buffers:
             buffer.copy_(value)

@@ -35,7 +35,7 @@ TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the firs
 
 
 @contextmanager
-def together(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
+def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
     """The processes of a run, this one the first of them, joined while the block runs; None where it is alone.
 
     Raises RuntimeError with a peer's last line where one ended before its time, UsageError where GPUs are too few.
@@ -140,7 +140,7 @@ def main() -> None:
     errand = json.loads(sys.stdin.readline())
     listening = threading.Thread(target=_leave_at_the_end, daemon=True)
     listening.start()
-    from bench.training.fit import accompany
+    from bench.training.fit import train_as_worker
 
     torch.set_num_threads(errand["threads"])
     for plugin in errand["plugins"]:
@@ -149,7 +149,7 @@ def main() -> None:
     store = TCPStore(HOST, errand["port"], is_master=False)
     store.set(_ready(errand["rank"]), "")
     ranks = _join(store, errand["rank"], spec)
-    accompany(spec, errand["data_dir"] and Path(errand["data_dir"]), ranks)
+    train_as_worker(spec, errand["data_dir"] and Path(errand["data_dir"]), ranks)
     listening.join()
 
 

@@ -17,7 +17,7 @@ from bench.plan import all_methods, parse_suite, plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run, train
 from bench.training.module import Batches
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 
 SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block
 REFERENCE = ("single_task", "hard", "cross_stitch", "soft+l2")  # one trunk, towers, towers that meet, towers held
@@ -35,12 +35,12 @@ def measure(
     for suite in suites:
         with contextlib.suppress(DataMissing):
             for method in methods or all_methods(suite, data_dir):
-                yield compare(suite, method, data_dir, rounds)
+                yield compare_with_bare_loop(suite, method, data_dir, rounds)
 
 
-def compare(suite_text: str, method: str, data_dir: Path, rounds: int) -> dict[str, Any]:
+def compare_with_bare_loop(suite_text: str, method: str, data_dir: Path, rounds: int) -> dict[str, Any]:
     """Bare and harness blocks of updates in turn; medians over the rounds, quartiles of the ratio."""
-    fresh = prepare(suite_text, method, data_dir)
+    fresh = prepare_block(suite_text, method, data_dir)
     run, _ = fresh()
     bare, harness, ratio, low, high = alternate(lambda: bare_ms(*fresh()), lambda: harness_ms(*fresh()), rounds)
     return {
@@ -65,7 +65,7 @@ def alternate(first: Callable[[], float], second: Callable[[], float], rounds: i
     return (*(statistics.median(column) for column in zip(*pairs, strict=True)), middle, low, high)
 
 
-def prepare(suite_text: str, method: str, data_dir: Path, **settings: str) -> Callable[[], tuple[Run, Dataset]]:
+def prepare_block(suite_text: str, method: str, data_dir: Path, **settings: str) -> Callable[[], tuple[Run, Dataset]]:
     """A function that gives a fresh run of one block each time, with the training rows, which are read once."""
     updates = SUITES[suite_text.partition(":")[0]]
     settings = {"epochs": "1", "steps_per_epoch": str(updates)} | settings
@@ -77,7 +77,7 @@ def prepare(suite_text: str, method: str, data_dir: Path, **settings: str) -> Ca
 
 def harness_ms(run: Run, rows: Dataset) -> float:
     """Median milliseconds of an update as a real run makes it."""
-    watch = Watch(run.module)
+    watch = TrainingMonitor(run.module)
     train(run.module, Batches(rows, run.protocol, run.spec.seed), watch)
     return watch.step_ms
 

@@ -12,10 +12,10 @@ import torch
 from bench.core.constraint import Coupled
 from bench.errors import DataMissing
 from bench.linear.choose import path
-from bench.linear.family import Family
+from bench.linear.family import PenaltyFamily
 from bench.linear.minimise import minimise
 from bench.linear.objective import TOLERANCE, Objective
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
 from bench.plan import parse_suite
 from bench.records import parse_call
@@ -114,30 +114,34 @@ def _timed(call: Callable[[], Any]) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-def _family(rows: Rows) -> Family:
-    return Family(choose("constraint", parse_call(CONSTRAINT)), Coupled((1, rows.features), len(rows.names), 1.0))
+def _family(rows: TaskRows) -> PenaltyFamily:
+    return PenaltyFamily(
+        choose("constraint", parse_call(CONSTRAINT)), Coupled((1, rows.features), len(rows.names), 1.0)
+    )
 
 
-def _school(data_dir: Path) -> Rows:
+def _school(data_dir: Path) -> TaskRows:
     _, suite = parse_suite("school", data_dir)
     data = suite.dataset("train", 0)
     names = [task.name for task in suite.tasks]
-    return Rows([data.inputs[t].double() for t in names], [data.targets[t].double().flatten() for t in names], names)
+    return TaskRows(
+        [data.inputs[t].double() for t in names], [data.targets[t].double().flatten() for t in names], names
+    )
 
 
-def _like_school() -> Rows:
+def _like_school() -> TaskRows:
     generator = np.random.default_rng(0)
     inputs = [torch.from_numpy(generator.standard_normal((int(n), 27))) for n in generator.integers(17, 189, 139)]
     weights = torch.from_numpy(generator.standard_normal(27))
     targets = [X @ weights + 10 * torch.from_numpy(generator.standard_normal(len(X))) for X in inputs]
-    return Rows(inputs, targets, [str(t) for t in range(139)])
+    return TaskRows(inputs, targets, [str(t) for t in range(139)])
 
 
-def _common_rows() -> Rows:
+def _common_rows() -> TaskRows:
     generator = np.random.default_rng(0)
     X = generator.standard_normal((ROWS, INPUTS))
     W = np.zeros((INPUTS, TASKS))
     W[generator.permutation(INPUTS)[:USED]] = generator.standard_normal((USED, TASKS))
     Y = X @ W + NOISE * generator.standard_normal((ROWS, TASKS))
     inputs = torch.from_numpy(X)
-    return Rows([inputs] * TASKS, list(torch.from_numpy(Y.T.copy())), [str(t) for t in range(TASKS)])
+    return TaskRows([inputs] * TASKS, list(torch.from_numpy(Y.T.copy())), [str(t) for t in range(TASKS)])

@@ -21,7 +21,7 @@ def describe_beside_truth(weights: Tensor, truth: Tensor | None) -> dict[str, Te
     return {name: part[name.removeprefix("true ")] for name, part in pairs.items()}
 
 
-def learned(matrices: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def select_storable(matrices: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What was learned about the tasks, of sizes that a record stores."""
     return {f"learned {name}": matrix for name, matrix in matrices.items() if matrix.shape[-1] <= LARGEST}
 

@@ -9,14 +9,14 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 from bench.core.data import Batch
-from bench.core.resident import Rows
+from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
 from bench.training.environment import without_paths
-from bench.training.fit import Run, fit, opened, train
+from bench.training.fit import Run, fit, load_run, train
 from bench.training.gallery import Gallery
 from bench.training.module import Batches
 from bench.training.stack import CannotStack, StackedModule
-from bench.training.watch import OnEpoch, Watch
+from bench.training.watch import OnEpoch, TrainingMonitor
 
 
 def fit_stacked(
@@ -24,7 +24,7 @@ def fit_stacked(
     data_dir: Path | None = None,
     on_epoch: OnEpoch | None = None,
     galleries: Sequence[Gallery | None] | None = None,
-    rows: Rows | None = None,
+    rows: ResidentRows | None = None,
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed alone, trained as one stack.
 
@@ -47,13 +47,13 @@ def _stacked(
     data_dir: Path | None,
     on_epoch: OnEpoch | None,
     galleries: Sequence[Gallery | None],
-    rows: Rows | None,
+    rows: ResidentRows | None,
 ) -> list[ResultRecord]:
     if len({spec.varied(seed=0).run_id for spec in specs}) > 1:
         raise CannotStack("The runs of a stack should differ in their seed alone.")
     if specs[0].protocol.members > 1 or specs[0].protocol.devices > 1:
         raise CannotStack("A stack should be of single models on one device.")
-    parts = [opened(spec, data_dir, rows) for spec in specs]
+    parts = [load_run(spec, data_dir, rows) for spec in specs]
     runs = [Run(spec, suite, method) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
     starts = [run.start() for run in runs]
     watches = [run.watch(None if number else on_epoch) for number, run in enumerate(runs)]
@@ -82,7 +82,7 @@ class StackedBatches:
 class Watches(Callback):
     """A watch on every seed; none counts the time of another's evaluation."""
 
-    def __init__(self, each: Sequence[Watch]) -> None:
+    def __init__(self, each: Sequence[TrainingMonitor]) -> None:
         self.each = each
 
     def on_train_epoch_start(self, *arguments: Any) -> None:

@@ -10,20 +10,20 @@ from bench.core.constraint import Coupled
 from bench.core.data import Dataset
 from bench.core.linear import LinearForm, linear_form
 from bench.core.suite import Suite
-from bench.linear.choose import Fitted, fit
-from bench.linear.family import Family
+from bench.linear.choose import Fitted, fit_family
+from bench.linear.family import PenaltyFamily
 from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Offsets, Squared
 from bench.method import Method
 from bench.records import RunSpec, Solution
-from bench.training.at_once import Answer, AtOnce, rounded
-from bench.training.recovered import learned
+from bench.training.at_once import Answer, FullBatchRun, rounded
+from bench.training.recovered import select_storable
 from bench.training.watch import OnEpoch
 
 
-class Solved(AtOnce):
+class Solved(FullBatchRun):
     """One cell: the model that `method` stands for where the backbone is linear, at the minimum of its objective."""
 
     def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
@@ -33,7 +33,7 @@ class Solved(AtOnce):
         assert form is not None  # the plan was checked
         self.form: LinearForm = form
 
-    def loss(self, rows: Rows) -> Loss:
+    def loss(self, rows: TaskRows) -> Loss:
         """The loss as a function of what the constraint, or weight decay, holds."""
         if self.method.constraint and self.form.tied:
             return Offsets(rows)
@@ -41,15 +41,15 @@ class Solved(AtOnce):
         loss: Loss = kind(rows, math.inf if self.form.pooled else 0.0)
         return Tied(loss) if self.form.tied else loss
 
-    def solve(self, rows: Rows, on_curve: OnEpoch | None = None) -> Fitted:
+    def solve(self, rows: TaskRows, on_curve: OnEpoch | None = None) -> Fitted:
         """Choose what is open by cross-validation on `rows`, and fit the model to all of them."""
         held = self.form.held if self.method.constraint else self.form.weights
         logistic = self.protocol.loss == "logistic"
-        return fit(
+        return fit_family(
             rows,
             self.loss,
-            Family(self.method.constraint, Coupled(tuple(held[0].shape), len(held), self.protocol.lr)),
-            log_loss if logistic else half_squares,
+            PenaltyFamily(self.method.constraint, Coupled(tuple(held[0].shape), len(held), self.protocol.lr)),
+            summed_log_loss if logistic else half_squares,
             points=self.protocol.strengths,
             span=self.protocol.span,
             folds=self.protocol.folds,
@@ -62,14 +62,14 @@ class Solved(AtOnce):
 
     def answer(self, train: Dataset, on_epoch: OnEpoch | None = None) -> Answer:
         names = [task.name for task in self.model.tasks]
-        rows = Rows([train.inputs[t] for t in names], [train.targets[t].flatten() for t in names], names)
+        rows = TaskRows([train.inputs[t] for t in names], [train.targets[t].flatten() for t in names], names)
         found = self.solve(rows, on_epoch)
         weights, intercepts = found.model()
         self.form.set_(weights, intercepts)
         return Answer(
             self._solution(found),
             weights,
-            learned(found.penalty.matrices()),
+            select_storable(found.penalty.matrices()),
             parameters=found.solution.W.numel() + len(self.form.intercepts),
             forward_flops=2 * len(names) * rows.features,
             step_ms=1000 * found.seconds / max(1, found.solution.iterations),
@@ -96,6 +96,6 @@ def half_squares(z: Tensor, y: Tensor) -> Tensor:
     return (z - y).square().sum() / 2
 
 
-def log_loss(z: Tensor, y: Tensor) -> Tensor:
+def summed_log_loss(z: Tensor, y: Tensor) -> Tensor:
     """sum log(1 + e^z) - y z."""
     return (torch.nn.functional.softplus(z) - y * z).sum()

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from bench.core.data import Batch, by_input
 from bench.core.state import TrainState
-from bench.training.gradients import TaskGradients, losses_of
+from bench.training.gradients import TaskGradients, compute_losses
 from bench.training.module import MultiTaskModule
 from bench.training.step import Step, weigh
 
@@ -101,7 +101,7 @@ class StackedModule(L.LightningModule):
             terms = [model.sharing.regulariser() for model in self.models]
         for s, (model, batch) in enumerate(zip(self.models, batches, strict=True)):
             with self._kept_running():
-                alone = losses_of(model, batch, state)
+                alone = compute_losses(model, batch, state)
                 own = torch.autograd.grad(torch.stack(alone).sum(), model.learning, allow_unused=True)
                 term = model.sharing.regulariser()
             found = [None if row is None else row[s] for row in rows]

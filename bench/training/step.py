@@ -9,7 +9,7 @@ from torch.nn import Parameter
 
 from bench.core.data import Batch
 from bench.core.state import StepState, TrainState
-from bench.training.gradients import TaskGradients, losses_of
+from bench.training.gradients import TaskGradients, compute_losses
 from bench.training.model import MultiTaskModel
 
 
@@ -42,7 +42,7 @@ def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: 
 
     `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
     """
-    return weigh(model, losses_of(model, batch, state), state, mean)
+    return weigh(model, compute_losses(model, batch, state), state, mean)
 
 
 def weigh(

@@ -27,7 +27,7 @@ WARM_UP = 10  # updates left out of the step time
 OnEpoch = Callable[[int, int], None]  # epochs done, epochs in all
 
 
-class Watch(Callback):
+class TrainingMonitor(Callback):
     """Times the updates; after each epoch evaluates on validation, selects, and keeps the curves."""
 
     def __init__(self, module: MultiTaskModule, val: Dataset | None = None, on_epoch: OnEpoch | None = None) -> None:

@@ -13,7 +13,7 @@ from leaderboard.boards.record_selection import comparable, of_one_code
 
 
 @dataclass(frozen=True)
-class Curve:
+class DataCurve:
     """The reference's error against the number of training rows: `rows` ascending, `errors` mean log errors there."""
 
     rows: np.ndarray
@@ -47,10 +47,10 @@ def sizes(board: Board, method: str, records: Iterable[ResultRecord], selection:
     return dict(sorted(found.items()))
 
 
-def curve(board: Board, records: Iterable[ResultRecord], selection: Selection) -> Curve | None:
+def curve(board: Board, records: Iterable[ResultRecord], selection: Selection) -> DataCurve | None:
     """Of the board's reference over the suites of its `series`; None below two sizes."""
     found = sizes(board, board.reference, records, selection)
-    return Curve(np.array(list(found), float), np.array(list(found.values()))) if len(found) > 1 else None
+    return DataCurve(np.array(list(found), float), np.array(list(found.values()))) if len(found) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Worth:
         return f"> {self.most:.3g}" if math.isinf(value) else f"{value:.2f}"
 
 
-def worth(data: Cells, size: int, known: Curve) -> dict[str, Worth]:
+def worth(data: Cells, size: int, known: DataCurve) -> dict[str, Worth]:
     """method -> rows at which the reference has the method's error, over the `size` rows the method was trained on.
 
     The method's mean log error is that of the reference on the same rows less the mean Δ log, and the interval is the

@@ -20,7 +20,7 @@ def settings_counts(records: Iterable[ResultRecord], suites: Iterable[str]) -> d
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def under(records: Iterable[ResultRecord], where: Settings) -> list[ResultRecord]:
+def select_changed(records: Iterable[ResultRecord], where: Settings) -> list[ResultRecord]:
     """The runs whose settings differ from their suite's in exactly `where`, as if that were the suite's protocol."""
     return [
         record.model_copy(update={"spec": record.spec.model_copy(update={"overrides": {}})})

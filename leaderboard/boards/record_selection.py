@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.records import ResultRecord, canonical_json
 from leaderboard.boards.board import Board
 
@@ -60,7 +60,7 @@ def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
         notes.append("Not ranked: a protocol or a set of data that stands beside published numbers or for trial only.")
     failed = [record for record in wanted if record.error and (record.method, record.spec.seed) not in chosen]
     for record in failed[:NAMED_FAILURES]:
-        why = shown(f"{record.error.type}: {record.error.message}", MAX_WHY) if record.error else ""
+        why = make_printable(f"{record.error.type}: {record.error.message}", MAX_WHY) if record.error else ""
         notes.append(f"Failed run, not counted: `{record.method}`, seed {record.spec.seed}: {why}.")
     if len(failed) > NAMED_FAILURES:
         notes.append(f"{len(failed) - NAMED_FAILURES} further failed runs not counted.")

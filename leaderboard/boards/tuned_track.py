@@ -12,7 +12,7 @@ from leaderboard.boards.record_selection import Comparable, latest, newest, of_o
 
 
 @dataclass(frozen=True)
-class Search:
+class MethodSearch:
     """The trials of one method, in the order of their numbers."""
 
     method: str
@@ -56,14 +56,14 @@ def objective(trial: ResultRecord) -> float:
     return sum(math.log(error) for error in trial.validation.values())
 
 
-def searches_of(records: Iterable[ResultRecord], count: int) -> list[Search]:
+def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearch]:
     """The searches behind `records`, by method in the order met; trials from `count` on are left out."""
     found: dict[str, dict[int, ResultRecord]] = {}
     for record in records:
         tuning = record.spec.tuning
         if tuning and tuning.stage == "trial" and tuning.trial < count:
             found.setdefault(tuning.of, {})[tuning.trial] = record
-    return [Search(method, [trials[k] for k in sorted(trials)]) for method, trials in found.items()]
+    return [MethodSearch(method, [trials[k] for k in sorted(trials)]) for method, trials in found.items()]
 
 
 def searched(board: Board, records: Iterable[ResultRecord]) -> Board:

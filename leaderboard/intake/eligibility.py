@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.records import ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.boards.board import Board
 from leaderboard.boards.protocols import departures, written_protocols
@@ -55,7 +55,7 @@ def misregistered(cards: Sequence[Card]) -> Iterator[str]:
         return
     names = [card.name.lower() for card in cards]  # folders and addresses do not tell `Mine` from `mine`
     for card in {card.name.lower(): card for card in cards}.values():
-        name = shown(card.name, 60)
+        name = make_printable(card.name, 60)
         if not NAME.match(card.name):
             yield f"`{name}` should be a name of letters, digits and `_`, 60 at most"
         elif card.name.lower() in {known.lower() for known in built_in()}:

@@ -82,7 +82,7 @@ def reasons(error: ValidationError) -> list[str]:
     return [f"{'.'.join(map(str, item['loc'])) or 'content'}: {_one_line(item['msg'])}" for item in found]
 
 
-def written(manifest: Manifest) -> str:
+def manifest_as_toml(manifest: Manifest) -> str:
     """The manifest as TOML."""
     lines = []
     for key, value in manifest.model_dump().items():

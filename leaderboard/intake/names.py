@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from bench.errors import UsageError, shown
+from bench.errors import UsageError, make_printable
 from bench.records import UNWEIGHTED, Call, ResultRecord, parse_method
 from leaderboard.intake.source_card import Card, built_in
 
@@ -47,15 +47,16 @@ def _parts(method: str, canonical: str) -> list[tuple[str, Call, Call]]:
 
 def _of_part(brief: Call, full: Call, card: Card) -> Iterator[str]:
     for option, value in full.options.items():
-        default = card.defaults.get(option)
+        default, label = card.defaults.get(option), make_printable(option, 60)
         named = option in brief.options
         if default is None:
             if not named:
-                yield f"method: should name `{shown(option, 60)}`, whose default in the source is no plain value"
+                yield f"method: should name `{label}`, whose default in the source is no plain value"
         elif named and _same(value, default):
-            yield f"method: should leave out `{shown(option, 60)}={shown(value, 60)}`, which is the default"
+            yield f"method: should leave out `{label}={make_printable(value, 60)}`, which is the default"
         elif not named and not _same(value, default) and not (value == "none" and brief.options):
-            yield f"method: should name `{shown(option, 60)}={shown(value, 60)}`; the default is {shown(default, 60)}"
+            stands = make_printable(default, 60)
+            yield f"method: should name `{label}={make_printable(value, 60)}`; the default is {stands}"
 
 
 def _same(value: str, default: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
 from bench.source_text import decode_source, suspicious_lines
@@ -141,7 +141,7 @@ def submitted(
     others = [record for record in records if record.suite == board.suite]
     for submission in submissions:
         manifest, runs = submission.manifest, {record.digest for record in submission.records}
-        name = manifest.name if manifest else shown(submission.folder.name, 60)
+        name = manifest.name if manifest else make_printable(submission.folder.name, 60)
         if manifest and (manifest.board, manifest.suite) != (board.name, board.suite):
             continue
         if manifest is None or not submission.sound:

@@ -6,7 +6,7 @@ Everything that comes from a file or a record goes through one of these before i
 import re
 import unicodedata
 
-from bench.errors import shown
+from bench.errors import make_printable
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 
 def printable(text: str) -> str:
     """`text`, whole, without control characters, so that a name cannot steer a terminal or break a line."""
-    return shown(text, len(text) * 10)  # an escape has ten characters at most: nothing is cut
+    return make_printable(text, len(text) * 10)  # an escape has ten characters at most: nothing is cut
 
 
 def code_parts(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.records import ResultRecord
 from bench.scores import Metric
 from leaderboard.analysis.certified import uncertified
@@ -112,7 +112,7 @@ def rows(
     left_out = [*doubts, *chosen.notes, *uncertified(board, chosen.records)]
     notes = notes_of(data, selection, [*place.notes, *left_out], contents.problems)
     worths = _worth(data, contents, selection, notes)
-    notes = [shown(note, MAX_NOTE) for note in notes]  # names in them are those of records
+    notes = [make_printable(note, MAX_NOTE) for note in notes]  # names in them are those of records
     return Table(board, selection, long, summary, notes, units, states, place, worths, data, chosen.records)
 
 

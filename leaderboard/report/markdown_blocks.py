@@ -21,7 +21,7 @@ ACROSS = re.compile(rf"(^<!-- across: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"(^<!-- table: (\w+)(?: --track (default|tuned))? {_REST}", re.DOTALL | re.MULTILINE)
 
 
-def fill(text: str, contents: StoreContents, submissions: Sequence[Submission] = ()) -> str:
+def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submission] = ()) -> str:
     """`text` with its blocks made anew, in Markdown.
 
     `<!-- table: NAME [--track TRACK] --> ... <!-- end -->` has a table, all parts of it; `<!-- across: NAME -->` the
@@ -75,4 +75,4 @@ if __name__ == "__main__":
     contents = Store(COMMITTED).read()
     submissions = find_submissions(contents, boards())
     for page in map(Path, sys.argv[1:]):
-        write_whole(page, fill(page.read_text(encoding="utf-8"), contents, submissions))
+        write_whole(page, fill_tables(page.read_text(encoding="utf-8"), contents, submissions))

@@ -17,7 +17,7 @@ from leaderboard.report.escape import printable
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flat
 from leaderboard.site.panels import Panel, find_panels
-from leaderboard.site.shown import owner, shown
+from leaderboard.site.shown import collect_boards, owner
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import read_checks, state_of
 
@@ -47,7 +47,7 @@ class Context:
         known = {run.run_id for run in contents.records}
         new = [run for submission in sound for run in submission.records if run.run_id not in known]
         self.runs = [*contents.records, *new]
-        self.shown = shown(contents, boards, selection, submissions)
+        self.shown = collect_boards(contents, boards, selection, submissions)
         self.dials = dials(contents.records)
         self.checks = read_checks(contents.root)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)

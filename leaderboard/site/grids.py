@@ -15,9 +15,9 @@ from leaderboard.report.wide_table import CHANGE_TITLES, MISSING, WideColumn, Wi
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Cell, Grid, Head, Line
-from leaderboard.trust.ledger import State
+from leaderboard.trust.ledger import VerificationState
 
-STATES = [state.replace("_", "-") for state in get_args(State)]
+STATES = [state.replace("_", "-") for state in get_args(VerificationState)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}
 FIRST = 30  # rows of the overview before somebody asks for all
 TASKS = 12  # columns of a table of runs

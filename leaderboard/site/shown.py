@@ -66,7 +66,7 @@ def owner(run: ResultRecord) -> str:
     return run.spec.tuning.of if run.spec.tuning else run.method
 
 
-def shown(
+def collect_boards(
     contents: StoreContents,
     committed: Sequence[Board],
     selection: Selection = "val",

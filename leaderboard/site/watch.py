@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds that a connection may be silent
 _File = tuple[str, int, int]
 
 
-class Watch:
+class SiteWatcher:
     """Builds the site of `root` into `out` whenever something below `root` changed.
 
     `build` is told whether that was a record, or something beside one; else it was only how far runs are.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.files import alone, clear_abandoned, make_folder
+from bench.files import clear_abandoned, folder_lock, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from bench.regular import NotRegular, TooLarge, read_regular
@@ -72,7 +72,9 @@ class Store:
         target = self.path(record.spec)
         self.check_place(record.spec)
         make_folder(target.parent)
-        with alone(target.parent):  # a failure that looked before another writer finished would overwrite its record
+        with folder_lock(
+            target.parent
+        ):  # a failure that looked before another writer finished would overwrite its record
             if record.status == "failed" and self.has_done(record.spec):
                 return target
             write_whole(target, text)

@@ -19,23 +19,23 @@ from bench.records import ResultRecord
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.limits import read_limited
 
-State = Literal["reported", "valid", "spot_checked", "rerun"]
+VerificationState = Literal["reported", "valid", "spot_checked", "rerun"]
 FILE = "verified.jsonl"
 MAX_CHECKS = 64 << 20  # bytes of it
 
 
 @dataclass(frozen=True)
-class Check:
+class LedgerEntry:
     """What was found out about one record: its state, how, and by which version."""
 
     run_id: str
     digest: str
-    state: State
+    state: VerificationState
     how: str
     by: str
 
 
-def read_checks(root: Path | None) -> dict[str, Check]:
+def read_checks(root: Path | None) -> dict[str, LedgerEntry]:
     """digest -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
     if root is None:
         return {}
@@ -46,15 +46,15 @@ def read_checks(root: Path | None) -> dict[str, Check]:
     found = {}
     for line in lines:
         try:
-            check = Check(**json.loads(line))
+            check = LedgerEntry(**json.loads(line))
         except (TypeError, ValueError, RecursionError):
             continue
-        if check.state in get_args(State) and all(isinstance(text, str) for text in astuple(check)):
+        if check.state in get_args(VerificationState) and all(isinstance(text, str) for text in astuple(check)):
             found[check.digest] = check
     return found
 
 
-def write_checks(root: Path, checks: Iterable[Check]) -> None:
+def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> None:
     """Add `checks` to those of a store; what a re-run found, good or bad, is taken back by another one only."""
     known = read_checks(root)
     for check in checks:
@@ -66,13 +66,13 @@ def write_checks(root: Path, checks: Iterable[Check]) -> None:
     write_whole(root / FILE, "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines))
 
 
-def state_of(record: ResultRecord, checks: dict[str, Check]) -> State:
+def state_of(record: ResultRecord, checks: dict[str, LedgerEntry]) -> VerificationState:
     """The state of one record: what was found out about these very bytes."""
     check = checks.get(record.digest)
     return check.state if check and check.run_id == record.run_id else "reported"
 
 
-def state_of_row(records: Sequence[ResultRecord], checks: dict[str, Check]) -> State:
+def state_of_row(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]) -> VerificationState:
     """The state of a method's row: no better than its least checked cell."""
     states = [state_of(record, checks) for record in records]
     if not states or "reported" in states:

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.records import Packed, ResultRecord
 from bench.scores import MOST
 
@@ -52,12 +52,16 @@ def _texts(record: ResultRecord) -> list[str]:
     keys = {"tasks": record.tasks, "data": record.data, "matrices": record.matrices}
     keys |= {"effective_sharing": record.effective_sharing, "environment": record.environment}
     texts |= {f"{field}.{number}": name for field, names in keys.items() for number, name in enumerate(names)}
-    texts |= {f"environment.{shown(name, 40)}": text for name, text in record.environment.items()}
+    texts |= {f"environment.{make_printable(name, 40)}": text for name, text in record.environment.items()}
     lines = texts | {"error.message": record.error.message} if record.error else texts  # which may have several
     counts = {field: len(names) for field, names in keys.items()}
     counts["curves"] = len(record.curves.val) + len(record.curves.train_loss)
     return [
         *(f"{name}: should be at most {MAX_TEXT} characters" for name, text in lines.items() if len(text) > MAX_TEXT),
-        *(f"{name}: should be printable, found {shown(t, 60)}" for name, t in texts.items() if not t.isprintable()),
+        *(
+            f"{name}: should be printable, found {make_printable(t, 60)}"
+            for name, t in texts.items()
+            if not t.isprintable()
+        ),
         *(f"{name}: should be at most {MAX_PARTS}, found {n:,}" for name, n in counts.items() if n > MAX_PARTS),
     ]

@@ -19,7 +19,7 @@ OUTSIDE: tuple[Verdict, ...] = ("beyond noise", "differs")
 
 
 @dataclass(frozen=True)
-class Pair:
+class NumberPair:
     """One number of a method in two stores: [run] here and committed, and the seeds at which digits should agree.
 
     `p` is that of the two-sample t test with equal variances: two means over n and n' runs may differ by
@@ -79,10 +79,10 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Judged:
+class PairVerdict:
     """A pair beside its p, corrected by Holm over the whole table, the difference that allows, and what it means."""
 
-    pair: Pair
+    pair: NumberPair
     adjusted: float
     allowed: float
     verdict: Verdict
@@ -93,7 +93,7 @@ def compare(
     here: Sequence[ResultRecord],
     committed: Sequence[ResultRecord],
     selection: Selection = "val",
-) -> list[Judged]:
+) -> list[PairVerdict]:
     """Every number of a table, part by part, that both stores hold.
 
     A run with the same specification, kind of processor and versions should have the same digits; everything
@@ -104,7 +104,7 @@ def compare(
 
 def _pairs(
     board: Board, here: Sequence[ResultRecord], committed: Sequence[ResultRecord], selection: Selection
-) -> list[Pair]:
+) -> list[NumberPair]:
     (board, mine), (_, known) = (controlled(board, records) for records in (here, committed))
     ours, theirs = mine.records, {key: record for key, record in known.records.items() if key[0] in board.methods}
     left, right = cells(board, ours, selection), cells(board, theirs, selection)
@@ -116,7 +116,7 @@ def _pairs(
             if a and b:
                 differing = tuple(seed for seed in digits if a.get(seed) != b.get(seed))
                 here_values, committed_values = np.array(list(a.values())), np.array(list(b.values()))
-                found.append(Pair(board.suite, method, column, here_values, committed_values, differing))
+                found.append(NumberPair(board.suite, method, column, here_values, committed_values, differing))
     return found
 
 
@@ -138,7 +138,7 @@ def _seeds_with_equal_digits_due(ours: Runs, theirs: Runs, method: str) -> list[
     ]
 
 
-def _judge(pairs: list[Pair]) -> list[Judged]:
+def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
     p = np.array([pair.p for pair in pairs])
     adjusted = holm(p)
     order = np.argsort(p)[: int(np.isfinite(p).sum())]
@@ -152,5 +152,5 @@ def _judge(pairs: list[Pair]) -> list[Judged]:
             verdict = "not judged"
         elif corrected <= LEVEL:
             verdict = "beyond noise"
-        found.append(Judged(pair, float(corrected), pair.allowed(LEVEL / steps.get(index, len(pairs))), verdict))
+        found.append(PairVerdict(pair, float(corrected), pair.allowed(LEVEL / steps.get(index, len(pairs))), verdict))
     return found

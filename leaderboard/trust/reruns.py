@@ -48,7 +48,7 @@ NEAR = {"effective_sharing": 0.1, "cosines": 0.2, "matrices": 0.25}  # on anothe
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RerunResult:
     """One cell that was run again; `agrees` is None where nothing can be said."""
 
     stored: ResultRecord
@@ -63,7 +63,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Pair:
+class RunPair:
     """A stored run and the same one made again."""
 
     stored: ResultRecord
@@ -84,39 +84,41 @@ def judge(
     again: Mapping[str, ResultRecord | None],
     errors: Mapping[str, str],
     known: Iterable[ResultRecord],
-) -> list[Outcome]:
+) -> list[RerunResult]:
     """What is to be said of each cell of `drawn`: `again` and `errors` hold, by run id, what came out or why not.
 
     `known` are stored runs, of the board's other methods too: they tell what a seed decides.
     """
-    found: list[Outcome] = []
-    elsewhere: list[Pair] = []
+    found: list[RerunResult] = []
+    elsewhere: list[RunPair] = []
     for stored in drawn:
         fresh = again.get(stored.run_id)
         if stored.run_id in errors or fresh is None or fresh.status != "done":
             reason = errors.get(stored.run_id, "it left no record")
-            found.append(Outcome(stored, False, f"the run failed: {reason}"))
+            found.append(RerunResult(stored, False, f"the run failed: {reason}"))
         elif fresh.digest == stored.digest:  # which covers when it was made and how long it took
-            found.append(Outcome(stored, False, "what came back is the stored record itself, which no run can give"))
+            found.append(
+                RerunResult(stored, False, "what came back is the stored record itself, which no run can give")
+            )
         elif claims := list(misstated(stored, fresh)):
-            found.append(Outcome(stored, False, "; ".join(claims)))
+            found.append(RerunResult(stored, False, "; ".join(claims)))
         elif not (fields := differing(stored, fresh)):
-            found.append(Outcome(stored, True, "equal digit for digit"))
+            found.append(RerunResult(stored, True, "equal digit for digit"))
         elif same_kind(stored, fresh) and all(
             equal_but_rounding(getattr(stored, name), getattr(fresh, name)) for name in fields
         ):
-            found.append(Outcome(stored, True, f"equal but for rounding, below {LAST_DIGITS:g} of every number"))
+            found.append(RerunResult(stored, True, f"equal but for rounding, below {LAST_DIGITS:g} of every number"))
         elif same_kind(stored, fresh):
             sentence = f"differs in {', '.join(fields)} on the same kind of processor and versions"
-            found.append(Outcome(stored, False, sentence))
+            found.append(RerunResult(stored, False, sentence))
         elif strays := list(straying(stored, fresh)):
-            found.append(Outcome(stored, False, "; ".join(strays)))
+            found.append(RerunResult(stored, False, "; ".join(strays)))
         else:
-            elsewhere.append(Pair(stored, fresh))
+            elsewhere.append(RunPair(stored, fresh))
     return found + _judge_elsewhere(elsewhere, list(known))
 
 
-def _judge_elsewhere(pairs: Sequence[Pair], known: Sequence[ResultRecord]) -> list[Outcome]:
+def _judge_elsewhere(pairs: Sequence[RunPair], known: Sequence[ResultRecord]) -> list[RerunResult]:
     tests = paired_tests(pairs, known)
     judged = {record.run_id for test in tests if not math.isnan(test.p) for record in test.cells}
     rejected: dict[str, list[str]] = defaultdict(list)
@@ -128,11 +130,13 @@ def _judge_elsewhere(pairs: Sequence[Pair], known: Sequence[ResultRecord]) -> li
         stored = pair.stored
         if reasons := rejected.get(stored.run_id):
             sentence = f"beyond what another kind of machine changes: {'; '.join(dict.fromkeys(reasons))}"
-            found.append(Outcome(stored, False, sentence))
+            found.append(RerunResult(stored, False, sentence))
         elif stored.run_id in judged:
-            found.append(Outcome(stored, True, "within what another kind of machine changes"))
+            found.append(RerunResult(stored, True, "within what another kind of machine changes"))
         else:
-            found.append(Outcome(stored, None, "not judged: another kind of machine, and no noise known from one seed"))
+            found.append(
+                RerunResult(stored, None, "not judged: another kind of machine, and no noise known from one seed")
+            )
     return found
 
 
@@ -228,9 +232,9 @@ def numbers_of(record: ResultRecord) -> dict[str, float]:
     return found
 
 
-def paired_tests(pairs: Sequence[Pair], known: Iterable[ResultRecord]) -> list[Test]:
+def paired_tests(pairs: Sequence[RunPair], known: Iterable[ResultRecord]) -> list[Test]:
     """For every method and number: the mean difference over its cells, and each cell against the others."""
-    rows: dict[Hashable, list[Pair]] = defaultdict(list)
+    rows: dict[Hashable, list[RunPair]] = defaultdict(list)
     for pair in pairs:
         rows[_row(pair.stored)].append(pair)
     boards = {_peers(pair.stored) for pair in pairs}

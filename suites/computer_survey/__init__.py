@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing, register
-from suites.matlab import Cells, Size, SplitSuite
+from suites.matlab import FileSize, SplitSuite, TaskArrays
 from suites.variables import Variables
 
 FILE = "conjointAnalysisComputerBuyers.mat"
@@ -26,7 +26,7 @@ class ComputerSurvey(SplitSuite):
 
     folder, files = "computer_survey", {FILE: ("designMarix", "likeBuy")}
     source = "it is in the collection pmtkdata (github.com/probml/pmtkdata)"
-    official = Size(190, 13, 2_850, 950)
+    official = FileSize(190, 13, 2_850, 950)
 
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir, (), 0)
@@ -41,11 +41,11 @@ class ComputerSurvey(SplitSuite):
         )
 
     @staticmethod
-    def read(content: Variables) -> Cells:
+    def read(content: Variables) -> TaskArrays:
         design, ratings = content.matrix("designMarix"), content.matrix("likeBuy")
         if ratings.shape[1] != len(design):
             raise DataMissing(
                 f"`likeBuy` of {content.file} should have a column for each of the {len(design)} computers of "
                 f"`designMarix`. Found {ratings.shape[1]}."
             )
-        return Cells((design,) * len(ratings), tuple(np.ascontiguousarray(row) for row in ratings))
+        return TaskArrays((design,) * len(ratings), tuple(np.ascontiguousarray(row) for row in ratings))

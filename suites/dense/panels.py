@@ -44,7 +44,7 @@ _RAMP = np.array(
     dtype=float,
 )
 FAR = 6.0  # metres at the end of the ramp
-Column = tuple[str, np.ndarray, np.ndarray | None]  # name, truth above, prediction below
+PanelColumn = tuple[str, np.ndarray, np.ndarray | None]  # name, truth above, prediction below
 LEAST = 288  # pixels across at least: small images are shown enlarged
 
 
@@ -53,7 +53,7 @@ def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str
     pixels = image.float().cpu().numpy().transpose(1, 2, 0) * STD + MEAN
     photo = _bytes(pixels)
     factor = max(1, -(-LEAST // photo.shape[1]))
-    columns: list[Column] = [("input", _enlarged(photo, factor), None)]
+    columns: list[PanelColumn] = [("input", _enlarged(photo, factor), None)]
     for task, target in targets.items():
         truth, valid = _picture(task, target)
         guess, _ = _picture(task, predictions[task])
@@ -95,7 +95,7 @@ def _enlarged(picture: np.ndarray, factor: int) -> np.ndarray:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _laid_out(columns: list[Column]) -> np.ndarray:
+def _laid_out(columns: list[PanelColumn]) -> np.ndarray:
     """Truth above prediction; the names of the classes below the input."""
     from PIL import Image, ImageDraw, ImageFont
 

@@ -37,7 +37,7 @@ def _centres(old: int, new: int) -> np.ndarray:
     return ((2 * np.arange(new) + 1) * old) // (2 * new)  # floor((i + 1/2) old / new) in whole numbers
 
 
-def nearest(values: np.ndarray, size: Size) -> np.ndarray:
+def resample_nearest(values: np.ndarray, size: Size) -> np.ndarray:
     """(rows, columns, ...) at `size`: the old pixel that holds the centre of the new one."""
     found: np.ndarray = values[np.ix_(_centres(values.shape[0], size[0]), _centres(values.shape[1], size[1]))]
     return found
@@ -48,7 +48,7 @@ def nearest_valid(depth: np.ndarray, size: Size) -> np.ndarray:
 
     Only pixels that the new one covers, wholly or in part, are looked at; 0 where all of them are invalid.
     """
-    found = nearest(depth, size).astype(np.float32)
+    found = resample_nearest(depth, size).astype(np.float32)
     reach = [-(-old // new) for old, new in zip(depth.shape, size, strict=True)]
     steps = [(down, right) for down in range(-reach[0], reach[0] + 1) for right in range(-reach[1], reach[1] + 1)]
     for step in sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2)[1:]:

@@ -19,7 +19,7 @@ from annotated_types import Ge, Len
 from pydantic import BaseModel, PositiveInt, ValidationError
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.regular import open_regular, read_regular
 from suites.dense.camera import Size
 
@@ -57,14 +57,16 @@ class DenseSet:
         except FileNotFoundError:
             raise DataMissing(f"There is no prepared set in `{folder}`.") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise DataMissing(f"`{path}` is damaged ({shown(str(error), 200)}); prepare the set again.") from error
+            raise DataMissing(
+                f"`{path}` is damaged ({make_printable(str(error), 200)}); prepare the set again."
+            ) from error
         found = header.get("format") if isinstance(header, dict) else None
         if isinstance(found, int) and found != FORMAT:
             raise DataMissing(f"`{folder}` was prepared in format {found}, not {FORMAT}; prepare it again.")
         try:
             Header.model_validate(header)
         except ValidationError as error:
-            where = shown(".".join(map(str, error.errors()[0]["loc"])), 100) or "content"
+            where = make_printable(".".join(map(str, error.errors()[0]["loc"])), 100) or "content"
             raise DataMissing(f"`{path}` is damaged (its `{where}`); prepare the set again.") from error
         self.header: dict[str, Any] = header
 

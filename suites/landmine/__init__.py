@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing, register
-from suites.matlab import Cells, Size, SplitSuite
+from suites.matlab import FileSize, SplitSuite, TaskArrays
 from suites.variables import Variables
 
 LABELS = ((0.0, 1.0), (-1.0, 1.0))  # clutter and mine
@@ -21,7 +21,7 @@ class Landmine(SplitSuite):
 
     folder, files, classes = "landmine", {"LandmineData.mat": ("feature", "label")}, True
     source = "it is the file of Xue et al. (2007), which several collections of multi-task data hold"
-    official = Size(29, 9, 11_115, 3_705)
+    official = FileSize(29, 9, 11_115, 3_705)
 
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir, (), 0)
@@ -37,7 +37,7 @@ class Landmine(SplitSuite):
         )
 
     @staticmethod
-    def read(content: Variables) -> Cells:
+    def read(content: Variables) -> TaskArrays:
         labels = [cell.ravel() for cell in content.cells("label")]
         known = np.unique(np.concatenate(labels))
         if not any(set(known) <= set(pair) for pair in LABELS):
@@ -53,4 +53,4 @@ class Landmine(SplitSuite):
                     f"Field {field} of {content.file} should have 2 mines and 2 of clutter or more. Found "
                     f"{int(y.sum())} and {int(len(y) - y.sum())}."
                 )
-        return Cells(tuple(content.cells("feature")), tuple(targets))
+        return TaskArrays(tuple(content.cells("feature")), tuple(targets))

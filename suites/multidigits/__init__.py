@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.api import Dataset, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites.overlay import TASKS, digit_tasks, draw_partners, place, sha256, two_digits
+from suites.overlay import TASKS, checksum_arrays, digit_tasks, draw_partners, place, two_digits
 
 BLOCKS: dict[str, tuple[int, int]] = {"train": (0, 1000), "val": (1000, 1398), "test": (1398, 1797)}
 PAIR_SEEDS = {"train": 20260, "val": 20261, "test": 20262}
@@ -91,5 +91,5 @@ class MultiDigits(Suite):
         return two_digits(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
 
     def checksums(self) -> dict[str, str]:
-        found = {f"pairs.{split}": sha256(_pairs(split)) for split in BLOCKS}
-        return found | {f"images.{split}": sha256(*_images(split)) for split in BLOCKS}
+        found = {f"pairs.{split}": checksum_arrays(_pairs(split)) for split in BLOCKS}
+        return found | {f"images.{split}": checksum_arrays(*_images(split)) for split in BLOCKS}

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from bench.api import DataMissing, Dataset, Interval, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites.multimnist.copies import prepare
+from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import base_images, status
 from suites.multimnist.variants import VARIANTS, Variant
-from suites.overlay import TASKS, Normalise, digit_tasks, place, sha256, shrink, two_digits
+from suites.overlay import TASKS, Normalise, checksum_arrays, digit_tasks, place, shrink, two_digits
 
 SOURCES = {"mnist": ("MNIST", "MNIST"), "fashion": ("FashionMNIST", "FashionMNIST"), "mixed": ("FashionMNIST", "MNIST")}
 
@@ -105,7 +105,7 @@ class MultiMNIST(Suite):
         return status(self.data_dir)
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
-        return prepare(self.data_dir, source)
+        return copy_digits(self.data_dir, source)
 
     def checksums(self) -> dict[str, str]:
         return _checksums(self.data_dir, self.variant, self.sources, tuple(self.protocol.splits.items()))
@@ -138,8 +138,8 @@ def _checksums(
 ) -> dict[str, str]:
     found = {}
     for split, rows in splits:
-        found[f"pairs.{split}"] = sha256(_pairs(root, variant, sources, split, rows))
-        found[f"images.{split}"] = sha256(
+        found[f"pairs.{split}"] = checksum_arrays(_pairs(root, variant, sources, split, rows))
+        found[f"images.{split}"] = checksum_arrays(
             *(array for source in sources for array in _base(root, variant, source, split, rows))
         )
     return found

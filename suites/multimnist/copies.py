@@ -15,10 +15,10 @@ from urllib.request import urlopen
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.files import make_folder, write_whole
 from bench.regular import open_regular
-from suites.multimnist.files import FILES, LARGEST, NAMES, check_contents, status, to_idx, unpack_stream, unpacked
+from suites.multimnist.files import FILES, LARGEST, NAMES, check_contents, read_unpacked, status, to_idx, unpack_stream
 
 ARCHIVES = ("mnist.npz", "fashion-mnist.npz", "fashion_mnist.npz")
 PARTS = {
@@ -33,7 +33,7 @@ SPELLED = {  # as a file may be called -> its name
 PATIENCE = 30.0  # seconds without a byte from a mirror
 
 
-def prepare(root: Path | None, source: Path | None) -> Iterator[str]:
+def copy_digits(root: Path | None, source: Path | None) -> Iterator[str]:
     """Copy what is missing from the folder `source`, or download it; yields what was done."""
     if root is None:
         raise DataMissing("A data folder should be named with --data-dir.")
@@ -77,14 +77,14 @@ def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
         try:
             if "" not in paths and (absent := [file for file in FILES if file not in paths]):
                 raise DataMissing(f"{' and '.join(f'`{file}`' for file in absent)} should lie in `{where}` as well.")
-            content = _unzipped(where) if "" in paths else {file: unpacked(paths[file]) for file in FILES}
+            content = _unzipped(where) if "" in paths else {file: read_unpacked(paths[file]) for file in FILES}
             check_contents(name, content)
             return content, where
         except DataMissing as error:
             said.append(error)
     if said:
         raise said[0]
-    there = shown(str(source))
+    there = make_printable(str(source))
     if name == "FashionMNIST":
         raise DataMissing(f"not under `{there}`, in a folder whose name has `fashion` in it.")
     forms = f"{NAMES}, packed by gzip or not, or Keras' `{ARCHIVES[0]}`"
@@ -105,7 +105,7 @@ def _candidates(source: Path) -> Iterator[Path]:
 
 def _unzipped(path: Path) -> dict[str, bytes]:
     """The arrays of Keras' archive as the four files."""
-    content, name = {}, shown(path.name)
+    content, name = {}, make_printable(path.name)
     for file, (part, axes) in zip(FILES, PARTS.items(), strict=True):
         try:
             with open_regular(path) as stream, zipfile.ZipFile(stream) as archive, archive.open(f"{part}.npy") as entry:
@@ -122,7 +122,7 @@ def _unzipped(path: Path) -> dict[str, bytes]:
             or array.max() > 255
         ):
             raise DataMissing(
-                f"`{part}` of `{shown(path.name)}` should hold bytes on {axes} axes. Found {array.shape}."
+                f"`{part}` of `{make_printable(path.name)}` should hold bytes on {axes} axes. Found {array.shape}."
             )
         content[file] = to_idx(array.astype(np.uint8))
     return content
@@ -155,7 +155,7 @@ def _fetched(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
                 content: bytes = answer.read(LARGEST + 1)
         except (OSError, ValueError) as error:
             cause = getattr(error, "reason", error)  # as urllib wraps it
-            reason = reason or shown(str(getattr(cause, "strerror", None) or cause), 200)
+            reason = reason or make_printable(str(getattr(cause, "strerror", None) or cause), 200)
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return unpack_stream(io.BytesIO(content), file)

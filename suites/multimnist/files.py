@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.reading.mistaken import mistaken_for
 from bench.regular import NotRegular, open_regular
 
@@ -31,8 +31,8 @@ NAMES = ", ".join(f"`{file}`" for file in FILES)
 def missing(root: Path | None, source: str) -> DataMissing:
     """The one sentence for a user without the files."""
     return DataMissing(
-        f"{source} is not in `{shown(str(root))}`: download it with `mtlbench data prepare multimnist`, or without a "
-        f"network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not; where it lies "
+        f"{source} is not in `{make_printable(str(root))}`: download it with `mtlbench data prepare multimnist`, or "
+        f"without a network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not; where it lies "
         "elsewhere, name that data folder with --data-dir."
     )
 
@@ -44,11 +44,11 @@ def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, 
         raise missing(root, source)
     prefix = "t10k" if part == "test" else "train"
     try:
-        content = {name: unpacked(raw / name) for name in FILES if name.startswith(prefix)}
+        content = {name: read_unpacked(raw / name) for name in FILES if name.startswith(prefix)}
         images, labels = images_and_labels(content, prefix)
     except DataMissing as error:
         raise DataMissing(
-            f"{source} in `{shown(str(root))}` cannot be read ({str(error).rstrip('.')}); fetch it again with "
+            f"{source} in `{make_printable(str(root))}` cannot be read ({str(error).rstrip('.')}); fetch it again with "
             "`mtlbench data prepare multimnist`."
         ) from error
     return images, labels.astype(np.int64)
@@ -68,7 +68,7 @@ def images_and_labels(content: dict[str, bytes], prefix: str) -> tuple[np.ndarra
     return images, labels
 
 
-def unpacked(path: Path) -> bytes:
+def read_unpacked(path: Path) -> bytes:
     """The bytes of a plain file, or of what gzip packed in it; DataMissing where they are damaged or too many."""
     try:
         with open_regular(path) as file:
@@ -76,7 +76,7 @@ def unpacked(path: Path) -> bytes:
     except NotRegular as error:
         raise DataMissing(str(error)) from error
     except OSError as error:
-        raise DataMissing(f"`{shown(path.name, 200)}` cannot be read ({error.strerror or error}).") from error
+        raise DataMissing(f"`{make_printable(path.name, 200)}` cannot be read ({error.strerror or error}).") from error
 
 
 def unpack_stream(file: BinaryIO, name: str) -> bytes:
@@ -86,9 +86,9 @@ def unpack_stream(file: BinaryIO, name: str) -> bytes:
     try:
         content = gzip.GzipFile(fileobj=file).read(LARGEST + 1) if packed else file.read(LARGEST + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataMissing(f"`{shown(name, 200)}` is packed by gzip, and damaged.") from error
+        raise DataMissing(f"`{make_printable(name, 200)}` is packed by gzip, and damaged.") from error
     if len(content) > LARGEST:
-        raise DataMissing(f"`{shown(name, 200)}` should hold at most {LARGEST >> 20} MB. Found more.")
+        raise DataMissing(f"`{make_printable(name, 200)}` should hold at most {LARGEST >> 20} MB. Found more.")
     return content
 
 
@@ -140,7 +140,7 @@ def _state(root: Path | None, source: str) -> str:
 def _checked(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
     """`ready`, or `damaged` and how: once for each state of the files."""
     try:
-        check_contents(source, {path.name: unpacked(path) for path in paths})
+        check_contents(source, {path.name: read_unpacked(path) for path in paths})
     except DataMissing as error:
         return f"damaged ({str(error).rstrip('.')})"
     return "ready"

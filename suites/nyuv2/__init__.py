@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.api import DataMissing, Protocol, register
-from bench.errors import shown
+from bench.errors import make_printable
 from suites.dense.sets import DenseSet
 from suites.dense.suite import Augment, Backbone, DenseSuite, Weights
 from suites.dense.tasks import kinds
@@ -106,15 +106,15 @@ class NYUv2(DenseSuite):
         found = super().stored()
         held = found.header.get("normals")
         if self.kind not in ("none", held):
-            size, held = "x".join(map(str, self.size)), shown(str(held), 40)
+            size, held = "x".join(map(str, self.size)), make_printable(str(held), 40)
             raise DataMissing(
                 f"The prepared NYUv2 holds {held} normals; name them as in `nyuv2:normals={held},size={size}`."
             )
         return found
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
-        from suites.nyuv2.prepare import prepare
+        from suites.nyuv2.prepare import convert_copy
 
         if source is None:
             raise self.missing()
-        yield from prepare(self.folder, source, self.size, measured=self.kind == "measured")
+        yield from convert_copy(self.folder, source, self.size, measured=self.kind == "measured")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import shown
+from bench.errors import make_printable
 from bench.reading.process import Reader, ReadLimits
 from bench.reading.values import Value
 from suites.nyuv2.recognise import recognise
@@ -19,7 +19,7 @@ class IsolatedSource(Source):
     """As `recognise`, but what breaks a reader of the copy's format is one sentence."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._about = str(path), f"`{shown(str(path))}`"
+        self._path, self._about = str(path), f"`{make_printable(str(path))}`"
         self._reader = Reader(LIMITS)
         try:
             told = self._reader.ask(describe_copy, self._path, about=self._about)

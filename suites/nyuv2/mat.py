@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.regular import NotRegular, open_regular
-from suites.mat_file import described, read_variables
+from suites.mat_file import describe_value, read_variables
 from suites.nyuv2.source import Item, Source, as_depth, check_pixels, fingerprint
 from suites.nyuv2.splits import official
 
@@ -141,7 +141,7 @@ class MatFile(Source):
 def _load(path: Path, key: str) -> np.ndarray:
     found = read_variables(str(path), path.name, key)[key]
     if not isinstance(found, np.ndarray):
-        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {described(found)}.")
+        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {describe_value(found)}.")
     if not np.isfinite(found).all():
         raise DataMissing(f"`{key}` of `{path}` should hold finite numbers.")
     return found.reshape(-1)

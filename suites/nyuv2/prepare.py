@@ -11,7 +11,7 @@ import numpy as np
 from bench.api import DataMissing
 from suites.dense.camera import NYUV2, Size
 from suites.dense.normals import normals_from_depth, resample_normals
-from suites.dense.resample import area_uint8, nearest, nearest_valid
+from suites.dense.resample import area_uint8, nearest_valid, resample_nearest
 from suites.dense.sets import DenseSet
 from suites.dense.writer import SetWriter, pack_normals
 from suites.nyuv2 import orientation
@@ -26,7 +26,7 @@ REPEATS = 16  # and pixels, at least, for each: a small image has few depths any
 COARSE_WINDOW = 21 / 384  # of the width: steps of 4 cm need more pixels to average out
 
 
-def prepare(
+def convert_copy(
     folder: Path, source: Path, size: Size, *, measured: bool = False, opened: Callable[[Path], Source] = IsolatedSource
 ) -> Iterator[str]:
     """Convert the copy at `source` to `folder`; yields what is done. An interrupted one goes on where it was.
@@ -87,7 +87,7 @@ def resampled(item: Item, size: Size, signs: np.ndarray | None, window: int | No
         normal = item.normal * (1.0 if signs is None else signs)
     return {
         "image": area_uint8(item.image, size),
-        "label": nearest(item.label, size),
+        "label": resample_nearest(item.label, size),
         "depth": nearest_valid(item.depth, size),
         "normal": pack_normals(resample_normals(normal, size)),
     }

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-import numpy as np
+from numpy.random import Generator
 
 from suites.scenes import media, objects
 from suites.scenes.parts import Model, Surface
 from suites.scenes.placing import Room, quarter
-
-Generator = np.random.Generator
 
 
 def dress(room: Room, generator: Generator) -> None:

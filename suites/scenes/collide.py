@@ -42,7 +42,7 @@ def boxes_of(thing: Thing) -> Boxes:
     return upright(centre, thing.model.halves, np.full(len(local), thing.yaw))
 
 
-def joined(several: Sequence[Boxes]) -> Boxes:
+def join_boxes(several: Sequence[Boxes]) -> Boxes:
     """All of them in one."""
     none = Boxes(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros((0, 3)))
     return Boxes(

@@ -4,10 +4,10 @@ What hangs on a wall has its back at z = 0 and y counted from its own underside.
 """
 
 import numpy as np
+from numpy.random import Generator
 
-from suites.scenes.parts import Model, Part, box, round_part
+from suites.scenes.parts import Model, Piece, box, round_part
 
-Generator = np.random.Generator
 SHELL = 0.2  # metres: thickness of walls, floor and ceiling, outside the room
 
 
@@ -65,7 +65,7 @@ def curtain(generator: Generator, width: float, height: float) -> Model:
     folds = max(3, round(width / 0.09))
     step = width / folds
     parts = [
-        Part(
+        Piece(
             "cylinder",
             ((i - (folds - 1) / 2) * step, height / 2, 0.055),
             (step * 1.02, height, generator.uniform(0.06, 0.09)),
@@ -94,7 +94,7 @@ def board(generator: Generator) -> Model:
     """A mirror, a white board or a clock."""
     if generator.random() < 0.25:
         w = generator.uniform(0.25, 0.36)
-        return Model("objects", "clock", (Part("ball", (0, w / 2, 0.02), (w, w, 0.04)),))
+        return Model("objects", "clock", (Piece("ball", (0, w / 2, 0.02), (w, w, 0.04)),))
     w, h = generator.uniform(0.5, 1.5), generator.uniform(0.6, 1.0)
     parts = (box(0, 0, 0.01, w, h, 0.02, "frame"), box(0, 0.03, 0.013, w - 0.06, h - 0.06, 0.022))
     return Model("objects", "board", parts)

@@ -1,20 +1,18 @@
 """Models of what people sit, lie, eat and work on: beds, sofas, chairs, tables."""
 
-import numpy as np
+from numpy.random import Generator
 
-from suites.scenes.parts import Model, Part, Shape, Surface, box, round_part
-
-Generator = np.random.Generator
+from suites.scenes.parts import Model, Piece, PieceShape, Surface, box, round_part
 
 
 def _legs(
     w: float, d: float, h: float, thick: float, generator: Generator, slot: str = "frame", inset: float = 0.02
-) -> list[Part]:
+) -> list[Piece]:
     """Four legs under the corners of w x d, one style for all."""
     style = generator.integers(3)
     x, z = w / 2 - thick / 2 - inset, d / 2 - thick / 2 - inset
     taper = (0.6, 0.6) if style == 1 else (1.0, 1.0)
-    shape: Shape = "cylinder" if style == 2 else "box"
+    shape: PieceShape = "cylinder" if style == 2 else "box"
     return [
         round_part(shape, sx * x, 0, sz * z, thick, h, thick, slot, bottom=taper) for sx in (-1, 1) for sz in (-1, 1)
     ]
@@ -59,7 +57,7 @@ def sofa(generator: Generator, seats: int | None = None) -> Model:
     feet, base = generator.choice([0.0, 0.06, 0.12]), generator.uniform(0.18, 0.28)
     cushion, back = generator.uniform(0.13, 0.18), generator.uniform(0.16, 0.24)
     level, high = feet + base + cushion, generator.uniform(0.72, 0.95)
-    shape: Shape = "cushion" if generator.random() < 0.7 else "box"
+    shape: PieceShape = "cushion" if generator.random() < 0.7 else "box"
     parts = [box(0, feet, 0, w, base, d)]
     if feet:
         parts += [
@@ -91,13 +89,13 @@ def chair(generator: Generator, office: bool | None = None) -> Model:
     office = bool(generator.random() < 0.3) if office is None else office
     w, d = generator.uniform(0.4, 0.5), generator.uniform(0.4, 0.48)
     seat, thick, high = generator.uniform(0.42, 0.47), generator.uniform(0.03, 0.09), generator.uniform(0.8, 1.05)
-    parts: list[Part] = []
+    parts: list[Piece] = []
     if office:
         parts += [box(0, 0, 0, 0.52, 0.05, 0.05, "frame"), box(0, 0, 0, 0.05, 0.05, 0.52, "frame")]
         parts += [round_part("cylinder", 0, 0.05, 0, 0.06, seat - thick - 0.05, 0.06, "frame")]
     else:
         parts += _legs(w, d, seat - thick, generator.uniform(0.03, 0.05), generator, inset=0.0)
-    shape: Shape = "cushion" if thick > 0.06 else "box"
+    shape: PieceShape = "cushion" if thick > 0.06 else "box"
     parts.append(round_part(shape, 0, seat - thick, 0, w, thick, d))
     style, z, rise = generator.integers(3), -d / 2, high - seat
     if style == 0 or office:  # one panel, leaning back
@@ -146,7 +144,7 @@ def table(generator: Generator, use: str = "dining") -> Model:
     under, rounded = h - thick, use != "desk" and generator.random() < 0.25
     if rounded:
         w = d = min(max(d, w * 0.75), 1.1)
-    shape: Shape = "cylinder" if rounded else "box"
+    shape: PieceShape = "cylinder" if rounded else "box"
     parts = [round_part(shape, 0, under, 0, w, thick, d)]
     style = generator.random()
     if rounded and style < 0.6:

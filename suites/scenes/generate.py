@@ -15,7 +15,7 @@ import numpy as np
 from suites.dense.camera import NYUV2, Size
 from suites.dense.writer import SetWriter, pack_normals
 from suites.scenes import RELEASE, VIEWS_PER_ROOM
-from suites.scenes.render import render
+from suites.scenes.render import render_view
 from suites.scenes.scene import Scene, make_scene_of_room
 from suites.scenes.views import View, choose_view
 
@@ -24,7 +24,7 @@ SEALED = 3  # in the place of a split
 EVERY = 2.0  # seconds between two reports
 
 Arrays = dict[str, np.ndarray]
-Task = tuple[str, tuple[int, ...], Size, float]
+ImageRange = tuple[str, tuple[int, ...], Size, float]
 
 
 def scene_and_view(index: int, split: str, classes: float) -> tuple[Scene, View, np.random.Generator]:
@@ -47,7 +47,7 @@ def make_scene(index: int, split: str, size: Size, classes: float) -> Arrays:
     Labels and normals are exact and valid at every pixel; depth is exact where the sensor has it, else 0.
     """
     scene, view, sensor = scene_and_view(index, split, classes)
-    image, depth, clean = render(scene, view, size, sensor)
+    image, depth, clean = render_view(scene, view, size, sensor)
     return {"image": image, "label": clean.label, "depth": depth, "normal": pack_normals(clean.normal)}
 
 
@@ -58,17 +58,17 @@ def make_sealed(count: int, draw: int, size: Size, classes: float) -> Arrays:
         room, number = divmod(index, VIEWS_PER_ROOM)
         scene = make_scene_of_room((RELEASE, SEALED, draw, room), float(classes))
         pose, sensor = np.random.default_rng([RELEASE, SEALED, draw, room, 100 + number]).spawn(2)
-        image, depth, clean = render(scene, choose_view(scene, pose), size, sensor)
+        image, depth, clean = render_view(scene, choose_view(scene, pose), size, sensor)
         images.append({"image": image, "label": clean.label, "depth": depth, "normal": pack_normals(clean.normal)})
     return {field: np.stack([each[field] for each in images]) for field in images[0]}
 
 
-def _work(task: Task) -> tuple[str, list[tuple[int, Arrays]]]:
+def _work(task: ImageRange) -> tuple[str, list[tuple[int, Arrays]]]:
     split, rows, size, classes = task
     return split, [(row, make_scene(row, split, size, classes)) for row in rows]
 
 
-def _tasks(missing: list[tuple[str, int]], size: Size, classes: float) -> list[Task]:
+def _tasks(missing: list[tuple[str, int]], size: Size, classes: float) -> list[ImageRange]:
     """The missing rows, those of one room together."""
     rooms = groupby(missing, key=lambda entry: (entry[0], entry[1] // VIEWS_PER_ROOM))
     return [(split, tuple(row for _, row in rows), size, classes) for (split, _), rows in rooms]

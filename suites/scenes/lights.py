@@ -3,10 +3,10 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes.placing import Room
 
-Generator = np.random.Generator
 MOST = 2  # lights with shadows in one room
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes.classes import IDS
 from suites.scenes.parts import Thing
 
-Generator = np.random.Generator
 # How often a texture-told thing gets a label.
 LABELS = {
     "bed": 0.12,

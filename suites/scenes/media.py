@@ -1,15 +1,13 @@
 """Models of books and of screens."""
 
-import numpy as np
+from numpy.random import Generator
 
-from suites.scenes.parts import Model, Part, box
-
-Generator = np.random.Generator
+from suites.scenes.parts import Model, Piece, box
 
 
 def books(generator: Generator, width: float = 0.3, height: float = 0.3, depth: float = 0.25) -> Model:
     """A row of standing books, or a lying pile, inside width x height x depth."""
-    parts: list[Part] = []
+    parts: list[Piece] = []
     if generator.random() < 0.3 or height < 0.2:
         w, d, y = min(width, generator.uniform(0.2, 0.3)), min(depth, generator.uniform(0.16, 0.24)), 0.0
         for index in range(int(generator.integers(2, 7))):
@@ -39,7 +37,7 @@ def tv(generator: Generator, width: float = 2.0, hung: bool = False) -> Model:
         h, d = w * 0.8, w * 0.75
         parts = [
             box(0, 0, d / 2 - 0.1, w, h, 0.2, "case"),
-            Part(
+            Piece(
                 "box",
                 (0, h * 0.47, -0.1),
                 (w * 0.9, h * 0.86, d - 0.2),
@@ -48,7 +46,7 @@ def tv(generator: Generator, width: float = 2.0, hung: bool = False) -> Model:
                 top=(0.75, 0.9),
                 lean=(0, 0.1),
             ),
-            Part("cushion", (0, h * 0.55, d / 2 - 0.005), (w * 0.88, h * 0.76, 0.05), "screen"),
+            Piece("cushion", (0, h * 0.55, d / 2 - 0.005), (w * 0.88, h * 0.76, 0.05), "screen"),
         ]
         return Model("tv", "old tv", tuple(parts))
     w = min(width, generator.uniform(0.75, 1.3))

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from suites.scenes.parts import Part, Shape, Thing
+from suites.scenes.parts import Piece, PieceShape, Thing
 
 SIDES = 20  # of a cylinder
 ROUND = 6.0  # exponent of a cushion's superellipsoid: 2 a ball, more a box
 
 
 @cache
-def _template(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+def _template(shape: PieceShape) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (v, 3) in the cube -0.5..0.5 and faces (f, 3) of a shape."""
     import trimesh
 
@@ -36,7 +36,7 @@ def _template(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     return vertices / (2 * np.abs(vertices).max(axis=0)), np.array(mesh.faces, dtype=np.int32)
 
 
-def _placed(parts: Sequence[Part], template: np.ndarray) -> np.ndarray:
+def _placed(parts: Sequence[Piece], template: np.ndarray) -> np.ndarray:
     """Vertices (n, v, 3) of parts of one shape, in the coordinates of their models."""
     rise = template[None, :, 1:2] + 0.5
     bottom, top, lean = (np.array([getattr(part, key) for part in parts])[:, None] for key in ("bottom", "top", "lean"))
@@ -105,7 +105,7 @@ def _single(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def build(things: Sequence[Thing]) -> Mesh:
+def build_mesh(things: Sequence[Thing]) -> Mesh:
     """The triangles of things in their order."""
     owner = np.array([index for index, thing in enumerate(things) for _ in thing.model.parts])
     parts = [part for thing in things for part in thing.model.parts]

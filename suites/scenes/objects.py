@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
-import numpy as np
+from numpy.random import Generator
 
-from suites.scenes.parts import Model, Shape, Surface, box, round_part
-
-Generator = np.random.Generator
+from suites.scenes.parts import Model, PieceShape, Surface, box, round_part
 
 
 def lamp(generator: Generator, floor: bool = False) -> Model:
@@ -87,7 +85,7 @@ def bag(generator: Generator) -> Model:
 def bin_(generator: Generator) -> Model:
     """A waste bin or a basket."""
     w, h = generator.uniform(0.24, 0.38), generator.uniform(0.28, 0.5)
-    shape: Shape = "cylinder" if generator.random() < 0.5 else "box"
+    shape: PieceShape = "cylinder" if generator.random() < 0.5 else "box"
     return Model("objects", "bin", (round_part(shape, 0, 0, 0, w, h, w, bottom=(0.8, 0.8)),))
 
 
@@ -104,7 +102,7 @@ def laptop(generator: Generator) -> Model:
 def pad(generator: Generator) -> Model:
     """A folded cloth, a tray or a keyboard: something flat."""
     w, d, h = generator.uniform(0.25, 0.5), generator.uniform(0.15, 0.35), generator.uniform(0.02, 0.09)
-    shape: Shape = "cushion" if h > 0.05 else "box"
+    shape: PieceShape = "cushion" if h > 0.05 else "box"
     return Model("objects", "pad", (round_part(shape, 0, 0, 0, w, h, d),))
 
 

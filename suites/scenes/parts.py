@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 
 Vector = tuple[float, float, float]
-Pair = tuple[float, float]
-Shape = Literal["box", "cylinder", "ball", "cushion"]
+Vector2 = tuple[float, float]
+PieceShape = Literal["box", "cylinder", "ball", "cushion"]
 
 
 @dataclass(frozen=True)
-class Part:
+class Piece:
     """One convex piece inside the axis-aligned box `centre`, `size` of the model.
 
     `bottom` and `top` scale x and z at the two ends, `lean` moves the top against the bottom, both as
@@ -25,13 +25,13 @@ class Part:
     `slot` names the surface: one material per slot of a thing.
     """
 
-    shape: Shape
+    shape: PieceShape
     centre: Vector
     size: Vector
     slot: str = "main"
-    bottom: Pair = (1.0, 1.0)
-    top: Pair = (1.0, 1.0)
-    lean: Pair = (0.0, 0.0)
+    bottom: Vector2 = (1.0, 1.0)
+    top: Vector2 = (1.0, 1.0)
+    lean: Vector2 = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Model:
 
     kind: str
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[Piece, ...]
     surfaces: tuple[Surface, ...] = ()
 
     @cached_property
@@ -96,13 +96,13 @@ class Thing:
         return float(self.place[0] + c * x + s * z), self.place[1] + y, float(self.place[2] + c * z - s * x)
 
 
-def box(x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **shape: Pair) -> Part:
+def box(x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **shape: Vector2) -> Piece:
     """A box whose underside is at height `y`, centred on x and z."""
-    return Part("box", (x, y + h / 2, z), (w, h, d), slot, **shape)
+    return Piece("box", (x, y + h / 2, z), (w, h, d), slot, **shape)
 
 
 def round_part(
-    shape: Shape, x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **more: Pair
-) -> Part:
+    shape: PieceShape, x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **more: Vector2
+) -> Piece:
     """A rounded part whose underside is at height `y`, centred on x and z."""
-    return Part(shape, (x, y + h / 2, z), (w, h, d), slot, **more)
+    return Piece(shape, (x, y + h / 2, z), (w, h, d), slot, **more)

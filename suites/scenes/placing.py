@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.random import Generator
 
-from suites.scenes.collide import Boxes, boxes_of, intersect, joined, upright
+from suites.scenes.collide import Boxes, boxes_of, intersect, join_boxes, upright
 from suites.scenes.fixtures import shell, wall_yaw
 from suites.scenes.parts import Model, Surface, Thing, Vector
-
-Generator = np.random.Generator
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Room:
 
     def __post_init__(self) -> None:
         self._boxes: list[Boxes] = []
-        self._all = joined([])
+        self._all = join_boxes([])
         for model, place, yaw in shell(self.w, self.h, self.d):
             thing = Thing(model, place, yaw, "room")
             self._keep(thing, boxes_of(thing))
@@ -42,7 +41,7 @@ class Room:
     def _keep(self, thing: Thing, own: Boxes) -> int:
         self.things.append(thing)
         self._boxes.append(own)
-        self._all = joined([self._all, own])
+        self._all = join_boxes([self._all, own])
         reach = self._all.reach
         self._low, self._high = self._all.centre - reach, self._all.centre + reach
         return len(self.things) - 1
@@ -127,7 +126,7 @@ class Room:
     def _clear_of_hung(self, own: Boxes, margin: float) -> bool:
         inside = upright(own.centre, own.half + np.array([margin, margin, 0.0]), own.yaw)
         hung = [boxes for other, boxes in zip(self.things, self._boxes, strict=True) if other.support == "wall"]
-        return not hung or not intersect(inside, joined(hung)).any()
+        return not hung or not intersect(inside, join_boxes(hung)).any()
 
     def in_the_open(
         self, model: Model, generator: Generator, margin: float = 0.1, turn: float | None = None, tries: int = 12

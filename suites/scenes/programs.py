@@ -1,11 +1,10 @@
 """What is where in a bedroom, a living room, an office, a kitchen, a library: main furniture, largest first."""
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes import furniture, storage
 from suites.scenes.placing import Room
-
-Generator = np.random.Generator
 
 
 def _chairs(room: Room, generator: Generator, table: int, ends: bool) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.dense.camera import NYUV2, Camera, Size
 from suites.scenes.scene import Scene
@@ -11,7 +12,6 @@ from suites.scenes.shade import albedo, illumination, surface
 from suites.scenes.vectors import dot
 from suites.scenes.views import View
 
-Generator = np.random.Generator
 SMALL = 30_000  # pixels: up to here every pixel takes the mean of two samples
 
 BAND = 16_000  # samples that are shaded together
@@ -74,7 +74,7 @@ def _clean(scene: Scene, view: View, hits: _Hits, size: Size) -> Clean:
     )
 
 
-def render(scene: Scene, view: View, size: Size, generator: Generator) -> tuple[np.ndarray, np.ndarray, Clean]:
+def render_view(scene: Scene, view: View, size: Size, generator: Generator) -> tuple[np.ndarray, np.ndarray, Clean]:
     """Image (h, w, 3) uint8, depth with holes (h, w) float32, and the truth."""
     camera = NYUV2.scaled(size)
     hits = _trace(scene, view, camera.rays())

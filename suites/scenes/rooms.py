@@ -1,14 +1,12 @@
 """Rooms from a generator: openings, the furniture of a kind of room, pictures, clutter, a lamp, a rug."""
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes import fixtures, furniture, media, storage
 from suites.scenes.clutter import dress
 from suites.scenes.placing import Room, Rug
 from suites.scenes.programs import PROGRAMS
-
-Generator = np.random.Generator
-
 
 # what stands along the walls of any room
 SPARE = (

@@ -8,13 +8,11 @@ import numpy as np
 from suites.scenes.classes import IDS, MOVABLE
 from suites.scenes.lights import Light, lights_of
 from suites.scenes.looks import Look, dress_thing
-from suites.scenes.mesh import Mesh, build
+from suites.scenes.mesh import Mesh, build_mesh
 from suites.scenes.placing import Room
 from suites.scenes.rooms import make_room
 from suites.scenes.structure import fixed_looks, flooring
 from suites.scenes.textures import CODES
-
-Generator = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Scene:
     ambient: np.ndarray
 
 
-def pack(looks: list[Look]) -> Materials:
+def pack_looks(looks: list[Look]) -> Materials:
     """Looks to arrays."""
     numbers = {
         key: np.array([getattr(look, key) for look in looks]) for key in ("scale", "glow", "gloss", "band", "turn")
@@ -86,7 +84,7 @@ def make_scene_of_room(seed: tuple[int, ...], classes: float) -> Scene:
         material += [slots[part.slot] for part in thing.model.parts]
     rugs = np.arange(len(rows), len(rows) + len(room.rugs))
     rows += [flooring(looks) for _ in room.rugs]
-    mesh = build(room.things)
+    mesh = build_mesh(room.things)
     lights, ambient = lights_of(room, day, lamps)
     shiny = np.array([slot in ("pane", "screen") for slot in mesh.slots])
-    return Scene(room, mesh, label, np.array(material), pack(rows), rugs, shiny, lights, ambient)
+    return Scene(room, mesh, label, np.array(material), pack_looks(rows), rugs, shiny, lights, ambient)

@@ -1,6 +1,7 @@
 """From light to bytes: exposure, tone curve and noise of a camera; where a Kinect has no depth."""
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes.mesh import Mesh
 from suites.scenes.shade import OFFSET
@@ -8,7 +9,6 @@ from suites.scenes.textures import value_noise
 from suites.scenes.vectors import dot
 from suites.scenes.views import View
 
-Generator = np.random.Generator
 BASELINE = 0.075  # metres from the depth camera to the projector, to its right
 FARTHEST = 10.0  # metres
 GRAZING = 0.1  # cosine between surface and ray below which the pattern is lost

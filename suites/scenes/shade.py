@@ -1,12 +1,12 @@
 """The colour of a point: its material's pattern, lights with shadows and distance, ambient light in corners."""
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes.scene import Scene
 from suites.scenes.textures import CODES, PATTERNS, value_noise
 from suites.scenes.vectors import combined, dot
 
-Generator = np.random.Generator
 OFFSET = 2e-4  # metres from a surface at which a shadow ray starts
 WOOD = CODES["wood"]
 NEAR = 0.7  # metres within which things darken a corner

@@ -1,18 +1,17 @@
 """Models of what keeps things: cabinets, dressers, shelves, wardrobes, kitchen units. All are `furniture`."""
 
-import numpy as np
+from numpy.random import Generator
 
-from suites.scenes.parts import Model, Part, Surface, box, round_part
+from suites.scenes.parts import Model, Piece, Surface, box, round_part
 
-Generator = np.random.Generator
 FRONT = 0.018  # metres: thickness of a door or of a drawer's front
 
 
 def _fronts(
     x: float, y: float, w: float, h: float, z: float, across: int, down: int, generator: Generator
-) -> list[Part]:
+) -> list[Piece]:
     """Doors or drawer fronts with their handles on a face at depth z, spread over w x h."""
-    parts: list[Part] = []
+    parts: list[Piece] = []
     gap, knob = 0.012, generator.random() < 0.5
     cell_w, cell_h = w / across, h / down
     for i in range(across):

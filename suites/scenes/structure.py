@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.scenes.looks import Look, look, pool_look, rgb
 from suites.scenes.parts import Thing
-
-Generator = np.random.Generator
 
 
 def paint(generator: Generator) -> Look:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from suites.dense.camera import NYUV2
 from suites.scenes.classes import MOVABLE
 from suites.scenes.scene import Scene
 from suites.scenes.vectors import combined
 
-Generator = np.random.Generator
 COARSE = NYUV2.scaled((12, 16))
 TRIES = 40
 CLEAR = 0.25  # metres between the camera and anything

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.api import register
-from suites.matlab import Cells, Size, SplitSuite
+from suites.matlab import FileSize, SplitSuite, TaskArrays
 from suites.variables import Variables
 
 
@@ -23,7 +23,7 @@ class School(SplitSuite):
 
     folder, files = "school", {"school.mat": ("X", "Y")}
     source = "it is data/school.mat of MALSAR (github.com/jiayuzhou/MALSAR)"
-    official = Size(139, 27, 11_535, 3_827)
+    official = FileSize(139, 27, 11_535, 3_827)
 
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir, (), 0)
@@ -38,6 +38,6 @@ class School(SplitSuite):
         )
 
     @staticmethod
-    def read(content: Variables) -> Cells:
+    def read(content: Variables) -> TaskArrays:
         targets = content.cells("Y")
-        return Cells(tuple(content.cells("X")), tuple(cell.ravel() for cell in targets))
+        return TaskArrays(tuple(content.cells("X")), tuple(cell.ravel() for cell in targets))

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from bench.core.constraint import Constraint, Coupled
-from bench.linear.family import Family
+from bench.linear.family import PenaltyFamily
 from bench.linear.loss import Loss
 from bench.linear.minimise import minimise
-from bench.linear.objective import Objective, Solution
-from bench.linear.rows import Rows
+from bench.linear.objective import Objective, SolverResult
+from bench.linear.rows import TaskRows
 from bench.records import parse_call
 from bench.registry import choose
 
@@ -23,7 +23,7 @@ def problem(
     seed: int = 0,
     common: bool = False,
     classes: bool = False,
-) -> Rows:
+) -> TaskRows:
     """Tasks with numbers of rows of their own, inputs off their mean, weights that are half alike."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -37,20 +37,20 @@ def problem(
     targets = [X @ (shared + draw(features)) + 2 * float(draw(())) + 0.5 * draw(len(X)) for X in inputs]
     if classes:
         targets = [(y > y.median()).double() for y in targets]
-    return Rows(inputs, targets, [f"t{k}" for k in range(len(counts))])
+    return TaskRows(inputs, targets, [f"t{k}" for k in range(len(counts))])
 
 
-def family(text: str, rows: Rows) -> Family:
+def family(text: str, rows: TaskRows) -> PenaltyFamily:
     """The constraint `text` on weights of the size of `rows`."""
-    return Family(choose("constraint", parse_call(text)), Coupled((1, rows.features), len(rows.names), 1.0))
+    return PenaltyFamily(choose("constraint", parse_call(text)), Coupled((1, rows.features), len(rows.names), 1.0))
 
 
-def penalty(text: str, rows: Rows) -> Constraint:
+def penalty(text: str, rows: TaskRows) -> Constraint:
     """The constraint itself, in float64."""
     return family(text, rows).penalty({})
 
 
-def solve(text: str, rows: Rows, loss: Loss, further: int = 500) -> Solution:
+def solve(text: str, rows: TaskRows, loss: Loss, further: int = 500) -> SolverResult:
     """The minimum up to rounding: to a strict certificate, and on from there."""
     objective = Objective(loss, penalty(text, rows))
     found = minimise(objective, None, 1e-11, 50_000)
@@ -58,7 +58,7 @@ def solve(text: str, rows: Rows, loss: Loss, further: int = 500) -> Solution:
     return minimise(objective, found.W, 0.0, further)
 
 
-def weights(found: Solution) -> Tensor:
+def weights(found: SolverResult) -> Tensor:
     """W (d, T)."""
     return (found.W.sum(dim=0) if found.W.dim() == 4 else found.W)[0]
 
@@ -68,6 +68,6 @@ def at(name: str, strength: float) -> str:
     return f"{name}{',' if ':' in name else ':'}strength={strength!r}"
 
 
-def largest(rows: Rows, loss: Loss, name: str) -> float:
+def largest(rows: TaskRows, loss: Loss, name: str) -> float:
     """The critical strength."""
     return family(name, rows).strengths(loss, {}, 2, 0.1)[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.engines.events import OnEpoch, Status
+from bench.engines.events import EpochCallback, Status
 from bench.records import RunSpec
 
 
@@ -29,7 +29,7 @@ class Slow:
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset()
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         lives = len(list(self.word.glob(f"{spec.run_id}.*")))
         job = os.environ.get("SLURM_JOB_ID", "here")
         (self.word / f"{spec.run_id}.{lives}.{job}").touch()
@@ -38,7 +38,7 @@ class Slow:
         on_epoch(1, 1)
         return "done"
 
-    def make(self, spec: RunSpec, on_epoch: OnEpoch) -> Any:
+    def make(self, spec: RunSpec, on_epoch: EpochCallback) -> Any:
         raise NotImplementedError
 
     keep = make

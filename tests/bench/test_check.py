@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.api import DataMissing, register
-from bench.check import Outcome, check, check_entry, constraint, sharing, subjects, suite, weighting
+from bench.check import RuleOutcome, check, check_entry, constraint, sharing, subjects, suite, weighting
 from bench.errors import UsageError
 from bench.registry import PACKAGES, Entry, entries
 from tests.bench.broken import change
@@ -44,12 +44,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "manual_seed", torch.random.default_generator.manual_seed)
 
 
-def verdict(kind: str, cls: type) -> list[Outcome]:
+def verdict(kind: str, cls: type) -> list[RuleOutcome]:
     """The outcomes of a class that is not registered."""
     return list(check_entry(Entry(kind, "odd", cls, 1, "")))
 
 
-def failures(outcomes: list[Outcome]) -> dict[str, str]:
+def failures(outcomes: list[RuleOutcome]) -> dict[str, str]:
     """Rule -> advice of those that do not hold."""
     return {outcome.rule: outcome.advice for outcome in outcomes if not outcome.passed}
 

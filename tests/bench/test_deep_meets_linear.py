@@ -5,8 +5,8 @@ import torch
 
 from bench.core.constraint import Coupled
 from bench.linear.choose import fit_at
-from bench.linear.family import Family
-from bench.linear.rows import Rows
+from bench.linear.family import PenaltyFamily
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
 from bench.method import Method
 from bench.plan import parse_suite, plan
@@ -45,15 +45,15 @@ def test_descent_reaches_the_minimum_of_the_solver(name: str) -> None:
     text = f"soft+{name}{',' if ':' in name else ':'}strength={CONVEX[name]}"
     _, suite = parse_suite(SUITE)
     data, names = suite.dataset("train", 0), [task.name for task in suite.tasks]
-    rows = Rows([data.inputs[t].double() for t in names], [data.targets[t][:, 0].double() for t in names], names)
+    rows = TaskRows([data.inputs[t].double() for t in names], [data.targets[t][:, 0].double() for t in names], names)
     # the trainer's losses are means over rows; these weights make them sums
     method = Method.parse(f"{text}@static:weights={'/'.join([str(float(TRAIN))] * TASKS)}")
-    family = Family(method.constraint, Coupled((1, 30), TASKS, 1.0))
+    family = PenaltyFamily(method.constraint, Coupled((1, 30), TASKS, 1.0))
     best = fit_at(rows, lambda rows: Squared(rows, 0.0), family, 1e-10, 20_000)
     assert best.solution.certificate.met
 
     whole = [torch.cat([X, torch.ones(TRAIN, 1).double()], dim=1) for X in rows.inputs]
-    steepest = best.objective.parts * Squared(Rows(whole, rows.targets, names)).steepest
+    steepest = best.objective.parts * Squared(TaskRows(whole, rows.targets, names)).steepest
     [spec] = plan(SUITE, [text], [0])
     settings = {"fit": "descent", "selection": "last", "lr": 1 / steepest, "steps_per_epoch": STEPS}
     protocol = spec.protocol.model_copy(update=settings)

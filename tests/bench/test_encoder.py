@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import conv2d
 
-from bench.backbones.encoder import Context, Convolution, encoder
+from bench.backbones.encoder import Convolution, GlobalContext, encoder
 
 
 def test_filters_have_mean_zero_and_norm_one() -> None:
@@ -29,7 +29,7 @@ def test_an_offset_of_all_channels_does_not_pass_a_filter_inside_the_image() -> 
 def test_context_adds_the_same_vector_everywhere() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 4, 3, 5)
-    added = Context(4)(x) - x
+    added = GlobalContext(4)(x) - x
     assert torch.allclose(added, added[:, :, :1, :1].expand_as(added), atol=1e-6)
     assert added.abs().max() > 0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.errors import shown
+from bench.errors import make_printable
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,11 @@ from bench.errors import shown
     ],
 )
 def test_what_steers_or_hides_is_shown_as_an_escape(text: str, expected: str) -> None:
-    assert shown(text) == expected
-    assert shown(text).isprintable()
-    shown(text).encode()  # no half of a pair is left
+    assert make_printable(text) == expected
+    assert make_printable(text).isprintable()
+    make_printable(text).encode()  # no half of a pair is left
 
 
 def test_long_texts_are_cut() -> None:
-    assert shown("x" * 11, 10) == "x" * 10 + "..."
-    assert shown("x" * 10, 10) == "x" * 10
+    assert make_printable("x" * 11, 10) == "x" * 10 + "..."
+    assert make_printable("x" * 10, 10) == "x" * 10

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import files
-from bench.files import alone, clear_abandoned, make_folder, whole, write_whole
+from bench.files import atomic_file, clear_abandoned, folder_lock, make_folder, write_whole
 
 WRITER = """
 import sys, time
@@ -72,7 +72,7 @@ def test_an_error_while_writing_leaves_what_was_there(tmp_path):
     write_whole(target, b"old")
 
     def fill():
-        with whole(target) as file:
+        with atomic_file(target) as file:
             file.write(b"new")
             file.flush()
             assert target.read_bytes() == b"old"
@@ -139,7 +139,7 @@ def test_one_process_at_a_time_is_alone(tmp_path):
         finally:
             os.close(other)
 
-    with alone(tmp_path), pytest.raises(BlockingIOError):
+    with folder_lock(tmp_path), pytest.raises(BlockingIOError):
         lock()
     lock()
 

@@ -15,8 +15,8 @@ from bench.core.sharing import Blueprint
 from bench.core.state import TrainState
 from bench.errors import UsageError
 from bench.linear.choose import fit_at
-from bench.linear.family import Family
-from bench.linear.rows import Rows
+from bench.linear.family import PenaltyFamily
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
 from bench.method import Method
 from bench.plan import all_methods, parse_suite, plan
@@ -39,7 +39,7 @@ def built(text: str, suite: str = SUITE, seed: int = 0) -> Any:
     return Method.parse(text).sharing.build(Blueprint(made, seed)).double()
 
 
-def fitted(sharing: Any, iterations: int, rows: Rows = ROWS) -> Found:
+def fitted(sharing: Any, iterations: int, rows: TaskRows = ROWS) -> Found:
     """Fit to `rows`; without iterations only the means and the predictions are fitted, all else is as it was."""
     inputs, targets = (dict(zip(sharing.tasks, part, strict=True)) for part in (rows.inputs, rows.targets))
     found: Found = sharing.fit(inputs, targets, iterations, torch.Generator().manual_seed(0))
@@ -210,7 +210,9 @@ def test_a_coupling_of_ones_is_one_process_of_all_rows() -> None:
 def solved(text: str, strength: float) -> tuple[Tensor, Tensor]:
     """Weights and intercepts of the solver, with a constraint of this strength."""
     choice = Method.parse(f"soft+{text}:strength={strength!r}").constraint
-    found = fit_at(ROWS, lambda rows: Squared(rows, 0.0), Family(choice, Coupled((1, 30), 6, 1.0)), 1e-12, 100_000)
+    found = fit_at(
+        ROWS, lambda rows: Squared(rows, 0.0), PenaltyFamily(choice, Coupled((1, 30), 6, 1.0)), 1e-12, 100_000
+    )
     assert found.solution.certificate.met
     return found.model()
 
@@ -263,7 +265,7 @@ def test_the_coupling_finds_tasks_that_are_alike_and_opposed() -> None:
     targets = [X @ (s * w) for s, X in zip(signs, inputs, strict=False)] + [inputs[5] @ v]
     targets = [y + 0.5 * torch.randn(40, generator=generator).double() for y in targets]
     sharing = built("gp_icm")
-    fitted(sharing, 500, Rows(inputs, targets, sharing.tasks))
+    fitted(sharing, 500, TaskRows(inputs, targets, sharing.tasks))
     B = sharing.matrices()["covariance"]
     assert float(B.diagonal().mean()) == pytest.approx(1)
     correlations = B / B.diagonal().sqrt().outer(B.diagonal().sqrt())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.engines import Ended
-from bench.engines.events import OnEpoch
+from bench.engines.events import EpochCallback
 from bench.engines.local import Place, default_jobs, gpus, places, run_cells
 from bench.records import RunSpec
 from tests.conftest import make_run
@@ -62,7 +62,7 @@ class Telling:
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset()
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Literal["done", "failed"]:
         (self.folder / str(spec.seed)).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
         return "done"
 

@@ -18,7 +18,7 @@ from bench.core.state import StepState, TrainState, drawn_from
 from bench.errors import UsageError
 from bench.records import parse_call
 from bench.registry import choose, entries
-from bench.training.gradients import TaskGradients, cosines, losses_of, task_cosines
+from bench.training.gradients import TaskGradients, compute_losses, cosines, task_cosines
 from bench.training.step import training_step
 from tests.conftest import make_run, train_run
 
@@ -47,7 +47,7 @@ def jacobian(run: Any, batch: Any) -> tuple[list[Any], Tensor, list[list[Tensor]
     shared = list(run.model.sharing.parameters())
     rows, heads = [], []
     for t, task in enumerate(run.model.tasks):
-        loss = losses_of(run.model, batch, run.module.state)[t]
+        loss = compute_losses(run.model, batch, run.module.state)[t]
         own = list(run.model.heads[task.name].parameters())
         found = torch.autograd.grad(loss, [*shared, *own])
         rows.append(torch.cat([gradient.flatten() for gradient in found[: len(shared)]]))
@@ -95,7 +95,7 @@ def test_shared_parameters_are_found_not_declared() -> None:
 def test_stored_gradients_combine_to_weighted_sums(scales: str) -> None:
     run = make_run("hard")
     batch = run.data("train").take([torch.arange(32)])
-    losses = losses_of(run.model, batch, run.module.state)
+    losses = compute_losses(run.model, batch, run.module.state)
     gradients = TaskGradients(losses, run.model.learning)
     weights = torch.tensor([0.5, 2.0, -1.0], dtype=torch.float64)
     whole = torch.autograd.grad(weights @ torch.stack(losses), gradients.parameters, retain_graph=True)

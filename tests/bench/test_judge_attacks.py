@@ -10,7 +10,7 @@ import pytest
 from bench.cli.check import check_confined
 from bench.cli.judged import describe_methods
 from bench.errors import UsageError
-from bench.judge.cells import Source
+from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
 from tests.bench.judge_helpers import method
@@ -119,7 +119,7 @@ def test_bytes_that_are_no_message_are_named(player: Player, header: bytes, word
 
 
 def describe(player: Player, top: str) -> object:
-    source = Source("odd.py", method(top=top))
+    source = MethodSource("odd.py", method(top=top))
     with player.request("describe", source.sent | {"suite": "synthetic", "methods": ["odd"]}) as request:
         return request.receive("described").values
 
@@ -166,7 +166,7 @@ def test_no_request_reaches_another_one(player: Player, kind: str) -> None:
 
 def test_a_player_waits_for_a_judge_that_takes_its_time(player: Player) -> None:
     with player.request(
-        "describe", Source("odd.py", method()).sent | {"suite": "synthetic", "methods": ["odd"]}
+        "describe", MethodSource("odd.py", method()).sent | {"suite": "synthetic", "methods": ["odd"]}
     ) as one:
         assert one.receive("described").kind == "described"
         time.sleep(0.5)
@@ -234,7 +234,7 @@ def test_a_forged_checkpoint_ends_as_a_failed_cell(player: Player, tmp_path: Pat
 )
 def test_a_forged_description_is_refused(player: Player, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     monkeypatch.setattr("bench.judge.host.Player", lambda limits: nullcontext(player))
-    source = Source("odd.py", method(top=FORGE.format(kind="described", change=change)))
+    source = MethodSource("odd.py", method(top=FORGE.format(kind="described", change=change)))
     with pytest.raises(UsageError, match="should be described by its names and versions"):
         describe_methods(source, "synthetic", ["odd"], LIMITS)
 
@@ -244,7 +244,7 @@ def test_a_forged_description_is_refused(player: Player, monkeypatch: pytest.Mon
 )
 def test_a_check_takes_rules_and_not_any_number_of_them(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     monkeypatch.setattr("bench.cli.check.MOST_RULES", 50)
-    source = Source("odd.py", method(top=FORGE.format(kind="rule", change=change)))
+    source = MethodSource("odd.py", method(top=FORGE.format(kind="rule", change=change)))
     *_, last = check_confined([source], "", None, LIMITS)
     assert not last["passed"]
     assert last["advice"] in ("It answered more than 50 rules.", "What it answered is no rule.")

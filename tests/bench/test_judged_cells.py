@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.judge.cells import Judged, Source, judge_cell
+from bench.judge.cells import Judgement, MethodSource, judge_cell
 from bench.judge.confinement import sandbox_works
 from bench.judge.host import Player
 from bench.judge.limits import Limits
@@ -39,8 +39,8 @@ def odd(suite: str = SUITE, settings: dict[str, str] = TINY) -> RunSpec:
 
 def judged(
     player: Player, body: str = "pass", top: str = "", suite: str = SUITE, settings: dict[str, str] = TINY, **more: Any
-) -> Judged:
-    source = Source("odd.py", method(body, top))
+) -> Judgement:
+    source = MethodSource("odd.py", method(body, top))
     return judge_cell(player, source, odd(suite, settings), "odd", **more)
 
 
@@ -67,7 +67,7 @@ def test_a_judged_cell_has_the_numbers_of_any_other(
 ) -> None:
     spec = spec_of(text, suite, settings)
     here = fit(spec)
-    there = judge_cell(player, Source("none.py", "x = 1\n"), spec, here.method).record
+    there = judge_cell(player, MethodSource("none.py", "x = 1\n"), spec, here.method).record
     assert there.error is None
     assert numbers(there) == numbers(here)
     assert (there.run_id, there.digest) == (here.run_id, there.content_digest())

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from bench.core.constraint import Coupled
-from bench.linear.choose import fit, path
-from bench.linear.family import Family
+from bench.linear.choose import fit_family, path
+from bench.linear.family import PenaltyFamily
 from bench.linear.folds import split
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
 from tests.bench.linear import family, problem
 
@@ -20,7 +20,7 @@ def half(z: Tensor, y: Tensor) -> Tensor:
     return (z - y).square().sum() / 2
 
 
-def free(rows: Rows) -> Squared:
+def free(rows: TaskRows) -> Squared:
     return Squared(rows, 0.0)
 
 
@@ -47,14 +47,14 @@ def test_folds_keep_common_inputs_common_and_both_classes() -> None:
         assert all(torch.equal(out[0], index) for index in out)
     classes = [torch.tensor([1.0] + [0.0] * 9).double(), torch.tensor([1.0, 1.0] + [0.0] * 8).double()]
     rows = problem((10, 10))
-    for kept, _ in split(Rows(rows.inputs, classes, rows.names), 5, seed=0, stratify=True):
+    for kept, _ in split(TaskRows(rows.inputs, classes, rows.names), 5, seed=0, stratify=True):
         assert all(len(set(y[index].tolist())) == 2 for y, index in zip(classes, kept, strict=True))
 
 
 def test_ridge_by_cross_validation_is_ridge_by_hand() -> None:
     """Errors of every strength over the folds, and the winner on all rows, from closed forms."""
     rows = problem()
-    found = fit(rows, free, Family(None, Coupled((1, 6), 4, 1.0)), half, seed=1, points=9)
+    found = fit_family(rows, free, PenaltyFamily(None, Coupled((1, 6), 4, 1.0)), half, seed=1, points=9)
     [curve] = found.curves
     assert (found.settings, found.chosen) == ({}, curve)
     strengths, errors = curve.strengths, curve.errors
@@ -86,10 +86,10 @@ def test_what_is_given_is_kept_and_what_is_open_is_chosen() -> None:
     ]
     assert family("cluster", rows).settings() == [{"k": k} for k in (1, 2, 3, 5)]
     assert family("cluster:k=4", rows).settings() == [{}]
-    given = fit(rows, free, family("l21:strength=2.5", rows), half)
+    given = fit_family(rows, free, family("l21:strength=2.5", rows), half)
     assert (given.strength, given.curves) == (None, [])
     assert given.penalty.strength == 2.5
-    chosen = fit(rows, free, family("cluster", rows), half, points=4)
+    chosen = fit_family(rows, free, family("cluster", rows), half, points=4)
     assert [curve.settings for curve in chosen.curves] == [{"k": k} for k in (1, 2, 3, 5)]
     assert chosen.chosen is not None
     assert min(chosen.chosen.errors) == min(min(curve.errors) for curve in chosen.curves)
@@ -99,7 +99,9 @@ def test_what_is_given_is_kept_and_what_is_open_is_chosen() -> None:
 
 def test_choices_repeat_and_depend_on_the_seed() -> None:
     rows = problem()
-    one, two, other = (fit(rows, free, family("trace_norm", rows), half, seed=seed, points=6) for seed in (0, 0, 1))
+    one, two, other = (
+        fit_family(rows, free, family("trace_norm", rows), half, seed=seed, points=6) for seed in (0, 0, 1)
+    )
     assert torch.equal(one.solution.W, two.solution.W)
     assert one.curves == two.curves
     assert one.curves[0].strengths == other.curves[0].strengths

@@ -13,7 +13,7 @@ from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied, best_intercepts
 from bench.linear.minimise import minimise
 from bench.linear.objective import Objective
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Offsets, Squared
 from tests.bench.linear import COUNTS, penalty, problem
 
@@ -67,8 +67,8 @@ def test_no_step_is_steeper_than_the_curvature(kind: type[Loss], tied: bool) -> 
     assert Tied(base).steepest <= sum(kind(one, 0.0).steepest for one in each(rows)) * (1 + 1e-9)  # type: ignore[call-arg]
 
 
-def each(rows: Rows) -> list[Rows]:
-    return [Rows([X], [y], ["t"]) for X, y in zip(rows.inputs, rows.targets, strict=True)]
+def each(rows: TaskRows) -> list[TaskRows]:
+    return [TaskRows([X], [y], ["t"]) for X, y in zip(rows.inputs, rows.targets, strict=True)]
 
 
 @pytest.mark.parametrize("rho", [None, 0.0, 2.0, math.inf])
@@ -77,7 +77,7 @@ def test_the_ways_to_hold_rows_agree(rho: float | None) -> None:
     W = torch.randn(40, 3, generator=torch.Generator().manual_seed(1)).double()
     for features in (3, 40):
         rows = problem((10, 10, 10), features, common=True)
-        apart = Rows([X.clone() for X in rows.inputs], rows.targets, rows.names)
+        apart = TaskRows([X.clone() for X in rows.inputs], rows.targets, rows.names)
         assert (rows.common, apart.common) == (True, False)
         one, two = Squared(rows, rho), Squared(apart, rho)
         assert (one.A is None) == (two.A is None) == (features == 40)
@@ -103,13 +103,13 @@ def test_slopes_in_common_are_at_their_best() -> None:
     assert np.allclose(tied[1], pooled[-1], atol=1e-6)
 
 
-def solve_offsets(rows: Rows, strength: float) -> tuple[Tensor, Tensor]:
+def solve_offsets(rows: TaskRows, strength: float) -> tuple[Tensor, Tensor]:
     from bench.core.constraint import Coupled
-    from bench.linear.family import Family
+    from bench.linear.family import PenaltyFamily
     from bench.records import parse_call
     from bench.registry import choose
 
-    held = Family(choose("constraint", parse_call(f"l2:strength={strength}")), Coupled((1,), 4, 1.0)).penalty({})
+    held = PenaltyFamily(choose("constraint", parse_call(f"l2:strength={strength}")), Coupled((1,), 4, 1.0)).penalty({})
     loss = Offsets(rows)
     objective = Objective(loss, held)
     found = minimise(objective, None, 1e-12, 100_000)
@@ -129,7 +129,7 @@ def test_intercepts_shrink_to_a_common_one() -> None:
 # --- bad input -------------------------------------------------------------------------------------
 
 
-def broken(**changes: object) -> Rows:
+def broken(**changes: object) -> TaskRows:
     rows = problem((5, 6), 3)
     inputs, targets = list(rows.inputs), list(rows.targets)
     if "columns" in changes:
@@ -143,7 +143,7 @@ def broken(**changes: object) -> Rows:
         inputs[1][0, 0] = math.nan
     if "none" in changes:
         inputs, targets = [], []
-    return Rows(inputs, targets, [] if "none" in changes else ["a", "b"])
+    return TaskRows(inputs, targets, [] if "none" in changes else ["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_classes_that_cannot_be_fitted_are_refused_in_a_sentence() -> None:
     rows = problem((5, 6), 3)
     with pytest.raises(UsageError, match=r"^The targets of `t0` should be 0 or 1\. Found \["):
         Logistic(rows)
-    one = Rows(rows.inputs, [torch.ones(5).double(), torch.zeros(6).double()], rows.names)
+    one = TaskRows(rows.inputs, [torch.ones(5).double(), torch.zeros(6).double()], rows.names)
     with pytest.raises(UsageError, match=r"^`t0` should have rows of both classes\. Found class 1 only\.$"):
         Logistic(one)
 
@@ -187,7 +187,7 @@ def test_constraints_that_a_solver_cannot_use_are_refused_in_a_sentence(text: st
 
 
 def test_nothing_to_fit_is_fitted() -> None:
-    rows = Rows([torch.ones(3, 2).double()] * 2, [torch.zeros(3).double()] * 2, ["a", "b"])
+    rows = TaskRows([torch.ones(3, 2).double()] * 2, [torch.zeros(3).double()] * 2, ["a", "b"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = minimise(Objective(Squared(rows, 0.0), penalty("l21:strength=1", rows)))

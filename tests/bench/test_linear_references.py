@@ -15,7 +15,7 @@ from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied
 from bench.linear.minimise import minimise
 from bench.linear.objective import Objective
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
 from tests.bench.linear import COUNTS, NORMS, OTHERS, at, largest, penalty, problem, solve, weights
 
@@ -96,7 +96,7 @@ def test_tasks_apart_are_those_of_scikit_learn() -> None:
 # --- identities ------------------------------------------------------------------------------------
 
 
-def dense(rows: Rows, precision: np.ndarray, intercept: bool = True) -> np.ndarray:
+def dense(rows: TaskRows, precision: np.ndarray, intercept: bool = True) -> np.ndarray:
     """argmin sum_t |y_t - X_t w_t|^2 / 2 + vec(W)^T precision vec(W) / 2, tasks one after the other: (d, T)."""
     X = [(x - x.mean(dim=0) if intercept else x).numpy() for x in rows.inputs]
     y = [(v - v.mean() if intercept else v).numpy() for v in rows.targets]
@@ -187,7 +187,7 @@ def test_a_learned_covariance_is_the_squared_trace_norm() -> None:
         fixed = loss.value(torch.from_numpy(W)) + np.trace(W @ np.linalg.inv(other) @ W.T) / 2
         assert fixed >= best.objective * (1 - 1e-9)
     order = [2, 0, 3, 1]
-    turned = Rows([rows.inputs[t] for t in order], [rows.targets[t] for t in order], rows.names)
+    turned = TaskRows([rows.inputs[t] for t in order], [rows.targets[t] for t in order], rows.names)
     again = solve("mtrl:strength=1", turned, Squared(turned, 0.0))
     assert torch.allclose(again.W, best.W[..., order], atol=1e-7)
 
@@ -217,7 +217,7 @@ def test_a_gaussian_process_over_tasks_is_a_fixed_covariance() -> None:
 @pytest.mark.parametrize("name", [*NORMS, *OTHERS[:2], "ridge", "mtrl", "cluster:k=2"])
 def test_relabelling_tasks_relabels_the_answer(name: str) -> None:
     rows, order = problem(), [3, 1, 0, 2]
-    turned = Rows([rows.inputs[t] for t in order], [rows.targets[t] for t in order], rows.names)
+    turned = TaskRows([rows.inputs[t] for t in order], [rows.targets[t] for t in order], rows.names)
     one = weights(solve(at(name, 1.3), rows, Squared(rows, 0.0)))
     two = weights(solve(at(name, 1.3), turned, Squared(turned, 0.0)))
     assert torch.allclose(one[:, order], two, atol=1e-6)

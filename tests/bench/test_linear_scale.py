@@ -11,7 +11,7 @@ import torch
 from bench.errors import UsageError
 from bench.linear.estimators import MultiTaskRegressor, MultiTaskRegressorCV
 from bench.linear.objective import Objective
-from bench.linear.rows import Rows
+from bench.linear.rows import TaskRows
 from bench.linear.scale import scale
 from bench.linear.squared import Squared
 from bench.registry import entries
@@ -159,7 +159,7 @@ def test_degrees_are_those_of_norms_and_squares() -> None:
 def test_a_penalty_of_no_degree_is_fitted_at_ordinary_sizes_only() -> None:
     made = problem()
     assert scale(made, own=True, common=False).strength(0.3, None) == 0.3
-    far = Rows([1e50 * X for X in made.inputs], made.targets, made.names)
+    far = TaskRows([1e50 * X for X in made.inputs], made.targets, made.names)
     with pytest.raises(UsageError, match=r"^A penalty that is neither a norm nor of squares does not scale with its"):
         scale(far, own=True, common=False).strength(0.3, None)
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from bench.core import resident
-from bench.core.resident import Rows
-from bench.engines.events import Ended, OnEpoch
+from bench.core.resident import ResidentRows
+from bench.engines.events import Ended, EpochCallback
 from bench.engines.local import default_jobs, run_cells
 from bench.plan import parse_suite, plan
 from bench.records import RunSpec
@@ -28,13 +28,13 @@ class Look:
     """Notes what its process is like; with `rows`, counts its visits in the first image of the test split."""
 
     folder: Path
-    rows: dict[str, Rows] = field(default_factory=dict)
+    rows: dict[str, ResidentRows] = field(default_factory=dict)
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset()
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Literal["done", "failed"]:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Literal["done", "failed"]:
         found: dict[str, Any] = {
             "pid": os.getpid(),
             "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [],
@@ -52,7 +52,7 @@ class Look:
         return "done"
 
 
-def look(folder: Path, jobs: int, cells: int, rows: dict[str, Rows] | None = None) -> list[dict[str, Any]]:
+def look(folder: Path, jobs: int, cells: int, rows: dict[str, ResidentRows] | None = None) -> list[dict[str, Any]]:
     """What each of so many cells noted."""
     specs = plan("multidigits", ["hard"], range(cells), device="cpu")
     ended = [e for e in run_cells(specs, Look(folder, rows or {}), jobs) if isinstance(e, Ended)]
@@ -85,7 +85,7 @@ def test_workers_know_the_environment_of_their_own_time(tmp_path: Path, monkeypa
 @pytest.mark.skipif(not resident.SHARED_MEMORY.is_dir(), reason="the system has no shared memory")
 def test_workers_hold_one_copy_of_the_rows(tmp_path: Path) -> None:
     """What one of them writes is there for this process, which read them."""
-    rows = Rows.read(MultiDigits())
+    rows = ResidentRows.read(MultiDigits())
     assert rows is not None
     image = rows.splits["test"].inputs["left"][0, 0, 0]
     before = image.clone()
@@ -97,7 +97,7 @@ def test_rows_that_were_read_give_the_same_record() -> None:
     settings = {"epochs": "1", "steps_per_epoch": "6"}
     for method in ("hard", "single_task"):
         [spec] = plan("multidigits", [method], [0], settings, device="cpu")
-        records = [fit(spec, rows=rows) for rows in (None, Rows.read(MultiDigits()))]
+        records = [fit(spec, rows=rows) for rows in (None, ResidentRows.read(MultiDigits()))]
         first, second = (r.model_dump(exclude={"cost", "created", "digest"}) for r in records)
         assert first["status"] == "done"
         assert first == second
@@ -105,7 +105,7 @@ def test_rows_that_were_read_give_the_same_record() -> None:
 
 def test_rows_are_read_once_and_served(monkeypatch: pytest.MonkeyPatch) -> None:
     suite = MultiDigits()
-    rows = Rows.read(suite)
+    rows = ResidentRows.read(suite)
     assert rows is not None
     assert rows.checksums == suite.checksums()
     monkeypatch.setattr("suites.multidigits._images", None)  # reading once more would raise
@@ -116,6 +116,6 @@ def test_rows_are_read_once_and_served(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_not_read_for_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Rows that differ by seed, and rows for which there is no room."""
-    assert Rows.read(parse_suite("synthetic")[1]) is None
+    assert ResidentRows.read(parse_suite("synthetic")[1]) is None
     monkeypatch.setattr(resident, "SHARED_MEMORY", tmp_path / "absent")
-    assert Rows.read(MultiDigits()) is None
+    assert ResidentRows.read(MultiDigits()) is None

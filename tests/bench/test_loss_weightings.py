@@ -12,7 +12,7 @@ from bench.core.state import StepState, TrainState
 from bench.core.weighting import Weighting
 from bench.records import parse_call
 from bench.registry import choose
-from bench.training.gradients import losses_of
+from bench.training.gradients import compute_losses
 from bench.training.module import Replay
 from tests.conftest import make_run, train_run
 
@@ -111,7 +111,7 @@ def test_the_second_look_sees_the_same_batch_after_the_step_and_leaves_no_trace(
     batch = rows.take([torch.arange(16)])
     run.module.state.generator = torch.Generator().manual_seed(1)
     replay = Replay(run.module, batch)
-    first = torch.stack(losses_of(run.model, batch, run.module.state)).detach()
+    first = torch.stack(compute_losses(run.model, batch, run.module.state)).detach()
     torch.rand(3, generator=run.module.state.generator)
     statistics, stream = norm.running_mean.clone(), torch.get_rng_state()
     own = run.module.state.generator.get_state()

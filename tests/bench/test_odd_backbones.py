@@ -13,7 +13,7 @@ from bench.core.suite import Stage
 from bench.core.task import Regression, Task
 from bench.errors import UsageError
 from bench.method import Method
-from bench.plan import build_check
+from bench.plan import validate_method
 from bench.records import RunSpec
 from bench.training.fit import Run
 from tests.bench.catalogue import trained_methods
@@ -57,7 +57,7 @@ class Odd(Tiny):
 def run_of(method: str, suite: Tiny) -> Run:
     """A run of two updates in float64, planned as the command line plans it."""
     parsed = Method.parse(method)
-    build_check(parsed, suite, suite.protocol)
+    validate_method(parsed, suite, suite.protocol)
     spec = RunSpec(
         suite="odd", method=parsed.canonical, seed=0, protocol=suite.protocol, versions={}, data="", overrides={}
     )

@@ -14,7 +14,7 @@ from bench.training.effects import effects
 from bench.training.fit import train
 from bench.training.module import Batches
 from bench.training.perf import REFERENCE, alternate
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 from tests.conftest import make_run
 
 
@@ -37,7 +37,7 @@ def waits(method: str, steps: int) -> int:
     run = make_run(method, epochs="1", steps_per_epoch=str(steps), optimiser="adam")
     rows = run.data("train")
     with Waits() as seen:
-        train(run.module, Batches(rows, run.protocol, 0), Watch(run.module))
+        train(run.module, Batches(rows, run.protocol, 0), TrainingMonitor(run.module))
     return seen.count
 
 

@@ -8,7 +8,7 @@ from bench import registry
 from bench.api import Blueprint, register
 from bench.errors import DataMissing, UsageError
 from bench.method import Method
-from bench.plan import all_methods, method_names, override, parse_suite, plan, under
+from bench.plan import all_methods, method_names, override, parse_suite, plan, suite_under_protocol
 from bench.records import digest
 from bench.sharing.hard import Hard
 from tests.bench.catalogue import catalogue, fitted_by_themselves
@@ -122,7 +122,7 @@ def test_a_method_is_built_without_the_data(settings: dict[str, str]) -> None:
 
     try:
         _, suite = parse_suite(SUITE)
-        built = under(suite, override(suite.protocol, settings)[0])
+        built = suite_under_protocol(suite, override(suite.protocol, settings)[0])
         with pytest.raises(
             UsageError, match=r"should not read the suite's data\. Found a call of `dataset` for `test`"
         ):

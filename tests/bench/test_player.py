@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.judge.cells import Source
+from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
 from bench.processes import descendants
@@ -22,7 +22,7 @@ QUICK = Limits(seconds=100, memory_mb=3000, output=100_000, grace=1.0)
 
 def describe(player: Player, top: str) -> object:
     """Import a file that begins with `top`."""
-    source = Source("odd.py", method(top=top))
+    source = MethodSource("odd.py", method(top=top))
     with player.request("describe", source.sent | {"suite": "synthetic", "methods": ["odd"]}) as request:
         return request.receive("described").values["methods"][0]["short"]
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from bench.cli.execute import StoredCell, survey
-from bench.core.resident import Rows
-from bench.engines.events import Ended, OnEpoch, Status
+from bench.core.resident import ResidentRows
+from bench.engines.events import Ended, EpochCallback, Status
 from bench.engines.local import call_apart, run_cells
 from bench.plan import plan
 from bench.records import RunSpec
@@ -135,7 +135,7 @@ class Stay:
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset(spec.code)
 
-    def __call__(self, spec: RunSpec, on_epoch: OnEpoch) -> Status:
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
         (self.folder / spec.run_id).write_text(str(os.getpid()))
         return "done"
 
@@ -168,8 +168,8 @@ def test_baselines_beside_a_plugin_have_the_digits_they_have_alone(tmp_path: Pat
     assert mine.scores != by_itself.scores  # so the plug-in did what it is meant to do
 
 
-def _first_row(scale: float) -> Rows | None:
-    rows = Rows.read(MultiDigits())
+def _first_row(scale: float) -> ResidentRows | None:
+    rows = ResidentRows.read(MultiDigits())
     if rows is not None:
         rows.splits["test"].inputs["left"].mul_(scale)
     return rows
@@ -177,7 +177,7 @@ def _first_row(scale: float) -> Rows | None:
 
 def test_rows_are_read_in_a_process_of_their_own() -> None:
     """They come back whole, in shared memory; a process that ends without an answer is none."""
-    rows, here = call_apart(_first_row, 2.0), Rows.read(MultiDigits())
+    rows, here = call_apart(_first_row, 2.0), ResidentRows.read(MultiDigits())
     assert rows is not None
     assert here is not None
     image = rows.splits["test"].inputs["left"]

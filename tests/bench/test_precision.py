@@ -11,7 +11,7 @@ from bench.method import Method
 from bench.records import RunSpec
 from bench.training.environment import settle_precision
 from bench.training.fit import Run
-from bench.training.gradients import losses_of
+from bench.training.gradients import compute_losses
 from bench.training.step import training_step
 from tests.bench.catalogue import trained_methods
 from tests.bench.test_fingerprints import Tiny
@@ -36,7 +36,7 @@ def make(method: str, precision: str) -> Run:
 def first_losses(run: Run) -> Tensor:
     """The losses of all rows before the first update."""
     batch = run.data("train").take([torch.arange(12)])
-    return torch.stack(losses_of(run.model, batch, run.module.state)).detach()
+    return torch.stack(compute_losses(run.model, batch, run.module.state)).detach()
 
 
 @pytest.mark.parametrize("method", METHODS)

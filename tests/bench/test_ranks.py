@@ -14,7 +14,7 @@ from bench.plan import override, parse_suite, plan
 from bench.records import ResultRecord, parse_call
 from bench.registry import choose, load_plugin
 from bench.training.fit import fit
-from bench.training.peers import together
+from bench.training.peers import launch_workers
 from bench.training.ranks import Ranks
 from tests.bench.pair import CASES, label, run
 
@@ -85,7 +85,10 @@ def test_there_are_as_many_gpus_as_devices(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     [spec] = plan("multidigits", ["hard"], [0], {"devices": "4"}, "cpu")
     spec = spec.varied(protocol=spec.protocol.model_copy(update={"device": "cuda"}))
-    with pytest.raises(UsageError, match=r"at most the GPUs that a worker sees, 2. Found `4`\."), together(spec, None):
+    with (
+        pytest.raises(UsageError, match=r"at most the GPUs that a worker sees, 2. Found `4`\."),
+        launch_workers(spec, None),
+    ):
         pass
 
 

@@ -15,8 +15,8 @@ from bench.core.data import Order
 from bench.core.state import Phase
 from bench.records import Protocol
 from bench.training.fit import Run
-from bench.training.model import Held
-from bench.training.module import Schedule
+from bench.training.model import ConstrainedParameter
+from bench.training.module import TrainingSchedule
 from tests.bench.catalogue import catalogue
 from tests.conftest import make_run, train_run
 
@@ -33,12 +33,12 @@ def protocol(**changed: str) -> Protocol:
 
 
 def test_constant_factors() -> None:
-    schedule = Schedule(protocol(schedule="constant"), (Phase("train", 1.0),))
+    schedule = TrainingSchedule(protocol(schedule="constant"), (Phase("train", 1.0),))
     assert [schedule.factor(step) for step in range(11)] == [1.0] * 11
 
 
 def test_cosine_factors() -> None:
-    schedule = Schedule(protocol(schedule="cosine"), (Phase("train", 1.0),))
+    schedule = TrainingSchedule(protocol(schedule="cosine"), (Phase("train", 1.0),))
     factors = [schedule.factor(step) for step in range(11)]
     assert factors == pytest.approx([math.cos(math.pi * k / 20) ** 2 for k in range(11)], abs=1e-15)
     assert (factors[0], factors[5], factors[10]) == (1.0, pytest.approx(0.5), 0.0)
@@ -46,12 +46,12 @@ def test_cosine_factors() -> None:
 
 def test_step_factors() -> None:
     setting = {"epochs": "5", "steps_per_epoch": "2", "schedule": "step", "decay_every": "2", "decay_factor": "0.5"}
-    schedule = Schedule(protocol(**setting), (Phase("train", 1.0),))
+    schedule = TrainingSchedule(protocol(**setting), (Phase("train", 1.0),))
     assert [schedule.factor(step) for step in range(10)] == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
 
 
 def test_the_schedule_starts_anew_in_each_phase() -> None:
-    schedule = Schedule(protocol(schedule="cosine"), (Phase("a", 0.4), Phase("b", 0.6)))
+    schedule = TrainingSchedule(protocol(schedule="cosine"), (Phase("a", 0.4), Phase("b", 0.6)))
     assert schedule.starts == [0, 4, 10]
     assert [schedule.phase(step) for step in range(11)] == [0] * 4 + [1] * 7
     expected = [math.cos(math.pi * k / 8) ** 2 for k in range(4)] + [math.cos(math.pi * k / 12) ** 2 for k in range(6)]
@@ -61,7 +61,7 @@ def test_the_schedule_starts_anew_in_each_phase() -> None:
 @pytest.mark.parametrize("shares", [(1.0,), (0.3, 0.7), (0.1,) * 10, (0.01, 0.99), (0.99, 0.01), (1 / 3,) * 3])
 def test_phases_share_the_budget(shares: tuple[float, ...]) -> None:
     phases = tuple(Phase(f"p{n}", share) for n, share in enumerate(shares))
-    schedule = Schedule(protocol(), phases)
+    schedule = TrainingSchedule(protocol(), phases)
     assert schedule.starts[0] == 0
     assert schedule.starts[-1] == 10
     lengths = [sum(schedule.phase(step) == n for step in range(10)) for n in range(len(phases))]
@@ -78,23 +78,23 @@ Step = tuple[list[dict[str, Any]], list[float]]  # the optimiser's groups as the
 def recorded() -> Iterator[list[Step]]:
     """Filled with what every update inside is made with."""
     seen: list[Step] = []
-    apply_prox = Held.apply_prox
+    apply_prox = ConstrainedParameter.apply_prox
 
     def spy_step(optimiser: torch.optim.Optimizer, *_: Any) -> None:
         if optimiser.defaults["fused"]:  # a weighting may have an optimiser of its own
             seen.append(([dict(group) for group in optimiser.param_groups], []))
 
-    def spy_prox(self: Held, step: float, progress: float) -> None:
+    def spy_prox(self: ConstrainedParameter, step: float, progress: float) -> None:
         seen[-1][1].append(step)
         apply_prox(self, step, progress)
 
     hook = register_optimizer_step_pre_hook(spy_step)
-    Held.apply_prox = spy_prox  # type: ignore[method-assign]
+    ConstrainedParameter.apply_prox = spy_prox  # type: ignore[method-assign]
     try:
         yield seen
     finally:
         hook.remove()
-        Held.apply_prox = apply_prox  # type: ignore[method-assign]
+        ConstrainedParameter.apply_prox = apply_prox  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])

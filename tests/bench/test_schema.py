@@ -16,7 +16,7 @@ from bench.method import Method
 from bench.plan import parse_suite
 from bench.records import parse_call
 from bench.registry import PACKAGES, choose, entries, load_plugin, register
-from bench.schema import Infinite, Replaces, fill, options_of, write, written
+from bench.schema import Infinite, Replaces, fill_defaults, options_as_text, options_of, write
 from tests.bench.catalogue import catalogue
 
 
@@ -113,20 +113,20 @@ def test_wrong_values_get_one_sentence(option: str, texts: list[str], expectatio
 
 
 def test_defaults_are_filled_and_short_forms_drop_them() -> None:
-    values = fill("toy", OPTIONS, {"own": "0.25", "mode": "one"})
+    values = fill_defaults("toy", OPTIONS, {"own": "0.25", "mode": "one"})
     assert values == {name: option.default for name, option in OPTIONS.items()} | {"own": 0.25}
-    assert written(OPTIONS, values)["sizes"] == "4/2"
-    assert written(OPTIONS, values, short=True) == {"own": "0.25"}
+    assert options_as_text(OPTIONS, values)["sizes"] == "4/2"
+    assert options_as_text(OPTIONS, values, short=True) == {"own": "0.25"}
 
 
 def test_an_option_that_replaces_another() -> None:
-    values = fill("toy", OPTIONS, {"strength": "2"})
+    values = fill_defaults("toy", OPTIONS, {"strength": "2"})
     assert (values["strength"], values["dial"]) == (2.0, None)
-    assert written(OPTIONS, values, short=True) == {"strength": "2.0"}  # `dial=none` is implied
-    assert fill("toy", OPTIONS, {"strength": "2", "dial": "none"}) == values
-    assert fill("toy", OPTIONS, {"strength": "none"})["dial"] == 100.0
+    assert options_as_text(OPTIONS, values, short=True) == {"strength": "2.0"}  # `dial=none` is implied
+    assert fill_defaults("toy", OPTIONS, {"strength": "2", "dial": "none"}) == values
+    assert fill_defaults("toy", OPTIONS, {"strength": "none"})["dial"] == 100.0
     with pytest.raises(UsageError) as caught:
-        fill("toy", OPTIONS, {"dial": "1", "strength": "2"})
+        fill_defaults("toy", OPTIONS, {"dial": "1", "strength": "2"})
     assert str(caught.value) == "`toy` should be given `strength` or `dial`. Found both."
 
 
@@ -139,7 +139,7 @@ def test_an_option_that_replaces_another() -> None:
 )
 def test_unknown_options_get_the_nearest(key: str, message: str) -> None:
     with pytest.raises(UsageError, match="has no option") as caught:
-        fill("toy", OPTIONS, {key: "1"})
+        fill_defaults("toy", OPTIONS, {key: "1"})
     assert str(caught.value) == message
 
 

@@ -10,12 +10,12 @@ from torch.nn import Parameter
 
 from bench.api import Blueprint, Found, ParameterGroup, Sharing, TrainState, register
 from bench.core.data import Dataset
-from bench.core.resident import Rows
+from bench.core.resident import ResidentRows
 from bench.core.sharing import collect_groups
 from bench.core.task import Explained, Ranking, Regression, refuse_broadcasting
 from bench.errors import UsageError
 from bench.method import Method
-from bench.plan import build_check, parse_suite, plan
+from bench.plan import parse_suite, plan, validate_method
 from bench.sharing.hard import Hard
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
@@ -53,7 +53,7 @@ def writing(way: Callable[[Tensor], object]) -> type[Hard]:
 def test_a_method_that_writes_into_its_inputs_does_not_reach_the_rows_of_others(way: str) -> None:
     register("writing")(writing(WAYS[way]))
     _, suite = parse_suite(SUITE)
-    rows = Rows.read(suite)
+    rows = ResidentRows.read(suite)
     assert rows is not None
     before = {name: {t: x.clone() for t, x in split.inputs.items()} for name, split in rows.splits.items()}
     first, second = plan(SUITE, ["writing", "hard"], [0], FEW, device="cpu")
@@ -81,7 +81,7 @@ def test_a_sharing_that_is_fitted_by_itself_gets_copies() -> None:
         split: suite.dataset(split, 0).to(torch.device("cpu"), torch.float64, torch.contiguous_format)
         for split in ("train", "test")
     }
-    rows = Rows(data, suite.checksums())
+    rows = ResidentRows(data, suite.checksums())
     assert fit(greedy, rows=rows).status == "done"
     assert fit(means, rows=rows).statistics == fit(means).statistics
 
@@ -187,6 +187,6 @@ def test_it_is_said_before_anything_is_trained() -> None:
     register("spare")(Spare)
     suite = Tiny()
     with pytest.raises(UsageError, match="`gain`, `bias` in none"):
-        build_check(Method.parse("spare"), suite, suite.protocol)
+        validate_method(Method.parse("spare"), suite, suite.protocol)
     with pytest.raises(UsageError, match="`gain`, `bias` in none"):
         make_run("spare")

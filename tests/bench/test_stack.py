@@ -23,7 +23,7 @@ from bench.sharing.hard import Hard
 from bench.training.fit import Run, fit, train
 from bench.training.seeds import StackedBatches, Watches, fit_stacked
 from bench.training.stack import CannotStack, StackedModule
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 from leaderboard.store import Store
 from tests.bench.pair import STEPS, Pictures
 from tests.bench.test_fingerprints import WIDTH, Tiny
@@ -67,7 +67,7 @@ def stacked(method: Method, suite: Tiny, **settings: Any) -> list[Run]:
     """The runs of all seeds, trained as one stack."""
     runs = [make(method, seed, suite, **settings) for seed in SEEDS]
     batches = StackedBatches([run.batches(run.data("train")) for run in runs])
-    train(StackedModule([run.module for run in runs]), batches, Watches([Watch(run.module) for run in runs]))
+    train(StackedModule([run.module for run in runs]), batches, Watches([TrainingMonitor(run.module) for run in runs]))
     return runs
 
 
@@ -214,15 +214,15 @@ def test_what_cannot_be_stacked_is_trained_in_turn_and_said(capsys: pytest.Captu
 def test_one_seed_that_fails_is_not_the_others_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs, snapshot = specs("hard"), Watch._snapshot
+    runs, snapshot = specs("hard"), TrainingMonitor._snapshot
 
-    def spoiled(watch: Watch) -> Any:
+    def spoiled(watch: TrainingMonitor) -> Any:
         if watch.module.state.generator is not None and watch.module.state.generator.initial_seed() == spoilt:
             raise OSError("cannot be kept")
         return snapshot(watch)
 
     spoilt = make(Method.parse("hard"), SEEDS[1], Tiny()).module.state.generator.initial_seed()  # type: ignore[union-attr]
-    monkeypatch.setattr(Watch, "_snapshot", spoiled)
+    monkeypatch.setattr(TrainingMonitor, "_snapshot", spoiled)
     records = fit_stacked(runs)
     assert [record.status for record in records] == ["done", "failed"]
     assert "are trained one after the other: cannot be kept" in capsys.readouterr().err

@@ -27,7 +27,7 @@ from bench.training.environment import without_paths
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit, train
 from bench.training.module import Batches
-from bench.training.watch import Watch
+from bench.training.watch import TrainingMonitor
 from suites.synthetic import Synthetic
 from tests.bench.catalogue import catalogue
 from tests.conftest import make_run, train_run
@@ -373,7 +373,7 @@ def test_a_kept_epoch_scores_as_it_did_when_it_was_selected(method: str) -> None
     _, suite = parse_suite(spec.suite)
     run = Run(spec, suite, Method.parse(spec.method))
     val = run.data("val")
-    watch = Watch(run.module, val)
+    watch = TrainingMonitor(run.module, val)
     train(run.module, Batches(run.data("train"), run.protocol, spec.seed), watch)
     curves = watch.curves().val
     chosen = watch.selector.chosen()

@@ -27,7 +27,7 @@ from suites.dense.sets import FIELDS, DenseSet
 from suites.dense.writer import SetWriter
 from suites.mat_file import read_variables
 from suites.multimnist import files
-from suites.multimnist.copies import prepare
+from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import FILES, to_idx
 from suites.school import School
 from suites.variables import Variables, keep_variables, variables_of
@@ -195,7 +195,7 @@ def test_mnist(form: str, mnist: dict[str, bytes], tmp_path: Path) -> None:
         name = names[seed % len(names)]
         (source / name).write_bytes(mutated(given[name], seed))
         before, start = tree(source), time.monotonic()
-        said, *_ = prepare(target, source)
+        said, *_ = copy_digits(target, source)
         assert time.monotonic() - start < LONGEST, seed
         assert tree(source) == before
         if said.startswith("MNIST: copied"):

@@ -17,7 +17,7 @@ from bench.cli.main import main
 from bench.records import ResultRecord
 from leaderboard.report.long_table import rows
 from leaderboard.store import Store
-from leaderboard.trust.ledger import FILE, Check, write_checks
+from leaderboard.trust.ledger import FILE, LedgerEntry, write_checks
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.mutations import mutated
 from tests.fuzz.stores import base, case
@@ -156,7 +156,7 @@ def test_what_was_verified(tmp_path: Path) -> None:
     given = base("classification")
     law = Law(given, tmp_path)
     records = Store(law.root).read().records
-    write_checks(law.root, [Check(run.run_id, run.digest, "rerun", "equal", "v") for run in records])
+    write_checks(law.root, [LedgerEntry(run.run_id, run.digest, "rerun", "equal", "v") for run in records])
     file = law.root / FILE
     sound = file.read_bytes()
     lines, means = sound.splitlines(), [row.mean for row in rows(given.board, Store(law.root).read()).rows]

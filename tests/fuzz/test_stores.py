@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bench.errors import shown
+from bench.errors import make_printable
 from leaderboard.boards.board import board_of_suite
 from leaderboard.intake.soundness import further_problems
 from leaderboard.report.details import details
@@ -148,7 +148,7 @@ class Law:
         left_out = {problem.path for problem in told}
         repeated_seeds(contents.records)
         for note in too_good([record for record in contents.records if record.run_id not in left_out]):
-            assert shown(note, 600) == note
+            assert make_printable(note, 600) == note
 
 
 @pytest.mark.parametrize("kind", KINDS)

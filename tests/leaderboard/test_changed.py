@@ -3,7 +3,7 @@
 import pytest
 
 from bench.cli.main import main
-from leaderboard.boards.changed import settings_counts, under
+from leaderboard.boards.changed import select_changed, settings_counts
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 
@@ -48,8 +48,8 @@ def test_where_shows_the_runs_with_exactly_these_settings(store, capsys):
 def test_settings_are_one_value_whatever_their_text(records):
     assert settings_counts(records, ["toy"]) == {(("lr", "0.01"),): 4, (("epochs", "1"),): 1}
     assert settings_counts(records, ["other"]) == {}
-    assert {run.run_id for run in under(records, {"lr": "1e-2"})} == {run.run_id for run in records[:4]}
-    assert under(records, {}) == []
+    assert {run.run_id for run in select_changed(records, {"lr": "1e-2"})} == {run.run_id for run in records[:4]}
+    assert select_changed(records, {}) == []
 
 
 def test_the_first_page_tells_runs_with_settings_from_no_runs(records, tmp_path):

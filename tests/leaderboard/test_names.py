@@ -16,7 +16,7 @@ from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.intake.submission import read_submission
 from leaderboard.report.long_table import rows
 from leaderboard.store import StoreContents
-from leaderboard.trust.ledger import Check, read_checks, state_of, write_checks
+from leaderboard.trust.ledger import LedgerEntry, read_checks, state_of, write_checks
 from tests.leaderboard import test_submissions as toy
 
 SOURCE = """
@@ -107,8 +107,8 @@ def test_a_default_that_is_spelled_out_is_no_method_of_its_own(tmp_path: Path) -
 def test_checks_of_another_record_of_the_same_run_take_nothing_from_the_first(tmp_path: Path) -> None:
     first, other = toy.RUNS[0], toy.resealed(toy.RUNS[0], created="2026-03-03T00:00:00+00:00")
     assert first.run_id == other.run_id
-    write_checks(tmp_path, [Check(first.run_id, first.digest, "rerun", "equal digit for digit", "v1")])
-    write_checks(tmp_path, [Check(other.run_id, other.digest, "reported", "differs", "v1")])
+    write_checks(tmp_path, [LedgerEntry(first.run_id, first.digest, "rerun", "equal digit for digit", "v1")])
+    write_checks(tmp_path, [LedgerEntry(other.run_id, other.digest, "reported", "differs", "v1")])
     assert [state_of(run, read_checks(tmp_path)) for run in (first, other)] == ["rerun", "reported"]
 
 

@@ -10,7 +10,7 @@ from leaderboard.analysis.dials import dials
 from leaderboard.boards.board import boards
 from leaderboard.boards.controls import control_rows
 from leaderboard.intake.submission import find_submissions
-from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill
+from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill_tables
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED
 
@@ -27,7 +27,7 @@ def test_tables_are_those_of_the_committed_records(page, tables):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [match[2] for match in BLOCK.finditer(text)] == tables
     contents = Store(COMMITTED).read()
-    assert fill(text, contents, find_submissions(contents, boards())) == text
+    assert fill_tables(text, contents, find_submissions(contents, boards())) == text
 
 
 def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():
@@ -81,6 +81,6 @@ def test_marks_inside_what_a_record_says_end_no_block():
     [block] = BLOCK.finditer(f"before\n{text}after `<!-- end -->`\n")
     assert block[0] == text.removesuffix("\n")
     page = f"{text}rest\n"
-    once = fill(page, StoreContents())
-    assert fill(once, StoreContents()) == once
+    once = fill_tables(page, StoreContents())
+    assert fill_tables(once, StoreContents()) == once
     assert once.endswith("<!-- end -->\nrest\n")

@@ -14,7 +14,7 @@ from scipy import stats
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.reruns import NU, RATIO, Pair, judge, paired_tests, spread_between_seeds
+from leaderboard.trust.reruns import NU, RATIO, RunPair, judge, paired_tests, spread_between_seeds
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}
@@ -113,7 +113,7 @@ def test_without_what_honest_pairs_have_it_is_the_paired_t_test(
     generator = np.random.default_rng(0)
     before, after = (np.round(generator.normal(90, 1, size=6), 2) for _ in range(2))
     pairs = [
-        Pair(make_record("hard", seed, {"left": a}), make_record("hard", seed, {"left": b}))
+        RunPair(make_record("hard", seed, {"left": a}), make_record("hard", seed, {"left": b}))
         for seed, (a, b) in enumerate(zip(before, after, strict=True))
     ]
     known = [pair.stored for pair in pairs]
@@ -140,7 +140,7 @@ def test_false_alarms_are_rare_where_machines_differ_almost_as_much_as_seeds(mak
         for _ in range(100):
             noise = np.round(generator.normal(0, RATIO, count), 2)
             pairs = [
-                Pair(scored(record, 90.0 + x), scored(record, 90.0))
+                RunPair(scored(record, 90.0 + x), scored(record, 90.0))
                 for record, x in zip(row[:count], noise, strict=True)
             ]
             tests = paired_tests(pairs, row)

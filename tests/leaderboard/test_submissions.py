@@ -17,13 +17,13 @@ from bench.cli.main import main
 from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import Manifest, sha256, written
+from leaderboard.intake.manifest import Manifest, manifest_as_toml, sha256
 from leaderboard.intake.submission import find_submissions, read_submission
 from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.json_text import compact_json
-from leaderboard.trust.ledger import Check, write_checks
+from leaderboard.trust.ledger import LedgerEntry, write_checks
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -60,7 +60,7 @@ def write(folder: Path, manifest: Manifest | None = MANIFEST, code: bytes = CODE
     (folder / "results").mkdir(parents=True)
     (folder / "method.py").write_bytes(code)
     if manifest:
-        (folder / "submission.toml").write_text(written(manifest))
+        (folder / "submission.toml").write_text(manifest_as_toml(manifest))
     for run in runs:
         (folder / "results" / f"{run.run_id}.json").write_text(compact_json(run.model_dump(mode="json")))
     return folder
@@ -110,11 +110,14 @@ def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, f
     store = Store(tmp_path / "results")
     for record in COMMITTED:
         store.write(record)
-    by = {run.run_id: Check(run.run_id, run.digest, "valid", "scores recomputed", "v") for run in [*COMMITTED, *RUNS]}
+    by = {
+        run.run_id: LedgerEntry(run.run_id, run.digest, "valid", "scores recomputed", "v")
+        for run in [*COMMITTED, *RUNS]
+    }
     write_checks(store.root, by.values())
     sentence = "Run by nobody but who submitted them (`mtlbench verify SUBMISSION --rerun 2`): `mine`."
     assert sentence in table_beside(store).notes
-    write_checks(store.root, [Check(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
+    write_checks(store.root, [LedgerEntry(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
     table = table_beside(store)
     assert sentence not in table.notes
     assert table.states["mine"] == "spot_checked"
@@ -354,7 +357,7 @@ def literal(path, text):
 
 def without(key):
     """The manifest as text, less the line of one key."""
-    return "\n".join(line for line in written(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
+    return "\n".join(line for line in manifest_as_toml(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
 
 
 wrong_type = st.tuples(st.sampled_from(PLACES), JUNK).filter(

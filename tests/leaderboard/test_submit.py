@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli.execute import Outcome
+from bench.cli.execute import PlanStatus
 from bench.cli.judged import JudgedCell
 from bench.cli.main import main
 from leaderboard.boards.board import Board
@@ -35,7 +35,7 @@ class Runner:
         self.devices.append(device)
         return [build(seed, **self.changed).spec for seed in seeds]
 
-    def execute(self, outcome: Outcome, cell: JudgedCell, engine: object) -> None:
+    def execute(self, outcome: PlanStatus, cell: JudgedCell, engine: object) -> None:
         self.cells.append(cell)
         self.before()
         left = self.most

@@ -12,7 +12,7 @@ import pytest
 
 from bench.records import ResultRecord, Tuning
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.boards.tuned_track import Search, searches_of, tuned
+from leaderboard.boards.tuned_track import MethodSearch, searches_of, tuned
 from leaderboard.report.long_table import rows
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
@@ -133,14 +133,14 @@ def test_the_site_shows_both_tracks_and_what_trials_buy(store: list[ResultRecord
 
 def test_expected_best_is_the_mean_over_all_subsets(make_record: Make) -> None:
     errors = [0.3, 0.1, 0.25, 0.1, 0.6]
-    search = Search("hard", [trial(make_record, "hard", k, e) for k, e in enumerate(errors)])
+    search = MethodSearch("hard", [trial(make_record, "hard", k, e) for k, e in enumerate(errors)])
     sums = [2 * math.log(e) for e in errors]  # two tasks
     expected = [np.mean([min(chosen) for chosen in itertools.combinations(sums, k)]) for k in range(1, 6)]
     np.testing.assert_allclose(search.expected_best(), expected, rtol=1e-12)
 
 
 def test_expected_best_is_infinite_while_all_of_k_may_have_failed(make_record: Make) -> None:
-    search = Search("hard", [trial(make_record, "hard", k, e) for k, e in enumerate((0.5, None, 0.25))])
+    search = MethodSearch("hard", [trial(make_record, "hard", k, e) for k, e in enumerate((0.5, None, 0.25))])
     assert search.expected_best()[0] == math.inf
     assert search.expected_best()[1:] == pytest.approx(
         [2 * (2 * math.log(0.25) + math.log(0.5)) / 3, 2 * math.log(0.25)]

@@ -19,7 +19,7 @@ from leaderboard.report.long_table import rows
 from leaderboard.report.wide_table import wide
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.ledger import FILE, Check, read_checks, state_of, state_of_row, write_checks
+from leaderboard.trust.ledger import FILE, LedgerEntry, read_checks, state_of, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
 
@@ -104,17 +104,17 @@ def test_committed_records_have_nothing_out_of_range() -> None:
 
 def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp_path: Path) -> None:
     a, b = make_record(seed=0), make_record(seed=1)
-    write_checks(tmp_path, [Check(r.run_id, r.digest, "rerun", "equal", "v1") for r in (a,)])
-    write_checks(tmp_path, [Check(r.run_id, r.digest, "valid", "scores", "v2") for r in (a, b)])
+    write_checks(tmp_path, [LedgerEntry(r.run_id, r.digest, "rerun", "equal", "v1") for r in (a,)])
+    write_checks(tmp_path, [LedgerEntry(r.run_id, r.digest, "valid", "scores", "v2") for r in (a, b)])
     checks = read_checks(tmp_path)
     assert [state_of(record, checks) for record in (a, b)] == ["rerun", "valid"]
     assert state_of_row([a, b], checks) == "spot_checked"
     assert state_of_row([a], checks) == "rerun"
-    write_checks(tmp_path, [Check(a.run_id, a.digest, "reported", "differs in scores", "v3")])
+    write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "reported", "differs in scores", "v3")])
     assert state_of(a, read_checks(tmp_path)) == "reported"  # a later re-run came out otherwise
-    write_checks(tmp_path, [Check(a.run_id, a.digest, "valid", "scores", "v4")])
+    write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "valid", "scores", "v4")])
     assert state_of(a, read_checks(tmp_path)) == "reported"  # which sound scores do not make good
-    write_checks(tmp_path, [Check(a.run_id, a.digest, "rerun", "equal", "v1")])
+    write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "rerun", "equal", "v1")])
     other = make_record(seed=0, values={"left": 94.0, "right": 90.0})
     assert state_of(other, checks) == "reported"
     odd = json.dumps({"run_id": ["a"], "digest": a.digest, "state": "rerun", "how": "", "by": ""})

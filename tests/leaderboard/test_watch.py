@@ -13,7 +13,7 @@ import pytest
 from bench.cli.journal import journal
 from bench.engines.events import Ended, Progressed
 from leaderboard.site import SiteWriter, write_site
-from leaderboard.site.watch import HOST, Watch, serving
+from leaderboard.site.watch import HOST, SiteWatcher, serving
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.progress_notes import FOLDER, named_after, read_live
 
@@ -27,7 +27,7 @@ def watch(tmp_path):
     def build(records):
         writer.write(Store(root).read(), read_live(root)) if records else writer.write_status(read_live(root))
 
-    return Watch(root, out, build)
+    return SiteWatcher(root, out, build)
 
 
 def get(address, path="", **headers):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.records import ResultRecord
-from leaderboard.analysis.data_worth import Curve, worth
+from leaderboard.analysis.data_worth import DataCurve, worth
 from leaderboard.analysis.statistics import interval
 from leaderboard.boards.board import Board
 from leaderboard.report.long_table import rows
@@ -15,7 +15,7 @@ from leaderboard.report.wide_table import wide
 from leaderboard.store import StoreContents
 
 Make = Callable[..., ResultRecord]
-POWER = Curve(np.array([100.0, 1000.0, 10000.0]), np.log(100.0) - 0.5 * np.log(np.array([100.0, 1000.0, 10000.0])))
+POWER = DataCurve(np.array([100.0, 1000.0, 10000.0]), np.log(100.0) - 0.5 * np.log(np.array([100.0, 1000.0, 10000.0])))
 
 
 @pytest.mark.parametrize("wanted", [100, 170, 1000, 3000, 10000])
@@ -30,7 +30,7 @@ def test_beyond_what_was_run_nothing_is_claimed() -> None:
 
 
 def test_a_curve_that_rises_is_flat_there() -> None:
-    known = Curve(np.array([10.0, 100.0, 1000.0]), np.array([0.0, -1.0, -0.5]))
+    known = DataCurve(np.array([10.0, 100.0, 1000.0]), np.array([0.0, -1.0, -0.5]))
     assert known.rows_for(-1.0) <= 1000
     assert known.rows_for(-0.5) == pytest.approx(math.sqrt(1000))  # halfway between 10 and 100 in log rows
 

@@ -6,8 +6,8 @@ import torch
 
 from bench.core.constraint import Coupled
 from bench.linear.choose import path
-from bench.linear.family import Family
-from bench.linear.rows import Rows
+from bench.linear.family import PenaltyFamily
+from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
 from bench.plan import parse_suite
 from bench.records import parse_call
@@ -70,9 +70,11 @@ def test_the_best_strength_around_a_mean_is_that_of_bayes() -> None:
         _, suite = parse_suite("linear_synthetic")
         names = [task.name for task in suite.tasks]
         train, test = suite.dataset("train", seed), suite.dataset("test", seed)
-        rows = Rows([train.inputs[t].double() for t in names], [train.targets[t][:, 0].double() for t in names], names)
+        rows = TaskRows(
+            [train.inputs[t].double() for t in names], [train.targets[t][:, 0].double() for t in names], names
+        )
         loss = Squared(rows, 0.0)
-        family = Family(choose("constraint", parse_call("l2")), Coupled((1, 30), TASKS, 1.0))
+        family = PenaltyFamily(choose("constraint", parse_call("l2")), Coupled((1, 30), TASKS, 1.0))
         for at, (objective, found) in enumerate(path(loss, family, {}, strengths, 1e-6)):
             weights, intercepts = loss.model(objective.whole(found.W))
             total[at] += sum(

@@ -16,7 +16,7 @@ import pytest
 from bench.cli.main import main
 from bench.errors import DataMissing
 from suites.multimnist import MultiMNIST, files
-from suites.multimnist.copies import prepare
+from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import FILES, base_images, status
 
 ROWS = {"train": 60, "t10k": 20}
@@ -98,20 +98,20 @@ def test_the_usual_forms_are_taken(form: str, content: Content, tmp_path: Path) 
         kept = {path.name: path.read_bytes() for path in (root / source / "raw").iterdir()}
         assert kept == content[source]
     assert status(root) == {"MNIST": "ready", "FashionMNIST": "ready"}
-    assert list(prepare(root, None)) == ["MNIST: ready already", "FashionMNIST: ready already"]
+    assert list(copy_digits(root, None)) == ["MNIST: ready already", "FashionMNIST: ready already"]
 
 
 def test_other_sets_of_the_same_names_are_passed_over(content: Content, tmp_path: Path) -> None:
     other = {name: data[:-1] + bytes([data[-1] ^ 1]) for name, data in content["MNIST"].items()}
     FORMS["raw"](tmp_path / "from", "KMNIST", other)
     FORMS["raw"](tmp_path / "from" / "later", "MNIST", content["MNIST"])
-    list(prepare(tmp_path / "to", tmp_path / "from"))
+    list(copy_digits(tmp_path / "to", tmp_path / "from"))
     assert status(tmp_path / "to") == {"MNIST": "ready", "FashionMNIST": "missing"}
 
 
 def test_the_names_are_said_where_there_are_none(content: Content, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
-    first, second = prepare(tmp_path / "to", tmp_path / "from")
+    first, second = copy_digits(tmp_path / "to", tmp_path / "from")
     assert all(f"`{file}`" in first for file in FILES)
     assert first.endswith("packed by gzip or not, or Keras' `mnist.npz`. None is there.")
     assert second == f"FashionMNIST: not under `{tmp_path / 'from'}`, in a folder whose name has `fashion` in it."
@@ -119,7 +119,7 @@ def test_the_names_are_said_where_there_are_none(content: Content, tmp_path: Pat
 
 def test_a_file_stands_for_those_beside_it(content: Content, tmp_path: Path) -> None:
     FORMS["flat"](tmp_path, "MNIST", content["MNIST"])
-    list(prepare(tmp_path / "to", tmp_path / "mnist" / FILES[2]))
+    list(copy_digits(tmp_path / "to", tmp_path / "mnist" / FILES[2]))
     assert status(tmp_path / "to")["MNIST"] == "ready"
 
 
@@ -200,7 +200,7 @@ def archive(part: bytes) -> bytes:
 )
 def test_archives_are_limited(part: bytes, tmp_path: Path) -> None:
     (tmp_path / "mnist.npz").write_bytes(archive(part))
-    first, _ = prepare(tmp_path / "to", tmp_path)
+    first, _ = copy_digits(tmp_path / "to", tmp_path)
     assert first == "MNIST: `mnist.npz` should be Keras' archive, with `x_train`; it is damaged."
 
 
@@ -228,10 +228,10 @@ def test_a_download_is_held_against_its_sum(content: Content, tmp_path: Path, mo
     resources = [(name, hashlib.md5(data).hexdigest()) for name, data in packed.items()]
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["file:///nowhere/", f"file://{tmp_path}/"])
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
-    first = prepare(tmp_path / "to", None)
+    first = copy_digits(tmp_path / "to", None)
     assert next(first) == "MNIST: downloading"
     assert next(first) == "FashionMNIST: downloading"
     assert status(tmp_path / "to")["MNIST"] == "ready"
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(packed["t10k-labels-idx1-ubyte.gz"])
     with pytest.raises(DataMissing, match=r"^MNIST could not be downloaded \(what came is another file\)\."):
-        list(prepare(tmp_path / "again", None))
+        list(copy_digits(tmp_path / "again", None))

@@ -6,7 +6,7 @@ from scipy.ndimage import binary_dilation
 
 from suites.dense.camera import NYUV2, Camera
 from suites.dense.normals import normals_from_depth, resample_normals
-from suites.dense.resample import area, area_uint8, nearest, nearest_valid
+from suites.dense.resample import area, area_uint8, nearest_valid, resample_nearest
 
 CAMERA = NYUV2.scaled((72, 96))
 LARGE = NYUV2.scaled((288, 384))
@@ -197,7 +197,7 @@ def test_area_means_by_hand(size: tuple[int, int]) -> None:
 
 def test_nearest_reads_at_the_centres() -> None:
     values = np.arange(12)[:, None] * 100 + np.arange(16)
-    found = nearest(values, (5, 4))
+    found = resample_nearest(values, (5, 4))
     rows, columns = (np.arange(5) + 0.5) * 12 / 5, (np.arange(4) + 0.5) * 4
     np.testing.assert_array_equal(found, np.floor(rows)[:, None] * 100 + np.floor(columns))
 

@@ -16,7 +16,7 @@ from bench.errors import DataMissing
 from suites.dense.sets import DenseSet
 from suites.nyuv2 import isolated
 from suites.nyuv2.isolated import IsolatedSource
-from suites.nyuv2.prepare import prepare
+from suites.nyuv2.prepare import convert_copy
 from suites.nyuv2.recognise import recognise
 from suites.nyuv2.source import as_units
 from suites.nyuv2.splits import official
@@ -126,7 +126,7 @@ def test_nothing_of_other_files_is_read(kind: str, tmp_path: Path) -> None:
     spoil, words = HARMFUL[kind]
     spoil(path)
     with pytest.raises(DataMissing, match=words) as caught:
-        list(prepare(tmp_path / "set", path.parent, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", path.parent, (12, 16), opened=recognise))
     assert "secret" not in str(caught.value)
     assert not list(tmp_path.glob("*set*"))
 
@@ -246,7 +246,7 @@ def test_unit_vectors_without_a_negative_part_stay_what_they_are() -> None:
 def test_depth_in_another_unit_is_refused(scale: float, tmp_path: Path) -> None:
     copy = write_mtan(tmp_path / "copy", depth=lambda a: a * np.float32(scale))
     with pytest.raises(DataMissing, match=r"should be in metres, .* none beyond .* in 8 images; were they scaled"):
-        list(prepare(tmp_path / "set", copy, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (12, 16), opened=recognise))
     assert not list(tmp_path.glob("*set*"))
 
 
@@ -292,7 +292,7 @@ def test_what_is_no_image_is_named(kind: str, part: str, tmp_path: Path) -> None
     spoil, words = OTHER_FILES[kind]
     spoil(copy / f"train_{part}" / "0002.png")
     with pytest.raises(DataMissing, match=words):
-        list(prepare(tmp_path / "set", copy, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (12, 16), opened=recognise))
 
 
 def test_a_pipe_among_arrays_is_named(tmp_path: Path) -> None:
@@ -300,11 +300,11 @@ def test_a_pipe_among_arrays_is_named(tmp_path: Path) -> None:
     (copy / "train" / "label" / "5.npy").unlink()
     os.mkfifo(copy / "train" / "label" / "5.npy")
     with pytest.raises(DataMissing, match=r"`5\.npy` should be a file\. Found a named pipe\."):
-        list(prepare(tmp_path / "set", copy, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (12, 16), opened=recognise))
 
 
 def test_pipes_in_a_prepared_set_are_damage(tmp_path: Path) -> None:
-    list(prepare(tmp_path / "set", write_mtan(tmp_path / "copy"), (12, 16), opened=recognise))
+    list(convert_copy(tmp_path / "set", write_mtan(tmp_path / "copy"), (12, 16), opened=recognise))
     path = tmp_path / "set" / "train" / "depth.npy"
     path.unlink()
     os.mkfifo(path)

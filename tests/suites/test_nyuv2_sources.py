@@ -21,7 +21,7 @@ from suites.dense.classes import CLASSES
 from suites.dense.sets import DenseSet
 from suites.nyuv2 import orientation
 from suites.nyuv2.mat import TO_13, MatFile
-from suites.nyuv2.prepare import prepare
+from suites.nyuv2.prepare import convert_copy
 from suites.nyuv2.recognise import recognise
 from suites.nyuv2.splits import IMAGES, check_scenes, official, training_runs, validation_rows
 
@@ -175,7 +175,7 @@ def test_the_split_beside_the_file_is_compared(truth: Truth, tmp_path: Path) -> 
 
 
 def run(source: Path, folder: Path, size: tuple[int, int] = (18, 24)) -> list[str]:
-    return list(prepare(folder, source, size, opened=recognise))
+    return list(convert_copy(folder, source, size, opened=recognise))
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -405,7 +405,7 @@ def test_defects_of_the_official_file_are_one_sentence(defect: str, truth: Truth
 def test_normals_that_the_copy_does_not_have_are_refused_at_once(truth: Truth, tmp_path: Path) -> None:
     copy = write_mtan(tmp_path / "copy", truth)
     with pytest.raises(DataMissing, match="has no normals of its own"):
-        list(prepare(tmp_path / "set", copy, (18, 24), measured=True, opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (18, 24), measured=True, opened=recognise))
 
 
 def test_a_copy_with_measured_normals_is_ready_under_their_name(
@@ -428,7 +428,7 @@ def test_an_interrupted_preparation_goes_on(truth: Truth, tmp_path: Path, monkey
     copy = write_mtan(tmp_path / "copy", truth)
     run(copy, tmp_path / "whole")
     monkeypatch.setattr("suites.nyuv2.prepare.EVERY", 0.0)
-    steps = prepare(tmp_path / "set", copy, (18, 24), opened=recognise)
+    steps = convert_copy(tmp_path / "set", copy, (18, 24), opened=recognise)
     for line in steps:
         if line.startswith("5 of 12 images"):
             break
@@ -443,7 +443,7 @@ def test_an_interrupted_preparation_goes_on(truth: Truth, tmp_path: Path, monkey
 
 def test_leftovers_of_another_copy_start_anew(truth: Truth, tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", truth, "tree-parts")
-    steps = prepare(tmp_path / "set", tree, (18, 24), opened=recognise)
+    steps = convert_copy(tmp_path / "set", tree, (18, 24), opened=recognise)
     for _ in range(3):
         next(steps, None)
     steps.close()  # type: ignore[attr-defined]

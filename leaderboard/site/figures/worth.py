@@ -5,7 +5,7 @@ import math
 from leaderboard.analysis.data_worth import sizes
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.boards.board import Board
-from leaderboard.boards.tuned_track import Search
+from leaderboard.boards.tuned_track import MethodSearch
 from leaderboard.report.long_table import Table
 from leaderboard.site.figures.parts import label, log_axis, reach
 from leaderboard.site.view import Figure, Panels, Trace, short
@@ -115,7 +115,7 @@ def by_size(table: Table, name: str, contents: StoreContents) -> Figure | None:
     )
 
 
-def budgets(searches: list[Search], tasks: int, board: Board, name: str) -> Figure | None:
+def budgets(searches: list[MethodSearch], tasks: int, board: Board, name: str) -> Figure | None:
     """The validation error that the best of k trials has, expected over which k of the trials they are."""
     curves = {
         search.method: [math.exp(value / tasks) if math.isfinite(value) else math.nan for value in found]

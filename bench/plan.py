@@ -60,7 +60,7 @@ def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
-    """The suite that a run with this protocol sees."""
+    """The suite as a run under `protocol` sees it: with replicas of a task where the protocol says so."""
     return Replicas(suite, protocol.replica) if protocol.replica else suite
 
 

@@ -19,7 +19,7 @@ QUICK = 8  # looks at new processes only, between two looks at everything
 
 
 class ProcessTree:
-    """Everything that is started while the family is kept, and whatever that starts in turn.
+    """All processes started inside the context, and their descendants.
 
     On Linux an orphan goes to the nearest ancestor that asked for it, which this process does meanwhile: nothing
     that descends from it can leave. Elsewhere a family is empty, and only process groups can be ended.
@@ -81,7 +81,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def read_resident_bytes(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 where that cannot be read."""
+    """Resident memory of a process in bytes; 0 where it cannot be read."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):

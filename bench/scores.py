@@ -19,7 +19,7 @@ __all__ = [
     "ANGLE_BIN",
     "ANGLE_BINS",
     "KINDS",
-    "MOST",
+    "MAX_COUNT",
     "Kind",
     "Metric",
     "State",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LARGEST = 1e100  # of a metric: beyond, squares of it run over
-MOST = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
+MAX_COUNT = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
 T = TypeVar("T")
 
 
@@ -47,14 +47,14 @@ def _confusion(state: State) -> np.ndarray:
     truth = square and isinstance(rows, list) and any(isinstance(count, bool) for row in rows for count in row)
     if not square or truth or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
-    if not 1 <= matrix.sum(dtype=float) <= MOST:  # as floats: a sum of large counts may run over and look small
+    if not 1 <= matrix.sum(dtype=float) <= MAX_COUNT:  # as floats: a sum of large counts may run over and look small
         raise ValueError("`confusion` should count at least one row, and at most 2^53.")
     return matrix.astype(np.int64, copy=False)
 
 
 def _count(state: State, name: str = "count") -> int:
     count = state[name]
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST:
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
         raise ValueError(f"`{name}` should be a whole number, at least 1 and at most 2^53.")
     return count
 
@@ -124,7 +124,7 @@ def unpack_histogram(text: str) -> np.ndarray:
     except (TypeError, zlib.error) as error:
         raise ValueError(f"`histogram` cannot be unpacked ({error}).") from error
     counts = np.frombuffer(data, dtype="<u8") if len(data) == size else None
-    if counts is None or not inflate.eof or counts.sum(dtype=float) > MOST:
+    if counts is None or not inflate.eof or counts.sum(dtype=float) > MAX_COUNT:
         raise ValueError(f"`histogram` should hold {ANGLE_BINS} counts.")
     return counts.astype(np.int64)
 

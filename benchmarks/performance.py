@@ -22,7 +22,7 @@ from jinja2 import Environment, StrictUndefined
 
 from bench.training.effects import effects
 from bench.training.environment import hardware, versions
-from bench.training.perf import SUITES, measure
+from bench.training.perf import BLOCK_UPDATES, measure
 from benchmarks import alternatives, scaling, throughput
 
 TEMPLATE = Path(__file__).with_suffix(".md.jinja")
@@ -47,7 +47,7 @@ SMALL = Size(1, 1, 1, 1, 500, (1, 2), (2, 4))
 
 def sections(data_dir: Path, scenes: str, jobs: int, size: Size) -> dict[str, Callable[[], Any]]:
     """name -> what measures it; the names are those of the template."""
-    names = [scenes if name == "scenes" else name for name in SUITES]
+    names = [scenes if name == "scenes" else name for name in BLOCK_UPDATES]
     counts = [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= jobs]
     methods = [(suite, method) for suite in IMAGES for method in ("hard", "single_task")]
     forms = [(suite, form) for suite in IMAGES for form in ("first", "grouped")]

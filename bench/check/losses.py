@@ -11,7 +11,7 @@ from bench.core.state import StepState, TrainState
 from bench.core.weighting import Weighting
 from bench.registry import Entry
 
-TASKS = (2, 1, 5)
+TASK_COUNTS = (2, 1, 5)
 STEPS = 3
 
 

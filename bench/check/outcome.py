@@ -38,15 +38,15 @@ class RuleOutcome:
 
 
 class Broken(Exception):
-    """A rule does not hold; the message is the advice."""
+    """Raised by a rule that fails; the message is the advice."""
 
 
 class Skipped(Exception):
-    """A rule has nothing to look at; the message is the note."""
+    """Raised by a rule that does not apply; the message is the note."""
 
 
 class Absent(Skipped):
-    """Neither have the rules behind it."""
+    """Like Skipped, and also skips every later rule."""
 
 
 def expect(holds: object, advice: str) -> None:

@@ -11,7 +11,7 @@ from bench.check.limits import hold_limits
 from bench.check.options import documented, forms, options, sentence
 from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
 from bench.check.ownership import OWNERSHIP
-from bench.check.trial import LINEAR, SUITES, Setting, SharingCase, evaluated, gap, moments, setting
+from bench.check.trial import LINEAR, TRIAL_SUITES, Setting, SharingCase, evaluated, gap, moments, setting
 from bench.check.untouched import frozen_weights_stay, inputs_stay
 from bench.core.sharing import Sharing
 from bench.core.state import Phase
@@ -20,7 +20,7 @@ from bench.registry import Entry
 
 def builds(case: SharingCase) -> str | None:
     """On one, two and five tasks, linear and convolutional stages, or a sentence why not."""
-    for text in LINEAR if case.fits_itself else SUITES:
+    for text in LINEAR if case.fits_itself else TRIAL_SUITES:
         case.offer(setting(text))
     expect(
         case.settings,

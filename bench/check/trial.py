@@ -20,7 +20,7 @@ from bench.registry import Entry
 
 ROWS = 6
 UPDATES = 100
-SUITES = (  # two, one and five tasks on linear stages, inputs of their own, convolutional stages
+TRIAL_SUITES = (  # two, one and five tasks on linear stages, inputs of their own, convolutional stages
     "synthetic:tasks=2,train=16",
     "synthetic:tasks=1,train=16",
     "synthetic:tasks=5,train=16",

@@ -8,7 +8,7 @@ from torch import Tensor
 from bench.check.behaviour import reloaded
 from bench.check.losses import (
     STEPS,
-    TASKS,
+    TASK_COUNTS,
     WeightingCase,
     gramian_of,
     make_losses,
@@ -40,7 +40,7 @@ def _answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -
 
 def weights(case: WeightingCase) -> None:
     """Finite, of shape (T,), in the type of the losses, for 1, 2 and 5 tasks."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         for dtype in (torch.float32, torch.float64):
             with trying(f"Building for {tasks} tasks"):
                 weighting = case.build(tasks, dtype=dtype)
@@ -62,7 +62,7 @@ def choices(case: WeightingCase) -> None:
 
 def regulariser(case: WeightingCase) -> None:
     """A number or a 0-dimensional tensor, finite."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         term = torch.as_tensor(case.build(tasks).regulariser())
         expect(
             term.dim() == 0 and bool(term.isfinite()),
@@ -73,7 +73,7 @@ def regulariser(case: WeightingCase) -> None:
 
 def gradients(case: WeightingCase) -> None:
     """The weighted losses and the regulariser reach every parameter of the weighting."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         weighting = case.build(tasks)
         if weighting.needs_second_forward:
             raise Skipped("its parameters are moved by `observe`.")
@@ -90,7 +90,7 @@ def gradients(case: WeightingCase) -> None:
 
 def losses_train(case: WeightingCase) -> None:
     """The weighted sum still has a gradient with respect to the losses."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         weighting, losses = case.build(tasks), make_losses(tasks)
         total = total_of(weighting, losses)[1]
         [slope] = torch.autograd.grad(total, losses)
@@ -103,7 +103,7 @@ def losses_train(case: WeightingCase) -> None:
 
 def extreme_losses(case: WeightingCase) -> None:
     """Tiny, huge and zero losses, in one task or in all, leave the weights finite over a few steps."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         one = torch.ones(tasks, dtype=torch.float64)
         one[0] = 0
         kinds: dict[str, Tensor | float] = {"1e-8": 1e-8, "1e8": 1e8, "zero": 0.0, "zero in one task": one}
@@ -122,7 +122,7 @@ def extreme_losses(case: WeightingCase) -> None:
 
 def extreme_gradients(case: WeightingCase) -> None:
     """Zero, parallel, opposite, tiny and huge task gradients leave the weights finite."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         weighting = case.build(tasks)
         if not weighting.needs_gramian:
             raise Skipped("it does not ask for the Gramian.")
@@ -152,7 +152,7 @@ def extreme_gradients(case: WeightingCase) -> None:
 
 def same_seed_same_numbers(case: WeightingCase) -> None:
     """What is random comes from the generator that is passed in."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         answers = []
         for noise in (1, 2):
             torch.manual_seed(noise)
@@ -166,7 +166,7 @@ def same_seed_same_numbers(case: WeightingCase) -> None:
 
 def state_round_trip(case: WeightingCase) -> None:
     """After a few steps, the state holds everything that the next weights depend on."""
-    for tasks in TASKS:
+    for tasks in TASK_COUNTS:
         weighting, fresh = case.build(tasks), case.build(tasks)
         weights_of(weighting, tasks)
         reloaded(weighting, fresh)

@@ -1,4 +1,4 @@
-"""What cells will cost, from what the like of them cost before."""
+"""Run-time estimates for planned cells, from the recorded cost of similar runs."""
 
 import heapq
 import math
@@ -42,7 +42,7 @@ class Estimates:
         return None
 
     def longest_first(self, specs: Iterable[RunSpec]) -> list[RunSpec]:
-        """The order in which no long cell is left to the end; cells that nothing is known of come first of all."""
+        """Specifications by falling estimate, so that no long cell runs last; those without an estimate come first."""
 
         def length(spec: RunSpec) -> float:
             seconds = self.seconds(spec)
@@ -53,14 +53,14 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What planned cells will cost on `workers` of them at a time: run id -> seconds of training, None if unknown."""
+    """Estimated training time of planned cells with `workers` at a time: run id -> seconds, None if unknown."""
 
     cells: dict[str, float | None]
     workers: int
 
     @property
     def known(self) -> list[float]:
-        """Seconds of the cells that something is known of."""
+        """Estimated seconds of the cells that have an estimate."""
         return [seconds for seconds in self.cells.values() if seconds is not None]
 
     @property
@@ -98,7 +98,7 @@ class Forecast:
 
 
 def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
-    """What the cells that are missing will cost where `engine` places them."""
+    """Estimate the time of the missing cells with the workers of `engine`."""
     missing = outcome.missing
     if not missing:
         return Forecast({}, 0)
@@ -114,7 +114,7 @@ def clock(seconds: float) -> str:
 
 
 def _keys(spec: RunSpec) -> list[Key]:
-    """What a cell is like, the narrowest likeness first."""
+    """Groups of similar runs that a cell belongs to, the most similar first."""
     method = parse_method(spec.method)
     parts = [part.name for part in (method.sharing, method.constraint, method.weighting) if part]
     device = spec.protocol.device

@@ -15,7 +15,7 @@ from bench.records import ResultRecord, RunSpec
 from bench.records.record import MAX_BYTES
 from bench.shortage import explain_shortage
 from leaderboard.store import Store
-from leaderboard.store.room import bytes_of, make_room
+from leaderboard.store.room import bytes_of, drop_largest_matrices
 
 if TYPE_CHECKING:
     from bench.core.resident import ResidentRows
@@ -75,7 +75,7 @@ class StoredCell:
         return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
-        """Fit; nothing but a checkpoint is stored yet."""
+        """Train; stores nothing but a checkpoint."""
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
@@ -88,7 +88,7 @@ class StoredCell:
     def keep(self, made: Made) -> Status:
         """Store a record with its panels, and mirror it."""
         whole, panels = made
-        store, record = Store(self.store), make_room(whole)
+        store, record = Store(self.store), drop_largest_matrices(whole)
         if record.left_out:
             print(
                 f"mtlbench: The record of run {record.run_id} leaves out {', '.join(record.left_out)}: with all of it "
@@ -129,7 +129,7 @@ class StoredCell:
 
 @dataclass
 class PlanStatus:
-    """What became of the planned cells: run id -> stored, planned, done or failed."""
+    """Status of the planned cells: run id -> `stored`, `planned`, `done` or `failed`."""
 
     specs: list[RunSpec]
     status: dict[str, str]
@@ -178,14 +178,14 @@ def plan_controls(
     Raises UsageError for what the user wrote.
     """
     from bench.plan import parse_suite, plan
-    from leaderboard.boards.controls import named
+    from leaderboard.boards.controls import find_controls
 
     _, suite = parse_suite(suite_text, data_dir)
     tasks = [task.name for task in suite.tasks]
     if names and len(tasks) < 2:
         raise UsageError(f"Controls should be run on a suite of two tasks or more. Found one (`{tasks[0]}`).")
     specs: dict[str, RunSpec] = {}
-    for control in named(names):
+    for control in find_controls(names):
         rows = control.rows(tasks, suite.protocol.epochs)
         parts = [(row.method, part.settings) for row in rows for part in row.parts]
         try:
@@ -200,7 +200,7 @@ def plan_controls(
 
 
 def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
-    """Which cells are in the store; what another text of a plug-in left there is said.
+    """Look up which cells are in the store; notes records that another version of a plug-in left there.
 
     Raises OSError with one sentence where the store cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What is going on in a store, for whoever watches it: a small file beside the records while cells run."""
+"""Progress notes: a small file beside the records while cells run, read by `mtlbench site --watch`."""
 
 import contextlib
 import json
@@ -13,15 +13,15 @@ from bench.cli.progress import Tracker, name
 from bench.engines.events import Ended, Event
 from bench.records import RunSpec
 from leaderboard.store.json_text import write_whole
-from leaderboard.store.progress_notes import FOLDER, named_after
+from leaderboard.store.progress_notes import NOTES_FOLDER, named_after
 
 PAUSE = 1.0  # seconds between two notes, at least
 
 
 @contextmanager
 def journal(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
-    """A function to be told every event; the note is gone when the context ends. A store that refuses it has none."""
-    folder = store / FOLDER
+    """Write events to the progress note until the context ends; yields the callback. A read-only store has no note."""
+    folder = store / NOTES_FOLDER
     note = folder / f"{named_after(os.getpid())}{secrets.token_hex(4)}.json"
     tracker = Tracker(specs, jobs)
     cells: dict[str, dict[str, object]] = {}

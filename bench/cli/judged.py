@@ -1,4 +1,4 @@
-"""Cells whose method is somebody else's file: trained in a confined process, scored and stored by a worker."""
+"""Judged jobs: a submitted method is trained in a confined process; a worker scores it and stores the record."""
 
 import json
 import sys

@@ -26,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one shelf or all of them."""
+    """Print one kind of part, or all kinds."""
     options.load_plugins(arguments.plugin)
     shelves = {shelf: _items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
     if arguments.json:

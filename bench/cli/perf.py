@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print ratios with their spread."""
     if arguments.linear:
         return _linear(arguments)
-    from bench.training.perf import REFERENCE, SUITES, measure
+    from bench.training.perf import BLOCK_UPDATES, REFERENCE, measure
 
     asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
     if sum(asked) > 1:
@@ -48,14 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.effects and arguments.suite:
         raise UsageError("`--effects` should be given without `--suite`: it has its own.")
     for suite in arguments.suite or ():
-        if (name := suite.partition(":")[0]) not in SUITES:
-            raise UsageError(f"Updates of `{name}` are not timed; {hint(name, SUITES)}.")
+        if (name := suite.partition(":")[0]) not in BLOCK_UPDATES:
+            raise UsageError(f"Updates of `{name}` are not timed; {hint(name, BLOCK_UPDATES)}.")
     data_dir = options.data_dir(arguments.data_dir)
     if arguments.effects:
         return _effects(data_dir, arguments)
     methods = () if arguments.all_methods else REFERENCE if arguments.all else arguments.methods or DEFAULT
     results = []
-    for row in measure(data_dir, methods, arguments.suite or tuple(SUITES), arguments.rounds):
+    for row in measure(data_dir, methods, arguments.suite or tuple(BLOCK_UPDATES), arguments.rounds):
         results.append(row)
         print(f"{row['suite']} {row['method']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
     if arguments.json:

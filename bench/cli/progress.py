@@ -15,7 +15,7 @@ from bench.records import RunSpec
 
 @contextmanager
 def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
-    """A function to be told every event. Shows done, running and failed cells, and an estimate of the time left."""
+    """Show done, running and failed cells and the time left; yields the callback for events."""
     console = Console(stderr=True)
     tracker = Tracker(specs, jobs)
     if not console.is_terminal:

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import rows
+    from leaderboard.report.long_table import build_table
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     report(outcome)
     contents = Store(root).read()
     submissions = find_submissions(contents, boards())
-    tables = [rows(part, contents, submissions=submissions) for part in board.parts]
+    tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
     against = _against(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
@@ -73,9 +73,9 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
-    from leaderboard.trust.reproduction import OUTSIDE, compare
+    from leaderboard.trust.reproduction import OUTSIDE, compare_with_committed
 
-    judged = compare(parts, records, Store(COMMITTED).read().records)
+    judged = compare_with_committed(parts, records, Store(COMMITTED).read().records)
     if not judged:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1

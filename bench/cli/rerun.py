@@ -1,4 +1,4 @@
-"""Trains stored cells again, and says whether what comes out is what is stored."""
+"""Re-run stored cells, and compare the results with the stored ones."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Errors of a system that has too little left of something, as a sentence that says what to raise."""
+"""Out of memory, disk or file handles: the error as a sentence that names the limit to raise."""
 
 import errno
 

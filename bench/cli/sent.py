@@ -1,4 +1,4 @@
-"""A cell for other machines: it runs only where code and data are those of the runner."""
+"""Portable job for remote engines: ships plug-in sources; refuses to run where code or data checksums differ."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SentCell(Cell):
-    """`cell`, which has the texts of its plug-ins, with the digest of the code that planned it."""
+    """`cell` with the sources of its plug-ins and the digest of the code that planned it."""
 
     cell: StoredCell
     code: str

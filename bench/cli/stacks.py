@@ -1,4 +1,4 @@
-"""Seeds that are trained as one stack: an engine is given the first of them, and what it tells is told of all."""
+"""Stacked seeds as one job: the engine schedules the first seed; its events are repeated for the other seeds."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ def stacks(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]]:
 
 @dataclass(frozen=True)
 class StackedCell:
-    """Fits the stack that a specification is the first of, and stores the record of each seed."""
+    """Train the stack that begins with a specification, and store one record per seed."""
 
     cell: StoredCell
     stacks: dict[str, tuple[RunSpec, ...]]  # run id of the first -> all of them
@@ -36,7 +36,7 @@ class StackedCell:
 
     @property
     def first(self) -> list[RunSpec]:
-        """What an engine is given."""
+        """The first specification of each stack: what the engine schedules."""
         return [stack[0] for stack in self.stacks.values()]
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
@@ -53,7 +53,7 @@ class StackedCell:
         return status if spec in left else "stored"
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback) -> list[Made]:
-        """Fit; nothing is stored yet."""
+        """Train; stores nothing."""
         return self._fit(self.stacks[spec.run_id], on_epoch)
 
     def keep(self, made: list[Made]) -> Status:
@@ -73,7 +73,7 @@ class StackedCell:
         return [(record, gallery.panels if gallery else []) for record, gallery in zip(records, galleries, strict=True)]
 
     def told(self, events: Iterable[Event]) -> Iterator[Event]:
-        """What the events of the first say of every seed; how each ended is in the store."""
+        """Repeat the events of the first seed for every seed; the final status of each is read from the store."""
         for event in events:
             _, *others = self.stacks[event.spec.run_id]
             yield event

@@ -188,18 +188,18 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     """The manifest before there are runs. Raises UsageError for all that would make it unsound after them."""
     from pydantic import ValidationError
 
-    from leaderboard.intake.eligibility import misregistered, unannounced
-    from leaderboard.intake.manifest import Manifest, reasons, sha256
+    from leaderboard.intake.eligibility import find_misregistered_parts, find_unannounced_parts
+    from leaderboard.intake.manifest import Manifest, checksum_bytes, reasons
 
-    wrong = [f"`{arguments.file.name}`: {reason}" for reason in misregistered(cards)]
-    wrong += unannounced(arguments.method, cards, board)
+    wrong = [f"`{arguments.file.name}`: {reason}" for reason in find_misregistered_parts(cards)]
+    wrong += find_unannounced_parts(arguments.method, cards, board)
     content = {
         "name": name,
         "methods": arguments.method or [board.reference],  # which is what it is for now
         "suite": board.suite,
         "board": board.name,
         "seeds": board.seeds,
-        "method_sha256": sha256(code),
+        "method_sha256": checksum_bytes(code),
         "authors": arguments.authors,
         "paper": "; ".join(card.paper for card in cards if card.paper),
         "note": arguments.note,
@@ -248,10 +248,10 @@ def _run(
 
 def _device(board: "Board") -> str:
     """The device that the board's other runs had, since a table shows one protocol."""
-    from leaderboard.boards.record_selection import comparable
+    from leaderboard.boards.record_selection import select_records
     from leaderboard.store.committed import committed_of
 
-    known = comparable(board, committed_of(board.suite)).records
+    known = select_records(board, committed_of(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
 
 
@@ -285,11 +285,11 @@ def _problems(folder: Path, board: "Board") -> "list[Problem]":
 def _table(folder: Path, board: "Board") -> int:
     """The board with the submission on it."""
     from bench.cli.table import collect_submissions
-    from leaderboard.report.formats import render
-    from leaderboard.report.long_table import rows
+    from leaderboard.report.formats import format_table
+    from leaderboard.report.long_table import build_table
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
     contents = Store(COMMITTED).read()
-    print(render(rows(board, contents, submissions=collect_submissions(contents, [folder]))))
+    print(format_table(build_table(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
-    path = along(arguments.method, arguments.over)
+    path = vary_option(arguments.method, arguments.over)
     seeds, settings = parse_seeds(arguments.seeds), options.parse_settings(arguments.set)
     specs = {
         value: plan(arguments.suite, [method], seeds, settings, arguments.device, data)
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if outcome.count("failed") else 0
 
 
-def along(method: str, over: str) -> dict[str, str]:
+def vary_option(method: str, over: str) -> dict[str, str]:
     """value -> method with the option at that value. Raises UsageError with the nearest options."""
     from bench.method import Method
     from bench.registry import Choice

@@ -76,14 +76,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, name what could not be read."""
-    from leaderboard.boards.controls import named
+    from leaderboard.boards.controls import find_controls
     from leaderboard.report.details import details
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import rows
+    from leaderboard.report.long_table import build_table
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
-    named(arguments.control)
+    find_controls(arguments.control)
     where = options.pairs("--where", arguments.where, "lr=0.01")
     if where and (arguments.control or arguments.track != "default"):
         raise UsageError(
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = contents
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
-    tables = [rows(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
+    tables = [build_table(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if arguments.details:
         print("\n".join(details(table, arguments.format) for table in tables))
     else:

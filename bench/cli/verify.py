@@ -105,9 +105,9 @@ class Inspection:
 
 
 def _is_submission(path: Path) -> bool:
-    from leaderboard.intake.manifest import FOLDER, MANIFEST, METHOD, RESULTS
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, SUBMISSIONS_FOLDER
 
-    if path.absolute().parent.name == FOLDER or any((path / RESULTS).glob("*.json")):
+    if path.absolute().parent.name == SUBMISSIONS_FOLDER or any((path / RESULTS).glob("*.json")):
         return True
     return any(os.path.lexists(path / name) for name in (MANIFEST, METHOD))
 

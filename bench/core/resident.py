@@ -1,4 +1,4 @@
-"""Data that a runner reads once and its workers hold together."""
+"""Shared data: the runner reads a suite once, and all workers map the same memory."""
 
 import shutil
 from dataclasses import dataclass
@@ -35,6 +35,6 @@ class ResidentRows:
         return cls(splits, suite.checksums())
 
     def serve(self, suite: Suite) -> None:
-        """Let `suite` give these rows instead of reading them again."""
+        """Make `suite` return these rows from `dataset`, without reading again."""
         suite.dataset = lambda split, seed: self.splits[split]  # type: ignore[method-assign]
         suite.checksums = lambda: dict(self.checksums)  # type: ignore[method-assign]

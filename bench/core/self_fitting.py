@@ -1,4 +1,4 @@
-"""Sharings that are fitted by themselves, to all rows at once, where others are trained by updates."""
+"""Self-fitting sharings: fitted to all rows at once by their own inference, not by gradient updates."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ class SelfFitting(Sharing):
     """A sharing with an inference of its own: `fit` reads the training rows, and `forward` then predicts.
 
     For squared loss where a suite's models are fitted by a solver; other suites are refused. Parameters have no
-    gradient outside of `fit`. Before it `forward` gives what is believed without rows. `tolerance` is that of the
+    gradient outside of `fit`. Before `fit`, `forward` returns the prior mean. `tolerance` is that of the
     residual, `packages` are those whose versions can change a number.
     """
 

@@ -1,4 +1,4 @@
-"""What a forward pass and a loss weighting are told about the moment of training."""
+"""The training state that forward passes and loss weightings receive."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ class Phase:
 
 @dataclass
 class TrainState:
-    """Where a run stands. Outside training `step` is the last one."""
+    """Step, phase and budget of a run. Outside training `step` is the last one."""
 
     step: int = 0
     updates: int = 1

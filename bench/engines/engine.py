@@ -12,7 +12,7 @@ RETRIES = 2  # times that a cell is run again after the machine or the process t
 
 
 class Engine(ABC):
-    """Places cells and knows nothing of what they are. It is entered before it is asked for anything."""
+    """Schedules cells without looking into them. A context manager: enter it before any other call."""
 
     remote: ClassVar[bool] = False  # whether cells run on machines that have not loaded what this process has
 

@@ -1,4 +1,4 @@
-"""What an engine is given to run, and what it tells while that runs."""
+"""The interface between engines and what they run: cells and events."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

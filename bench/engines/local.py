@@ -252,7 +252,7 @@ def _end_with_parent() -> None:
 
 
 def _begin(environment: Mapping[str, str]) -> None:
-    """What every process does first that this one starts."""
+    """Set up a child process: exit with the parent, ignore Ctrl-C, take over the environment."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for kind in ("SIGINT", "SIGUSR2"):  # Ctrl-C and a scheduler's warning reach the whole group; the parent decides
         if hasattr(signal, kind):
@@ -275,7 +275,7 @@ def _answer(
 
 
 def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
-    """A worker's life: cells until the pipe ends."""
+    """Entry point of a worker: run cells until the pipe closes."""
     _begin(environment)
     sys.unraisablehook = _unraisable
     if place.gpus:  # before torch looks for them

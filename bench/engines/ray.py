@@ -90,7 +90,7 @@ class Ray(Engine):
 
 
 def _knock(address: str) -> None:
-    """Ask at once for what Ray itself would wait minutes for."""
+    """Connect to the port first: an address without a cluster fails at once, where Ray waits for minutes."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdigit()):
         raise UsageError(f"`--address` should be HOST:PORT, as `ray start --head` prints it. Found `{address}`.")
@@ -98,7 +98,7 @@ def _knock(address: str) -> None:
 
 
 class _Board:
-    """An actor beside the runner that workers tell their epochs."""
+    """Ray actor on the runner's node that collects the progress of workers."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, int, int]] = []
@@ -117,7 +117,7 @@ def _board() -> Any:
 
 
 def _make(cell: Cell, spec: RunSpec, board: Any) -> tuple[bool, Any]:
-    """What a worker does: whether the cell was made, and what came of it, or the reason why not."""
+    """Run a cell on a worker: (True, its result), or (False, why it failed)."""
     import torch
 
     torch.set_num_threads(1)
@@ -142,7 +142,7 @@ def _progress(board: Any, running: Any) -> Iterator[Event]:
 
 
 def _fetch(task: Any, spec: RunSpec, cell: Cell) -> Ended | str:
-    """Store what a task brought home; a sentence where the task was lost on the way."""
+    """Store the result of a task; a sentence where the task was lost."""
     try:
         made, result = ray.get(task)
     except RayError as error:

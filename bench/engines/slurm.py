@@ -1,4 +1,4 @@
-"""Slurm engine: an array of jobs that take cells from one list until it is empty; every node sees the store.
+"""Slurm engine: an array of jobs that claim cells from one list until it is empty; every node sees the store.
 
 A job runs the local engine on its node and takes the next cell that nobody has whenever a worker is free, so that no
 cell waits behind a long one. A job that is pre-empted or runs out of time queues itself again and goes on with
@@ -204,7 +204,7 @@ class _Placed:
 
 
 def _news(job: _Placed, waiting: dict[str, RunSpec]) -> Iterator[Event]:
-    """What a job noted since the last time; a cell that ended waits no more."""
+    """The new events of a job; cells that ended are no longer waited for."""
     for event in job.notes.new(waiting):
         if not isinstance(event, Ended) or waiting.pop(event.spec.run_id, None) is not None:
             yield event
@@ -213,7 +213,7 @@ def _news(job: _Placed, waiting: dict[str, RunSpec]) -> Iterator[Event]:
 def _give_back(
     job: _Placed, had: Sequence[RunSpec], waiting: dict[str, RunSpec], lost: Counter[str]
 ) -> Iterator[Event]:
-    """Let others take the cells of a job that was lost, unless they were lost too often."""
+    """Release the cells of a lost job for others, unless they were lost too often."""
     for spec in had:
         lost[spec.run_id] += 1
         if not job.cancelled and lost[spec.run_id] <= RETRIES:

@@ -1,4 +1,4 @@
-"""Jobs that share a folder with the runner: they take cells from one list, and note what they do.
+"""Slurm jobs claim cells from a shared folder and append their events to a log.
 
 folder/work.json      the cells and how they are run, written before the jobs, which know its digest
 folder/taken/RUN_ID   a link whose target is the name of the job that has the cell: made whole, and by one only
@@ -33,7 +33,7 @@ TURNS = 1000  # times that a job may be stopped and go on
 
 
 class Notes:
-    """The events of one job: it appends, the runner reads what is new."""
+    """Event log of one job: the job appends, the runner reads the new lines."""
 
     def __init__(self, path: Path) -> None:
         self.path, self._read = path, 0
@@ -49,7 +49,7 @@ class Notes:
         self._write(content)
 
     def close(self) -> None:
-        """Say that there was no cell left to take."""
+        """Log that no cell was left to claim."""
         self._write({"closed": True})
 
     def _write(self, content: dict[str, Any]) -> None:
@@ -81,12 +81,12 @@ class Notes:
 
 @dataclass(frozen=True)
 class Taken:
-    """Which job has which cell."""
+    """Claims: which job runs which cell."""
 
     folder: Path
 
     def take(self, run_id: str, name: str) -> bool:
-        """Whether the cell is the job's, from now on or already. Raises FileNotFoundError where the folder is gone."""
+        """Claim a cell; whether this job has it now. Raises FileNotFoundError where the folder is gone."""
         try:
             os.symlink(name, self.folder / run_id)
         except FileExistsError:
@@ -101,20 +101,20 @@ class Taken:
             return None
 
     def free(self, run_id: str) -> None:
-        """Give a cell back."""
+        """Release the claim on a cell."""
         (self.folder / run_id).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What jobs share: `width` cells at a time in each, the first of `specs` that nobody has taken."""
+    """The job list: each job runs `width` cells at a time, always the first of `specs` that is not claimed."""
 
     cell: PortableCell
     specs: tuple[RunSpec, ...]
     width: int
 
     def write(self, folder: Path) -> str:
-        """Put it into `folder`; the digest by which jobs know it."""
+        """Write the job list into `folder`; returns the digest that jobs check it by."""
         kind = type(self.cell)
         content = {
             "kind": f"{kind.__module__}:{kind.__qualname__}",
@@ -140,7 +140,7 @@ class Work:
 
 
 class Job:
-    """One of those that work on the cells of a folder."""
+    """One job that works on the cells of a folder."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
@@ -148,7 +148,7 @@ class Job:
         self._told: list[int] = []  # signals
 
     def run(self, work: Work) -> None:
-        """Work until the list is empty, or the scheduler or the end of the runner comes first.
+        """Run cells until the list is empty, the time limit is near, or the runner has ended.
 
         Queued again after a warning of the scheduler's, it goes on: links and notes say what is left to do.
         """
@@ -186,7 +186,7 @@ class Job:
             time.sleep(0.1)  # the warning, which is to be queued again, may follow
 
     def _left(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
-        """Cells that this job has not ended, those first that it had before it was pre-empted."""
+        """Cells without a result, those first that this job had claimed before it was pre-empted."""
         by_id = {spec.run_id: spec for spec in specs}
         ended = {event.spec.run_id for event in Notes(self.notes.path).new(by_id) if isinstance(event, Ended)}
         left = [spec for spec in specs if spec.run_id not in ended]
@@ -213,7 +213,7 @@ def check_private(folder: Path) -> None:
 
 
 def _queue_again() -> None:
-    """Ask Slurm for another turn: this one ends soon."""
+    """Requeue this job with Slurm, since its time limit is near."""
     array, index = (os.environ.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
     job = f"{array}_{index}" if array else os.environ.get("SLURM_JOB_ID", "")
     if job and int(os.environ.get("SLURM_RESTART_COUNT", "0")) < TURNS:
@@ -221,7 +221,7 @@ def _queue_again() -> None:
 
 
 def main() -> None:
-    """A job's life."""
+    """Entry point of a job."""
     folder, digest, name, index = sys.argv[1:]
     Job(Path(folder), f"{name}-{index}").run(Work.read(Path(folder), digest))
 

@@ -1,4 +1,4 @@
-"""A run that is fitted to all training rows at once, in place of updates."""
+"""Full-batch runs: the model is fitted to all training rows at once, without epochs."""
 
 import gc
 import time
@@ -56,7 +56,7 @@ class FullBatchRun(ABC):
         return read_split(self.suite, self.spec, split)
 
     def train(self, on_epoch: OnEpoch | None = None) -> TrainedCell:
-        """Fit; nothing has read the test split."""
+        """Fit the model; the test split is not read."""
         settle_devices()
         gc.collect()
         reset_peak_memory(CPU)

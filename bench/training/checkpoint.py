@@ -1,4 +1,4 @@
-"""Checkpoints: where a long run stood at the end of an epoch, so that it goes on to the same numbers when killed."""
+"""Checkpoints: the full state of a long run at the end of an epoch; a killed run resumes to the same numbers."""
 
 import hashlib
 import os
@@ -70,11 +70,11 @@ class Checkpoint:
         self.discard()
 
     def member(self, number: int) -> CheckpointState | None:
-        """Where model `number` of the cell stood, if it had begun."""
+        """The saved state of model `number` of the cell; None if it had not begun."""
         return self._members[number] if number < len(self._members) else None
 
     def keep(self, number: int, state: Callable[[], CheckpointState], over: bool) -> None:
-        """Where model `number` stands now. It is asked for when the file is due, and when its training is `over`."""
+        """Save model `number`: calls `state` when a write is due, and when training is `over`."""
         due = time.monotonic() >= self._due
         del self._members[number:]
         if due or over:
@@ -133,7 +133,7 @@ class DoesNotFit(Exception):
 
 
 class CheckpointCallback(Callback):
-    """Puts one model of a cell where its checkpoint stood, and tells the checkpoint where it stands.
+    """Lightning callback of one model: restores it from the checkpoint, and updates the checkpoint after each epoch.
 
     Raises DoesNotFit, on making and on resuming, where that cannot be: the model may be changed by then.
     """
@@ -148,7 +148,7 @@ class CheckpointCallback(Callback):
                 self.epochs = len(self._resumed["watch"]["train"])
 
     def resume(self, optimiser: Optimizer | None = None) -> None:
-        """Put the model where it stood; `optimiser` where training goes on."""
+        """Restore the model; with `optimiser` where training continues."""
         if self._resumed is None:
             return
         with self._fitting():
@@ -176,7 +176,7 @@ class CheckpointCallback(Callback):
 
 
 def capture_state(watch: TrainingMonitor, optimiser: Optimizer | None) -> CheckpointState:
-    """All that the rest of a run depends on, at the end of an epoch; the weights are in the last snapshot."""
+    """Everything a resume needs at the end of an epoch; the weights are in the last snapshot."""
     module = watch.module
     assert module.state.generator is not None
     return {

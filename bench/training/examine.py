@@ -1,4 +1,4 @@
-"""The test split: read once, after training, by whoever holds it."""
+"""Final evaluation: the test split is read once, after training."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -89,7 +89,7 @@ def fit(
 
 
 def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullBatchRun:
-    """The cell of a suite whose models are fitted to all rows at once."""
+    """The full-batch run of a specification: by a solver, or by the sharing's own inference."""
     cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
     return cell(spec, suite, method)
 
@@ -97,7 +97,7 @@ def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullB
 def load_run(
     spec: RunSpec, data_dir: Path | None, rows: ResidentRows | None = None
 ) -> tuple[Suite, Method, ResultRecord]:
-    """The suite and the method of a specification, and its record without what a run adds."""
+    """Build suite and method of a specification, and a record of it without results."""
     choice, suite = parse_suite(spec.suite, data_dir)
     if rows is not None:
         rows.serve(suite)
@@ -115,7 +115,7 @@ def load_run(
 
 
 def train_as_worker(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:
-    """What every process of a run but the first does: train, without a look at validation or test."""
+    """Entry point of ranks > 0: run the training loop only; rank 0 evaluates."""
     suite, method, _ = load_run(spec, data_dir)
     for member in range(spec.protocol.members):
         run = Run(spec, suite, method, member, ranks)

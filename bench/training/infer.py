@@ -1,4 +1,4 @@
-"""A run whose sharing is fitted by itself, as Gaussian processes are by their marginal likelihood."""
+"""Full-batch runs of self-fitting sharings, as Gaussian processes by their marginal likelihood."""
 
 import time
 

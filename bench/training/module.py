@@ -110,7 +110,7 @@ class MultiTaskModule(L.LightningModule):
             self.model.sharing.begin(phase)
 
     def fast_forward(self, step: int) -> None:
-        """Stand before update `step` without the updates before it: a fresh module enters the phases that they did."""
+        """Set the step counter for a resume, entering every phase already passed."""
         for number, (begin, end) in enumerate(itertools.pairwise(self.schedule.starts)):
             phase = self.schedule.phases[number].name
             if begin < min(end, step) and phase != self.state.phase:
@@ -152,7 +152,7 @@ class MultiTaskModule(L.LightningModule):
             self.model.weighting.observe(self.replay.losses())
 
     def after_update(self, factor: float) -> None:
-        """What follows the optimiser's own step: count it, apply the prox with its rate, refresh what is learned."""
+        """After the optimiser's step: count the update, apply the prox with its rate, refresh constraints when due."""
         progress = self.state.progress
         self.state.step += 1
         for held in self.model.held:

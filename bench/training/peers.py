@@ -1,7 +1,7 @@
-"""The other processes of a run on several devices: started beside this one, and never left behind.
+"""Worker processes of a run on several devices; rank 0 is the process that starts them.
 
-`python -m bench.training.peers` is such a process. What it has to do is a line on its standard input, and the end of
-that input, which comes with the end of the process that started it in whatever way, is its own end.
+`python -m bench.training.peers` is such a worker. It reads its job as one JSON line on stdin and exits when stdin
+closes, so that it never outlives its parent.
 """
 
 import json
@@ -36,7 +36,7 @@ TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the firs
 
 @contextmanager
 def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
-    """The processes of a run, this one the first of them, joined while the block runs; None where it is alone.
+    """Start ranks 1 to N - 1 of a run and join their process group while the block runs; None for a run on one device.
 
     Raises RuntimeError with a peer's last line where one ended before its time, UsageError where GPUs are too few.
     """
@@ -49,14 +49,14 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
             f"`devices` should be at most the GPUs that a worker sees, {torch.cuda.device_count()}. Found `{size}`."
         )
     store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
-    errand = {
+    job = {
         "spec": spec.model_dump(mode="json"),
         "data_dir": data_dir and str(data_dir),
         "plugins": _plugins(spec),
         "port": store.port,
         "threads": torch.get_num_threads(),
     }
-    peers = [_Peer(errand | {"rank": rank}) for rank in range(1, size)]
+    peers = [_Peer(job | {"rank": rank}) for rank in range(1, size)]
     try:
         late = time.monotonic() + TIMEOUT.total_seconds()
         while not store.check([_ready(peer.rank) for peer in peers]):
@@ -101,8 +101,8 @@ def _join(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
 class _Peer:
     """One process beside this one."""
 
-    def __init__(self, errand: dict[str, Any]) -> None:
-        self.rank: int = errand["rank"]
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.rank: int = job["rank"]
         self.said = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.training.peers"],
@@ -113,11 +113,11 @@ class _Peer:
         )
         assert self.process.stdin is not None
         self.input = self.process.stdin
-        self.input.write(json.dumps(errand).encode() + b"\n")
+        self.input.write(json.dumps(job).encode() + b"\n")
         self.input.flush()
 
     def last_words(self) -> str:
-        """Its last line, or the way it ended, where it did; nothing while it lives."""
+        """The last line it wrote, or its exit code, once it has exited; empty while it runs."""
         if self.process.poll() is None:
             return ""
         self.said.seek(0)
@@ -135,21 +135,21 @@ class _Peer:
 
 
 def main() -> None:
-    """A peer's life: one errand, then waiting for the end of its input."""
+    """Entry point of a worker: read one job, train, then wait until stdin closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process decides
-    errand = json.loads(sys.stdin.readline())
+    job = json.loads(sys.stdin.readline())
     listening = threading.Thread(target=_leave_at_the_end, daemon=True)
     listening.start()
     from bench.training.fit import train_as_worker
 
-    torch.set_num_threads(errand["threads"])
-    for plugin in errand["plugins"]:
+    torch.set_num_threads(job["threads"])
+    for plugin in job["plugins"]:
         Plugin.from_json(plugin).load()
-    spec = RunSpec.model_validate(errand["spec"])
-    store = TCPStore(HOST, errand["port"], is_master=False)
-    store.set(_ready(errand["rank"]), "")
-    ranks = _join(store, errand["rank"], spec)
-    train_as_worker(spec, errand["data_dir"] and Path(errand["data_dir"]), ranks)
+    spec = RunSpec.model_validate(job["spec"])
+    store = TCPStore(HOST, job["port"], is_master=False)
+    store.set(_ready(job["rank"]), "")
+    ranks = _join(store, job["rank"], spec)
+    train_as_worker(spec, job["data_dir"] and Path(job["data_dir"]), ranks)
     listening.join()
 
 

@@ -19,12 +19,12 @@ from bench.training.fit import Run, train
 from bench.training.module import Batches
 from bench.training.watch import TrainingMonitor
 
-SUITES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block
+BLOCK_UPDATES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block
 REFERENCE = ("single_task", "hard", "cross_stitch", "soft+l2")  # one trunk, towers, towers that meet, towers held
 
 
 def measure(
-    data_dir: Path, methods: Sequence[str] = REFERENCE, suites: Sequence[str] = tuple(SUITES), rounds: int = 9
+    data_dir: Path, methods: Sequence[str] = REFERENCE, suites: Sequence[str] = tuple(BLOCK_UPDATES), rounds: int = 9
 ) -> Iterator[dict[str, Any]]:
     """One row per suite and method (none means all that the suite supports), in the shape of `perf --json`.
 
@@ -67,7 +67,7 @@ def alternate(first: Callable[[], float], second: Callable[[], float], rounds: i
 
 def prepare_block(suite_text: str, method: str, data_dir: Path, **settings: str) -> Callable[[], tuple[Run, Dataset]]:
     """A function that gives a fresh run of one block each time, with the training rows, which are read once."""
-    updates = SUITES[suite_text.partition(":")[0]]
+    updates = BLOCK_UPDATES[suite_text.partition(":")[0]]
     settings = {"epochs": "1", "steps_per_epoch": str(updates)} | settings
     [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
     _, suite = parse_suite(spec.suite, data_dir)

@@ -22,7 +22,7 @@ def describe_beside_truth(weights: Tensor, truth: Tensor | None) -> dict[str, Te
 
 
 def select_storable(matrices: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What was learned about the tasks, of sizes that a record stores."""
+    """The learned task matrices that are small enough for a record."""
     return {f"learned {name}": matrix for name, matrix in matrices.items() if matrix.shape[-1] <= LARGEST}
 
 

@@ -1,4 +1,4 @@
-"""Several seeds of one method, trained at once, each with a record of its own."""
+"""Stacked training of several seeds of one method, with one record per seed."""
 
 import sys
 import time
@@ -80,7 +80,7 @@ class StackedBatches:
 
 
 class Watches(Callback):
-    """A watch on every seed; none counts the time of another's evaluation."""
+    """One monitor per seed; none counts the time of another's evaluation."""
 
     def __init__(self, each: Sequence[TrainingMonitor]) -> None:
         self.each = each

@@ -1,4 +1,4 @@
-"""What happens around the updates: timing, validation, selection, curves."""
+"""The training monitor: timing, validation, selection and curves."""
 
 import copy
 import math
@@ -52,7 +52,7 @@ class TrainingMonitor(Callback):
         return len(self._train)
 
     def pause(self, seconds: float) -> None:
-        """Leave out time that was not this run's."""
+        """Leave `seconds` that another model used out of the times."""
         self._began += seconds
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -98,7 +98,7 @@ class TrainingMonitor(Callback):
         return Snapshot(kept, replace(self.module.state))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was seen, as plain values and tensors; what it says of time goes on after a resume."""
+        """State for a checkpoint, as plain values and tensors; step times continue after a resume."""
         return {
             "seconds": self.seconds,
             "steps": torch.tensor(self._steps, dtype=torch.float64),

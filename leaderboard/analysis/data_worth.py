@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.analysis.statistics import Cells, Interval, Selection, cells, change_matrix, interval
+from leaderboard.analysis.statistics import Cells, Interval, Selection, change_matrix, collect_cells, interval
 from leaderboard.boards.board import Board
-from leaderboard.boards.record_selection import comparable, of_one_code
+from leaderboard.boards.record_selection import of_one_code, select_records
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def sizes(board: Board, method: str, records: Iterable[ResultRecord], selection:
     kept = of_one_code(in_series, apart=lambda record: None)  # of all suites together
     for suite in board.series:
         own = board.model_copy(update={"suite": suite, "methods": [method]})
-        chosen = comparable(own, kept).records
+        chosen = select_records(own, kept).records
         if chosen:
             size = next(iter(chosen.values())).spec.protocol.splits["train"]
-            found[size] = float(np.nanmean(np.log(cells(own, chosen, selection).errors)))
+            found[size] = float(np.nanmean(np.log(collect_cells(own, chosen, selection).errors)))
     return dict(sorted(found.items()))
 
 

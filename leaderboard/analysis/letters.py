@@ -16,7 +16,7 @@ def letters_of(groups: Sequence[Sequence[int]], methods: int) -> list[tuple[str,
     return [tuple(each) for each in found]
 
 
-def joined(letters: Sequence[str]) -> str:
+def join_letters(letters: Sequence[str]) -> str:
     """The letters as one text, told apart by spaces where one letter is not enough."""
     return (" " if any(len(letter) > 1 for letter in letters) else "").join(letters)
 
@@ -24,7 +24,7 @@ def joined(letters: Sequence[str]) -> str:
 def abridged(letters: Sequence[str]) -> str:
     """The same, with a dash for what lies between: `a-m p` where there are more than 12 letters."""
     if len(letters) <= MANY:
-        return joined(letters)
+        return join_letters(letters)
     runs: list[list[int]] = []
     for place in map(_place, letters):
         if runs and place == runs[-1][-1] + 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leaderboard.analysis.letters import abridged, joined, letters_of
+from leaderboard.analysis.letters import abridged, join_letters, letters_of
 from leaderboard.analysis.statistics import (
     LEVEL,
     RANK_SEEDS,
@@ -14,10 +14,10 @@ from leaderboard.analysis.statistics import (
     Comparison,
     Interval,
     WorstTask,
-    alike,
     change_matrix,
     family,
     gains,
+    group_equal_methods,
     interquartile_mean,
     interval,
     rank_intervals,
@@ -64,7 +64,7 @@ class Standing:
     @property
     def groups(self) -> str:
         """The letters as one text."""
-        return joined(self.letters)
+        return join_letters(self.letters)
 
     def ties(self, other: "Standing") -> bool:
         """Whether the data do not order the two."""
@@ -161,7 +161,7 @@ def _same(data: Cells) -> str:
     """The methods that are one model under several names."""
     methods = data.board.methods
     names: dict[int, list[str]] = {}
-    for name, first in zip(methods, alike(data), strict=True):
+    for name, first in zip(methods, group_equal_methods(data), strict=True):
         names.setdefault(first, []).append(f"`{data.board.label(name)}`")
     return "; ".join(" = ".join(each) for each in names.values() if len(each) > 1)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from bench.errors import UsageError, hint
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.boards.record_selection import Comparable, comparable, latest, of_one_code
+from leaderboard.boards.record_selection import Comparable, latest, of_one_code, select_records
 
 WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
 
 
 @dataclass(frozen=True)
-class Part:
+class ControlRun:
     """One run of a row: settings as records keep them, and the task that counts (all of them where there is none)."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class ControlRow:
 
     method: str
     label: str
-    parts: tuple[Part, ...] = (Part(),)
+    parts: tuple[ControlRun, ...] = (ControlRun(),)
 
     @property
     def key(self) -> str:
@@ -56,31 +56,36 @@ def _narrow(tasks: list[str], epochs: int) -> list[ControlRow]:
 
 def _ensemble(tasks: list[str], epochs: int) -> list[ControlRow]:
     count = len(tasks)
-    return [ControlRow("hard", f"hard, {count} averaged", (Part({"members": str(count)}),))]
+    return [ControlRow("hard", f"hard, {count} averaged", (ControlRun({"members": str(count)}),))]
 
 
 def _long(tasks: list[str], epochs: int) -> list[ControlRow]:
     count = len(tasks)
-    return [ControlRow("hard", f"hard, {count} times the epochs", (Part({"epochs": str(count * epochs)}),))]
+    return [ControlRow("hard", f"hard, {count} times the epochs", (ControlRun({"epochs": str(count * epochs)}),))]
 
 
 def _trunk_rate(tasks: list[str], epochs: int) -> list[ControlRow]:
     count = len(tasks)
     rates = {f"1/{count}": repr(1 / count), str(count): repr(float(count))}
     return [
-        ControlRow("hard", f"hard, trunk rate x {name}", (Part({"trunk_lr": rate}),)) for name, rate in rates.items()
+        ControlRow("hard", f"hard, trunk rate x {name}", (ControlRun({"trunk_lr": rate}),))
+        for name, rate in rates.items()
     ]
 
 
 def _shuffled(tasks: list[str], epochs: int) -> list[ControlRow]:
     others = {task: "/".join(other for other in tasks if other != task) for task in tasks}
     return [
-        ControlRow("hard", "hard, other tasks shuffled", tuple(Part({"shuffled": o}, t) for t, o in others.items()))
+        ControlRow(
+            "hard", "hard, other tasks shuffled", tuple(ControlRun({"shuffled": o}, t) for t, o in others.items())
+        )
     ]
 
 
 def _replica(tasks: list[str], epochs: int) -> list[ControlRow]:
-    return [ControlRow("hard", "hard, replicas of the task", tuple(Part({"replica": task}, task) for task in tasks))]
+    return [
+        ControlRow("hard", "hard, replicas of the task", tuple(ControlRun({"replica": task}, task) for task in tasks))
+    ]
 
 
 def _static(tasks: list[str], epochs: int) -> list[ControlRow]:
@@ -118,12 +123,12 @@ CONTROLS = {
 def control_rows(names: Iterable[str], tasks: list[str], epochs: int) -> list[ControlRow]:
     """The rows of the named controls, or of `all`. Raises UsageError as `named`."""
     rows: list[ControlRow] = []
-    for control in named(names):
+    for control in find_controls(names):
         rows += [row for row in control.rows(tasks, epochs) if row not in rows]
     return rows
 
 
-def named(names: Iterable[str]) -> list[Control]:
+def find_controls(names: Iterable[str]) -> list[Control]:
     """The controls of these names, each once; `all` is every one. Raises UsageError with the nearest name."""
     found: dict[str, Control] = {}
     for name in names:
@@ -133,12 +138,12 @@ def named(names: Iterable[str]) -> list[Control]:
     return list(found.values())
 
 
-def controlled(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
+def add_controls(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
     """`board` with its controls as further methods, and the records of all its rows.
 
-    Runs of controls that the board does not show are no records left out of it.
+    Runs used by hidden controls are not counted as left-out records.
     """
-    chosen = comparable(board, records)
+    chosen = select_records(board, records)
     like = next(iter(chosen.records.values()), None)
     if like is None:
         return board, chosen
@@ -148,7 +153,7 @@ def controlled(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Co
     labels = {row.key: f"control: {row.label}" for row in rows}
     shown = {key: record for key, record in found.items() if key[0] in labels and key[1] in board.seed_list}
     board = board.model_copy(update={"methods": [*board.methods, *labels], "labels": labels | board.labels})
-    chosen = comparable(board, [record for record in records if record.run_id not in used])
+    chosen = select_records(board, [record for record in records if record.run_id not in used])
     return board, Comparable(chosen.records | shown, chosen.notes)
 
 
@@ -177,7 +182,7 @@ def _assembled(
     return found, used
 
 
-def _is_part(record: ResultRecord, part: Part, like: ResultRecord) -> bool:
+def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
     spec, other = record.spec, like.spec
     if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
         return False
@@ -193,7 +198,7 @@ def _is_part(record: ResultRecord, part: Part, like: ResultRecord) -> bool:
     return (spec.suite, spec.data) == (other.suite, other.data) and suites[0] == suites[1] and mine == theirs
 
 
-def _merged(like: ResultRecord, parts: list[tuple[Part, ResultRecord]]) -> ResultRecord:
+def _merged(like: ResultRecord, parts: list[tuple[ControlRun, ResultRecord]]) -> ResultRecord:
     """The first part's record, with the scores and statistics of each task from the part in which it counts."""
     first = parts[0][1]
     if parts[0][0].counts is None:

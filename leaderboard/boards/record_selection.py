@@ -22,7 +22,7 @@ class Comparable:
     notes: list[str]
 
 
-def comparable(board: Board, records: Iterable[ResultRecord]) -> Comparable:
+def select_records(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     """Choose the records of `board`.
 
     Only finished runs without overrides count. Where a plug-in was edited, only runs of the text that was run last do,

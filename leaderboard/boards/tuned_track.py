@@ -66,7 +66,7 @@ def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearc
     return [MethodSearch(method, [trials[k] for k in sorted(trials)]) for method, trials in found.items()]
 
 
-def searched(board: Board, records: Iterable[ResultRecord]) -> Board:
+def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
     """The rows of `board` that a search was run for, under their own names: a search moves what a label may tell."""
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
@@ -74,7 +74,7 @@ def searched(board: Board, records: Iterable[ResultRecord]) -> Board:
     return board.model_copy(update={"title": f"{board.title}, tuned", "methods": methods, "labels": {}})
 
 
-def tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
+def select_tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
     """The records of the tuned track of `board`: for each method the runs of its winner, after `board.trials` trials.
 
     A method with fewer trials than the others has no place: it is named in a note. A winner whose learning

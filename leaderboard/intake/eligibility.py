@@ -7,7 +7,7 @@ from bench.errors import UsageError, make_printable
 from bench.records import ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.boards.board import Board
 from leaderboard.boards.protocols import departures, written_protocols
-from leaderboard.boards.record_selection import comparable
+from leaderboard.boards.record_selection import select_records
 from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.intake.names import misnamed
 from leaderboard.intake.source_card import Card, built_in
@@ -31,7 +31,7 @@ def board_of(manifest: Manifest, boards: Mapping[str, Board]) -> Board:
     return board
 
 
-def unannounced(methods: Sequence[str], cards: Sequence[Card], board: Board) -> Iterator[str]:
+def find_unannounced_parts(methods: Sequence[str], cards: Sequence[Card], board: Board) -> Iterator[str]:
     """Why methods may not be submitted to a board with the parts that a file registers."""
     own = {card.name for card in cards}
     for method in methods:
@@ -46,7 +46,7 @@ def unannounced(methods: Sequence[str], cards: Sequence[Card], board: Board) -> 
             yield f"methods: `{method}` should use a part that {METHOD} registers ({', '.join(sorted(own))})"
 
 
-def misregistered(cards: Sequence[Card]) -> Iterator[str]:
+def find_misregistered_parts(cards: Sequence[Card]) -> Iterator[str]:
     """Why a file may not be submitted with the parts that it registers."""
     if not cards:
         yield 'should register a class, with @register("its_name") above it'
@@ -66,7 +66,7 @@ def misregistered(cards: Sequence[Card]) -> Iterator[str]:
             yield f"`{name}`: its paper should be one line, {MAX_PAPER} characters at most"
 
 
-def unlike(
+def find_ineligible_records(
     records: Sequence[ResultRecord],
     manifest: Manifest,
     board: Board,
@@ -75,7 +75,7 @@ def unlike(
 ) -> Iterator[Problem]:
     """Where sound records are not the runs that a manifest announces, or not runs of the board."""
     known = list(committed)
-    runs = comparable(board, known).records
+    runs = select_records(board, known).records
     timed = {_numbers_and_times(run): run for run in runs.values()}
     copied = repeated_seeds(records, known)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()

@@ -13,7 +13,7 @@ from bench.records import parse_seeds
 from leaderboard.store.limits import read_limited
 
 METHOD, MANIFEST, RESULTS = "method.py", "submission.toml", "results"
-FOLDER = "submissions"  # beside a store
+SUBMISSIONS_FOLDER = "submissions"  # beside a store
 MAX_CODE, MAX_MANIFEST, MAX_RECORDS = 128 * 1024, 16 * 1024, 1000
 MAX_RESULTS = 8 << 20  # bytes of all records
 NAME = r"^[a-z][a-z0-9_]{0,59}$"
@@ -38,7 +38,7 @@ def _once(methods: list[str]) -> list[str]:
 
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_printable)]
-Line = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+TextLine = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
 Prose = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_lines)]
 
 
@@ -54,8 +54,8 @@ class Manifest(BaseModel):
     board: Word
     seeds: Word
     method_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    authors: Line = ""
-    paper: Line = ""
+    authors: TextLine = ""
+    paper: TextLine = ""
     note: Prose = ""
 
 
@@ -93,7 +93,7 @@ def manifest_as_toml(manifest: Manifest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sha256(data: bytes) -> str:
+def checksum_bytes(data: bytes) -> str:
     """The checksum by which a manifest names its code."""
     return hashlib.sha256(data).hexdigest()
 

@@ -2,10 +2,10 @@
 
 from bench.records import ResultRecord
 from leaderboard.intake.names import misnamed
-from leaderboard.trust.consistency import incoherent
+from leaderboard.trust.consistency import find_inconsistencies
 from leaderboard.trust.ranges import out_of_range
 
 
 def further_problems(record: ResultRecord) -> list[str]:
     """What is unsound beyond what reading a store refuses already: ranges, texts, arrays, contradictions."""
-    return out_of_range(record) + list(incoherent(record)) + misnamed(record)
+    return out_of_range(record) + list(find_inconsistencies(record)) + misnamed(record)

@@ -21,24 +21,29 @@ from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
 from bench.source_text import decode_source, suspicious_lines
 from leaderboard.boards.board import Board
-from leaderboard.intake.eligibility import board_of, misregistered, unannounced, unlike
+from leaderboard.intake.eligibility import (
+    board_of,
+    find_ineligible_records,
+    find_misregistered_parts,
+    find_unannounced_parts,
+)
 from leaderboard.intake.manifest import (
-    FOLDER,
     MANIFEST,
     MAX_CODE,
     MAX_RECORDS,
     MAX_RESULTS,
     METHOD,
     RESULTS,
+    SUBMISSIONS_FOLDER,
     Manifest,
+    checksum_bytes,
     read_manifest,
     reasons,
-    sha256,
 )
 from leaderboard.intake.source_card import Card, cards_of
 from leaderboard.store import Problem, StoreContents
 from leaderboard.store.limits import parse_json, read_limited
-from leaderboard.trust.consistency import incoherent
+from leaderboard.trust.consistency import find_inconsistencies
 from leaderboard.trust.copies import repeated_seeds, same_models
 from leaderboard.trust.gaps import too_good
 from leaderboard.trust.ranges import out_of_range
@@ -104,7 +109,7 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
     """Add to a submission's problems and notes what the other submissions in the same folder say about it."""
     manifest, known = submission.manifest, list(committed)
     place = submission.folder.resolve()
-    for folder in sorted(place.parent.iterdir()) if manifest and place.parent.name == FOLDER else ():
+    for folder in sorted(place.parent.iterdir()) if manifest and place.parent.name == SUBMISSIONS_FOLDER else ():
         if folder == place or folder.is_symlink() or not (folder / MANIFEST).is_file():
             continue
         other = read_submission(folder, boards, known)
@@ -124,14 +129,14 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
 
 def find_submissions(contents: StoreContents, boards: Mapping[str, Board]) -> list[Submission]:
     """The submissions that lie beside a store, by name, sound or not."""
-    folder = contents.root.resolve().parent / FOLDER if contents.root else None
+    folder = contents.root.resolve().parent / SUBMISSIONS_FOLDER if contents.root else None
     if folder is None or not folder.is_dir():
         return []
     found = [path for path in sorted(folder.iterdir()) if (path / MANIFEST).is_file() and not path.is_symlink()]
     return [read_submission(path, boards, contents.records) for path in found]
 
 
-def submitted(
+def add_submissions(
     board: Board, records: list[ResultRecord], submissions: Iterable[Submission]
 ) -> tuple[Board, list[ResultRecord], list[str]]:
     """`board` with the methods of sound submissions to it, its records with theirs, and a sentence about each."""
@@ -217,7 +222,7 @@ def _manifest(folder: Path, problems: list[Problem]) -> Manifest | None:
 def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem], notes: list[str]) -> list[Card]:
     try:
         data = read_limited(folder / METHOD, MAX_CODE)
-        if manifest and sha256(data) != manifest.method_sha256:
+        if manifest and checksum_bytes(data) != manifest.method_sha256:
             problems.append(Problem(METHOD, [f"should have the checksum that {MANIFEST} names as method_sha256"]))
         source = decode_source(data)
     except ValueError as error:
@@ -229,7 +234,7 @@ def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem], not
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problems.append(Problem(METHOD, [f"should be Python ({' '.join(str(error).split())[:200]})"]))
         return []
-    if wrong := list(misregistered(found)):
+    if wrong := list(find_misregistered_parts(found)):
         problems.append(Problem(METHOD, wrong))
     return found
 
@@ -258,7 +263,7 @@ def _record(path: Path) -> ResultRecord:
         record = ResultRecord.model_validate_json(data)
         wrong += record.problems()
         wrong += out_of_range(record)
-        wrong += incoherent(record)
+        wrong += find_inconsistencies(record)
     except ValidationError as error:
         raise ValueError("\n".join(reasons(error))) from error
     except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised
@@ -288,7 +293,7 @@ def _mismatches(
     wrong = []
     if missing := sorted(set(board.seed_list) - set(parse_seeds(manifest.seeds))):
         wrong.append(f"seeds: should cover those of the board, {board.seeds}; {missing[0]} is missing")
-    wrong += unannounced(manifest.methods, cards, board)
+    wrong += find_unannounced_parts(manifest.methods, cards, board)
     if wrong:
         yield Problem(MANIFEST, wrong)
-    yield from unlike(records, manifest, board, cards, committed)
+    yield from find_ineligible_records(records, manifest, board, cards, committed)

@@ -9,10 +9,10 @@ from dataclasses import asdict, fields, replace
 from leaderboard.analysis.standings import as_rows
 from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
 from leaderboard.report.long_table import Row, Table
-from leaderboard.report.wide_table import WideColumn, WideLine, wide
+from leaderboard.report.wide_table import WideColumn, WideLine, lay_out_wide
 
 
-def render(table: Table, format: str = "text", *, width: int | None = None, colour: bool | None = None) -> str:
+def format_table(table: Table, format: str = "text", *, width: int | None = None, colour: bool | None = None) -> str:
     """`table` as `text`, `md`, `tex`, `csv` or `json`; ends with a newline.
 
     `width` and `colour` are for `text`: by default those of the terminal, or wide and plain where
@@ -33,20 +33,20 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
     For people, a note that belongs to every part stands once, below the last.
     """
     if format == "csv":
-        first, *rest = (render(table, format) for table in tables)
+        first, *rest = (format_table(table, format) for table in tables)
         return first + "".join(text.partition("\n")[2] for text in rest)
     if format == "json":
-        contents = [json.loads(render(table, format)) for table in tables]
+        contents = [json.loads(format_table(table, format)) for table in tables]
         for part in contents[1:]:
             contents[0]["rows"] += part["rows"]
             contents[0]["statistics"] += part["statistics"]
             contents[0]["notes"] += [f"{part['title']}: {note}" for note in part["notes"]]
         return json_text(json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
     if format == "tex" or len(tables) < 2:
-        return "\n".join(render(table, format) for table in tables)
+        return "\n".join(format_table(table, format) for table in tables)
     common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
     own = [replace(table, notes=[note for note in table.notes if note not in common]) for table in tables]
-    parts = [render(table, format) for table in own]
+    parts = [format_table(table, format) for table in own]
     below = [_below(note, format) for note in ["Of all parts:", *common]] if common else []
     return "\n".join(parts) + "".join(["\n", *below] if below else [])
 
@@ -93,7 +93,7 @@ def to_json(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """A pipe table under a heading, with the notes as a list."""
-    laid = wide(table)
+    laid = lay_out_wide(table)
     head = ["method", *(markdown(f"{column.top} {column.bottom}") for column in laid.columns), *laid.tail]
     rule = [":--", *("--:" for _ in laid.columns), *(":--" for _ in laid.tail)]
     lines = [f"### {markdown(table.board.title)}", "", _pipe(head), _pipe(rule)]
@@ -113,7 +113,7 @@ def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: l
 
 def to_tex(table: Table) -> str:
     """A booktabs `tabular`, the notes as comments above it."""
-    laid = wide(table)
+    laid = lay_out_wide(table)
     lines = [f"% {printable(note)}" for note in [table.board.title, *table.notes]]
     lines += [r"\begin{tabular}{l" + "r" * len(laid.columns) + "l" * len(laid.tail) + "}", r"\toprule"]
     lines.append(_tex_line(["method", *(column.top for column in laid.columns), *laid.tail]))

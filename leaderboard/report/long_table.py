@@ -14,11 +14,11 @@ from bench.scores import Metric
 from leaderboard.analysis.certified import uncertified
 from leaderboard.analysis.data_worth import Worth, curve, worth
 from leaderboard.analysis.standings import NOBODY, Standings, standings
-from leaderboard.analysis.statistics import CHANGES, Cells, Selection, cells, changes, interval, status_of
+from leaderboard.analysis.statistics import CHANGES, Cells, Selection, changes, collect_cells, interval, status_of
 from leaderboard.boards.board import Board, Track
-from leaderboard.boards.controls import controlled
-from leaderboard.boards.tuned_track import searched, tuned
-from leaderboard.intake.submission import Submission, submitted
+from leaderboard.boards.controls import add_controls
+from leaderboard.boards.tuned_track import keep_searched, select_tuned
+from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import notes_of
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import read_checks, state_of_row
@@ -74,7 +74,7 @@ class Table:
         return next(row.status for row in self.rows if row.method == method)
 
 
-def rows(
+def build_table(
     board: Board,
     contents: StoreContents,
     selection: Selection = "val",
@@ -92,14 +92,14 @@ def rows(
     records = contents.records
     if track == "tuned":
         own = board.methods
-        board = searched(board, records)
-        chosen = tuned(board, records)
+        board = keep_searched(board, records)
+        chosen = select_tuned(board, records)
     else:
         first = board.methods
-        board, records, remarks = submitted(board, records, submissions)
+        board, records, remarks = add_submissions(board, records, submissions)
         own, added = board.methods, [method for method in board.methods if method not in first]
-        board, chosen = controlled(board, records)
-    data = cells(board, chosen.records, selection)
+        board, chosen = add_controls(board, records)
+    data = collect_cells(board, chosen.records, selection)
     long = [row for method in board.methods for row in _rows_of(data, method, selection)]
     many = len(data.tasks) > MANY_TASKS
     summary = [row for method in board.methods for row in _summary_of(data, method, selection)] if many else []

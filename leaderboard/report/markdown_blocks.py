@@ -10,7 +10,7 @@ from leaderboard.boards.board import Track, boards, load_board
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import render_parts
-from leaderboard.report.long_table import Row, Table, rows
+from leaderboard.report.long_table import Row, Table, build_table
 from leaderboard.report.wide_table import MISSING
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED
@@ -30,11 +30,11 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 
     def block(match: re.Match[str]) -> str:
         track: Track = "tuned" if match[3] == "tuned" else "default"
-        parts = [rows(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
+        parts = [build_table(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
     def across(match: re.Match[str]) -> str:
-        parts = [rows(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
+        parts = [build_table(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{changes_across(parts)}{match[3]}"
 
     return ACROSS.sub(across, BLOCK.sub(block, text))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from leaderboard.report.escape import printable
 from leaderboard.report.long_table import Row, Table
-from leaderboard.report.wide_table import Wide, WideColumn, WideLine, wide
+from leaderboard.report.wide_table import Wide, WideColumn, WideLine, lay_out_wide
 
 PLAIN_WIDTH = 200  # where standard output is no terminal
 PAD = 2  # blanks after a column, and rich adds one more between two columns
@@ -30,7 +30,7 @@ def to_text(table: Table, width: int | None = None, colour: bool | None = None) 
     styled = terminal if colour is None else colour
     console = Console(file=out, width=width, force_terminal=styled, highlight=False, legacy_windows=False)
     console.print(Text(printable(table.board.title), style="bold"))
-    laid = wide(table)
+    laid = lay_out_wide(table)
     stacked = _needed(laid, range(len(laid.columns)), stacked=False) > width
     for chunk in _chunks(laid, width, stacked):
         console.width = max(width, _needed(laid, chunk, stacked))  # rather a line too long than a number cut

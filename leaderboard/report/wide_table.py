@@ -102,7 +102,7 @@ class Wide:
         return [texts[name] or MISSING for name in self.tail]
 
 
-def wide(table: Table) -> Wide:
+def lay_out_wide(table: Table) -> Wide:
     """Lay a long table out with one line per method."""
     changes = [
         _without_interval(row) if row.method == table.board.reference else row for row in table.rows if row.task == "*"

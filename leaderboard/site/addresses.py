@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bench.records import ResultRecord, digest, slug
 
-MOST = 80  # characters of a file's name
+MAX_NAME = 80  # characters of a file's name
 
 
 class Addresses:
@@ -19,7 +19,7 @@ class Addresses:
 
     def board(self, suite: str, name: str) -> str:
         """The page of one of a suite's further boards."""
-        return f"suites/{self._suites[suite]}~{slug(name, MOST)}.html"
+        return f"suites/{self._suites[suite]}~{slug(name, MAX_NAME)}.html"
 
     def method(self, name: str, suite: str = "") -> str:
         """The page of a method, at its runs on `suite`; nothing where it has none."""
@@ -42,7 +42,7 @@ def _names(texts: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
     for text in sorted(set(texts)):
-        name = slug(text, MOST) or "unnamed"
+        name = slug(text, MAX_NAME) or "unnamed"
         found[text] = f"{name}-{digest(text)[:6]}" if name in taken else name
         taken.add(found[text])
     return found

@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from bench.records import ResultRecord
 from leaderboard.analysis.statistics import Selection
 from leaderboard.boards.board import Board
-from leaderboard.report.formats import FORMATS, render
+from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import assets
 from leaderboard.site.context import Context
 from leaderboard.site.pages import dials_page, method_page, methods_page, overview_page, run_page, suite_page
@@ -185,4 +185,4 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _rendered(one: Shown, kind: str) -> bytes:
-    return render(one.table, kind).encode()
+    return format_table(one.table, kind).encode()

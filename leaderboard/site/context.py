@@ -19,7 +19,7 @@ from leaderboard.site.flat import flat
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
 from leaderboard.store import StoreContents
-from leaderboard.trust.ledger import read_checks, state_of
+from leaderboard.trust.ledger import find_state, read_checks
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -76,7 +76,7 @@ class Context:
 
     def state(self, run: ResultRecord) -> str:
         """How far a run was checked, as people read it; nothing where the store never was."""
-        return state_of(run, self.checks).replace("_", "-") if self.checks else ""
+        return find_state(run, self.checks).replace("_", "-") if self.checks else ""
 
     def plugin(self, run: ResultRecord) -> str:
         """The file that a submitted method's run needs, relative to where the command is typed."""

@@ -14,7 +14,7 @@ from leaderboard.report.long_table import Row
 from leaderboard.report.wide_table import CHANGE_TITLES, MISSING, WideColumn, WideLine
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
-from leaderboard.site.view import Bar, Cell, Grid, Head, Line
+from leaderboard.site.view import Bar, Grid, GridCell, GridHead, GridRow
 from leaderboard.trust.ledger import VerificationState
 
 STATES = [state.replace("_", "-") for state in get_args(VerificationState)]
@@ -22,9 +22,9 @@ TRACKS = {"default": "as they come", "tuned": "tuned"}
 FIRST = 30  # rows of the overview before somebody asks for all
 TASKS = 12  # columns of a table of runs
 BARS = 40  # tie groups that are drawn
-INTERVAL = Head("95 % interval", "of Δ log", "drawn")
-RANK = Head("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
-TIES = Head("ties", "same bar", "ties", called="ties")
+INTERVAL = GridHead("95 % interval", "of Δ log", "drawn")
+RANK = GridHead("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
+TIES = GridHead("ties", "same bar", "ties", called="ties")
 Changes = dict[str, dict[str, Row]]  # method -> definition of the change -> its row
 
 
@@ -34,16 +34,16 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     decides = [column for column in one.laid.columns if column not in columns]
     ranked = "rank" in one.laid.tail
     heads = [
-        Head("method", small="name"),
+        GridHead("method", small="name"),
         *map(_head, decides),
         *([INTERVAL] if decides else []),
         *([RANK, TIES] if ranked else []),
     ]
     early = [name for name in one.laid.tail if name == "worth"]
     late = [name for name in one.laid.tail if name not in ("rank", "worth")]
-    heads += [Head(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in early]
+    heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in early]
     heads += map(_head, columns)
-    heads += [Head(name, kind="end", best="high", choose=name == "checked") for name in late]
+    heads += [GridHead(name, kind="end", best="high", choose=name == "checked") for name in late]
     changes = _changes(one)
     low, high = _span(changes)
     lines = []
@@ -53,12 +53,12 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         cells = [_name(line, href)]
         for column in decides:
             bar = _bar(rows[column], low, high, line.method == one.board.reference)
-            cells += [_number(column, rows[column], line, href), Cell("", bar=bar)]
+            cells += [_number(column, rows[column], line, href), GridCell("", bar=bar)]
         cells += _rank(one, line) if ranked else []
         cells += [_end(one, line, name) for name in early]
         cells += [_number(column, rows[column], line, href) for column in columns]
         cells += [_end(one, line, name) for name in late]
-        lines.append(Line(cells, faint=not line.complete))
+        lines.append(GridRow(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
 
@@ -66,18 +66,18 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
     """One line per suite, track and method: the three changes, rank, ties and the worst task."""
     heads = [
-        Head("method", "suite", called="method"),
-        Head("suite", choose=True, aside=True),
-        Head("track", choose=True, aside=True),
-        Head("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
+        GridHead("method", "suite", called="method"),
+        GridHead("suite", choose=True, aside=True),
+        GridHead("track", choose=True, aside=True),
+        GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
         INTERVAL,
         RANK,
         TIES,
-        Head("Δ flat", "% ↑", "number", "high", small="Δ flat 95 % interval"),
-        Head("Δ task", "% ↑", "number", "high", small="Δ task 95 % interval"),
-        Head("worst task", "gain ↑", "end", "high", called="gain of the worst task ↑", small="worst task"),
-        Head("seeds", kind="end", best="high"),
-        Head("checked", kind="end", best="high", choose=True),
+        GridHead("Δ flat", "% ↑", "number", "high", small="Δ flat 95 % interval"),
+        GridHead("Δ task", "% ↑", "number", "high", small="Δ task 95 % interval"),
+        GridHead("worst task", "gain ↑", "end", "high", called="gain of the worst task ↑", small="worst task"),
+        GridHead("seeds", kind="end", best="high"),
+        GridHead("checked", kind="end", best="high", choose=True),
     ]
     lines = []
     for one in boards:
@@ -92,15 +92,15 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
             own = changes.get(line.method, {})
             rows = {column.metric: row for column, row in zip(one.laid.columns, line.cells, strict=True)}
             numbers = {
-                name: _number(columns[name], rows[name], line, href) if name in columns else Cell(MISSING)
+                name: _number(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
                 for name in CHANGE_TITLES
             }
             cells = [
                 _name(line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
-                Cell(suite),
-                Cell(TRACKS[one.track]),
+                GridCell(suite),
+                GridCell(TRACKS[one.track]),
                 numbers[DECIDES],
-                Cell("", bar=_bar(own.get(DECIDES), low, high, line.method == one.board.reference)),
+                GridCell("", bar=_bar(own.get(DECIDES), low, high, line.method == one.board.reference)),
                 *_rank(one, line),
                 numbers["delta_flat"],
                 numbers["delta_task"],
@@ -108,17 +108,21 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
                 _end(one, line, "seeds"),
                 _end(one, line, "checked"),
             ]
-            lines.append(Line(cells, faint=not line.complete))
+            lines.append(GridRow(cells, faint=not line.complete))
     return Grid("overview", "Every method on every suite", heads, lines, first=FIRST)
 
 
-def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[Cell]:
+def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[GridCell]:
     """What decides of one row of a board: the change, its interval on the board's scale, the rank."""
     changes = _changes(one)
     row = changes.get(line.method, {}).get(DECIDES)
     column = next((column for column in one.laid.columns if column.metric == DECIDES), None)
-    number = _number(column, row, line, _runs(one, line.method, addresses)) if column else Cell(MISSING)
-    return [number, Cell("", bar=_bar(row, *_span(changes), line.method == one.board.reference)), _rank(one, line)[0]]
+    number = _number(column, row, line, _runs(one, line.method, addresses)) if column else GridCell(MISSING)
+    return [
+        number,
+        GridCell("", bar=_bar(row, *_span(changes), line.method == one.board.reference)),
+        _rank(one, line)[0],
+    ]
 
 
 def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dict[str, str], file: str = "") -> Grid:
@@ -130,23 +134,27 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
     tasks = list(primary)[:TASKS]
     values = [[_score(run, task, primary[task]) for task in tasks] for run in runs]
     formats = [_decimals(primary[task], [row[at] for row in values]) for at, task in enumerate(tasks)]
-    heads = [Head("run"), Head("seed", kind="number", best="low"), *([] if alike else [Head("kind", choose=True)])]
+    heads = [
+        GridHead("run"),
+        GridHead("seed", kind="number", best="low"),
+        *([] if alike else [GridHead("kind", choose=True)]),
+    ]
     heads += [_head_of(task, primary[task]) for task in tasks]
-    heads += [Head("status", choose=True), Head("checked", choose=True)]
+    heads += [GridHead("status", choose=True), GridHead("checked", choose=True)]
     lines = []
     for run, kind, row in zip(runs, kinds_of, values, strict=True):
         cells = [
-            Cell(run.run_id, order=run.run_id, href=Addresses.run(run), code=True),
-            Cell(str(run.spec.seed), order=float(run.spec.seed)),
-            *([] if alike else [Cell(kind, order=kind)]),
+            GridCell(run.run_id, order=run.run_id, href=Addresses.run(run), code=True),
+            GridCell(str(run.spec.seed), order=float(run.spec.seed)),
+            *([] if alike else [GridCell(kind, order=kind)]),
             *(
-                Cell(MISSING if value is None else f"{value:.{decimals}f}", order=value)
+                GridCell(MISSING if value is None else f"{value:.{decimals}f}", order=value)
                 for value, decimals in zip(row, formats, strict=True)
             ),
-            Cell(run.status, order=run.status),
+            GridCell(run.status, order=run.status),
             _badge(states.get(run.run_id, "")),
         ]
-        lines.append(Line(cells, faint=run.status != "done"))
+        lines.append(GridRow(cells, faint=run.status != "done"))
     return Grid(name, caption, heads, lines, first=FIRST, file=file)
 
 
@@ -159,19 +167,19 @@ def kind_of(run: ResultRecord) -> str:
     return printable(settings) or "as it comes"
 
 
-def _head(column: WideColumn) -> Head:
+def _head(column: WideColumn) -> GridHead:
     kind = "change" if column.task == "*" else "number"
     what = " ".join(part for part in (column.top, "" if column.task == "*" else column.metric) if part)
     small = f"{what} 95 % interval" + (" and task" if column.task == "worst task" else "")
-    return Head(
+    return GridHead(
         printable(column.top), printable(column.bottom), kind, "high" if column.arrow == "↑" else "low", small=small
     )
 
 
-def _head_of(task: str, metric: Metric) -> Head:
+def _head_of(task: str, metric: Metric) -> GridHead:
     arrow = "↑" if metric.higher_is_better else "↓"
     below = " ".join(part for part in (metric.name, metric.unit, arrow) if part)
-    return Head(printable(task), below, "number", "high" if metric.higher_is_better else "low")
+    return GridHead(printable(task), below, "number", "high" if metric.higher_is_better else "low")
 
 
 def _score(run: ResultRecord, task: str, metric: Metric) -> float | None:
@@ -185,50 +193,50 @@ def _decimals(metric: Metric, values: Sequence[float | None]) -> int:
     return 2 if metric.unit == "%" else min(8, max(0, 3 - math.floor(math.log10(largest))))
 
 
-def _name(line: WideLine, href: str, small: str = "") -> Cell:
+def _name(line: WideLine, href: str, small: str = "") -> GridCell:
     """A method as people call it; below, its own name where that is another one and can be run."""
     label, plain = printable(line.label), printable(line.method)
     if not small and label not in (plain, f"control: {plain}"):
         small = plain
-    return Cell(label, small, line.label, href, code=line.label == line.method)
+    return GridCell(label, small, line.label, href, code=line.label == line.method)
 
 
-def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> Cell:
+def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
     task = printable(row.task.removeprefix("worst: ")) if row and row.task.startswith("worst: ") else ""
     below = " ".join(part for part in (column.interval(row, line), task) if part)
-    return Cell(column.mean(row), below, row.mean if row else None, href if row and row.mean is not None else "")
+    return GridCell(column.mean(row), below, row.mean if row else None, href if row and row.mean is not None else "")
 
 
-def _end(one: Shown, line: WideLine, name: str) -> Cell:
+def _end(one: Shown, line: WideLine, name: str) -> GridCell:
     if name == "checked":
         return _badge(line.checked)
     if name == "seeds":
-        return Cell(line.seeds, order=float(max((row.seeds for row in line.cells if row), default=0)))
+        return GridCell(line.seeds, order=float(max((row.seeds for row in line.cells if row), default=0)))
     worth = one.table.worth.get(line.method)
     text, _, interval = line.worth.partition(" [")
-    return Cell(text or MISSING, f"[{interval}" if interval else "", worth.order if worth else None)
+    return GridCell(text or MISSING, f"[{interval}" if interval else "", worth.order if worth else None)
 
 
-def _badge(state: str) -> Cell:
+def _badge(state: str) -> GridCell:
     known = state in STATES
-    return Cell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
+    return GridCell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
 
 
-def _rank(one: Shown, line: WideLine) -> list[Cell]:
+def _rank(one: Shown, line: WideLine) -> list[GridCell]:
     """Rank with its interval, and the tie groups, as bars or, where they are many, letters; dashes without a rank."""
     standing = one.table.standings.methods.get(line.method)
     if standing is None or not line.place:
-        return [Cell(MISSING), Cell(MISSING)]
+        return [GridCell(MISSING), GridCell(MISSING)]
     rank = standing.rank
     ends = "" if rank.low is None else f"[{rank.low:g}, {rank.high:g}]"
     groups = [letter in standing.letters for letter in one.letters] if len(one.letters) <= BARS else []
     text = abridged(standing.letters)
-    return [Cell(f"{rank.mean:g}", ends, rank.mean), Cell(text, order=text, ties=groups)]
+    return [GridCell(f"{rank.mean:g}", ends, rank.mean), GridCell(text, order=text, ties=groups)]
 
 
-def _worst(standing: Standing | None) -> Cell:
+def _worst(standing: Standing | None) -> GridCell:
     worst = standing.worst if standing else None
-    return Cell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else Cell(MISSING)
+    return GridCell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else GridCell(MISSING)
 
 
 def _changes(one: Shown) -> Changes:

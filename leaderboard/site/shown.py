@@ -7,10 +7,10 @@ from functools import cached_property
 from bench.records import ResultRecord, slug
 from leaderboard.analysis.statistics import Selection
 from leaderboard.boards.board import Board, Track, board_of_suite
-from leaderboard.boards.tuned_track import searched
+from leaderboard.boards.tuned_track import keep_searched
 from leaderboard.intake.submission import Submission
-from leaderboard.report.long_table import Table, rows
-from leaderboard.report.wide_table import Wide, WideLine, wide
+from leaderboard.report.long_table import Table, build_table
+from leaderboard.report.wide_table import Wide, WideLine, lay_out_wide
 from leaderboard.store import StoreContents
 
 
@@ -79,11 +79,11 @@ def collect_boards(
     widest = _widest_tuned(parts, contents)
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
-        table = rows(board, contents, selection, track, submissions)
+        table = build_table(board, contents, selection, track, submissions)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
         taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
         name = f"{name}~{taken + 1}" if taken else name
-        one = Shown(name, table, wide(table), track, committed, frozenset(board.methods))
+        one = Shown(name, table, lay_out_wide(table), track, committed, frozenset(board.methods))
         if one.finished or track == "tuned":
             found.append(one)
 
@@ -109,7 +109,7 @@ def collect_boards(
 def _widest_tuned(boards: Sequence[Board], contents: StoreContents) -> dict[str, Board]:
     """suite -> of its boards the one with the most methods that a search was run for; the tuned track is shown once."""
     found: dict[str, Board] = {}
-    counts = {id(board): len(searched(board, contents.records).methods) for board in boards}
+    counts = {id(board): len(keep_searched(board, contents.records).methods) for board in boards}
     for board in boards:
         if counts[id(board)] > (counts[id(found[board.suite])] if board.suite in found else 0):
             found[board.suite] = board

@@ -25,7 +25,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Head:
+class GridHead:
     """A column's header: two lines, what is in it (`text`, `number`, `change`), and which end is best.
 
     `choose` makes the column one that the table can be narrowed by; one `aside` is there for that, for the search and
@@ -49,7 +49,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """A text with a smaller one below; `order` is what its column sorts by, `href` where it leads.
 
     `ties` says for each tie group of the table whether the line is in it, `badge` that the text is a state.
@@ -71,10 +71,10 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class GridRow:
     """A row of a grid; faint where it is incomplete."""
 
-    cells: list[Cell]
+    cells: list[GridCell]
     faint: bool = False
 
 
@@ -88,8 +88,8 @@ class Grid:
 
     name: str
     caption: str
-    heads: list[Head]
-    lines: list[Line]
+    heads: list[GridHead]
+    lines: list[GridRow]
     files: list[tuple[str, str]] = field(default_factory=list)
     first: int = 0
     file: str = ""

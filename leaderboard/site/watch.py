@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from leaderboard.site.build import VERSION, written_names
-from leaderboard.store.progress_notes import FOLDER
+from leaderboard.store.progress_notes import NOTES_FOLDER
 from leaderboard.store.store import CHECKPOINTS
 
 HOST = "127.0.0.1"
@@ -130,7 +130,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 def _lasts(file: _File) -> bool:
     """Whether a file is more than a note of runs that go on."""
-    return not file[0].startswith(f"{FOLDER}{os.sep}")
+    return not file[0].startswith(f"{NOTES_FOLDER}{os.sep}")
 
 
 def _files(root: Path) -> Iterator[_File]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from leaderboard.store.limits import parse_json, read_limited
 
-FOLDER = ".live"
+NOTES_FOLDER = ".live"
 MAX_NOTE = 64 * 1024
 
 
 def read_live(root: Path) -> dict[str, Any]:
     """What runs in the store at `root`, for the overview: `{"runs": [...]}`; notes of dead processes are skipped."""
     runs = []
-    for path in sorted((root / FOLDER).glob("*.json")):
+    for path in sorted((root / NOTES_FOLDER).glob("*.json")):
         try:
             note = parse_json(read_limited(path, MAX_NOTE))
             if not alive(path):
@@ -40,10 +40,10 @@ def clear_notes(root: Path) -> None:
     """Remove the notes of runs that were killed, and of this process, from before; what cannot be removed stays."""
     mine = named_after(os.getpid())
     with contextlib.suppress(OSError):
-        for note in (root / FOLDER).glob("*.json"):
+        for note in (root / NOTES_FOLDER).glob("*.json"):
             if not alive(note) or note.name.startswith(mine):
                 note.unlink(missing_ok=True)
-        (root / FOLDER).rmdir()
+        (root / NOTES_FOLDER).rmdir()
 
 
 def named_after(pid: int) -> str:

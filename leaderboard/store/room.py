@@ -23,7 +23,7 @@ def stored_text(record: ResultRecord) -> str:
     return compact_json(content)
 
 
-def make_room(record: ResultRecord, most: int = MAX_BYTES) -> ResultRecord:
+def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> ResultRecord:
     """`record` itself where it has at most `most` bytes; else without its largest matrices, as many as must go.
 
     After them go curves, cosines and what was found about sharing. `left_out` names all of it. Statistics and scores

@@ -18,7 +18,7 @@ from bench.records.record import MAX_BYTES
 from bench.regular import NotRegular, TooLarge, read_regular
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.problem import Problem
-from leaderboard.store.progress_notes import FOLDER as LIVE
+from leaderboard.store.progress_notes import NOTES_FOLDER as LIVE
 from leaderboard.store.progress_notes import clear_notes
 from leaderboard.store.room import stored_text
 

@@ -2,7 +2,7 @@
 
 from bench.records import ResultRecord
 
-LEVEL = 0.05  # of family-wise error
+ERROR_LEVEL = 0.05  # of family-wise error
 
 
 def same_kind(stored: ResultRecord, fresh: ResultRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What follows from what inside one record, whatever the method: numbers that were made up rarely keep to all of it."""
+"""Consistency checks between the fields of one record; fabricated results tend to fail them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,8 +20,8 @@ def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
     return {task: kind(metrics[task]).truth(state) for task, state in record.statistics[rule].items()}
 
 
-def incoherent(record: ResultRecord) -> Iterator[str]:
-    """Every sentence about a sound record that cannot be as it says; `record.problems()` should be none."""
+def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
+    """Contradictions within one record, a sentence each. Expects a record without `problems()`."""
     yield from _created(record.created)
     if record.status != "done":
         return

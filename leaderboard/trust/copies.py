@@ -49,7 +49,9 @@ class _Known:
         return bool(gaps.max() <= SOLVED if self.is_solved else np.median(gaps) <= NEAR)
 
 
-def alike(records: Iterable[ResultRecord], others: Iterable[ResultRecord] = ()) -> Iterator[tuple[ResultRecord, ...]]:
+def find_copies(
+    records: Iterable[ResultRecord], others: Iterable[ResultRecord] = ()
+) -> Iterator[tuple[ResultRecord, ...]]:
     """Pairs of a record and an earlier one, or one of `others`, on one suite and protocol, that are alike."""
     known: dict[Hashable, list[_Known]] = defaultdict(list)
     for record in others:
@@ -78,7 +80,9 @@ def _board(record: ResultRecord, entry: _Known) -> Hashable:
 
 def repeated_seeds(records: Sequence[ResultRecord], others: Sequence[ResultRecord] = ()) -> dict[str, ResultRecord]:
     """run id -> another run, of another seed, that it is alike: one of the two is no run of its own."""
-    return {record.run_id: other for record, other in alike(records, others) if record.spec.seed != other.spec.seed}
+    return {
+        record.run_id: other for record, other in find_copies(records, others) if record.spec.seed != other.spec.seed
+    }
 
 
 def same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord]) -> dict[tuple[str, str], int]:
@@ -86,7 +90,7 @@ def same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord])
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     own = {record.digest for record in records}
     apart = [other for other in others if other.digest not in own]
-    for record, other in alike(records, apart):
+    for record, other in find_copies(records, apart):
         if record.spec.seed == other.spec.seed and other.method != record.method:
             found[record.method, other.method].add(record.spec.seed)
     return {pair: len(seeds) for pair, seeds in found.items()}

@@ -66,7 +66,7 @@ def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> None:
     write_whole(root / FILE, "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines))
 
 
-def state_of(record: ResultRecord, checks: dict[str, LedgerEntry]) -> VerificationState:
+def find_state(record: ResultRecord, checks: dict[str, LedgerEntry]) -> VerificationState:
     """The state of one record: what was found out about these very bytes."""
     check = checks.get(record.digest)
     return check.state if check and check.run_id == record.run_id else "reported"
@@ -74,7 +74,7 @@ def state_of(record: ResultRecord, checks: dict[str, LedgerEntry]) -> Verificati
 
 def state_of_row(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]) -> VerificationState:
     """The state of a method's row: no better than its least checked cell."""
-    states = [state_of(record, checks) for record in records]
+    states = [find_state(record, checks) for record in records]
     if not states or "reported" in states:
         return "reported"
     if all(state == "rerun" for state in states):

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.errors import make_printable
 from bench.records import Packed, ResultRecord
-from bench.scores import MOST
+from bench.scores import MAX_COUNT
 
 MAX_TEXT = 1000  # characters of a name, a version, a message
 MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
@@ -31,7 +31,7 @@ def out_of_range(record: ResultRecord) -> list[str]:
         if not -1e-4 <= value <= 1 + 1e-4:
             found.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
     for name, value in record.cost or ():
-        if isinstance(value, (int, float)) and not 0 <= value <= MOST:
+        if isinstance(value, (int, float)) and not 0 <= value <= MAX_COUNT:
             found.append(f"cost.{name}: should not be negative or above 2^53, found {value:g}")
     for name, text in [*record.environment.items(), *([("hardware", record.cost.hardware)] if record.cost else [])]:
         if _LEAKS.search(text):

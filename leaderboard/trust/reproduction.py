@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.analysis.statistics import Cells, Column, Selection, cells, holm
+from leaderboard.analysis.statistics import Cells, Column, Selection, collect_cells, holm
 from leaderboard.boards.board import Board
-from leaderboard.boards.controls import controlled
-from leaderboard.trust.agreement import LEVEL, same_kind
+from leaderboard.boards.controls import add_controls
+from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
 
 Runs = Mapping[tuple[str, int], ResultRecord]
 Verdict = Literal["equal", "within noise", "not judged", "beyond noise", "differs"]
@@ -88,7 +88,7 @@ class PairVerdict:
     verdict: Verdict
 
 
-def compare(
+def compare_with_committed(
     boards: Iterable[Board],
     here: Sequence[ResultRecord],
     committed: Sequence[ResultRecord],
@@ -105,9 +105,9 @@ def compare(
 def _pairs(
     board: Board, here: Sequence[ResultRecord], committed: Sequence[ResultRecord], selection: Selection
 ) -> list[NumberPair]:
-    (board, mine), (_, known) = (controlled(board, records) for records in (here, committed))
+    (board, mine), (_, known) = (add_controls(board, records) for records in (here, committed))
     ours, theirs = mine.records, {key: record for key, record in known.records.items() if key[0] in board.methods}
-    left, right = cells(board, ours, selection), cells(board, theirs, selection)
+    left, right = collect_cells(board, ours, selection), collect_cells(board, theirs, selection)
     found = []
     for method in board.methods:
         digits = _seeds_with_equal_digits_due(ours, theirs, method)
@@ -150,7 +150,9 @@ def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
             verdict = "differs"
         elif math.isnan(corrected):
             verdict = "not judged"
-        elif corrected <= LEVEL:
+        elif corrected <= ERROR_LEVEL:
             verdict = "beyond noise"
-        found.append(PairVerdict(pair, float(corrected), pair.allowed(LEVEL / steps.get(index, len(pairs))), verdict))
+        found.append(
+            PairVerdict(pair, float(corrected), pair.allowed(ERROR_LEVEL / steps.get(index, len(pairs))), verdict)
+        )
     return found

@@ -35,7 +35,7 @@ from pydantic import BaseModel
 from bench.records import Packed, ResultRecord
 from leaderboard.analysis.statistics import holm
 from leaderboard.boards.record_selection import protocol_text
-from leaderboard.trust.agreement import LEVEL, same_kind
+from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
 
 RATIO, NU = 0.7, 3  # of a difference to the deviation between seeds, and how many cells that is worth
 COARSE = 1e-3  # of a number: below this, rows that are counted one by one are all that differs
@@ -123,7 +123,7 @@ def _judge_elsewhere(pairs: Sequence[RunPair], known: Sequence[ResultRecord]) ->
     judged = {record.run_id for test in tests if not math.isnan(test.p) for record in test.cells}
     rejected: dict[str, list[str]] = defaultdict(list)
     for test, adjusted in zip(tests, holm(np.array([test.p for test in tests])) if tests else (), strict=True):
-        for record in test.cells if adjusted <= LEVEL else ():
+        for record in test.cells if adjusted <= ERROR_LEVEL else ():
             rejected[record.run_id].append(test.sentence)
     found = []
     for pair in pairs:

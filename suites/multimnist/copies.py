@@ -18,7 +18,16 @@ from bench.api import DataMissing
 from bench.errors import make_printable
 from bench.files import make_folder, write_whole
 from bench.regular import open_regular
-from suites.multimnist.files import FILES, LARGEST, NAMES, check_contents, read_unpacked, status, to_idx, unpack_stream
+from suites.multimnist.files import (
+    FILES,
+    MAX_UNPACKED,
+    NAMES,
+    check_contents,
+    read_unpacked,
+    status,
+    to_idx,
+    unpack_stream,
+)
 
 ARCHIVES = ("mnist.npz", "fashion-mnist.npz", "fashion_mnist.npz")
 PARTS = {
@@ -109,7 +118,7 @@ def _unzipped(path: Path) -> dict[str, bytes]:
     for file, (part, axes) in zip(FILES, PARTS.items(), strict=True):
         try:
             with open_regular(path) as stream, zipfile.ZipFile(stream) as archive, archive.open(f"{part}.npy") as entry:
-                array = _from_npy(entry.read(LARGEST + 1))
+                array = _from_npy(entry.read(MAX_UNPACKED + 1))
         except MemoryError:
             raise
         except Exception as error:  # whatever is wrong with an archive
@@ -152,7 +161,7 @@ def _fetched(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
     for mirror in mirrors:
         try:
             with urlopen(f"{mirror}{file}", timeout=PATIENCE) as answer:
-                content: bytes = answer.read(LARGEST + 1)
+                content: bytes = answer.read(MAX_UNPACKED + 1)
         except (OSError, ValueError) as error:
             cause = getattr(error, "reason", error)  # as urllib wraps it
             reason = reason or make_printable(str(getattr(cause, "strerror", None) or cause), 200)

@@ -24,7 +24,7 @@ MD5 = {  # of the uncompressed files of MNIST
 SOURCES = ("MNIST", "FashionMNIST")
 ROWS = {"train": 60_000, "t10k": 10_000}
 SIDE = 28
-LARGEST = 64 << 20  # bytes of a file, unpacked
+MAX_UNPACKED = 64 << 20  # bytes of a file, unpacked
 NAMES = ", ".join(f"`{file}`" for file in FILES)
 
 
@@ -84,11 +84,11 @@ def unpack_stream(file: BinaryIO, name: str) -> bytes:
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     try:
-        content = gzip.GzipFile(fileobj=file).read(LARGEST + 1) if packed else file.read(LARGEST + 1)
+        content = gzip.GzipFile(fileobj=file).read(MAX_UNPACKED + 1) if packed else file.read(MAX_UNPACKED + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataMissing(f"`{make_printable(name, 200)}` is packed by gzip, and damaged.") from error
-    if len(content) > LARGEST:
-        raise DataMissing(f"`{make_printable(name, 200)}` should hold at most {LARGEST >> 20} MB. Found more.")
+    if len(content) > MAX_UNPACKED:
+        raise DataMissing(f"`{make_printable(name, 200)}` should hold at most {MAX_UNPACKED >> 20} MB. Found more.")
     return content
 
 

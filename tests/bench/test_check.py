@@ -80,7 +80,7 @@ def test_the_plug_ins_that_are_then_broken_keep_it(kind: str, cls: type) -> None
 def test_breaking_a_rule_fails_it_alone(
     monkeypatch: pytest.MonkeyPatch, kind: str, rule: str, words: str, cls: type
 ) -> None:
-    monkeypatch.setattr(sharing, "SUITES", FEW)
+    monkeypatch.setattr(sharing, "TRIAL_SUITES", FEW)
     monkeypatch.setattr(suite, "SECONDS", 0.25)
     found = failures(verdict(kind, cls))
     assert list(found) == [rule], found
@@ -110,7 +110,7 @@ def test_missing_data_leaves_out_the_rules_on_rows() -> None:
 
 
 def test_a_refusal_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "SUITES", FEW)
+    monkeypatch.setattr(sharing, "TRIAL_SUITES", FEW)
     picky = change(sharings.Good, supports=lambda self, suite: "needs two tasks." if len(suite.tasks) < 2 else None)
     outcomes = verdict("sharing", picky)
     assert failures(outcomes) == {}

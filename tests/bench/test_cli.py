@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import COMMANDS, main, parser_of
-from bench.cli.sweep import along, values
+from bench.cli.sweep import values, vary_option
 from leaderboard.store import Store
 
 PLUGIN = str(Path(__file__).parents[1] / "plugins" / "broken.py")
@@ -119,13 +119,13 @@ def test_values_of_a_sweep() -> None:
     assert list(values("1..1e4:5")) == ["1.0", "10.0", "100.0", "1000.0", "10000.0"]
     assert list(values("inf/8..1:4/0/inf")) == ["inf", "8.0", "4.0", "2.0", "1.0", "0"]
     assert list(values("1..4:3", whole=True)) == ["1", "2", "4"]
-    assert along("hard", "split=1..3:2") == {"1": "hard:split=1", "3": "hard:split=3"}
-    assert along("soft+l2:form=offset", "halflife=inf/0") == {
+    assert vary_option("hard", "split=1..3:2") == {"1": "hard:split=1", "3": "hard:split=3"}
+    assert vary_option("soft+l2:form=offset", "halflife=inf/0") == {
         "inf": "soft+l2:form=offset,halflife=inf",
         "0": "soft+l2:form=offset,halflife=0.0",
     }
-    assert along("soft:init=independent+l2", "strength=1") == {"1": "soft:init=independent+l2:strength=1.0"}
-    assert along("hard@uncertainty", "start=1/2")["2"] == "hard@uncertainty:start=2.0"
+    assert vary_option("soft:init=independent+l2", "strength=1") == {"1": "soft:init=independent+l2:strength=1.0"}
+    assert vary_option("hard@uncertainty", "start=1/2")["2"] == "hard@uncertainty:start=2.0"
 
 
 def test_a_sweep_is_a_path_and_resumes(quick: list[str], capsys: pytest.CaptureFixture[str]) -> None:

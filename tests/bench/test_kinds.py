@@ -12,10 +12,10 @@ from bench.plan import plan
 from bench.registry import load_plugin
 from bench.scores import KINDS, Kind, Metric, primary_error, register_kind, score, score_tasks
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.site.figures.run import curve_figure
 from leaderboard.store import Store
-from leaderboard.trust.consistency import incoherent, truth
+from leaderboard.trust.consistency import find_inconsistencies, truth
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "absolute.py"
 
@@ -90,7 +90,9 @@ def test_runs_of_a_kind_of_ones_own_have_a_table_a_page_and_a_verdict(
     state = first.statistics["val"]["task00"]
     assert first.scores["val"]["task00"] == {"mae": state["absolute_error"] / state["count"]}
     assert truth(first, "val") == {task: [first.spec.protocol.splits["test"]] for task in first.tasks}
-    own = [row for row in rows(board_of_suite("absolute", contents.records), contents).rows if row.metric == "mae"]
+    own = [
+        row for row in build_table(board_of_suite("absolute", contents.records), contents).rows if row.metric == "mae"
+    ]
     means = [sum(run.scores["val"][task]["mae"] for run in contents.records) / 2 for task in first.tasks]
     assert [row.mean for row in own] == [pytest.approx(mean) for mean in means]
     assert not any(row.higher_is_better for row in own)
@@ -119,7 +121,7 @@ def test_what_a_kind_says_of_its_statistics_is_held_against_records(tmp_path: Pa
     store = Store(tmp_path / "store")
     assert main(["run", "absolute", "hard", "--store", str(store.root), "--jobs", "1", "--plugin", str(PLUGIN)]) == 0
     [record] = store.read().records
-    assert list(incoherent(record)) == []
+    assert list(find_inconsistencies(record)) == []
     state = record.statistics["val"]["task00"]
     path = list(record.curves.val["task00"]["mae"])
     path[0] = -1.0
@@ -128,7 +130,7 @@ def test_what_a_kind_says_of_its_statistics_is_held_against_records(tmp_path: Pa
     lie = record.model_copy(
         update={"curves": curves, "statistics": {**record.statistics, "val": strange}, "selection": record.selection}
     )
-    found = "\n".join(incoherent(lie))
+    found = "\n".join(find_inconsistencies(lie))
     assert "statistics.val.task00: should not have `more`" in found
     assert "statistics.val.task00: `absolute_error` should not be odd" in found
     assert "curves.val.task00.mae: should lie in its range" in found

@@ -68,7 +68,7 @@ def test_alternation_pairs_what_was_measured_together() -> None:
 
 
 def test_all_are_the_reference_methods(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(perf.SUITES, "synthetic", 12)
+    monkeypatch.setitem(perf.BLOCK_UPDATES, "synthetic", 12)
     assert main(["perf", "--all", "--suite", "synthetic:tasks=2", "--rounds", "1", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["suite"], row["method"]) for row in rows] == [("synthetic:tasks=2", method) for method in REFERENCE]
@@ -77,7 +77,7 @@ def test_all_are_the_reference_methods(capsys: pytest.CaptureFixture[str], monke
 
 def test_effects_are_the_same_work_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.training.effects.FORKS", "none")
-    monkeypatch.setitem(perf.SUITES, "multidigits", 12)
+    monkeypatch.setitem(perf.BLOCK_UPDATES, "multidigits", 12)
     rows = list(effects(Path(), 1, ("multidigits",)))
     assert [row["effect"] for row in rows] == [
         "channels last",

@@ -21,8 +21,8 @@ from bench.errors import make_printable
 from leaderboard.boards.board import board_of_suite
 from leaderboard.intake.soundness import further_problems
 from leaderboard.report.details import details
-from leaderboard.report.formats import render
-from leaderboard.report.long_table import Table, rows
+from leaderboard.report.formats import format_table
+from leaderboard.report.long_table import Table, build_table
 from leaderboard.store import Problem, Store, StoreContents
 from leaderboard.trust.copies import repeated_seeds
 from leaderboard.trust.gaps import too_good
@@ -58,13 +58,13 @@ def named(problems: list[Problem]) -> None:
 def rendered(table: Table) -> str:
     """The table in every form; the CSV, in which numbers have all digits."""
     for format in FORMATS:
-        held(render(table, format))
+        held(format_table(table, format))
     held(details(table))
-    content = json.loads(render(table, "json"), parse_constant=no_constant)
+    content = json.loads(format_table(table, "json"), parse_constant=no_constant)
     for note in content["notes"]:
         assert "\n" not in note
         assert len(note) <= MOST_SAID, note[:200]
-    return render(table, "csv")
+    return format_table(table, "csv")
 
 
 def sound_files(root: Path, problems: list[Problem]) -> dict[str, Any]:
@@ -101,11 +101,11 @@ class Law:
         assert contents.problems == []
         assert len(contents.records) == len(given.files)
         self.known = {record.run_id: record for record in contents.records}
-        self.whole = render(rows(given.board, contents), "csv")
+        self.whole = format_table(build_table(given.board, contents), "csv")
         self.without: dict[str, str] = {}
         for name in given.files:
             rest = [record for record in contents.records if record.run_id != Path(name).stem]
-            self.without[name] = render(rows(given.board, StoreContents(rest)), "csv")
+            self.without[name] = format_table(build_table(given.board, StoreContents(rest)), "csv")
 
     def hold(self, case: Case) -> bool:
         """Whether the mutated file stands in the store; everything that must be so is asserted."""
@@ -117,10 +117,10 @@ class Law:
         target.write_bytes(case.content)
         before, start = tree(self.parent), time.monotonic()
         contents = Store(self.root).read()
-        table = rows(self.base.board, contents)
+        table = build_table(self.base.board, contents)
         csv = rendered(table)
         suites = sorted({record.suite for record in contents.records})[:2]
-        whole = [rows(board_of_suite(suite, contents.records), contents) for suite in suites]
+        whole = [build_table(board_of_suite(suite, contents.records), contents) for suite in suites]
         for each in whole:
             rendered(each)
         assert time.monotonic() - start < LONGEST

@@ -18,10 +18,10 @@ import pytest
 from bench.cli.main import main
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board, boards
-from leaderboard.intake.manifest import MANIFEST, METHOD, read_manifest, sha256
+from leaderboard.intake.manifest import MANIFEST, METHOD, checksum_bytes, read_manifest
 from leaderboard.intake.submission import read_submission
-from leaderboard.report.formats import render
-from leaderboard.report.long_table import rows
+from leaderboard.report.formats import format_table
+from leaderboard.report.long_table import build_table
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED as RESULTS
 from tests.fuzz.budget import LONGEST, seeds, tree
@@ -88,7 +88,7 @@ def change(folder: Path, files: Mapping[str, bytes], seed: int) -> bool:
         else:
             data = spoiled(files[METHOD].decode(), draw)
             (folder / METHOD).write_bytes(data)
-            text = files[MANIFEST].decode().replace(sha256(files[METHOD]), sha256(data))
+            text = files[MANIFEST].decode().replace(checksum_bytes(files[METHOD]), checksum_bytes(data))
             if again:
                 (folder / MANIFEST).write_text(text)
         if number == 0:
@@ -133,14 +133,14 @@ def test_submissions(sound: Sound, tmp_path: Path) -> None:
     folder = sound.write(tmp_path / "submissions")
     named_boards = {sound.board.name: sound.board}
     assert read_submission(folder, named_boards, sound.known).sound
-    empty = render(rows(sound.board, StoreContents(sound.known)), "csv")
+    empty = format_table(build_table(sound.board, StoreContents(sound.known)), "csv")
     own = {run.digest: run.model_dump(mode="json") for run in sound.known}
     stood = 0
     for seed in seeds(120 if sound.name == "mine" else 25, "submissions"):
         again = change(folder, sound.files, seed)
         before, start = tree(tmp_path), time.monotonic()
         found = read_submission(folder, named_boards, sound.known)
-        table = rows(sound.board, StoreContents(list(sound.known)), submissions=[found])
+        table = build_table(sound.board, StoreContents(list(sound.known)), submissions=[found])
         csv = rendered(table)
         assert time.monotonic() - start < LONGEST, seed
         assert tree(tmp_path) == before, seed

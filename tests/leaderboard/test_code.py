@@ -10,8 +10,8 @@ from leaderboard.analysis.data_worth import sizes
 from leaderboard.analysis.dials import dials
 from leaderboard.analysis.relatedness import related
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.boards.record_selection import comparable, of_one_code
-from leaderboard.boards.tuned_track import tuned
+from leaderboard.boards.record_selection import of_one_code, select_records
+from leaderboard.boards.tuned_track import select_tuned
 
 OLD, NEW = ("2024-01-01T00:00:00+00:00", "a" * 64), ("2024-01-02T00:00:00+00:00", "b" * 64)
 PARTS = {"suite/toy": 1, "sharing/mine": 1}
@@ -31,7 +31,7 @@ def test_a_row_is_of_the_text_that_was_run_last(make_record: Make) -> None:
     new = [by(make_record("mine", seed, versions=PARTS), NEW) for seed in (1, 2)]
     base = [make_record(seed=seed) for seed in range(3)]
     for records in ([*old, *new, *base], [*base, *new, *old]):
-        found = comparable(BOARD, records)
+        found = select_records(BOARD, records)
         assert {key: run.run_id for key, run in found.records.items() if key[0] == "mine"} == {
             ("mine", run.spec.seed): run.run_id for run in new
         }
@@ -43,16 +43,16 @@ def test_a_row_is_of_the_text_that_was_run_last(make_record: Make) -> None:
 
 def test_runs_from_before_the_text_was_noted_are_another_text(make_record: Make) -> None:
     before = [by(make_record("mine", seed, versions=PARTS), (OLD[0], "")) for seed in range(3)]
-    assert len(comparable(BOARD, before).records) == 3
+    assert len(select_records(BOARD, before).records) == 3
     new = by(make_record("mine", 0, versions=PARTS), NEW)
-    assert list(comparable(BOARD, [*before, new]).records.values()) == [new]
+    assert list(select_records(BOARD, [*before, new]).records.values()) == [new]
 
 
 def test_a_text_whose_runs_all_failed_leaves_no_row(make_record: Make) -> None:
     """The numbers of the old one would stand as those of the new one."""
     old = by(make_record("mine", 0, versions=PARTS), OLD)
     new = by(make_record("mine", 0, versions=PARTS, failed=True), NEW)
-    found = comparable(BOARD, [old, new])
+    found = select_records(BOARD, [old, new])
     assert found.records == {}
     assert any("Failed run, not counted: `mine`" in note for note in found.notes)
 
@@ -60,7 +60,7 @@ def test_a_text_whose_runs_all_failed_leaves_no_row(make_record: Make) -> None:
 def test_another_text_of_a_suite_is_another_suite(make_record: Make) -> None:
     old = [by(make_record(seed=seed), OLD, "suite/toy") for seed in range(3)]
     new = by(make_record("mine", versions=PARTS), NEW, "suite/toy")
-    assert list(comparable(BOARD, [*old, new]).records) == [("mine", 0)]
+    assert list(select_records(BOARD, [*old, new]).records) == [("mine", 0)]
 
 
 def test_texts_are_told_apart_suite_by_suite(make_record: Make) -> None:
@@ -101,7 +101,7 @@ def test_a_search_is_of_one_text(make_record: Make) -> None:
         return by(make_record("mine", 1000, versions=PARTS), text, tuning=tuning)
 
     board = BOARD.model_copy(update={"trials": 2})
-    found = tuned(board, [trial(0, OLD), trial(1, OLD), trial(0, NEW)])
+    found = select_tuned(board, [trial(0, OLD), trial(1, OLD), trial(0, NEW)])
     assert "`mine` has 1 of 2 trials: not counted." in found.notes
     assert any("2 records left out: of `mine`, made by another text" in note for note in found.notes)
 

@@ -12,7 +12,7 @@ import pytest
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
 from leaderboard.store.committed import committed_of
-from leaderboard.trust.consistency import incoherent, truth
+from leaderboard.trust.consistency import find_inconsistencies, truth
 
 Content = dict[str, Any]
 
@@ -37,7 +37,7 @@ def said(base: Content, lie: Callable[[Content], Any]) -> list[str]:
     lie(content)
     record = sealed(content)
     assert record.problems() == []  # nothing but its own contradictions gives it away
-    return list(incoherent(record))
+    return list(find_inconsistencies(record))
 
 
 def rescored(content: Content, rule: str, task: str, state: Content) -> None:
@@ -146,7 +146,7 @@ def test_the_error_of_a_kind_follows_from_its_metrics_too() -> None:
 def test_committed_records_agree_with_themselves() -> None:
     records = committed_of("multidigits") + committed_of("scenes")
     assert len(records) > 400
-    assert [sentence for record in records for sentence in incoherent(record)] == []
+    assert [sentence for record in records for sentence in find_inconsistencies(record)] == []
     plain = [run for run in records if not run.spec.is_trial and not run.spec.protocol.replica]
     labels = {json.dumps([run.spec.suite, truth(run, "last")]) for run in plain}
     assert len(labels) == len({r.spec.suite for r in records})

@@ -14,7 +14,7 @@ from bench.records import ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.reproduction import compare
+from leaderboard.trust.reproduction import compare_with_committed
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}  # an environment that is not the committed one
@@ -38,7 +38,7 @@ def runs(make_record: Make) -> Callable[..., list[ResultRecord]]:
 def test_p_is_that_of_the_two_sample_t_test(runs, sizes) -> None:
     generator = np.random.default_rng(0)
     here, there = (np.round(generator.normal(90, 0.5, size=n), 2) for n in sizes)
-    [cell] = compare([board("hard")], runs("hard", here, environment=ELSEWHERE), runs("hard", there))
+    [cell] = compare_with_committed([board("hard")], runs("hard", here, environment=ELSEWHERE), runs("hard", there))
     assert cell.pair.p == pytest.approx(stats.ttest_ind(here, there).pvalue, rel=1e-6)
     shifted = here - here.mean() + there.mean() + cell.allowed
     assert stats.ttest_ind(shifted, there).pvalue == pytest.approx(0.05, rel=1e-6)  # a family of one
@@ -49,7 +49,7 @@ def test_holm_over_all_numbers(runs) -> None:
     noise = np.array([0.3, -0.2, 0.1, -0.4, 0.2])
     here = [record for m, s in zip(methods, shifts, strict=True) for record in runs(m, 90 + s - noise)]
     there = [record for m in methods for record in runs(m, 90 + noise, environment=ELSEWHERE)]
-    cells = compare([board(*methods)], here, there)
+    cells = compare_with_committed([board(*methods)], here, there)
     rejected, adjusted, *_ = multipletests([cell.pair.p for cell in cells], 0.05, method="holm")
     assert [cell.adjusted for cell in cells] == pytest.approx(list(adjusted))
     assert [cell.verdict == "beyond noise" for cell in cells] == list(rejected)
@@ -60,19 +60,21 @@ def test_holm_over_all_numbers(runs) -> None:
 
 def test_one_digit_on_the_same_kind_of_machine_is_outside(runs) -> None:
     committed = runs("hard", [90.0, 90.5, 89.5])
-    [equal] = compare([board("hard")], runs("hard", [90.0, 90.5, 89.5]), committed)
+    [equal] = compare_with_committed([board("hard")], runs("hard", [90.0, 90.5, 89.5]), committed)
     assert (equal.verdict, equal.pair.p) == ("equal", 1.0)
-    [differs] = compare([board("hard")], runs("hard", [90.0, 90.51, 89.5]), committed)
+    [differs] = compare_with_committed([board("hard")], runs("hard", [90.0, 90.51, 89.5]), committed)
     assert (differs.verdict, differs.pair.differing) == ("differs", (1,))
-    [elsewhere] = compare([board("hard")], runs("hard", [90.0, 90.51, 89.5], environment=ELSEWHERE), committed)
+    [elsewhere] = compare_with_committed(
+        [board("hard")], runs("hard", [90.0, 90.51, 89.5], environment=ELSEWHERE), committed
+    )
     assert elsewhere.verdict == "within noise"
 
 
 def test_too_few_runs_are_not_judged_and_missing_ones_not_compared(runs) -> None:
-    [cell] = compare([board("hard")], runs("hard", [91.0], environment=ELSEWHERE), runs("hard", [90.0]))
+    [cell] = compare_with_committed([board("hard")], runs("hard", [91.0], environment=ELSEWHERE), runs("hard", [90.0]))
     assert cell.verdict == "not judged"
     assert math.isnan(cell.adjusted)
-    assert compare([board("hard", "soft")], runs("hard", [91.0]), runs("soft", [90.0])) == []
+    assert compare_with_committed([board("hard", "soft")], runs("hard", [91.0]), runs("soft", [90.0])) == []
 
 
 def test_what_reproduce_says_counts_each_verdict_for_itself(runs, tmp_path, monkeypatch, capsys) -> None:

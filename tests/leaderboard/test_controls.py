@@ -9,7 +9,7 @@ from bench.cli.main import main
 from bench.errors import UsageError
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.boards.controls import CONTROLS, control_rows, controlled
+from leaderboard.boards.controls import CONTROLS, add_controls, control_rows
 
 Make = Callable[..., ResultRecord]
 TASKS = ["left", "right"]
@@ -119,7 +119,7 @@ def shuffled(make_record: Make, task: str, left: float, right: float, seed: int 
 
 def test_each_task_of_a_row_comes_from_its_own_run(make_record: Make) -> None:
     runs = [shuffled(make_record, "right", 91.0, 10.0), shuffled(make_record, "left", 11.0, 81.0)]
-    shown, chosen = controlled(board("shuffled"), [*plain(make_record), *runs])
+    shown, chosen = add_controls(board("shuffled"), [*plain(make_record), *runs])
     [key] = set(shown.methods) - {"single_task", "hard"}
     assert shown.labels[key] == "control: hard, other tasks shuffled"
     assert {task: value["accuracy"] for task, value in chosen.records[key, 0].scores["val"].items()} == {
@@ -131,7 +131,7 @@ def test_each_task_of_a_row_comes_from_its_own_run(make_record: Make) -> None:
 
 def test_replicas_count_for_the_task_they_copy(make_record: Make) -> None:
     runs = [replicas_of(make_record, task, value) for task, value in (("left", 88.0), ("right", 77.0))]
-    shown, chosen = controlled(board("replica"), [*plain(make_record), *runs])
+    shown, chosen = add_controls(board("replica"), [*plain(make_record), *runs])
     record = chosen.records[shown.methods[-1], 0]
     assert record.tasks == TASKS
     assert {task: value["accuracy"] for task, value in record.scores["last"].items()} == {"left": 88.0, "right": 77.0}
@@ -139,7 +139,7 @@ def test_replicas_count_for_the_task_they_copy(make_record: Make) -> None:
 
 def test_a_row_with_a_part_missing_is_not_there(make_record: Make) -> None:
     runs = [shuffled(make_record, "right", 91.0, 10.0)]
-    shown, chosen = controlled(board("shuffled"), [*plain(make_record), *runs])
+    shown, chosen = add_controls(board("shuffled"), [*plain(make_record), *runs])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
     assert len(shown.methods) == 3  # named, without numbers
 
@@ -154,14 +154,14 @@ def test_runs_on_other_data_or_versions_are_left_out(make_record: Make, other: d
         shuffled(make_record, "right", 91.0, 10.0, **other),  # type: ignore[arg-type]
         shuffled(make_record, "left", 11.0, 81.0),
     ]
-    _, chosen = controlled(board("shuffled"), [*plain(make_record), *runs])
+    _, chosen = add_controls(board("shuffled"), [*plain(make_record), *runs])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
 
 
 def test_a_run_with_more_changed_than_the_control_changes_is_another_run(make_record: Make) -> None:
     both = {"epochs": "6", "lr": "0.2"}
     changed = make_record("hard", 0, PLAIN, overrides=both, changed={"epochs": 6, "lr": 0.2})
-    _, chosen = controlled(board("long"), [*plain(make_record), changed])
+    _, chosen = add_controls(board("long"), [*plain(make_record), changed])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
     assert any("with overrides" in note for note in chosen.notes)
 
@@ -169,15 +169,15 @@ def test_a_run_with_more_changed_than_the_control_changes_is_another_run(make_re
 def test_runs_of_controls_are_not_reported_as_left_out(make_record: Make) -> None:
     longer = make_record("hard", 0, PLAIN, overrides={"epochs": "6"}, changed={"epochs": 6})
     records = [*plain(make_record), longer]
-    assert controlled(board(), records) == (board(), controlled(board(), plain(make_record))[1])
-    shown, chosen = controlled(board("long"), records)
+    assert add_controls(board(), records) == (board(), add_controls(board(), plain(make_record))[1])
+    shown, chosen = add_controls(board("long"), records)
     assert chosen.notes == []
     assert chosen.records[shown.methods[-1], 0] == longer
 
 
 def test_a_control_that_is_a_method_of_the_board_is_one_row(make_record: Make) -> None:
     records = [*plain(make_record), make_record("hard_wide", 0, PLAIN)]
-    shown, _ = controlled(board("wide", methods=("single_task", "hard", "hard_wide")), records)
+    shown, _ = add_controls(board("wide", methods=("single_task", "hard", "hard_wide")), records)
     assert shown.methods == ["single_task", "hard", "hard_wide"]
 
 
@@ -195,5 +195,5 @@ def test_a_control_is_of_the_newest_version_of_its_method(make_record: Make, tur
         for version in (1, 2)
     }
     runs = [*plain(make_record), of[1], of[2]][::turn]
-    _, chosen = controlled(board("ensemble"), runs)
+    _, chosen = add_controls(board("ensemble"), runs)
     assert chosen.records["hard, 2 averaged", 0].run_id == of[2].run_id

@@ -10,10 +10,10 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission, resembling
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, committed_of
-from leaderboard.trust.copies import NEAR, alike, repeated_seeds, same_models, trace_of
+from leaderboard.trust.copies import NEAR, find_copies, repeated_seeds, same_models, trace_of
 from tests.leaderboard import test_submissions as toy
 from tests.leaderboard.conftest import build_record
 
@@ -79,9 +79,9 @@ def test_of_a_solver_every_number_counts() -> None:
     assert len(trace_of(run)) > 2
     assert run.solution
     copied = toy.resealed(run, spec={"seed": 99})
-    assert list(alike([copied], [run])) == [(copied, run)]
+    assert list(find_copies([copied], [run])) == [(copied, run)]
     moved = run.solution.model_copy(update={"objective": run.solution.objective * 1.001})
-    assert list(alike([copied.model_copy(update={"solution": moved})], [run])) == []
+    assert list(find_copies([copied.model_copy(update={"solution": moved})], [run])) == []
 
 
 def test_runs_without_curves_are_not_compared() -> None:
@@ -98,7 +98,7 @@ def test_a_submission_that_is_a_method_of_the_board_is_noted(tmp_path: Path) -> 
     found = read_submission(toy.write(tmp_path / "mine", runs=runs), toy.BOARDS, BOARD)
     assert found.sound
     assert found.notes == ["`mine` comes out as `hard` at 2 of 2 seeds: the same model, or a copy of it"]
-    notes = rows(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
+    notes = build_table(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
     assert f"Submission `mine`: {found.notes[0]}." in notes
 
 
@@ -120,7 +120,9 @@ def test_another_submissions_runs_and_names_are_named(
     code = toy.CODE.replace(b'"mine"', b'"Mine"') + b"import os\n"
     versions = {"suite/toy": 1, "sharing/Mine": 1, "weighting/uniform": 1}
     copied = [toy.resealed(r, method="Mine", spec={"method": "Mine@uniform", "versions": versions}) for r in runs]
-    manifest = toy.MANIFEST.model_copy(update={"name": "other", "methods": ["Mine"], "method_sha256": toy.sha256(code)})
+    manifest = toy.MANIFEST.model_copy(
+        update={"name": "other", "methods": ["Mine"], "method_sha256": toy.checksum_bytes(code)}
+    )
     toy.write(tmp_path / "submissions" / "other", manifest, code, copied)
     assert main(["verify", str(tmp_path / "submissions" / "other"), "--json"]) == 1
     content = json.loads(capsys.readouterr().out)

@@ -9,14 +9,14 @@ from bench.records import UNWEIGHTED, ResultRecord
 from bench.registry import entries
 from bench.schema import write
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import sha256
+from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.intake.names import misnamed
 from leaderboard.intake.soundness import further_problems
 from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.intake.submission import read_submission
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.store import StoreContents
-from leaderboard.trust.ledger import LedgerEntry, read_checks, state_of, write_checks
+from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, write_checks
 from tests.leaderboard import test_submissions as toy
 
 SOURCE = """
@@ -99,7 +99,7 @@ def test_a_weighting_or_a_built_in_option_cannot_be_left_out_in_any_store() -> N
 def test_a_default_that_is_spelled_out_is_no_method_of_its_own(tmp_path: Path) -> None:
     code = toy.CODE.replace(b'"""y = x."""', b"def __init__(self, b, *, rate: float = 1.0): ...")
     runs = [toy.resealed(run, method="mine:rate=1.0", spec={"method": "mine:rate=1.0@uniform"}) for run in toy.RUNS]
-    manifest = toy.MANIFEST.model_copy(update={"methods": ["mine:rate=1.0"], "method_sha256": sha256(code)})
+    manifest = toy.MANIFEST.model_copy(update={"methods": ["mine:rate=1.0"], "method_sha256": checksum_bytes(code)})
     found = read_submission(toy.write(tmp_path / "mine", manifest, code, runs), toy.BOARDS, toy.COMMITTED)
     assert "should leave out `rate=1.0`" in "; ".join(reason for p in found.problems for reason in p.reasons)
 
@@ -109,7 +109,7 @@ def test_checks_of_another_record_of_the_same_run_take_nothing_from_the_first(tm
     assert first.run_id == other.run_id
     write_checks(tmp_path, [LedgerEntry(first.run_id, first.digest, "rerun", "equal digit for digit", "v1")])
     write_checks(tmp_path, [LedgerEntry(other.run_id, other.digest, "reported", "differs", "v1")])
-    assert [state_of(run, read_checks(tmp_path)) for run in (first, other)] == ["rerun", "reported"]
+    assert [find_state(run, read_checks(tmp_path)) for run in (first, other)] == ["rerun", "reported"]
 
 
 def test_names_that_differ_by_case_are_one(tmp_path: Path) -> None:
@@ -117,10 +117,12 @@ def test_names_that_differ_by_case_are_one(tmp_path: Path) -> None:
     code = toy.CODE.replace(b'"mine"', b'"Mine"')
     versions = {"suite/toy": 1, "sharing/Mine": 1, "weighting/uniform": 1}
     runs = [toy.resealed(r, method="Mine", spec={"method": "Mine@uniform", "versions": versions}) for r in toy.RUNS]
-    manifest = toy.MANIFEST.model_copy(update={"name": "other", "methods": ["Mine"], "method_sha256": sha256(code)})
+    manifest = toy.MANIFEST.model_copy(
+        update={"name": "other", "methods": ["Mine"], "method_sha256": checksum_bytes(code)}
+    )
     second = read_submission(toy.write(tmp_path / "other", manifest, code, runs), toy.BOARDS, toy.COMMITTED)
     assert second.sound
-    table = rows(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
+    table = build_table(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert "Submission `other` is left out: `Mine` stands here already." in table.notes
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "MINE"], seeds="0-1")

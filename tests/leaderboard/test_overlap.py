@@ -12,8 +12,8 @@ from leaderboard.analysis.standings import as_rows, standings
 from leaderboard.analysis.statistics import corrected_interval, interval, paired_t, rank_intervals, tie_groups
 from leaderboard.boards.board import Board
 from leaderboard.report.details import details
-from leaderboard.report.formats import render
-from leaderboard.report.long_table import rows
+from leaderboard.report.formats import format_table
+from leaderboard.report.long_table import build_table
 from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import protocol
 
@@ -94,8 +94,8 @@ def records(make_record, **changed):
 
 def test_a_table_says_that_its_splits_overlap(make_record):
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=METHODS, seeds="0-4")
-    plain = rows(board, StoreContents(records(make_record), [], None))
-    found = rows(board, StoreContents(records(make_record, **OVERLAPPING), [], None))
+    plain = build_table(board, StoreContents(records(make_record), [], None))
+    found = build_table(board, StoreContents(records(make_record, **OVERLAPPING), [], None))
     assert "Student t intervals over seeds" in plain.notes[0]
     assert found.notes[0].startswith("mean [low, high]: 95 % t intervals over seeds")
     assert "1/n + 0.333, the test rows per training row" in found.notes[0]
@@ -104,7 +104,7 @@ def test_a_table_says_that_its_splits_overlap(make_record):
     assert (two.ci_high - two.mean) / (one.ci_high - one.mean) == pytest.approx(math.sqrt((1 / 5 + 1 / 3) * 5))
     text = details(found)
     assert "–" in text or "-" in text
-    assert json.loads(render(found, "json"))["statistics"]
+    assert json.loads(format_table(found, "json"))["statistics"]
 
 
 def test_a_table_of_cross_validated_strengths_says_so(make_record):
@@ -116,7 +116,8 @@ def test_a_table_of_cross_validated_strengths_says_so(make_record):
         for record in records(make_record, selection="cv")
     ]
     assert (
-        f"Selection {CHOSEN}; all numbers are on the test split." in rows(board, StoreContents(chosen, [], None)).notes
+        f"Selection {CHOSEN}; all numbers are on the test split."
+        in build_table(board, StoreContents(chosen, [], None)).notes
     )
-    plain = rows(board, StoreContents(records(make_record), [], None))
+    plain = build_table(board, StoreContents(records(make_record), [], None))
     assert f"Selection {RULES['val']}; all numbers are on the test split." in plain.notes

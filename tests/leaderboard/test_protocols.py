@@ -14,8 +14,8 @@ from bench.plan import parse_suite
 from bench.records import ResultRecord
 from leaderboard.boards.board import boards
 from leaderboard.boards.protocols import FILE, Written, departures, written_protocols
-from leaderboard.intake.eligibility import unlike
-from leaderboard.intake.manifest import Manifest, sha256
+from leaderboard.intake.eligibility import find_ineligible_records
+from leaderboard.intake.manifest import Manifest, checksum_bytes
 from leaderboard.intake.source_card import cards_of
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
@@ -65,10 +65,12 @@ def run_of_paper(seed: int, **changed: object) -> ResultRecord:
 def said(*records: ResultRecord) -> list[str]:
     """What is said of runs that are submitted to the board."""
     manifest = Manifest(
-        name="mine", methods=["mine"], suite=PAPER, board="nyuv2_paper", seeds="0-1", method_sha256=sha256(CODE)
+        name="mine", methods=["mine"], suite=PAPER, board="nyuv2_paper", seeds="0-1", method_sha256=checksum_bytes(CODE)
     )
     cards = list(cards_of(CODE.decode()))
-    return [reason for problem in unlike(records, manifest, EMPTY, cards, []) for reason in problem.reasons]
+    return [
+        reason for problem in find_ineligible_records(records, manifest, EMPTY, cards, []) for reason in problem.reasons
+    ]
 
 
 @pytest.mark.parametrize(

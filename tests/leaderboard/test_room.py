@@ -13,7 +13,7 @@ from bench.plan import _check_room
 from bench.records import Curves, Packed, ResultRecord
 from bench.records.record import MAX_BYTES, Cost
 from leaderboard.store import Store
-from leaderboard.store.room import SPARE, bytes_of, make_room, stored_text
+from leaderboard.store.room import SPARE, bytes_of, drop_largest_matrices, stored_text
 
 Make = Callable[..., ResultRecord]
 COST = Cost(parameters=1, forward_flops=1, step_ms=1.0, train_seconds=1.0, peak_memory_mb=1.0, hardware="cpu: x")
@@ -33,24 +33,24 @@ def large(make_record: Make, **changed: Any) -> ResultRecord:
 def test_a_record_with_room_is_stored_as_it_is(make_record: Make) -> None:
     """Byte for byte as before there was anything to leave out."""
     record = make_record(matrices={"a": matrix(10_000)})
-    assert make_room(record) is record
+    assert drop_largest_matrices(record) is record
     assert '"left_out"' not in stored_text(record)
     assert '"code"' not in stored_text(record)
 
 
 def test_the_largest_matrices_go_first_and_no_more_than_must(make_record: Make) -> None:
-    record = make_room(large(make_record))
+    record = drop_largest_matrices(large(make_record))
     assert record.left_out == ["matrices.a"]
     assert list(record.matrices) == ["b", "c"]
     assert bytes_of(record) <= MAX_BYTES
     assert record.problems() == []
-    tight = make_room(large(make_record), 60_000)
+    tight = drop_largest_matrices(large(make_record), 60_000)
     assert (tight.left_out, list(tight.matrices)) == (["matrices.a", "matrices.c"], ["b"])
 
 
 def test_curves_go_after_matrices_and_scores_never(make_record: Make) -> None:
     long = Curves(train_loss={"left": [0.123456] * 40_000})
-    record = make_room(large(make_record, curves=long))
+    record = drop_largest_matrices(large(make_record, curves=long))
     assert record.left_out == ["matrices.a", "matrices.c", "matrices.b", "curves"]
     assert record.scores == large(make_record).scores
     assert record.problems() == []
@@ -58,17 +58,17 @@ def test_curves_go_after_matrices_and_scores_never(make_record: Make) -> None:
 
 def test_two_runs_of_a_cell_leave_out_the_same(make_record: Make) -> None:
     """Whatever their times, the name of their machine and their day are in bytes."""
-    base = make_room(large(make_record), 200_000)
+    base = drop_largest_matrices(large(make_record), 200_000)
     for extra in range(0, SPARE - 1000, 1000):
         other = large(make_record, environment={"torch": "x" * extra}, created="2024-01-01T00:00:00+00:00")
-        assert make_room(other, 200_000).left_out == base.left_out
+        assert drop_largest_matrices(other, 200_000).left_out == base.left_out
 
 
 def test_it_is_stored_and_read_again(make_record: Make, tmp_path: Any) -> None:
     store = Store(tmp_path)
     with pytest.raises(ValueError, match="at most"):
         store.write(large(make_record))
-    record = make_room(large(make_record))
+    record = drop_largest_matrices(large(make_record))
     store.write(record)
     assert store.read().records == [record]
 

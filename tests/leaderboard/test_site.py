@@ -15,8 +15,8 @@ from bench.records import Packed
 from benchmarks.scale import METHODS, SUITES, fill, synthetic
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.intake.source_card import built_in, cards_of
-from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.long_table import build_table
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.site import write_site
 from leaderboard.store import Problem, Store, StoreContents
 
@@ -62,7 +62,7 @@ class Reader(HTMLParser):
 
 def test_the_site_shows_the_numbers_of_the_table(site, three_methods):
     page = (site(three_methods) / "suites/toy.html").read_text()
-    laid = wide(rows(board_of_suite("toy", three_methods), StoreContents(three_methods)))
+    laid = lay_out_wide(build_table(board_of_suite("toy", three_methods), StoreContents(three_methods)))
     for line in laid.lines:
         cells = re.search(rf'<th scope="row" data-order="{line.method}">.*?</tr>', page, re.S)
         assert cells is not None
@@ -77,7 +77,7 @@ def test_the_overview_counts_ranks_and_draws(site, three_methods):
     assert "13 finished runs · 3 methods · 1 suite" in page
     assert page.count('<svg class="interval') == 2  # the reference does not differ from itself
     assert re.search(r'<svg class="interval worse".*?>', page)
-    table = rows(board_of_suite("toy", three_methods), StoreContents(three_methods))
+    table = build_table(board_of_suite("toy", three_methods), StoreContents(three_methods))
     best = max((each for each in table.standings.methods.values() if each.place), key=lambda each: each.change.mean)
     assert best.method == "single_task"
     assert "In front <code>single_task</code>, ahead of all others." in page
@@ -100,7 +100,7 @@ def test_rows_are_in_the_order_of_ranks_with_what_has_none_below(site, make_reco
     order = ["a", "b", "single_task", "c"]
     for page in ("suites/toy.html", "index.html"):
         assert re.findall(r'<th scope="row" data-order="(\w+)">', (folder / page).read_text()) == order
-    standing = rows(board_of_suite("toy", records), StoreContents(records)).standings.methods
+    standing = build_table(board_of_suite("toy", records), StoreContents(records)).standings.methods
     letters = sorted({letter for each in standing.values() for letter in each.letters})
     lines = re.findall(r"<tr.*?</tr>", (folder / "suites/toy.html").read_text(), re.S)[1:]
     for method, line in zip(order, lines, strict=True):
@@ -126,13 +126,13 @@ def test_every_link_leads_somewhere_and_every_id_is_there_once(site, three_metho
 
 
 def test_files_beside_a_table_are_what_the_command_line_prints(site, three_methods):
-    from leaderboard.report.formats import FORMATS, render
+    from leaderboard.report.formats import FORMATS, format_table
 
     folder = site(three_methods)
     board = board_of_suite("toy", three_methods).model_copy(update={"title": "Everything stored of toy"})
     for kind in FORMATS:
         (found,) = (folder / "data").glob(f"*.{kind}")
-        assert found.read_text() == render(rows(board, StoreContents(three_methods)), kind)
+        assert found.read_text() == format_table(build_table(board, StoreContents(three_methods)), kind)
 
 
 def test_a_run_page_has_everything_about_the_run(site, make_record):

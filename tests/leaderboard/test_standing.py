@@ -14,9 +14,9 @@ from statsmodels.stats.multitest import multipletests
 from bench.cli.main import main
 from leaderboard.analysis.standings import as_rows, standings
 from leaderboard.report.details import details
-from leaderboard.report.formats import render
-from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.formats import format_table
+from leaderboard.report.long_table import build_table
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.conftest import protocol
 
@@ -88,8 +88,8 @@ def board(three_methods):
 
 
 def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
-    table = rows(board, StoreContents(three_methods, []))
-    laid = wide(table)
+    table = build_table(board, StoreContents(three_methods, []))
+    laid = lay_out_wide(table)
     ends = {line.method: laid.ends(line) for line in laid.lines}
     assert laid.tail == ["rank", "seeds"]
     assert ends == {
@@ -97,9 +97,9 @@ def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
         "hard": ["2 b", "5/5"],
         "cross_stitch": ["—", "incomplete (3/5) †"],
     }
-    text = render(table, "text", width=200)
+    text = format_table(table, "text", width=200)
     assert [line for line in text.splitlines() if "] *" in line and line.startswith("hard ")]
-    assert r"\]" not in render(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
+    assert r"\]" not in format_table(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
     assert any(note.startswith("* Δ log holds against `single_task`") for note in table.notes)
     assert any(note.startswith("† Fewer than 5 seeds") and "`cross_stitch` 3" in note for note in table.notes)
 
@@ -108,17 +108,19 @@ def test_two_seeds_have_no_interval_anywhere(board, make_record) -> None:
     runs = [
         make_record(m, seed, {"left": 95.0 + seed - lost, "right": 90.0 - lost}) for m, lost in BOTH for seed in (0, 1)
     ]
-    table = rows(board.model_copy(update={"seeds": "0-1", "methods": ["single_task", "hard"]}), StoreContents(runs, []))
+    table = build_table(
+        board.model_copy(update={"seeds": "0-1", "methods": ["single_task", "hard"]}), StoreContents(runs, [])
+    )
     assert all(row.ci_low is None and row.ci_high is None and row.mean is not None for row in table.rows)
     assert not any(each.holds("single_task") for each in table.standings.methods.values())
     for format in ("text", "md", "tex"):
-        shown = render(table, format, width=200).replace("\\", "")
+        shown = format_table(table, format, width=200).replace("\\", "")
         assert re.findall(r"\[[^a-z]", shown) == []  # but for `mean [low, high]` below the table
         assert "no interval below 3 seeds" in shown
         assert "without an interval below 10 seeds" in shown
     for format in ("text", "md"):
         assert re.findall(r"\[[^a-z]", details(table, format).replace("\\", "")) == []
-    assert {line.count(",,") for line in render(table, "csv").splitlines()[1:]} == {1}
+    assert {line.count(",,") for line in format_table(table, "csv").splitlines()[1:]} == {1}
 
 
 def test_names_of_one_model_share_a_rank(make_cells) -> None:
@@ -182,7 +184,7 @@ def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
 
 
 def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
-    found = json.loads(render(rows(board, StoreContents(three_methods, [])), "json"))
+    found = json.loads(format_table(build_table(board, StoreContents(three_methods, [])), "json"))
     by_method = {row["method"]: row for row in found["statistics"]}
     assert by_method.keys() == {"single_task", "hard", "cross_stitch"}
     hard = by_method["hard"]
@@ -196,7 +198,7 @@ def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
 
 
 def test_details_are_sorted_by_rank_and_say_what_they_are(board, three_methods) -> None:
-    table = rows(board, StoreContents(three_methods, []))
+    table = build_table(board, StoreContents(three_methods, []))
     for format in ("text", "md"):
         text = details(table, format).replace("\\", "")
         assert text.index("single_task ") < text.index("hard  " if format == "text" else "| hard |")
@@ -220,9 +222,9 @@ def test_protocols_that_are_not_ranked_have_no_ranks(board, make_record) -> None
         for method, lost in (("single_task", 0), ("hard", 1))
         for seed in range(5)
     ]
-    table = rows(board, StoreContents(runs, []))
+    table = build_table(board, StoreContents(runs, []))
     assert table.standings.methods == {}
-    assert wide(table).tail == ["seeds"]
+    assert lay_out_wide(table).tail == ["seeds"]
     assert any(note.startswith("Not ranked") for note in table.notes)
 
 
@@ -235,7 +237,7 @@ def test_what_was_not_verified_is_not_ranked(board, three_methods, tmp_path) -> 
     for record in three_methods:
         if record.method == "hard":
             store.write(record)
-    table = rows(board, store.read())
+    table = build_table(board, store.read())
     assert table.standings.methods.keys() == {"single_task", "cross_stitch"}
     assert any("not all of their runs were verified" in note and "`hard`" in note for note in table.notes)
 

@@ -9,9 +9,9 @@ from bench.scores import Metric
 from leaderboard.analysis.statistics import (
     Column,
     against,
-    cells,
     change_matrix,
     changes,
+    collect_cells,
     delta_flat,
     delta_log,
     delta_task,
@@ -19,7 +19,7 @@ from leaderboard.analysis.statistics import (
     interval,
 )
 from leaderboard.boards.board import board_of_suite
-from leaderboard.boards.record_selection import comparable
+from leaderboard.boards.record_selection import select_records
 
 
 @pytest.mark.parametrize("n", [3, 5, 10, 40])
@@ -118,7 +118,7 @@ def test_an_unknown_change_is_one_sentence(make_cells):
 
 def test_array_status_and_paired_changes(three_methods):
     board = board_of_suite("toy", three_methods)
-    data = cells(board, comparable(board, three_methods).records)
+    data = collect_cells(board, select_records(board, three_methods).records)
     assert board.methods == ["single_task", "cross_stitch", "hard"]
     assert data.values.shape == (3, 5, 2)
     assert [column.task for column in data.columns] == ["left", "right"]
@@ -142,7 +142,7 @@ def test_array_status_and_paired_changes(three_methods):
 def test_an_unpaired_seed_takes_no_part(make_record):
     records = [make_record(seed=seed) for seed in (0, 1)] + [make_record("hard", seed) for seed in (1, 2)]
     board = board_of_suite("toy", records)
-    data = cells(board, comparable(board, records).records)
+    data = collect_cells(board, select_records(board, records).records)
     np.testing.assert_array_equal(changes(data, "hard")["delta_flat"], [np.nan, 0.0, np.nan])
 
 
@@ -151,7 +151,7 @@ def test_a_missing_task_is_a_missing_cell(make_record):
     whole, part = {"left": 90.0, "depth": 0.5}, {"left": 92.0}
     records = [make_record(seed=0, values=whole, kinds=kinds), make_record("hard", 0, part, kinds)]
     board = board_of_suite("toy", records)
-    data = cells(board, comparable(board, records).records)
+    data = collect_cells(board, select_records(board, records).records)
     assert data.status("hard") == "incomplete (0/1)"
     assert all(np.isnan(change).all() for change in changes(data, "hard").values())
 
@@ -168,7 +168,7 @@ def test_overrides_failures_and_old_versions_never_enter(make_record):
         make_record("hard", 0, version=2, versions={"suite/toy": 0, "sharing/x": 9}),
     ]
     for order in (records, records[::-1]):
-        chosen = comparable(board_of_suite("toy", order), order)
+        chosen = select_records(board_of_suite("toy", order), order)
         assert chosen.records == {("single_task", 0): records[0], ("hard", 0): records[2]}
         text = "\n".join(chosen.notes)
         assert "1 record left out: with overrides" in text
@@ -182,7 +182,7 @@ def test_an_empty_board_has_no_numbers_and_no_warnings(make_record):
     board = board_of_suite("toy", [make_record(failed=True)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data = cells(board, {})
+        data = collect_cells(board, {})
         assert data.status("single_task") == "missing"
         assert data.columns == []
         assert all(np.isnan(change).all() for change in changes(data, "single_task").values())

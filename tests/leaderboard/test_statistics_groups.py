@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from leaderboard.analysis.letters import abridged, joined, letters_of
+from leaderboard.analysis.letters import abridged, join_letters, letters_of
 from leaderboard.analysis.statistics import pairwise, tie_groups, tied_with_first
 from leaderboard.analysis.statistics.groups import clique_cover
 
@@ -135,5 +135,5 @@ def test_many_letters_are_abridged_and_nothing_is_lost():
     first, second = letters_of(groups, 2)
     assert (first[:2], first[-1], second[0], second[-1]) == (("a", "b"), "ae", "b", "af")
     assert (abridged(first), abridged(second)) == ("a-ae", "b-af")
-    assert joined(first[:3]) == abridged(first[:3]) == "abc"
+    assert join_letters(first[:3]) == abridged(first[:3]) == "abc"
     assert abridged(("a", "c", *first[4:20], "z", "aa", "ac")) == "a c e-t z aa ac"

@@ -17,9 +17,9 @@ from bench.cli.main import main
 from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import Manifest, manifest_as_toml, sha256
+from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
 from leaderboard.intake.submission import find_submissions, read_submission
-from leaderboard.report.long_table import rows
+from leaderboard.report.long_table import build_table
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.json_text import compact_json
@@ -49,7 +49,7 @@ MANIFEST = Manifest(
     suite="toy",
     board="toy",
     seeds="0-1",
-    method_sha256=sha256(CODE),
+    method_sha256=checksum_bytes(CODE),
     authors="A. Author",
     note='quotes " and \\ and\nlines',
 )
@@ -81,18 +81,18 @@ def test_a_sound_submission_stands_on_its_board(tmp_path, folder):
     assert found.sound
     assert found.manifest == MANIFEST
     contents = StoreContents(COMMITTED)
-    table = rows(BOARD, contents, submissions=[found])
+    table = build_table(BOARD, contents, submissions=[found])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert [(row.mean, row.seeds) for row in table.rows if (row.method, row.task) == ("mine", "left")] == [(96.5, 2)]
     assert any("Submission by A. Author: `mine`." in note for note in table.notes)
-    assert rows(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
-    assert rows(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
+    assert build_table(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
+    assert build_table(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
 
 
 def table_beside(store):
     """The board from a store and the submissions beside it."""
     contents = store.read()
-    return rows(BOARD, contents, submissions=find_submissions(contents, BOARDS))
+    return build_table(BOARD, contents, submissions=find_submissions(contents, BOARDS))
 
 
 def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, folder):
@@ -137,7 +137,7 @@ def test_commands_show_the_submissions_beside_a_store(tmp_path, folder, monkeypa
 
 def test_reading_runs_nothing_and_writes_nothing(tmp_path):
     code = CODE + b'\nopen("ran", "w").write("x")\nraise SystemExit(1)\n'
-    folder = write(tmp_path / "mine", MANIFEST.model_copy(update={"method_sha256": sha256(code)}), code)
+    folder = write(tmp_path / "mine", MANIFEST.model_copy(update={"method_sha256": checksum_bytes(code)}), code)
     before = sorted(tmp_path.rglob("*"))
     assert problems(folder) == {}
     assert sorted(tmp_path.rglob("*")) == before
@@ -278,7 +278,7 @@ def test_no_submission_displaces_another_or_the_board(tmp_path):
     unreadable = read_submission(write(tmp_path / "un\nread", manifest=None), BOARDS, COMMITTED)
     assert first.sound
     assert second.sound
-    table = rows(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
+    table = build_table(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert {run.digest for (method, _), run in table.records.items() if method == "mine"} == {r.digest for r in RUNS}
     left_out = [note for note in table.notes if "is left out" in note]
@@ -295,7 +295,7 @@ def test_a_submission_given_by_hand_stands_before_one_beside_the_store(tmp_path,
         store.write(record)
     mine = write(tmp_path / "own" / "mine", runs=[resealed(run, created="2026-02-02T00:00:00+00:00") for run in RUNS])
     contents = store.read()
-    table = rows(BOARD, contents, submissions=collect_submissions(contents, [mine]))
+    table = build_table(BOARD, contents, submissions=collect_submissions(contents, [mine]))
     assert {run.created[:7] for (method, _), run in table.records.items() if method == "mine"} == {"2026-02"}
     assert "Submission `mine` is left out: `mine` stands here already." in table.notes
 
@@ -533,10 +533,13 @@ def test_very_many_or_very_large_files_are_counted_and_not_read(tmp_path):
     ("code", "sound"),
     [
         ({}, True),  # from before the source of plug-ins was noted
-        ({"sharing/mine": sha256(CODE)}, True),
+        ({"sharing/mine": checksum_bytes(CODE)}, True),
         ({"sharing/mine": "0" * 64}, False),
-        ({"weighting/uniform": sha256(CODE)}, False),  # it would stand as the newer text of a part of the project
-        ({"suite/toy": sha256(CODE)}, False),
+        (
+            {"weighting/uniform": checksum_bytes(CODE)},
+            False,
+        ),  # it would stand as the newer text of a part of the project
+        ({"suite/toy": checksum_bytes(CODE)}, False),
     ],
 )
 def test_runs_are_of_the_text_that_is_submitted(code: dict[str, str], sound: bool, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from bench.records.record import Failure
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.formats import render
-from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.formats import format_table
+from leaderboard.report.long_table import build_table
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Problem, StoreContents
 
 COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,seeds,selection,status"
@@ -21,11 +21,11 @@ COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,s
 def table(three_methods, make_record):
     records = [*three_methods, make_record("soft+l2", 0, failed=True)]
     problem = Problem("toy/bad.json", ["digest: does not match the content"])
-    return rows(board_of_suite("toy", records), StoreContents(records, [problem]))
+    return build_table(board_of_suite("toy", records), StoreContents(records, [problem]))
 
 
 def test_csv_is_long_form_in_board_order(table):
-    text = render(table, "csv")
+    text = format_table(table, "csv")
     assert text.splitlines()[0] == COLUMNS
     lines = list(csv.DictReader(io.StringIO(text)))
     assert len(lines) == 4 * (2 + 3)
@@ -42,17 +42,19 @@ def test_csv_is_long_form_in_board_order(table):
 
 
 def test_json_holds_the_same_rows(table):
-    content = json.loads(render(table, "json"))
-    lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
-    assert [row["mean"] for row in content["rows"]] == [float(line["mean"]) if line["mean"] else None for line in lines]
-    assert list(content["rows"][0]) == COLUMNS.split(",")
+    content = json.loads(format_table(table, "json"))
+    lines = list(csv.DictReader(io.StringIO(format_table(table, "csv"))))
+    assert [row["mean"] for row in content["build_table"]] == [
+        float(line["mean"]) if line["mean"] else None for line in lines
+    ]
+    assert list(content["build_table"][0]) == COLUMNS.split(",")
     assert content["reference"] == "single_task"
 
 
 def test_wide_formats_show_the_same_numbers(table):
     cells = ["94.00", "[93.66, 94.34]", "-0.183", "[-0.185, -0.180]", "+0.041", "incomplete (3/5)", "missing", "5/5"]
-    texts = [render(table, "text", width=width) for width in (60, 200)]
-    for text in (*texts, render(table, "md"), render(table, "tex")):
+    texts = [format_table(table, "text", width=width) for width in (60, 200)]
+    for text in (*texts, format_table(table, "md"), format_table(table, "tex")):
         for cell in cells:
             assert cell in text
         assert "toy/bad.json: digest: does not match the content" in " ".join(text.split())
@@ -60,7 +62,7 @@ def test_wide_formats_show_the_same_numbers(table):
 
 
 def test_markdown_has_one_line_per_method(table):
-    lines = [line for line in render(table, "md").splitlines() if line.startswith("|")]
+    lines = [line for line in format_table(table, "md").splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 4
     assert {line.count("|") for line in lines} == {9}
     assert (
@@ -71,7 +73,7 @@ def test_markdown_has_one_line_per_method(table):
 
 
 def test_tex_is_booktabs_and_escaped(table):
-    text = render(table, "tex")
+    text = format_table(table, "tex")
     body = text[text.index(r"\begin{tabular}") :]
     assert [rule in body for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")] == [True] * 4
     assert r"single\_task" in body
@@ -84,9 +86,9 @@ def test_tex_is_booktabs_and_escaped(table):
 
 @pytest.mark.parametrize("width", [10, 30, 60, 80, 120, 200])
 def test_text_never_cuts_a_number(table, width):
-    text = render(table, "text", width=width)
+    text = format_table(table, "text", width=width)
     assert "…" not in text
-    laid = wide(table)
+    laid = lay_out_wide(table)
     for line in laid.lines:
         for column, row in zip(laid.columns, line.cells, strict=True):
             assert column.mean(row) in text
@@ -96,7 +98,7 @@ def test_text_never_cuts_a_number(table, width):
 
 
 def test_complete_methods_come_first_and_the_reference_has_no_interval_of_zero(table):
-    laid = wide(table)
+    laid = lay_out_wide(table)
     assert [line.method for line in laid.lines] == ["single_task", "hard", "cross_stitch", "soft+l2"]
     first = zip(laid.columns, laid.lines[0].cells, strict=True)
     assert [(column.mean(row), column.interval(row)) for column, row in first][2:] == [
@@ -118,19 +120,19 @@ def test_many_tasks_are_shown_as_their_mean_and_the_worst(make_record):
         for method, factor in (("single_task", 0.0), ("hard", 0.1))
         for seed in range(2)
     ]
-    table = rows(board_of_suite("toy", records), StoreContents(records))
+    table = build_table(board_of_suite("toy", records), StoreContents(records))
     assert len(table.rows) == 2 * (12 + 3)
-    text = render(table, "text")
+    text = format_table(table, "text")
     assert [part for part in ("mean of tasks", "worst task", "0.6550", "(t11)", "rmse ↓") if part not in text] == []
     assert "t03" not in text
-    assert "t03" in render(table, "csv")
+    assert "t03" in format_table(table, "csv")
 
 
 def test_each_selection_rule_has_its_own_numbers(make_record):
     records = [make_record(seed=0, last={"left": 94.5, "right": 80.0})]
     found = {}
     for rule in ("val", "per_task", "last"):
-        table = rows(board_of_suite("toy", records), StoreContents(records), rule)
+        table = build_table(board_of_suite("toy", records), StoreContents(records), rule)
         assert {row.selection for row in table.rows} == {rule}
         assert any(f"Selection `{rule}`" in note for note in table.notes)
         found[rule] = [row.mean for row in table.rows[:2]]
@@ -139,36 +141,36 @@ def test_each_selection_rule_has_its_own_numbers(make_record):
 
 def test_an_unknown_selection_or_format_is_one_sentence(table):
     with pytest.raises(ValueError, match=r"`selection` should be one of val, per_task, last\. Found `test`\."):
-        rows(table.board, StoreContents(), "test")
+        build_table(table.board, StoreContents(), "test")
     with pytest.raises(ValueError, match=r"`format` should be one of text, md, tex, csv, json\. Found `xml`\."):
-        render(table, "xml")
+        format_table(table, "xml")
 
 
 def test_a_board_without_results_is_all_missing(table):
-    empty = rows(table.board, StoreContents())
+    empty = build_table(table.board, StoreContents())
     for format in ("text", "md", "tex", "csv", "json"):
-        assert render(empty, format)
-    assert render(empty, "text").count("missing") == 4
+        assert format_table(empty, format)
+    assert format_table(empty, "text").count("missing") == 4
     assert {row.status for row in empty.rows} == {"missing"}
 
 
 def test_control_characters_do_not_reach_the_terminal(make_record):
     record = make_record("hard\x1b[31m|evil\n")
-    table = rows(board_of_suite("toy", [record]), StoreContents([record]))
+    table = build_table(board_of_suite("toy", [record]), StoreContents([record]))
     for format in ("text", "md", "tex"):
-        assert "\x1b" not in render(table, format)
-        assert "evil\n" not in render(table, format)
-    assert r"\|evil" in render(table, "md")
+        assert "\x1b" not in format_table(table, format)
+        assert "evil\n" not in format_table(table, format)
+    assert r"\|evil" in format_table(table, "md")
 
 
 def test_what_a_record_says_of_its_failure_is_one_line_of_bounded_length(make_record):
     failure = Failure(type="E" * 9000, message="first\nsecond\x1b[2J" * 9000, where="x")
     failed = make_record("soft+l2", 0, failed=True).model_copy(update={"error": failure})
     records = [make_record(), make_record("hard\n: stands alone"), failed]
-    table = rows(board_of_suite("toy", records), StoreContents(records))
+    table = build_table(board_of_suite("toy", records), StoreContents(records))
     [note] = [note for note in table.notes if note.startswith("Failed run, not counted: `soft+l2`, seed 0: EEE")]
     assert len(note) < 600
-    assert table.notes == json.loads(render(table, "json"))["notes"]
+    assert table.notes == json.loads(format_table(table, "json"))["notes"]
     assert all(note.isprintable() for note in table.notes)
     assert any("hard\\n" in note for note in table.notes)
 
@@ -187,5 +189,5 @@ def test_what_is_not_ranked_says_so(make_record):
     loose = record.spec.model_copy(update={"protocol": record.spec.protocol.model_copy(update={"ranked": False})})
     trial = record.model_copy(update={"spec": loose, "run_id": loose.run_id}).sealed()
     board = board_of_suite("toy", [record])
-    assert not any("Not ranked" in note for note in rows(board, StoreContents([record])).notes)
-    assert any("Not ranked" in note for note in rows(board, StoreContents([trial])).notes)
+    assert not any("Not ranked" in note for note in build_table(board, StoreContents([record])).notes)
+    assert any("Not ranked" in note for note in build_table(board, StoreContents([trial])).notes)

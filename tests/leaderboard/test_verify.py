@@ -15,11 +15,11 @@ from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.soundness import further_problems
-from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.long_table import build_table
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.ledger import FILE, LedgerEntry, read_checks, state_of, state_of_row, write_checks
+from leaderboard.trust.ledger import FILE, LedgerEntry, find_state, read_checks, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
 
@@ -107,16 +107,16 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     write_checks(tmp_path, [LedgerEntry(r.run_id, r.digest, "rerun", "equal", "v1") for r in (a,)])
     write_checks(tmp_path, [LedgerEntry(r.run_id, r.digest, "valid", "scores", "v2") for r in (a, b)])
     checks = read_checks(tmp_path)
-    assert [state_of(record, checks) for record in (a, b)] == ["rerun", "valid"]
+    assert [find_state(record, checks) for record in (a, b)] == ["rerun", "valid"]
     assert state_of_row([a, b], checks) == "spot_checked"
     assert state_of_row([a], checks) == "rerun"
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "reported", "differs in scores", "v3")])
-    assert state_of(a, read_checks(tmp_path)) == "reported"  # a later re-run came out otherwise
+    assert find_state(a, read_checks(tmp_path)) == "reported"  # a later re-run came out otherwise
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "valid", "scores", "v4")])
-    assert state_of(a, read_checks(tmp_path)) == "reported"  # which sound scores do not make good
+    assert find_state(a, read_checks(tmp_path)) == "reported"  # which sound scores do not make good
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "rerun", "equal", "v1")])
     other = make_record(seed=0, values={"left": 94.0, "right": 90.0})
-    assert state_of(other, checks) == "reported"
+    assert find_state(other, checks) == "reported"
     odd = json.dumps({"run_id": ["a"], "digest": a.digest, "state": "rerun", "how": "", "by": ""})
     deep = "[" * 100_000
     (tmp_path / FILE).write_text(f"not json\n{odd}\n{deep}\n" + (tmp_path / FILE).read_text())
@@ -127,9 +127,9 @@ def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None
     for seed in (0, 1):
         Store(tmp_path).write(make_record("hard", seed))
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard"], seeds="0-1")
-    assert wide(rows(board, Store(tmp_path).read())).tail == ["seeds"]
+    assert lay_out_wide(build_table(board, Store(tmp_path).read())).tail == ["seeds"]
     assert main(["verify", str(tmp_path)]) == 0
-    laid = wide(rows(board, Store(tmp_path).read()))
+    laid = lay_out_wide(build_table(board, Store(tmp_path).read()))
     assert laid.tail == ["seeds", "checked"]
     assert laid.ends(laid.lines[0]) == ["2/2 †", "valid"]
 

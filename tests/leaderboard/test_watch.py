@@ -15,7 +15,7 @@ from bench.engines.events import Ended, Progressed
 from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, SiteWatcher, serving
 from leaderboard.store import Store, StoreContents
-from leaderboard.store.progress_notes import FOLDER, named_after, read_live
+from leaderboard.store.progress_notes import NOTES_FOLDER, named_after, read_live
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_what_runs_is_shown_and_gone_afterwards(watch, make_record):
         assert "epoch 1 of 4" in page
         assert "data-live" in page
     assert read_live(watch.root) == {"runs": []}
-    assert not (watch.root / FOLDER).exists()
+    assert not (watch.root / NOTES_FOLDER).exists()
     assert watch.look()
     assert "Nothing runs in this store" in (watch.out / "index.html").read_text()
 
@@ -96,7 +96,7 @@ def test_a_site_written_again_is_the_one_written_at_once(tmp_path, make_record):
 
 
 def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
-    folder = tmp_path / FOLDER
+    folder = tmp_path / NOTES_FOLDER
     folder.mkdir()
     (folder / "999999999-a.json").write_text("{}")
     (folder / f"{named_after(os.getpid())}b.json").write_text('{"title": [')
@@ -108,9 +108,9 @@ def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs a system that tells when a process began")
 def test_a_number_that_another_process_has_got_brings_no_note_back_to_life(tmp_path):
-    (tmp_path / FOLDER).mkdir()
+    (tmp_path / NOTES_FOLDER).mkdir()
     note = {"title": "toy", "summary": "0/1 done", "planned": 1, "ended": 0, "cells": []}
-    mine = tmp_path / FOLDER / f"{named_after(os.getpid())}a.json"
+    mine = tmp_path / NOTES_FOLDER / f"{named_after(os.getpid())}a.json"
     mine.write_text(json.dumps(note))
     assert len(read_live(tmp_path)["runs"]) == 1
     mine.rename(mine.with_name(f"{os.getpid()}-1-a.json"))  # the process of that number began with the system

@@ -10,8 +10,8 @@ from bench.records import ResultRecord
 from leaderboard.analysis.data_worth import DataCurve, worth
 from leaderboard.analysis.statistics import interval
 from leaderboard.boards.board import Board
-from leaderboard.report.long_table import rows
-from leaderboard.report.wide_table import wide
+from leaderboard.report.long_table import build_table
+from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import StoreContents
 
 Make = Callable[..., ResultRecord]
@@ -70,12 +70,12 @@ def test_tables_with_a_series_have_the_column(make_record: Make) -> None:
         name="t", title="T", version=1, suite="small", methods=["single_task", "hard"], seeds="0-4",
         series=["small", "large"],
     )  # fmt: skip
-    table = rows(board, StoreContents(records))
-    laid = wide(table)
+    table = build_table(board, StoreContents(records))
+    laid = lay_out_wide(table)
     assert "worth" in laid.tail
     assert [laid.ends(line)[laid.tail.index("worth")] for line in laid.lines] == ["—", "2.00x [2.00, 2.00]"]
     assert any("linear between 100, 400 rows" in note for note in table.notes)
-    plain = rows(board.model_copy(update={"series": []}), StoreContents(records))
-    assert "worth" not in wide(plain).tail
-    largest = rows(board.model_copy(update={"suite": "large"}), StoreContents(records))
+    plain = build_table(board.model_copy(update={"series": []}), StoreContents(records))
+    assert "worth" not in lay_out_wide(plain).tail
+    largest = build_table(board.model_copy(update={"suite": "large"}), StoreContents(records))
     assert largest.worth == {}  # nothing but the reference ran there

@@ -11,8 +11,8 @@ from leaderboard.analysis.statistics.aggregate import (
     win_probability,
     worst_tasks,
 )
-from leaderboard.analysis.statistics.alike import alike, settled, tolerance_of
-from leaderboard.analysis.statistics.cells import Cells, Column, Selection, cells, status_of
+from leaderboard.analysis.statistics.alike import group_equal_methods, settled, tolerance_of
+from leaderboard.analysis.statistics.cells import Cells, Column, Selection, collect_cells, status_of
 from leaderboard.analysis.statistics.changes import (
     CHANGES,
     against,
@@ -60,17 +60,17 @@ __all__ = [
     "Sensitivity",
     "WorstTask",
     "against",
-    "alike",
     "bootstrap_interval",
-    "cells",
     "change_matrix",
     "changes",
+    "collect_cells",
     "corrected_interval",
     "delta_flat",
     "delta_log",
     "delta_task",
     "family",
     "gains",
+    "group_equal_methods",
     "holm",
     "interquartile_mean",
     "interval",

@@ -19,7 +19,7 @@ def tolerance_of(data: Cells) -> float:
     return OVER_TOLERANCE * data.protocol.tolerance
 
 
-def alike(data: Cells) -> list[int]:
+def group_equal_methods(data: Cells) -> list[int]:
     """Of each method the first on the board whose errors are its own up to `tolerance_of`: in every task and seed."""
     errors, tolerance = data.errors, tolerance_of(data)
     known = np.isfinite(errors)
@@ -38,6 +38,6 @@ def alike(data: Cells) -> list[int]:
 
 def settled(data: Cells) -> Cells:
     """The same cells, with the numbers of the first of them for all methods that are `alike`."""
-    first = alike(data)
+    first = group_equal_methods(data)
     close = np.isclose(data.values, data.values[first], rtol=tolerance_of(data), atol=0.0)
     return replace(data, errors=data.errors[first], values=np.where(close, data.values[first], data.values))

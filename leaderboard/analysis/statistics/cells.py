@@ -64,7 +64,7 @@ def status_of(finished: int, wanted: int, started: bool = False) -> str:
     return f"incomplete ({finished}/{wanted})" if finished or started else "missing"
 
 
-def cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], selection: Selection = "val") -> Cells:
+def collect_cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], selection: Selection = "val") -> Cells:
     """Lay the records, by method and seed, out as an array; scores are those under the rule `selection`."""
     first = next(iter(records.values()), None)
     kinds = first.spec.protocol.metrics if first else {}

@@ -212,7 +212,7 @@ def _written(texts: list[list[str]] | None) -> Trace:
     return {"text": texts, "texttemplate": "%{text}"} if texts else {"texttemplate": "%{z:.2f}"}
 
 
-def unpacked(run: ResultRecord, name: str) -> np.ndarray | None:
+def unpack_matrix(run: ResultRecord, name: str) -> np.ndarray | None:
     """A matrix of a run; None where it has none of that name that can be read."""
     return _matrix(run.matrices[name]) if name in run.matrices else None
 

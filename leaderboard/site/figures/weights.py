@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.site.figures.matrices import RECOVERED, TRUE, heat_maps, unpacked
+from leaderboard.site.figures.matrices import RECOVERED, TRUE, heat_maps, unpack_matrix
 from leaderboard.site.view import Figure, Panels, Trace, short
 
 TRUTH = "truth"  # above its panel
@@ -25,8 +25,8 @@ def recovered_figures(runs: Mapping[str, ResultRecord], name: str) -> list[Figur
     """
     figures = []
     for kind, (title, text) in zip(RECOVERED, TEXTS, strict=True):
-        found = {label: each for label, run in runs.items() if (each := unpacked(run, kind)) is not None}
-        truth = next((each for run in runs.values() if (each := unpacked(run, TRUE + kind)) is not None), None)
+        found = {label: each for label, run in runs.items() if (each := unpack_matrix(run, kind)) is not None}
+        truth = next((each for run in runs.values() if (each := unpack_matrix(run, TRUE + kind)) is not None), None)
         text = f"{text}. Seed {next(iter(runs.values())).spec.seed}." if runs else ""
         if kind == "spectrum" and truth is not None:
             text += " Dotted: the truth."

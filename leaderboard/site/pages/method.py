@@ -6,14 +6,14 @@ from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method, slug
 from leaderboard.boards.record_selection import of_one_code
 from leaderboard.report.escape import printable
-from leaderboard.site.addresses import MOST
+from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import address
 from leaderboard.site.prose import prose
-from leaderboard.site.view import Cell, Grid, Head, Line
+from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 SHOWN_RUNS = 500  # in one table
 
@@ -47,13 +47,13 @@ def parts(method: str) -> list[str]:
 def _places(site: Context, method: str) -> Grid | None:
     """Its row on every board, each with the interval on that board's own scale."""
     heads = [
-        Head("board", small="suite"),
-        Head("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
+        GridHead("board", small="suite"),
+        GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
         INTERVAL,
         RANK,
-        Head("of", "ranked", "number", "high"),
+        GridHead("of", "ranked", "number", "high"),
     ]
-    heads += [Head("seeds", kind="end", best="high")]
+    heads += [GridHead("seeds", kind="end", best="high")]
     lines = []
     for one in site.shown:
         for line in one.lines:
@@ -61,10 +61,14 @@ def _places(site: Context, method: str) -> Grid | None:
                 title = printable(one.board.title)
                 href = address(site, one.board.suite, one)
                 ranked = sum(bool(each.place) for each in one.lines)
-                first = Cell(title, printable(one.board.suite), title, href)
-                cells = [first, *place_cells(one, line, site.addresses), Cell(str(ranked or "—"), order=float(ranked))]
-                lines.append(Line([*cells, Cell(line.seeds)], faint=not line.complete))
-    file = slug(f"{method}-boards", MOST)
+                first = GridCell(title, printable(one.board.suite), title, href)
+                cells = [
+                    first,
+                    *place_cells(one, line, site.addresses),
+                    GridCell(str(ranked or "—"), order=float(ranked)),
+                ]
+                lines.append(GridRow([*cells, GridCell(line.seeds)], faint=not line.complete))
+    file = slug(f"{method}-boards", MAX_NAME)
     return Grid("places", f"Where {printable(method)} stands", heads, lines, file=file) if lines else None
 
 
@@ -75,7 +79,7 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
     done = [run for run in of_one_code(plain) if run.status == "done"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
-    file = slug(f"{method}-{suite}", MOST)
+    file = slug(f"{method}-{suite}", MAX_NAME)
     figures = [
         matrix_figure(done, f"matrices-{anchor}"),
         *(recovered_figures({method: done[0]}, f"recovered-{anchor}") if done else []),

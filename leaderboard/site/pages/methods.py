@@ -5,29 +5,29 @@ from bench.records import parse_method
 from leaderboard.report.escape import printable
 from leaderboard.site.context import Context
 from leaderboard.site.pages.method import parts
-from leaderboard.site.view import Cell, Grid, Head, Line
+from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 
 def methods_page(site: Context) -> bytes:
     """The page of all methods that have runs."""
     heads = [
-        Head("method"),
-        Head("part", choose=True),
-        Head("what it is", kind="prose", small="paper"),
-        Head("suites", kind="number", best="high"),
-        Head("runs", kind="number", best="high"),
+        GridHead("method"),
+        GridHead("part", choose=True),
+        GridHead("what it is", kind="prose", small="paper"),
+        GridHead("suites", kind="number", best="high"),
+        GridHead("runs", kind="number", best="high"),
     ]
     lines = []
     for method, runs in sorted(site.by_method.items()):
         suites = len({run.suite for run in runs})
         cells = [
-            Cell(printable(method), order=method, href=site.addresses.method(method), code=True),
-            Cell(_decides(method)),
+            GridCell(printable(method), order=method, href=site.addresses.method(method), code=True),
+            GridCell(_decides(method)),
             _what(site, method),
-            Cell(str(suites), order=float(suites)),
-            Cell(f"{len(runs):,}", order=float(len(runs))),
+            GridCell(str(suites), order=float(suites)),
+            GridCell(f"{len(runs):,}", order=float(len(runs))),
         ]
-        lines.append(Line(cells))
+        lines.append(GridRow(cells))
     return site.page("methods.html", "", grid=Grid("methods", "All methods", heads, lines))
 
 
@@ -43,10 +43,10 @@ def _decides(method: str) -> str:
     return "sharing" if plain else "weighting"
 
 
-def _what(site: Context, method: str) -> Cell:
+def _what(site: Context, method: str) -> GridCell:
     """The first sentence about its last part, and that part's paper."""
     known = [card for name in parts(method) if (card := site.cards.get(name))]
     if not known:
-        return Cell("—")
+        return GridCell("—")
     first = " ".join(known[-1].text.split("\n\n")[0].split()).replace("`", "")
-    return Cell(printable(first), printable(known[-1].paper))
+    return GridCell(printable(first), printable(known[-1].paper))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.cli import options
 from bench.errors import UsageError, make_printable
@@ -26,6 +26,7 @@ A file runs in a confined process: in a sandbox where bubblewrap works (no netwo
 under limits on time and memory, with your rights; the last line says which. docs/security.md has what that promises.
 """
 
+MOST_RULES = 100_000  # answers of one check
 RULE = "keeps to its process, its limits and its own files"
 
 
@@ -34,10 +35,10 @@ class RuleResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    subject: str
-    rule: str
+    subject: str = Field(max_length=1000)
+    rule: str = Field(max_length=1000)
     passed: bool
-    advice: str
+    advice: str = Field(max_length=10_000)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -110,12 +111,14 @@ def check_confined(
     readable = [Path(data_dir)] if data_dir else []
     watched = [options.store_dir(None), COMMITTED]
     values = {"files": [file.sent for file in files], "subject": subject, "all": whole, "data_dir": data_dir or ""}
-    outcomes, troubles = [], list[str]()
+    outcomes, troubles = list[dict[str, Any]](), list[str]()
     player = Player(limits, readable=readable, watched=watched, hide_scans=False)
     try:
         with player, player.request("check", values) as request:
             message = request.receive("rule", "checked")
             while message.kind == "rule":
+                if len(outcomes) == MOST_RULES:
+                    raise PlayerFailed(f"It answered more than {MOST_RULES:,} rules.")
                 outcomes.append(RuleResult.model_validate(message.values).model_dump())
                 message = request.receive("rule", "checked")
     except MethodFailed as error:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bench.training.checkpoint import Checkpoint
     from leaderboard.boards.board import Board
 
+MAX_NAME, MAX_VERSION = 10_000, 1 << 31  # characters of a method's name; of a part
+
 
 @dataclass(frozen=True)
 class JudgedCell(StoredCell):
@@ -50,10 +52,8 @@ class JudgedCell(StoredCell):
         from bench.training.gallery import Gallery
 
         gallery = Gallery(self.images) if self.images else None
-        folder = self.store / ".checkpoints"
-        folder.mkdir(parents=True, exist_ok=True)
         kept = (Store(self.store).checkpoint(spec), self.checkpoint) if checkpoint else None
-        player = _player(self.limits, self.deadline, folder, spec.protocol.device == "cuda")
+        player = _player(self.limits, self.deadline, spec.protocol.device == "cuda")
         source, short = MethodSource(self.name, self.text), dict(self.shorts)[spec.method]
         judged = judge_cell(player, source, spec, short, self.data_dir, on_epoch, gallery, kept, self.sealed)
         if judged.record.status == "failed" and not player.is_alive:
@@ -76,12 +76,12 @@ class JudgedCell(StoredCell):
 
 
 @cache
-def _player(limits: Limits, deadline: float, folder: Path, gpu: bool) -> "Player":
+def _player(limits: Limits, deadline: float, gpu: bool) -> "Player":
     """This worker's player, which goes when the worker does."""
     from bench.judge.host import Player
 
     left = max(1.0, min(limits.seconds, deadline - time.monotonic()))
-    return Player(replace(limits, seconds=left), writable=[folder], gpu=gpu).__enter__()
+    return Player(replace(limits, seconds=left), gpu=gpu).__enter__()
 
 
 def describe_methods(
@@ -97,11 +97,13 @@ def describe_methods(
         with Player(limits) as player:
             values = source.sent | {"suite": suite, "methods": list(methods)}
             with player.request("describe", values) as request:
-                described = request.receive("described").values["methods"]
+                described = request.receive("described").values.get("methods")
     except MethodFailed as error:
         raise UsageError(error.message if error.is_usage else f"{error.type}: {error.message}") from error
     except PlayerFailed as error:
         raise UsageError(str(error)) from error
+    if not isinstance(described, list) or len(described) != len(methods):
+        described = [None] * len(methods)
     for text, entry in zip(methods, described, strict=True):
         _hold_form(text, entry)
     return list(described)
@@ -109,10 +111,18 @@ def describe_methods(
 
 def _hold_form(text: str, entry: Any) -> None:
     """Raise UsageError where what a file says of its method has another form than it should."""
-    texts = isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("canonical", "short"))
-    versions = entry.get("versions") if texts else None
-    sound = isinstance(versions, dict) and all(isinstance(k, str) and type(v) is int for k, v in versions.items())
-    if not sound or not (entry["canonical"] + entry["short"]).isprintable():
+    from bench.records.grammar import parse_method
+
+    try:
+        names, versions = [entry["canonical"], entry["short"]], entry["versions"]
+        sound = all(name.isprintable() and len(name) < MAX_NAME for name in [*names, *versions])
+        sound = sound and all(type(v) is int and 0 <= v < MAX_VERSION for v in versions.values())
+        sound = sound and not any(part.startswith("suite/") for part in versions)
+        asked, whole, brief = (parse_method(name) for name in (text, *names))
+        sound = sound and all(of.sharing.name == asked.sharing.name for of in (whole, brief))
+    except (TypeError, LookupError, AttributeError, ValueError):
+        sound = False
+    if not sound:
         raise UsageError(
             f"`{make_printable(text)}` should be described by its names and versions. Found something else."
         )

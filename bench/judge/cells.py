@@ -4,7 +4,7 @@ import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -18,15 +18,17 @@ from torch import Tensor
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import Diverged
+from bench.files import make_folder, write_whole
 from bench.judge.channel import Message
 from bench.judge.confinement import ConfinementKind
 from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
 from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
-from bench.judge.trained import Trained, read_epochs, read_models
+from bench.judge.trained import MAX_CHECKPOINT, Trained, read_checkpoint, read_epochs, read_models
 from bench.method import Method
 from bench.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
+from bench.regular import read_regular
 from bench.training.environment import settle_devices, versions
 from bench.training.evaluate import Predict
 from bench.training.examine import Epochs, TrainedCell, examine
@@ -79,7 +81,8 @@ def judge_cell(
     """Train a cell in `player` and score it here; what goes wrong becomes a failed record.
 
     `short` is the method's name in tables. With `sealed` a second test is made where the suite can. `checkpoint` is a
-    file that the player may write to, and the seconds between two writes. The method's file is never imported here.
+    file in which the player's state is kept, and the seconds between two of them; it ends with the cell, unless the
+    player was ended. The method's file is never imported here.
     """
     choice, suite = parse_suite(spec.suite, data_dir)
     record = ResultRecord(
@@ -102,6 +105,9 @@ def judge_cell(
         judged.record = ResultRecord.model_validate(record.model_dump() | fields).sealed()
     except (PlayerFailed, MethodFailed, Diverged, ValidationError, ValueError) as error:
         judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).sealed()
+    if checkpoint and player.is_alive:
+        with suppress(OSError):
+            checkpoint[0].unlink(missing_ok=True)
     return judged
 
 
@@ -123,21 +129,23 @@ class _Case:
     @contextmanager
     def train(self, on_epoch: OnEpoch | None, checkpoint: tuple[Path, float] | None) -> Iterator[TrainedCell]:
         """The cell, trained by the player on rows of training and validation."""
-        began, resumes = time.monotonic(), checkpoint is not None and checkpoint[0].exists()
+        began, kept = time.monotonic(), _read_kept(checkpoint[0]) if checkpoint else None
         values = self._values | {
             "splits": {split: self._sent(split) for split in ("train", "val") if split in self.spec.protocol.splits},
-            "checkpoint": str(checkpoint[0]) if checkpoint else "",
-            "every": checkpoint[1] if checkpoint else 0.0,
+            "checkpoint": kept,
+            "every": checkpoint[1] if checkpoint else None,
         }
         with ExitStack() as stack:
             request = stack.enter_context(self.player.request("train", values))
-            message = request.receive("epoch", "trained")
-            while message.kind == "epoch":
-                done = read_epochs(message, self.spec)
-                if on_epoch:
-                    on_epoch(*done)
-                message = request.receive("epoch", "trained")
-            answer, wall = Trained.read(message, self.spec), math.inf if resumes else time.monotonic() - began
+            while (message := request.receive("epoch", "checkpoint", "trained")).kind != "trained":
+                if message.kind == "checkpoint" and checkpoint:
+                    _keep(checkpoint[0], read_checkpoint(message))
+                elif message.kind == "epoch":
+                    done = read_epochs(message, self.spec)
+                    if on_epoch:
+                        on_epoch(*done)
+            answer = Trained.read(message, self.spec)
+            wall = math.inf if kept is not None else time.monotonic() - began
             if answer.in_place:
                 self.judged.notes.append("it predicts in the process that was trained: what it keeps was not counted")
                 predictor = partial(self._in_place, request)
@@ -253,6 +261,21 @@ class _Case:
         self.predicted += max(map(len, inputs.values()))
         device = torch.device(self.spec.protocol.device)
         return {task: predictions[task].to(device) for task in inputs}
+
+
+def _read_kept(path: Path) -> Tensor | None:
+    try:
+        content = read_regular(path, MAX_CHECKPOINT, links=False)
+    except OSError:
+        return None
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else None
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Put a checkpoint into its file; where that cannot be written, training goes on without."""
+    with suppress(OSError):
+        make_folder(path.parent)
+        write_whole(path, content)
 
 
 def _failure(error: Exception) -> Failure:

@@ -91,20 +91,19 @@ def confine(
     kind: ConfinementKind,
     scratch: Path,
     *,
-    writable: Sequence[Path] = (),
     readable: Sequence[Path] = (),
     gpu: bool = False,
     hide_scans: bool = True,
 ) -> Confined:
     """A Python command (its words after the interpreter), confined.
 
-    `writable` and `readable` are files and folders that it sees beside the installation. `scratch` is a private
+    `readable` are files and folders that it sees beside the installation, and cannot write to. `scratch` is a private
     folder of the caller's, for the copy of the project where there is no sandbox.
     """
     if kind == "sandbox":
         roots = _package_roots()
         environment = _environment(roots, "/tmp")
-        bound = [*_sandbox(), *_installation(hide_scans), *_further(writable, readable, gpu), *SEAL]
+        bound = [*_sandbox(), *_installation(hide_scans), *_further(readable, gpu), *SEAL]
         return Confined(kind, [*bound, sys.executable, *words], environment, Path("/"))
     copy = scratch / "code"
     for package in PACKAGES:
@@ -166,12 +165,10 @@ def _installation(hide_scans: bool) -> list[str]:
     return words
 
 
-def _further(writable: Sequence[Path], readable: Sequence[Path], gpu: bool) -> list[str]:
+def _further(readable: Sequence[Path], gpu: bool) -> list[str]:
     words: list[str] = []
     for path in readable:
         words += ["--ro-bind", str(path.resolve()), str(path.resolve())]
-    for path in writable:
-        words += ["--bind", str(path.resolve()), str(path.resolve())]
     if gpu:
         words += ["--ro-bind-try", "/sys", "/sys", "--ro-bind-try", "/etc/OpenCL", "/etc/OpenCL"]
         for device in sorted(Path("/dev").glob("nvidia*")):

@@ -41,16 +41,15 @@ class Usage:
 class Player:
     """A confined process that runs one method's file, request after request, each in a fresh copy of it.
 
-    `writable` are folders that it may write to, `readable` those that it sees beside the installation. Where there is
-    no sandbox, `watched` stores are compared before and after, and `troubles` has a sentence for each that changed
-    when the context is over. `hide_scans` hides the labelled data that come with scikit-learn.
+    `readable` are folders that it sees beside the installation. Where there is no sandbox, `watched` stores are
+    compared before and after, and `troubles` has a sentence for each that changed when the context is over.
+    `hide_scans` hides the labelled data that come with scikit-learn.
     """
 
     def __init__(
         self,
         limits: Limits,
         *,
-        writable: Sequence[Path] = (),
         readable: Sequence[Path] = (),
         watched: Sequence[Path] = (),
         gpu: bool = False,
@@ -59,7 +58,7 @@ class Player:
         self.limits, self.confinement = limits, choose_confinement()
         self.deadline = math.inf  # until it is ready: imports are not the method's
         self.troubles: list[str] = []
-        self._options: dict[str, Any] = {"writable": writable, "readable": readable}
+        self._options: dict[str, Any] = {"readable": readable}
         self._options |= {"gpu": gpu, "hide_scans": hide_scans}
         self._watched = watched if self.confinement == "limits" else ()
         self._reason = ""

@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 
 import torch
 from pydantic_core import to_jsonable_python
+from torch import Tensor
 
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
@@ -209,7 +210,7 @@ def serve_train(channel: Channel, values: Values) -> None:
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
-    checkpoint = Checkpoint(Path(values["checkpoint"]), values["every"]) if values["checkpoint"] else None
+    checkpoint = None if values["every"] is None else SentCheckpoint(channel, values["checkpoint"], values["every"])
 
     def on_epoch(done: int, epochs: int) -> None:
         channel.send("epoch", {"done": done, "epochs": epochs})
@@ -221,11 +222,25 @@ def serve_train(channel: Channel, values: Values) -> None:
     in_place = issubclass(method.sharing.entry.cls, SelfFitting)  # what was inferred is no state that can be sent
     answer = {"fields": to_jsonable_python(cell.fields), "epochs": cell.epochs, "weights": cell.weights}
     channel.send("trained", answer | {"models": [] if in_place else _states(cell), "in_place": in_place})
-    if checkpoint:
-        checkpoint.discard()
     if in_place:
         with cell.predictor(cell.distinct_epochs[0]) as predict:
             _predict_rows(channel, predict, spec)
+
+
+class SentCheckpoint(Checkpoint):
+    """A checkpoint that the judge keeps: it comes with the request, and every later one is sent."""
+
+    def __init__(self, channel: Channel, content: Tensor | None, every: float) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="checkpoint-")) / "checkpoint", every)
+        self._channel = channel
+        if content is not None:
+            self.path.write_bytes(bytes(content.numpy()))
+
+    def _write(self) -> None:
+        super()._write()
+        if self.path.exists():
+            content = bytearray(self.path.read_bytes())
+            self._channel.send("checkpoint", {"content": torch.frombuffer(content, dtype=torch.uint8)})
 
 
 def serve_build(channel: Channel, values: Values) -> None:

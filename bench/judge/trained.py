@@ -18,6 +18,7 @@ from bench.training.examine import Epochs
 FROM_TRAINING = frozenset(  # the fields of a record that a player may fill
     ("tasks", "selection", "cost", "curves", "matrices", "effective_sharing", "cosines", "solution", "environment")
 )
+MAX_CHECKPOINT = 1 << 30  # bytes
 MOST_STEPS = 1_000_000_000  # of a solver
 LARGEST = 1 << 53  # counts beyond it are no numbers that a table could show
 THREADS = re.compile(r", \d{1,4} threads?\Z")
@@ -86,6 +87,15 @@ def read_epochs(message: Message, spec: RunSpec) -> tuple[int, int]:
     if type(done) is not int or type(epochs) is not int or not 0 <= done <= epochs <= last:
         raise PlayerFailed("What it says of its progress is no count of epochs.")
     return done, epochs
+
+
+def read_checkpoint(message: Message) -> bytes:
+    """Where training stands, which nobody here looks into. Raises PlayerFailed where it is no sequence of bytes."""
+    content = message.values.get("content")
+    is_bytes = isinstance(content, Tensor) and content.dtype == torch.uint8 and content.dim() == 1
+    if isinstance(content, Tensor) and is_bytes and len(content) <= MAX_CHECKPOINT:
+        return bytes(content.numpy())
+    raise PlayerFailed(f"A checkpoint should be at most {MAX_CHECKPOINT:,} bytes. Found something else.")
 
 
 def read_models(values: Any, spec: RunSpec) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.training": (".", *CORE, "bench.files", "bench.linear", "bench.regular"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.shortage"),
     "bench.processes": (),
-    "bench.judge": (".", *CORE, "bench.check", "bench.processes", "bench.training"),
+    "bench.judge": (".", *CORE, "bench.check", "bench.files", "bench.processes", "bench.regular", "bench.training"),
     "bench.check": (".", *CORE, "bench.api", "bench.training"),
     "bench.cli": ("bench", "suites", "leaderboard"),
     "suites": (  # beside the one import, what reads files: its child does not load torch

@@ -2,9 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
+from bench.cli.check import check_confined
+from bench.cli.judged import describe_methods
+from bench.errors import UsageError
 from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
@@ -182,3 +187,64 @@ def test_who_gets_away_with_the_socket_does_not_hold_up_the_judge(monkeypatch: p
     with Player(Limits(seconds=3, grace=1.0)) as player, pytest.raises(PlayerFailed, match="after 3 seconds"):
         describe(player, f"{runs}\ntime.sleep(1000)")
     assert time.monotonic() - began < 30
+
+
+def test_a_checkpoint_lies_with_the_judge(player: Player, tmp_path: Path) -> None:
+    """Confined code sees no folder of it; what goes on from it comes to the same numbers."""
+    state, seen = tmp_path / "folder" / "state.pt", list[int]()
+
+    def interrupt(done: int, epochs: int) -> None:
+        if done == epochs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judged(player, checkpoint=(state, 0.0), on_epoch=interrupt)
+    assert state.is_file()
+    again = judged(player, checkpoint=(state, 0.0), on_epoch=lambda done, _: seen.append(done)).record
+    assert again.error is None
+    assert seen == [2]
+    assert again.scores == judged(player).record.scores
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("content", ["3", "torch.ones(3)", "torch.ones(2, 2, dtype=torch.uint8)"])
+def test_a_forged_checkpoint_ends_as_a_failed_cell(player: Player, tmp_path: Path, content: str) -> None:
+    top = FORGE.format(kind="checkpoint", change=f"values['content'] = {content}")
+    record = judged(player, top=top, checkpoint=(tmp_path / "state.pt", 0.0)).record
+    assert record.error is not None
+    assert "A checkpoint should be at most" in record.error.message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "values = {}",
+        "values['methods'] = 3",
+        "values['methods'] = []",
+        "values['methods'] = [None]",
+        "values['methods'][0].pop('versions')",
+        "values['methods'][0]['short'] = 'odd\\x1b[2J'",
+        "values['methods'][0]['canonical'] = 'hard@uniform'",
+        "values['methods'][0]['canonical'] = ''",
+        "values['methods'][0]['versions'] = {'sharing/odd': 10**4000}",
+        "values['methods'][0]['versions'] = {'suite/synthetic': 7}",
+        "values['methods'][0]['versions'] = {1: 1}",
+    ],
+)
+def test_a_forged_description_is_refused(player: Player, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    monkeypatch.setattr("bench.judge.host.Player", lambda limits: nullcontext(player))
+    source = MethodSource("odd.py", method(top=FORGE.format(kind="described", change=change)))
+    with pytest.raises(UsageError, match="should be described by its names and versions"):
+        describe_methods(source, "synthetic", ["odd"], LIMITS)
+
+
+@pytest.mark.parametrize(
+    "change", ["while True: whole(self, kind, values)", "values['rule'] = 'x' * 2000", "values = {}"]
+)
+def test_a_check_takes_rules_and_not_any_number_of_them(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    monkeypatch.setattr("bench.cli.check.MOST_RULES", 50)
+    source = MethodSource("odd.py", method(top=FORGE.format(kind="rule", change=change)))
+    *_, last = check_confined([source], "", None, LIMITS)
+    assert not last["passed"]
+    assert last["advice"] in ("It answered more than 50 rules.", "What it answered is no rule.")

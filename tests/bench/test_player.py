@@ -103,12 +103,12 @@ def test_an_exception_is_the_methods_own(kept: Player) -> None:
     ],
 )
 def test_limits_end_the_player(code: str, limits: Limits, words: str) -> None:
-    others = set(living("bench.judge.player"))  # kept by a fixture, or of other tests
+    before = set(living("bench.judge.player"))  # of other tests
     with Player(limits) as player:
         with pytest.raises(PlayerFailed, match=re.escape(words)):
             describe(player, code)
         assert not player.is_alive
-    assert not (set(living("bench.judge.player")) - others) & descendants(os.getpid())
+    assert set(living("bench.judge.player")) & descendants(os.getpid()) <= before
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGKILL])

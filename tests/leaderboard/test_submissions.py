@@ -284,7 +284,7 @@ def test_no_submission_displaces_another_or_the_board(tmp_path):
     left_out = [note for note in table.notes if "is left out" in note]
     assert left_out == [
         "Submission `mine` is left out: `mine` stands here already.",
-        "Submission `un\\nread` is left out: submission.toml: cannot be read (No such file or directory).",
+        "Submission `un\\nread` is left out: submission.toml: should be a plain file.",
     ]
 
 

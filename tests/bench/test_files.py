@@ -16,8 +16,8 @@ from bench.files import atomic_file, clear_abandoned, folder_lock, make_folder, 
 WRITER = """
 import sys, time
 from pathlib import Path
-from bench.files import whole
-with whole(Path(sys.argv[1])) as file:
+from bench.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as file:
     file.write(b"half of it")
     file.flush()
     print("ready", flush=True)

@@ -28,7 +28,9 @@ def builds(case: ConstraintCase) -> None:
                 if form == case.entry.name or not sentence(str(error)):
                     raise
                 del case.forms[form]  # a choice that wants another option beside it, and says so
-    expect(any(case.each()), "`takes` should be true of some parameters. Found it false for all; see its arguments.")
+    expect(
+        any(case.each()), "`applies_to` should be true of some parameters. Found it false for all; see its arguments."
+    )
 
 
 def value(case: ConstraintCase) -> None:

@@ -66,12 +66,12 @@ class ConstraintCase:
         return {name: [Trial(self.entry, form, values, shape, t) for t in TASKS] for name, shape in SHAPES.items()}
 
     def each(self) -> Iterator[tuple[Trial, Constraint]]:
-        """Every trial that `takes` allows, with a fresh instance."""
+        """Every trial that `applies_to` allows, with a fresh instance."""
         for form in self.forms:
             for name, trials in self.trials(form).items():
                 for trial in trials:
                     constraint = trial.build()
-                    if constraint.takes(name, trial.shape):
+                    if constraint.applies_to(name, trial.shape):
                         yield trial, constraint
 
 

@@ -283,7 +283,7 @@ def _run(missing: list[RunSpec], outcome: PlanStatus, cell: StoredCell, engine: 
         journal(cell.store, missing, width) as note,
         closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
     ):
-        for event in stacked.told(events) if stacked else events:
+        for event in stacked.events_of_all_seeds(events) if stacked else events:
             show(event)
             note(event)
             if isinstance(event, Ended):

@@ -72,7 +72,7 @@ class StackedCell:
             records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite))
         return [(record, gallery.panels if gallery else []) for record, gallery in zip(records, galleries, strict=True)]
 
-    def told(self, events: Iterable[Event]) -> Iterator[Event]:
+    def events_of_all_seeds(self, events: Iterable[Event]) -> Iterator[Event]:
         """Repeat the events of the first seed for every seed; the final status of each is read from the store."""
         for event in events:
             _, *others = self.stacks[event.spec.run_id]

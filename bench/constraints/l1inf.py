@@ -35,7 +35,7 @@ class L1Inf(Constraint):
         super().__init__(coupled, schedule)
         self.strength = strength
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class L21(Constraint):
         self.smooth = smooth if self.in_loss else 0.0
         self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class MRN(Constraint):
                 self.register_buffer(f"values{axis}", torch.ones(size))
                 self.register_buffer(f"vectors{axis}", torch.eye(size))
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
 
     def _axes(self) -> list[int]:

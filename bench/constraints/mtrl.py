@@ -68,7 +68,7 @@ class MTRL(Constraint):
     def refresh(self, W: Tensor) -> None:
         self._move(W, 1 - self.memory)
 
-    def settle(self, W: Tensor) -> None:
+    def refresh_to_optimum(self, W: Tensor) -> None:
         self._move(W, 1.0)
 
     def _move(self, W: Tensor, share: float) -> None:

@@ -49,7 +49,7 @@ class Sum(Constraint):
         self.columns = tuple(range(len(coupled.shape)))  # of one task: all axes but the last
         self.rows = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)  # of one input
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
 
     @abstractmethod

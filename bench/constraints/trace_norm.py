@@ -59,7 +59,7 @@ class TraceNorm(Constraint):
         refuse_infinite(f"trace_norm:form={form},mode={mode}", strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:

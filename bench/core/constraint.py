@@ -72,7 +72,7 @@ class Constraint(nn.Module, ABC):
         """Closed-form update of auxiliary buffers (covariances, clusters)."""
         return
 
-    def settle(self, W: Tensor) -> None:
+    def refresh_to_optimum(self, W: Tensor) -> None:
         """The auxiliary buffers at their minimum for W, where `refresh` only moves towards it."""
         self.refresh(W)
 
@@ -87,7 +87,7 @@ class Constraint(nn.Module, ABC):
         """
         return None
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         """Whether this parameter of the coupled stages is constrained; by default all are."""
         return True
 

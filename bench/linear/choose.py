@@ -166,5 +166,5 @@ def _fitted(loss: Loss, penalty: Constraint, start: Tensor | None, tolerance: fl
     found = minimise(objective, start, tolerance, iterations)
     seconds = time.perf_counter() - began
     with torch.no_grad():
-        penalty.settle(found.W)
+        penalty.refresh_to_optimum(found.W)
     return Fitted(objective, penalty, found, seconds)

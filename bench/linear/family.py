@@ -70,7 +70,7 @@ class PenaltyFamily:
             raise UsageError(f"A solver needs a constraint with a prox on the copies themselves. Found `{name}`.")
         if built.schedule != "constant":
             raise UsageError(f"A solver has no moments to schedule a constraint by. Found `{name}`.")
-        if not built.takes("weight", self.coupled.shape):
+        if not built.applies_to("weight", self.coupled.shape):
             raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")
         return built.double()
 

@@ -30,7 +30,7 @@ def minimise(
         return descend(objective, W, tolerance, iterations)
     count = 0
     while True:
-        objective.penalty.settle(W)
+        objective.penalty.refresh_to_optimum(W)
         found = objective.certificate(W, tolerance)
         if (found.met and count) or count >= iterations:
             return SolverResult(W, found, count)

@@ -103,7 +103,7 @@ class MultiTaskModel(nn.Module):
         assert choice is not None
         coupled = Coupled(tuple(copies[0].shape), len(copies), lr)
         constraint: Constraint = choice.build(coupled)
-        if not constraint.takes(name, coupled.shape):
+        if not constraint.applies_to(name, coupled.shape):
             return []
         self.constraints[name.replace(".", "/")] = constraint
         parts = write_as_sums(self.sharing, copies, constraint.parts) if constraint.parts > 1 else []
@@ -151,11 +151,11 @@ class MultiTaskModel(nn.Module):
         self.ranks = ranks
         ranks.join_statistics(self)
 
-    def settle(self) -> None:
-        """Before an evaluation or a snapshot: what was kept of rows (running means) is of all processes' rows."""
+    def sync_buffers(self) -> None:
+        """Average the buffers (running means) over all processes, before an evaluation or a snapshot."""
         if self.ranks:
             kept = [b for part in (self.sharing, self.heads) for b in part.buffers() if b.is_floating_point()]
-            self.ranks.settle(list(self.parameters()), kept)
+            self.ranks.sync_buffers(list(self.parameters()), kept)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         apart = self.ranks if self.training else None

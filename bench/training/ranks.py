@@ -71,7 +71,7 @@ class Ranks:
         for tensor, mean in zip(tensors, self.averaged(tensors), strict=True):
             tensor.copy_(mean)
 
-    def settle(self, parameters: Sequence[Tensor], running: Sequence[Tensor]) -> None:
+    def sync_buffers(self, parameters: Sequence[Tensor], running: Sequence[Tensor]) -> None:
         """Average what each process kept of its own rows (running means of gates).
 
         Raises RuntimeError where the parameters of the processes have parted, which no built-in method lets happen.

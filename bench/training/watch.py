@@ -75,7 +75,7 @@ class TrainingMonitor(Callback):
             named = ", ".join(f"`{task}`" for task in bad[:3]) + (f" and {len(bad) - 3} others" if len(bad) > 3 else "")
             raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")
         self._train.append(losses)
-        module.model.settle()
+        module.model.sync_buffers()
         errors = None
         if self.val is not None:
             kinds = module.protocol.metrics

@@ -136,7 +136,7 @@ class Diary(Constraint):
         self.in_loss = self.penalised
         self.calls: list[tuple[str, Tensor]] = []
 
-    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def with_constraint(cls: type[Constraint], **settings: str) -> Run:
 def test_prox_and_refresh_follow_the_update() -> None:
     run = with_constraint(Diary, steps_per_epoch="7")
     train_run(run)
-    assert list(run.model.constraints) == ["0/0/weight", "1/0/weight"]  # no biases: `takes`
+    assert list(run.model.constraints) == ["0/0/weight", "1/0/weight"]  # no biases: `applies_to`
     calls = run.model.constraints["0/0/weight"].calls
     cycle = ["prox"] * 3 + ["refresh"]
     assert [name for name, _ in calls] == [*cycle, *cycle, "prox"]  # updates 3 and 6

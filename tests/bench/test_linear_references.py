@@ -147,7 +147,7 @@ class Alternating(Constraint):
     def __init__(self, inner: Constraint) -> None:
         super().__init__(inner.coupled)
         self.inner = inner
-        self.value, self.prox, self.settle = inner.value, inner.prox, inner.settle  # type: ignore[method-assign]
+        self.value, self.prox, self.refresh_to_optimum = inner.value, inner.prox, inner.refresh_to_optimum  # type: ignore[method-assign]
 
     refresh_every = 1
 
@@ -176,7 +176,7 @@ def test_a_learned_covariance_is_the_squared_trace_norm() -> None:
     loss = Squared(rows, 0.0)
     best = solve("mtrl:strength=1", rows, loss)
     held = penalty("mtrl:strength=1", rows)
-    held.settle(best.W)
+    held.refresh_to_optimum(best.W)
     omega = held.matrices()["covariance"]
     assert float(omega.trace()) == pytest.approx(1)
     generator = np.random.default_rng(0)
@@ -209,7 +209,7 @@ def test_a_gaussian_process_over_tasks_is_a_fixed_covariance() -> None:
     )  # v/2 Omega^-1 = noise^2/2 B^-1 at Omega = B / tr B
     held.omega.copy_(torch.from_numpy(B / scale))  # type: ignore[operator,union-attr]
     frozen = Alternating(held)
-    frozen.settle = lambda W: None  # type: ignore[method-assign]
+    frozen.refresh_to_optimum = lambda W: None  # type: ignore[method-assign]
     found = minimise(Objective(Squared(rows), frozen), None, 1e-12)
     assert np.abs(weights(found).numpy() - W).max() < 1e-7
 

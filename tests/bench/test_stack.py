@@ -243,10 +243,14 @@ def test_what_is_told_of_the_first_is_told_of_all(tmp_path: Path) -> None:
     stack = plan("synthetic:tasks=2", ["hard"], range(3), {"epochs": "1", "steps_per_epoch": "1"}, "cpu")
     cell = StackedCell.of(StoredCell(tmp_path, tmp_path), stack, 3)
     assert cell.first == stack[:1]
-    assert list(cell.told([Progressed(stack[0], 1, 2)])) == [Progressed(spec, 1, 2) for spec in stack]
+    assert list(cell.events_of_all_seeds([Progressed(stack[0], 1, 2)])) == [Progressed(spec, 1, 2) for spec in stack]
     Store(tmp_path).write(fit(stack[1]))
     died = Ended(stack[0], "failed", "the worker died")
-    assert list(cell.told([died])) == [died, Ended(stack[1], "done"), Ended(stack[2], "failed", "the worker died")]
+    assert list(cell.events_of_all_seeds([died])) == [
+        died,
+        Ended(stack[1], "done"),
+        Ended(stack[2], "failed", "the worker died"),
+    ]
 
 
 def test_a_stacked_table_is_stored_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def hidden(self, W):
 LOSS = {"in_loss": True, "prox": Constraint.prox, "limits": {}}
 BROKEN: list[Broken] = [
     ("builds", "no kernels", change(Good, __init__=flat_only)),
-    ("builds", "`takes`", change(Good, takes=lambda self, name, shape: False)),
+    ("builds", "`applies_to`", change(Good, applies_to=lambda self, name, shape: False)),
     ("value", "one number", change(Good, value=lambda self, W: W.square())),
     ("value", ">= 0", change(Good, value=lambda self, W: -W.square().sum())),
     ("value", "torch.float32", change(Good, value=lambda self, W: W.square().sum().float())),

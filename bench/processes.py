@@ -88,6 +88,15 @@ def read_resident_bytes(pid: int) -> int:
         return 0
 
 
+def processor_seconds(pid: int) -> float:
+    """Seconds of the processor that a process used by itself; 0 where that cannot be read."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 @contextmanager
 def stopping_like_ctrl_c() -> Iterator[None]:
     """Being told to stop, or losing the terminal, is the same as Ctrl-C: what was started is ended."""

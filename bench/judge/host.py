@@ -19,7 +19,7 @@ from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, Listener
 from bench.judge.watched import watch_folders
-from bench.processes import descendants, read_resident_bytes
+from bench.processes import descendants, processor_seconds, read_resident_bytes
 
 START_SECONDS = 120.0  # for the imports of a player
 LAST_WORDS = 300  # characters of its output
@@ -63,6 +63,7 @@ class Player:
         self._watched = watched if self.confinement == "limits" else ()
         self._reason = ""
         self._asked: socket.socket | None = None  # the open end of the conversation that is going on
+        self._worked: dict[int, float] = {}  # process -> seconds of the processor, as they were seen to grow
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -112,6 +113,7 @@ class Player:
         Raises PlayerFailed where it does not answer, breaks a limit, or leaves processes behind.
         """
         ours, theirs = socket.socketpair()
+        self._worked, before = {}, self._work()
         try:
             socket.send_fds(self._control, [b"r"], [theirs.fileno()])
         except OSError as error:
@@ -126,7 +128,13 @@ class Player:
         finally:
             self._asked = None
             ours.close()
-            request.usage = self._finish()
+            usage, worked = self._finish(), self._worked
+            seen = sum(seconds - before.get(pid, 0.0) for pid, seconds in worked.items())
+            # Who asks not to be told of the end of its children is not told what they used either: those were seen.
+            request.usage = Usage(max(usage.seconds, seen), usage.peak_mb)
+
+    def _work(self) -> dict[int, float]:
+        return {pid: processor_seconds(pid) for pid in descendants(self.process.pid)}
 
     def _finish(self) -> Usage:
         """Let the copy end: what it used. Raises PlayerFailed where it did not end as it should."""
@@ -186,6 +194,7 @@ class Player:
         while self.process.poll() is None:
             members = descendants(self.process.pid)
             used = sum(map(read_resident_bytes, members))
+            self._worked |= {pid: max(self._worked.get(pid, 0.0), processor_seconds(pid)) for pid in members}
             if time.monotonic() > self.deadline:
                 self._reason = f"It was ended after {limits.seconds:g} seconds, which is its limit."
             elif used > limits.memory_mb << 20:

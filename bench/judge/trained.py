@@ -18,6 +18,7 @@ from bench.training.examine import Epochs
 FROM_TRAINING = frozenset(  # the fields of a record that a player may fill
     ("tasks", "selection", "cost", "curves", "matrices", "effective_sharing", "cosines", "solution", "environment")
 )
+MAX_NAME = 200  # characters
 MAX_CHECKPOINT = 1 << 30  # bytes
 MOST_STEPS = 1_000_000_000  # of a solver
 LARGEST = 1 << 53  # counts beyond it are no numbers that a table could show
@@ -53,6 +54,9 @@ class Trained:
             )
             if sample.cost is None or not _sound(sample.cost, spec):
                 raise ValueError("cost")
+            if len(sample.tasks) != len(set(sample.tasks)):
+                raise ValueError("tasks")
+            _hold_names(sample)
             checked = sample.model_dump(include=set(sent))
             checked["environment"] = versions(*sorted(_packages(checked.get("environment", {}))))
             epochs = {
@@ -117,6 +121,22 @@ def _sound(cost: Cost, spec: RunSpec) -> bool:
     device = torch.device("cpu" if spec.protocol.fit == "solver" else spec.protocol.device)
     here, said = (THREADS.sub("", text) for text in (hardware(device), cost.hardware))
     return all(0 <= n < LARGEST for n in counts) and min(times) >= 0 and said == here
+
+
+def _hold_names(sample: ResultRecord) -> None:
+    """Raise ValueError where a name cannot be shown, or what goes with it is not what it says."""
+    names = [*sample.matrices, *sample.effective_sharing, *sample.curves.train_loss, *sample.curves.val]
+    names += [task for of_task in sample.curves.val.values() for task in of_task]
+    settings = sample.solution.settings if sample.solution else {}
+    names += [text for pair in settings.items() for text in pair if isinstance(text, str)]
+    if not all(name.isprintable() and len(name) <= MAX_NAME for name in names):
+        raise ValueError("names")
+    if not all(value is None or isinstance(value, (bool, int, float, str)) for value in settings.values()):
+        raise ValueError("solution")
+    for matrix in [*sample.matrices.values(), *([sample.cosines] if sample.cosines else [])]:
+        if min(matrix.shape, default=0) < 0:
+            raise ValueError("matrices")
+        matrix.unpack()
 
 
 def _is_matrix(value: Any) -> bool:

@@ -76,6 +76,11 @@ def player() -> Iterator[Player]:
         ("trained", "values['weights'] = torch.ones(0, 2)", "(weights)"),
         ("trained", "values['fields']['environment'] = ['a']", "dictionary"),
         ("trained", "values['fields']['selection']['x'] = {}", "(selection)"),
+        ("trained", "values['fields']['tasks'] *= 2", "(tasks)"),
+        ("trained", "values['fields']['effective_sharing'] = {'\\x1b[2J': 0.5}", "(names)"),
+        ("trained", "values['fields']['curves'] = {'train_loss': {'\\ud800': [0.5]}}", "(names)"),
+        ("trained", "values['fields']['matrices'] = {'a': {'shape': [3], 'float16': 'AAAAAA=='}}", "3 values"),
+        ("trained", "values['fields']['matrices'] = {'a': {'shape': [-1, -2], 'float16': 'AAAA'}}", "(matrices)"),
         ("trained", "values |= {'in_place': True, 'models': []}", "(in_place)"),
         ("predictions", "values = {k: [v] for k, v in values.items()}", "another type"),
         ("predictions", "values = {k: v.to_sparse() for k, v in values.items()}", "dense"),
@@ -248,3 +253,17 @@ def test_a_check_takes_rules_and_not_any_number_of_them(monkeypatch: pytest.Monk
     *_, last = check_confined([source], "", None, LIMITS)
     assert not last["passed"]
     assert last["advice"] in ("It answered more than 50 rules.", "What it answered is no rule.")
+
+
+UNTOLD = """if len(inputs['task00']) == 1000:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            child, end = os.fork(), time.process_time() + 6
+            while not child and time.process_time() < end: pass
+            child or os._exit(0)
+            while os.path.exists(f'/proc/{child}'): time.sleep(0.1)"""
+
+
+def test_work_of_children_that_nobody_waits_for_is_seen(player: Player) -> None:
+    error = judged(player, UNTOLD).record.error
+    assert error is not None
+    assert "of the processor" in error.message

@@ -44,9 +44,7 @@ def test_csv_is_long_form_in_board_order(table):
 def test_json_holds_the_same_rows(table):
     content = json.loads(format_table(table, "json"))
     lines = list(csv.DictReader(io.StringIO(format_table(table, "csv"))))
-    assert [row["mean"] for row in content["rows"]] == [
-        float(line["mean"]) if line["mean"] else None for line in lines
-    ]
+    assert [row["mean"] for row in content["rows"]] == [float(line["mean"]) if line["mean"] else None for line in lines]
     assert list(content["rows"][0]) == COLUMNS.split(",")
     assert content["reference"] == "single_task"
 

@@ -65,7 +65,7 @@ def test_what_is_scarce_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "words"), [("-n 10", "raise `ulimit -n`"), ("-v 300000", "raise the limit with `ulimit -v`")]
+    ("limit", "words"), [("-n 10", "`ulimit -n"), ("-v 300000", "raise the limit with `ulimit -v`")]
 )
 def test_too_little_of_something_is_a_sentence(limit: str, words: str, tmp_path: Path) -> None:
     from tests.suites.test_matlab_suites import write_school

@@ -58,6 +58,6 @@ def interrupted(store: Path, waits: list[float], module: str = "bench.cli.start"
 @pytest.mark.parametrize("waits", [[0.4], [1.0], [2.5], [2.5, 0.05], [4.0, 0.3, 0.3]], ids=str)
 def test_ctrl_c_ends_without_a_traceback_however_often(waits: list[float], tmp_path: Path) -> None:
     code, err = interrupted(tmp_path / "store", waits)
-    assert code == 130, err
+    assert code in (130, -signal.SIGINT), err  # a shell says 130 of both
     assert "Traceback" not in err
     assert "ignored" not in err

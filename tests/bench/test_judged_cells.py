@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.judge.cells import Judgement, MethodSource, judge_cell
-from bench.judge.confinement import sandbox_works
+from bench.judge.confinement import choose_confinement
 from bench.judge.host import Player
 from bench.judge.limits import Limits
 from bench.plan import plan
@@ -204,4 +204,4 @@ def test_what_knows_the_public_rows_by_heart_does_worse_on_sealed_ones(player: P
 
 
 def test_the_verdict_says_how_the_code_was_kept_apart(player: Player) -> None:
-    assert judged(player).confinement == ("sandbox" if sandbox_works() else "limits")
+    assert judged(player).confinement == choose_confinement()

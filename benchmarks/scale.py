@@ -251,13 +251,16 @@ def measured(out: Path, methods: int, seeds: int) -> bool:
 
 
 def taken(arguments: list[str]) -> tuple[float, float, float]:
-    """Seconds that passed, those that the process computed, and its largest memory in MiB; it should end with 0."""
+    """Seconds that passed, those that the process computed, and its largest memory in MiB.
+
+    It should end with 0, or with 1: of ten thousand made-up runs some are copies of others by chance, which is said.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"`{' '.join(arguments)}` should end with 0. Found {process.returncode}.")
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"`{' '.join(arguments)}` should end with 0 or 1. Found {process.returncode}.")
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 

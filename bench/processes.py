@@ -3,12 +3,11 @@
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -44,26 +43,22 @@ class ProcessTree:
             further = _below(further, parents) - found
         return {pid for pid in found if parents[pid][1] != "Z"}
 
-    def end(self, process: "subprocess.Popen[bytes] | None" = None) -> tuple[int, bool]:
-        """Kill all of them, `process` among them: how many others had to be killed, and whether all ended.
+    def end(self) -> tuple[int, bool]:
+        """Kill all of them: how many had to be killed, and whether all ended.
 
         Only children are looked at: whoever loses its parent becomes one. Between two looks at all processes there are
         several at new ones, which is quick enough for one that forks and leaves over and over.
         """
         killed, calm, turn, before, last = 0, 0, 0, set[int](), time.monotonic() + PATIENCE
-        own = {process.pid} if process else set[int]()
         while calm < CALM and time.monotonic() < last:
-            running = process is not None and process.poll() is None
-            if process and running:
-                _kill(-process.pid)
             there = _all()
             everything = turn % QUICK == 0
             looked = _parents(there if everything else there - before)
-            others = _below({os.getpid()}, looked) - self._strangers - own
+            others = _below({os.getpid()}, looked) - self._strangers
             for pid in others:
                 _kill(pid)
             killed += sum(map(_was_killed, others))
-            calm = 0 if others or running else calm + everything
+            calm = 0 if others else calm + everything
             before, turn = there, turn + 1
             if not others:
                 time.sleep(0.002)
@@ -141,13 +136,8 @@ def _below(above: set[int], parents: Mapping[int, tuple[int, str]]) -> set[int]:
 
 
 def _kill(pid: int) -> None:
-    try:
-        if pid < 0:
-            os.killpg(-pid, signal.SIGKILL)
-        else:
-            os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _was_killed(pid: int) -> bool:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.cli.execute import Made, StoredCell
+from bench.cli.execute import Made, PlanStatus, StoredCell, execute
 from bench.engines.events import EpochCallback
 from bench.errors import UsageError, make_printable
 from bench.judge.limits import Limits
@@ -17,6 +17,7 @@ from bench.records import RunSpec, digest
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
+    from bench.engines import Engine
     from bench.judge.cells import Judgement, MethodSource
     from bench.judge.host import Player
     from bench.training.checkpoint import Checkpoint
@@ -82,6 +83,19 @@ def _player(limits: Limits, deadline: float, gpu: bool) -> "Player":
 
     left = max(1.0, min(limits.seconds, deadline - time.monotonic()))
     return Player(replace(limits, seconds=left), gpu=gpu).__enter__()
+
+
+def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine") -> list[str]:
+    """Run what is missing; without a sandbox, a sentence for each store that changed meanwhile."""
+    from bench.cli import options
+    from bench.judge.confinement import choose_confinement
+    from bench.judge.watched import watch_folders
+    from leaderboard.store.committed import COMMITTED
+
+    stores = [options.store_dir(None), COMMITTED] if choose_confinement() == "limits" else []
+    with watch_folders(stores) as troubles:
+        execute(outcome, cell, engine)
+    return troubles
 
 
 def describe_methods(

@@ -85,20 +85,23 @@ def _apart(
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """Random cells of a submission, judged again in confined processes; run id -> why one failed."""
     from bench.cli.check import read_source
-    from bench.cli.execute import execute, survey
-    from bench.cli.judged import JudgedCell, describe_methods, print_confinement
+    from bench.cli.execute import survey
+    from bench.cli.judged import JudgedCell, describe_methods, execute_judged, print_confinement
     from bench.engines import Local
 
     drawn = random.SystemRandom().sample(sound, min(arguments.rerun, len(sound)))
     source, limits, data = read_source(code), options.limits(arguments), options.data_dir(arguments.data_dir)
     names = sorted({(record.suite, record.method) for record in drawn})
     print_confinement()
-    described = {
-        (suite, method): entry
-        for suite in {suite for suite, _ in names}
-        for own in [[method for name, method in names if name == suite]]
-        for method, entry in zip(own, describe_methods(source, suite, own, limits), strict=True)
-    }
+    try:
+        described = {
+            (suite, method): entry
+            for suite in {suite for suite, _ in names}
+            for own in [[method for name, method in names if name == suite]]
+            for method, entry in zip(own, describe_methods(source, suite, own, limits), strict=True)
+        }
+    except UsageError as error:  # of the submitted file: a finding about it, and no mistake of whoever verifies
+        return drawn, dict.fromkeys((record.run_id for record in drawn), str(error))
     errors = {
         record.run_id: reason
         for record in drawn
@@ -116,9 +119,10 @@ def _apart(
         reports=folder,
     )
     outcome = survey(left, Store(folder))
-    if left:
-        execute(outcome, cell, Local())
-    return drawn, errors | outcome.errors
+    troubles = execute_judged(outcome, cell, Local()) if left else []
+    if troubles:
+        errors |= dict.fromkeys((record.run_id for record in drawn), " ".join(troubles))
+    return drawn, outcome.errors | errors
 
 
 def _misdescribed(record: ResultRecord, described: Mapping[str, Any]) -> str:

@@ -217,8 +217,8 @@ def _run(
     arguments: argparse.Namespace, board: "Board", methods: list[str], source: "MethodSource", code: str, runs: Path
 ) -> int:
     """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
-    from bench.cli.execute import execute, report, survey
-    from bench.cli.judged import JudgedCell, describe_methods, plan_judged, print_confinement
+    from bench.cli.execute import report, survey
+    from bench.cli.judged import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
     from bench.engines import Local
     from leaderboard.store import Store
 
@@ -238,9 +238,11 @@ def _run(
         deadline=deadline,
     )
     outcome = survey(specs, Store(runs))
-    execute(outcome, cell, engine)
+    troubles = execute_judged(outcome, cell, engine)
     report(outcome)
-    if outcome.count("done") + outcome.count("stored") == len(specs):
+    for trouble in troubles:
+        print(f"mtlbench: {trouble}", file=sys.stderr)
+    if not troubles and outcome.count("done") + outcome.count("stored") == len(specs):
         return 0
     print("mtlbench: not submitted; the same command goes on with what is missing.", file=sys.stderr)
     return 1

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,10 @@ from bench.method import Method
 from bench.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
 from bench.regular import read_regular
-from bench.training.environment import settle_devices, versions
+from bench.training.environment import settle_devices, settle_precision
 from bench.training.evaluate import Predict
 from bench.training.examine import Epochs, TrainedCell, examine
+from bench.training.fit import begin_record
 from bench.training.gallery import Gallery
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
@@ -85,15 +85,7 @@ def judge_cell(
     player was ended. The method's file is never imported here.
     """
     choice, suite = parse_suite(spec.suite, data_dir)
-    record = ResultRecord(
-        run_id=spec.run_id,
-        suite=choice.short,
-        method=short,
-        spec=spec,
-        status="done",
-        environment=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    record = begin_record(spec, choice.short, short)
     judged = Judgement(record, player.confinement)
     try:
         case = _Case(player, source, spec, suite, judged)
@@ -202,10 +194,11 @@ class _Case:
     @cached_property
     def _built_in(self) -> MultiTaskModel:
         """The plain model of the suite, which says what predictions look like and what they take."""
-        rows = read_split(self.seen, self.spec, "train")
+        protocol = self.spec.protocol
+        device = torch.device(protocol.device)
         with torch.random.fork_rng(devices=[]):
-            model = MultiTaskModel(self.seen, Method.parse("hard"), self.spec.protocol, 0)
-        return model.to(torch.device(self.spec.protocol.device), rows.dtype).eval()
+            model = MultiTaskModel(self.seen, Method.parse("hard"), protocol, 0)
+        return model.to(device, settle_precision(protocol.precision, device)).eval()
 
     @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:

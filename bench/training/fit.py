@@ -102,16 +102,20 @@ def load_run(
     if rows is not None:
         rows.serve(suite)
     method = Method.parse(spec.method)
-    record = ResultRecord(
+    return suite_under_protocol(suite, spec.protocol), method, begin_record(spec, choice.short, method.short)
+
+
+def begin_record(spec: RunSpec, suite: str, method: str) -> ResultRecord:
+    """A record without results; `suite` and `method` are the short names that tables use."""
+    return ResultRecord(
         run_id=spec.run_id,
-        suite=choice.short,
-        method=method.short,
+        suite=suite,
+        method=method,
         spec=spec,
         status="done",
         environment=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return suite_under_protocol(suite, spec.protocol), method, record
 
 
 def train_as_worker(spec: RunSpec, data_dir: Path | None, ranks: Ranks) -> None:

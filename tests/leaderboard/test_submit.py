@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bench.cli.execute import PlanStatus
 from bench.cli.judged import JudgedCell
 from bench.cli.main import main
 from leaderboard.boards.board import Board
+from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.store import Store
 from tests.leaderboard.test_submissions import BOARDS, CODE, COMMITTED, build
 
@@ -61,7 +63,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setattr("bench.cli.judged.describe_methods", found.describe)
     monkeypatch.setattr("bench.cli.judged.plan_judged", found.plan)
-    monkeypatch.setattr("bench.cli.execute.execute", found.execute)
+    monkeypatch.setattr("bench.cli.judged.execute", found.execute)
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     return found
 
@@ -86,6 +88,14 @@ def test_what_is_made_is_a_sound_submission(tmp_path, runner, submit, capsys):
     assert main(["verify", str(out)]) == 0
     assert capsys.readouterr().out == "2 records valid, 0 not.\n"
     assert runner.devices == ["cpu"]  # as the board's other runs
+
+
+def test_without_a_sandbox_a_store_that_was_changed_stops_the_submission(tmp_path, runner, submit, capsys, monkeypatch):
+    monkeypatch.setenv("MTLBENCH_CONFINEMENT", "limits")
+    runner.before = lambda: (tmp_path / "board" / "results" / "note").write_text("x")
+    assert submit() == 1
+    assert "It changed the store `results`" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "mine").exists()
 
 
 def test_interrupted_it_goes_on_with_what_is_missing(tmp_path, runner, submit):
@@ -221,3 +231,19 @@ def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, c
     content = json.loads(capsys.readouterr().out)
     assert (content["records"], content["valid"], content["problems"]) == (2, 2, [])
     assert [found["found"] for found in content["rerun"]] == ["equal digit for digit; the sealed test agrees"]
+
+
+def test_a_submission_that_cannot_be_imported_again_fails_its_verification(tmp_path, capsys):
+    """It is a finding about the submission, and no wrong argument of whoever verifies."""
+    folder = Path(__file__).parents[2] / "leaderboard" / "submissions" / "scale_and_bias"
+    copy = tmp_path / "scale_and_bias"
+    shutil.copytree(folder, copy)
+    code = (copy / "method.py").read_bytes() + b"\nraise ValueError('not today')\n"
+    (copy / "method.py").write_bytes(code)
+    manifest = (copy / "submission.toml").read_text()
+    old = checksum_bytes((folder / "method.py").read_bytes())
+    (copy / "submission.toml").write_text(manifest.replace(old, checksum_bytes(code)))
+    assert main(["verify", str(copy), "--rerun", "1"]) == 1
+    assert "the run failed: `method.py` should import without an error. Found ValueError: not today" in (
+        capsys.readouterr().out
+    )

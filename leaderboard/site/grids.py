@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 from bench.records import ResultRecord
@@ -37,7 +38,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         GridHead("method", small="name"),
         *map(_head, decides),
         *([INTERVAL] if decides else []),
-        *([RANK, TIES] if ranked else []),
+        *([_rank_head(one), TIES] if ranked else []),
     ]
     early = [name for name in one.laid.tail if name == "worth"]
     late = [name for name in one.laid.tail if name not in ("rank", "worth")]
@@ -61,6 +62,12 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         lines.append(GridRow(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
+
+
+def _rank_head(one: Shown) -> GridHead:
+    """The head of ranks, which speaks of intervals only where a board has seeds enough for one."""
+    with_intervals = any(standing.rank.low is not None for standing in one.table.standings.methods.values())
+    return RANK if with_intervals else replace(RANK, bottom="")
 
 
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:

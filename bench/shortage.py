@@ -1,15 +1,32 @@
-"""Too few open files or too little memory, in a sentence that says what to raise."""
+"""Too few open files, too little memory, a full disk: in a sentence that says what to raise or free."""
 
 import errno
 import sys
 
-FILES = ("Too many open files",)
-MEMORY = ("failed to map segment", "Cannot allocate memory", "can't allocate memory", "cannot allocate memory")
+# Texts of errors that carry no number, as those of the dynamic loader.
+FILES = ("too many open files",)
+MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate memory", "cannot map")
+DISK = "The disk is full: free some space, and the same command continues."
 
 
 def explain_shortage(error: BaseException | str) -> str:
-    """What is short where that is what an error, or the text of one, means; nothing otherwise."""
-    number, text = getattr(error, "errno", None), str(error)
+    """What is short where that is what an error, its cause or the text of one means; nothing otherwise."""
+    if isinstance(error, str):
+        return _explain(None, error)
+    link: BaseException | None = error
+    while link is not None:
+        if sentence := _explain(link, str(link)):
+            return sentence
+        if isinstance(link, OSError):  # a sentence of its own, which says more than its cause
+            return ""
+        link = link.__cause__ or link.__context__
+    return ""
+
+
+def _explain(error: BaseException | None, text: str) -> str:
+    number, text = getattr(error, "errno", None), text.lower()
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return DISK
     if number in (errno.EMFILE, errno.ENFILE) or any(words in text for words in FILES):
         return f"More files should be open at a time than {_limit('NOFILE')}; raise that, as with `ulimit -n 1024`."
     if isinstance(error, MemoryError) or number == errno.ENOMEM or any(words in text for words in MEMORY):

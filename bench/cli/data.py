@@ -8,9 +8,9 @@ from typing import Any
 from urllib.error import URLError
 
 from bench.cli import options
-from bench.cli.scarcity import scarcity
 from bench.errors import DataMissing, UsageError, make_printable
 from bench.regular import NotRegular, open_regular
+from bench.shortage import explain_shortage
 
 EPILOG = """examples:
   mtlbench data list
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (UsageError, DataMissing) as error:
         raise type(error)(make_printable(str(error))) from error
     except (OSError, MemoryError, ImportError) as error:
-        if words := scarcity(error):
+        if words := explain_shortage(error):
             raise DataMissing(words) from error
         raise
 
@@ -86,7 +86,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
         return 130
     except OSError as error:
-        if scarcity(error):
+        if explain_shortage(error):
             raise
         hint = "; --source takes a local folder" if isinstance(error, URLError) and source is None else ""
         told = f"{error.strerror}: `{error.filename}`" if error.strerror and error.filename else error

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from bench.cli.execute import PlanStatus
+from bench.cli.plan_status import PlanStatus
 from bench.engines import Engine
 from bench.records import ResultRecord, RunSpec, parse_method, slug
 from bench.records.record import MAX_BYTES

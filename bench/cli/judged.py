@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.cli.execute import Made, PlanStatus, StoredCell, execute
+from bench.cli.cell import Made, StoredCell
+from bench.cli.execute import execute
+from bench.cli.plan_status import PlanStatus
 from bench.engines.events import EpochCallback
 from bench.errors import UsageError, make_printable
 from bench.judge.limits import Limits
@@ -85,15 +87,12 @@ def _player(limits: Limits, deadline: float, gpu: bool) -> "Player":
     return Player(replace(limits, seconds=left), gpu=gpu).__enter__()
 
 
-def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine") -> list[str]:
-    """Run what is missing; without a sandbox, a sentence for each store that changed meanwhile."""
-    from bench.cli import options
+def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine", stores: Sequence[Path]) -> list[str]:
+    """Run what is missing; without a sandbox, a sentence for each of `stores` that changed meanwhile."""
     from bench.judge.confinement import choose_confinement
     from bench.judge.watched import watch_folders
-    from leaderboard.store.committed import COMMITTED
 
-    stores = [options.store_dir(None), COMMITTED] if choose_confinement() == "limits" else []
-    with watch_folders(stores) as troubles:
+    with watch_folders(stores if choose_confinement() == "limits" else []) as troubles:
         execute(outcome, cell, engine)
     return troubles
 

@@ -16,7 +16,7 @@ from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
-from leaderboard.store.committed import committed_of
+from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.reruns import RerunResult, judge
 
 SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
@@ -70,7 +70,8 @@ def _here(
     sound: Sequence[ResultRecord], arguments: argparse.Namespace, folder: Path
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """The cells that were drawn, run again in workers of this process; run id -> why one failed."""
-    from bench.cli.execute import StoredCell, execute, survey
+    from bench.cli.cell import StoredCell
+    from bench.cli.execute import execute, survey
     from bench.engines import Local
 
     plugins, data = options.load_plugins(arguments.plugin), options.data_dir(arguments.data_dir)
@@ -119,7 +120,7 @@ def _apart(
         reports=folder,
     )
     outcome = survey(left, Store(folder))
-    troubles = execute_judged(outcome, cell, Local()) if left else []
+    troubles = execute_judged(outcome, cell, Local(), [options.store_dir(None), COMMITTED]) if left else []
     if troubles:
         errors |= dict.fromkeys((record.run_id for record in drawn), " ".join(troubles))
     return drawn, outcome.errors | errors

@@ -10,7 +10,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.cli.estimate import Forecast
-    from bench.cli.execute import PlanStatus
+    from bench.cli.plan_status import PlanStatus
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -49,7 +49,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, tell what became of it."""
-    from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
+    from bench.cli.cell import StoredCell
+    from bench.cli.execute import execute, plan_controls, report, survey
     from bench.plan import all_methods, plan
     from bench.records import parse_seeds
     from leaderboard.store import Store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import bench
 import suites
-from bench.cli.execute import Made, StoredCell
+from bench.cli.cell import Made, StoredCell
 from bench.engines import Cell
 from bench.engines.events import EpochCallback, Status
 from bench.records import RunSpec, digest

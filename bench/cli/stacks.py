@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.cli.execute import Made, StoredCell
+from bench.cli.cell import Made, StoredCell
 from bench.engines import Ended, Event, Progressed
 from bench.engines.events import EpochCallback, Status
 from bench.records import RunSpec

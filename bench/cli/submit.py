@@ -221,6 +221,7 @@ def _run(
     from bench.cli.judged import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
     from bench.engines import Local
     from leaderboard.store import Store
+    from leaderboard.store.committed import COMMITTED
 
     print_confinement()
     limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
@@ -238,7 +239,7 @@ def _run(
         deadline=deadline,
     )
     outcome = survey(specs, Store(runs))
-    troubles = execute_judged(outcome, cell, engine)
+    troubles = execute_judged(outcome, cell, engine, [options.store_dir(None), COMMITTED])
     report(outcome)
     for trouble in troubles:
         print(f"mtlbench: {trouble}", file=sys.stderr)

@@ -34,7 +34,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the path, run what is missing, print it."""
-    from bench.cli.execute import StoredCell, execute, report, survey
+    from bench.cli.cell import StoredCell
+    from bench.cli.execute import execute, report, survey
     from bench.plan import plan
     from bench.records import parse_seeds
     from leaderboard.store import Store

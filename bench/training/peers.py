@@ -1,16 +1,10 @@
-"""Worker processes of a run on several devices; rank 0 is the process that starts them.
-
-`python -m bench.training.peers` is such a worker. It reads its job as one JSON line on stdin and exits when stdin
-closes, so that it never outlives its parent.
-"""
+"""Starts and ends the worker processes of a run on several devices; rank 0 is the process that starts them."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +20,6 @@ from bench.errors import UsageError
 from bench.method import Method
 from bench.plan import parse_suite
 from bench.records import RunSpec
-from bench.registry import Plugin
 from bench.training.ranks import Ranks
 
 HOST = "127.0.0.1"
@@ -59,11 +52,11 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
     peers = [_Peer(job | {"rank": rank}) for rank in range(1, size)]
     try:
         late = time.monotonic() + TIMEOUT.total_seconds()
-        while not store.check([_ready(peer.rank) for peer in peers]):
+        while not store.check([ready_key(peer.rank) for peer in peers]):
             if time.monotonic() > late or any(peer.last_words() for peer in peers):
                 raise RuntimeError("Every process of a run should come to its start. Found that one did not.")
             time.sleep(0.05)
-        yield _join(store, 0, spec)
+        yield join_group(store, 0, spec)
     except RuntimeError as error:  # as torch's are where the other end of a message is gone; others are this process's
         time.sleep(1.0)  # a peer closes its connections before it ends
         for peer in peers:
@@ -84,11 +77,12 @@ def _plugins(spec: RunSpec) -> list[dict[str, Any]]:
     return [plugin.as_json() for plugin in plugins.values()]
 
 
-def _ready(rank: int) -> str:
+def ready_key(rank: int) -> str:
+    """The key of the shared store that a worker sets once it can train."""
     return f"ready/{rank}"
 
 
-def _join(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
+def join_group(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
     """Make torch's default process group, over NCCL on GPUs and gloo else."""
     on_gpu = spec.protocol.device == "cuda"
     if on_gpu:
@@ -105,7 +99,7 @@ class _Peer:
         self.rank: int = job["rank"]
         self.said = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.training.peers"],
+            [sys.executable, "-m", "bench.training.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self.said,
@@ -132,32 +126,3 @@ class _Peer:
             self.process.kill()
             self.process.wait()
         self.said.close()
-
-
-def main() -> None:
-    """Entry point of a worker: read one job, train, then wait until stdin closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process decides
-    job = json.loads(sys.stdin.readline())
-    listening = threading.Thread(target=_leave_at_the_end, daemon=True)
-    listening.start()
-    from bench.training.fit import train_as_worker
-
-    torch.set_num_threads(job["threads"])
-    for plugin in job["plugins"]:
-        Plugin.from_json(plugin).load()
-    spec = RunSpec.model_validate(job["spec"])
-    store = TCPStore(HOST, job["port"], is_master=False)
-    store.set(_ready(job["rank"]), "")
-    ranks = _join(store, job["rank"], spec)
-    train_as_worker(spec, job["data_dir"] and Path(job["data_dir"]), ranks)
-    listening.join()
-
-
-def _leave_at_the_end() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(0)  # wherever the others are: they wait for messages that will not come
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.plan import plan
 from bench.records import RunSpec
 from bench.registry import load_plugin, read_plugin

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench import registry
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.cli.main import main
 from tests.leaderboard.conftest import build_record
 

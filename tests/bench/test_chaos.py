@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench.cli import progress
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.cli.main import main
 from bench.engines import engine
 from bench.engines.events import Cell, Ended, Event

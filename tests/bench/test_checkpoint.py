@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.registry import load_plugin

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.cli.main import main
 from bench.plan import plan
 from bench.records import ResultRecord
@@ -90,7 +90,7 @@ def test_offline_run_equals_the_record(tmp_path: Path, monkeypatch) -> None:  # 
 
 def test_off_imports_nothing(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from bench.plan import plan; from bench.cli.execute import StoredCell\n"
+        "import sys; from pathlib import Path; from bench.plan import plan; from bench.cli.cell import StoredCell\n"
         "[spec] = plan('synthetic', ['hard'], [0], {'epochs': '1', 'steps_per_epoch': '2'}, 'cpu')\n"
         f"assert StoredCell(Path({str(tmp_path / 'store')!r}), Path())(spec, lambda *_: None) == 'done'\n"
         "assert 'wandb' not in sys.modules"

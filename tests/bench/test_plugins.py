@@ -13,7 +13,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench.cli.execute import StoredCell, survey
+from bench.cli.cell import StoredCell
+from bench.cli.execute import survey
 from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback, Status
 from bench.engines.local import call_apart, run_cells

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.cli.main import main
 from bench.cli.stacks import StackedCell, stacks
 from bench.core.sharing import Blueprint, Sharing

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bench.cli.execute import PlanStatus
 from bench.cli.judged import JudgedCell
 from bench.cli.main import main
+from bench.cli.plan_status import PlanStatus
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.store import Store

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cli.execute import StoredCell
+from bench.cli.cell import StoredCell
 from bench.cli.main import main
 from bench.errors import DataMissing, UsageError
 from bench.method import Method

@@ -9,8 +9,8 @@ from urllib.error import URLError
 
 from bench.cli import options
 from bench.errors import DataMissing, UsageError, make_printable
-from bench.regular import NotRegular, open_regular
-from bench.shortage import explain_shortage
+from bench.system.regular import NotRegular, open_regular
+from bench.system.shortage import explain_shortage
 
 EPILOG = """examples:
   mtlbench data list
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from bench.plan import parse_suite
-    from bench.registry import entries
+    from bench.catalogue.registry import entries
+    from bench.planning.plan import parse_suite
 
     options.load_plugins(arguments.plugin)
     root = options.data_dir(arguments.data_dir)
@@ -70,7 +70,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from bench.plan import parse_suite
+    from bench.planning.plan import parse_suite
 
     choice, suite, root = _chosen(arguments)
     name = choice.entry.name
@@ -104,7 +104,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 def _chosen(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
     """The suite by its name and options, itself, and the data folder."""
-    from bench.plan import parse_suite
+    from bench.planning.plan import parse_suite
 
     root = options.data_dir(arguments.data_dir)
     if arguments.suite is None:

@@ -70,9 +70,9 @@ def _here(
     sound: Sequence[ResultRecord], arguments: argparse.Namespace, folder: Path
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """The cells that were drawn, run again in workers of this process; run id -> why one failed."""
-    from bench.cli.cell import StoredCell
-    from bench.cli.execute import execute, survey
     from bench.engines import Local
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import execute, survey
 
     plugins, data = options.load_plugins(arguments.plugin), options.data_dir(arguments.data_dir)
     drawn = _draw(sound, arguments, data)
@@ -86,9 +86,9 @@ def _apart(
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """Random cells of a submission, judged again in confined processes; run id -> why one failed."""
     from bench.cli.check import read_source
-    from bench.cli.execute import survey
-    from bench.cli.judged import JudgedCell, describe_methods, execute_judged, print_confinement
     from bench.engines import Local
+    from bench.execution.execute import survey
+    from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, print_confinement
 
     drawn = random.SystemRandom().sample(sound, min(arguments.rerun, len(sound)))
     source, limits, data = read_source(code), options.limits(arguments), options.data_dir(arguments.data_dir)
@@ -140,8 +140,8 @@ def _misdescribed(record: ResultRecord, described: Mapping[str, Any]) -> str:
 
 def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Path) -> list[ResultRecord]:
     """Random finished cells whose data is here and whose parts still have their versions."""
-    from bench.method import Method
-    from bench.plan import parse_suite
+    from bench.catalogue.method import Method
+    from bench.planning.plan import parse_suite
 
     def current(record: ResultRecord) -> bool:
         choice, suite = parse_suite(record.spec.suite, data)

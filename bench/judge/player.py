@@ -34,6 +34,8 @@ import torch
 from pydantic_core import to_jsonable_python
 from torch import Tensor
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import PACKAGES, entries, load_plugin
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.suite import Suite
@@ -42,11 +44,9 @@ from bench.judge.channel import Channel, ChannelError
 from bench.judge.leftovers import Shared
 from bench.judge.rows import SentRows, close_splits
 from bench.judge.seccomp import refuse_calls
-from bench.method import Method
-from bench.plan import parse_suite, suite_under_protocol, validate_method
-from bench.processes import ProcessTree
+from bench.planning.plan import parse_suite, suite_under_protocol, validate_method
 from bench.records import RunSpec
-from bench.registry import PACKAGES, entries, load_plugin
+from bench.system.processes import ProcessTree
 from bench.training.checkpoint import Checkpoint
 from bench.training.environment import without_paths
 from bench.training.evaluate import Predict, Predictor, predicting

@@ -19,16 +19,18 @@ from lightning.pytorch.profilers import Profiler
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.catalogue.method import Method
 from bench.core.data import Dataset, Order
 from bench.core.resident import ResidentRows
 from bench.core.self_fitting import SelfFitting
 from bench.core.suite import Suite
 from bench.errors import Diverged
-from bench.method import Method
-from bench.plan import parse_suite, suite_under_protocol
+from bench.planning.plan import parse_suite, suite_under_protocol
 from bench.records import Cost, Failure, Packed, ResultRecord, RunSpec, derive_seed
-from bench.training.at_once import FullBatchRun
 from bench.training.checkpoint import Checkpoint, CheckpointCallback, DoesNotFit
+from bench.training.devices.peers import launch_workers
+from bench.training.devices.ranks import Ranks
+from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import (
     hardware,
     peak_memory_mb,
@@ -40,16 +42,14 @@ from bench.training.environment import (
 )
 from bench.training.evaluate import Predictor, predicting
 from bench.training.examine import Epochs, TrainedCell, examine
+from bench.training.full_batch.infer import Inferred
+from bench.training.full_batch.run import FullBatchRun
+from bench.training.full_batch.solve import Solved
 from bench.training.gallery import Gallery
 from bench.training.gradients import task_cosines
-from bench.training.infer import Inferred
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import Batches, MultiTaskModule
-from bench.training.peers import launch_workers
-from bench.training.ranks import Ranks
 from bench.training.rows import memory_format_of, read_split
-from bench.training.sharing import effective_sharing
-from bench.training.solve import Solved
 from bench.training.watch import OnEpoch, TrainingMonitor
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.errors import DataMissing
-from bench.shortage import DISK, explain_shortage
+from bench.system.shortage import DISK, explain_shortage
 from suites.school import School
 
 STEERING = "a\x1b]0;title\x07\x1b[2Jb\u202e\nc"

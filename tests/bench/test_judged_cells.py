@@ -9,7 +9,7 @@ from bench.judge.cells import Judgement, MethodSource, judge_cell
 from bench.judge.confinement import choose_confinement
 from bench.judge.host import Player
 from bench.judge.limits import Limits
-from bench.plan import plan
+from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.training.fit import fit
 from tests.bench.judge_helpers import method

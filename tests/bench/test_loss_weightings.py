@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.state import StepState, TrainState
 from bench.core.weighting import Weighting
 from bench.records import parse_call
-from bench.registry import choose
 from bench.training.gradients import compute_losses
 from bench.training.module import Replay
 from tests.conftest import make_run, train_run

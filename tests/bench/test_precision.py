@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.errors import UsageError
-from bench.method import Method
 from bench.records import RunSpec
 from bench.training.environment import settle_precision
 from bench.training.fit import Run

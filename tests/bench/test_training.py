@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import Choice, Entry
 from bench.core.data import Dataset
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing
 from bench.core.state import TrainState
 from bench.errors import DataMissing, Diverged
-from bench.method import Method
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.records import ResultRecord, RunSpec
-from bench.registry import Choice, Entry
 from bench.scores import score
 from bench.sharing.independent import Soft
 from bench.training import fit as fit_module

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cli.cell import StoredCell
+from bench.catalogue.method import Method
 from bench.cli.main import main
 from bench.errors import DataMissing, UsageError
-from bench.method import Method
-from bench.plan import parse_suite, plan
+from bench.execution.cell import StoredCell
+from bench.planning.plan import parse_suite, plan
 from bench.training.checkpoint import Checkpoint
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit

@@ -238,7 +238,7 @@ class _SubmittedJob:
 
 def _read_events(job: _SubmittedJob, waiting: dict[str, RunSpec]) -> Iterator[Event]:
     """The new events of a job; a cell that ended is removed from `waiting`, and a second end of it is dropped."""
-    for event in job.notes.new(waiting):
+    for event in job.notes.read_new(waiting):
         if not isinstance(event, Ended) or waiting.pop(event.spec.run_id, None) is not None:
             yield event
 

@@ -39,7 +39,7 @@ def test_one_worker_per_gpu_and_fewer_where_a_cell_takes_several(box: pytest.Mon
 
 def test_workers_have_gpus_of_their_own_until_there_are_more_workers(box: pytest.MonkeyPatch) -> None:
     assert [place.gpus for place in assign_places(specs("cuda"), 4)] == [("0",), ("1",), ("2",), ("3",)]
-    assert assign_places(specs("cuda"), 5)[4].list_gpus == ("0",)
+    assert assign_places(specs("cuda"), 5)[4].gpus == ("0",)
     assert [place.gpus for place in assign_places(specs("cuda", devices=2), 2)] == [("0", "1"), ("2", "3")]
     assert {place.gpus for place in assign_places(specs("cpu"), 2)} == {()}
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.perf.harness import alternate, harness_ms, prepare_block
+from bench.perf.harness import alternate, prepare_block, time_harness
 from bench.planning.plan import plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run
@@ -124,7 +124,7 @@ def rounded(suite: str, method: str, data_dir: Path, rounds: int) -> dict[str, A
     torch.set_num_threads(1)
     settle_devices()
     plain, half = (prepare_block(suite, method, data_dir, precision=kind) for kind in ("float32", "bf16"))
-    without, with_it, ratio, *_ = alternate(lambda: harness_ms(*plain()), lambda: harness_ms(*half()), rounds)
+    without, with_it, ratio, *_ = alternate(lambda: time_harness(*plain()), lambda: time_harness(*half()), rounds)
     return {"suite": suite, "method": method, "float32_ms": without, "bfloat16_ms": with_it, "ratio": ratio}
 
 

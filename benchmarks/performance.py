@@ -21,7 +21,7 @@ import torch
 from jinja2 import Environment, StrictUndefined
 
 from bench.perf.harness import BLOCK_UPDATES, measure
-from bench.perf.speedups import effects
+from bench.perf.speedups import measure_speedups
 from bench.training.environment import hardware, versions
 from benchmarks import alternatives, scaling, throughput
 
@@ -62,7 +62,7 @@ def sections(data_dir: Path, scenes: str, jobs: int, size: Size) -> dict[str, Ca
         "records": lambda: scaling.records(size.records),
         "seeds": lambda: scaling.seeds(size.seed_counts, jobs),
         "tasks": lambda: scaling.tasks(size.task_counts, size.rounds),
-        "effects": lambda: list(effects(data_dir, size.rounds)),
+        "effects": lambda: list(measure_speedups(data_dir, size.rounds)),
         "joined": lambda: [alternatives.joined(*both, data_dir, size.rounds) for both in forms],
         "rounded": lambda: [alternatives.rounded(*both, data_dir, size.rounds) for both in methods],
         "compiled": lambda: [alternatives.compiled(suite, "hard", data_dir, size.rounds) for suite in IMAGES],

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from bench.perf.harness import REFERENCE, bare_ms, prepare_block
+from bench.perf.harness import REFERENCE, prepare_block, time_bare_loop
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
 from benchmarks.processes import command, peak_memory, seconds
@@ -47,7 +47,7 @@ def floor_seconds(data_dir: Path, method: str, epochs: int) -> tuple[float, floa
     run, rows = prepare_block(SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS))()
     val, test = run.data("val"), run.data("test")
     began = time.perf_counter()
-    bare_ms(run, rows)
+    time_bare_loop(run, rows)
     middle = time.perf_counter()
     for split in [val] * epochs + [test]:
         evaluate([(run.model, run.module.state)], split)

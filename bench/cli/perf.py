@@ -104,10 +104,10 @@ def _linear(arguments: argparse.Namespace) -> int:
 
 
 def _effects(data_dir: Path, arguments: argparse.Namespace) -> int:
-    from bench.perf.speedups import effects
+    from bench.perf.speedups import measure_speedups
 
     results = []
-    for row in effects(data_dir, arguments.rounds):
+    for row in measure_speedups(data_dir, arguments.rounds):
         results.append(row)
         print(f"{row['suite']} {row['effect']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
     if arguments.json:

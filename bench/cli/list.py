@@ -17,7 +17,7 @@ SHELVES = [*KINDS, "methods", "controls", "tables", "backbones"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument(
         "what", metavar="WHAT", nargs="?", choices=SHELVES, help=f"one of {', '.join(SHELVES)}; all by default"
     )
@@ -26,9 +26,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one kind of part, or all kinds."""
+    """Print one kind of part, or all kinds, as tables or as JSON; exit code 0."""
     options.load_plugins(arguments.plugin)
-    shelves = {shelf: _items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
+    shelves = {shelf: _list_items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
     if arguments.json:
         print(json.dumps(shelves[arguments.what] if arguments.what else shelves, indent=1))
         return 0
@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _items(shelf: str) -> list[dict[str, Any]]:
+def _list_items(shelf: str) -> list[dict[str, Any]]:
+    """What there is of one kind, as `--json` prints it: `name`, mostly `summary`, and what else the kind has.
+
+    The summary of a part is the first sentence of its docstring.
+    """
     if shelf == "tables":
         from leaderboard.boards.board import boards
 

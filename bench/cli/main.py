@@ -1,4 +1,9 @@
-"""`mtlbench`: reads the arguments, runs one command, and turns errors into one sentence and an exit code."""
+"""`mtlbench`: reads the arguments, runs one command, and turns errors into one sentence and an exit code.
+
+Exit codes: 0 success, 2 wrong arguments (UsageError), 130 interrupted, 1 anything else. Errors that a user can cause or
+meet are UsageError, DataMissing, OSError and ValueError; of others the type is named, since they are faults of the
+program or of a plug-in. `--debug` prints the traceback of any.
+"""
 
 import argparse
 import importlib
@@ -28,6 +33,7 @@ COMMANDS = {
     "data": "the data of suites: what is there, where it comes from, what it holds",
     "perf": "time the harness against a bare PyTorch loop",
 }
+# Words that people try because other tools use them.
 SYNONYMS = {"latex": "tex", "markdown": "md", "txt": "text", "describe": "info", "gpu": "cuda", "download": "prepare"}
 EPILOG = """examples:
   mtlbench reproduce demo
@@ -40,17 +46,21 @@ else, 130 where you interrupted it.
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors in one sentence with the nearest valid choice, and help that keeps its line breaks."""
+    """A parser whose errors are one sentence with the nearest valid choice, and whose help keeps its line breaks.
+
+    Options may not be abbreviated: a new option would change what an old script means.
+    """
 
     def __init__(self, **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of leaving: main() decides about the exit code."""
+        """Raise UsageError instead of ending the process: `main` decides about the exit code."""
         raise UsageError(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Raise UsageError, with the synonym or the nearest choices, where a value is none of `choices`."""
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
             what = f"`{action.option_strings[-1]}`" if action.option_strings else action.metavar or action.dest
@@ -59,7 +69,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"There is no {what} `{value}`; {hint(str(value), known, f'{self.prog} --help')}.")
 
     def unknown(self, arguments: list[str]) -> NoReturn:
-        """Name the options that are not there, with the nearest that are."""
+        """Raise UsageError that names the first unknown argument, with the nearest options of this command."""
         known = [option for action in self._actions for option in action.option_strings]
         word = arguments[0].partition("=")[0]
         longer = [option for option in known if option.startswith(word) and word.strip("-")]
@@ -68,8 +78,11 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"`{self.prog}` has no argument `{arguments[0]}`{hint}.")
 
 
-def parser_of(name: str | None) -> Parser:
-    """The parser with the command `name` filled in; the others are named only, so that nothing heavy is loaded."""
+def build_parser(name: str | None) -> Parser:
+    """The parser of all commands, with the arguments of the command `name` alone filled in.
+
+    The other commands have a name and a summary only, so that their modules need not be imported.
+    """
     parser = Parser(
         prog="mtlbench",
         description="The benchmark of multi-task learning: who should own which parameters?",
@@ -90,9 +103,14 @@ def parser_of(name: str | None) -> Parser:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; the exit code it gives."""
+    """Run one command and return its exit code.
+
+    Raises:
+        UsageError: For arguments that do not parse, and whatever the command raises.
+    """
+    # The first word that is no option is the command: options before it take no value.
     name = next((word for word in arguments if not word.startswith("-")), None)
-    parser = parser_of(name)
+    parser = build_parser(name)
     options, rest = parser.parse_known_args(arguments)
     if options.version:
         from importlib.metadata import version
@@ -109,7 +127,11 @@ def run(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point: errors a user can cause or meet become one sentence on standard error."""
+    """Entry point: run one command, print the sentence of an error, and return the exit code.
+
+    `arguments` are the words after the program's name; None takes them from the process, which is then all this
+    command's.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     if arguments is None:  # as a command: what it starts finds modules where it does, not in the current folder
         os.environ.setdefault("PYTHONSAFEPATH", "1")
@@ -138,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """What an error says, on one line: it may quote what a file says."""
+    """What an error says, on one line and printable: it may quote what a file or a plug-in says."""
     return make_printable("; ".join(filter(None, map(str.strip, str(error).splitlines()))))
 
 

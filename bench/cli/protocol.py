@@ -13,14 +13,14 @@ EPILOG = """examples:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     options.add_plugin(parser)
     options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every setting, its value, and what it means."""
+    """Print every setting, its value and its meaning, then the number of updates and the SHA-256 of all settings."""
     from bench.planning.plan import parse_suite
     from bench.records import Protocol, digest
 

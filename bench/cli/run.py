@@ -26,7 +26,7 @@ SUITE   name[:key=value,...]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="*", help="as in `soft+l2:halflife=100`")
     parser.add_argument("--all-methods", action="store_true", help="every method that supports the suite")
@@ -48,7 +48,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan, run what is missing, tell what became of it."""
+    """Plan the cells, run what is missing, and tell what became of each.
+
+    With --dry-run nothing is trained: the plan and an estimate of its cost are printed. With --json the plan, or what
+    became of it, is printed as JSON.
+
+    Returns:
+        1 where a cell failed, else 0.
+
+    Raises:
+        UsageError: No method is named, --all-methods is given beside methods, or --control beside --set.
+    """
     from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
     from bench.planning.plan import all_methods, plan
@@ -80,12 +90,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(value: dict[str, Any]) -> None:
+    """Print a value as JSON on standard output."""
     json.dump(value, sys.stdout, indent=1)
     print()
 
 
 def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
-    """A line per cell, with the time that one like it took, then a line per method and one for all."""
+    """Print a line per cell, with its estimated time, then the estimate per method and for all.
+
+    Cells that no past run is like have no time.
+    """
     from bench.execution.forecast import clock
 
     for spec in outcome.specs:

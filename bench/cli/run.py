@@ -100,12 +100,12 @@ def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
 
     Cells that no past run is like have no time.
     """
-    from bench.execution.forecast import clock
+    from bench.execution.forecast import format_duration
 
     for spec in outcome.specs:
         settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
         seconds = cost.cells.get(spec.run_id)
-        about = f"  (about {clock(seconds)})" if seconds is not None else ""
+        about = f"  (about {format_duration(seconds)})" if seconds is not None else ""
         print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
     for line in cost.lines(outcome.missing) if outcome.missing else []:
         print(line)

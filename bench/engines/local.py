@@ -175,7 +175,7 @@ def run_cells(
             raise
 
 
-def call_apart(function: Callable[..., T], *arguments: Any) -> T | None:
+def call_in_clean_process(function: Callable[..., T], *arguments: Any) -> T | None:
     """Call a function in a process that has loaded nothing but the project.
 
     Function, arguments and result should pickle; tensors come back in shared memory, without a copy.
@@ -306,7 +306,7 @@ def _set_up_child(environment: Mapping[str, str]) -> None:
 def _call_once(
     connection: Connection, environment: Mapping[str, str], function: Callable[..., Any], arguments: Sequence[Any]
 ) -> None:
-    """Entry point of `call_apart`: call the function, send its result, and wait until it was taken.
+    """Entry point of `call_in_clean_process`: call the function, send its result, and wait until it was taken.
 
     The process has to stay until then, since shared memory of tensors is handed over by the process that owns it.
     """

@@ -26,7 +26,8 @@ A file runs in a confined process: in a sandbox where bubblewrap works (no netwo
 under limits on time and memory, with your rights; the last line says which. docs/security.md has what that promises.
 """
 
-MOST_RULES = 100_000  # answers of one check
+MOST_RULES = 100_000  # answers of one check: a process could send them for ever
+# The rule about the process itself, which no code inside it could check.
 RULE = "keeps to its process, its limits and its own files"
 
 
@@ -61,15 +62,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check every rule and print the results; exit code 1 where one failed.
+    """Check every rule and print the results.
 
     Built-in parts are checked in this process. Where a file is named, as the subject or as a plug-in, all rules run in
     a confined process that imports it, and this process does not.
+
+    Returns:
+        1 where a rule failed, else 0.
+
+    Raises:
+        UsageError: Neither or both of a subject and --all are given, the subject is not registered, or a file cannot be
+            read.
     """
     if bool(arguments.subject) == arguments.all:
         raise UsageError("`mtlbench check` should be given a NAME or a FILE, or --all.")
+    # A registered name has no ending; a file may be named without one.
     subject = arguments.subject or ""
     is_file = subject.endswith(".py") or Path(subject).is_file()
+    # Somebody's file is never imported here: what it does on import would be done to this process.
     if arguments.plugin or is_file:
         files = [read_source(Path(file)) for file in [*arguments.plugin, *([subject] if is_file else [])]]
         name = "" if is_file or arguments.all else subject
@@ -80,9 +90,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_outcomes(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
-    """Print outcomes and return the exit code, 1 where a rule failed.
+    """Print outcomes, as lines or as JSON.
 
-    `outcomes` have the fields of RuleResult. `brief` leaves out the rules that hold.
+    Args:
+        outcomes: Mappings with the fields of RuleResult.
+        as_json: Print all of them as a JSON list.
+        brief: Leave out the rules that hold; the counts are printed all the same.
+
+    Returns:
+        The exit code, 1 where a rule failed.
     """
     failed = sum(not outcome["passed"] for outcome in outcomes)
     if as_json:
@@ -139,6 +155,7 @@ def check_confined(
     from bench.judge.host import MethodFailed, Player, PlayerFailed
     from leaderboard.store.committed import COMMITTED
 
+    # The process sees a folder of data sets only where the user names one.
     readable = [Path(data_dir)] if data_dir else []
     watched = [options.resolve_store_dir(None), COMMITTED]
     values = {"files": [file.sent for file in files], "subject": subject, "all": whole, "data_dir": data_dir or ""}
@@ -174,7 +191,10 @@ def check_confined(
 
 
 def _list_suspicious_lines(file: "MethodSource") -> dict[str, Any]:
-    """An outcome that names the lines of a file which a reviewer should look at; it always passes."""
+    """An outcome that names the lines of a file which a reviewer should look at; it always passes.
+
+    A file that does not parse has none: importing it fails, with a better sentence.
+    """
     from bench.catalogue.source_text import suspicious_lines
 
     try:
@@ -191,7 +211,10 @@ def _list_suspicious_lines(file: "MethodSource") -> dict[str, Any]:
 
 
 def _check_registered(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Check built-in parts in this process; tells the progress of --all on standard error."""
+    """Check built-in parts in this process.
+
+    With --all a line per part is printed on standard error as it is done, since all of them take minutes.
+    """
     import torch
 
     from bench.catalogue.registry import PACKAGES, entries

@@ -34,10 +34,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do one of the three actions and return its exit code.
+    """Do one of the three actions.
 
-    Errors may quote what files say; they are made printable here. What is short (memory, open files, a full disk)
-    becomes DataMissing with a sentence about it.
+    Errors may quote what files say; they are made printable here.
+
+    Returns:
+        The exit code of the action.
+
+    Raises:
+        UsageError: The arguments do not fit the suite.
+        DataMissing: Data is absent, cannot be prepared, or something is short: memory, open files, room on the disk.
     """
     try:
         return {"list": _list, "info": _info, "prepare": _prepare}[arguments.action](arguments)
@@ -50,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    """Print the state of every suite's data."""
+    """Print the state of every suite's data, one suite a line or as JSON; returns 0."""
     from bench.catalogue.registry import entries
     from bench.planning.plan import parse_suite
 
@@ -62,7 +68,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    """Print the splits of a suite with their rows, and the SHA-256 of every part of its data."""
+    """Print the splits of a suite with their rows, and the SHA-256 of every part of its data; returns 0.
+
+    Raises:
+        DataMissing: The data is not prepared.
+    """
     choice, suite, root = _choose_suite(arguments)
     splits, sums = suite.protocol.splits, suite.checksums()
     if arguments.json:
@@ -78,10 +88,12 @@ def _info(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> int:
     """Download, copy or render the data of a suite, and tell its state.
 
-    Exit code 1 where data was prepared that the suite, with these options, does not take.
+    Returns:
+        1 where data was prepared that the suite, with these options, does not take; 130 where the user interrupted it;
+        else 0.
 
     Raises:
-        UsageError: For a --source of a suite without data.
+        UsageError: --source is given for a suite that needs no data, or names nothing that can be read.
         DataMissing: Preparing failed.
     """
     from bench.planning.plan import parse_suite
@@ -89,12 +101,14 @@ def _prepare(arguments: argparse.Namespace) -> int:
     choice, suite, root = _choose_suite(arguments)
     name = choice.entry.name
     source = Path(arguments.source).expanduser() if arguments.source else None
+    # Before anything is written: a mistake in --source should not leave half of the data behind.
     if source is not None:
         _check_source(source)
         if not suite.data_status():
             raise UsageError(f"`{name}` needs no data: `--source` should be left out.")
     try:
         for line in suite.prepare_data(source):
+            # Line by line, since a download or a rendering takes minutes.
             print(make_printable(line), flush=True)
     except KeyboardInterrupt:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
@@ -102,6 +116,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if explain_shortage(error):
             raise
+        # Without a network the same files can be brought by other means.
         hint = "; --source takes a local folder" if isinstance(error, URLError) and source is None else ""
         told = f"{error.strerror}: `{error.filename}`" if error.strerror and error.filename else error
         raise DataMissing(f"The data of `{name}` could not be prepared ({told}){hint}.") from error
@@ -117,10 +132,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 
 def _choose_suite(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
-    """(the suite's name and options, the suite, the data folder).
+    """(the suite's name and options, the suite, the data folder), from the arguments.
 
     Raises:
-        UsageError: No suite is named.
+        UsageError: No suite is named, or it does not parse.
     """
     from bench.planning.plan import parse_suite
 
@@ -131,7 +146,10 @@ def _choose_suite(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
 
 
 def _check_source(source: Path) -> None:
-    """Raise UsageError where --source is absent, or neither a folder nor a plain file: a pipe would be waited for."""
+    """Raise UsageError where --source is absent, or neither a folder nor a plain file.
+
+    A pipe or a device would be read for ever, or wait for a writer that never comes.
+    """
     name = make_printable(str(source))
     if not source.exists():
         raise UsageError(f"--source should be a file or a folder. Found nothing at `{name}`.")
@@ -144,7 +162,10 @@ def _check_source(source: Path) -> None:
 
 
 def _add_size(suite: str, size: str | None) -> str:
-    """`suite` with the option `size`, where --size is given."""
+    """`suite` with the option `size`, where --size is given.
+
+    --size is short for the option that suites of images have; a suite without it refuses the option by itself.
+    """
     if size is None:
         return suite
     return f"{suite},size={size}" if ":" in suite else f"{suite}:size={size}"

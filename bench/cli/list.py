@@ -12,6 +12,7 @@ EPILOG = """examples:
   mtlbench list constraints --json
   mtlbench list methods --plugin my_method.py
 """
+# Shelves of the registry: the word of the command line -> kind of part.
 KINDS = {"suites": "suite", "sharing": "sharing", "constraints": "constraint", "weightings": "weighting"}
 SHELVES = [*KINDS, "methods", "controls", "tables", "backbones"]
 
@@ -26,12 +27,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one kind of part, or all kinds, as tables or as JSON; exit code 0."""
+    """Print one kind of part, or all kinds, as tables or as JSON.
+
+    With --json one kind is a list, and all kinds are an object of lists. Returns 0.
+    """
     options.load_plugins(arguments.plugin)
     shelves = {shelf: _list_items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
     if arguments.json:
         print(json.dumps(shelves[arguments.what] if arguments.what else shelves, indent=1))
         return 0
+    # Imported late: --json needs no tables, and the import takes time.
     from rich.console import Console
     from rich.table import Table
 
@@ -48,9 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list_items(shelf: str) -> list[dict[str, Any]]:
-    """What there is of one kind, as `--json` prints it: `name`, mostly `summary`, and what else the kind has.
+    """What there is of one kind, as `--json` prints it.
 
-    The summary of a part is the first sentence of its docstring.
+    Every item has a `name`, and all but methods have a `summary`: the first sentence of the docstring, or the title of
+    a table. Suites and parts of methods also have `version`, `paper` and `options`, tables `suite`, `methods` and
+    `seeds`.
     """
     if shelf == "tables":
         from leaderboard.boards.board import boards
@@ -80,6 +87,7 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
 
         import bench.backbones
 
+        # Backbones are no parts of methods and are not registered: each is a module, and its docstring the summary.
         modules = [
             importlib.import_module(f"bench.backbones.{m.name}") for m in pkgutil.iter_modules(bench.backbones.__path__)
         ]

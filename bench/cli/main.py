@@ -56,11 +56,17 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError instead of ending the process: `main` decides about the exit code."""
+        """Raise UsageError instead of ending the process, as argparse would.
+
+        `main` decides about the exit code, and tests can catch the error.
+        """
         raise UsageError(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
-        """Raise UsageError, with the synonym or the nearest choices, where a value is none of `choices`."""
+        """Raise UsageError where a value is none of an argument's choices.
+
+        The sentence has the synonym, where people use another word for a choice, or the nearest choices.
+        """
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
             what = f"`{action.option_strings[-1]}`" if action.option_strings else action.metavar or action.dest
@@ -69,9 +75,13 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"There is no {what} `{value}`; {hint(str(value), known, f'{self.prog} --help')}.")
 
     def unknown(self, arguments: list[str]) -> NoReturn:
-        """Raise UsageError that names the first unknown argument, with the nearest options of this command."""
+        """Raise UsageError that names the first of the unknown `arguments`.
+
+        The sentence has the nearest options of this command; those that the word abbreviates come first.
+        """
         known = [option for action in self._actions for option in action.option_strings]
         word = arguments[0].partition("=")[0]
+        # An abbreviation, which is refused, most often means the option that begins with it.
         longer = [option for option in known if option.startswith(word) and word.strip("-")]
         near = longer or get_close_matches(word, known, n=2)
         hint = f"; the nearest: {', '.join(f'`{name}`' for name in near)}" if near else ""
@@ -81,7 +91,8 @@ class Parser(argparse.ArgumentParser):
 def build_parser(name: str | None) -> Parser:
     """The parser of all commands, with the arguments of the command `name` alone filled in.
 
-    The other commands have a name and a summary only, so that their modules need not be imported.
+    The other commands have a name and a summary only, so that their modules need not be imported. With None, or a word
+    that is no command, no command is filled in.
     """
     parser = Parser(
         prog="mtlbench",
@@ -93,6 +104,7 @@ def build_parser(name: str | None) -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     for command, summary in COMMANDS.items():
         if command == name:
+            # Only the module of the command that is run is imported.
             module = importlib.import_module(f"bench.cli.{command}")
             child = commands.add_parser(command, help=summary, description=module.__doc__, epilog=module.EPILOG)
             module.add(child)
@@ -103,14 +115,21 @@ def build_parser(name: str | None) -> Parser:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code.
+    """Run one command.
+
+    Without a command the help page is printed, with --version the version.
+
+    Returns:
+        The exit code of the command.
 
     Raises:
-        UsageError: For arguments that do not parse, and whatever the command raises.
+        UsageError: The arguments do not parse. Commands raise other errors too; `main` turns all of them into a
+            sentence.
     """
     # The first word that is no option is the command: options before it take no value.
     name = next((word for word in arguments if not word.startswith("-")), None)
     parser = build_parser(name)
+    # Unknown arguments are collected, since argparse's own error has no nearest choice.
     options, rest = parser.parse_known_args(arguments)
     if options.version:
         from importlib.metadata import version
@@ -127,14 +146,18 @@ def run(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point: run one command, print the sentence of an error, and return the exit code.
+    """Entry point: run one command, and print the sentence of an error.
 
-    `arguments` are the words after the program's name; None takes them from the process, which is then all this
-    command's.
+    `arguments` are the words after the program's name. None takes them from the process, which is then this command's
+    alone: it may set environment variables and handlers of signals for good.
+
+    Returns:
+        The exit code, see the top of this module.
     """
     words = sys.argv[1:] if arguments is None else arguments
     if arguments is None:  # as a command: what it starts finds modules where it does, not in the current folder
         os.environ.setdefault("PYTHONSAFEPATH", "1")
+    # Taken out by hand, so that it works before and after the command.
     debug = "--debug" in words
     settle_streams()
     try:
@@ -145,9 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
+        # Python would flush it at exit, and complain about the same pipe again.
         sys.stdout = None
         return 0
     except Exception as error:
+        # The sentence of any other error is for its type to explain: it is a fault, not a mistake.
         expected = isinstance(error, (UsageError, DataMissing, OSError, ValueError))
         sentence = _sentence(error) if expected else f"{type(error).__name__}: {_sentence(error)}"
         if debug:
@@ -160,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """What an error says, on one line and printable: it may quote what a file or a plug-in says."""
+    """What an error says, joined to one line and printable: it may quote what a file or a plug-in says."""
     return make_printable("; ".join(filter(None, map(str.strip, str(error).splitlines()))))
 
 

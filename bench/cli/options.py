@@ -1,6 +1,10 @@
 """Options that several commands share, what they mean, and the folders that they fall back to.
 
-`add_...` put options into a parser; the other functions read them from the parsed arguments or check one value.
+`add_...` put options into a parser; the other functions read them from the parsed arguments or check one value. A word
+on the command line wins over an environment variable, which wins over the default:
+
+MTLBENCH_STORE    --store, else ./runs
+MTLBENCH_DATA     --data-dir, else the folder that the system keeps for data of applications
 """
 
 import argparse
@@ -24,26 +28,38 @@ ENGINES = ("local", "ray", "slurm")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """Add --store DIR, read by `resolve_store_dir`."""
+    """Add --store DIR, read by `resolve_store_dir`.
+
+    It has no default in the parser, so that the environment variable is looked up when the command runs.
+    """
     parser.add_argument("--store", metavar="DIR", help="folder of records (default: $MTLBENCH_STORE, then ./runs)")
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    """Add --data-dir DIR, read by `resolve_data_dir`."""
+    """Add --data-dir DIR, read by `resolve_data_dir`.
+
+    Without the option and the environment variable it is the folder that the system keeps for data of applications.
+    """
     parser.add_argument(
         "--data-dir", metavar="DIR", help="folder of data sets (default: $MTLBENCH_DATA, then the user-data folder)"
     )
 
 
 def add_plugin(parser: argparse.ArgumentParser) -> None:
-    """Add --plugin FILE, repeatable, read by `load_plugins`."""
+    """Add --plugin FILE, repeatable, read by `load_plugins`.
+
+    Files are imported in the order given, so that a later one may use what an earlier one registers.
+    """
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="a Python file with methods or suites; repeatable"
     )
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add --seconds and --memory, bounds of a process that imports somebody else's code; read by `read_limits`."""
+    """Add --seconds and --memory, read by `read_limits`.
+
+    They bound the process that imports somebody else's code, and all that it starts.
+    """
     parser.add_argument(
         "--seconds", type=parse_positive, default=600, metavar="N", help="time limit of a file's process (default: 600)"
     )
@@ -57,21 +73,28 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def read_limits(arguments: argparse.Namespace) -> "Limits":
-    """The bounds that --seconds and --memory give; those of output and processes keep their defaults."""
+    """The bounds that --seconds and --memory give.
+
+    Those of output and processes keep their defaults, see `bench.judge.limits.Limits`.
+    """
     from bench.judge.limits import Limits
 
     return Limits(arguments.seconds, arguments.memory)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add --json."""
+    """Add --json: standard output is then one JSON value, for scripts.
+
+    Its keys are part of the interface: they may be added to, and are not renamed.
+    """
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
-    """Add all options about how cells are run: engine, workers, device, checkpoints, panels, mirror.
+    """Add all options about how cells are run, read by `read_execution`.
 
-    The commands that train have them: run, sweep, tune and reproduce.
+    They are those of the engine, the workers, the device, checkpoints, panels and the mirror, with --store, --data-dir
+    and --plugin. The commands that train have them: run, sweep, tune and reproduce.
     """
     add_store(parser)
     add_data_dir(parser)
@@ -125,8 +148,10 @@ def choose_engine(arguments: argparse.Namespace) -> "Engine":
     """The engine that --engine names, with its options; nothing is connected or started yet.
 
     Raises:
-        UsageError: An option belongs to another engine, the engine is not installed, or this machine lacks the device.
+        UsageError: An option belongs to another engine, the engine's package is not installed, or `--device cuda` is
+            given on a machine without a GPU.
     """
+    # An option that would be ignored is an error: the user meant something by it.
     if arguments.sbatch and arguments.engine != "slurm":
         raise UsageError("`--sbatch` should be given with `--engine slurm`: it is for Slurm's jobs.")
     if arguments.address and arguments.engine == "local":
@@ -141,10 +166,12 @@ def choose_engine(arguments: argparse.Namespace) -> "Engine":
     if arguments.engine == "slurm":
         from bench.engines.slurm import Slurm
 
+        # In the store, which every node sees; hidden, and for this user only.
         folder = resolve_store_dir(arguments.store).absolute() / f".jobs-{os.getuid()}"  # each user's own
         return Slurm(folder, arguments.jobs, parse_pairs("--sbatch", arguments.sbatch), arguments.address)
     from bench.engines import Local
 
+    # Only here: on a cluster the nodes have the GPUs, not the machine that plans.
     if arguments.device == "cuda":
         import torch
 
@@ -154,7 +181,10 @@ def choose_engine(arguments: argparse.Namespace) -> "Engine":
 
 
 def _require(package: str, extra: str) -> None:
-    """Raise UsageError, with the command that installs it, where an engine's package is absent."""
+    """Raise UsageError where an engine's package is absent, with the command that installs it.
+
+    `extra` is both the engine's name and that of the extra of this project that brings the package.
+    """
     if find_spec(package) is None:
         raise UsageError(f"`--engine {extra}` needs {package}; `pip install 'mtlbench[{extra}]'` brings it.")
 
@@ -167,6 +197,7 @@ def read_execution(arguments: argparse.Namespace) -> "Execution":
     from bench.execution.cell import StoredCell
     from bench.execution.execute import Execution
 
+    # The engine first: a wrong option is said before plug-ins are imported, which may take long.
     where, plugins = choose_engine(arguments), load_plugins(arguments.plugin)
     store, data = resolve_store_dir(arguments.store), resolve_data_dir(arguments.data_dir)
     cell = StoredCell(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
@@ -174,7 +205,10 @@ def read_execution(arguments: argparse.Namespace) -> "Execution":
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add --set KEY=VALUE, repeatable, read by `parse_settings`."""
+    """Add --set KEY=VALUE, repeatable, read by `parse_settings`.
+
+    Runs with changed settings have names of their own and are not shown on boards.
+    """
     parser.add_argument(
         "--set",
         action="append",
@@ -185,10 +219,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_settings(given: list[str]) -> dict[str, str]:
-    """Changes of the protocol by key, from --set.
+    """Changes of the protocol by key, from the uses of --set.
+
+    Whether the protocol has such a setting is checked when cells are planned.
 
     Raises:
-        UsageError: For another form.
+        UsageError: A text is not of the form KEY=VALUE.
     """
     return parse_pairs("--set", given, "lr=0.01")
 
@@ -214,32 +250,49 @@ def parse_pairs(option: str, given: list[str], example: str = "partition=gpu") -
 
 
 def parse_positive(text: str) -> int:
-    """A whole number of at least 1, as argparse's `type`; raises ArgumentTypeError for others."""
+    """A whole number of at least 1; a `type` for argparse.
+
+    Raises:
+        ArgumentTypeError: The text is something else, such as `0`, `1.5` or `1e3`.
+    """
+    # `isdigit` alone also takes digits of other scripts and superscripts, which `int` may refuse.
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
     return int(text)
 
 
 def parse_port(text: str) -> int:
-    """A port number in [1, 65535], as argparse's `type`; raises ArgumentTypeError for others."""
+    """A port number in [1, 65535]; a `type` for argparse.
+
+    Raises:
+        ArgumentTypeError: The text is something else; 0, which would mean any port, too.
+    """
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"should be a port in [1, 65535], found `{text}`")
     return int(text)
 
 
 def parse_seconds(text: str) -> float:
-    """A number of seconds of at least 0, or inf, as argparse's `type`; raises ArgumentTypeError for others."""
+    """A number of seconds of at least 0, or inf; a `type` for argparse.
+
+    Raises:
+        ArgumentTypeError: The text is something else, NaN among them.
+    """
     try:
         value = float(text)
     except ValueError:
         value = -1.0
+    # Written so that NaN is refused too.
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"should be a number of seconds of at least 0, or inf, found `{text}`")
     return value
 
 
 def resolve_store_dir(given: str | None) -> Path:
-    """The store: --store, then $MTLBENCH_STORE, then ./runs. It need not exist."""
+    """The store: `given` by --store, then $MTLBENCH_STORE, then ./runs.
+
+    `~` is expanded. The folder need not exist: commands that write make it.
+    """
     return Path(given or os.environ.get("MTLBENCH_STORE") or "runs").expanduser()
 
 
@@ -250,18 +303,19 @@ def resolve_data_dir(given: str | None) -> Path:
     """
     if given or os.environ.get("MTLBENCH_DATA"):
         return Path(given or os.environ["MTLBENCH_DATA"]).expanduser().resolve()
+    # Imported late: most commands are given a folder, or need none.
     from platformdirs import user_data_path
 
     return user_data_path("mtlbench", appauthor=False)
 
 
 def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
-    """Load each plug-in file into this process; returns what workers need to load it too.
+    """Load each plug-in file into this process; a file that is named twice is loaded once.
 
-    A file that is named twice is loaded once.
+    What files print on import goes to standard error: standard output is the command's answer.
 
-    Raises:
-        UsageError: A file cannot be loaded.
+    Returns:
+        What workers need to load the same text again, in the order of the files.
     """
     if not files:
         return ()

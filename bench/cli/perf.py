@@ -18,6 +18,7 @@ EPILOG = """examples:
   mtlbench perf --effects
   mtlbench perf --linear --data-dir ~/data
 """
+# Many towers and one trunk: the longest and the shortest update of the simple methods.
 DEFAULT = ["single_task", "hard"]
 
 
@@ -39,15 +40,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Time updates, speedups or the linear solver, and print ratios with their quartiles.
 
-    Each row is told on standard error as soon as it is measured.
+    Each row is told on standard error as soon as it is measured, since all of them take minutes. Returns 0; a slow
+    harness is no failure of the command.
 
     Raises:
-        UsageError: For options that exclude each other, and for suites that have no size of a block.
+        UsageError: Options exclude each other, or no size of a block is known for a suite.
     """
     if arguments.linear:
         return _time_linear_solver(arguments)
     from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
 
+    # Each names what is measured; two of them would contradict each other.
     asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
     if sum(asked) > 1:
         raise UsageError("Give methods or `--all`, `--all-methods` or `--effects`, one of them.")
@@ -84,7 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _time_linear_solver(arguments: argparse.Namespace) -> int:
-    """Time the solver on School and on common inputs, and print both lines."""
+    """Time the solver on School and on common inputs, and print both; returns 0.
+
+    Raises:
+        UsageError: Methods, a suite or another thing to measure are named too.
+    """
     from bench.perf.linear_solver import measure_linear
 
     asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
@@ -110,7 +117,7 @@ def _time_linear_solver(arguments: argparse.Namespace) -> int:
 
 
 def _time_speedups(data_dir: Path, arguments: argparse.Namespace) -> int:
-    """Time every speedup, without and with it, and print a table of them."""
+    """Time every speedup, without and with it, and print a table of them; returns 0."""
     from bench.perf.speedups import measure_speedups
 
     results = []
@@ -137,12 +144,15 @@ def _time_speedups(data_dir: Path, arguments: argparse.Namespace) -> int:
 
 
 def _format_ratio(row: Mapping[str, Any]) -> str:
-    """A ratio with its quartiles, as text."""
+    """A ratio with its quartiles, as text.
+
+    A reader should see from them whether the difference is more than noise of the machine.
+    """
     return f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]"
 
 
 def _print_table(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequence[str]]) -> None:
-    """Print a table.
+    """Print a table that keeps its rows whole in a file.
 
     Args:
         title: Above the table.
@@ -158,4 +168,5 @@ def _print_table(title: str, headings: Sequence[str], words: int, lines: Sequenc
         table.add_column(heading, justify="left" if number < words else "right")
     for line in lines:
         table.add_row(*map(text_cell, line))
+    # In a file rows should not be broken at the 80 columns that rich assumes.
     Console(width=None if sys.stdout.isatty() else 140).print(table)

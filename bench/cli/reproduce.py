@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = execution.cell.data_dir
     if arguments.against and execution.cell.store.resolve() == COMMITTED.resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
+    # A table may have several parts, each with a suite of its own.
     specs = [
         spec
         for part in board.parts
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = execution.run(specs)
     report(outcome)
     contents = execution.store.read()
+    # Those in the folder beside the store; the committed store has some.
     submissions = find_submissions(contents, boards())
     tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
@@ -98,6 +100,7 @@ def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]")
     outside = sum(counts[verdict] for verdict in OUTSIDE)
     told = [f"{counts['equal']} equal digit for digit", f"{counts['within noise']} within seed noise"]
     told += [f"{counts['not judged']} not judged (too few runs)"] if counts["not judged"] else []
+    # A method without runs in one of the stores would otherwise be passed over without a word.
     compared = {(cell.pair.suite, cell.pair.method) for cell in judged}
     absent = [f"`{m}` ({part.suite})" for part in parts for m in part.methods if (part.suite, m) not in compared]
     if absent:
@@ -112,7 +115,8 @@ def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]")
 def _print_verdicts(judged: "list[PairVerdict]") -> None:
     """Print one line per number: ours, the committed one, and what their difference may be.
 
-    Where output is no terminal the table is 200 columns wide, so that no number is cut.
+    `+-` is the half-width t s sqrt(1/n + 1/n') that seed noise allows, and p the p-value of the difference, both by
+    Holm over all numbers. Where output is no terminal the table is 200 columns wide, so that no number is cut.
     """
     from rich import box
     from rich.console import Console

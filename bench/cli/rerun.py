@@ -23,7 +23,7 @@ from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.reruns import RerunResult, judge
 
-SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
+SEALED_LEVEL = 0.01  # chance that the second test accuses an honest submission, over all cells and tasks
 
 
 def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Path | None) -> list[RerunResult]:
@@ -32,8 +32,8 @@ def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Pa
     Args:
         sound: Records that passed all checks; cells are drawn from them.
         arguments: Those of `verify`: how many cells, of which suite, data, plug-ins and limits.
-        code: The file of a submission. It is imported in processes of its own only, under limits, and without the
-            stored runs, which it could copy, in reach.
+        code: The file of a submission, or None. It is imported in confined processes only; the store of the new runs is
+            a folder of its own, in which there is nothing to copy.
 
     Returns:
         One result per cell that was drawn.
@@ -48,21 +48,28 @@ def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Pa
         )
         fresh = {stored.run_id: Store(folder).get(stored.spec) for stored in drawn}
         reports = _read_reports(folder) if code else {}
+    # Runs of the committed boards tell what a seed decides, whatever the method.
     boards = {stored.suite.partition(":")[0] for stored in drawn}
     known = [*sound, *(record for name in boards for record in committed_of(name))]
     return _add_sealed_results(judge(drawn, fresh, errors, known), reports)
 
 
 def _read_reports(folder: Path) -> dict[str, dict[str, Any]]:
-    """run id -> what was seen from outside while a cell was judged, see `bench.judge.cells.Judgement`."""
+    """run id -> what was seen from outside while a cell was judged.
+
+    The keys are those of `bench.judge.cells.Judgement` without the record; a cell whose process was lost has no report.
+    """
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
 def _add_sealed_results(outcomes: Sequence[RerunResult], reports: Mapping[str, dict[str, Any]]) -> list[RerunResult]:
     """Outcomes with what the second test says: a cell that does worse there than chance explains does not agree.
 
-    p-values are corrected by Holm over all cells and tasks, since any one of them would accuse a method. Notes of the
-    judge are appended to the sentence.
+    p-values are corrected by Holm over all cells and tasks, since any one of them would accuse a method.
+
+    Args:
+        outcomes: The comparison of each cell with its record.
+        reports: run id -> what was seen from outside. Notes in it are appended to the sentence.
     """
     scores = [(run_id, score) for run_id, report in reports.items() for score in report["sealed"]]
     adjusted = holm(np.array([score["p"] for _, score in scores])) if scores else ()
@@ -87,7 +94,13 @@ def _rerun_in_workers(
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """Draw cells and run them again in workers of this process.
 
-    Returns the records that were drawn, and run id -> why a cell failed.
+    Args:
+        sound: Records to draw from.
+        arguments: Those of `verify`.
+        folder: The store for the new records.
+
+    Returns:
+        The records that were drawn, and run id -> why a cell failed.
     """
     from bench.engines import Local
     from bench.execution.cell import StoredCell
@@ -104,8 +117,17 @@ def _rerun_confined(
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """Draw cells of a submission and judge them again in confined processes.
 
-    Returns the records that were drawn, and run id -> why a cell failed. A file that cannot even describe its methods
-    fails all of them: that is a finding about the submission, not a mistake of whoever verifies it.
+    A file that cannot even describe its methods fails all of them: that is a finding about the submission, not a
+    mistake of whoever verifies it.
+
+    Args:
+        sound: Records to draw from.
+        arguments: Those of `verify`.
+        code: The submission's file.
+        folder: The store for the new records and the reports.
+
+    Returns:
+        The records that were drawn, and run id -> why a cell failed.
     """
     from bench.cli.check import read_source
     from bench.engines import Local
@@ -118,6 +140,7 @@ def _rerun_confined(
         options.read_limits(arguments),
         options.resolve_data_dir(arguments.data_dir),
     )
+    # A suite's methods are described in one process, since starting one takes seconds.
     names = sorted({(record.suite, record.method) for record in drawn})
     print_confinement()
     try:
@@ -134,6 +157,7 @@ def _rerun_confined(
         for record in drawn
         if (reason := _explain_mismatch(record, described[record.suite, record.method]))
     }
+    # A record of another method than its code's is settled without training.
     left = [record.spec for record in drawn if record.run_id not in errors]
     cell = JudgedCell(
         folder,
@@ -153,7 +177,12 @@ def _rerun_confined(
 
 
 def _explain_mismatch(record: ResultRecord, described: Mapping[str, Any]) -> str:
-    """A sentence where a record's names or versions are not those that the method's code gives; else empty."""
+    """Why a record cannot be of the method that its code registers; empty where it can.
+
+    Args:
+        record: A stored record of the submission.
+        described: `canonical`, `short` and `versions`, as the code names the method in a confined process.
+    """
     versions = {part: version for part, version in record.spec.versions.items() if not part.startswith("suite/")}
     stored = {"canonical": record.spec.method, "short": record.method, "versions": versions}
     wrong = [name for name, value in stored.items() if described[name] != value]
@@ -165,12 +194,12 @@ def _explain_mismatch(record: ResultRecord, described: Mapping[str, Any]) -> str
 
 
 def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Path) -> list[ResultRecord]:
-    """Random finished cells whose data is here and whose parts still have their versions.
+    """Random finished cells whose data is here and whose parts still have their versions, at most --rerun of them.
 
-    Drawn from the system's randomness, so that whoever made the records could not foresee them.
+    They are drawn from the system's randomness, so that whoever made the records could not foresee which.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No record can be run again here.
     """
     from bench.catalogue.method import Method
     from bench.planning.plan import parse_suite

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.planning.plan import all_methods, plan
     from bench.records import parse_seeds
 
+    # Methods, all methods or controls; controls may stand beside either.
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
     if asked[:2] == (True, True) or not any(asked):
         raise UsageError("`mtlbench run` should be given one METHOD or more, --all-methods, or --control NAME.")
@@ -79,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = execution.survey(specs)
         from bench.execution.forecast import forecast
 
+        # Asks the engine how many cells run at a time; with Ray this connects to the cluster.
         cost = forecast(outcome, execution.cell.store, execution.engine)
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
     else:
@@ -90,7 +92,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    """Print a value as JSON on standard output."""
+    """Print a value as JSON on standard output, and nothing else there.
+
+    Whatever else a command says goes to standard error, so that a script can parse the output.
+    """
     json.dump(value, sys.stdout, indent=1)
     print()
 
@@ -98,7 +103,9 @@ def _print_json(value: dict[str, Any]) -> None:
 def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
     """Print a line per cell, with its estimated time, then the estimate per method and for all.
 
-    Cells that no past run is like have no time.
+    Args:
+        outcome: The plan. Cells that are stored are listed too.
+        cost: Its estimate; cells that no past run is like have no time.
     """
     from bench.execution.forecast import format_duration
 

@@ -33,9 +33,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the pages and say where they are, or serve them with --watch.
 
+    Returns:
+        0, for --watch when Ctrl-C has ended it.
+
     Raises:
-        UsageError: For a --port without --watch and an --out inside the store.
-        FileNotFoundError: There is no store.
+        UsageError: --port is given without --watch, or --out lies in the store.
+        FileNotFoundError: There is no store; with --watch it may come later.
     """
     from leaderboard.boards.board import boards
     from leaderboard.site import write_site
@@ -49,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _watch(root, arguments)
     if not root.is_dir():
         raise FileNotFoundError(f"`{root}` should be a folder of records. Found none; `mtlbench run` makes one.")
+    # All records at once: pages compare methods over the whole store.
     page = write_site(Store(root).read(), boards().values(), _resolve_out(arguments.out or "site", root), root.name)
     print(f"The site is at {page}")
     if arguments.open:
@@ -59,7 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _resolve_out(text: str, root: Path) -> Path:
     """The folder to write into.
 
-    Raises UsageError inside the store, where pages would be taken for records, NotADirectoryError for a file.
+    Args:
+        text: What --out was given, or its default.
+        root: The store. Pages inside it would be taken for files that do not belong there.
+
+    Raises:
+        UsageError: The folder is in the store.
+        NotADirectoryError: There is a file of that name.
     """
     out = Path(text)
     if out.exists() and not out.is_dir():
@@ -70,9 +80,9 @@ def _resolve_out(text: str, root: Path) -> Path:
 
 
 def _watch(root: Path, arguments: argparse.Namespace) -> int:
-    """Serve the pages until Ctrl-C, and write them again when the store changes.
+    """Serve the pages on this machine until Ctrl-C, and write them again when the store changes.
 
-    A store that does not exist yet is waited for.
+    A store that does not exist yet is waited for. Without --out the pages lie in a temporary folder. Returns 0.
     """
     from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
@@ -94,6 +104,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
                 writer.write_status(read_live(root))
 
         watch = SiteWatcher(root, out, build)
+        # Pages should be there before anybody is told the address.
         watch.look()
         with serving(out, arguments.port or 0) as address:
             print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)

@@ -10,10 +10,14 @@ import sys
 
 
 def main() -> int:
-    """Import the command line and run it; returns its exit code. Ctrl-C meanwhile ends the process with 130.
+    """Import the command line and run it. Ctrl-C meanwhile ends the process with exit code 130.
 
     Where Ctrl-C is ignored, as for a command in the background of a script, it stays ignored.
+
+    Returns:
+        The exit code of the command.
     """
+    # Where another program handles or ignores Ctrl-C, that stays so.
     heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heeded:
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # last of all: handlers are gone then

@@ -77,12 +77,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the file, run every seed, pack the folder, verify it, and print the board with it.
 
-    Exit code 1 where a rule fails, a run fails or what was packed is not sound; what is finished stays in OUT.partial,
-    and the same command continues.
+    What is finished stays in OUT.partial when a step fails or the command is interrupted, and the same command
+    continues.
+
+    Returns:
+        1 where a rule of the contract fails, a run fails, or what was packed is not sound; else 0.
 
     Raises:
-        UsageError: For an --out that exists or has a wrong name, a suite without a board, and a file that could not be
-            submitted.
+        UsageError: --out exists or has a wrong name, the suite has no board, or the file could not be submitted
+            whatever its runs give.
+        OSError: Another `submit` is at work on the same --out, or it cannot be written.
     """
     from bench.cli.check import check_confined, print_outcomes
     from bench.judge.cells import MethodSource
@@ -93,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     out = _resolve_out(arguments.out)
     try:
+        # Read once, as bytes: the checksum in the manifest is of exactly these.
         code = read_limited(arguments.file, MAX_CODE)
         cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
@@ -105,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
         print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
         limits = options.read_limits(arguments)
+        # The contract takes minutes; the day is for the runs.
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
         source = MethodSource(arguments.file.name, decode_source(code))
         outcomes = check_confined([source], "", None, short)
@@ -114,6 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
         methods = arguments.method or _list_methods(outcomes, cards)
 
         print(f"2/4 Running {', '.join(methods)} on {board.suite}, seeds {board.seeds}.", file=sys.stderr, flush=True)
+        # The folder is named after code, suite and methods: runs of another text are never packed by mistake.
         runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods])[:16]}"
         if any(other != runs for other in partial.glob("runs-*")):
             print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
@@ -122,12 +129,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
         packed = _pack(draft, code, board, runs, partial / "packed" / out.name)
+        # By the very checks of a reviewer, so that nobody submits what would be refused.
         problems = _find_problems(packed, board)
         for problem in problems:
             print(f"{problem.path}: {'; '.join(problem.reasons)}")
         if problems:
             print(f"mtlbench: what was packed is not sound; it stays in {packed}.", file=sys.stderr)
             return 1
+        # In one step: the folder is whole or absent.
         os.rename(packed, out)
         shutil.rmtree(partial, ignore_errors=True)
     print(f"4/4 The submission is {arguments.out}.", file=sys.stderr, flush=True)
@@ -174,6 +183,7 @@ def _lock_partial(partial: Path) -> Iterator[Path]:
         ) from error
     with file:
         try:
+            # Not waited for: the other command may take a day.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OSError(f"Another `mtlbench submit` is at work in `{partial}`; wait for its end.") from error
@@ -185,8 +195,13 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
 
     A suite may have several, of which the one of its own name is the default.
 
+    Args:
+        suite: As boards write it, with its options.
+        name: Of a board, or None.
+        known: Boards by name.
+
     Raises:
-        UsageError: With the nearest names.
+        UsageError: There is none; the sentence has the nearest names.
     """
     parts = [part for board in known.values() for part in board.parts]
     fitting = [part for part in parts if part.suite == suite and (name is None or part.name == name)]
@@ -200,11 +215,14 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
 def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
     """What the file registers, as methods: a constraint holds `soft`, a weighting weighs the losses of `hard`.
 
-    `outcomes` of the check name what was registered; parts that `cards`, read from the text, do not know are left out.
+    Args:
+        outcomes: Of the check; their subjects name what was registered.
+        cards: The parts that the file's text shows. Others are not run: a reviewer could not find them.
 
     Raises:
-        UsageError: Nothing is left.
+        UsageError: The file registers no part of a method.
     """
+    # A part that is no method by itself stands in the plainest method that uses it.
     forms = {"sharing": "{}", "constraint": "soft+{}", "weighting": "hard@{}"}
     pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
     own = {card.name for card in cards}
@@ -280,6 +298,7 @@ def _run_seeds(
 
     print_confinement()
     limits, data = options.read_limits(arguments), options.resolve_data_dir(arguments.data_dir)
+    # One clock for all cells, however many players run them.
     deadline = time.monotonic() + limits.seconds
     described = describe_methods(source, board.suite, methods, limits)
     specs = plan_judged(board, described, board.seed_list, _choose_device(board), data, code)
@@ -290,6 +309,7 @@ def _run_seeds(
         name=source.name,
         text=source.text,
         shorts=tuple((method["canonical"], method["short"]) for method in described),
+        # Cells run side by side, and the limit is for all of them.
         limits=replace(limits, memory_mb=limits.memory_mb // engine.width(specs), output=MAX_OUTPUT),
         deadline=deadline,
     )
@@ -305,7 +325,10 @@ def _run_seeds(
 
 
 def _choose_device(board: "Board") -> str:
-    """The device of the board's other runs, since a table shows one protocol; `auto` for an empty board."""
+    """The device of the board's other runs, since a table shows one protocol.
+
+    `auto` for a board without runs: the submission then decides.
+    """
     from leaderboard.boards.record_selection import select_records
     from leaderboard.store.committed import committed_of
 
@@ -316,8 +339,14 @@ def _choose_device(board: "Board") -> str:
 def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
     """Write the folder of the submission anew, at `packed`: file, records and manifest.
 
-    Records are copied byte by byte; only finished ones of the board's seeds. The manifest gets the short names of the
-    methods that were run.
+    Records are copied byte by byte; only finished ones of the board's seeds.
+
+    Args:
+        draft: The manifest; it gets the short names of the methods that were run.
+        code: The file, as it was checked and run.
+        board: Decides about the seeds.
+        runs: The store of the runs.
+        packed: The folder; what lies there is removed.
     """
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, manifest_as_toml
     from leaderboard.store import Store
@@ -337,7 +366,10 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
 
 
 def _find_problems(folder: Path, board: "Board") -> "list[Problem]":
-    """What is wrong with a packed folder, by the checks of `mtlbench verify`."""
+    """What is wrong with a packed folder, by the checks of `mtlbench verify`; empty where it is sound.
+
+    `board` gives the committed runs that it is compared with.
+    """
     from leaderboard.boards.board import boards
     from leaderboard.intake.submission import read_submission
     from leaderboard.store.committed import committed_of

@@ -85,6 +85,7 @@ def vary_option(method: str, over: str) -> dict[str, str]:
     if owner is None:
         known = [option for part in parsed.parts for option in part.entry.options]
         raise UsageError(f"`{method}` has no option `{name}`; {hint(name, known)}.")
+    # Whole numbers have another text than floats, and the text is part of a run's name.
     whole = owner.entry.options[name].parses_whole_numbers
     methods = {}
     for value in parse_values(text, whole):
@@ -96,7 +97,10 @@ def vary_option(method: str, over: str) -> dict[str, str]:
 
 
 def _options_as_text(part: Any) -> dict[str, str]:
-    """The options of a part that differ from their defaults, as text."""
+    """The options of a part that differ from their defaults, as text.
+
+    Values are written as `--method` takes them, so that they can be parsed again beside the one that varies.
+    """
     from bench.catalogue.options import options_as_text
 
     return options_as_text(part.entry.options, part.values, short=True)
@@ -130,6 +134,7 @@ def parse_values(text: str, whole: bool = False) -> Iterator[str]:
                 raise UsageError(
                     f"A range should read LOW..HIGH:COUNT with positive ends and two values or more. Found `{item}`."
                 )
+            # Four digits keep names of runs short; equal ratios suit options on a logarithmic scale.
             steps = [float(f"{a * (b / a) ** (k / (n - 1)):.4g}") for k in range(n)]
             each = [str(round(step)) if whole else repr(step) for step in steps]
         for value in each:
@@ -167,6 +172,7 @@ def _print_path(name: str, path: dict[str, list[Any]]) -> None:
         runs = [record for record in records if record and record.status == "done"]
         cells = []
         for task, metric in primary.items():
+            # Runs without a choice of epochs have no rule `val`.
             scores = [record.scores["val" if "val" in record.scores else "last"][task][metric.name] for record in runs]
             cells.append(f"{sum(scores) / len(scores):.4g}" if scores else "-")
         shared = [value for record in runs for value in record.effective_sharing.values()]

@@ -75,10 +75,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read the store, print the table, and name on standard error what could not be read; exit code 0.
+    """Read the store, print the table, and name on standard error what could not be read.
+
+    Returns:
+        0, also where the table is empty; a sentence then says what would fill it.
 
     Raises:
-        UsageError: For options that exclude each other, for a name of no table or suite, and for --where without runs.
+        UsageError: Options exclude each other, the name is none of a table or suite, a submission is not sound, or
+            nothing is stored under --where.
     """
     from leaderboard.boards.controls import find_controls
     from leaderboard.report.details import details
@@ -89,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
     find_controls(arguments.control)
     where = options.parse_pairs("--where", arguments.where, "lr=0.01")
+    # Controls and tuned runs have settings of their own, which --where would never equal.
     if where and (arguments.control or arguments.track != "default"):
         raise UsageError(
             "`--where` should be given without `--control` and `--track`: these have settings of their own."
@@ -103,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         for problem in contents.problems[:MAX_SKIPPED]:  # which may be why there is none
             print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
         raise
+    # What was read, for the messages; `chosen` is what the table shows.
     chosen = contents
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
@@ -127,6 +133,11 @@ def _escape_json(text: str) -> str:
 def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where: dict[str, str]) -> "list[Board]":
     """The boards that the name means; with `where`, one for each of their suites with what is stored under it.
 
+    Args:
+        arguments: Those of the command: name, track, controls, plug-ins.
+        contents: Of the store. A suite with records and no board of its own gets one made of them.
+        where: Changes of the protocol; empty for runs of the protocol itself.
+
     Raises:
         UsageError: Nothing has that name, or nothing is stored under these settings.
     """
@@ -139,6 +150,7 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
         from bench.catalogue.registry import entries
 
         packages |= set(entries("suite"))
+    # Records have short names: a suite written in another order of options is the same suite.
     name = _resolve_suite_name(arguments.name, contents.records)
     board = board_for(name, contents.records, packages, arguments.track)
     if not where:
@@ -157,7 +169,12 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
 def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents, parts: "Sequence[Board]") -> str:
     """Why a table is empty, and what would fill it.
 
-    Where runs with other settings are stored, the sentence ends with the --where that shows them.
+    Where runs with other settings are stored, the sentence ends with the --where that shows the first group of them.
+
+    Args:
+        arguments: Those of the command.
+        contents: Of the store.
+        parts: The boards that have no rows.
     """
     root, name = options.resolve_store_dir(arguments.store), arguments.name
     kind = " of the tuned track" if arguments.track == "tuned" else ""
@@ -177,10 +194,12 @@ def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents,
 def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "list[Submission]":
     """The submissions in `folders`, then those beside the store, one of which may have the same methods.
 
-    `contents` are the records that submissions are held against.
+    Args:
+        contents: Records that submissions are compared with: copies of them are not sound.
+        folders: Named by the user.
 
     Raises:
-        UsageError: One in `folders` is not sound.
+        UsageError: One in `folders` is not sound; the first problem is named.
     """
     from leaderboard.boards.board import boards
     from leaderboard.intake.submission import find_submissions, read_submission
@@ -199,7 +218,10 @@ def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "li
 
 
 def _resolve_suite_name(name: str, records: Sequence[ResultRecord]) -> str:
-    """The short name of a suite that is written with options, as records have it; other names as they are."""
+    """The short name of a suite that is written with options, as records have it.
+
+    Names of tables, and suites that some record is of, are returned as they are, without loading torch.
+    """
     if ":" not in name or any(name in (record.suite, record.spec.suite) for record in records):
         return name
     from bench.planning.plan import parse_suite  # loads torch, for a suite in other words than the records' only

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 HANDLER = "mtlbench.stand_in"
+# One character for one, so that columns stay aligned.
 STAND_INS = {"Δ": "D", "↑": "^", "↓": "v", "←": "<", "→": ">", "—": "-", "–": "-", "†": "+", "·": "*", "…": "~"}
 STAND_INS |= {
     "─": "-",
@@ -53,12 +54,16 @@ def settle_streams() -> None:
     """
     codecs.register_error(HANDLER, replace_missing_signs)
     for stream in (sys.stdout, sys.stderr):
+        # Tests and notebooks put other objects there, which take every text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=HANDLER)
 
 
 def takes_everything(stream: TextIO) -> bool:
-    """Whether a stream's encoding has every character, as UTF-8 has."""
+    """Whether a stream's encoding has every character.
+
+    The UTF encodings have; others, and unknown ones, are taken not to.
+    """
     try:
         return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
     except LookupError:
@@ -66,20 +71,29 @@ def takes_everything(stream: TextIO) -> bool:
 
 
 def text_cell(text: object) -> "Text":
-    """A text of somebody else's as a cell of a table of rich: no markup, no control characters."""
+    """A text of somebody else's as a cell of a table of rich: no markup, no control characters.
+
+    Names of methods and tasks come from plug-ins and records, and `[bold]` in one should be shown, not obeyed.
+    """
     from rich.text import Text
 
     return Text(make_printable(str(text)))
 
 
 def leave_at_once(number: int, frame: FrameType | None) -> None:
-    """Handler of SIGINT: end the process without a word, with 130; the cursor is shown again."""
+    """Handler of SIGINT: end the process without a word, with exit code 130.
+
+    Nothing is cleaned up, which a second Ctrl-C asks for; only the cursor, hidden by progress bars, is shown again.
+    """
     if sys.stderr is not None and sys.stderr.isatty():
         os.write(2, b"\x1b[?25h")  # bars of progress hide the cursor
     os._exit(128 + number)
 
 
 def settle_interrupts() -> None:
-    """From here on Ctrl-C ends the process at once; where it is ignored, it stays ignored."""
+    """From here on Ctrl-C ends the process at once; where it is ignored, it stays ignored.
+
+    Called after the first Ctrl-C, when nothing is left to do but to leave.
+    """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, leave_at_once)

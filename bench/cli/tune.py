@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     searched = replace(execution, cell=replace(execution.cell, images=0)).run(specs)  # nobody looks at trials
     report(searched)
+    # All trials, also those of earlier commands: the search is over what is stored.
     records = {spec.run_id: execution.store.get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
@@ -72,7 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _search_as_json(search: "MethodSearch") -> dict[str, Any]:
-    """A search as `--json` prints it: the objective of each trial (null where it failed) and the winner."""
+    """A search as `--json` prints it.
+
+    `objectives` has one number per trial, null where it failed; `winner` has the trial, the method with its options,
+    the changes of the protocol, and those of them that lie at the edge of what was searched.
+    """
     winner = search.winner
     return {
         "method": search.method,
@@ -88,9 +93,10 @@ def _search_as_json(search: "MethodSearch") -> dict[str, Any]:
 
 
 def _print_searches(searches: "list[MethodSearch]") -> None:
-    """Print one row per method: what won, and what fewer trials would have come to.
+    """Print one row per method: what won, with which settings, and what fewer trials would have come to.
 
-    The expected best of k of the n trials tells whether more trials would have helped.
+    The expected best of 1, of half and of all trials tells whether more of them would have helped. A setting at the
+    edge of what was searched is marked: a better one may lie beyond.
     """
     from rich.console import Console
     from rich.table import Table
@@ -100,6 +106,7 @@ def _print_searches(searches: "list[MethodSearch]") -> None:
         table.add_column(heading, justify="left" if heading in ("method", "winner", "settings") else "right")
     for search in searches:
         best = search.expected_best()
+        # Positions of 1, half and all trials; `best[k]` is for k + 1 trials.
         where = [0, max(0, len(best) // 2 - 1), len(best) - 1] if len(best) else []
         changed = search.winner.spec.overrides if search.winner else {}
         words = ", ".join(f"{key}={value}{' (edge)' if key in search.edges else ''}" for key, value in changed.items())

@@ -53,8 +53,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check every record, run some cells again, keep the result in the ledger, and print it.
 
-    Exit code 1 where a file has a problem or a cell that was run again does not agree. The ledger (`verified.jsonl`)
-    lies in the store; of a submission only --store says where, and only a sound one is noted.
+    The ledger (`verified.jsonl`) lies in the store; of a submission only --store says where, and only a sound one is
+    noted.
+
+    Returns:
+        1 where a file has a problem or a cell that was run again does not agree, else 0.
+
+    Raises:
+        UsageError: The path is no folder, or no cell can be run again.
+        FileNotFoundError: The folder holds no record.
     """
     from leaderboard.trust.ledger import LedgerEntry, write_checks
 
@@ -65,12 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         options.load_plugins(arguments.plugin)  # kinds of metrics that the records of their suites are scored by
         inspection = _inspect_store(arguments.path)
+    # A submission's own folder is not written to: a ledger in it would be part of what is submitted.
     keep = arguments.path if inspection.code is None else arguments.store if not inspection.problems else None
     by = f"mtlbench {version('mtlbench')}"
+    # A re-run replaces the entry below: it says more than that scores follow from statistics.
     checks = {r.run_id: LedgerEntry(r.run_id, r.digest, "valid", "scores recomputed", by) for r in inspection.sound}
     outcomes = _rerun_cells(inspection, arguments) if arguments.rerun else []
     for outcome in outcomes:
         stored = outcome.stored
+        # None: the re-run could not be compared, which says nothing about the record.
         if outcome.agrees is not None:
             state: VerificationState = "rerun" if outcome.agrees else "reported"
             checks[stored.run_id] = LedgerEntry(stored.run_id, stored.digest, state, outcome.sentence, by)
@@ -117,7 +127,11 @@ class Inspection:
 
 
 def _is_submission(path: Path) -> bool:
-    """Whether a folder is a submission, complete or not: by where it lies, or by a file that only one has."""
+    """Whether a folder is a submission, complete or not.
+
+    It is one by where it lies, by records of its own layout, or by a file that only submissions have: an incomplete one
+    should be told what is missing, not be read as a store.
+    """
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, SUBMISSIONS_FOLDER
 
     if path.absolute().parent.name == SUBMISSIONS_FOLDER or any((path / RESULTS).glob("*.json")):
@@ -126,13 +140,18 @@ def _is_submission(path: Path) -> bool:
 
 
 def _inspect_submission(path: Path) -> Inspection:
-    """Check a submission, also against the committed runs of its board."""
+    """Check a submission, also against the committed runs of its board.
+
+    Records that a problem names are not among the sound ones, all others are. The submission's code is read and not
+    run.
+    """
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, read_manifest
     from leaderboard.intake.submission import compare_with_others, read_submission
     from leaderboard.store.committed import committed_of
 
     try:
+        # Only this suite's records are read, of thousands.
         known = committed_of(read_manifest(path / MANIFEST).suite)
     except ValueError:  # which reading the submission names
         known = []
@@ -146,6 +165,8 @@ def _inspect_submission(path: Path) -> Inspection:
 def _inspect_store(path: Path) -> Inspection:
     """Check every record of a store, each by itself and against those of other seeds.
 
+    Records of two seeds with equal numbers are problems both, since either may be the copy.
+
     Raises:
         FileNotFoundError: There is no record.
     """
@@ -157,6 +178,7 @@ def _inspect_store(path: Path) -> Inspection:
     contents = Store(path).read()
     if not contents.records and not contents.problems:
         raise FileNotFoundError(f"`{path}` should hold records. Found none.")
+    # A record with a problem is left out of `sound`, and so never gets the mark of a valid one.
     sound, problems, copied = [], list(contents.problems), repeated_seeds(contents.records)
     for record in contents.records:
         reasons = further_problems(record)
@@ -170,7 +192,10 @@ def _inspect_store(path: Path) -> Inspection:
 
 
 def _rerun_cells(inspection: Inspection, arguments: argparse.Namespace) -> "list[RerunResult]":
-    """Run cells again, unless the submission has problems: its code is not worth a confined process then."""
+    """Run cells again; none where a submission has problems, which its authors should mend first.
+
+    Returns one result per cell that was drawn.
+    """
     from bench.cli.rerun import rerun
 
     if inspection.code and inspection.problems:
@@ -180,7 +205,10 @@ def _rerun_cells(inspection: Inspection, arguments: argparse.Namespace) -> "list
 
 
 def _print_report(inspection: Inspection, outcomes: "list[RerunResult]") -> None:
-    """Print problems, notes and re-runs, at most MAX_PROBLEMS and MAX_NOTES of them, and the counts at the end."""
+    """Print problems, notes, re-runs and the counts.
+
+    At most MAX_PROBLEMS and MAX_NOTES are printed, so that the counts at the end are not scrolled away.
+    """
     for problem in inspection.problems[:MAX_PROBLEMS]:
         print(f"{problem.path}: {'; '.join(problem.reasons)}")
     if len(inspection.problems) > MAX_PROBLEMS:

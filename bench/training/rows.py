@@ -25,5 +25,5 @@ def read_split(suite: Suite, spec: RunSpec, split: Any) -> Dataset:
     """A split of a suite as a run reads it: of `shuffled` tasks the training targets are dealt out anew."""
     rows = suite.dataset(split, spec.seed)
     if split == "train" and spec.protocol.shuffled:
-        rows = rows.shuffled(spec.protocol.shuffled, spec.seed)
+        rows = rows.shuffle_targets(spec.protocol.shuffled, spec.seed)
     return place_rows(rows, spec.protocol)

@@ -24,8 +24,10 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     listening = threading.Thread(target=_exit_with_stdin, daemon=True)
     listening.start()
-    # Not before: the import takes seconds, in which the end of the parent would go unnoticed.
-    from bench.training.fit import train_as_worker
+    # Not before: the imports take seconds, in which the end of the parent would go unnoticed.
+    from bench.training.fit import Run, load_run
+    from bench.training.trainer import train
+    from bench.training.watch import TrainingMonitor
 
     torch.set_num_threads(job["threads"])
     for plugin in job["plugins"]:
@@ -34,7 +36,10 @@ def main() -> None:
     store = TCPStore(HOST, job["port"], is_master=False)
     store.set(ready_key(job["rank"]), "")
     ranks = join_group(store, job["rank"], spec)
-    train_as_worker(spec, job["data_dir"] and Path(job["data_dir"]), ranks)
+    suite, method, _ = load_run(spec, job["data_dir"] and Path(job["data_dir"]))
+    for member in range(spec.protocol.members):  # the training loop only: rank 0 evaluates
+        run = Run(spec, suite, method, member, ranks)
+        train(run.module, run.batches(run.data("train")), TrainingMonitor(run.module))
     listening.join()
 
 

@@ -105,6 +105,6 @@ def peak_memory_mb(device: torch.device) -> float:
     return int(match[1]) / 2**10 if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def without_paths(text: str) -> str:
+def strip_paths(text: str) -> str:
     """`text` with every absolute path cut to its last part, for messages that are stored."""
     return re.sub(r"(?<![\w.])~?/(?:[^\s'\"`:,;)/]+/)*([^\s'\"`:,;)/]+)", r"\1", text)

@@ -32,7 +32,7 @@ def predict(models: Sequence[Predictor], inputs: Mapping[str, Tensor]) -> dict[s
 
 
 @contextmanager
-def predicting(models: Sequence[Predictor]) -> Iterator[Predict]:
+def evaluation_mode(models: Sequence[Predictor]) -> Iterator[Predict]:
     """inputs -> predictions of `models` in evaluation mode."""
     for model, _ in models:
         model.eval()
@@ -47,7 +47,7 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
     `rows` is the number of rows of a forward pass, by default as many as the limits of this module allow. Models are
     in training mode again afterwards. Raises Diverged where a prediction is not finite.
     """
-    with predicting(models) as function:
+    with evaluation_mode(models) as function:
         return collect_statistics(function, models[0][0].tasks, dataset, rows)
 
 

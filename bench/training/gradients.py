@@ -1,6 +1,6 @@
 """The gradient of every loss by every parameter, computed once: their Gramian, and one step from all of them.
 
-`step` uses it for weightings that ask for the Gramian; `fit` for the cosines that records report.
+`module` uses it for weightings that ask for the Gramian, `learned` for the cosines that records report.
 """
 
 from collections.abc import Iterable, Sequence
@@ -72,7 +72,7 @@ class TaskGradients:
                 total += J @ J.T
         return total
 
-    def combined(self, weights: Tensor, scales: str, factor: float = 1.0) -> list[Tensor | None]:
+    def combine(self, weights: Tensor, scales: str, factor: float = 1.0) -> list[Tensor | None]:
         """factor * sum_t w_t g_t for each parameter, None where no loss reaches it.
 
         Args:

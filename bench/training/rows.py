@@ -10,7 +10,7 @@ from bench.records import Protocol, RunSpec
 from bench.training.environment import settle_precision
 
 
-def memory_format_of(protocol: Protocol) -> torch.memory_format:
+def choose_memory_format(protocol: Protocol) -> torch.memory_format:
     """The memory format of tensors of four axes: rows of images and weights of convolutions."""
     return torch.channels_last if protocol.memory_format == "channels_last" else torch.contiguous_format
 
@@ -18,7 +18,7 @@ def memory_format_of(protocol: Protocol) -> torch.memory_format:
 def place_rows(rows: Dataset, protocol: Protocol) -> Dataset:
     """`rows` on the device, in the type and the memory format of `protocol`. Raises UsageError for TF32 off a GPU."""
     device = torch.device(protocol.device)
-    return rows.to(device, settle_precision(protocol.precision, device), memory_format_of(protocol))
+    return rows.to(device, settle_precision(protocol.precision, device), choose_memory_format(protocol))
 
 
 def read_split(suite: Suite, spec: RunSpec, split: Any) -> Dataset:

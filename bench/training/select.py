@@ -55,7 +55,7 @@ class Selector:
         needed = {self.last} | {epoch for _, epoch in self._best.values()}
         self._snapshots = {kept: self._snapshots[kept] for kept in needed}
 
-    def chosen(self) -> dict[str, dict[str, int]]:
+    def choose_epochs(self) -> dict[str, dict[str, int]]:
         """rule -> task -> selected epoch, of the epochs so far."""
         last = dict.fromkeys(self.tasks, self.last)
         if not self._best:

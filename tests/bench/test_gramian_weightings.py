@@ -100,7 +100,7 @@ def test_stored_gradients_combine_to_weighted_sums(scales: str) -> None:
     weights = torch.tensor([0.5, 2.0, -1.0], dtype=torch.float64)
     whole = torch.autograd.grad(weights @ torch.stack(losses), gradients.parameters, retain_graph=True)
     plain = torch.autograd.grad(torch.stack(losses).sum(), gradients.parameters, retain_graph=True)
-    combined = gradients.combined(weights, scales, 0.25)
+    combined = gradients.combine(weights, scales, 0.25)
     assert 0 < sum(gradients.shared) < len(gradients.parameters)
     for found, shared, a, b in zip(combined, gradients.shared, whole, plain, strict=True):
         expected = a if shared or scales == "losses" else b

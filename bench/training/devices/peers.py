@@ -123,7 +123,7 @@ class _Peer:
         self.input.flush()
 
     def last_words(self) -> str:
-        """The last line it wrote, or its exit code, once it has exited; empty while it runs."""
+        """The last line the worker wrote to stderr, or its exit code, once it has exited; empty while it runs."""
         if self.process.poll() is None:
             return ""
         self.stderr.seek(0)

@@ -64,7 +64,10 @@ class Ranks:
         return whole
 
     def mean(self, x: Tensor) -> Tensor:
-        """The mean of x over the processes, differentiable."""
+        """The mean of x over the processes, differentiable; the same on all of them.
+
+        Every process has to call it, in the same order, as all functions here that exchange tensors.
+        """
         mean: Tensor = _Mean.apply(self, x)
         return mean
 
@@ -101,7 +104,10 @@ class Ranks:
             )
 
     def join_statistics(self, model: nn.Module) -> None:
-        """Let every BatchNorm of `model` take its statistics, in training, over the rows of all processes."""
+        """Let every BatchNorm of `model` take its statistics, in training, over the rows of all processes.
+
+        As a single process does: otherwise the model would depend on how many processes train it.
+        """
         # torch's SyncBatchNorm works on GPUs only.
         for module in model.modules():
             if isinstance(module, _BatchNorm):
@@ -148,6 +154,7 @@ class _ScaleGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, size: int, x: Tensor) -> Tensor:
+        """x, as a view: autograd wants an output that is not the input itself."""
         ctx.size = size
         return x.view_as(x)
 

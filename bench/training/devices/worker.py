@@ -19,7 +19,11 @@ from bench.training.devices.peers import HOST, join_group, ready_key
 
 
 def main() -> None:
-    """Read one job, train, then wait until stdin closes."""
+    """Read one job, train, then wait until stdin closes.
+
+    The job has the specification, the rank, the port of the shared store, the number of threads, the folder of data
+    and the plug-ins with their text. Errors go to stderr, whose last line rank 0 reports.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; rank 0 decides what follows
     job = json.loads(sys.stdin.readline())
     listening = threading.Thread(target=_exit_with_stdin, daemon=True)

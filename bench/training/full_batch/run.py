@@ -21,7 +21,7 @@ from bench.core.suite import Suite
 from bench.records import Cost, Packed, RunSpec, Solution
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
-from bench.training.evaluate import predicting
+from bench.training.evaluate import evaluation_mode
 from bench.training.examine import TrainedCell
 from bench.training.model import MultiTaskModel
 from bench.training.rows import read_split
@@ -74,7 +74,11 @@ class FullBatchRun(ABC):
         return read_split(self.suite, self.spec, split)
 
     def train(self, on_epoch: OnEpoch | None = None) -> TrainedCell:
-        """Fit the model; the test split is not read."""
+        """Fit the model; the test split is not read.
+
+        Returns:
+            The trained cell, with cost, solution, learned matrices and effective sharing among its fields.
+        """
         settle_devices()
         gc.collect()  # memory of earlier runs in this process should not count for this one
         reset_peak_memory(CPU)
@@ -100,7 +104,7 @@ class FullBatchRun(ABC):
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }
         epochs = {"val": dict.fromkeys(tasks, (1,))}
-        return TrainedCell(fields, epochs, lambda _: predicting([(self.model, TrainState())]), answer.weights)
+        return TrainedCell(fields, epochs, lambda _: evaluation_mode([(self.model, TrainState())]), answer.weights)
 
 
 def round_digits(value: float) -> float:

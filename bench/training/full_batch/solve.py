@@ -42,7 +42,12 @@ class Solved(FullBatchRun):
         self.form: LinearForm = form
 
     def loss(self, rows: TaskRows) -> Loss:
-        """The loss of `rows` as a function of the weights that the constraint, or weight decay, penalises."""
+        """The loss of `rows` as a function of the weights that the constraint, or weight decay, penalises.
+
+        W (d, T) where tasks own their weights. Where they share them, W (1, T) are the intercepts that a constraint
+        holds (`Offsets`), or, without a constraint, W (d, 1) the shared weights (`Tied`).
+        """
+        # rho of the loss: infinite pools the intercepts, 0 leaves each task its own.
         if self.method.constraint and self.form.tied:
             return Offsets(rows)
         kind = Logistic if self.protocol.loss == "logistic" else Squared

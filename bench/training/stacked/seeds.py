@@ -15,7 +15,7 @@ from bench.core.data import Batch
 from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
 from bench.training.batches import Batches
-from bench.training.environment import without_paths
+from bench.training.environment import strip_paths
 from bench.training.fit import Run, fit, load_run
 from bench.training.gallery import Gallery
 from bench.training.stacked.stack import CannotStack, StackedModule
@@ -48,7 +48,7 @@ def fit_stacked(
         try:
             return _fit_as_stack(specs, data_dir, on_epoch, each, rows)
         except Exception as error:
-            reason = without_paths(str(error)).split("\n")[0] or type(error).__name__
+            reason = strip_paths(str(error)).split("\n")[0] or type(error).__name__
             print(f"The seeds of `{specs[0].method}` are trained one after the other: {reason}", file=sys.stderr)
     return [fit(spec, data_dir, on_epoch, gallery, rows=rows) for spec, gallery in zip(specs, each, strict=True)]
 
@@ -93,7 +93,10 @@ class StackedBatches:
 
 
 class Watches(Callback):
-    """One training monitor per seed, in one callback; none counts the time that another evaluates."""
+    """One training monitor per seed, in one callback.
+
+    Monitors evaluate one after the other; none counts the time that another takes.
+    """
 
     def __init__(self, each: Sequence[TrainingMonitor]) -> None:
         self.each = each
@@ -108,6 +111,7 @@ class Watches(Callback):
 
     def on_train_epoch_end(self, *arguments: Any) -> None:
         began = time.perf_counter()
+        # Each is told how long those before it have taken since training stopped.
         for watch in self.each:
             watch.pause(time.perf_counter() - began)
             watch.on_train_epoch_end(*arguments)

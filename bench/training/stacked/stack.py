@@ -71,7 +71,10 @@ class StackedModule(L.LightningModule):
         self.compared = False
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser of a single model, with each parameter replaced by its stack: its rules are elementwise."""
+        """The optimiser of a single model, with each parameter replaced by its stack.
+
+        The rules of SGD and Adam are elementwise, so a step on the stack is a step on each model.
+        """
         # All modules configure theirs, since each needs its rates; only the first one's groups are used.
         own, *_ = [module.configure_optimizers() for module in self.each]
         groups = [group | {"params": [self.stacked_of[p] for p in group["params"]]} for group in own.param_groups]
@@ -81,7 +84,12 @@ class StackedModule(L.LightningModule):
         return batch  # the data sets are on the device already
 
     def losses(self, batches: Sequence[Batch], state: TrainState) -> list[Tensor]:
-        """For every task, in order, the losses (S,) of the models, each on its own batch."""
+        """For every task, in order, the losses (S,) of the models, each on its own batch.
+
+        Args:
+            batches: one per model, of equal shapes.
+            state: the same for all models, since phases and budget are those of one protocol.
+        """
         groups = by_input(batches[0][0])
         inputs = [torch.stack([own[tasks[0]] for own, _ in batches]) for _, tasks in groups]
 
@@ -140,7 +148,7 @@ class StackedModule(L.LightningModule):
         return torch.stack([step.total for step in self.taken]).sum()
 
     def _learning(self) -> list[Parameter]:
-        """The stacks of the parameters that the losses train, in the order of `MultiTaskModel.learning`."""
+        """The stacks (S, ...) of the parameters that the losses train, in the order of `MultiTaskModel.learning`."""
         return [self.stacked_of[parameter] for parameter in self.models[0].learning]
 
     def _gradients(self, each: Sequence[Tensor]) -> list[TaskGradients | None]:
@@ -196,7 +204,10 @@ class StackedModule(L.LightningModule):
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """One step of the optimiser for all models, then prox, refresh and observation for each."""
+        """One step of the optimiser for all models, then prox, refresh and observation for each.
+
+        The same order as in `MultiTaskModule.optimizer_step`.
+        """
         first = self.each[0]
         factor = first.schedule.factor(first.state.step)
         for group, rate in zip(optimizer.param_groups, first.rates, strict=True):
@@ -212,7 +223,10 @@ class StackedModule(L.LightningModule):
 
 
 def _merge_as_views(tensors: Sequence[Tensor]) -> Tensor:
-    """Copy S tensors of one shape into a new one (S, ...), and turn each into a view of it."""
+    """Copy S tensors of one shape into a new one (S, ...), and turn each into a view of it.
+
+    Whoever holds a tensor, as a constraint or an optimiser, goes on with the same object.
+    """
     whole = torch.stack([tensor.detach() for tensor in tensors])
     for tensor, view in zip(tensors, whole, strict=True):
         tensor.data = view

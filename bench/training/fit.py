@@ -71,11 +71,11 @@ def fit(
         if spec.protocol.fit == "solver":
             fitted = prepare_full_batch_run(spec, suite, method)
             fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
-            return record.model_copy(update=fields).sealed()
+            return record.model_copy(update=fields).seal()
         with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
-            return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
+            return record.model_copy(update=run.result(on_epoch, gallery, kept)).seal()
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # it would go on to the same end
@@ -85,7 +85,7 @@ def fit(
             message=without_paths(str(error))[:500],
             where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
         )
-        return record.model_copy(update={"status": "failed", "error": failure}).sealed()
+        return record.model_copy(update={"status": "failed", "error": failure}).seal()
 
 
 def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullBatchRun:

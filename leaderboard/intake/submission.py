@@ -261,7 +261,7 @@ def _record(path: Path) -> ResultRecord:
     wrong: list[str] = []
     try:
         record = ResultRecord.model_validate_json(data)
-        wrong += record.problems()
+        wrong += record.find_problems()
         wrong += out_of_range(record)
         wrong += find_inconsistencies(record)
     except ValidationError as error:

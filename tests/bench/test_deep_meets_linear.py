@@ -57,7 +57,7 @@ def test_descent_reaches_the_minimum_of_the_solver(name: str) -> None:
     [spec] = plan(SUITE, [text], [0])
     settings = {"fit": "descent", "selection": "last", "lr": 1 / steepest, "steps_per_epoch": STEPS}
     protocol = spec.protocol.model_copy(update=settings)
-    model = train_run(Run(spec.varied(method=method.canonical, protocol=protocol), suite, method))
+    model = train_run(Run(spec.vary(method=method.canonical, protocol=protocol), suite, method))
 
     [held] = model.held
     parts = best.objective.parts

@@ -51,5 +51,5 @@ def test_it_trains(example: str) -> None:
     [spec] = plan("multidigits", [example], [0], {"epochs": "1"}, device="cpu")
     record = fit(spec)
     assert record.status == "done", record.error
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert all(scores["accuracy"] > 15 for scores in record.scores["last"].values())  # ten classes: chance is 10

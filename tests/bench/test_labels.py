@@ -67,5 +67,5 @@ def test_a_suite_that_leaves_missing_labels_out_is_trained_on_what_is_there() ->
     register("partial")(change(suites.Good, dataset=drop, loss=staticmethod(suites.masked_loss), metric=suites.Masked))
     [spec] = plan("partial", ["hard"], [0], device="cpu")
     record = fit(spec)
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert {task: state["count"] for task, state in record.statistics["val"].items()} == {"sum": 10, "first": 7}

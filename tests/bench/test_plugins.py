@@ -60,7 +60,7 @@ def test_the_text_of_a_plugin_is_part_of_the_run(tmp_path: Path) -> None:
     assert mine.code == {"sharing/mine": hashlib.sha256((tmp_path / "mine.py").read_bytes()).hexdigest()}
     assert hard.code == {}
     assert "code" not in hard.model_dump(exclude_defaults=True)
-    edited = mine.varied(code={"sharing/mine": "0" * 64})
+    edited = mine.vary(code={"sharing/mine": "0" * 64})
     assert edited.run_id != mine.run_id
     confirm_code(mine.code)
     with pytest.raises(RuntimeError, match="`mine` should have the source that the run was planned with"):
@@ -117,7 +117,7 @@ def test_stored_runs_of_another_text_are_said(tmp_path: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert survey(specs, Store(tmp_path / "store")).count("stored") == 4
     assert capsys.readouterr().err == ""
-    edited = [spec.varied(code=dict.fromkeys(spec.code, "0" * 64)) for spec in specs]
+    edited = [spec.vary(code=dict.fromkeys(spec.code, "0" * 64)) for spec in specs]
     assert survey(edited, Store(tmp_path / "store")).count("stored") == 2  # those of `hard`
     said = "2 stored runs of `mine:split=none` were made by another text of its file and do not count.\n"
     assert capsys.readouterr().err == said.replace(":split=none", "")

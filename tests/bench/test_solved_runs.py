@@ -39,7 +39,7 @@ def rows(split: str, seed: int = 0, suite: str = SUITE) -> tuple[list[np.ndarray
 @pytest.mark.parametrize("method", ["single_task", "hard", "soft+l21", "soft+cluster:k=2", "hard:split=1+l2"])
 def test_a_solved_run_is_a_whole_record(method: str) -> None:
     record = solved(method)
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert record.method == method
     assert set(record.statistics) == {"val"}
     assert record.tasks == ["pooled"]

@@ -87,7 +87,7 @@ def test_names_that_say_something_else(method: str, canonical: str, words: str) 
 
 
 def test_a_weighting_or_a_built_in_option_cannot_be_left_out_in_any_store() -> None:
-    assert "method: should be short for mine@uncertainty" in named("mine", "mine@uncertainty").problems()
+    assert "method: should be short for mine@uncertainty" in named("mine", "mine@uncertainty").find_problems()
     soft = named("soft+l2", "soft:init=tied+l2:halflife=7.0@uniform")
     assert [reason for reason in further_problems(soft) if "halflife" in reason] == [
         "method: should name `halflife=7.0`; the default is 100.0"

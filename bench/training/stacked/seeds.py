@@ -49,7 +49,7 @@ def _stacked(
     galleries: Sequence[Gallery | None],
     rows: ResidentRows | None,
 ) -> list[ResultRecord]:
-    if len({spec.varied(seed=0).run_id for spec in specs}) > 1:
+    if len({spec.vary(seed=0).run_id for spec in specs}) > 1:
         raise CannotStack("The runs of a stack should differ in their seed alone.")
     if specs[0].protocol.members > 1 or specs[0].protocol.devices > 1:
         raise CannotStack("A stack should be of single models on one device.")
@@ -61,7 +61,7 @@ def _stacked(
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        record.model_copy(update=run.finish(start, watch, gallery, len(specs))).sealed()
+        record.model_copy(update=run.finish(start, watch, gallery, len(specs))).seal()
         for (_, _, record), run, start, watch, gallery in zip(parts, runs, starts, watches, galleries, strict=True)
     ]
 

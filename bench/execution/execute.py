@@ -12,7 +12,7 @@ from bench.errors import UsageError, make_printable
 from bench.execution.cell import StoredCell
 from bench.execution.plan_status import PlanStatus
 from bench.records import RunSpec
-from bench.system.processes import stopping_like_ctrl_c
+from bench.system.processes import treat_stop_as_ctrl_c
 from bench.system.shortage import explain_shortage
 from leaderboard.store import Store
 
@@ -129,7 +129,7 @@ def _run(missing: list[RunSpec], outcome: PlanStatus, cell: StoredCell, engine: 
     stacked = StackedCell.of(local, missing, stack) if stack > 1 else None
     placed = stacked or (SentCell.of(cell) if engine.remote else local)
     with (
-        stopping_like_ctrl_c(),
+        treat_stop_as_ctrl_c(),
         progress(missing, width) as show,
         journal(cell.store, missing, width) as note,
         closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,

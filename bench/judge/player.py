@@ -93,7 +93,7 @@ def _serve(descriptor: int, control: socket.socket, family: ProcessTree, shared:
     os.close(descriptor)
     status, peak, released = _wait(pid, control, family)
     end = time.monotonic() + grace
-    while family.members() and time.monotonic() < end:
+    while family.list_living() and time.monotonic() < end:
         time.sleep(0.02)
     left, ended = family.end()
     with suppress(ChildProcessError):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.check.outcome import Broken, Skipped, expect, trying
 from bench.check.rows import FEW, SuiteCase
 from bench.core.data import Batch, Order
@@ -150,7 +150,7 @@ def trains(case: SuiteCase) -> str | None:
     rows = case.splits["train"]
     indices = [index[:FEW] for index in Order(rows, protocol.batch_size, 0).batch(0)]
     refused, tried, reason = [], 0, ""
-    for name, entry in entries("sharing").items():
+    for name, entry in list_entries("sharing").items():
         if entry.cls.needs_constraint:  # type: ignore[attr-defined]
             continue
         method, tried = Method.parse(name), tried + 1

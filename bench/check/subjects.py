@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.catalogue.registry import PACKAGES, entries, load_plugin
+from bench.catalogue.registry import PACKAGES, list_entries, load_plugin
 from bench.errors import UsageError, hint
 
 
@@ -14,7 +14,7 @@ def subjects(text: str) -> list[tuple[str, str]]:
     kind, slash, rest = text.partition("/")
     if text.endswith(".py") or (slash and kind not in PACKAGES):
         return _registered_by(Path(text))
-    known = {kind: entries(kind) for kind in PACKAGES}
+    known = {kind: list_entries(kind) for kind in PACKAGES}
     chosen = [(kind, rest)] if slash else [(kind, text) for kind in PACKAGES]
     pairs = [(kind, name) for kind, name in chosen if name in known[kind]]
     if not pairs and Path(text).is_file():

@@ -35,7 +35,7 @@ from pydantic_core import to_jsonable_python
 from torch import Tensor
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import PACKAGES, entries, load_plugin
+from bench.catalogue.registry import PACKAGES, list_entries, load_plugin
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.suite import Suite
@@ -65,7 +65,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the judge decides
     torch.set_num_threads(1)
     for kind in PACKAGES:
-        entries(kind)
+        list_entries(kind)
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
     refuse_calls()
     shared = Shared()
@@ -182,7 +182,7 @@ def check_contract(channel: Channel, values: Values) -> None:
     close_splits({"train"})  # which the rules take a few rows of
     registered = [load_plugin(file) for file in files]
     if values["all"]:
-        chosen = [(kind, name) for kind in PACKAGES for name in entries(kind)]
+        chosen = [(kind, name) for kind in PACKAGES for name in list_entries(kind)]
     else:
         chosen = subjects(values["subject"] or str(files[-1]))
     data_dir = values["data_dir"] and Path(values["data_dir"])

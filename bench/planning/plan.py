@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from bench.catalogue.method import BASE_OF_WEIGHTINGS, DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
-from bench.catalogue.registry import Choice, Entry, choose, entries
+from bench.catalogue.registry import Choice, Entry, choose, list_entries
 from bench.core.constraint import Coupled
 from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
@@ -177,15 +177,15 @@ def _check_splits(
 
 def method_names() -> list[str]:
     """One of each: every sharing, `soft` with every constraint, `hard` with every weighting."""
-    sharings = entries("sharing")
+    sharings = list_entries("sharing")
     plain = [name for name, entry in sharings.items() if not entry.cls.needs_constraint]  # type: ignore[attr-defined]
     held = [name for name in sharings if name not in plain]
     return [
         *plain,
-        *(f"{name}+{constraint}" for name in held for constraint in entries("constraint")),
+        *(f"{name}+{constraint}" for name in held for constraint in list_entries("constraint")),
         *(
             f"{BASE_OF_WEIGHTINGS}@{weighting}"
-            for weighting in entries("weighting")
+            for weighting in list_entries("weighting")
             if weighting != DEFAULT_WEIGHTING.name
         ),
     ]

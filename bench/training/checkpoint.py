@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.catalogue.registry import entry_of
+from bench.catalogue.registry import find_entry
 from bench.records import RunSpec
 from bench.system.files import atomic_file, make_folder
 from bench.system.regular import open_regular
@@ -118,7 +118,7 @@ class Checkpoint:
 
 def _code(spec: RunSpec) -> str:
     """SHA-256 over the source of the project and of every part of `spec`: half of a run is not mended by an edit."""
-    parts = [entry_of(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
+    parts = [find_entry(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
     tops = {entry.cls.__module__.partition(".")[0] for entry in parts if not entry.code}
     digest = hashlib.sha256("".join(f"{entry.part} {entry.code}\n" for entry in parts if entry.code).encode())
     for top in sorted(tops | {__name__.partition(".")[0]}):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.api import DataMissing, register
-from bench.catalogue.registry import PACKAGES, Entry, entries
+from bench.catalogue.registry import PACKAGES, Entry, list_entries
 from bench.check import RuleOutcome, check, check_entry, constraint, sharing, subjects, suite, weighting
 from bench.errors import UsageError
 from tests.bench.broken import change
@@ -54,7 +54,7 @@ def failures(outcomes: list[RuleOutcome]) -> dict[str, str]:
     return {outcome.rule: outcome.advice for outcome in outcomes if not outcome.passed}
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PACKAGES for name in entries(kind)])
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PACKAGES for name in list_entries(kind)])
 def test_built_ins_keep_the_contract(kind: str, name: str) -> None:
     outcomes = list(check(kind, name))
     assert failures(outcomes) == {}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.core.constraint import Coupled
 from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
@@ -36,7 +36,7 @@ NOT_CONVEX = {"aso", "mrn", "orthogonal"}
 
 
 def test_every_convex_constraint_is_tried() -> None:
-    assert {name.partition(":")[0] for name in CONVEX} == set(entries("constraint")) - NOT_CONVEX
+    assert {name.partition(":")[0] for name in CONVEX} == set(list_entries("constraint")) - NOT_CONVEX
 
 
 @pytest.mark.parametrize("name", CONVEX)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.errors import UsageError
 from bench.linear.estimators import MultiTaskRegressor, MultiTaskRegressorCV
 from bench.linear.objective import Objective
@@ -152,7 +152,7 @@ def test_ordinary_rows_are_left_as_they_are() -> None:
 
 def test_degrees_are_those_of_norms_and_squares() -> None:
     made = problem()
-    for name in set(entries("constraint")) - {"orthogonal"}:
+    for name in set(list_entries("constraint")) - {"orthogonal"}:
         assert family(name, made).degree() == (1 if name in NORMS else 2), name
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.core.sharing import Blueprint
 from bench.errors import UsageError
 from bench.linear.form import linear_form
@@ -174,7 +174,7 @@ def test_every_constraint_with_a_prox_is_a_row() -> None:
     found = all_methods(SUITE)
     assert {"single_task", "hard"} <= set(found)
     held = {name.removeprefix("soft+") for name in found if "+" in name}
-    assert held == set(entries("constraint")) - {"orthogonal"}
+    assert held == set(list_entries("constraint")) - {"orthogonal"}
     assert not any("@" in name for name in found)
 
 

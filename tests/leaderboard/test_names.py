@@ -6,7 +6,7 @@ import pytest
 
 from bench.catalogue.method import DEFAULT_WEIGHTING
 from bench.catalogue.options import write
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.records import UNWEIGHTED, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
@@ -50,7 +50,7 @@ def test_defaults_are_read_from_the_source() -> None:
 
 @pytest.mark.parametrize("kind", ["sharing", "constraint", "weighting"])
 def test_what_is_read_of_every_built_in_part_is_what_its_schema_has(kind: str) -> None:
-    own = {name: entry for name, entry in entries(kind).items() if not entry.code}
+    own = {name: entry for name, entry in list_entries(kind).items() if not entry.code}
     assert {name: dict(built_in()[name].defaults) for name in own} == {
         name: {key: write(option.default) for key, option in entry.options.items()} for name, entry in own.items()
     }

@@ -18,7 +18,7 @@ from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite
 from bench.errors import UsageError, hint
-from bench.linear.form import linear_form
+from bench.linear.form import read_linear_form
 from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
 from bench.records.record import MAX_BYTES
 from bench.scores import unknown_kinds
@@ -221,7 +221,7 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
     """Raise UsageError, with one sentence, where no solver can fit the method."""
     from bench.linear.family import PenaltyFamily
 
-    form = None if isinstance(sharing, SelfFitting) else linear_form(sharing, suite)
+    form = None if isinstance(sharing, SelfFitting) else read_linear_form(sharing, suite)
     if form is None and not isinstance(sharing, SelfFitting):
         raise UsageError(
             f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
@@ -241,4 +241,4 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
         if form.tied and protocol.loss != "squared":
             raise UsageError("A constraint on intercepts alone can be solved for squared loss only.")
         copies = form.held
-        PenaltyFamily(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})
+        PenaltyFamily(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).build_penalty({})

@@ -10,7 +10,7 @@ from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
 from bench.core.sharing import Blueprint
 from bench.errors import UsageError
-from bench.linear.form import linear_form
+from bench.linear.form import read_linear_form
 from bench.planning.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.training.examine import examine
@@ -182,7 +182,7 @@ def test_who_owns_what_is_told_from_the_parameters() -> None:
     _, suite = parse_suite(SUITE)
 
     def form(text: str) -> tuple[bool, bool] | None:
-        found = linear_form(Method.parse(text).sharing.build(Blueprint(suite, 0)), suite)
+        found = read_linear_form(Method.parse(text).sharing.build(Blueprint(suite, 0)), suite)
         return found and (found.tied, found.pooled)
 
     assert form("single_task") == form("hard:split=0") == form("soft+l2") == (False, False)

@@ -12,7 +12,7 @@ from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.linear.choose import Fitted, fit_family
 from bench.linear.family import PenaltyFamily
-from bench.linear.form import LinearForm, linear_form
+from bench.linear.form import LinearForm, read_linear_form
 from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied
 from bench.linear.rows import TaskRows
@@ -29,7 +29,7 @@ class Solved(FullBatchRun):
     def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
         super().__init__(spec, suite, replace(method, constraint=None))
         self.method = method
-        form = linear_form(self.model.sharing, suite)
+        form = read_linear_form(self.model.sharing, suite)
         assert form is not None  # the plan was checked
         self.form: LinearForm = form
 

@@ -163,12 +163,12 @@ def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
     from bench.catalogue.registry import PACKAGES, list_entries
-    from bench.check import check, subjects
+    from bench.check import check, find_subjects
 
     chosen = (
         [(kind, name) for kind in PACKAGES for name in list_entries(kind)]
         if arguments.all
-        else subjects(arguments.subject)
+        else find_subjects(arguments.subject)
     )
     data = options.data_dir(arguments.data_dir)
     torch.set_num_threads(1)  # the models are tiny: a second thread only waits for the first

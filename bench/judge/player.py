@@ -176,7 +176,7 @@ def _write(values: Values) -> Path:
 
 def check_contract(channel: Channel, values: Values) -> None:
     """Hold a name, or what the last of the files registers, against the contract."""
-    from bench.check import check, subjects
+    from bench.check import check, find_subjects
 
     files = [_write(file) for file in values["files"]]
     close_splits({"train"})  # which the rules take a few rows of
@@ -184,7 +184,7 @@ def check_contract(channel: Channel, values: Values) -> None:
     if values["all"]:
         chosen = [(kind, name) for kind in PACKAGES for name in list_entries(kind)]
     else:
-        chosen = subjects(values["subject"] or str(files[-1]))
+        chosen = find_subjects(values["subject"] or str(files[-1]))
     data_dir = values["data_dir"] and Path(values["data_dir"])
     for kind, name in chosen:
         for outcome in check(kind, name, data_dir):

@@ -145,7 +145,7 @@ def test_ordinary_rows_are_left_as_they_are() -> None:
     back = scaled.model_back(W, b)
     assert torch.equal(back[0], W)
     assert torch.equal(back[1], b)
-    assert scaled.scale_strength(0.3, 1) == scaled.strength(0.3, 2) == scaled.strength_back(0.3, 2) == 0.3
+    assert scaled.scale_strength(0.3, 1) == scaled.scale_strength(0.3, 2) == scaled.strength_back(0.3, 2) == 0.3
     common = scale(problem((12, 12), common=True), own=True, common=False)
     assert common.rows.common
 

@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.planning.plan import parse_suite
 from bench.records import Call, parse_call
 from bench.training.model import MultiTaskModel
-from bench.training.step import training_step
+from bench.training.module import training_step
 
 SUITES = ("synthetic:tasks=3,train=24", "multidigits")
 STEPS, ROWS, RATE, TOLERANCE = 3, 8, 0.02, 1e-12

@@ -60,11 +60,11 @@ def fit(
         if spec.protocol.fit == "solver":
             fitted = prepare_full_batch_run(spec, suite, method)
             fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
-            return record.model_copy(update=fields).sealed()
+            return record.model_copy(update=fields).seal()
         with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # a checkpoint has the state of one process only
-            return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
+            return record.model_copy(update=run.result(on_epoch, gallery, kept)).seal()
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # a resumed run would diverge again
@@ -74,7 +74,7 @@ def fit(
             message=strip_paths(str(error))[:500],
             where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
         )
-        return record.model_copy(update={"status": "failed", "error": failure}).sealed()
+        return record.model_copy(update={"status": "failed", "error": failure}).seal()
 
 
 def load_run(

@@ -136,7 +136,7 @@ def make_record(suite: SuiteShape, method: str, seed: int) -> ResultRecord:
         effective_sharing={layer: 1 - 0.1 * at for at, layer in enumerate(layers)} if towers else {},
         cosines=Packed.pack(np.eye(many)),
         created="2026-01-01T00:00:00+00:00",
-    ).sealed()
+    ).seal()
 
 
 def write_unsynced(store: Store, records: Iterator[ResultRecord]) -> int:

@@ -39,7 +39,7 @@ def time_cell(suite: str, method: str, data_dir: Path, epochs: int = 2) -> dict[
     settle_devices()
     # Two seeds of one method: a worker's usual work.
     first, second = plan(suite, [method], [0, 1], {"epochs": str(epochs)}, "cpu", data_dir)
-    fit(first.varied(protocol=first.protocol.model_copy(update={"steps_per_epoch": 2, "epochs": 1})), data_dir)
+    fit(first.vary(protocol=first.protocol.model_copy(update={"steps_per_epoch": 2, "epochs": 1})), data_dir)
     gc.freeze()  # as a worker does
     began = time.perf_counter()
     record = fit(second, data_dir)
@@ -70,7 +70,7 @@ def write_records(template: ResultRecord, specs: Sequence[RunSpec], root: Path) 
     """
     store = Store(root)
     for spec in specs:
-        record = template.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+        record = template.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
         path = store.path(spec)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(compact_json(record.model_dump(mode="json")))
@@ -98,7 +98,7 @@ def time_reading(count: int = 10_000) -> dict[str, Any]:
         for number in range(count):
             spec = templates[number % len(templates)].spec
             # Seeds far from the committed ones, so that no two runs have one name.
-            again = spec.varied(seed=spec.seed + 1000 * (1 + number // len(templates)))
+            again = spec.vary(seed=spec.seed + 1000 * (1 + number // len(templates)))
             write_records(templates[number % len(templates)], [again], Path(folder))
         began = time.perf_counter()
         contents = Store(Path(folder)).read()

@@ -147,9 +147,9 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
     if arguments.plugin:
-        from bench.catalogue.registry import entries
+        from bench.catalogue.registry import list_entries
 
-        packages |= set(entries("suite"))
+        packages |= set(list_entries("suite"))
     # Records have short names: a suite written in another order of options is the same suite.
     name = _resolve_suite_name(arguments.name, contents.records)
     board = board_for(name, contents.records, packages, arguments.track)

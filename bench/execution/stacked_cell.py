@@ -24,7 +24,7 @@ def group_seeds(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]
     # Keyed by the run id of the same cell with seed 0: equal for cells that differ in their seed alone.
     alike: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        alike.setdefault(spec.varied(seed=0).run_id, []).append(spec)
+        alike.setdefault(spec.vary(seed=0).run_id, []).append(spec)
     return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 

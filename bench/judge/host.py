@@ -24,7 +24,7 @@ from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, OutputReader
 from bench.judge.watched import watch_folders
-from bench.system.processes import descendants, processor_seconds, read_resident_bytes
+from bench.system.processes import list_descendants, read_processor_seconds, read_resident_bytes
 
 START_SECONDS = 120.0  # for the imports of a player, on a machine with a slow or busy disk
 TAIL_CHARACTERS = 300  # of its output, which a sentence about its end quotes
@@ -151,7 +151,7 @@ class Player:
 
     def _read_processor_times(self) -> dict[int, float]:
         """process -> processor seconds so far, of the player and all its descendants."""
-        return {pid: processor_seconds(pid) for pid in descendants(self.process.pid)}
+        return {pid: read_processor_seconds(pid) for pid in list_descendants(self.process.pid)}
 
     def _finish(self) -> Usage:
         """Release the copy that answered, wait for its end, and return what it used.
@@ -178,7 +178,7 @@ class Player:
             raise PlayerFailed("Not everything that it started could be ended.")
         if not report["clean"]:
             self._reason = "Not everything that it wrote could be removed."
-            self._kill(descendants(self.process.pid))
+            self._kill(list_descendants(self.process.pid))
             raise PlayerFailed(self._reason)
         if report["code"]:
             raise PlayerFailed(self._explain(f"It ended the interpreter (exit code {report['code']})"))
@@ -222,10 +222,10 @@ class Player:
         """
         limits = self.limits
         while self.process.poll() is None:
-            members = descendants(self.process.pid)
+            members = list_descendants(self.process.pid)
             used = sum(map(read_resident_bytes, members))
             self._processor_times |= {
-                pid: max(self._processor_times.get(pid, 0.0), processor_seconds(pid)) for pid in members
+                pid: max(self._processor_times.get(pid, 0.0), read_processor_seconds(pid)) for pid in members
             }
             if time.monotonic() > self.deadline:
                 self._reason = f"It was ended after {limits.seconds:g} seconds, which is its limit."
@@ -251,7 +251,7 @@ class Player:
         for ever.
         """
         for _ in range(KILL_ROUNDS):
-            self._kill(descendants(self.process.pid))
+            self._kill(list_descendants(self.process.pid))
             if self.process.poll() is not None:
                 break
             time.sleep(0.01)
@@ -265,7 +265,7 @@ class Player:
         try:
             self.process.wait(5.0)
         except subprocess.TimeoutExpired:
-            self._kill(descendants(self.process.pid))
+            self._kill(list_descendants(self.process.pid))
             self.process.wait()
         self._output.finish()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any, NoReturn
 
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.errors import UsageError
@@ -39,7 +39,7 @@ def close_splits(open_splits: Collection[str]) -> None:
     Classes are patched, so that suites which a method constructs itself refuse as well. The change is for the rest of
     the process, which is a copy that ends with the request.
     """
-    suites: set[type[Suite]] = {entry.cls for entry in entries("suite").values()}
+    suites: set[type[Suite]] = {entry.cls for entry in list_entries("suite").values()}
     bases: set[Any] = {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}
     for cls in bases:
         cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))

@@ -1,4 +1,4 @@
-"""The data of suites: what is there (list), where it comes from (prepare), what it holds (info)."""
+"""List, prepare or describe the data of suites."""
 
 import argparse
 import json
@@ -172,5 +172,8 @@ def _add_size(suite: str, size: str | None) -> str:
 
 
 def _format_state(parts: dict[str, str]) -> str:
-    """part -> state as text; parts are those of a suite's data, states as in `ready`."""
+    """The states of the parts of a suite's data as text, `needs no data` where it has none.
+
+    `parts` maps a part, such as `images`, to a state, such as `ready`.
+    """
     return make_printable(", ".join(f"{part} {state}" for part, state in parts.items())) or "needs no data"

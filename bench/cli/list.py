@@ -1,4 +1,4 @@
-"""What there is: suites, sharing, constraints, weightings, methods, controls, tables, backbones."""
+"""List suites, sharing, constraints, weightings, methods, controls, tables or backbones."""
 
 import argparse
 import json

@@ -19,7 +19,7 @@ from bench.system.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {
-    "list": "what there is: suites, methods and their parts, tables, backbones",
+    "list": "list suites, methods and their parts, controls, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
@@ -30,7 +30,7 @@ COMMANDS = {
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
-    "data": "the data of suites: what is there, where it comes from, what it holds",
+    "data": "list, prepare or describe the data of suites",
     "perf": "time the harness against a bare PyTorch loop",
 }
 # Words that people try because other tools use them.

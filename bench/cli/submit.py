@@ -147,7 +147,7 @@ def _resolve_out(given: Path) -> Path:
     """The absolute path of the submission's folder.
 
     Raises:
-        UsageError: Its name is not of a-z, 0-9 and `_`, something is there already, or it lies in a store.
+        UsageError: Its name is not of a-z, 0-9 and `_`, a file or folder of that name exists, or it lies in a store.
     """
     from leaderboard.store.committed import COMMITTED
 

@@ -126,7 +126,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _escape_json(text: str) -> str:
-    """JSON in ASCII, with escapes, which every encoding of a terminal has."""
+    """JSON text in ASCII, with escapes, which every encoding of a terminal has.
+
+    Signs of one character in their place, as other formats get them, would change keys and names.
+    """
     return json.dumps(json.loads(text), indent=1) + "\n"
 
 

@@ -163,7 +163,7 @@ def _inspect_submission(path: Path) -> Inspection:
 
 
 def _inspect_store(path: Path) -> Inspection:
-    """Check every record of a store, each by itself and against those of other seeds.
+    """Check every record of a store, each by itself and against the records of other seeds.
 
     Records of two seeds with equal numbers are problems both, since either may be the copy.
 

@@ -1,6 +1,6 @@
 """The runs of controls: a method again with one thing changed, such as a longer or a wider one.
 
-A control tells whether what a method gains comes from sharing, or from time and size that it takes beside it.
+A control tells whether what a method gains comes from sharing, or from the time and size that it takes with it.
 """
 
 import sys

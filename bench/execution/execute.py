@@ -51,7 +51,7 @@ class Execution:
         return survey(list({spec.run_id: spec for spec in specs}.values()), self.store)
 
     def run(self, specs: Iterable[RunSpec]) -> PlanStatus:
-        """Run those of `specs` that are not stored yet; returns the status of all of them."""
+        """Run every one of `specs` that is not stored yet; returns the status of all of them."""
         outcome = self.survey(specs)
         self.run_missing(outcome)
         return outcome

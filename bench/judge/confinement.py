@@ -141,7 +141,7 @@ def _sandbox_command() -> list[str]:
         "--new-session",
         "--cap-drop",
         "ALL",
-        "--as-pid-1",  # a helper of bubblewrap as process 1 could be changed by what runs beside it
+        "--as-pid-1",  # a helper of bubblewrap as process 1 could be changed by other processes in the sandbox
     ]
     words += ["--uid", "65534", "--gid", "65534", "--hostname", "player"]
     # Older versions of bubblewrap do not know the option; a new user namespace inside would give capabilities back.

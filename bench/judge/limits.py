@@ -60,5 +60,8 @@ class OutputReader:
 
     @property
     def text(self) -> str:
-        """The end of the output as text; bytes that are no UTF-8 are replaced."""
+        """The end of the output as text; bytes that are no UTF-8 are replaced.
+
+        It is somebody else's text: make it printable before it is shown.
+        """
         return b"".join(self._tail)[-TAIL_BYTES:].decode(errors="replace")

@@ -21,9 +21,10 @@ BLOCKS = 20  # of rows that are scored by themselves: enough for a variance, and
 
 @dataclass(frozen=True)
 class SealedScore:
-    """The primary error of one task on the public and on the sealed rows: means over blocks.
+    """The primary error of one task on the public and on the sealed rows.
 
-    `p` is the one-sided p-value of Welch's t test, small where the error on sealed rows is larger than chance explains.
+    `public` and `sealed` are means over blocks. `p` is the one-sided p-value of Welch's t test, small where the error
+    on sealed rows is larger than chance explains.
     """
 
     task: str

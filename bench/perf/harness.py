@@ -76,8 +76,11 @@ def compare_with_bare_loop(suite_text: str, method: str, data_dir: Path, rounds:
 def alternate(first: Callable[[], float], second: Callable[[], float], rounds: int) -> tuple[float, ...]:
     """Time two pieces of work in turn, the order swapped each round.
 
-    Returns (median of first, median of second, median of second / first by round, and the quartiles of that ratio);
-    with one round the quartiles are the ratio itself. One more round before them warms up caches and is not counted.
+    One more round before them warms up caches and is not counted. Each function does its work and returns its time.
+
+    Returns:
+        The median of `first`, the median of `second`, the median of second / first by round, and the quartiles of that
+        ratio; with one round the quartiles are the ratio itself.
     """
     pairs = []
     for number in range(rounds + 1):

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import build_table
+    from leaderboard.report.table import build_table
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 

@@ -288,7 +288,7 @@ def _table(folder: Path, board: "Board") -> int:
     """The board with the submission on it."""
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
-    from leaderboard.report.long_table import build_table
+    from leaderboard.report.table import build_table
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 

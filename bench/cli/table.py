@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.controls import find_controls
     from leaderboard.report.details import details
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import build_table
+    from leaderboard.report.table import build_table
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")

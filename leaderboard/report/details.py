@@ -13,7 +13,7 @@ from leaderboard.analysis.standings import Standing
 from leaderboard.analysis.statistics import Interval
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import markdown_table
-from leaderboard.report.long_table import Table
+from leaderboard.report.table import Table
 from leaderboard.report.terminal import PLAIN_WIDTH
 from leaderboard.report.wide_table import MISSING
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 
 from leaderboard.analysis.standings import as_rows
 from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
-from leaderboard.report.long_table import Row, Table
+from leaderboard.report.table import Row, Table
 from leaderboard.report.wide_table import WideColumn, WideLine, lay_out_wide
 
 

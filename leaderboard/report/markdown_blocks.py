@@ -10,7 +10,7 @@ from leaderboard.boards.board import Track, boards, load_board
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import render_parts
-from leaderboard.report.long_table import Row, Table, build_table
+from leaderboard.report.table import Row, Table, build_table
 from leaderboard.report.wide_table import MISSING
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED

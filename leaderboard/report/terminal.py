@@ -11,7 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from leaderboard.report.escape import printable
-from leaderboard.report.long_table import Row, Table
+from leaderboard.report.table import Row, Table
 from leaderboard.report.wide_table import Wide, WideColumn, WideLine, lay_out_wide
 
 PLAIN_WIDTH = 200  # where standard output is no terminal

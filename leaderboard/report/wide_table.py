@@ -6,7 +6,7 @@ from functools import cached_property
 
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.analysis.statistics import FEW_SEEDS
-from leaderboard.report.long_table import Row, Table
+from leaderboard.report.table import Row, Table
 
 CHANGE_TITLES = {"delta_flat": "Δ flat", "delta_task": "Δ task", "delta_log": "Δ log"}
 MISSING = "—"

@@ -11,7 +11,7 @@ from leaderboard.analysis.letters import abridged
 from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import FORMATS
-from leaderboard.report.long_table import Row
+from leaderboard.report.table import Row
 from leaderboard.report.wide_table import CHANGE_TITLES, MISSING, WideColumn, WideLine
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown

@@ -9,7 +9,7 @@ from leaderboard.analysis.statistics import Selection
 from leaderboard.boards.board import Board, Track, board_of_suite
 from leaderboard.boards.tuned_track import keep_searched
 from leaderboard.intake.submission import Submission
-from leaderboard.report.long_table import Table, build_table
+from leaderboard.report.table import Table, build_table
 from leaderboard.report.wide_table import Wide, WideLine, lay_out_wide
 from leaderboard.store import StoreContents
 

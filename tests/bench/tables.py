@@ -9,7 +9,7 @@ from bench.records import RunSpec
 from bench.registry import load_plugin, read_plugin
 from leaderboard.boards.board import board_for
 from leaderboard.report.formats import render_parts
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import Store
 
 TINY = Path(__file__).parents[1] / "plugins" / "tiny.py"

@@ -12,7 +12,7 @@ from bench.plan import plan
 from bench.registry import load_plugin
 from bench.scores import KINDS, Kind, Metric, primary_error, register_kind, score, score_tasks
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.site.figures.run import curve_figure
 from leaderboard.store import Store
 from leaderboard.trust.consistency import find_inconsistencies, truth

@@ -15,7 +15,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import ResultRecord
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import Store
 from leaderboard.trust.ledger import FILE, LedgerEntry, write_checks
 from tests.fuzz.budget import LONGEST, seeds, tree

@@ -22,7 +22,7 @@ from leaderboard.boards.board import board_of_suite
 from leaderboard.intake.soundness import further_problems
 from leaderboard.report.details import details
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import Table, build_table
+from leaderboard.report.table import Table, build_table
 from leaderboard.store import Problem, Store, StoreContents
 from leaderboard.trust.copies import repeated_seeds
 from leaderboard.trust.gaps import too_good

@@ -21,7 +21,7 @@ from leaderboard.boards.board import Board, boards
 from leaderboard.intake.manifest import MANIFEST, METHOD, checksum_bytes, read_manifest
 from leaderboard.intake.submission import read_submission
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED as RESULTS
 from tests.fuzz.budget import LONGEST, seeds, tree

@@ -4,7 +4,7 @@ import pytest
 
 from bench.records.record import Solution
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.site import write_site
 from leaderboard.store import StoreContents
 

@@ -10,7 +10,7 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission, resembling
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.copies import NEAR, find_copies, repeated_seeds, same_models, trace_of

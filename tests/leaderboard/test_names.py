@@ -14,7 +14,7 @@ from leaderboard.intake.names import misnamed
 from leaderboard.intake.soundness import further_problems
 from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.intake.submission import read_submission
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, write_checks
 from tests.leaderboard import test_submissions as toy

@@ -13,7 +13,7 @@ from leaderboard.analysis.statistics import corrected_interval, interval, paired
 from leaderboard.boards.board import Board
 from leaderboard.report.details import details
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import protocol
 

@@ -15,7 +15,7 @@ from bench.records import Packed
 from benchmarks.scale import METHODS, SUITES, fill, synthetic
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.intake.source_card import built_in, cards_of
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.site import write_site
 from leaderboard.store import Problem, Store, StoreContents

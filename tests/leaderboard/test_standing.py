@@ -15,7 +15,7 @@ from bench.cli.main import main
 from leaderboard.analysis.standings import as_rows, standings
 from leaderboard.report.details import details
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.conftest import protocol

@@ -9,7 +9,7 @@ import pytest
 
 from bench.records.record import MAX_BYTES
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.store import Store
 from leaderboard.store.json_text import compact_json
 from leaderboard.store.progress_notes import named_after

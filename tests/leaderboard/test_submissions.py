@@ -19,7 +19,7 @@ from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
 from leaderboard.intake.submission import find_submissions, read_submission
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.json_text import compact_json

@@ -10,7 +10,7 @@ import pytest
 from bench.records.record import Failure
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Problem, StoreContents
 
@@ -175,7 +175,7 @@ def test_what_a_record_says_of_its_failure_is_one_line_of_bounded_length(make_re
 
 def test_a_table_loads_neither_torch_nor_what_it_does_not_need():
     code = (
-        "import sys; import leaderboard, leaderboard.report.long_table, leaderboard.report.formats, leaderboard.site;"
+        "import sys; import leaderboard, leaderboard.report.table, leaderboard.report.formats, leaderboard.site;"
         "print([name for name in ('torch', 'lightning', 'scipy', 'jinja2', 'rich', 'plotly') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

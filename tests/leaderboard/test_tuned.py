@@ -13,7 +13,7 @@ import pytest
 from bench.records import ResultRecord, Tuning
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.boards.tuned_track import MethodSearch, searches_of, select_tuned
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 

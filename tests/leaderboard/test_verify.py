@@ -15,7 +15,7 @@ from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.soundness import further_problems
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED

@@ -10,7 +10,7 @@ from bench.records import ResultRecord
 from leaderboard.analysis.data_worth import DataCurve, worth
 from leaderboard.analysis.statistics import interval
 from leaderboard.boards.board import Board
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import StoreContents
 

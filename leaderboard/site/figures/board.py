@@ -7,7 +7,7 @@ import numpy as np
 
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.analysis.statistics import gains, interval, performance_profile, win_probability
-from leaderboard.report.long_table import Row, Table
+from leaderboard.report.table import Row, Table
 from leaderboard.site.figures.parts import LINE, label, reach
 from leaderboard.site.view import Figure, Trace, words
 

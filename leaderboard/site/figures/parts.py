@@ -2,7 +2,7 @@
 
 import math
 
-from leaderboard.report.long_table import Table
+from leaderboard.report.table import Table
 from leaderboard.site.view import Trace, short
 
 LINE = 22  # pixels from one method to the next

@@ -6,7 +6,7 @@ from leaderboard.analysis.data_worth import sizes
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.boards.board import Board
 from leaderboard.boards.tuned_track import MethodSearch
-from leaderboard.report.long_table import Table
+from leaderboard.report.table import Table
 from leaderboard.site.figures.parts import label, log_axis, reach
 from leaderboard.site.view import Figure, Panels, Trace, short
 from leaderboard.store import StoreContents

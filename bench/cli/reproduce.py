@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.table import build_table
+    from leaderboard.report.table import tabulate
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     report(outcome)
     contents = Store(root).read()
     submissions = find_submissions(contents, boards())
-    tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
+    tables = [tabulate(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
     against = _against(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from bench.errors import UsageError
 from bench.records import Call, MethodText, ResultRecord, parse_method
-from leaderboard.boards.record_selection import of_one_code, protocol_text
+from leaderboard.boards.comparability import keep_last_code, protocol_text
 
 FEWEST = 4  # values that make a dial
 ENDS = ("single_task", "hard")
@@ -36,7 +36,7 @@ class Dial:
 
 def dials(records: Iterable[ResultRecord]) -> list[Dial]:
     """Every option that was run at four values or more; what a search drew is no dial."""
-    own = of_one_code(record for record in records if record.spec.tuning is None)
+    own = keep_last_code(record for record in records if record.spec.tuning is None)
     kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
     found: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:

@@ -21,7 +21,7 @@ def join_letters(letters: Sequence[str]) -> str:
     return (" " if any(len(letter) > 1 for letter in letters) else "").join(letters)
 
 
-def abridged(letters: Sequence[str]) -> str:
+def abridge_letters(letters: Sequence[str]) -> str:
     """The same, with a dash for what lies between: `a-m p` where there are more than 12 letters."""
     if len(letters) <= MANY:
         return join_letters(letters)

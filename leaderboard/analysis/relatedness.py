@@ -15,7 +15,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import primary_error
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.boards.record_selection import of_one_code
+from leaderboard.boards.comparability import keep_last_code
 
 SELECTION = "per_task"
 SETTING = "shuffled"
@@ -45,7 +45,7 @@ def related(records: Iterable[ResultRecord]) -> list[Related]:
     A pair is a run under the board's own protocol and one that differs in `shuffled` only. Where a run shuffled every
     task but one, that one counts as the main task of all the others at once.
     """
-    made = of_one_code(run for run in records if run.spec.tuning is None)
+    made = keep_last_code(run for run in records if run.spec.tuning is None)
     done = [run for run in made if run.status == "done" and SELECTION in run.statistics]
     if not any(SETTING in run.spec.overrides for run in done):
         return []

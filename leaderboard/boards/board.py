@@ -67,6 +67,10 @@ class Board(BaseModel):
         """The seeds, ascending."""
         return parse_seeds(self.seeds)
 
+    def without_controls(self) -> "Board":
+        """The same with its methods only."""
+        return self.model_copy(update={"controls": []})
+
     def label(self, method: str) -> str:
         """The name of `method` for people."""
         return self.labels.get(method, method)

@@ -4,13 +4,10 @@ A control is a method under other settings of the protocol, or one that is a con
 one run for each task, of which only that task counts.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bench.errors import UsageError, hint
-from bench.records import ResultRecord
-from leaderboard.boards.board import Board
-from leaderboard.boards.record_selection import Comparable, latest, of_one_code, select_records
 
 WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
 
@@ -136,76 +133,3 @@ def find_controls(names: Iterable[str]) -> list[Control]:
             raise UsageError(f"There is no control `{name}`; {hint(name, [*CONTROLS, 'all'])}.")
         found |= CONTROLS if name == "all" else {name: CONTROLS[name]}
     return list(found.values())
-
-
-def add_controls(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
-    """`board` with its controls as further methods, and the records of all its rows.
-
-    Runs used by hidden controls are not counted as left-out records.
-    """
-    chosen = select_records(board, records)
-    like = next(iter(chosen.records.values()), None)
-    if like is None:
-        return board, chosen
-    epochs = like.spec.protocol.epochs
-    found, used = _assembled(control_rows(["all"], like.tasks, epochs), like, records)
-    rows = [row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods]
-    labels = {row.key: f"control: {row.label}" for row in rows}
-    shown = {key: record for key, record in found.items() if key[0] in labels and key[1] in board.seed_list}
-    board = board.model_copy(update={"methods": [*board.methods, *labels], "labels": labels | board.labels})
-    chosen = select_records(board, [record for record in records if record.run_id not in used])
-    return board, Comparable(chosen.records | shown, chosen.notes)
-
-
-def _assembled(
-    rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord]
-) -> tuple[dict[tuple[str, int], ResultRecord], set[str]]:
-    """(row, seed) -> one record with the scores of all parts, for methods under other settings; and the runs used.
-
-    A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
-    """
-    found, used = {}, set()
-    made = of_one_code(record for record in records if record.spec.overrides and record.spec.tuning is None)
-    done = [record for record in made if record.status == "done"]
-    done = latest(done, lambda record: (record.spec.suite, record.method))
-    for row in rows:
-        if row.key == row.method:
-            continue
-        by_part = [
-            {r.spec.seed: r for r in done if r.method == row.method and _is_part(r, part, like)} for part in row.parts
-        ]
-        used |= {record.run_id for runs in by_part for record in runs.values()}
-        for seed in set.intersection(*(set(runs) for runs in by_part)):
-            found[row.key, seed] = _merged(
-                like, [(part, runs[seed]) for part, runs in zip(row.parts, by_part, strict=True)]
-            )
-    return found, used
-
-
-def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
-    spec, other = record.spec, like.spec
-    if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
-        return False
-    changed = {*part.settings, *({"metrics"} if "replica" in part.settings else set())}
-    mine, theirs = (
-        {key: value for key, value in each.protocol.model_dump().items() if key not in changed}
-        for each in (spec, other)
-    )
-    suites = [
-        {name: (v, each.code.get(name)) for name, v in each.versions.items() if name.startswith("suite/")}
-        for each in (spec, other)
-    ]
-    return (spec.suite, spec.data) == (other.suite, other.data) and suites[0] == suites[1] and mine == theirs
-
-
-def _merged(like: ResultRecord, parts: list[tuple[ControlRun, ResultRecord]]) -> ResultRecord:
-    """The first part's record, with the scores and statistics of each task from the part in which it counts."""
-    first = parts[0][1]
-    if parts[0][0].counts is None:
-        return first
-    counted = [(part.counts, record) for part, record in parts if part.counts]
-    values = {
-        name: {rule: {task: getattr(record, name)[rule][task] for task, record in counted} for rule in first.scores}
-        for name in ("scores", "statistics")
-    }
-    return first.model_copy(update={"tasks": list(like.tasks), **values})

@@ -75,7 +75,7 @@ def find_ineligible_records(
 ) -> Iterator[Problem]:
     """Where sound records are not the runs that a manifest announces, or not runs of the board."""
     known = list(committed)
-    runs = select_records(board, known).records
+    runs = select_records(board.without_controls(), known).records
     timed = {_numbers_and_times(run): run for run in runs.values()}
     copied = repeated_seeds(records, known)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import ResultRecord
-from leaderboard.analysis.statistics import Selection
+from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import assets
@@ -32,7 +32,7 @@ def write_site(
     boards: Iterable[Board],
     out: Path,
     store_name: str,
-    selection: Selection = "val",
+    selection: SelectionRule = "val",
     status: dict[str, Any] | None = None,
 ) -> Path:
     """Write the pages below `out` and return that of the overview.
@@ -48,7 +48,7 @@ def write_site(
 class SiteWriter:
     """Writes a site again and again, as `write_site` does once: pages of runs that did not change are not made anew."""
 
-    def __init__(self, boards: Sequence[Board], out: Path, store_name: str, selection: Selection = "val") -> None:
+    def __init__(self, boards: Sequence[Board], out: Path, store_name: str, selection: SelectionRule = "val") -> None:
         self.boards, self.out, self.store_name, self.selection = boards, out, store_name, selection
         self._site: Context | None = None
         self._runs: dict[str, tuple[str, ...]] = {}  # the page of a run -> everything that it depends on

@@ -8,12 +8,13 @@ from typing import Any
 
 from bench.records import ResultRecord
 from leaderboard.analysis.dials import dials
-from leaderboard.analysis.statistics import Selection
+from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import METHOD
 from leaderboard.intake.source_card import built_in
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.escape import printable
+from leaderboard.report.formats import write_state
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flat
 from leaderboard.site.panels import Panel, find_panels
@@ -37,7 +38,7 @@ class Context:
         contents: StoreContents,
         boards: Sequence[Board],
         store_name: str,
-        selection: Selection,
+        selection: SelectionRule,
         status: dict[str, Any] | None,
     ) -> None:
         submissions = find_submissions(contents, {board.name: board for board in boards})
@@ -76,7 +77,7 @@ class Context:
 
     def state(self, run: ResultRecord) -> str:
         """How far a run was checked, as people read it; nothing where the store never was."""
-        return find_state(run, self.checks).replace("_", "-") if self.checks else ""
+        return write_state(find_state(run, self.checks)) if self.checks else ""
 
     def plugin(self, run: ResultRecord) -> str:
         """The file that a submitted method's run needs, relative to where the command is typed."""

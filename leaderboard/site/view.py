@@ -205,6 +205,6 @@ def short(text: str, most: int = 34) -> str:
     return words(text)
 
 
-def notes(sentences: Sequence[str]) -> list[list[str]]:
+def split_notes(sentences: Sequence[str]) -> list[list[str]]:
     """Sentences split at their backticks, so that every second part is code."""
     return [code_parts(sentence) for sentence in sentences]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.boards.record_selection import protocol_text
+from leaderboard.boards.comparability import protocol_text
 
 NEAR, SOLVED = 5e-4, 1e-5
 

@@ -34,7 +34,7 @@ from pydantic import BaseModel
 
 from bench.records import Packed, ResultRecord
 from leaderboard.analysis.statistics import holm
-from leaderboard.boards.record_selection import protocol_text
+from leaderboard.boards.comparability import protocol_text
 from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
 
 RATIO, NU = 0.7, 3  # of a difference to the deviation between seeds, and how many cells that is worth

@@ -10,7 +10,8 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission, resembling
-from leaderboard.report.table import build_table
+from leaderboard.report.formats import write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.copies import NEAR, find_copies, repeated_seeds, same_models, trace_of
@@ -98,7 +99,7 @@ def test_a_submission_that_is_a_method_of_the_board_is_noted(tmp_path: Path) -> 
     found = read_submission(toy.write(tmp_path / "mine", runs=runs), toy.BOARDS, BOARD)
     assert found.sound
     assert found.notes == ["`mine` comes out as `hard` at 2 of 2 seeds: the same model, or a copy of it"]
-    notes = build_table(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
+    notes = write_notes(tabulate(toy.BOARD, StoreContents(BOARD), submissions=[found]))
     assert f"Submission `mine`: {found.notes[0]}." in notes
 
 

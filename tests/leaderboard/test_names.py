@@ -14,7 +14,8 @@ from leaderboard.intake.names import misnamed
 from leaderboard.intake.soundness import further_problems
 from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.intake.submission import read_submission
-from leaderboard.report.table import build_table
+from leaderboard.report.formats import write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, write_checks
 from tests.leaderboard import test_submissions as toy
@@ -122,9 +123,9 @@ def test_names_that_differ_by_case_are_one(tmp_path: Path) -> None:
     )
     second = read_submission(toy.write(tmp_path / "other", manifest, code, runs), toy.BOARDS, toy.COMMITTED)
     assert second.sound
-    table = build_table(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
+    table = tabulate(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
     assert table.board.methods == ["single_task", "hard", "mine"]
-    assert "Submission `other` is left out: `Mine` stands here already." in table.notes
+    assert "Submission `other` is left out: `Mine` stands here already." in write_notes(table)
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "MINE"], seeds="0-1")
     found = read_submission(tmp_path / "mine", {"toy": board}, toy.COMMITTED)
     assert "methods: `MINE` stands on the board already" in found.problems[0].reasons

@@ -7,6 +7,7 @@ import numpy as np
 from bench.records import Packed, ResultRecord
 from leaderboard.analysis.relatedness import Related
 from leaderboard.report.escape import printable
+from leaderboard.report.formats import MARKS
 from leaderboard.site.figures.parts import LINE
 from leaderboard.site.view import Figure, Panels, Trace, short, words
 
@@ -99,7 +100,7 @@ def _starred(each: Related) -> list[list[str]]:
     def text(main: str, extra: str) -> str:
         cell = each.cells.get((main, extra))
         sure = cell and cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
-        return f"{cell.mean:+z.2f}{'*' if sure else ''}" if cell else ""
+        return f"{cell.mean:+z.2f}{MARKS['holds'] if sure else ''}" if cell else ""
 
     return [[text(main, extra) for extra in each.tasks] for main in each.tasks]
 

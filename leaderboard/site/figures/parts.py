@@ -2,7 +2,7 @@
 
 import math
 
-from leaderboard.report.table import Table
+from leaderboard.analysis.results import Results
 from leaderboard.site.view import Trace, short
 
 LINE = 22  # pixels from one method to the next
@@ -17,9 +17,9 @@ _STEPS = (
 )
 
 
-def label(table: Table, method: str) -> str:
+def label(results: Results, method: str) -> str:
     """A method's name for an axis."""
-    return short(table.board.label(method))
+    return short(results.board.label(method))
 
 
 def reach(high: float | None, low: float | None) -> float:

@@ -8,7 +8,7 @@ from bench.records import ResultRecord
 from bench.scores import Metric, metrics_of
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import RULES
-from leaderboard.report.wide_table import MISSING
+from leaderboard.report.formats import MISSING
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (

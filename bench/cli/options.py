@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.catalogue.registry import Plugin
     from bench.engines import Engine
+    from bench.execution.execute import Execution
     from bench.judge.limits import Limits
-    from bench.registry import Plugin
 
 ENGINES = ("local", "ray", "slurm")
 
@@ -146,6 +147,17 @@ def _require(package: str, extra: str) -> None:
         raise UsageError(f"`--engine {extra}` needs {package}; `pip install 'mtlbench[{extra}]'` brings it.")
 
 
+def read_execution(arguments: argparse.Namespace) -> "Execution":
+    """How cells are run, from the options of `add_execution`; plug-ins are loaded here."""
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import Execution
+
+    where, plugins = engine(arguments), load_plugins(arguments.plugin)
+    store, data = store_dir(arguments.store), data_dir(arguments.data_dir)
+    cell = StoredCell(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    return Execution(cell, where, arguments.stack)
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """--set KEY=VALUE."""
     parser.add_argument(
@@ -216,7 +228,7 @@ def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
     """Load each plug-in file here; what workers need to do the same."""
     if not files:
         return ()
-    from bench.registry import read_plugin
+    from bench.catalogue.registry import read_plugin
 
     with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
         return tuple(read_plugin(Path(file)) for file in dict.fromkeys(files))

@@ -9,8 +9,8 @@ from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.cli.estimate import Forecast
-    from bench.cli.execute import PlanStatus
+    from bench.execution.forecast import Forecast
+    from bench.execution.plan_status import PlanStatus
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -49,10 +49,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, tell what became of it."""
-    from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
-    from bench.plan import all_methods, plan
+    from bench.execution.controls import plan_controls
+    from bench.execution.plan_status import report
+    from bench.planning.plan import all_methods, plan
     from bench.records import parse_seeds
-    from leaderboard.store import Store
 
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
     if asked[:2] == (True, True) or not any(asked):
@@ -60,20 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.control and arguments.set:
         raise UsageError("`--control` should be given without `--set`: a control changes one thing of the protocol.")
     seeds = parse_seeds(arguments.seeds)
-    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
-    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    execution = options.read_execution(arguments)
+    data = execution.cell.data_dir
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
-    outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:
-        from bench.cli.estimate import forecast
+        outcome = execution.survey(specs)
+        from bench.execution.forecast import forecast
 
-        cost = forecast(outcome, root, engine)
+        cost = forecast(outcome, execution.cell.store, execution.engine)
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
     else:
-        cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-        execute(outcome, cell, engine, arguments.stack)
+        outcome = execution.run(specs)
         if arguments.json:
             _print_json(outcome.as_json())
     report(outcome)
@@ -87,7 +86,7 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
     """A line per cell, with the time that one like it took, then a line per method and one for all."""
-    from bench.cli.estimate import clock
+    from bench.execution.forecast import clock
 
     for spec in outcome.specs:
         settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())

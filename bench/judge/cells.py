@@ -14,25 +14,25 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from bench.catalogue.method import Method
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import Diverged
-from bench.files import make_folder, write_whole
 from bench.judge.channel import Message
 from bench.judge.confinement import ConfinementKind
 from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
 from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
 from bench.judge.trained import MAX_CHECKPOINT, Trained, read_checkpoint, read_epochs, read_models
-from bench.method import Method
-from bench.plan import parse_suite, suite_under_protocol
+from bench.planning.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
-from bench.regular import read_regular
+from bench.system.files import make_folder, write_whole
+from bench.system.regular import read_regular
 from bench.training.environment import settle_devices, settle_precision
 from bench.training.evaluate import Predict
 from bench.training.examine import Epochs, TrainedCell, examine
-from bench.training.fit import begin_record
 from bench.training.gallery import Gallery
+from bench.training.load import begin_record
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
 from bench.training.watch import OnEpoch
@@ -94,9 +94,9 @@ def judge_cell(
             fields = examine(cell, case.seen, spec, read_test, gallery)
             if sealed:
                 judged.sealed = case.compare_with_sealed(cell)
-        judged.record = ResultRecord.model_validate(record.model_dump() | fields).sealed()
+        judged.record = ResultRecord.model_validate(record.model_dump() | fields).seal()
     except (PlayerFailed, MethodFailed, Diverged, ValidationError, ValueError) as error:
-        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).sealed()
+        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).seal()
     if checkpoint and player.is_alive:
         with suppress(OSError):
             checkpoint[0].unlink(missing_ok=True)

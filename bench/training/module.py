@@ -1,70 +1,38 @@
-"""The Lightning module: optimiser, schedule, phases, and the prox inside the optimiser's step."""
+"""A training step, whole: losses, weights, gradients, the optimiser's step, and the prox inside it.
 
-import bisect
+`MultiTaskModule` is what Lightning trains; hooks are in the order of an update. `training_step` makes one loss of the
+T of a batch; a Gramian weighting works on the gradients instead. After the optimiser's step follow the prox of the
+constraints and their refreshes.
+"""
+
 import itertools
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
-from bench.core.data import Batch, Dataset, Order
-from bench.core.state import Phase, TrainState
+from bench.core.data import Batch
+from bench.core.state import StepState, TrainState
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import compute_losses
+from bench.training.gradients import TaskGradients, compute_losses
 from bench.training.model import MultiTaskModel
-from bench.training.step import Step, training_step
-
-
-class Batches:
-    """The batches of one epoch after the other, from update `step` on; Lightning asks for an iterator per epoch."""
-
-    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
-        self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
-        self.order = Order(dataset, protocol.batch_size, seed)
-        self.generator = torch.Generator() if dataset.transform else None
-        self.step = step
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Batch]:
-        for _ in range(self.length):
-            self.step += 1  # before the yield: the last one of an epoch is never resumed
-            if self.generator:  # augmentation, too, is a function of seed and step alone
-                self.generator.manual_seed(derive_seed(self.seed, "augment", self.step - 1))
-            yield self.dataset.take(self.order.batch(self.step - 1), self.generator)
-
-
-class TrainingSchedule:
-    """Where each phase begins, and the factor on the learning rate at every update."""
-
-    def __init__(self, protocol: Protocol, phases: tuple[Phase, ...]) -> None:
-        self.protocol, self.phases = protocol, phases
-        shares = list(itertools.accumulate(phase.share for phase in phases))
-        self.starts = [0, *(round(share * protocol.updates) for share in shares)]
-
-    def phase(self, step: int) -> int:
-        """The number of the phase that update `step` belongs to."""
-        return min(bisect.bisect_right(self.starts, step), len(self.phases)) - 1
-
-    def factor(self, step: int) -> float:
-        """The learning rate over its first value; every phase starts anew."""
-        number = self.phase(step)
-        begin, end = self.starts[number], self.starts[number + 1]
-        if self.protocol.schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begin) / max(1, end - begin))))
-        if self.protocol.schedule == "step":
-            epochs = (step - begin) // self.protocol.steps_per_epoch
-            return self.protocol.decay_factor ** (epochs // self.protocol.decay_every)
-        return 1.0
+from bench.training.replay import Replay
+from bench.training.schedule import TrainingSchedule
 
 
 class MultiTaskModule(L.LightningModule):
-    """Trains a MultiTaskModel under a protocol; keeps the running sum of losses on the device."""
+    """Trains a MultiTaskModel under a protocol.
+
+    Attributes:
+        state: step, phase, budget and generator, which parts of the method read.
+        taken: the step of the current batch.
+        loss_sum: (T,) sum of the losses since the monitor last cleared it. On the device: reading a loss at every
+            update would wait for the device each time.
+    """
 
     def __init__(self, model: MultiTaskModel, protocol: Protocol, seed: int) -> None:
         super().__init__()
@@ -86,6 +54,7 @@ class MultiTaskModule(L.LightningModule):
             super().__setattr__(name, value)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The protocol's optimiser on the groups of the model; notes the initial learning rate of each parameter."""
         groups = self.model.parameter_groups(self.protocol)
         self.rates = [group["lr"] for group in groups]
         self.rate_of = {parameter: group["lr"] for group in groups for parameter in group["params"]}
@@ -97,14 +66,16 @@ class MultiTaskModule(L.LightningModule):
         return batch  # the data set is on the device already
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Enter a phase where one begins, with an optimiser that remembers nothing."""
         number = self.schedule.phase(self.state.step)
         phase = self.schedule.phases[number].name
         if phase != self.state.phase:
             self.trainer.optimizers[0].state.clear()
             self._enter(phase)
-        self.replay = Replay(self, batch) if self.model.weighting.needs_second_forward else None
+        self.replay = Replay(self.model, self.state, batch) if self.model.weighting.needs_second_forward else None
 
     def _enter(self, phase: str) -> None:
+        """Tell the sharing that `phase` begins; it may change weights and freeze parameters."""
         self.state.phase = phase
         with torch.no_grad():
             self.model.sharing.begin(phase)
@@ -118,12 +89,13 @@ class MultiTaskModule(L.LightningModule):
         self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of the batch; what it means for every parameter waits in `taken` for `backward`."""
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
         self.loss_sum.add_(self.taken.losses)
         return self.taken.total
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The step's own: a Gramian step has its gradients already. Where processes share a batch, their mean."""
+        """Run the backward pass of the step, which a Gramian step has behind it; average gradients over processes."""
         self.taken.backward()
         if self.model.ranks:
             self.model.ranks.average_([p.grad for p in self.model.parameters() if p.grad is not None])
@@ -134,7 +106,7 @@ class MultiTaskModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """The norm of the whole gradient; of each model's own where tasks are separate models."""
+        """Clip the norm of the whole gradient, or of each model's gradient where tasks are separate models."""
         if gradient_clip_val is not None:
             for parameters in self.model.separate_parameters() if self.model.separate else [self.model.parameters()]:
                 torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
@@ -142,7 +114,7 @@ class MultiTaskModule(L.LightningModule):
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """Set this update's learning rates, step, apply the prox with the same rate, and look back where asked to."""
+        """Set the learning rates of this update, step, apply the prox with the same rates, and replay where needed."""
         factor = self.schedule.factor(self.state.step)
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
@@ -152,8 +124,11 @@ class MultiTaskModule(L.LightningModule):
             self.model.weighting.observe(self.replay.losses())
 
     def after_update(self, factor: float) -> None:
-        """After the optimiser's step: count the update, apply the prox with its rate, refresh constraints when due."""
-        progress = self.state.progress
+        """Count the update, apply the prox of every constraint, and refresh its buffers when due.
+
+        `factor` is that of the schedule: a prox takes the learning rate that its parameter was just stepped with.
+        """
+        progress = self.state.progress  # before the count, as penalties in the loss saw it
         self.state.step += 1
         for held in self.model.held:
             if not held.constraint.in_loss:
@@ -162,31 +137,77 @@ class MultiTaskModule(L.LightningModule):
                 held.refresh()
 
 
-class Replay:
-    """A second forward pass of one batch, with the random numbers of the first and no trace of its own."""
+@dataclass(frozen=True)
+class Step:
+    """The loss of one batch, or its gradients, before the backward pass.
 
-    def __init__(self, module: MultiTaskModule, batch: Batch) -> None:
-        self.module, self.batch = module, batch
-        self.state = replace(module.state)
-        self.before = self._generators()
+    Args:
+        total: the step's loss, 0-dimensional.
+        losses: the T losses in it, (T,), without a gradient.
+        gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
+            them `total` is differentiable.
+        rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
+    """
 
-    def _generators(self) -> tuple[Tensor, Tensor]:
-        assert self.module.state.generator is not None
-        return torch.get_rng_state(), self.module.state.generator.get_state()
+    total: Tensor
+    losses: Tensor
+    gradients: list[tuple[Parameter, Tensor]] | None = None
+    rest: Tensor | None = None
 
-    def _set_generators(self, states: tuple[Tensor, Tensor]) -> None:
-        assert self.module.state.generator is not None
-        torch.set_rng_state(states[0])
-        self.module.state.generator.set_state(states[1])
+    def backward(self) -> None:
+        """Add the gradient of the step to the `grad` of every parameter."""
+        if self.gradients is None:
+            torch.autograd.backward(self.total)
+            return
+        if self.rest is not None and self.rest.requires_grad:
+            torch.autograd.backward(self.rest)
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
-    @torch.no_grad()
-    def losses(self) -> Tensor:
-        """The T losses as they are now; buffers (running statistics) and generators are left as they were."""
-        model, after = self.module.model, self._generators()
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-        self._set_generators(self.before)
-        losses = torch.stack(compute_losses(model, self.batch, self.state))
-        self._set_generators(after)
-        for buffer, value in buffers:
-            buffer.copy_(value)
-        return losses
+
+def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
+    """total = scale * (weights . losses + the weighting's own) + the sharing's own + penalties without a prox.
+
+    `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
+    """
+    return weigh(model, compute_losses(model, batch, state), state, mean)
+
+
+def weigh(
+    model: MultiTaskModel,
+    each: Sequence[Tensor],
+    state: TrainState,
+    mean: bool = False,
+    gradients: TaskGradients | None = None,
+) -> Step:
+    """Weigh the T losses of a batch into one step.
+
+    Args:
+        model: brings weighting, regularisers and constraints.
+        each: T losses, 0-dimensional.
+        state: of the run.
+        mean: divide weighted losses by T.
+        gradients: of the losses, where they are computed already; without them a Gramian weighting computes them.
+    """
+    losses = torch.stack(tuple(each))
+    if model.separate:
+        return Step(losses.sum() + _rest(model, state, 1), losses.detach())
+    scale = 1 / len(model.tasks) if mean else 1
+    if not model.weighting.needs_gramian:
+        weights = model.weighting(StepState(losses, state))
+        return Step(scale * (weights @ losses) + _rest(model, state, scale), losses.detach())
+    gradients = gradients or TaskGradients(each, model.learning, model.ranks)
+    weights = model.weighting(StepState(losses, state, gradients.gramian()))
+    rest = torch.as_tensor(_rest(model, state, scale))
+    combined = gradients.combine(weights.detach(), model.weighting.scales, scale)
+    pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
+    return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest)
+
+
+def _rest(model: MultiTaskModel, state: TrainState, scale: float) -> Tensor | float:
+    """The regularisers of weighting and sharing, and the penalties of constraints without a prox."""
+    total = scale * model.weighting.regulariser() + model.sharing.regulariser()
+    for held in model.held:
+        if held.constraint.in_loss:
+            total = total + held.penalty(state.progress)
+    return total

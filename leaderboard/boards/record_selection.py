@@ -232,7 +232,7 @@ def _runs_of_winner(search: MethodSearch, board: Board, done: dict[str, ResultRe
     if winner is None or winner.spec.tuning is None:
         return {}
     final = winner.spec.tuning.model_copy(update={"stage": "final"})
-    names = {seed: winner.spec.varied(seed=seed, tuning=final).run_id for seed in board.seed_list}
+    names = {seed: winner.spec.vary(seed=seed, tuning=final).run_id for seed in board.seed_list}
     return {seed: done[name] for seed, name in names.items() if name in done}
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.constraint import Constraint, Coupled
 from bench.linear.family import PenaltyFamily
 from bench.linear.loss import Loss
@@ -10,7 +11,6 @@ from bench.linear.minimise import minimise
 from bench.linear.objective import Objective, SolverResult
 from bench.linear.rows import TaskRows
 from bench.records import parse_call
-from bench.registry import choose
 
 COUNTS, FEATURES = (9, 14, 30, 21), 6
 NORMS = ["l1", "l21", "l1inf", "trace_norm", "dirty", "robust", "rmtfl"]
@@ -47,7 +47,7 @@ def family(text: str, rows: TaskRows) -> PenaltyFamily:
 
 def penalty(text: str, rows: TaskRows) -> Constraint:
     """The constraint itself, in float64."""
-    return family(text, rows).penalty({})
+    return family(text, rows).build_penalty({})
 
 
 def solve(text: str, rows: TaskRows, loss: Loss, further: int = 500) -> SolverResult:
@@ -70,4 +70,4 @@ def at(name: str, strength: float) -> str:
 
 def largest(rows: TaskRows, loss: Loss, name: str) -> float:
     """The critical strength."""
-    return family(name, rows).strengths(loss, {}, 2, 0.1)[0]
+    return family(name, rows).list_strengths(loss, {}, 2, 0.1)[0]

@@ -9,14 +9,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
-from bench.method import Method
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.records import RunSpec
+from bench.training.devices.ranks import Ranks
 from bench.training.fit import Run
-from bench.training.ranks import Ranks
 from tests.bench.catalogue import trained_methods
 from tests.bench.test_fingerprints import ROWS, TASKS, WIDTH, Tiny, wave
 from tests.conftest import train_run
@@ -131,7 +131,7 @@ def differences(rank: int, ranks: Ranks) -> Iterator[tuple[str, float]]:
     """For every case, how far the run of both is from the run of one; inf where the two do not agree to the bit."""
     together = [trained(case, ranks) for case in CASES]
     for number, (case, found) in enumerate(zip(CASES, together, strict=True)):
-        [mean] = ranks.averaged([found])
+        [mean] = ranks.average([found])
         if number % 2 == rank:
             apart = float((found - trained(case)).abs().max())
             yield label(*case), apart if torch.equal(mean, found) else torch.inf

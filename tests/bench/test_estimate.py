@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.estimate import Estimates, Forecast
 from bench.cli.main import main
 from bench.engines import Local
-from bench.plan import plan
+from bench.execution.forecast import Estimates, Forecast
+from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
@@ -30,13 +30,13 @@ def remember(
 ) -> tuple[Path, Path, Remember]:
     """A store, what stands for the committed one, and a function that puts a run with a cost into one of them."""
     own, committed = tmp_path / "own", tmp_path / "committed"
-    monkeypatch.setattr("bench.cli.estimate.COMMITTED", committed)
+    monkeypatch.setattr("bench.execution.forecast.COMMITTED", committed)
 
     def put(method: str, seed: int, seconds: float, store: Path = own) -> None:
         record = past[method, seed]
         assert record.cost
         cost = record.cost.model_copy(update={"train_seconds": seconds})
-        Store(store).write(record.model_copy(update={"cost": cost}).sealed())
+        Store(store).write(record.model_copy(update={"cost": cost}).seal())
 
     return own, committed, put
 
@@ -63,7 +63,7 @@ def test_the_nearest_likeness_decides_and_updates_scale(remember: tuple[Path, Pa
     assert Estimates(own).seconds(cell("hard:split=1")) == pytest.approx(60.0)
     half = str(cell("hard").protocol.epochs // 2)
     assert Estimates(own).seconds(cell("hard", epochs=half, members="3")) == pytest.approx(3 * 12.0 / 2)
-    gpu = cell("hard").varied(protocol=cell("hard").protocol.model_copy(update={"device": "cuda"}))
+    gpu = cell("hard").vary(protocol=cell("hard").protocol.model_copy(update={"device": "cuda"}))
     assert Estimates(own).seconds(gpu) is None
     strange = own / "multidigits" / "strange"
     strange.mkdir()

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.catalogue.method import Method
 from bench.core.constraint import Coupled
-from bench.core.evidence import evidence
 from bench.core.self_fitting import Found
 from bench.core.sharing import Blueprint
 from bench.core.state import TrainState
@@ -18,13 +18,13 @@ from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.method import Method
-from bench.plan import all_methods, parse_suite, plan
+from bench.planning.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.sharing.gaussian_process import CoregionalisedProcess
+from bench.toolbox.normal_evidence import evidence
 from bench.training.examine import examine
 from bench.training.fit import fit
-from bench.training.infer import Inferred
+from bench.training.full_batch.infer import Inferred
 from leaderboard.intake.soundness import further_problems
 from tests.bench.catalogue import fitted_by_themselves
 from tests.bench.linear import problem
@@ -297,8 +297,8 @@ def test_a_run_is_a_whole_record(method: str) -> None:
     [spec] = plan(SUITE, [method], [3])
     record, again = fit(spec), fit(spec)
     assert record.status == "done", record.error
-    assert record.problems() == further_problems(record) == []
-    assert ResultRecord.model_validate_json(record.model_dump_json()).problems() == []
+    assert record.find_problems() == further_problems(record) == []
+    assert ResultRecord.model_validate_json(record.model_dump_json()).find_problems() == []
     assert record.statistics["val"]["pooled"]["count"] == 6 * 200
     assert record.solution is not None
     assert (record.solution.certificate, record.solution.met) == ("gradient", True)

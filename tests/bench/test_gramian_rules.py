@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.core.bargain import bargain
-from bench.core.state import StepState, TrainState, drawn_from
+from bench.catalogue.registry import choose
+from bench.core.state import StepState, TrainState, draw_from
 from bench.records import parse_call
-from bench.registry import choose
+from bench.toolbox.bargaining import bargain
 
 
 def gradients(tasks: int, seed: int, spread: float) -> Tensor:
@@ -115,7 +115,7 @@ def test_steps_in_a_row_are_those_of_the_paper(name: str) -> None:
         conflicts += int((J @ J.T < 0).sum())
         G = torch.from_numpy(J @ J.T)
         found = weighting(StepState(torch.ones(3).double(), ours, G)).numpy() @ J
-        with drawn_from(theirs.generator):
+        with draw_from(theirs.generator):
             reference = {"pcgrad": surgery, "gradvac": lambda J: vaccine(J, means), "aligned_mtl": orthogonal_system}
             expected = reference[name](J)
         assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.fresh import prepare_module, prepare_stages
 from bench.core.suite import Stage
 from bench.core.task import Regression, Task
 from bench.errors import UsageError
-from bench.method import Method
-from bench.plan import validate_method
+from bench.planning.plan import validate_method
 from bench.records import RunSpec
 from bench.training.fit import Run
 from tests.bench.catalogue import trained_methods
@@ -170,7 +170,7 @@ def test_low_rank_updates_reach_every_place_of_a_tied_weight(tied: str) -> None:
 
     run = run_of("lora", Odd(stages, [(WIDTH,), (WIDTH,)]))
     trunk = run.model.sharing.trunk
-    weights = train_run(run).sharing._updated(0)[id(trunk[0][0].weight)]  # type: ignore[operator]
+    weights = train_run(run).sharing._weights_by_id(0)[id(trunk[0][0].weight)]  # type: ignore[operator]
     x, state = run.data("test").inputs["a"], run.module.state
     biases = [trunk[0][0].bias, trunk[1][0][1].bias]
     by_hand = torch.tanh(x @ weights.T + biases[0]) @ weights.T + biases[1]

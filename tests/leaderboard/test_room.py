@@ -9,7 +9,7 @@ import pytest
 from bench.core.suite import Suite
 from bench.core.task import Classification, Task
 from bench.errors import UsageError
-from bench.plan import _check_room
+from bench.planning.plan import _check_room
 from bench.records import Curves, Packed, ResultRecord
 from bench.records.record import MAX_BYTES, Cost
 from leaderboard.store import Store
@@ -43,7 +43,7 @@ def test_the_largest_matrices_go_first_and_no_more_than_must(make_record: Make) 
     assert record.left_out == ["matrices.a"]
     assert list(record.matrices) == ["b", "c"]
     assert bytes_of(record) <= MAX_BYTES
-    assert record.problems() == []
+    assert record.find_problems() == []
     tight = drop_largest_matrices(large(make_record), 60_000)
     assert (tight.left_out, list(tight.matrices)) == (["matrices.a", "matrices.c"], ["b"])
 
@@ -53,7 +53,7 @@ def test_curves_go_after_matrices_and_scores_never(make_record: Make) -> None:
     record = drop_largest_matrices(large(make_record, curves=long))
     assert record.left_out == ["matrices.a", "matrices.c", "matrices.b", "curves"]
     assert record.scores == large(make_record).scores
-    assert record.problems() == []
+    assert record.find_problems() == []
 
 
 def test_two_runs_of_a_cell_leave_out_the_same(make_record: Make) -> None:

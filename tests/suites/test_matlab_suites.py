@@ -12,7 +12,7 @@ from scipy.io import savemat
 from bench.check import check
 from bench.cli.main import main
 from bench.errors import DataMissing
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.training.fit import fit
 from suites.variables import variables_of
 
@@ -118,7 +118,7 @@ def test_fields_keep_both_classes(labels: tuple[int, int], tmp_path: Path) -> No
     [spec] = plan("landmine", ["soft+l2"], [0], SHORT, data_dir=tmp_path)
     record = fit(spec, tmp_path)
     assert record.status == "done", record.error
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert record.tasks == ["field01", "field02"]
     assert all(record.scores["val"][task]["auc"] > 75 for task in record.tasks)
 

@@ -1,0 +1,1 @@
+"""The catalogue: registered parts with their options, and methods composed of them."""

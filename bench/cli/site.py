@@ -65,7 +65,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
-    from leaderboard.site.watch import SiteWatcher, serving
+    from leaderboard.site.watch import SiteWatcher, serve_site
     from leaderboard.store import Store
     from leaderboard.store.progress_notes import read_live
 
@@ -82,13 +82,13 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
                 writer.write_status(read_live(root))
 
         watch = SiteWatcher(root, out, build)
-        watch.look()
-        with serving(out, arguments.port or 0) as address:
+        watch.rebuild_if_changed()
+        with serve_site(out, arguments.port or 0) as address:
             print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)
             if arguments.open:
                 webbrowser.open(address)
             try:
-                watch.forever(
+                watch.rebuild_until(
                     threading.Event(), 2.0, lambda text: print(f"mtlbench: {make_printable(text)}", file=sys.stderr)
                 )
             except KeyboardInterrupt:

@@ -154,7 +154,7 @@ def plan_judged(
     `code` is the SHA-256 of the file, which the parts come from that are not built in.
     """
     from bench.planning.plan import parse_suite, resolve_device
-    from leaderboard.intake.source_card import built_in
+    from leaderboard.intake.source_card import read_built_in_cards
 
     choice, suite = parse_suite(board.suite, data_dir)
     device = "cpu" if suite.protocol.fit == "solver" and device == "auto" else device
@@ -168,7 +168,7 @@ def plan_judged(
             protocol=protocol,
             versions={f"suite/{choice.entry.name}": choice.entry.version, **method["versions"]},
             data=data,
-            code={part: code for part in method["versions"] if part.partition("/")[2] not in built_in()},
+            code={part: code for part in method["versions"] if part.partition("/")[2] not in read_built_in_cards()},
         )
         for method in described
         for seed in seeds

@@ -39,7 +39,7 @@ class Related:
         return found
 
 
-def related(records: Iterable[ResultRecord]) -> list[Related]:
+def estimate_relatedness(records: Iterable[ResultRecord]) -> list[Related]:
     """Of every method of one suite that was run with a task's targets dealt out anew, in the order met.
 
     A pair is a run under the board's own protocol and one that differs in `shuffled` only. Where a run shuffled every

@@ -45,13 +45,13 @@ class Board(BaseModel):
 
     @field_validator("seeds")
     @classmethod
-    def _seeds_read(cls, text: str) -> str:
+    def _check_seeds(cls, text: str) -> str:
         parse_seeds(text)
         return text
 
     @field_validator("methods")
     @classmethod
-    def _methods_once(cls, methods: list[str]) -> list[str]:
+    def _check_methods(cls, methods: list[str]) -> list[str]:
         for method in methods:
             if methods.count(method) > 1:
                 raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")

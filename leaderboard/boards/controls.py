@@ -43,25 +43,25 @@ class Control:
     rows: Callable[[list[str], int], list[ControlRow]]
 
 
-def _wide(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _wide_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     return [ControlRow("hard_wide", "hard, as large as single-task")]
 
 
-def _narrow(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _narrow_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     return [ControlRow("single_task_narrow", "single-task, as small as hard")]
 
 
-def _ensemble(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _ensemble_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     count = len(tasks)
     return [ControlRow("hard", f"hard, {count} averaged", (ControlRun({"members": str(count)}),))]
 
 
-def _long(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _long_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     count = len(tasks)
     return [ControlRow("hard", f"hard, {count} times the epochs", (ControlRun({"epochs": str(count * epochs)}),))]
 
 
-def _trunk_rate(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _trunk_rate_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     count = len(tasks)
     rates = {f"1/{count}": repr(1 / count), str(count): repr(float(count))}
     return [
@@ -70,7 +70,7 @@ def _trunk_rate(tasks: list[str], epochs: int) -> list[ControlRow]:
     ]
 
 
-def _shuffled(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _shuffled_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     others = {task: "/".join(other for other in tasks if other != task) for task in tasks}
     return [
         ControlRow(
@@ -79,13 +79,13 @@ def _shuffled(tasks: list[str], epochs: int) -> list[ControlRow]:
     ]
 
 
-def _replica(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _replica_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     return [
         ControlRow("hard", "hard, replicas of the task", tuple(ControlRun({"replica": task}, task) for task in tasks))
     ]
 
 
-def _static(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _static_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     found = []
     for task in tasks:
         for factor in WEIGHTS:
@@ -95,24 +95,28 @@ def _static(tasks: list[str], epochs: int) -> list[ControlRow]:
     return found
 
 
-def _own_gain(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _own_gain_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
     return [ControlRow("cross_stitch:cross=0", "cross-stitch, own gain only")]
 
 
 CONTROLS = {
     control.name: control
     for control in (
-        Control("wide", "capacity: hard sharing with the parameters of single-task", _wide),
-        Control("narrow", "capacity: single-task with the parameters of hard sharing", _narrow),
-        Control("ensemble", "capacity and compute: T hard models trained apart, their outputs averaged", _ensemble),
-        Control("long", "compute: hard sharing for T times the epochs", _long),
-        Control("trunk_rate", "the trunk's learning rate: hard sharing at 1/T and T times it", _trunk_rate),
+        Control("wide", "capacity: hard sharing with the parameters of single-task", _wide_rows),
+        Control("narrow", "capacity: single-task with the parameters of hard sharing", _narrow_rows),
         Control(
-            "shuffled", "information: hard sharing with every other task's training targets dealt out anew", _shuffled
+            "ensemble", "capacity and compute: T hard models trained apart, their outputs averaged", _ensemble_rows
         ),
-        Control("replica", "information: hard sharing of T copies of one task", _replica),
-        Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static),
-        Control("own_gain", "the units' learning rate: cross-stitch without crossing, own gain only", _own_gain),
+        Control("long", "compute: hard sharing for T times the epochs", _long_rows),
+        Control("trunk_rate", "the trunk's learning rate: hard sharing at 1/T and T times it", _trunk_rate_rows),
+        Control(
+            "shuffled",
+            "information: hard sharing with every other task's training targets dealt out anew",
+            _shuffled_rows,
+        ),
+        Control("replica", "information: hard sharing of T copies of one task", _replica_rows),
+        Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static_rows),
+        Control("own_gain", "the units' learning rate: cross-stitch without crossing, own gain only", _own_gain_rows),
     )
 }
 

@@ -70,10 +70,10 @@ def _write_below(note: str, format: str) -> str:
 
 def to_text(table: Table, width: int | None = None, colour: bool | None = None) -> str:
     """The table for a terminal of `width` columns, which never cuts a number."""
-    from leaderboard.report.terminal import TextGrid, TextLine, draw_grid  # rich, only where it is used
+    from leaderboard.report.terminal import TextGrid, TextGridLine, draw_grid  # rich, only where it is used
 
     lines = [
-        TextLine(
+        TextGridLine(
             line.label,
             [_parts(column, row, line) for column, row in zip(table.columns, line.cells, strict=True)],
             write_ends(table, line),

@@ -19,7 +19,7 @@ PAD = 2  # blanks after a column, and rich adds one more between two columns
 
 
 @dataclass(frozen=True)
-class TextLine:
+class TextGridLine:
     """A line of a grid: its label, the parts of each number, the first of which stands out, and what is at its end."""
 
     label: str
@@ -35,7 +35,7 @@ class TextGrid:
     title: str
     heads: list[tuple[str, str]]
     tail: list[str]
-    lines: list[TextLine]
+    lines: list[TextGridLine]
     notes: list[str]
 
 

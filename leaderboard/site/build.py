@@ -168,7 +168,7 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield f"assets/{name}", partial(bytes, data)
     for one in site.shown:
         for kind in FORMATS:
-            yield f"data/{one.name}.{kind}", partial(_rendered, one, kind)
+            yield f"data/{one.name}.{kind}", partial(_render_table, one, kind)
     for panels in site.pictures.values():
         for panel in panels:
             yield panel.href, panel.read
@@ -184,5 +184,5 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "index.html", partial(overview_page, site)
 
 
-def _rendered(one: Shown, kind: str) -> bytes:
+def _render_table(one: Shown, kind: str) -> bytes:
     return format_table(one.table, kind).encode()

@@ -58,16 +58,16 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     low, high = _span(one)
     lines = []
     for line in one.lines:
-        href = _runs(one, line.method, addresses)
+        href = _runs_address(one, line.method, addresses)
         rows = dict(zip(one.table.columns, line.cells, strict=True))
-        cells = [_name(one, line, href)]
+        cells = [_name_cell(one, line, href)]
         for column in decides:
-            bar = _bar(rows[column], low, high)
-            cells += [_number(column, rows[column], line, href), GridCell("", bar=bar)]
-        cells += _rank(one, line) if ranked else []
-        cells += [_end(line, name) for name in early]
-        cells += [_number(column, rows[column], line, href) for column in columns]
-        cells += [_end(line, name) for name in late]
+            bar = _draw_bar(rows[column], low, high)
+            cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=bar)]
+        cells += _rank_cells(one, line) if ranked else []
+        cells += [_end_cell(line, name) for name in early]
+        cells += [_number_cell(column, rows[column], line, href) for column in columns]
+        cells += [_end_cell(line, name) for name in late]
         lines.append(GridRow(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
@@ -103,25 +103,25 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
         for line in one.lines:
             if line.method not in one.own:
                 continue  # controls stand on the suite's own page
-            href = _runs(one, line.method, addresses)
+            href = _runs_address(one, line.method, addresses)
             own = one.results.change_rows[line.method]
             rows = {column.metric: row for column, row in zip(one.table.columns, line.cells, strict=True)}
             numbers = {
-                name: _number(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
+                name: _number_cell(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
                 for name in CHANGE_TITLES
             }
             cells = [
-                _name(one, line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
+                _name_cell(one, line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
                 GridCell(suite),
                 GridCell(TRACKS[one.track]),
                 numbers[DECIDES],
-                GridCell("", bar=_bar(own.get(DECIDES), low, high)),
-                *_rank(one, line),
+                GridCell("", bar=_draw_bar(own.get(DECIDES), low, high)),
+                *_rank_cells(one, line),
                 numbers["delta_flat"],
                 numbers["delta_task"],
-                _worst(line.standing),
-                _end(line, "seeds"),
-                _end(line, "checked"),
+                _worst_cell(line.standing),
+                _end_cell(line, "seeds"),
+                _end_cell(line, "checked"),
             ]
             lines.append(GridRow(cells, faint=not line.complete))
     return Grid("overview", "Every method on every suite", heads, lines, first=FIRST)
@@ -131,11 +131,13 @@ def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[GridCe
     """What decides of one row of a board: the change, its interval on the board's scale, the rank."""
     row = one.results.change_rows[line.method].get(DECIDES)
     column = next((column for column in one.table.columns if column.metric == DECIDES), None)
-    number = _number(column, row, line, _runs(one, line.method, addresses)) if column else GridCell(MISSING)
+    number = (
+        _number_cell(column, row, line, _runs_address(one, line.method, addresses)) if column else GridCell(MISSING)
+    )
     return [
         number,
-        GridCell("", bar=_bar(row, *_span(one))),
-        _rank(one, line)[0],
+        GridCell("", bar=_draw_bar(row, *_span(one))),
+        _rank_cells(one, line)[0],
     ]
 
 
@@ -207,7 +209,7 @@ def _decimals(metric: Metric, values: Sequence[float | None]) -> int:
     return 2 if metric.unit == "%" else min(8, max(0, 3 - math.floor(math.log10(largest))))
 
 
-def _name(one: Shown, line: WideLine, href: str, small: str = "") -> GridCell:
+def _name_cell(one: Shown, line: WideLine, href: str, small: str = "") -> GridCell:
     """A method as people call it; below, its own name where that is another one and can be run."""
     label, plain = printable(line.label), printable(line.method)
     control = one.results.selection.controls.get(line.method)
@@ -216,7 +218,7 @@ def _name(one: Shown, line: WideLine, href: str, small: str = "") -> GridCell:
     return GridCell(label, small, line.label, href, code=line.label == line.method)
 
 
-def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
+def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
     task = printable(row.task) if row and row.quantity == "worst" else ""
     below = " ".join(filter(None, (write_interval(column, row), write_star(column, row, line), task)))
     return GridCell(
@@ -224,7 +226,7 @@ def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> G
     )
 
 
-def _end(line: WideLine, name: End) -> GridCell:
+def _end_cell(line: WideLine, name: End) -> GridCell:
     if name == "checked":
         return _badge(write_state(line.state))
     if name == "seeds":
@@ -238,7 +240,7 @@ def _badge(state: str) -> GridCell:
     return GridCell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
 
 
-def _rank(one: Shown, line: WideLine) -> list[GridCell]:
+def _rank_cells(one: Shown, line: WideLine) -> list[GridCell]:
     """Rank with its interval, and the tie groups, as bars or, where they are many, letters; dashes without a rank."""
     standing = line.standing
     if standing is None or not standing.ranked:
@@ -250,7 +252,7 @@ def _rank(one: Shown, line: WideLine) -> list[GridCell]:
     return [GridCell(f"{rank.mean:g}", ends, rank.mean), GridCell(text, order=text, ties=groups)]
 
 
-def _worst(standing: Standing | None) -> GridCell:
+def _worst_cell(standing: Standing | None) -> GridCell:
     worst = standing.worst if standing else None
     return GridCell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else GridCell(MISSING)
 
@@ -262,7 +264,7 @@ def _span(one: Shown) -> tuple[float, float]:
     return min([0.0, *known]), max([0.0, *known])
 
 
-def _bar(row: Row | None, low: float, high: float) -> Bar | None:
+def _draw_bar(row: Row | None, low: float, high: float) -> Bar | None:
     """The interval of a change on the scale of its board; none for the reference, which does not differ from itself."""
     if row is None or row.mean is None or row.role == "reference" or high <= low:
         return None
@@ -271,6 +273,6 @@ def _bar(row: Row | None, low: float, high: float) -> Bar | None:
     return Bar(ends[0], ends[1], ends[2], ends[3], kind)
 
 
-def _runs(one: Shown, method: str, addresses: Addresses) -> str:
+def _runs_address(one: Shown, method: str, addresses: Addresses) -> str:
     """Where the runs behind a row are: those of a control are runs of a method under other settings."""
-    return addresses.method(one.behind(method), one.board.suite)
+    return addresses.method(one.find_owner(method), one.board.suite)

@@ -47,7 +47,7 @@ class Shown:
     def _owners(self) -> dict[str, str]:
         return {name: owner(run) for (name, _), run in self.results.records.items()}
 
-    def behind(self, method: str) -> str:
+    def find_owner(self, method: str) -> str:
         """The method whose runs stand in a row: that which was tuned, and that under a control's settings."""
         return self._owners.get(method, method)
 

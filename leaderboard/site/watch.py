@@ -34,12 +34,12 @@ class SiteWatcher:
         self._seen: list[_File] | None = None
         self._stale = True  # until everything there is was built
 
-    def look(self) -> bool:
+    def rebuild_if_changed(self) -> bool:
         """Build if there is something new; whether there was."""
         now = list(_files(self.root))
         if now == self._seen:
             return False
-        self._stale |= list(filter(_lasts, now)) != list(filter(_lasts, self._seen or []))
+        self._stale |= list(filter(_is_lasting, now)) != list(filter(_is_lasting, self._seen or []))
         self._build(self._stale)
         self._stale = False
         self._seen = now
@@ -47,18 +47,18 @@ class SiteWatcher:
         (self.out / VERSION).write_text(f'{{"build": {self.builds}}}\n', encoding="utf-8")
         return True
 
-    def forever(self, stop: threading.Event, seconds: float, complain: Callable[[str], None]) -> None:
+    def rebuild_until(self, stop: threading.Event, seconds: float, complain: Callable[[str], None]) -> None:
         """Look every so often until `stop`; a build that fails is said, and tried again at the next change."""
         while not stop.wait(seconds):
             try:
-                self.look()
+                self.rebuild_if_changed()
             except Exception as error:
                 self._seen = list(_files(self.root))
                 complain(f"The site could not be built ({type(error).__name__}: {error}); it stays as it was.")
 
 
 @contextmanager
-def serving(out: Path, port: int = 0) -> Iterator[str]:
+def serve_site(out: Path, port: int = 0) -> Iterator[str]:
     """Serve the site in `out` on the loopback interface, for reading only; yields the address of the overview.
 
     What no build wrote is not there. Raises OSError with one sentence where the port cannot be had.
@@ -128,7 +128,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Nothing: the terminal belongs to the runs."""
 
 
-def _lasts(file: _File) -> bool:
+def _is_lasting(file: _File) -> bool:
     """Whether a file is more than a note of runs that go on."""
     return not file[0].startswith(f"{NOTES_FOLDER}{os.sep}")
 

@@ -12,7 +12,7 @@ from leaderboard.analysis.results import collect_cells
 from leaderboard.analysis.statistics import Cells, Column, SelectionRule, holm
 from leaderboard.boards.board import Board
 from leaderboard.boards.record_selection import select_records
-from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
+from leaderboard.trust.agreement import ERROR_LEVEL, is_same_kind
 
 Runs = Mapping[tuple[str, int], ResultRecord]
 Verdict = Literal["equal", "within noise", "not judged", "beyond noise", "differs"]
@@ -72,7 +72,7 @@ class NumberPair:
             return float(self.difference == 0)
         return 2 * float(stdtr(self.freedom, -abs(self.difference) / self.error))
 
-    def allowed(self, level: float) -> float:
+    def largest_difference(self, level: float) -> float:
         """The largest difference that noise explains at `level`."""
         from scipy.special import stdtrit
 
@@ -136,7 +136,7 @@ def _seeds_with_equal_digits_due(ours: Runs, theirs: Runs, method: str) -> list[
         if name == method
         and (other := theirs.get((name, seed)))
         and record.run_id == other.run_id
-        and same_kind(other, record)
+        and is_same_kind(other, record)
     ]
 
 
@@ -155,6 +155,8 @@ def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
         elif corrected <= ERROR_LEVEL:
             verdict = "beyond noise"
         found.append(
-            PairVerdict(pair, float(corrected), pair.allowed(ERROR_LEVEL / steps.get(index, len(pairs))), verdict)
+            PairVerdict(
+                pair, float(corrected), pair.largest_difference(ERROR_LEVEL / steps.get(index, len(pairs))), verdict
+            )
         )
     return found

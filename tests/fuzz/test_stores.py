@@ -19,13 +19,13 @@ import pytest
 
 from bench.errors import make_printable
 from leaderboard.boards.board import board_of_suite
-from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.soundness import find_further_problems
 from leaderboard.report.details import write_details
 from leaderboard.report.formats import format_table
 from leaderboard.report.table import Table, tabulate
 from leaderboard.store import Problem, Store, StoreContents
-from leaderboard.trust.copies import repeated_seeds
-from leaderboard.trust.gaps import too_good
+from leaderboard.trust.copies import find_repeated_seeds
+from leaderboard.trust.gaps import find_too_good
 from tests.fuzz import reference
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.stores import SUITES, Base, Case, base, case
@@ -143,11 +143,13 @@ class Law:
 
     def verify(self, contents: StoreContents) -> None:
         """What `mtlbench verify` asks about each record and about all of them."""
-        told = [Problem(record.run_id, reasons) for record in contents.records if (reasons := further_problems(record))]
+        told = [
+            Problem(record.run_id, reasons) for record in contents.records if (reasons := find_further_problems(record))
+        ]
         named(told)
         left_out = {problem.path for problem in told}
-        repeated_seeds(contents.records)
-        for note in too_good([record for record in contents.records if record.run_id not in left_out]):
+        find_repeated_seeds(contents.records)
+        for note in find_too_good([record for record in contents.records if record.run_id not in left_out]):
             assert make_printable(note, 600) == note
 
 

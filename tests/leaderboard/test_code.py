@@ -6,8 +6,8 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.records.spec import Tuning
-from leaderboard.analysis.dials import dials
-from leaderboard.analysis.relatedness import related
+from leaderboard.analysis.dials import find_dials
+from leaderboard.analysis.relatedness import estimate_relatedness
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.boards.comparability import keep_last_code
 from leaderboard.boards.record_selection import select_records
@@ -75,9 +75,9 @@ def test_a_dial_is_of_one_text(make_record: Make) -> None:
         return by(record, text, method=f"mine:own={value}@uniform")
 
     old = [point(value, OLD) for value in range(4)]
-    [dial] = dials(old)
+    [dial] = find_dials(old)
     assert list(dial.points) == [3, 2, 1, 0]
-    assert dials([*old, point(4, NEW)]) == []
+    assert find_dials([*old, point(4, NEW)]) == []
 
 
 def test_pairs_are_of_one_text(make_record: Make) -> None:
@@ -90,8 +90,8 @@ def test_pairs_are_of_one_text(make_record: Make) -> None:
         return [by(plain, text), by(shuffled, text)]
 
     old = [run for seed in (0, 1) for run in pair(seed, OLD)]
-    assert related(old)[0].seeds == 2
-    assert related([*old, *pair(2, NEW)])[0].seeds == 1
+    assert estimate_relatedness(old)[0].seeds == 2
+    assert estimate_relatedness([*old, *pair(2, NEW)])[0].seeds == 1
 
 
 def test_a_search_is_of_one_text(make_record: Make) -> None:

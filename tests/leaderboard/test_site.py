@@ -14,7 +14,7 @@ import pytest
 from bench.records import Packed
 from benchmarks.scale import METHODS, SUITES, fill, synthetic
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.intake.source_card import built_in, cards_of
+from leaderboard.intake.source_card import cards_of, read_built_in_cards
 from leaderboard.report.formats import write_interval, write_mean
 from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
@@ -293,7 +293,7 @@ def test_cards_are_read_without_running_anything():
 def test_every_part_that_comes_with_the_project_has_a_card():
     from bench.catalogue.registry import list_entries
 
-    cards = built_in()
+    cards = read_built_in_cards()
     for kind in ("sharing", "constraint", "weighting"):
         for name, entry in list_entries(kind).items():
             assert (cards[name].version, cards[name].paper) == (entry.version, entry.paper)

@@ -9,7 +9,6 @@ from bench.scores import Metric
 from leaderboard.analysis.results import collect_cells
 from leaderboard.analysis.statistics import (
     Column,
-    against,
     change_matrix,
     changes,
     delta_flat,
@@ -17,6 +16,7 @@ from leaderboard.analysis.statistics import (
     delta_task,
     gains,
     interval,
+    replace_reference,
 )
 from leaderboard.boards.board import board_of_suite
 from leaderboard.boards.record_selection import select_records
@@ -97,16 +97,16 @@ def test_gains_are_the_terms_of_delta_log(make_cells):
     data = make_cells(np.random.default_rng(0).uniform(0.1, 0.5, (3, 4, 2)))
     np.testing.assert_allclose(gains(data).mean(axis=2), change_matrix(data), rtol=1e-12, atol=1e-15)
     np.testing.assert_array_equal(gains(data)[0], np.zeros((4, 2)))
-    assert np.isnan(gains(against(data, "elsewhere"))).all()
+    assert np.isnan(gains(replace_reference(data, "elsewhere"))).all()
 
 
 def test_another_reference_shifts_delta_log_by_its_own_change(make_cells):
     data = make_cells(np.random.default_rng(0).uniform(0.1, 0.5, (3, 4, 2)))
     shifted = change_matrix(data) - change_matrix(data)[1]
-    np.testing.assert_allclose(change_matrix(against(data, "hard")), shifted, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(change_matrix(replace_reference(data, "hard")), shifted, rtol=1e-9, atol=1e-15)
     assert data.board.reference == "single_task"
     np.testing.assert_array_equal(
-        change_matrix(against(data, "hard"), "delta_flat")[2],
+        change_matrix(replace_reference(data, "hard"), "delta_flat")[2],
         delta_flat(data.values_of("m2"), data.values_of("hard"), data.columns),
     )
 

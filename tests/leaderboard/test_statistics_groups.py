@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaderboard.analysis.letters import abridge_letters, join_letters, letters_of
-from leaderboard.analysis.statistics import find_ties, pairwise
+from leaderboard.analysis.statistics import compare_pairs, find_ties
 from leaderboard.analysis.statistics.groups import clique_cover
 
 
@@ -59,7 +59,7 @@ def test_methods_share_a_group_exactly_where_the_data_do_not_order_them(draw):
     changes = generator.normal(0, 2, (7, 1)) + scale * generator.normal(size=(7, 8))
     groups = find_ties(changes).groups()
     together = np.array([[any({a, b} <= set(group) for group in groups) for a in range(7)] for b in range(7)])
-    np.testing.assert_array_equal(together, pairwise(changes) > 0.05)
+    np.testing.assert_array_equal(together, compare_pairs(changes) > 0.05)
     assert not any(set(one) < set(other) for one in groups for other in groups)
     means = changes.mean(axis=1)
     assert all(list(means[group]) == sorted(means[group], reverse=True) for group in groups)
@@ -115,7 +115,7 @@ def test_boards_with_exponentially_many_groups_end(methods):
     together = np.zeros((len(changes), len(changes)), dtype=bool)
     for group in groups:
         together[np.ix_(group, group)] = True
-    np.testing.assert_array_equal(together, ~(pairwise(changes) <= 0.05))
+    np.testing.assert_array_equal(together, ~(compare_pairs(changes) <= 0.05))
 
 
 def test_where_no_groups_are_few_enough_there_is_a_comparison_with_the_first():
@@ -126,7 +126,7 @@ def test_where_no_groups_are_few_enough_there_is_a_comparison_with_the_first():
     first = int(changes.mean(axis=1).argmax())
     found = find_ties(changes).with_first()
     assert found[0] == first
-    assert sorted(found) == np.flatnonzero(~(pairwise(changes)[first] <= 0.05)).tolist()
+    assert sorted(found) == np.flatnonzero(~(compare_pairs(changes)[first] <= 0.05)).tolist()
     assert find_ties(np.full((2, 3), np.nan)).with_first() == []
 
 

@@ -9,11 +9,11 @@ from scipy import stats
 
 from leaderboard.analysis.statistics import (
     change_matrix,
+    compare_pairs,
     find_ties,
     holm,
     kendall_tau,
     paired_t,
-    pairwise,
     rank_intervals,
     ranks,
     sensitivity,
@@ -86,7 +86,7 @@ def test_one_seed_has_ranks_without_intervals_and_none_has_nothing():
 
 def test_pairwise_is_holm_over_paired_t_tests():
     changes = spread(0.0, 1.0, 3.0)
-    found = pairwise(changes)
+    found = compare_pairs(changes)
     pairs = [(0, 1), (0, 2), (1, 2)]
     expected = holm(np.array([paired_t(changes[a] - changes[b]) for a, b in pairs]))
     np.testing.assert_array_equal([found[pair] for pair in pairs], expected)

@@ -14,7 +14,7 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.soundness import find_further_problems
 from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store
@@ -94,12 +94,12 @@ def test_a_resealed_lie_about_a_score_is_named(make_record: Make, tmp_path: Path
     ],
 )
 def test_what_is_out_of_range_is_named(make_record: Make, update: dict[str, Any], sentence: str) -> None:
-    [problem] = further_problems(make_record().model_copy(update=update))
+    [problem] = find_further_problems(make_record().model_copy(update=update))
     assert re.search(sentence, problem)
 
 
 def test_committed_records_have_nothing_out_of_range() -> None:
-    assert [problem for record in Store(COMMITTED).read().records for problem in further_problems(record)] == []
+    assert [problem for record in Store(COMMITTED).read().records for problem in find_further_problems(record)] == []
 
 
 def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp_path: Path) -> None:

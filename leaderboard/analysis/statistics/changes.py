@@ -69,7 +69,7 @@ def change_matrix(data: Cells, name: str = "delta_log") -> np.ndarray:
     return np.array([_change(data, method, name) for method in data.board.methods]).reshape(shape)
 
 
-def against(data: Cells, reference: str) -> Cells:
+def replace_reference(data: Cells, reference: str) -> Cells:
     """The same cells, with changes measured against `reference`."""
     return replace(data, board=data.board.model_copy(update={"reference": reference}))
 

@@ -81,7 +81,7 @@ def rank_intervals(
     return found
 
 
-def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
+def compare_pairs(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     """[method, method] adjusted p: paired t tests of all pairs of [method, seed], Holm over the pairs.
 
     The diagonal is 1. `overlap` as in `paired_t`. NaN where fewer than two seeds pair.
@@ -128,7 +128,7 @@ def find_ties(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.
     order = (
         methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")] if len(methods) else methods
     )
-    return Ties(order, ~(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha))
+    return Ties(order, ~(compare_pairs(changes[np.ix_(order, seeds)], overlap) <= alpha))
 
 
 def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:

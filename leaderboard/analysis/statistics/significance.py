@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from leaderboard.analysis.statistics.cells import Cells
-from leaderboard.analysis.statistics.changes import against, change_matrix
+from leaderboard.analysis.statistics.changes import change_matrix, replace_reference
 from leaderboard.analysis.statistics.flips import REPLICATES, flipped_sums
 from leaderboard.analysis.statistics.intervals import LEVEL, Interval, interval
 
@@ -160,7 +160,7 @@ def family(
     rows = [np.empty((0, len(data.board.seed_list)))]
     for place, reference in enumerate(present):
         methods = [method for method in data.board.methods if method not in present[: place + 1]]
-        matrix = change_matrix(against(data, reference), change)
+        matrix = change_matrix(replace_reference(data, reference), change)
         pairs += [(method, reference) for method in methods]
         rows.append(matrix[[data.board.methods.index(method) for method in methods]])
     differences = np.concatenate(rows)

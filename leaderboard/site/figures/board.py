@@ -9,7 +9,7 @@ from leaderboard.analysis.results import Results
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.analysis.statistics import interval, performance_profile
 from leaderboard.site.figures.parts import LINE, label, reach
-from leaderboard.site.view import Figure, Trace, words
+from leaderboard.site.view import Figure, Trace, escape_words
 
 KINDS_OF_CHANGE = {"better": 1, "unclear": 0, "worse": -1}  # by the side of zero that the interval lies on
 PROFILES = 8  # methods that a legend can tell apart
@@ -50,7 +50,7 @@ def change_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure 
     reference = results.board.label(results.board.reference)
     return Figure(
         f"forest-{name}",
-        f"Change against {words(reference)}",
+        f"Change against {escape_words(reference)}",
         "Δ log, the mean over tasks of log(reference error / error), paired by seed, with 95 % intervals. "
         "Right is better.",
         traces,
@@ -85,7 +85,7 @@ def task_figure(results: Results, name: str, order: Sequence[str]) -> Figure | N
             {
                 "type": "heatmap",
                 "z": means[at],
-                "x": [words(task) for task in data.tasks],
+                "x": [escape_words(task) for task in data.tasks],
                 "y": [label(results, data.board.methods[index]) for index in at],
                 "colorscale": "@diverging",
                 "zmin": -largest,
@@ -93,7 +93,7 @@ def task_figure(results: Results, name: str, order: Sequence[str]) -> Figure | N
                 "showscale": False,
                 "xgap": 2,
                 "ygap": 2,
-                **({"texttemplate": "%{text}", "text": _signed(means[at])} if len(data.tasks) <= 6 else {}),
+                **({"texttemplate": "%{text}", "text": _write_signed(means[at])} if len(data.tasks) <= 6 else {}),
                 "hovertemplate": "%{y}<br>%{x}: %{z:+.3f}<extra></extra>",
             }
         ],
@@ -181,5 +181,5 @@ def win_figure(results: Results, name: str, order: Sequence[str]) -> Figure | No
     )
 
 
-def _signed(values: np.ndarray) -> list[list[str]]:
+def _write_signed(values: np.ndarray) -> list[list[str]]:
     return [["" if math.isnan(value) else f"{value:+z.2f}" for value in row] for row in values.tolist()]

@@ -8,7 +8,7 @@ from leaderboard.analysis.standings import DECIDES
 from leaderboard.boards.board import Board
 from leaderboard.boards.tuned_track import MethodSearch
 from leaderboard.site.figures.parts import label, log_axis, reach
-from leaderboard.site.view import Figure, Panels, Trace, short
+from leaderboard.site.view import Figure, Panels, Trace, shorten_label
 
 
 def cost_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure | None:
@@ -130,7 +130,7 @@ def budget_figure(searches: list[MethodSearch], tasks: int, board: Board, name: 
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": short(method),
+                "name": shorten_label(method),
                 "x": list(range(1, len(curves[method]) + 1)),
                 "y": curves[method],
                 "line": {

@@ -13,7 +13,7 @@ from leaderboard.site.context import Context
 from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import address
-from leaderboard.site.prose import prose
+from leaderboard.site.prose import split_prose
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 SHOWN_RUNS = 500  # in one table
@@ -27,7 +27,7 @@ def method_page(site: Context, method: str) -> bytes:
         "method.html",
         "../",
         method=printable(method),
-        parts=[(card, prose(card.text)) for name in parts(method) if (card := site.cards.get(name))],
+        parts=[(card, split_prose(card.text)) for name in parts(method) if (card := site.cards.get(name))],
         places=_places(site, method),
         sections=[
             _section(site, method, suite, [run for run in runs if run.suite == suite], first=not number)
@@ -58,7 +58,7 @@ def _places(site: Context, method: str) -> Grid | None:
     lines = []
     for one in site.shown:
         for line in one.lines:
-            if line.method == method and one.behind(line.method) == method:
+            if line.method == method and one.find_owner(line.method) == method:
                 title = printable(one.board.title)
                 href = address(site, one.board.suite, one)
                 ranked = sum(each.ranked for each in one.lines)

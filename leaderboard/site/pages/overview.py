@@ -34,7 +34,7 @@ def overview_page(site: Context) -> bytes:
         "overview.html",
         "",
         cards=[_card(own, site) for own in site.suites.values()],
-        grid=overview_grid(_first(site), site.addresses) if site.shown else None,
+        grid=overview_grid(_first_boards(site), site.addresses) if site.shown else None,
         runs=len(done),
         failed=len(site.runs) - len(done),
         methods=len(site.by_method),
@@ -43,12 +43,12 @@ def overview_page(site: Context) -> bytes:
         dial_of=site.dials[0] if site.dials else None,
         dials=len(site.dials),
         problems=split_notes(name_problems(site.contents.problems)),
-        where="" if site.shown else _where(site),
+        where="" if site.shown else _suggest_settings(site),
         status=site.status,
     )
 
 
-def _where(site: Context) -> str:
+def _suggest_settings(site: Context) -> str:
     """What prints the runs under the commonest settings of the first suite that has any; nothing where none has."""
     for suite in dict.fromkeys(run.suite for run in site.runs):
         for pairs in settings_counts(site.runs, [suite]):
@@ -57,7 +57,7 @@ def _where(site: Context) -> str:
     return ""
 
 
-def _first(site: Context) -> list[Shown]:
+def _first_boards(site: Context) -> list[Shown]:
     """Of every suite the widest board, and its tuned track."""
     found = []
     for own in site.suites.values():
@@ -72,7 +72,7 @@ def _card(own: list[Shown], site: Context) -> dict[str, object]:
     ranked = sorted((each for each in standing.values() if each.ranked), key=lambda each: each.rank.mean)
     best = ranked[0] if ranked else None
     tied = sum(best.ties(each) for each in ranked[1:]) if best else 0
-    dots, zero = _dots(first)
+    dots, zero = _place_dots(first)
     return {
         "suite": printable(board.suite),
         "href": site.addresses.suite(board.suite),
@@ -96,7 +96,7 @@ def _changes(one: Shown) -> list[tuple[float, int]]:
     return [(row.mean, row.sign) for row in rows if row and row.mean is not None]
 
 
-def _dots(one: Shown) -> tuple[list[Dot], float]:
+def _place_dots(one: Shown) -> tuple[list[Dot], float]:
     """Every method as a place on the strip, which reaches from the least to the largest change, and that of zero."""
     changes = _changes(one)
     means = [0.0, *(mean for mean, _ in changes)]

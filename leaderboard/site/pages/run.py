@@ -102,14 +102,14 @@ def _solution(run: ResultRecord) -> tuple[tuple[str, str], ...]:
         return ()
     chosen = {"strength": None if found.strength is None else f"{found.strength:.6g}", **found.settings}
     proof = {
-        f"relative {found.certificate}": f"{found.value:.2g}, {_judged(run, found.met)}",
+        f"relative {found.certificate}": f"{found.value:.2g}, {_judge_certificate(run, found.met)}",
         "objective": f"{found.objective:.9g}",
         "iterations": f"{found.iterations:,}",
     }
     return _texts({name: value for name, value in (chosen | proof).items() if value is not None}, sort=False)
 
 
-def _judged(run: ResultRecord, met: bool) -> str:
+def _judge_certificate(run: ResultRecord, met: bool) -> str:
     """Whether a certificate is good enough; what a likelihood's gradient is held against is the method's own."""
     own = run.solution is not None and run.solution.certificate == "gradient"
     bound = "the tolerance of the method" if own else f"{run.spec.protocol.tolerance:g}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.analysis.relatedness import related
+from leaderboard.analysis.relatedness import estimate_relatedness
 from leaderboard.boards.comparability import keep_last_code, keep_newest_suite
 from leaderboard.boards.tuned_track import searches_of
 from leaderboard.report.escape import printable
@@ -22,7 +22,7 @@ from leaderboard.site.figures import (
     task_figure,
     win_figure,
 )
-from leaderboard.site.flat import flat
+from leaderboard.site.flat import flatten
 from leaderboard.site.grids import board_grid
 from leaderboard.site.panels import Tile
 from leaderboard.site.shown import Shown
@@ -36,7 +36,7 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
     own = site.suites[suite]
     runs = [run for run in site.runs if run.suite == suite]
     first = one is own[0]
-    pairs = related_figure(related(runs), "related") if first else None
+    pairs = related_figure(estimate_relatedness(runs), "related") if first else None
     figures = [*_charts(site, one), *([_cosines(one), pairs, *_recovered(one)] if first else [_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
@@ -60,7 +60,7 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
         notes=split_notes(write_notes(one.table)),
         figures=[figure for figure in figures if figure],
         pictures=_pictures(site, one),
-        protocol=flat(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
+        protocol=flatten(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
         dials=dials,
         missing=missing_commands(suite, runs[0].tasks, one.board.seeds, missing) if first and runs else [],
     )
@@ -88,7 +88,7 @@ def _charts(site: Context, one: Shown) -> list[Figure | None]:
     if not results.cells.columns:
         return []
     order = [line.method for line in one.lines]
-    hrefs = {method: site.addresses.method(one.behind(method), one.board.suite) for method in order}
+    hrefs = {method: site.addresses.method(one.find_owner(method), one.board.suite) for method in order}
     return [
         change_figure(results, one.name, hrefs),
         task_figure(results, one.name, order),

@@ -72,6 +72,7 @@ def estimate_worth(data: Cells, size: int, known: DataCurve) -> dict[str, Worth]
     least, most = float(known.rows[0]) / size, float(known.rows[-1]) / size
 
     def rows(gain: float) -> float:
+        """The rows, over those that were trained on, at which the reference has that gain."""
         return known.rows_for(at - gain) / size
 
     worths = {}

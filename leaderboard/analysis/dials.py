@@ -52,6 +52,7 @@ def settings_of(record: ResultRecord) -> str:
 
 
 def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: list[ResultRecord]) -> Dial:
+    """The runs of a key in the order of values, and those of the plain methods under the same settings."""
     suite, settings, protocol, option, _ = key
     texts = [_drop_option(record.method, option) for runs in points.values() for record in runs]
     ends = {
@@ -92,6 +93,7 @@ def _drop_option(text: str, option: str) -> str:
     method = parse_method(text)
 
     def drop(call: Call) -> Call:
+        """The same call without the option."""
         return Call(call.name, {key: value for key, value in call.options.items() if key != option})
 
     constraint, weighting = (call and drop(call) for call in (method.constraint, method.weighting))

@@ -37,6 +37,7 @@ def abridge_letters(letters: Sequence[str]) -> str:
 
 
 def _names() -> Iterator[str]:
+    """a, b, ..., z, aa, ab, ... without end."""
     return ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
 
 

@@ -84,4 +84,5 @@ def _kin(run: ResultRecord) -> tuple[str, ...]:
 
 
 def _error(run: ResultRecord, task: str) -> float:
+    """The primary error of a task at its own best epoch."""
     return primary_error(run.spec.protocol.metrics[task], run.statistics[SELECTION][task])

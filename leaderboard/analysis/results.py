@@ -139,8 +139,17 @@ class Results:
 def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[str, str] | None = None) -> Results:
     """The numbers of a selection under the epochs that `rule` keeps.
 
-    `states` says of methods how far their runs were verified; where it says so of any, those that are but `reported`
-    are not ranked. Raises ValueError for an unknown rule.
+    Estimates are means over seeds with 95 % t intervals, changes are paired by seed, and every test that is adjusted
+    for others is adjusted here. Raises ValueError for an unknown rule.
+
+    Args:
+        selection: the runs, at most one for each method and seed, and the role of each method.
+        rule: `val` keeps the epoch that validation chooses, `per_task` one for each task, `last` the last one.
+        states: how far the runs of each method were verified; where anything is known of a store, methods whose runs
+            are but `reported` are not ranked.
+
+    Returns:
+        Every number that tables and pages show; nothing in it is a text but names.
     """
     if rule not in get_args(SelectionRule):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(SelectionRule))}. Found `{rule}`.")
@@ -149,6 +158,7 @@ def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[s
     changes = {name: change_matrix(cells, name) for name in CHANGES}
     rows = [row for at, method in enumerate(board.methods) for row in _rows_of(selection, cells, changes, rule, at)]
     ranked = all(record.spec.protocol.ranked for record in selection.records.values())
+    # A control says what else could make a difference: ranked among methods, it would change what they are tested for.
     contestants = [m for m in board.methods if selection.roles[m] != "control" and states.get(m) != "reported"]
     standings = rank_methods(cells, contestants if ranked else [])
     series = [
@@ -158,14 +168,23 @@ def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[s
     curve = fit_curve(series, board.reference)
     here = (each.protocol for each in series if each.board.suite == board.suite)
     size = next((protocol.splits["train"] for protocol in here if protocol), 0)
-    known = curve if curve is not None and size in curve.rows else None  # else nothing says where the method stands
+    known = curve if curve is not None and size in curve.rows else None  # off the curve nothing says where it stands
     worth = estimate_worth(cells, size, known) if known else {}
     uncertified = count_uncertified(board, selection.records)
     return Results(selection, rule, cells, rows, changes, standings, series, known, size, worth, states, uncertified)
 
 
 def collect_cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], rule: SelectionRule = "val") -> Cells:
-    """Lay the records, by method and seed, out as an array; scores are those of the epochs that `rule` keeps."""
+    """Lay the records, by method and seed, out as an array.
+
+    Args:
+        board: whose methods and seeds are the first two axes, in its order.
+        records: (method, seed) -> run; the tasks and metrics are those of the first.
+        rule: which epoch's scores count.
+
+    Returns:
+        `values` [method, seed, column] and primary `errors` [method, seed, task]; NaN where a run is missing.
+    """
     first = next(iter(records.values()), None)
     kinds = first.spec.protocol.metrics if first else {}
     tasks = [task for task in (first.tasks if first else []) if kinds.get(task) in KINDS]
@@ -174,6 +193,7 @@ def collect_cells(board: Board, records: Mapping[tuple[str, int], ResultRecord],
     values = np.full((*shape, len(columns)), np.nan)
     errors = np.full((*shape, len(tasks)), np.nan)
     rows, places = ({name: at for at, name in enumerate(names)} for names in (board.methods, board.seed_list))
+    # A run may lack a task or a rule that others have: NaN takes no part in any estimate, and shows as missing.
     for (method, seed), record in records.items():
         at = rows[method], places[seed]
         scores, states = record.scores.get(rule, {}), record.statistics.get(rule, {})
@@ -203,6 +223,11 @@ def _rows_of(
 
 
 def _summarise(results: Results, method: str) -> Iterator[Row]:
+    """The rows of `summary` of one method.
+
+    The mean over tasks is taken run by run, so that its interval knows how the tasks move together; the worst task is
+    that of the least mean in the direction of the metric, and its interval is that of the task by itself.
+    """
     cells, status = results.cells, results.status(method)
     values = cells.values_of(method)
     for metric in dict.fromkeys(column.metric for column in cells.columns):
@@ -228,6 +253,7 @@ def _row(
     rule: SelectionRule,
     status: str,
 ) -> Row:
+    """One number as a row; a mean of nothing is None."""
     return Row(
         table=selection.board.name,
         suite=selection.board.suite,

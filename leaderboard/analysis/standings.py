@@ -100,12 +100,14 @@ def rank_methods(data: Cells, contestants: Collection[str]) -> Standings:
     if not np.isfinite(changes).any() or len(methods) < 2:
         return Standings({})
     generator = np.random.default_rng(SEED)
+    # Both ends of the dial are references on every board: a method that beats one of them may be the other in disguise.
     references = tuple(name for name in dict.fromkeys((data.board.reference, *REFERENCES)) if name in methods)
     primary = family(even, DECIDES, references)
     flipped = family(even, DECIDES, references, correction="max_t", generator=generator)
     ties = find_ties(steady, overlap=data.overlap)
     groups = ties.groups()
     letters = letters_of([ties.with_first()] if groups is None else groups, len(methods))
+    # What was measured stays as it is; only what orders methods takes equal ones as equal.
     pooled = gains(data)
     wins = win_probability(-even.errors)[:, methods.index(data.board.reference)]
     worst = worst_tasks(data)
@@ -146,6 +148,7 @@ def _compare_definitions(data: Cells) -> dict[str, float]:
 
 
 def _keep_methods(data: Cells, methods: list[str]) -> Cells:
+    """The same cells with these methods only, in their order."""
     at = [data.board.methods.index(method) for method in methods]
     board = data.board.model_copy(update={"methods": methods})
     return replace(data, board=board, values=data.values[at], errors=data.errors[at])

@@ -46,12 +46,14 @@ class Board(BaseModel):
     @field_validator("seeds")
     @classmethod
     def _check_seeds(cls, text: str) -> str:
+        """Seeds read as `0-4,7` do. Raises ValueError, which the reader of the file makes a sentence of."""
         parse_seeds(text)
         return text
 
     @field_validator("methods")
     @classmethod
     def _check_methods(cls, methods: list[str]) -> list[str]:
+        """Each method is there once: two rows of one name would be one row."""
         for method in methods:
             if methods.count(method) > 1:
                 raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")
@@ -132,6 +134,7 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
 
 
 def _read(path: Path) -> Board:
+    """A board from its file, with its further parts, which take from the first what they do not say themselves."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         first = {"name": path.stem, **content}
@@ -144,6 +147,7 @@ def _read(path: Path) -> Board:
 
 
 def _one_line(text: str) -> str:
+    """A message without line breaks."""
     return re.sub(r"\s*\n\s*", "; ", text)
 
 

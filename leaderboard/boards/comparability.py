@@ -25,6 +25,7 @@ def keep_last_code(
             last[apart(record), part] = max(last.get((apart(record), part), made), made)
 
     def is_last(record: ResultRecord) -> bool:
+        """Whether every part of a run has the source that was run last."""
         code = record.spec.code
         return all(code.get(part, "") == last[apart(record), part][1] for part in record.spec.versions)
 
@@ -91,4 +92,5 @@ def count_left_out(notes: list[str], count: int, why: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _canonical(text: str) -> str:
+    """JSON with sorted keys; equal protocols have equal texts."""
     return canonical_json(json.loads(text))  # thousands of records have a few protocols

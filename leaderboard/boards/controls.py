@@ -44,24 +44,29 @@ class Control:
 
 
 def _wide_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with as many parameters as separate models have."""
     return [ControlRow("hard_wide", "hard, as large as single-task")]
 
 
 def _narrow_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Separate models that together have as many parameters as hard sharing."""
     return [ControlRow("single_task_narrow", "single-task, as small as hard")]
 
 
 def _ensemble_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """T hard models, whose outputs are averaged: as large as separate models, and nothing but hard sharing."""
     count = len(tasks)
     return [ControlRow("hard", f"hard, {count} averaged", (ControlRun({"members": str(count)}),))]
 
 
 def _long_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing for T times the epochs: the arithmetic that separate models take."""
     count = len(tasks)
     return [ControlRow("hard", f"hard, {count} times the epochs", (ControlRun({"epochs": str(count * epochs)}),))]
 
 
 def _trunk_rate_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with the trunk learning more slowly and faster, by the factor that T summed gradients would make."""
     count = len(tasks)
     rates = {f"1/{count}": repr(1 / count), str(count): repr(float(count))}
     return [
@@ -71,6 +76,7 @@ def _trunk_rate_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
 
 
 def _shuffled_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with the targets of all other tasks dealt out anew: what is left of a gain is no information."""
     others = {task: "/".join(other for other in tasks if other != task) for task in tasks}
     return [
         ControlRow(
@@ -80,12 +86,14 @@ def _shuffled_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
 
 
 def _replica_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing of T copies of one task: T gradients of one task, and no other task."""
     return [
         ControlRow("hard", "hard, replicas of the task", tuple(ControlRun({"replica": task}, task) for task in tasks))
     ]
 
 
 def _static_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with one task weighed more than the others, task by task; the mean weight stays 1."""
     found = []
     for task in tasks:
         for factor in WEIGHTS:
@@ -96,6 +104,7 @@ def _static_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
 
 
 def _own_gain_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Cross-stitch units whose own gain is trained and whose crossing is not."""
     return [ControlRow("cross_stitch:cross=0", "cross-stitch, own gain only")]
 
 

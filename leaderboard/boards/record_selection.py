@@ -75,6 +75,7 @@ def select_records(
 
 
 def _role_of(method: str, board: Board, controls: Collection[str], submitted: Collection[str]) -> Role:
+    """What a row of the board is; a method that is a control by name is one wherever the board does not list it."""
     if method in controls:
         return "control"
     if method == board.reference:
@@ -93,6 +94,7 @@ def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list
     wanted = keep_last_code(wanted, notes=notes)
     done = [record for record in wanted if record.status == "done"]
 
+    # Scores of two versions are of two tasks; a row of the older one would stand beside others that it never met.
     newest = max((suite_versions(record) for record in done), default=None)
     current = [record for record in done if suite_versions(record) == newest]
     count_left_out(notes, len(done) - len(current), "of an older protocol or suite version")
@@ -100,6 +102,7 @@ def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list
     group = keep_largest_group(current, conditions_of)
     count_left_out(notes, len(current) - len(group), "of another protocol or data checksum than the largest group")
 
+    # A method's version is its own: the other rows stay comparable when one of them was changed and run again.
     chosen: Chosen = {}
     by_method: dict[str, list[ResultRecord]] = {method: [] for method in board.methods}
     for record in group:
@@ -139,6 +142,7 @@ def _choose_with_controls(
     rows = {row.key: row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods}
     shown = {key: record for key, record in assembled.items() if key[0] in rows and key[1] in board.seed_list}
     whole = board.model_copy(update={"methods": [*board.methods, *rows]})
+    # Again without the parts: their runs have settings of their own, and would be counted as left out.
     chosen, notes = _choose(whole, [record for record in records if record.run_id not in used])
     return rows, chosen | shown, notes
 
@@ -170,6 +174,7 @@ def _assemble(
 
 
 def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
+    """Whether a run has the settings of a part of a control, and everything else as `like` has it."""
     spec, other = record.spec, like.spec
     if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
         return False

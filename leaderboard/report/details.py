@@ -22,6 +22,7 @@ def write_details(table: Table, format: str = "text") -> str:
     head = ["method", "rank", "Δ log ↑"]
     head += [f"p {name} ({how})" for name in standings.references for how in ("Holm", "max-t")]
     head += ["P(better)", "middle", "worst task"]
+    # Those without a rank last: NaN sorts nowhere by itself.
     order = sorted(standings.methods.values(), key=lambda each: (not each.ranked, each.rank.mean))
     lines = [_line(table, each) for each in order]
     notes = [NOTE.format(reference=table.board.reference), *map(write_note, explain_standings(table.results))]
@@ -32,6 +33,7 @@ def write_details(table: Table, format: str = "text") -> str:
 
 
 def _line(table: Table, each: Standing) -> list[str]:
+    """The cells of one method; dashes for what is the reference itself."""
     tests = [
         _p(value)
         for name in table.results.standings.references
@@ -54,12 +56,14 @@ def _line(table: Table, each: Standing) -> list[str]:
 
 
 def _p(value: float | None) -> str:
+    """A p with three decimals; below them only its bound."""
     if value is None or value != value:
         return MISSING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _interval(estimate: Interval) -> str:
+    """`+0.123 [+0.100, +0.146]`, without ends where there is no interval."""
     if estimate.mean != estimate.mean:
         return MISSING
     return f"{estimate.mean:+.3f}" + ("" if estimate.low is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]")

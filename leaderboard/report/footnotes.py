@@ -56,6 +56,7 @@ def collect_notes(results: Results, problems: Sequence[Problem] = ()) -> list[No
     """
     data, board = results.cells, results.board
     chosen = CHOSEN if data.protocol and data.protocol.selection == "cv" else RULES[results.rule]
+    # How numbers are made comes first, then what to doubt about some of them, then what is missing.
     notes = [
         Note(OVERLAP.format(data.overlap) if data.overlap else PLAIN),
         Note(f"Selection {chosen}; {TEST}"),
@@ -115,6 +116,7 @@ def name_problems(problems: Sequence[Problem]) -> list[str]:
 
 
 def _explain_changes(results: Results) -> str:
+    """What the three changes are; or that there is nothing to measure them against."""
     reference = results.board.reference
     if not results.cells.columns or reference not in results.board.methods:
         return f"No changes are shown: nothing is stored of the reference `{reference}`."
@@ -168,12 +170,14 @@ def _name_unchecked(results: Results) -> Iterator[Note]:
 
 
 def _name_uncertified(results: Results) -> Iterator[Note]:
+    """Methods with runs whose solver ended above its tolerance, and how many of theirs are."""
     counts = [f"`{results.board.label(m)}` {short} of {whole}" for m, (short, whole) in results.uncertified.items()]
     if counts:
         yield Note(f"Not certified, for the solver ended above its tolerance: {', '.join(counts)} runs.")
 
 
 def _explain_worth(results: Results) -> Iterator[Note]:
+    """What a worth in rows is, and on which curve; nothing without a series."""
     if results.curve is not None:
         sizes = ", ".join(f"{rows:,.0f}" for rows in results.curve.rows)
         yield Note(

@@ -20,6 +20,7 @@ MISSING = "—"
 MARKS: dict[Mark, str] = {"holds": "*", "few": "†"}
 ALL_TASKS = "*"  # in long form, the task of a change
 SUMMARY_TITLES = {"mean": "mean of tasks", "worst": "worst task"}
+# Programs read long form: a role or a unit more would be a column that they do not expect.
 LONG_FIELDS = [field.name for field in fields(Row) if field.name not in ("role", "quantity", "unit")]
 
 
@@ -53,6 +54,7 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
         return json_text(json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
     if format == "tex" or len(tables) < 2:
         return "\n".join(format_table(table, format) for table in tables)
+    # Sentences that every part would repeat are read once, below the last one.
     common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
     own = [replace(table, notes=[note for note in table.notes if note not in common]) for table in tables]
     parts = [format_table(table, format) for table in own]
@@ -192,6 +194,7 @@ def write_worth(worth: Worth | None) -> tuple[str, str]:
         return "", ""
 
     def write(value: float) -> str:
+        """A multiplier, or the bound beyond which nothing is known."""
         if value == 0:
             return f"< {worth.least:.3g}"
         return f"> {worth.most:.3g}" if math.isinf(value) else f"{value:.2f}"
@@ -268,10 +271,12 @@ def write_standings(standings: Standings) -> list[dict[str, object]]:
 
 
 def _drop_nan(value: float) -> float | None:
+    """None for NaN and infinity, which JSON has not."""
     return value if math.isfinite(value) else None
 
 
 def _write_number(column: WideColumn, value: float) -> str:
+    """A number of a column; a change that rounds to something positive has a sign."""
     text = f"{value:z.{column.decimals}f}"
     return f"+{text}" if column.quantity == "change" and float(text) > 0 else text
 
@@ -290,10 +295,12 @@ def _cell(column: WideColumn, row: Row | None, line: WideLine, escape: Callable[
 
 
 def _pipe(items: list[str]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join(items)} |"
 
 
 def _tex_line(items: list[str]) -> str:
+    """A line of a tabular, escaped."""
     return " & ".join(map(latex, items)) + r" \\"
 
 

@@ -29,11 +29,13 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
     """
 
     def block(match: re.Match[str]) -> str:
+        """A table, all parts of it, between the marks that it was found between."""
         track: Track = "tuned" if match[3] == "tuned" else "default"
         parts = [tabulate(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
     def across(match: re.Match[str]) -> str:
+        """The same for the changes across parts."""
         parts = [analyse_board(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{changes_across(parts)}{match[3]}"
 

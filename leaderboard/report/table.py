@@ -121,12 +121,17 @@ def analyse_board(
     track: Track = "default",
     submissions: Iterable[Submission] = (),
 ) -> Results:
-    """The numbers of `board` from what a store holds, with the `submissions` to it that are sound.
+    """The numbers of `board` from what a store holds. Raises ValueError for an unknown rule.
 
-    Submissions have no tuned track. Raises ValueError for an unknown rule.
+    Args:
+        board: as it is committed, or one of everything that is stored of a suite.
+        contents: the records of a store, and where it lies: beside it is what was verified.
+        rule: which epoch of a run counts.
+        track: methods as they come, or with what a search found.
+        submissions: those to this board that are sound get rows; others are named. They have no tuned track.
     """
     records, submitted, remarks = contents.records, list[str](), list[str]()
-    if track == "default":
+    if track == "default":  # a submission has no search behind it
         first = board.methods
         board, records, remarks = add_submissions(board, records, submissions)
         submitted = [method for method in board.methods if method not in first]
@@ -136,7 +141,16 @@ def analyse_board(
 
 
 def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
-    """Lay results out with one line per method; `problems` are files of the store that the notes name."""
+    """Lay results out with one line per method.
+
+    Args:
+        results: the numbers of one board.
+        problems: files of the store that could not be read, which the notes name.
+
+    Returns:
+        A column for each metric of each task, or with more than MANY_TASKS tasks for each metric its mean and its worst
+        task; then the three changes. A line for each method, those with every seed first.
+    """
     board = results.board
     many = len(results.cells.tasks) > MANY_TASKS
     metrics = results.summary if many else [row for row in results.rows if row.quantity == "metric"]
@@ -169,6 +183,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
                 few=0 < most[method] < FEW_SEEDS,
             )
         )
+    # A mean over fewer seeds is not one to compare with: it stands below, whatever it is.
     lines.sort(key=lambda line: not line.complete)
     return Table(results, columns, lines, collect_notes(results, problems))
 
@@ -179,9 +194,13 @@ def _drop_interval(row: Row) -> Row:
 
 
 def _column(quantity: Quantity, task: str, members: list[Row]) -> WideColumn:
+    """A column of these numbers.
+
+    Two decimals of a percentage, three of a log ratio, four significant digits of the largest number of anything else:
+    more would be noise, and all lines of a column have as many.
+    """
     first = members[0]
     largest = max((abs(row.mean) for row in members if row.mean), default=1.0)
-    # Two decimals of a percentage, three of a log ratio, four significant digits of anything else.
     significant = min(8, max(0, 3 - math.floor(math.log10(largest))))
     decimals = 2 if first.unit == "%" else 3 if quantity == "change" else significant
     return WideColumn(quantity, task, first.metric, first.unit, first.higher_is_better, decimals)

@@ -99,6 +99,7 @@ def _join_parts(parts: Sequence[str], stacked: bool) -> Text:
 
 
 def _column_width(grid: TextGrid, index: int, stacked: bool) -> int:
+    """Of the widest text in a column, in cells of the terminal."""
     texts = [*grid.heads[index], *(_join_parts(line.numbers[index], stacked).plain for line in grid.lines)]
     return max(cell_len(part) for text in texts for part in text.split("\n"))
 
@@ -123,6 +124,7 @@ def _split_columns(grid: TextGrid, width: int, stacked: bool) -> list[list[int]]
 
 
 def _draw_chunk(grid: TextGrid, indices: list[int], stacked: bool) -> RichTable:
+    """A grid of these columns, each line with its label and its ends; faint lines are below a rule."""
     drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
     drawn.add_column("\nmethod", no_wrap=True)
     for index in indices:

@@ -83,6 +83,7 @@ class SiteWriter:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
 
     def _run_page(self, site: Context, run: ResultRecord, shared: str) -> bytes | None:
+        """The page of a run, or None where it was written before from the same things."""
         name = site.addresses.run(run)
         pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
         key = run.digest, site.state(run), pictures, shared
@@ -127,6 +128,7 @@ def check_own(out: Path, names: Iterable[str], before: set[str]) -> None:
 
 
 def _list(out: Path, names: set[str]) -> None:
+    """Write down what a build owns."""
     write_whole(out / LISTING, "".join(f"{name}\n" for name in sorted(names)))
 
 
@@ -140,6 +142,7 @@ def _remove(out: Path, names: set[str]) -> None:
 
 
 def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
+    """Write a file whose content changed, and leave one that is equal alone, so that its time says when it changed."""
     target = f"{out}/{name}"
     if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):  # a link would be written through
         os.unlink(target)
@@ -153,11 +156,13 @@ def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
 
 
 def _read(target: str) -> bytes:
+    """The content of a file."""
     with open(target, "rb") as file:
         return file.read()
 
 
 def _write(target: str, content: bytes) -> None:
+    """Replace the content of a file."""
     with open(target, "wb") as file:
         file.write(content)
 
@@ -185,4 +190,5 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _render_table(one: Shown, kind: str) -> bytes:
+    """The file beside a board: what the command line prints."""
     return format_table(one.table, kind).encode()

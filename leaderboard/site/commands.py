@@ -52,8 +52,10 @@ def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) 
 
 
 def _quote(*words: str) -> str:
+    """Words as a shell takes them."""
     return " ".join(map(shlex.quote, words))
 
 
 def _write_value(value: Any) -> str:
+    """A value as `--set` takes it."""
     return "/".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

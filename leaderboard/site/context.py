@@ -88,6 +88,7 @@ class Context:
         return self.pairs(flatten(json.loads(protocol)))
 
     def _pairs(self, items: tuple[tuple[str, str], ...], tall: bool = False) -> str:
+        """Pairs as a definition list in HTML."""
         macros = self._environment.get_template("macros.html").module
         return macros.pairs(items, tall)  # type: ignore[attr-defined, no-any-return]
 
@@ -106,6 +107,7 @@ def _code(submission: Submission) -> str:
 
 
 def _environment() -> Any:
+    """Templates in which every value is escaped, and a name that is missing is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
 
     return Environment(

@@ -55,7 +55,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in early]
     heads += map(_head, columns)
     heads += [GridHead(name, kind="end", best="high", choose=name == "checked") for name in late]
-    low, high = _span(one)
+    low, high = _span(one)  # one scale, or bars of two rows could not be compared
     lines = []
     for line in one.lines:
         href = _runs_address(one, line.method, addresses)
@@ -147,7 +147,7 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
     alike = len(set(kinds_of)) == 1 and not runs[0].spec.overrides and not runs[0].spec.tuning
     kinds = runs[0].spec.protocol.metrics
     primary = {task: KINDS[kinds[task]].metrics[0] for task in kinds if kinds[task] in KINDS}
-    tasks = list(primary)[:TASKS]
+    tasks = list(primary)[:TASKS]  # a page as wide as a hundred tasks is read by nobody
     values = [[_score(run, task, primary[task]) for task in tasks] for run in runs]
     formats = [_decimals(primary[task], [row[at] for row in values]) for at, task in enumerate(tasks)]
     heads = [
@@ -184,6 +184,7 @@ def kind_of(run: ResultRecord) -> str:
 
 
 def _head(column: WideColumn) -> GridHead:
+    """The head of a column of a board, with the name of its intervals in an export."""
     change = column.quantity == "change"
     top, bottom = write_head(column)
     small = f"{top if change else f'{top} {column.metric}'} 95 % interval"
@@ -193,12 +194,14 @@ def _head(column: WideColumn) -> GridHead:
 
 
 def _head_of(task: str, metric: Metric) -> GridHead:
+    """The head of a task in a table of runs."""
     arrow = "↑" if metric.higher_is_better else "↓"
     below = " ".join(part for part in (metric.name, metric.unit, arrow) if part)
     return GridHead(printable(task), below, "number", "high" if metric.higher_is_better else "low")
 
 
 def _score(run: ResultRecord, task: str, metric: Metric) -> float | None:
+    """A metric of a run at the epoch that validation chose, or at the first rule that it has."""
     scores = run.scores.get("val") or next(iter(run.scores.values()), {})
     return scores.get(task, {}).get(metric.name)
 
@@ -219,6 +222,7 @@ def _name_cell(one: Shown, line: WideLine, href: str, small: str = "") -> GridCe
 
 
 def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
+    """A mean that leads to its runs; below, its interval, its mark, and the task that is worst."""
     task = printable(row.task) if row and row.quantity == "worst" else ""
     below = " ".join(filter(None, (write_interval(column, row), write_star(column, row, line), task)))
     return GridCell(
@@ -227,6 +231,7 @@ def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str)
 
 
 def _end_cell(line: WideLine, name: End) -> GridCell:
+    """Worth, seeds or state, with what the column sorts by."""
     if name == "checked":
         return _badge(write_state(line.state))
     if name == "seeds":
@@ -236,6 +241,7 @@ def _end_cell(line: WideLine, name: End) -> GridCell:
 
 
 def _badge(state: str) -> GridCell:
+    """A state, which sorts by how far it goes."""
     known = state in STATES
     return GridCell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
 
@@ -253,6 +259,7 @@ def _rank_cells(one: Shown, line: WideLine) -> list[GridCell]:
 
 
 def _worst_cell(standing: Standing | None) -> GridCell:
+    """The least gain of a method, and the task that has it."""
     worst = standing.worst if standing else None
     return GridCell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else GridCell(MISSING)
 

@@ -45,6 +45,7 @@ class Shown:
 
     @cached_property
     def _owners(self) -> dict[str, str]:
+        """Row -> the method whose runs stand in it."""
         return {name: owner(run) for (name, _), run in self.results.records.items()}
 
     def find_owner(self, method: str) -> str:
@@ -56,6 +57,7 @@ class Shown:
         """The rows by rank; below them what is not ranked, as controls, and then what is not complete."""
 
         def key(line: WideLine) -> tuple[bool, bool, float]:
+            """What is complete and ranked first, by rank."""
             rank = line.standing.rank.mean if line.standing and line.ranked else 0.0
             return not line.complete, not line.ranked, rank
 
@@ -91,6 +93,7 @@ def collect_boards(
     widest = _widest_tuned(parts, contents)
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
+        """Tabulate a board on a track; kept where it has a number, or is of a search."""
         table = tabulate(board, contents, rule, track, submissions)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
         taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
@@ -106,6 +109,7 @@ def collect_boards(
     for one in found:
         if one.track == "default":
             covered |= {(one.board.suite, line.method) for line in one.table.lines}
+    # What is stored and on no committed board is shown too: a site of one's own runs would be empty else.
     records = [record for record in contents.records if not record.spec.overrides and not record.spec.tuning]
     for suite in sorted({record.suite for record in records if (record.suite, record.method) not in covered}):
         board = board_of_suite(suite, [record for record in records if record.suite == suite])

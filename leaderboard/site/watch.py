@@ -78,6 +78,8 @@ def serve_site(out: Path, port: int = 0) -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
+    """Answers each reader in a thread of its own, which ends with the program."""
+
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -93,6 +95,7 @@ class _Handler(SimpleHTTPRequestHandler):
     timeout = PATIENCE
 
     def send_head(self) -> Any:
+        """Refuse other host names, against pages elsewhere that name this machine, and whatever no build wrote."""
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN, "This server answers on its own machine only")
@@ -103,6 +106,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
+        """Where a name lies below the folder that is served."""
         return os.path.join(os.path.realpath(self.directory), self._name())
 
     def _name(self) -> str:
@@ -110,6 +114,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return unquote(self.path.partition("?")[0].partition("#")[0]).removeprefix("/") or "index.html"
 
     def _is_page(self) -> bool:
+        """Whether a build wrote what is asked for, and no link leads to it."""
         name = self._name()
         if name not in written_names(Path(self.directory)):
             return False
@@ -117,9 +122,11 @@ class _Handler(SimpleHTTPRequestHandler):
         return os.path.realpath(target) == target and os.path.isfile(target)  # else a link, from somebody else
 
     def list_directory(self, path: Any) -> None:
+        """Nothing: there is no listing."""
         self.send_error(HTTPStatus.NOT_FOUND, "No such page")
 
     def end_headers(self) -> None:
+        """Pages change while they are watched, and are of the type that is said."""
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()

@@ -86,6 +86,7 @@ def gains(data: Cells) -> np.ndarray:
 
 
 def _change(data: Cells, method: str, name: str) -> np.ndarray:
+    """[seed] of the change `name`; NaN where nothing is stored of the reference."""
     if data.board.reference not in data.board.methods or not data.columns:
         return np.full(len(data.board.seed_list), np.nan)
     return CHANGES[name](data, method)

@@ -43,6 +43,7 @@ def _sum_all_flips(seeds: np.ndarray) -> np.ndarray:
 
 
 def _draw_sums(seeds: np.ndarray, generator: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
+    """Sums [flip, row] of [seed, row] under `replicates` drawn flips, in chunks that fit into memory."""
     for start in range(0, replicates, 2**CHUNK):
         shape = min(2**CHUNK, replicates - start), len(seeds)
         yield generator.choice([-1.0, 1.0], shape) @ seeds

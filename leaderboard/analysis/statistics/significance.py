@@ -54,6 +54,7 @@ def paired_t_rows(differences: np.ndarray, overlap: float = 0.0) -> np.ndarray:
 
 
 def _t_test(known: np.ndarray, n: int, overlap: float) -> np.ndarray:
+    """Two-sided p [comparison] of [comparison, seed] without NaNs; see `paired_t`."""
     from scipy.special import stdtr  # takes longer to import than everything else here
 
     mean, error = known.mean(axis=1), known.std(axis=1, ddof=1) * math.sqrt(1 / n + overlap)

@@ -182,4 +182,5 @@ def win_figure(results: Results, name: str, order: Sequence[str]) -> Figure | No
 
 
 def _write_signed(values: np.ndarray) -> list[list[str]]:
+    """Numbers with signs, for the cells of a map; nothing for NaN."""
     return [["" if math.isnan(value) else f"{value:+z.2f}" for value in row] for row in values.tolist()]

@@ -69,6 +69,7 @@ def _band(end: str, labels: list[str], summary: tuple[float, float, float]) -> l
 
 
 def _path(labels: list[str], samples: list[list[float]], name: str, axis: str, *, geometric: bool) -> list[Trace]:
+    """A line through the means at the values of a dial, with intervals; values without a run are left out."""
     known = [(label, _summary(sample, geometric)) for label, sample in zip(labels, samples, strict=True) if sample]
     return [
         {

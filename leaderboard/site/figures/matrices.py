@@ -98,6 +98,7 @@ def _write_starred(each: Related) -> list[list[str]]:
     """The numbers of a map as texts, with a star where the interval excludes zero."""
 
     def text(main: str, extra: str) -> str:
+        """The number of a cell, with its star."""
         cell = each.cells.get((main, extra))
         sure = cell and cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
         return f"{cell.mean:+z.2f}{MARKS['holds'] if sure else ''}" if cell else ""
@@ -106,6 +107,7 @@ def _write_starred(each: Related) -> list[list[str]]:
 
 
 def _pairs_of(tasks: list[str]) -> list[tuple[int, int]]:
+    """Every pair of tasks once, as places."""
     return [(a, b) for a in range(len(tasks)) for b in range(a + 1, len(tasks))]
 
 
@@ -215,6 +217,7 @@ def _shorten_names(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _label_cells(texts: list[list[str]] | None) -> Trace:
+    """The texts of a map's cells: those given, else two decimals."""
     return {"text": texts, "texttemplate": "%{text}"} if texts else {"texttemplate": "%{z:.2f}"}
 
 
@@ -224,6 +227,7 @@ def unpack_matrix(run: ResultRecord, name: str) -> np.ndarray | None:
 
 
 def _matrix(packed: Packed) -> np.ndarray | None:
+    """The matrix that a record holds; None where its bytes do not make one."""
     try:
         return packed.unpack()
     except ValueError:
@@ -239,6 +243,7 @@ def _slices(array: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _names(size: int, tasks: list[str]) -> list[str]:
+    """The names of an axis: the tasks where it has as many places, else numbers."""
     return (
         [shorten_label(task, 14) for task in tasks] if size == len(tasks) else [str(number) for number in range(size)]
     )

@@ -74,6 +74,7 @@ def _places(site: Context, method: str) -> Grid | None:
 
 
 def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *, first: bool) -> dict[str, Any]:
+    """Everything about the method on one suite: figures, and tables of its runs."""
     own = sorted(runs, key=_order)
     plain = [run for run in own if not run.spec.overrides and not run.spec.tuning]
     further = [run for run in own if run.spec.overrides or run.spec.tuning]

@@ -104,6 +104,7 @@ def _place_dots(one: Shown) -> tuple[list[Dot], float]:
     left, right = STRIP
 
     def place(value: float) -> float:
+        """A change as a percentage of the strip."""
         return left + (right - left) * (value - low) / (high - low) if high > low else (left + right) / 2
 
     return [Dot(place(mean), KINDS_OF_CHANGE[sign]) for mean, sign in changes], place(0.0)

@@ -117,6 +117,7 @@ def _judge_certificate(run: ResultRecord, met: bool) -> str:
 
 
 def _costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:
+    """What a run took, as people read it; nothing where it was not measured."""
     if run.cost is None:
         return ()
     found = [(name, printable(str(text(value)))) for key, value in run.cost for name, text in [COSTS[key]]]
@@ -124,5 +125,6 @@ def _costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:
 
 
 def _texts(items: dict[str, Any], *, sort: bool = True) -> tuple[tuple[str, str], ...]:
+    """Pairs of a name and a text, printable."""
     pairs = sorted(items.items()) if sort else items.items()
     return tuple((printable(name), printable(str(value))) for name, value in pairs)

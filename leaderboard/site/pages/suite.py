@@ -100,6 +100,7 @@ def _charts(site: Context, one: Shown) -> list[Figure | None]:
 
 
 def _cosines(one: Shown) -> Figure | None:
+    """Where gradients agree, method by method; those of the board only."""
     runs: dict[str, list[ResultRecord]] = {line.label: [] for line in one.lines if line.method in one.own}
     for (method, _), run in one.results.records.items():
         if method in one.own:
@@ -116,6 +117,7 @@ def _recovered(one: Shown) -> list[Figure]:
 
 
 def _budget(site: Context, one: Shown) -> Figure | None:
+    """What more trials buy, on the tuned track."""
     if one.track != "tuned":
         return None
     board = one.board

@@ -25,7 +25,7 @@ from bench.toolbox.normal_evidence import evidence
 from bench.training.examine import examine
 from bench.training.fit import fit
 from bench.training.full_batch.infer import Inferred
-from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.soundness import find_further_problems
 from tests.bench.catalogue import fitted_by_themselves
 from tests.bench.linear import problem
 
@@ -297,7 +297,7 @@ def test_a_run_is_a_whole_record(method: str) -> None:
     [spec] = plan(SUITE, [method], [3])
     record, again = fit(spec), fit(spec)
     assert record.status == "done", record.error
-    assert record.find_problems() == further_problems(record) == []
+    assert record.find_problems() == find_further_problems(record) == []
     assert ResultRecord.model_validate_json(record.model_dump_json()).find_problems() == []
     assert record.statistics["val"]["pooled"]["count"] == 6 * 200
     assert record.solution is not None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bench.catalogue.registry import Choice, choose, entries
 from bench.core.sharing import Blueprint, Sharing, learning_copies
-from bench.core.suite import Suite, without_data
+from bench.core.suite import Suite, withhold_data
 from bench.errors import UsageError
 from bench.records import UNWEIGHTED, Call, MethodText, parse_method
 
@@ -64,7 +64,7 @@ class Method:
 
     def build_sharing(self, suite: Suite, seed: int) -> Sharing:
         """The sharing on `suite`. Raises UsageError where an option does not fit or the combination makes no sense."""
-        suite = without_data(suite)
+        suite = withhold_data(suite)
         sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
         reason = sharing.supports(suite)
         if reason:

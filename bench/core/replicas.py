@@ -40,6 +40,7 @@ class Replicas(Suite):
         return self.suite.backbone(width)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        """The rows of the suite, with the targets of `main` for every task once rows are transformed."""
         rows = self.suite.dataset(split, seed)
         names = [task.name for task in self.tasks]
         stored = dict(zip(names, rows.targets, strict=True))
@@ -47,7 +48,7 @@ class Replicas(Suite):
         # Targets are replaced after the transform of the suite, which may need those of the other tasks too, as when
         # it crops all of them alike.
 
-        def copied(
+        def copy_target(
             inputs: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None
         ) -> tuple[Tensor, dict[str, Tensor]]:
             """A batch with the targets of `main` under every name."""
@@ -58,7 +59,7 @@ class Replicas(Suite):
         return Dataset(
             dict.fromkeys(names, rows.inputs[self.main]),
             {name: rows.targets[task] for name, task in stored.items()},
-            copied,
+            copy_target,
             rows.dtype,
         )
 

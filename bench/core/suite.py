@@ -114,7 +114,7 @@ class Suite(ABC):
         return None
 
 
-def without_data(suite: Suite) -> Suite:
+def withhold_data(suite: Suite) -> Suite:
     """A copy of `suite` to build a model from: tasks, shapes and stages, with a `dataset` that raises UsageError.
 
     Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
@@ -123,7 +123,7 @@ def without_data(suite: Suite) -> Suite:
     closed = copy.copy(suite)
     for name, value in vars(suite).items():
         if isinstance(value, Suite):  # a suite that wraps another would give its data away
-            setattr(closed, name, without_data(value))
+            setattr(closed, name, withhold_data(value))
     closed.dataset = _refuse_data  # type: ignore[method-assign]
     return closed
 

@@ -61,6 +61,7 @@ class Scalarised(Weighting):
         self._rest: Tensor | float = 0.0
 
     def forward(self, state: StepState) -> Tensor:
+        """dS/dL (T,); with a graph where S has parameters that the regulariser trains."""
         losses = positive(state.losses).requires_grad_()
         learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
         with torch.enable_grad(), draw_from(state.train.generator):
@@ -92,6 +93,7 @@ class GramianWeighting(Weighting):
         self.rule = rule
 
     def forward(self, state: StepState) -> Tensor:
+        """The weights of the rule, or 1 / T each where it has no finite answer."""
         if state.gramian is None:
             raise TypeError("A Gramian weighting should be given the Gramian.")
         G, even = state.gramian.detach(), torch.full_like(state.losses, 1 / len(self.tasks))

@@ -119,11 +119,11 @@ class MultiTaskModule(L.LightningModule):
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.after_update(factor)
+        self.finish_update(factor)
         if self.replay:
             self.model.weighting.observe(self.replay.losses())
 
-    def after_update(self, factor: float) -> None:
+    def finish_update(self, factor: float) -> None:
         """Count the update, apply the prox of every constraint, and refresh its buffers when due.
 
         `factor` is that of the schedule: a prox takes the learning rate that its parameter was just stepped with.

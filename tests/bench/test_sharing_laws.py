@@ -327,7 +327,7 @@ def test_a_tree_with_one_stem_is_a_hard_split(suite: str) -> None:
                 alpha.fill_diagonal_(1.0)
     split.model.sharing.towers = nn.ModuleList(copy.deepcopy(tower[1:]) for tower in sharing.towers)
     assert apart(predictions(run, "tree"), predictions(split)) == 0
-    assert sharing.needed()[0] == {0}
+    assert sharing.find_needed()[0] == {0}
     before = sum(p.numel() for p in sharing.parameters())
     sharing.begin("tree")
     kept = sum(p.numel() for p in sharing.parameters() if p.requires_grad)

@@ -102,14 +102,17 @@ class Watches(Callback):
         self.each = each
 
     def on_train_epoch_start(self, *arguments: Any) -> None:
+        """Start every clock."""
         for watch in self.each:
             watch.on_train_epoch_start(*arguments)
 
     def on_train_batch_end(self, *arguments: Any) -> None:
+        """Note the time of the update, which is one for all seeds."""
         for watch in self.each:
             watch.on_train_batch_end(*arguments)
 
     def on_train_epoch_end(self, *arguments: Any) -> None:
+        """Let every monitor evaluate its seed."""
         began = time.perf_counter()
         # Each is told how long those before it have taken since training stopped.
         for watch in self.each:

@@ -136,8 +136,9 @@ class StackedModule(L.LightningModule):
 
     def training_step(self, batch: list[Batch], batch_idx: int) -> Tensor:
         """The sum over models of their steps' losses: no model's gradient depends on another's."""
-        each = self.losses(batch, self.each[0].state)
+        each = self.losses(batch, self.each[0].state)  # T tensors (S,)
         gradients = self._gradients(each) if self.gramian else [None] * len(self.each)
+        # Weightings and penalties are computed model by model: some of them read numbers, which vmap cannot.
         mean = self.protocol.loss_reduction == "mean"
         self.taken: list[Step] = [
             weigh(module.model, [losses[s] for losses in each], module.state, mean, gradients[s])
@@ -214,7 +215,7 @@ class StackedModule(L.LightningModule):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         for module in self.each:
-            module.after_update(factor)
+            module.finish_update(factor)
         if self.replayed:
             with torch.no_grad(), self._restore_running():
                 after = torch.stack(self.losses(*self.replayed), dim=1)

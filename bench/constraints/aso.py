@@ -68,7 +68,7 @@ class ASO(Constraint):
         return inside + (W - inside) / (1 + 2 * step * self.strength)
 
     def refresh(self, W: Tensor) -> None:
-        """Set U to the first h left singular vectors of W; those of singular value 0 are 0."""
+        """Set U to the first h left singular vectors of W, or to 0 where the singular value is 0."""
         A = W.reshape(-1, W.shape[-1])
         s, V = gram_eigen(A)  # ascending
         first = slice(-len(self.directions), None)

@@ -19,8 +19,8 @@ class Replicas(Suite):
     """T tasks that are all the task `main` of a suite of T tasks: `main`, `main_2`, ..., `main_T`.
 
     They share inputs and targets, and each has a head of its own. With heads that start alike, the trunk's
-    gradient is T times that of `main` alone, so that under SGD it is `main` alone at T times the trunk's rate.
-    Raises UsageError where the tasks have inputs of their own: copies would look at more rows of an update.
+    gradient is T times the gradient of `main` alone, so that under SGD it is `main` alone at T times the trunk's rate.
+    Raises UsageError where the tasks have inputs of their own: copies would use more rows of an update.
     """
 
     def __init__(self, suite: Suite, main: str) -> None:

@@ -143,7 +143,7 @@ class AdaShare(Sharing):
         # Rows of the logits are the stages that can be skipped: their depth is that in the whole trunk.
         depth = torch.tensor([number for number, can in enumerate(self.skippable) if can])
         weight = ((layers - depth) / layers).to(run)
-        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # every pair stands in it twice
+        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # the sum has every pair twice
         return (
             self.sparsity * log_run.sum() / (layers * len(self.tasks)) + self.sharing * (weight * apart).sum() / layers
         )

@@ -85,9 +85,8 @@ class Processes(SelfFitting):
         selected, fits = [self.select_rows(block, generator) for block in self.blocks], []
         for number, process in enumerate(self.processes):
             assert isinstance(process, Process)
-            fits.append(
-                maximise_evidence(process, [block for block in selected if block.process is process], iterations)
-            )
+            blocks = [block for block in selected if block.process is process]
+            fits.append(maximise_evidence(process, blocks, iterations))
             if on_step:
                 on_step(number + 1, len(self.processes))
         self.condition()
@@ -140,7 +139,7 @@ class Processes(SelfFitting):
         return super().supports(suite)
 
     def _blocks(self, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> list[ProcessRows]:
-        """The training rows of each task as a block, or those of all as one; sets `scale`."""
+        """The training rows, in one block per task or in one for all; sets `scale`."""
         whole, own = torch.cat(list(targets)), self.intercept == "task"
         left = torch.cat([y - y.mean() for y in targets]) if own else whole - whole.mean()
         self.scale = float(left.square().mean().sqrt()) or 1.0  # constant targets have nothing to scale

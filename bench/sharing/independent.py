@@ -50,7 +50,7 @@ class SingleTask(Towers):
         for methods with a warm start.
     """
 
-    separate = True  # clipping, selection and weights are those of a model alone
+    separate = True  # each task is clipped and selected as a model alone
 
     def __init__(
         self,

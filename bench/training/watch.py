@@ -1,7 +1,7 @@
 """The training monitor: timing, validation, selection and curves.
 
-A Lightning callback beside the training loop. It changes nothing that training depends on, apart from averaging the
-buffers of several processes before they are evaluated.
+A Lightning callback. It changes nothing that training depends on, apart from averaging the buffers of several processes
+before they are evaluated.
 """
 
 import copy

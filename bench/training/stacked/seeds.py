@@ -32,8 +32,8 @@ def fit_stacked(
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed alone, trained as one stack.
 
-    Each record is that of `fit` up to rounding, with its own selection, scores and curves; `cost` is its share of
-    the stack's. Where anything goes wrong, the seeds are trained one after the other, with the reason on standard
+    Each record equals the one of `fit` up to rounding, with its own selection, scores and curves; `cost` is a share
+    of the stack's. Where anything goes wrong, the seeds are trained one after the other, with the reason on standard
     error: a seed that fails must not fail the others.
 
     Args:

@@ -48,9 +48,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
-    transform: Transform | None = (
-        None  # from stored rows to rows for training; the same for every data set that has one
-    )
+    transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:

@@ -11,7 +11,7 @@ from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.core.task import Task
 from bench.errors import UsageError
-from bench.scores import kind, score
+from bench.scores import find_kind, score
 
 
 def find_unlabelled(target: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def check_labels(suite: Suite, split: str, rows: Dataset) -> None:
                 f"Every split should have labels of every task. Found none of `{task.name}` in `{split}`; give it "
                 "some, or leave the task out."
             )
-        if without and kind(own).rows:
+        if without and find_kind(own).rows:
             raise UsageError(
                 f"Every row should have a label of `{task.name}`, since the statistics of `{own}` count all rows of a "
                 f"split. Found {without} of {len(target)} without one in `{split}`; leave those rows out, give tasks "

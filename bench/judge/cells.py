@@ -31,8 +31,8 @@ from bench.system.regular import read_regular
 from bench.training.environment import settle_devices, settle_precision
 from bench.training.evaluate import Predict
 from bench.training.examine import Epochs, TrainedCell, examine
-from bench.training.fit import begin_record
 from bench.training.gallery import Gallery
+from bench.training.load import begin_record
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
 from bench.training.watch import OnEpoch
@@ -94,9 +94,9 @@ def judge_cell(
             fields = examine(cell, case.seen, spec, read_test, gallery)
             if sealed:
                 judged.sealed = case.compare_with_sealed(cell)
-        judged.record = ResultRecord.model_validate(record.model_dump() | fields).sealed()
+        judged.record = ResultRecord.model_validate(record.model_dump() | fields).seal()
     except (PlayerFailed, MethodFailed, Diverged, ValidationError, ValueError) as error:
-        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).sealed()
+        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).seal()
     if checkpoint and player.is_alive:
         with suppress(OSError):
             checkpoint[0].unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchjd import aggregation as jd
 from torchjd.linalg import QuadprogProjector
 
-from bench.catalogue.registry import choose, entries
+from bench.catalogue.registry import choose, list_entries
 from bench.core.data import Order
 from bench.core.state import StepState, TrainState, draw_from
 from bench.errors import UsageError
@@ -38,7 +38,7 @@ AGGREGATORS: dict[str, Any] = {
 
 
 def test_every_gramian_weighting_has_its_reference() -> None:
-    found = {name for name, entry in entries("weighting").items() if entry.cls.scales == "shared"}
+    found = {name for name, entry in list_entries("weighting").items() if entry.cls.scales == "shared"}
     assert found == AGGREGATORS.keys()
 
 

@@ -84,7 +84,7 @@ def test_rows_of_an_update_are_divided_evenly() -> None:
 def test_there_are_as_many_gpus_as_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     [spec] = plan("multidigits", ["hard"], [0], {"devices": "4"}, "cpu")
-    spec = spec.varied(protocol=spec.protocol.model_copy(update={"device": "cuda"}))
+    spec = spec.vary(protocol=spec.protocol.model_copy(update={"device": "cuda"}))
     with (
         pytest.raises(UsageError, match=r"at most the GPUs that a worker sees, 2. Found `4`\."),
         launch_workers(spec, None),
@@ -119,7 +119,7 @@ def test_the_record_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     one, two = (record("hard@halves", n, lambda done, epochs: told.append((done, epochs)), members="2") for n in (1, 2))
     assert (two.status, two.error) == ("done", None)
     assert told == [(1, 2), (2, 2)] * 2
-    assert two.problems() == []
+    assert two.find_problems() == []
     assert two.selection == one.selection
     for task in one.tasks:
         assert two.scores["val"][task]["rmse"] == pytest.approx(one.scores["val"][task]["rmse"], abs=1e-9)

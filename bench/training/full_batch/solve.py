@@ -16,7 +16,7 @@ from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.linear.choose import Fitted, fit_family
 from bench.linear.family import PenaltyFamily
-from bench.linear.form import LinearForm, linear_form
+from bench.linear.form import LinearForm, read_linear_form
 from bench.linear.logistic import Logistic
 from bench.linear.loss import Loss, Tied
 from bench.linear.rows import TaskRows
@@ -37,7 +37,7 @@ class Solved(FullBatchRun):
         # Without its constraint the model keeps plain copies, which `form` writes the solution into.
         super().__init__(spec, suite, replace(method, constraint=None))
         self.method = method
-        form = linear_form(self.model.sharing, suite)
+        form = read_linear_form(self.model.sharing, suite)
         assert form is not None  # the plan refuses others before anything runs
         self.form: LinearForm = form
 

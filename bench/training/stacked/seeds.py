@@ -16,8 +16,9 @@ from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
 from bench.training.batches import Batches
 from bench.training.environment import strip_paths
-from bench.training.fit import Run, fit, load_run
+from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
+from bench.training.load import load_run
 from bench.training.stacked.stack import CannotStack, StackedModule
 from bench.training.trainer import train
 from bench.training.watch import OnEpoch, TrainingMonitor
@@ -61,7 +62,7 @@ def _fit_as_stack(
     rows: ResidentRows | None,
 ) -> list[ResultRecord]:
     """As `fit_stacked`, without the fallback. Raises CannotStack for specifications or methods that do not stack."""
-    if len({spec.varied(seed=0).run_id for spec in specs}) > 1:
+    if len({spec.vary(seed=0).run_id for spec in specs}) > 1:
         raise CannotStack("The runs of a stack should differ in their seed alone.")
     if specs[0].protocol.members > 1 or specs[0].protocol.devices > 1:
         raise CannotStack("A stack should be of single models on one device.")
@@ -74,7 +75,7 @@ def _fit_as_stack(
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery)).sealed()
+        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery)).seal()
         for (_, _, record), run, start, watch, gallery in zip(parts, runs, starts, watches, galleries, strict=True)
     ]
 

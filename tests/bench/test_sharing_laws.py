@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.core.sharing import pieces
 from bench.core.state import TrainState
-from bench.sharing.dmtrl import Factored, _kept
+from bench.sharing.dmtrl import Factored, _truncate_rank
 from bench.sharing.dselect_k import smooth_step
 from bench.toolbox.layers import Gate, carried, gumbel_choice, pooled, pooled_size, weighted
 from bench.training.fit import Run
@@ -386,7 +386,7 @@ def test_lower_stages_are_wanted_in_common_more_than_higher_ones() -> None:
 
 
 def test_parts_of_a_number_are_not_rounded_up() -> None:
-    assert [_kept(share, full) for share, full in ((0.07, 100), (0.5, 5), (1, 7), (0.01, 3))] == [7, 3, 7, 1]
+    assert [_truncate_rank(share, full) for share, full in ((0.07, 100), (0.5, 5), (1, 7), (0.01, 3))] == [7, 3, 7, 1]
 
 
 @pytest.mark.parametrize("method", ["adatt", "cgc", "ple"])

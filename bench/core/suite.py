@@ -23,7 +23,7 @@ class Stage(nn.Sequential):
     """A stage of a backbone: modules in order, and the shape of one output row, channels first.
 
     Modules may be frozen (`requires_grad_(False)`: every method leaves them so) or lazy (filled by the shapes before
-    them). Layers with a switch `inplace` have it turned off, since methods read what stands before a stage, too.
+    them). Layers with a switch `inplace` have it turned off, since methods also read the input of a stage.
     """
 
     def __init__(self, *modules: nn.Module, output_shape: Shape) -> None:
@@ -48,7 +48,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
-    transform: Transform | None = None  # of the rows as they are stored: that of every data set with one
+    transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -114,7 +114,7 @@ class Suite(ABC):
         return None
 
 
-def without_data(suite: Suite) -> Suite:
+def withhold_data(suite: Suite) -> Suite:
     """A copy of `suite` to build a model from: tasks, shapes and stages, with a `dataset` that raises UsageError.
 
     Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
@@ -123,7 +123,7 @@ def without_data(suite: Suite) -> Suite:
     closed = copy.copy(suite)
     for name, value in vars(suite).items():
         if isinstance(value, Suite):  # a suite that wraps another would give its data away
-            setattr(closed, name, without_data(value))
+            setattr(closed, name, withhold_data(value))
     closed.dataset = _refuse_data  # type: ignore[method-assign]
     return closed
 

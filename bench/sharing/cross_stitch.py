@@ -145,7 +145,7 @@ class CrossStitch(Sharing):
         if as_ == "paper":
             channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
             self.units = nn.ModuleList(Unit(count, each, own, rows, cross) for each in channels)
-        elif as_ == "mtan":
+        elif as_ == "mtan":  # exhibits have units of their own, whatever the other options say
             self.units = nn.ModuleList(MTANUnit(count) for _ in stages)
         else:
             self.units = nn.ModuleList(LibMTLUnit(count) for _ in stages[1:])

@@ -277,7 +277,7 @@ def test_the_coupling_finds_tasks_that_are_alike_and_opposed() -> None:
 def test_many_rows_are_conditioned_on_and_some_of_them_decide() -> None:
     few, all_ = built("gp_icm:kernel=rbf,rows=20"), built("gp_icm:kernel=rbf")
     whole = all_._blocks(list(ROWS.inputs), list(ROWS.targets))[0]
-    kept = few.likely(whole, torch.Generator().manual_seed(0))
+    kept = few.select_rows(whole, torch.Generator().manual_seed(0))
     assert [int((kept.t == t).sum()) for t in range(6)] == [n * 20 // sum(COUNTS) for n in COUNTS]
     known = {tuple(row) for row in whole.x.tolist()}
     assert {tuple(row) for row in kept.x.tolist()} < known

@@ -67,9 +67,9 @@ def _items(shelf: str) -> list[dict[str, Any]]:
 
         return [{"name": control.name, "summary": control.summary} for control in CONTROLS.values()]
     if shelf == "methods":
-        from bench.planning.plan import method_names
+        from bench.planning.plan import list_method_names
 
-        return [{"name": name} for name in method_names()]
+        return [{"name": name} for name in list_method_names()]
     if shelf == "backbones":
         import importlib
         import pkgutil

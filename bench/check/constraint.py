@@ -44,7 +44,8 @@ def builds(case: ConstraintCase) -> None:
 def value(case: ConstraintCase) -> None:
     """0-dimensional, finite, >= 0 and of the type of W, for any copies, equal ones and zeros.
 
-    Equal copies and zeros are where roots and logarithms end; training starts from equal copies.
+    Equal copies and zeros are where roots and logarithms fail, and towers of one seed start as equal
+    copies. The value is added to losses, so it has to be one number of their type.
     """
     for trial, constraint in case.build_each():
         for kind, W in trial.kinds.items():
@@ -65,7 +66,8 @@ def value(case: ConstraintCase) -> None:
 def gradient(case: ConstraintCase) -> None:
     """`value` is differentiable, and its gradient finite where copies are equal or zero.
 
-    A root has an infinite slope at 0, which would turn the first update into NaN.
+    A root has an infinite slope at 0, which would turn the first update into NaN. A penalty of the
+    loss needs the gradient in training, any other one in the rule on its prox.
     """
     for trial, constraint in case.build_each():
         for kind, W in trial.kinds.items():
@@ -123,7 +125,10 @@ def state_round_trip(case: ConstraintCase) -> None:
 
 
 def repeats(case: ConstraintCase) -> None:
-    """Nothing is drawn: two instances agree, whatever the global generator is set to."""
+    """Nothing is drawn: two instances agree, whatever the global generator is set to.
+
+    Constraints are handed no generator, so a random start of clusters has to have a fixed seed.
+    """
     for trial, _ in case.build_each():
         answers = []
         for noise in (1, 2):
@@ -155,7 +160,10 @@ def matrices(case: ConstraintCase) -> None:
 
 
 def claimed_limits(case: ConstraintCase) -> None:
-    """What `limits` claims holds after a few steps of plain SGD, on the towers of `CARRIER`."""
+    """What `limits` claims holds after a few steps of plain SGD, on towers of its own for each task.
+
+    Skipped where nothing is claimed.
+    """
     hold_limits(case.entry, CARRIER)
 
 

@@ -37,7 +37,7 @@ def gradients(case: SharingCase) -> None:
 def regulariser(case: SharingCase) -> None:
     """A number or a 0-dimensional tensor, finite.
 
-    Training adds it to the weighted losses, where any other shape would broadcast.
+    Training adds it to the weighted losses, where any other shape would broadcast. The default is 0.
     """
     for at, sharing in case.build_each():
         term = torch.as_tensor(sharing.regulariser())
@@ -75,7 +75,8 @@ def separate(case: SharingCase) -> None:
 def coupled(case: SharingCase) -> None:
     """The T aligned copies of each coupled parameter, of one shape, all of them in the module.
 
-    A constraint stacks them along a last axis of T, so their order is that of the tasks.
+    A constraint stacks them along a last axis of T, so their order is that of the tasks. Copies that are
+    one parameter T times, or tensors outside the module, would be held together without any effect.
     """
     for at, sharing in case.build_each():
         # Parameters are compared by identity: equal numbers are no sign of a common one.
@@ -109,7 +110,7 @@ def parameter_groups(case: SharingCase) -> None:
     """Every parameter in one group, in a role the protocol knows.
 
     In two groups it would be moved twice, in none never. Both optimisers are asked, since a sharing may
-    answer differently.
+    answer differently. Frozen parameters may be left out.
     """
     for at, sharing in case.build_each():
         names = {id(p): name for name, p in sharing.named_parameters()}
@@ -136,7 +137,8 @@ def parameter_groups(case: SharingCase) -> None:
 def matrices(case: SharingCase) -> None:
     """What is stored about sharing is finite and detached.
 
-    Records refuse NaN, and a gradient would keep the graph of the last update alive.
+    Records refuse NaN, and a gradient would keep the graph of the last update alive. The start is looked
+    at, where mixing weights are at their initial values.
     """
     for at, sharing in case.build_each():
         for name, matrix in sharing.matrices().items():

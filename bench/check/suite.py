@@ -56,7 +56,7 @@ def constructor(case: SuiteCase) -> None:
 def choices(case: SuiteCase) -> None:
     """Every choice of an option that names its choices constructs, with a backbone.
 
-    A choice may be refused with a sentence.
+    A choice may be refused with a sentence. Its data is not read: variants may need other files.
     """
     for text, values in list_forms(case.entry):
         with attempt(f"Constructing `{text}`"):
@@ -70,7 +70,8 @@ def choices(case: SuiteCase) -> None:
 def tasks(case: SuiteCase) -> None:
     """Tasks with names of their own, each with a kind of metric that the scores know.
 
-    Names are keys of records and of a module's state, where a dot would be a level.
+    Names are keys of records and of a module's state, where a dot would be a level. The protocol repeats
+    the kinds, since whoever reads a record has no suite at hand.
     """
     suite = case.suite
     names = [task.name for task in suite.tasks]

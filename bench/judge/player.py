@@ -48,8 +48,8 @@ from bench.planning.plan import parse_suite, suite_under_protocol, validate_meth
 from bench.records import RunSpec
 from bench.system.processes import ProcessTree
 from bench.training.checkpoint import Checkpoint
-from bench.training.environment import without_paths
-from bench.training.evaluate import Predict, Predictor, predicting
+from bench.training.environment import strip_paths
+from bench.training.evaluate import Predict, Predictor, evaluation_mode
 from bench.training.examine import TrainedCell
 from bench.training.fit import Run
 from bench.training.full_batch.prepare import prepare_full_batch_run
@@ -152,7 +152,7 @@ def _answer(connection: socket.socket) -> NoReturn:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = {
             "type": type(error).__name__,
-            "message": without_paths(str(error))[:500],
+            "message": strip_paths(str(error))[:500],
             "where": f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
             "usage": isinstance(error, UsageError),
         }
@@ -264,7 +264,9 @@ def serve_predict(channel: Channel, values: Values) -> None:
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
-    with predicting([_restore(spec, suite, method, n, state) for n, state in enumerate(values["models"])]) as function:
+    with evaluation_mode(
+        [_restore(spec, suite, method, n, state) for n, state in enumerate(values["models"])]
+    ) as function:
         _predict_rows(channel, function, spec)
 
 

@@ -6,7 +6,7 @@ import torch
 from bench.api import Classification, register
 from bench.check.splits import are_same_rows
 from bench.core.data import Dataset
-from bench.core.labels import unlabelled
+from bench.core.labels import find_unlabelled
 from bench.errors import UsageError
 from bench.planning.plan import plan
 from bench.training.fit import fit
@@ -17,9 +17,9 @@ NAN = float("nan")
 
 
 def test_which_rows_have_no_label() -> None:
-    assert unlabelled(torch.tensor([[1.0, NAN], [NAN, NAN], [0.0, -1.0]])).tolist() == [False, True, False]
-    assert unlabelled(torch.tensor([2, -1, 0])).tolist() == [False, True, False]
-    assert unlabelled(torch.tensor([[[-1, 3]], [[-1, -1]]])).tolist() == [False, True]
+    assert find_unlabelled(torch.tensor([[1.0, NAN], [NAN, NAN], [0.0, -1.0]])).tolist() == [False, True, False]
+    assert find_unlabelled(torch.tensor([2, -1, 0])).tolist() == [False, True, False]
+    assert find_unlabelled(torch.tensor([[[-1, 3]], [[-1, -1]]])).tolist() == [False, True]
 
 
 def test_a_missing_label_equals_a_missing_one() -> None:

@@ -56,12 +56,12 @@ def test_the_measure_sees_a_run_on_half_of_the_rows() -> None:
 
 def test_every_process_has_its_stretch_of_every_input_and_tensors_stay_shared() -> None:
     x, z = torch.arange(6.0), torch.arange(4.0)
-    parts = [Ranks(rank, 2).own({"a": x, "b": z, "c": x}) for rank in (0, 1)]
+    parts = [Ranks(rank, 2).take_own_rows({"a": x, "b": z, "c": x}) for rank in (0, 1)]
     assert all(list(part) == ["a", "b", "c"] and part["a"] is part["c"] for part in parts)
     assert torch.equal(torch.cat([part["a"] for part in parts]), x)
     assert torch.equal(torch.cat([part["b"] for part in parts]), z)
     with pytest.raises(UsageError, match=r"`devices=2` should divide the rows .* Found 3\."):
-        Ranks(0, 2).own({"a": torch.zeros(3)})
+        Ranks(0, 2).take_own_rows({"a": torch.zeros(3)})
 
 
 # --- the protocol ------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from bench.scores import score
 from bench.sharing.independent import Soft
 from bench.training import fit as fit_module
 from bench.training.batches import Batches
-from bench.training.environment import without_paths
+from bench.training.environment import strip_paths
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
 from bench.training.trainer import train
@@ -359,7 +359,7 @@ def test_an_error_anywhere_is_a_failed_record_without_paths(watched: Any, split:
     ],
 )
 def test_paths_are_cut_to_their_last_part(text: str, kept: str) -> None:
-    assert without_paths(text) == kept
+    assert strip_paths(text) == kept
 
 
 # --- what is tested is what was selected ---------------------------------------------------------------------
@@ -377,7 +377,7 @@ def test_a_kept_epoch_scores_as_it_did_when_it_was_selected(method: str) -> None
     watch = TrainingMonitor(run.module, val)
     train(run.module, Batches(run.data("train"), run.protocol, spec.seed), watch)
     curves = watch.curves().val
-    chosen = watch.selector.chosen()
+    chosen = watch.selector.choose_epochs()
     assert chosen["last"]["task00"] == 4
     for epochs in chosen.values():
         for task, epoch in epochs.items():

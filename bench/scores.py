@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.kinds import KINDS, Kind, Metric, State, find_kind, list_metrics, register_kind, unknown_kinds
+from bench.kinds import KINDS, Kind, Metric, State, explain_unknown_kinds, find_kind, list_metrics, register_kind
 
 __all__ = [
     "ANGLE_BIN",
@@ -27,6 +27,7 @@ __all__ = [
     "Kind",
     "Metric",
     "State",
+    "explain_unknown_kinds",
     "find_kind",
     "list_metrics",
     "pack_histogram",
@@ -34,7 +35,6 @@ __all__ = [
     "register_kind",
     "score",
     "score_tasks",
-    "unknown_kinds",
     "unpack_histogram",
 ]
 

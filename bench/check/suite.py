@@ -25,7 +25,7 @@ from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
 from bench.errors import DataMissing
-from bench.scores import unknown_kinds
+from bench.scores import explain_unknown_kinds
 
 SECONDS = 1.0  # that a constructor may take: every plan builds the suite, and every worker again
 
@@ -80,7 +80,7 @@ def tasks(case: SuiteCase) -> None:
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
     kinds = {task.reported: task.metric().kind for task in suite.tasks}  # pooled tasks have one entry
-    unknown = unknown_kinds(kinds)
+    unknown = explain_unknown_kinds(kinds)
     expect(not unknown, unknown)
     expect(
         dict(suite.protocol.metrics) == kinds,

@@ -93,7 +93,7 @@ def _items(shelf: str) -> list[dict[str, Any]]:
             "version": entry.version,
             "paper": entry.paper,
             "options": [
-                {"name": o.name, "default": write(o.default), "accepts": o.expectation()}
+                {"name": o.name, "default": write(o.default), "accepts": o.describe_expectation()}
                 for o in entry.options.values()
             ],
         }

@@ -24,7 +24,7 @@ from bench.errors import UsageError, hint
 from bench.linear.form import read_linear_form
 from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
 from bench.records.record import MAX_BYTES
-from bench.scores import unknown_kinds
+from bench.scores import explain_unknown_kinds
 
 FIXED = {
     "name",
@@ -151,7 +151,7 @@ def plan(
     protocol, overrides = override(suite.protocol, settings or {})
     suite = suite_under_protocol(suite, protocol)
     metrics = suite.protocol.metrics
-    if unknown := unknown_kinds(metrics):
+    if unknown := explain_unknown_kinds(metrics):
         raise UsageError(unknown)
     # Float64 on small matrices: a solver has nothing to gain from a GPU.
     device = "cpu" if protocol.fit == "solver" and device == "auto" else device

@@ -241,9 +241,9 @@ class ResultRecord(_Frozen):
         if self.status == "done" and not self.statistics and not self.spec.is_trial:
             problems.append("statistics: missing from a finished run")
         problems += _find_wrong_names(self.suite, self.method, self.spec.suite, self.spec.method)
-        from bench.scores import unknown_kinds  # the metric definitions, needed for checking only
+        from bench.scores import explain_unknown_kinds  # the metric definitions, needed for checking only
 
-        if unknown := unknown_kinds(self.spec.protocol.metrics):
+        if unknown := explain_unknown_kinds(self.spec.protocol.metrics):
             return [*problems, f"metrics: {unknown}"]  # the checks that follow look each kind up
         problems += self._find_wrong_scores()
         return problems + (self._find_gaps() if self.status == "done" else [])

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.errors import quote_nearest
 
-State = Mapping[str, Any]
+State = Mapping[str, Any]  # the statistics of one task, as JSON holds them
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Kinds(UserDict[str, Kind]):
     def __setitem__(self, name: str, kind: Kind) -> None:
         """Add a kind. Raises ValueError where the name is taken or empty, or where metrics share a name."""
         if name in self.data:
+            # A kind that a plug-in replaced would score stored statistics in another way.
             by = getattr(self.data[name].compute, "__module__", "another module")
             raise ValueError(f"The kind of metric `{name}` is registered already, by {by}; choose another name.")
         names = [metric.name for metric in kind.metrics]
@@ -74,7 +75,7 @@ class Kinds(UserDict[str, Kind]):
         raise ValueError(f"The kind of metric `{name}` should stay, since stored scores follow from it.")
 
 
-KINDS = Kinds()
+KINDS = Kinds()  # of this process: built-in kinds, and those of the plug-ins that were loaded
 
 
 def register_kind(name: str, kind: Kind) -> None:

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _linear(arguments)
     from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
 
-    asked = [bool(arguments.methods), arguments.all, arguments.list_supported_methods, arguments.effects]
+    asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
     if sum(asked) > 1:
         raise UsageError("Give methods or `--all`, `--all-methods` or `--effects`, one of them.")
     if arguments.effects and arguments.suite:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     data_dir = options.data_dir(arguments.data_dir)
     if arguments.effects:
         return _effects(data_dir, arguments)
-    methods = () if arguments.list_supported_methods else REFERENCE if arguments.all else arguments.methods or DEFAULT
+    methods = () if arguments.all_methods else REFERENCE if arguments.all else arguments.methods or DEFAULT
     results = []
     for row in measure(data_dir, methods, arguments.suite or tuple(BLOCK_UPDATES), arguments.rounds):
         results.append(row)
@@ -81,7 +81,7 @@ def _linear(arguments: argparse.Namespace) -> int:
     """The solver on School and on common inputs."""
     from bench.perf.linear_solver import measure_linear
 
-    asked = (arguments.methods, arguments.all, arguments.list_supported_methods, arguments.effects, arguments.suite)
+    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
     if any(asked):
         raise UsageError("`--linear` times the solver: leave out methods, `--all`, `--effects` and `--suite`.")
     school, common = measure_linear(options.data_dir(arguments.data_dir), arguments.rounds)

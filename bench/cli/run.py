@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.planning.plan import list_supported_methods, plan
     from bench.records import parse_seeds
 
-    asked = bool(arguments.methods), arguments.list_supported_methods, bool(arguments.control)
+    asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
     if asked[:2] == (True, True) or not any(asked):
         raise UsageError("`mtlbench run` should be given one METHOD or more, --all-methods, or --control NAME.")
     if arguments.control and arguments.set:
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     seeds = parse_seeds(arguments.seeds)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
-    methods = list_supported_methods(arguments.suite, data) if arguments.list_supported_methods else arguments.methods
+    methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     if arguments.dry_run:

@@ -113,7 +113,7 @@ def state_round_trip(case: ConstraintCase) -> None:
     A run that was killed goes on from its checkpoint, mostly between two refreshes.
     """
     for trial, constraint in case.build_each():
-        fresh = trial.build()  # which has not seen W: its buffers are those of the start
+        fresh = trial.build()  # which has not seen W: its buffers are as at the start
         constraint.refresh(trial.W)
         reload_state(constraint, fresh)
         changed = list_differences(compute_answers(constraint, trial.W), compute_answers(fresh, trial.W))

@@ -75,7 +75,7 @@ def _pick_few(target: Tensor) -> Tensor:
 
 
 def data(case: SuiteCase) -> None:
-    """The data is there and can be read; without it, the rules on rows are left out.
+    """The data can be found and read; without it, the rules on rows are left out.
 
     Missing data is no failure, since suites should be checked on machines that do not have it.
     """

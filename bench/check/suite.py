@@ -153,7 +153,7 @@ GATES |= {stages, target_shapes, losses, inputs_stay, rows_of_a_batch}  # each i
 
 
 def check(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
-    """Every rule on one suite; those on its rows only where its data is there.
+    """Every rule on one suite; rules on its rows run only where its data can be found.
 
     data_dir: where it is looked for.
     """

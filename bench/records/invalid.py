@@ -35,7 +35,7 @@ def _sentence(owner: str, fields: Mapping[str, FieldInfo], item: dict[str, Any])
         item: one item of `ValidationError.errors()`.
     """
     place, message = ".".join(map(str, item["loc"])), item["msg"]
-    if not place:  # of several fields together: a sentence of the model's own
+    if not place:  # a validator of several fields, whose message is a sentence already
         return str(message.removeprefix("Value error, "))
     if item["type"] == "extra_forbidden":
         remedy = f"the nearest: {quote_nearest(place, fields)}" if fields else "leave it out"

@@ -43,7 +43,8 @@ def same_seed_same_numbers(case: SharingCase) -> None:
     """Weights and features depend on the seed, and not on what was drawn before.
 
     Methods of a table start from the same weights per seed; global random state would undo the pairing.
-    The global generator is set to two states, and both instances have to agree bit for bit.
+    The global generator is set to two states, and both instances have to agree bit for bit, in their
+    state when built and in the features of the last phase.
     """
     for at in case.settings:
         answers, states = [], []
@@ -88,6 +89,8 @@ def state_round_trip(case: SharingCase) -> None:
 
     A run that was killed goes on from its checkpoint; what is not in the state would be lost there. The
     stored module and a fresh one of another seed have to agree bit for bit, in evaluation and in training.
+
+    Skipped for sharings that fit themselves, which have no steps.
     """
     if case.fits_itself:
         raise Skipped("no step trains it.")
@@ -120,7 +123,8 @@ def evaluation_repeats(case: SharingCase) -> None:
     """In evaluation mode nothing is drawn and nothing is changed.
 
     Validation comes between updates: a number drawn there would move every later batch, and make
-    results depend on how often a run is evaluated.
+    results depend on how often a run is evaluated. Tried in two ways: with two generators the features
+    agree bit for bit, and one evaluation leaves state and generator as they were.
     """
     for at, sharing in case.build_each():
         before = {name: tensor.clone() for name, tensor in sharing.state_dict().items()}

@@ -88,7 +88,8 @@ def gradient(case: ConstraintCase) -> None:
 def refresh(case: ConstraintCase) -> None:
     """After an update of its buffers, for any copies, they are finite and so are value and prox.
 
-    Covariances of equal copies are singular, and a plain inverse of them infinite.
+    Covariances of equal copies are singular, and a plain inverse of them infinite. `refresh_every` is
+    looked at too: None for never, else a number of updates >= 1.
     """
     every = case.entry.cls.refresh_every  # type: ignore[attr-defined]
     expect(
@@ -110,7 +111,8 @@ def refresh(case: ConstraintCase) -> None:
 def state_round_trip(case: ConstraintCase) -> None:
     """Value and prox after `refresh` survive storing the state.
 
-    A run that was killed goes on from its checkpoint, mostly between two refreshes.
+    A run that was killed goes on from its checkpoint, mostly between two refreshes. The fresh instance
+    that takes up the state has to give the same numbers bit for bit.
     """
     for trial, constraint in case.build_each():
         fresh = trial.build()  # which has not seen W: its buffers are as at the start

@@ -96,6 +96,7 @@ def inputs_stay(case: SuiteCase) -> None:
     """Stages and heads leave what they are given as it is: other parts of a method read it too.
 
     Both the numbers and torch's version counter are looked at, so that writing the same numbers counts.
+    `inplace=True` of torch's own layers is such a write.
     """
     net, (inputs, _) = Net(case), take_few(case)
     x = next(iter(inputs.values()))
@@ -158,6 +159,7 @@ def rows_of_a_batch(case: SuiteCase) -> None:
     """Where an input gives one row to a batch, stages and heads can be trained on it: no statistics of one number.
 
     Inputs get rows in proportion to their size, so a small task may get a single one. BatchNorm raises there.
+    Skipped where a solver fits the models, which sees all rows at once.
     """
     protocol, train = case.suite.protocol, case.splits["train"]
     if protocol.fit == "solver":

@@ -19,7 +19,8 @@ def gradients(case: SharingCase) -> None:
     """The losses of all tasks reach every parameter, in some phase.
 
     A parameter that nothing reaches is counted in the size of the method and never moves. Phases are
-    looked at together, since a method may train its parts in turn.
+    looked at together, since a method may train its parts in turn. Frozen parameters are left out, and a
+    gradient of zeros is one.
     """
     for at, sharing in case.build_each():
         for state in list_moments(sharing):
@@ -53,6 +54,7 @@ def separate(case: SharingCase) -> None:
 
     For separate models the weighting is left out and each task keeps its own best epoch, both of which
     would be wrong with shared parameters. Owners are found by the gradient of each task's features.
+    Skipped where `separate` is False.
     """
     for at in case.list_shared():
         sharing = case.build(at)
@@ -153,7 +155,8 @@ def paired_start(case: SharingCase) -> None:
     """Whole backbones of the plain shapes start from the weights of `single_task` of the same seed.
 
     Seeds are paired over methods: a difference of two methods should be one of sharing, and not of luck
-    in the start. Only parts with the names and shapes of a plain backbone are compared.
+    in the start. Only parts with the names and shapes of a plain backbone are compared, each with the
+    first `COPIES` backbones of the seed. Skipped where no part has them.
     """
     matched = 0
     for at, sharing in case.build_each():

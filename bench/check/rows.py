@@ -50,7 +50,10 @@ class SuiteCase:
         return self.build(self.data_dir)
 
     def predict(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
-        """(task, predictions, targets) on the first rows, in float64, from an untrained tower."""
+        """(task, predictions, targets) on the first rows, in float64, from an untrained tower.
+
+        Expects the rule `data` to have filled the splits. Targets that are classes stay whole numbers.
+        """
         train = self.splits["train"]
         inputs, targets = train.take([_pick_few(train.targets[tasks[0]]) for _, tasks in train.groups])
         stages = self.suite.backbone().double()

@@ -21,7 +21,7 @@ def shared_inputs(case: SuiteCase) -> None:
     """Tasks that look at the same rows hold the very same tensor; `own_inputs` says that none do.
 
     By identity a trunk knows that it has to look once. An equal copy would be computed again for each task,
-    and rows would be drawn apart.
+    and rows would be drawn apart. Inputs are float32 once they are decoded, whatever form they are stored in.
     """
     for split, rows in case.splits.items():
         groups, count = len(rows.groups), len(case.suite.tasks)
@@ -107,7 +107,8 @@ def repeats(case: SuiteCase) -> None:
     """The same rows and checksums when they are made again, whatever was drawn before.
 
     Rows that follow the global random state would differ between workers, and a checksum that does not
-    repeat would rename every run. The states of NumPy and Python are put back afterwards.
+    repeat would rename every run. Caches of the suite's modules are emptied, and the states of NumPy and
+    Python are put back afterwards.
     """
     before = case.suite.checksums()
     numpy_state, python_state = np.random.get_state(), random.getstate()

@@ -38,7 +38,7 @@ def count_parameters(stages: nn.ModuleList) -> int:
 def constructor(case: SuiteCase) -> None:
     """Reads no data: it is quick, and works where there is none.
 
-    The better of two times counts, since the first may include imports.
+    The better of two times counts, since the first may include imports. The folder for data is an empty one.
     """
     best = float("inf")
     with tempfile.TemporaryDirectory() as empty:
@@ -92,7 +92,8 @@ def tasks(case: SuiteCase) -> None:
 def protocol(case: SuiteCase) -> None:
     """Its splits are train and test, and val where a validation split selects.
 
-    A batch is at most the training split, since partial batches are dropped.
+    A batch is at most the training split, since partial batches are dropped. With one too large, an
+    epoch would have no batch at all.
     """
     own = case.suite.protocol
     wanted = {"train", "test"} | ({"val"} if own.selection == "val" else set())

@@ -49,7 +49,8 @@ def _check_answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dt
 def weights(case: WeightingCase) -> None:
     """Finite, of shape (T,), in the type of the losses, for 1, 2 and 5 tasks.
 
-    In single precision, as in training, and in double.
+    In single precision, as in training, and in double. One task is the case in which differences
+    between tasks, and divisions by T - 1, have nothing to work on.
     """
     for tasks in TASK_COUNTS:
         for dtype in (torch.float32, torch.float64):
@@ -115,7 +116,7 @@ def losses_train(case: WeightingCase) -> None:
     """The weighted sum still has a gradient with respect to the losses.
 
     Weights that are computed from losses without `detach` can cancel it: sum of log losses trains, a
-    sum of losses over themselves does not.
+    sum of losses over themselves does not. One task without a gradient is allowed, all of them are not.
     """
     for tasks in TASK_COUNTS:
         weighting, losses = case.build(tasks), make_losses(tasks)

@@ -230,7 +230,7 @@ def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file; the same path again gives what was read first.
 
     Raises:
-        UsageError: no Python file is there, its text is not what it looks like, or its import fails. One
+        UsageError: the path is no Python file, its text is not what it looks like, or its import fails. One
             sentence, with the line.
     """
     given, path = path, path.resolve()

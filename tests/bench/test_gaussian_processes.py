@@ -18,7 +18,7 @@ from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.planning.plan import all_methods, parse_suite, plan
+from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.sharing.gaussian_process import CoregionalisedProcess
 from bench.toolbox.normal_evidence import evidence
@@ -328,7 +328,7 @@ def test_the_test_split_is_read_once_after_the_fit(monkeypatch: pytest.MonkeyPat
 def test_all_methods_of_linear_suites_have_them() -> None:
     names = fitted_by_themselves()
     assert names == ["gp_icm", "gp_shared", "gp_single"]
-    assert set(names) <= set(all_methods(SUITE))
+    assert set(names) <= set(list_supported_methods(SUITE))
 
 
 @pytest.mark.parametrize(
@@ -361,4 +361,4 @@ def test_without_the_package_a_sentence_says_how_to_install_it(monkeypatch: pyte
     with pytest.raises(UsageError) as caught:
         plan(SUITE, ["gp_icm"], [0])
     assert str(caught.value) == "Gaussian processes need GPyTorch; install it with `pip install gpytorch`."
-    assert not set(fitted_by_themselves()) & set(all_methods(SUITE))
+    assert not set(fitted_by_themselves()) & set(list_supported_methods(SUITE))

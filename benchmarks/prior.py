@@ -15,8 +15,8 @@ from torch import Tensor
 
 from bench.plan import parse_suite
 from bench.scores import score
-from suites.dense.suite import DenseSuite
-from suites.dense.tasks import kinds
+from suites._shared.dense.suite import DenseSuite
+from suites._shared.dense.tasks import kinds
 
 
 def guesses(suite: DenseSuite) -> dict[str, Tensor]:

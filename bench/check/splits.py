@@ -77,8 +77,9 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 def _forget(module: str) -> None:
-    """Empty the caches of a suite's own modules, so that its data is made anew."""
-    for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+    """Empty the caches of a suite's own modules, those of its package if it has one, so that its data is made anew."""
+    own = sys.modules[module].__package__ or module
+    for name in [name for name in sys.modules if name == own or name.startswith(f"{own}.")]:
         for member in vars(sys.modules[name]).values():
             if callable(getattr(member, "cache_clear", None)):
                 member.cache_clear()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from bench.api import DataMissing
-from suites.dense.camera import NYUV2
-from suites.dense.normals import normals_from_depth
+from suites._shared.dense.camera import NYUV2
+from suites._shared.dense.normals import normals_from_depth
 from suites.nyuv2.source import Source
 
 IMAGES = 8

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from suites.dense.camera import NYUV2, Size
-from suites.dense.normals import normals_from_depth, resample_normals
-from suites.dense.resample import area_uint8, nearest_valid, resample_nearest
-from suites.dense.sets import DenseSet
-from suites.dense.writer import SetWriter, pack_normals
+from suites._shared.dense.camera import NYUV2, Size
+from suites._shared.dense.normals import normals_from_depth, resample_normals
+from suites._shared.dense.resample import area_uint8, nearest_valid, resample_nearest
+from suites._shared.dense.sets import DenseSet
+from suites._shared.dense.writer import SetWriter, pack_normals
 from suites.nyuv2 import orientation
 from suites.nyuv2.isolated import IsolatedSource
 from suites.nyuv2.source import Item, Source

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.regular import open_regular
-from suites.dense.camera import Size
+from suites._shared.dense.camera import Size
 
 SAMPLE = 8  # files whose contents enter a fingerprint
 HEAD = 1 << 20  # bytes read of each

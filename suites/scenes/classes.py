@@ -1,6 +1,6 @@
 """The 13 classes of NYUv2 in their order, and which of them are parts of the room."""
 
-from suites.dense.classes import CLASSES
+from suites._shared.dense.classes import CLASSES
 
 __all__ = ["CLASSES", "IDS", "MOVABLE", "ROOM"]
 IDS = {name: index for index, name in enumerate(CLASSES)}

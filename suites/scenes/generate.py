@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from suites.dense.camera import NYUV2, Size
-from suites.dense.writer import SetWriter, pack_normals
-from suites.scenes import RELEASE, VIEWS_PER_ROOM
+from suites._shared.dense.camera import NYUV2, Size
+from suites._shared.dense.writer import SetWriter, pack_normals
 from suites.scenes.render import render_view
 from suites.scenes.scene import Scene, make_scene_of_room
+from suites.scenes.suite import RELEASE, VIEWS_PER_ROOM
 from suites.scenes.views import View, choose_view
 
 SPLITS = {"train": 1, "test": 2}
@@ -42,7 +42,7 @@ def scene_and_view(index: int, split: str, classes: float) -> tuple[Scene, View,
 
 
 def make_scene(index: int, split: str, size: Size, classes: float) -> Arrays:
-    """One image with its truth, as `suites.dense.sets.FIELDS`; a function of the arguments alone.
+    """One image with its truth, as `suites._shared.dense.sets.FIELDS`; a function of the arguments alone.
 
     Labels and normals are exact and valid at every pixel; depth is exact where the sensor has it, else 0.
     """

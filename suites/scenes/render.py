@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from suites.dense.camera import NYUV2, Camera, Size
+from suites._shared.dense.camera import NYUV2, Camera, Size
 from suites.scenes.scene import Scene
 from suites.scenes.sensor import develop, has_depth
 from suites.scenes.shade import albedo, illumination, surface

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from suites.dense.camera import NYUV2
+from suites._shared.dense.camera import NYUV2
 from suites.scenes.classes import MOVABLE
 from suites.scenes.scene import Scene
 from suites.scenes.vectors import combined

@@ -23,14 +23,14 @@ from bench.errors import DataMissing, UsageError
 from bench.reading.process import Reader, ReadLimits
 from bench.reading.values import NotAValue, pack, unpack
 from suites import variables
-from suites.dense.sets import FIELDS, DenseSet
-from suites.dense.writer import SetWriter
-from suites.mat_file import read_variables
+from suites._shared.dense.sets import FIELDS, DenseSet
+from suites._shared.dense.writer import SetWriter
+from suites._shared.mat_file import read_variables
+from suites._shared.variables import Variables, keep_variables, variables_of
 from suites.multimnist import files
 from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import FILES, to_idx
 from suites.school import School
-from suites.variables import Variables, keep_variables, variables_of
 from tests.fuzz import whole_reads
 from tests.fuzz.budget import LONGEST, seeds, sentence, tree
 from tests.fuzz.mutations import mutated

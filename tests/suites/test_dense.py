@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from bench.scores import ANGLE_BIN, primary_error, score, unpack_histogram
-from suites.dense.augment import Crops, Decode
-from suites.dense.camera import NYUV2, Camera, parse_size
-from suites.dense.classes import CLASSES
-from suites.dense.sets import UNIT
-from suites.dense.tasks import Depth, Normals, Segmentation, depth_loss, normals_loss, segmentation_loss
-from suites.dense.writer import pack_normals
+from suites._shared.dense.augment import Crops, Decode
+from suites._shared.dense.camera import NYUV2, Camera, parse_size
+from suites._shared.dense.classes import CLASSES
+from suites._shared.dense.sets import UNIT
+from suites._shared.dense.tasks import Depth, Normals, Segmentation, depth_loss, normals_loss, segmentation_loss
+from suites._shared.dense.writer import pack_normals
 
 C = len(CLASSES)
 

@@ -16,9 +16,9 @@ from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
 from leaderboard.store import Store
-from suites.dense.camera import NYUV2
-from suites.dense.sets import DenseSet
-from suites.dense.writer import SetWriter, pack_normals
+from suites._shared.dense.camera import NYUV2
+from suites._shared.dense.sets import DenseSet
+from suites._shared.dense.writer import SetWriter, pack_normals
 
 SIZE, ROWS = (24, 32), {"train": 24, "test": 6}
 SUITE = "scenes:size=24x32,test=6,train=24"

@@ -14,7 +14,7 @@ from bench.cli.main import main
 from bench.errors import DataMissing
 from bench.plan import parse_suite, plan
 from bench.training.fit import fit
-from suites.variables import variables_of
+from suites._shared.variables import variables_of
 
 SHORT = {"folds": "2", "strengths": "3"}
 
@@ -303,7 +303,7 @@ def test_what_was_prepared_is_not_parsed_again(tmp_path: Path, monkeypatch: pyte
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it was read again")
 
-    monkeypatch.setattr("suites.variables.read_in_process", refuse)
+    monkeypatch.setattr("suites._shared.variables.read_in_process", refuse)
     found = parse_suite("school", here)[1].dataset("train", 0)
     for name, inputs in expected.inputs.items():
         assert torch.equal(found.inputs[name], inputs)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from suites.multidigits import BLOCKS, MultiDigits, _pairs, _scans
-from suites.overlay import TASKS, checksum_arrays, draw_partners
+from suites._shared.overlay import TASKS, checksum_arrays, draw_partners
+from suites.multidigits.suite import BLOCKS, MultiDigits, _pairs, _scans
 
 # Frozen: another value means other data, and orphans every stored run of the suite.
 CHECKSUMS = {

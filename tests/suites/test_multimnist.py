@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-import suites.multimnist as module
+import suites.multimnist.suite as module
 from bench.errors import DataMissing
 from bench.plan import parse_suite
-from suites.multimnist import SOURCES, ChannelMask, MultiMNIST
+from suites._shared.overlay import checksum_arrays, shrink
 from suites.multimnist.files import FILES, MD5, base_images, status
+from suites.multimnist.suite import SOURCES, ChannelMask, MultiMNIST
 from suites.multimnist.variants import VARIANTS
-from suites.overlay import checksum_arrays, shrink
 
 ROWS = {"train": 300, "val": 60, "test": 50}
 RANKED = ["sener", "pareto", "continuous"]

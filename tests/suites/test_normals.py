@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from suites.dense.camera import NYUV2, Camera
-from suites.dense.normals import normals_from_depth, resample_normals
-from suites.dense.resample import area, area_uint8, nearest_valid, resample_nearest
+from suites._shared.dense.camera import NYUV2, Camera
+from suites._shared.dense.normals import normals_from_depth, resample_normals
+from suites._shared.dense.resample import area, area_uint8, nearest_valid, resample_nearest
 
 CAMERA = NYUV2.scaled((72, 96))
 LARGE = NYUV2.scaled((288, 384))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.cli.main import main
 from bench.errors import DataMissing
-from suites.dense.sets import DenseSet
+from suites._shared.dense.sets import DenseSet
 from suites.nyuv2 import isolated
 from suites.nyuv2.isolated import IsolatedSource
 from suites.nyuv2.prepare import convert_copy

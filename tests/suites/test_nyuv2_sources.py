@@ -16,9 +16,9 @@ from PIL import Image
 
 from bench.cli.main import main
 from bench.errors import DataMissing
-from suites.dense.camera import NYUV2
-from suites.dense.classes import CLASSES
-from suites.dense.sets import DenseSet
+from suites._shared.dense.camera import NYUV2
+from suites._shared.dense.classes import CLASSES
+from suites._shared.dense.sets import DenseSet
 from suites.nyuv2 import orientation
 from suites.nyuv2.mat import TO_13, MatFile
 from suites.nyuv2.prepare import convert_copy

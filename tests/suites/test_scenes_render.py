@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suites.dense.camera import NYUV2
-from suites.dense.sets import FIELDS, UNIT, DenseSet
+from suites._shared.dense.camera import NYUV2
+from suites._shared.dense.sets import FIELDS, UNIT, DenseSet
 from suites.scenes import generate
 from suites.scenes.classes import CLASSES, IDS, MOVABLE
 from suites.scenes.collide import boxes_of, intersect, upright

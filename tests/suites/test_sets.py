@@ -16,9 +16,9 @@ import pytest
 from bench.cli.main import main
 from bench.errors import DataMissing
 from bench.plan import parse_suite, plan
-from suites.dense import writer as writing
-from suites.dense.sets import DenseSet
-from suites.dense.writer import SetWriter, pack_normals
+from suites._shared.dense import writer as writing
+from suites._shared.dense.sets import DenseSet
+from suites._shared.dense.writer import SetWriter, pack_normals
 
 ROOT = Path(__file__).parents[2]
 SIZE, ROWS = (24, 32), {"train": 24, "test": 3}

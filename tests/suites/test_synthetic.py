@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.core.data import Dataset, Order
-from suites.synthetic import Synthetic, Truth, _draw
+from suites.synthetic.suite import Synthetic, Truth, _draw
 
 
 def cosines(relatedness: float, tasks: int = 10, seeds: int = 100) -> np.ndarray:

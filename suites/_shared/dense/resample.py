@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from suites.dense.camera import Size
+from suites._shared.dense.camera import Size
 
 
 @cache

@@ -5,7 +5,7 @@
 
 One row per image. `image` is uint8 (n, h, w, 3), RGB; `label` int8 (n, h, w), -1 ignored; `depth`
 float32 (n, h, w), metres, 0 invalid; `normal` int16 (n, h, w, 3), unit vectors times 32767 in the
-coordinates of `suites.dense.camera`, the zero vector invalid. `suites.dense.writer` makes them.
+coordinates of `suites._shared.dense.camera`, the zero vector invalid. `suites._shared.dense.writer` makes them.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from pydantic import BaseModel, PositiveInt, ValidationError
 from bench.api import DataMissing
 from bench.errors import make_printable
 from bench.regular import open_regular, read_regular
-from suites.dense.camera import Size
+from suites._shared.dense.camera import Size
 
 FORMAT = 1
 LARGEST_HEADER = 1 << 24  # bytes of set.json

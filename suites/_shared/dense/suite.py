@@ -14,12 +14,12 @@ from bench.api import DataMissing, Dataset, Shape, Split, Suite, digest
 from bench.backbones.encoder import encoder
 from bench.backbones.resnet import resnet
 from bench.backbones.segnet import segnet
-from suites.dense.augment import Decode
-from suites.dense.camera import NYUV2, parse_size
-from suites.dense.heads import aspp_head, plain_head, segnet_head
-from suites.dense.panels import panel
-from suites.dense.sets import DenseSet
-from suites.dense.tasks import dense_tasks
+from suites._shared.dense.augment import Decode
+from suites._shared.dense.camera import NYUV2, parse_size
+from suites._shared.dense.heads import aspp_head, plain_head, segnet_head
+from suites._shared.dense.panels import panel
+from suites._shared.dense.sets import DenseSet
+from suites._shared.dense.tasks import dense_tasks
 
 Augment = Literal["consistent", "mtan", "none"]
 Backbone = Literal["encoder", "resnet18", "resnet34", "resnet50", "segnet"]

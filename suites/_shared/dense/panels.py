@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from bench.api import Sheet
-from suites.dense.augment import MEAN, STD
-from suites.dense.classes import CLASSES
+from suites._shared.dense.augment import MEAN, STD
+from suites._shared.dense.classes import CLASSES
 
 # One colour per class, told apart without telling red from green.
 PALETTE = np.array(

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from suites.dense.camera import Camera
-from suites.dense.sets import UNIT
+from suites._shared.dense.camera import Camera
+from suites._shared.dense.sets import UNIT
 
 SCALES = (1.0, 1.2, 1.5)
 # Of ImageNet, for every backbone, pre-trained or not.
@@ -55,7 +55,7 @@ class Crops:
 
 
 class Decode:
-    """Stored rows (see `suites.dense.sets`) to normalised images and targets; augments where given a generator.
+    """Stored rows (see `suites._shared.dense.sets`) to normalised images and targets; augments where given a generator.
 
     `mode`: `consistent` transforms depth and normals with the scene; `mtan` divides depth and flips n_x
     but leaves normals as they are under a crop, the published form; `none` never augments. `normals`

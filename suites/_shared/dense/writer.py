@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from bench.api import DataMissing
 from bench.regular import open_regular, read_regular
-from suites.dense.camera import Size
-from suites.dense.sets import FIELDS, FORMAT, LARGEST_HEADER, UNIT, DenseSet, sha256_of
+from suites._shared.dense.camera import Size
+from suites._shared.dense.sets import FIELDS, FORMAT, LARGEST_HEADER, UNIT, DenseSet, sha256_of
 
 FLUSH = 64  # rows between two times that what is written is brought to the disk and marked as done
 WHOLLY_INVALID = {"label": -1, "depth": 0, "normal": 0}

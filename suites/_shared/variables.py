@@ -15,7 +15,7 @@ from bench.files import write_whole
 from bench.reading.process import ReadLimits, read_in_process
 from bench.reading.values import NotAValue, Value, pack, unpack
 from bench.regular import open_regular, read_regular
-from suites.mat_file import describe_value, read_variables
+from suites._shared.mat_file import describe_value, read_variables
 
 LIMITS = ReadLimits(seconds=120, memory_mb=2048, answer_mb=512)
 STAMP = 32  # bytes of SHA-256 before what is kept

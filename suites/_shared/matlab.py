@@ -16,8 +16,8 @@ from bench.api import DataMissing, Dataset, Split
 from bench.errors import make_printable
 from bench.files import atomic_file, make_folder
 from bench.regular import open_regular
-from suites.linear_models import LinearSuite
-from suites.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
+from suites._shared.linear_models import LinearSuite
+from suites._shared.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
 
 LARGEST = 1 << 30  # bytes of a file
 TRAIN = 0.75  # of the rows of a task, rounded half up

@@ -13,8 +13,8 @@ an edge counts for nothing, as in Kuwahara et al., Processing of RI-angiocardiog
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from suites.dense.camera import Camera, Size
-from suites.dense.resample import area
+from suites._shared.dense.camera import Camera, Size
+from suites._shared.dense.resample import area
 
 WINDOW = 15 / 384  # of the image's width: 15 pixels at 288x384; chosen on rendered rooms with a sensor's noise
 RESIDUAL = 0.004  # r0: relative error of depth that a good plane may have

@@ -1,7 +1,7 @@
 """Segmentation, depth and surface normals: heads, masked losses, and pooled statistics.
 
 Source of the losses: Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019,
-section 4.1.2. Targets are as `suites.dense.augment` decodes them: labels (n, h, w) int64 with -1
+section 4.1.2. Targets are as `suites._shared.dense.augment` decodes them: labels (n, h, w) int64 with -1
 ignored, depth (n, 1, h, w) in metres with 0 invalid, normals (n, 3, h, w) with the zero vector invalid.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.api import ANGLE_BIN, ANGLE_BINS, Shape, Task, TaskMetric, pack_histogram
-from suites.dense.classes import CLASSES
+from suites._shared.dense.classes import CLASSES
 
 Head = Callable[[Shape, int], nn.Module]  # (shape of the features, channels of the prediction)
 

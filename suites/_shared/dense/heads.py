@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from bench.api import Shape
 from bench.backbones.encoder import convolution
-from suites.dense.camera import Size
+from suites._shared.dense.camera import Size
 
 
 class Upsample(nn.Module):

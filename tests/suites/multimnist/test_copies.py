@@ -20,8 +20,11 @@ from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import FILES, base_images, status
 
 ROWS = {"train": 60, "t10k": 20}
+
 SOURCES = ("MNIST", "FashionMNIST")
+
 Content = dict[str, dict[str, bytes]]
+
 KERAS = dict(zip(FILES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import struct
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,9 @@ import torch
 import suites.multimnist.suite as module
 from bench.errors import DataMissing
 from bench.plan import parse_suite
-from suites._shared.overlay import checksum_arrays, shrink
 from suites.multimnist.files import FILES, MD5, base_images, status
 from suites.multimnist.suite import SOURCES, ChannelMask, MultiMNIST
 from suites.multimnist.variants import VARIANTS
-
-ROWS = {"train": 300, "val": 60, "test": 50}
-RANKED = ["sener", "pareto", "continuous"]
-REAL = os.environ.get("MTLBENCH_DATA")
 
 # SHA-256 of the pair lists. Those that look at no label need no data; all are frozen: a stored run names them.
 PAIRS = {
@@ -41,11 +35,19 @@ PAIRS = {
         "test": "d196cb0ab5cb8b3018eea161ad390df9282ce833d04dfb61b856d3ae35c77889",
     },
 }
+
+ROWS = {"train": 300, "val": 60, "test": 50}
+
+RANKED = ["sener", "pareto", "continuous"]
+
+REAL = os.environ.get("MTLBENCH_DATA")
+
 PARETO_ON_MNIST = {
     "train": "7fbfbbb088a9970ae0ce3b3da1e5c7b7e195a7b4178012778f4b90182f96b474",
     "val": "2e1b88f2bf2e0b995fcc310a734927d22379e8d2af64b59f40ac8fc7fff32c0e",
     "test": "fe113c9d4f24108854da79ecbac9ff88e42d115601be8e6c9d4c6a8b46e56c41",
 }
+
 IMAGES_OF_MNIST = {
     "train": "0fbc29a389e130ce7e0cbbbecc92c2039f5201df42d9b3dc7830dfb5ed25154d",
     "val": "93556b484c27e0cca726c4ae08f977cf51d806550ff4e1bf0e474199929f15c7",
@@ -99,9 +101,6 @@ def pairs_of(suite: MultiMNIST, split: str) -> np.ndarray:
     return module._pairs(suite.data_dir, suite.variant, suite.sources, split, rows)
 
 
-# --- composition -------------------------------------------------------------------------------
-
-
 def compose(left: list[list[int]], right: list[list[int]], corners: list[int], variant: str) -> list[list[float]]:
     """One image, pixel by pixel, as the variant is defined: place, combine, shrink by floor(i 36 / 28), normalise."""
     top, start, down, across = corners
@@ -150,15 +149,6 @@ def test_shapes(small: Path, variant: str) -> None:
         assert data.targets["left"].dtype == data.targets["right"].dtype == torch.int64
 
 
-def test_nearest_neighbours_by_index() -> None:
-    """floor(i 36 / 28): 0 1 2 3 5 6 7 9 ...; nine pixels make seven."""
-    image = np.arange(36 * 36).reshape(1, 36, 36)
-    index = [i + sum(i >= 7 * k + r for k in range(4) for r in (4, 7)) for i in range(28)]
-    assert index[:8] == [0, 1, 2, 3, 5, 6, 7, 9]
-    assert index[-1] == 34
-    assert np.array_equal(shrink(image, 28)[0], image[0][np.ix_(index, index)])
-
-
 @pytest.mark.parametrize("variant", RANKED)
 def test_base_digits_are_disjoint_and_each_is_a_left_digit_once(small: Path, variant: str) -> None:
     """Scans are told apart by content: no scan of one split is in a picture of another."""
@@ -188,57 +178,8 @@ def test_fewer_training_rows_keep_the_updates_and_the_other_splits(small: Path) 
     assert part.checksums()["images.val"] == whole.checksums()["images.val"]
 
 
-# --- pairs -------------------------------------------------------------------------------------
-
-LABELS = np.random.default_rng(1).integers(0, 10, 20_000)
-
-
-@pytest.mark.parametrize("variant", list(VARIANTS))
-def test_partner_rules(variant: str) -> None:
-    left, right = VARIANTS[variant].pair(LABELS, LABELS, "train")[:, :2].T
-    same_class = float((LABELS[left] == LABELS[right]).mean())
-    counts = Counter(right.tolist())
-    if variant == "pareto":
-        assert same_class == 0.0
-    else:
-        assert same_class == pytest.approx(0.1, abs=0.01)
-    if variant == "continuous":
-        assert sorted(right.tolist()) == list(range(20_000))
-    else:  # uniform draws leave a share 1/e of the digits out
-        assert 1 - len(counts) / 20_000 == pytest.approx(np.exp(-1), abs=0.02)
-
-
-def test_placement_rules() -> None:
-    corners = {name: VARIANTS[name].pair(LABELS, LABELS, "train")[:, 2:].tolist() for name in VARIANTS}
-    assert set(map(tuple, corners["sener"])) == set(map(tuple, corners["sener_legacy"])) == {(0, 0, 6, 6)}
-    pareto = Counter(map(tuple, corners["pareto"]))
-    five = range(5)
-    assert set(pareto) == {(a, b, 8 - c, 8 - d) for a in five for b in five for c in five for d in five}  # in 36x36
-    continuous = Counter(map(tuple, corners["continuous"]))
-    cells = {(s, s, 4 + r, 4 + r) for s in five for r in five} - {(4, 4, 4, 4)}  # (4, 0) would cover a digit
-    assert set(continuous) == cells
-    assert max(abs(count - 20_000 / 24) for count in continuous.values()) < 150  # five deviations
-
-
-@pytest.mark.parametrize("variant", list(VARIANTS))
-def test_pairs_are_drawn_from_published_seeds(variant: str) -> None:
-    first = VARIANTS[variant].pair(LABELS, LABELS, "train")
-    np.random.seed(0)
-    assert np.array_equal(first, VARIANTS[variant].pair(LABELS, LABELS, "train"))
-    others = [VARIANTS[variant].pair(LABELS, LABELS, split) for split in ("val", "test")]
-    assert all(not np.array_equal(first[:, 1], other[:, 1]) for other in others)
-
-
-@pytest.mark.parametrize("variant", list(PAIRS))
-def test_pair_lists_are_frozen(variant: str) -> None:
-    labels = {split: np.zeros(rows, dtype=np.int64) for split, rows in VARIANTS[variant].rows.items()}
-    found = {split: checksum_arrays(VARIANTS[variant].pair(zeros, zeros, split)) for split, zeros in labels.items()}
-    assert found == PAIRS[variant]
-
-
-# --- the protocols -----------------------------------------------------------------------------
-
 SGD = {"optimiser": "sgd", "momentum": 0.9}
+
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "sener": {"epochs": 20, "optimiser": "adam", "lr": 1e-3, "schedule": "cosine"},
     "pareto": SGD | {"epochs": 100, "lr": 1e-3, "schedule": "step", "decay_every": 15, "decay_factor": 0.5},
@@ -262,8 +203,11 @@ def test_protocols(variant: str) -> None:
 
 # conv 5x5 1-10, conv 5x5 10-20, fc 320-50; pareto: conv 9x9 1-10, fc 500-50
 TRUNK = {"pareto": 81 * 10 + 10 + 25 * 10 * 20 + 20 + 500 * 50 + 50}
+
 SMALL_TRUNK = 25 * 10 + 10 + 25 * 10 * 20 + 20 + 320 * 50 + 50
+
 HEAD = {"pareto": 50 * 10 + 10, "continuous": 50 * 10 + 10}
+
 DEEP_HEAD = 50 * 50 + 50 + 50 * 10 + 10
 
 
@@ -292,9 +236,6 @@ def test_channel_masks_keep_half_of_the_channels_and_double_them(shape: tuple[in
     assert torch.equal(factor, factor[..., :1].expand_as(factor))  # a whole channel at a time
     assert float(factor.mean()) == pytest.approx(1.0, abs=0.1)
     assert torch.equal(mask.eval()(x), x)
-
-
-# --- files -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("root", [None, Path("nowhere")])
@@ -327,9 +268,6 @@ def test_damaged_files_get_one_sentence(folder: Path, tmp_path: Path, damage: in
     ):
         MultiMNIST(tmp_path).dataset("test", 0)
     assert status(tmp_path)["MNIST"].startswith("damaged")
-
-
-# --- the real files, where they are ------------------------------------------------------------
 
 
 @pytest.mark.skipif(not REAL, reason="MTLBENCH_DATA names no folder with MNIST")

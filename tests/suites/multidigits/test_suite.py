@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from suites._shared.overlay import TASKS, checksum_arrays, draw_partners
+from suites._shared.overlay import TASKS
 from suites.multidigits.suite import BLOCKS, MultiDigits, _pairs, _scans
 
 # Frozen: another value means other data, and orphans every stored run of the suite.
@@ -42,16 +42,6 @@ def test_base_digits_are_disjoint_blocks() -> None:
     assert sum(map(len, used.values())) == len(set.union(*used.values())) == 1797 == len(load_digits().images)
 
 
-def test_partners_are_uniform_and_may_repeat() -> None:
-    pairs = draw_partners(50, 40, seed=1)
-    counts = Counter(pairs[:, 1].tolist())
-    assert set(counts) == set(range(50))
-    assert 15 < min(counts.values()) < 40 < max(counts.values()) < 80  # 40 expected, deviation 6.3; no permutation
-    assert any(left == right for left, right in pairs.tolist())
-    assert np.array_equal(pairs, draw_partners(50, 40, seed=1))
-    assert not np.array_equal(pairs, draw_partners(50, 40, seed=2))
-
-
 @pytest.mark.parametrize("split", BLOCKS)
 def test_composition_against_a_slow_loop(split: str) -> None:
     """Pixel by pixel: the larger of the left digit at (0, 0) and the right one at (4, 4), then normalised."""
@@ -78,13 +68,6 @@ def test_data_does_not_depend_on_the_seed() -> None:
 
 def test_checksums_are_frozen() -> None:
     assert MultiDigits().checksums() == CHECKSUMS
-
-
-def test_checksum_of_arrays_is_that_of_their_little_endian_bytes() -> None:
-    array = np.array([[1, 2], [3, 4]], dtype=np.int64)
-    assert checksum_arrays(array) == checksum_arrays(array.astype(">i8")) == checksum_arrays(np.asfortranarray(array))
-    assert checksum_arrays(array) != checksum_arrays(array.T)
-    assert checksum_arrays(array[:1], array[1:]) == checksum_arrays(array)
 
 
 def test_scans_are_those_that_the_library_loads() -> None:

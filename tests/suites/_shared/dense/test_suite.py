@@ -21,9 +21,13 @@ from suites._shared.dense.sets import DenseSet
 from suites._shared.dense.writer import SetWriter, pack_normals
 
 SIZE, ROWS = (24, 32), {"train": 24, "test": 6}
+
 SUITE = "scenes:size=24x32,test=6,train=24"
+
 FAST = {"epochs": "1", "steps_per_epoch": "2", "batch_size": "3"}
+
 BACKBONES = ("encoder", "resnet18", "resnet34", "resnet50", "segnet")
+
 METHODS = ("single_task", "hard", "hard:split=1", "hard_wide", "cross_stitch", "soft+l2", "hard@uncertainty")
 
 

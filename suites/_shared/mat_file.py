@@ -34,12 +34,12 @@ def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
             damaged = "one that is damaged" if what == "a MATLAB file" else what
             raise DataMissing(f"{start} Found {damaged}.") from error
     if content.keys() >= set(wanted):
-        return {variable: _plain(content[variable]) for variable in wanted}
-    found = ", ".join(f"`{make_printable(variable, 40)}`" for variable in there[:6]) or "none"
-    raise DataMissing(f"{start} Found {found}{' and others' if len(there) > 6 else ''}.")
+        return {variable: _to_plain(content[variable]) for variable in wanted}
+    listed = ", ".join(f"`{make_printable(variable, 40)}`" for variable in there[:6]) or "none"
+    raise DataMissing(f"{start} Found {listed}{' and others' if len(there) > 6 else ''}.")
 
 
-def _plain(value: object, depth: int = 0) -> Value:
+def _to_plain(value: object, depth: int = 0) -> Value:
     """What can be handed on: numbers, and cells of them."""
     if not isinstance(value, np.ndarray):
         return "a sparse matrix" if hasattr(value, "tocoo") else "another kind of value"
@@ -48,7 +48,7 @@ def _plain(value: object, depth: int = 0) -> Value:
     if value.dtype.names is not None:
         return "a structure"
     if value.dtype.kind == "O" and depth < DEEPEST:
-        return [_plain(cell, depth + 1) for cell in value.ravel()]
+        return [_to_plain(cell, depth + 1) for cell in value.ravel()]
     return {"U": "text", "S": "text", "c": "complex numbers"}.get(value.dtype.kind, "another kind of value")
 
 

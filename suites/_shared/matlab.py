@@ -17,7 +17,7 @@ from bench.errors import make_printable
 from bench.files import atomic_file, make_folder
 from bench.regular import open_regular
 from suites._shared.linear_models import LinearSuite
-from suites._shared.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
+from suites._shared.variables import Variables, file_stamp, keep_variables, load_variables, sha256_of_file
 
 LARGEST = 1 << 30  # bytes of a file
 TRAIN = 0.75  # of the rows of a task, rounded half up
@@ -59,18 +59,18 @@ class FileSuite(LinearSuite):
 
     def paths(self) -> list[Path]:
         """Where the files are. DataMissing, in one sentence, where one is not."""
-        found = [(self.data_dir or Path()) / self.folder / name for name in self.files]
-        absent = [path.name for path in found if not path.is_file()]
+        paths = [(self.data_dir or Path()) / self.folder / name for name in self.files]
+        absent = [path.name for path in paths if not path.is_file()]
         if absent:
             raise DataMissing(
                 f"{' and '.join(absent)} should lie in `{self.folder}` of the data folder; {self.source}. Copy "
                 f"{'them' if len(absent) > 1 else 'it'} there with `mtlbench data prepare {self.folder} --source PATH`."
             )
-        return found
+        return paths
 
-    def contents(self) -> list[Any]:
+    def load_contents(self) -> list[Any]:
         """What `accept` makes of each file. DataMissing, in one sentence, where one is not there or is another."""
-        return [accepted(type(self), path, stamp_of(path)) for path in self.paths()]
+        return [load_accepted(type(self), path, file_stamp(path)) for path in self.paths()]
 
     def data_status(self) -> dict[str, str]:
         here = (self.data_dir or Path()) / self.folder
@@ -78,11 +78,11 @@ class FileSuite(LinearSuite):
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         if source is None:
-            self.contents()
+            self.load_contents()
             yield f"{self.folder}: ready already"
             return
         for name in self.files:
-            if (match := match_of(name, source)) is None:
+            if (match := find_file(name, source)) is None:
                 yield f"{name}: not under {make_printable(str(source))}"
                 continue
             self._copy(name, match)
@@ -99,12 +99,12 @@ class FileSuite(LinearSuite):
                 )
             shutil.copyfileobj(original, copy)
             copy.flush()
-            found = variables_of(Path(copy.name), self.files[name], name)
-            self.accept(found)
-        keep_variables(target, self.files[name], found.values)
+            variables = load_variables(Path(copy.name), self.files[name], name)
+            self.accept(variables)
+        keep_variables(target, self.files[name], variables.values)
 
     def checksums(self) -> dict[str, str]:
-        self.contents()
+        self.load_contents()
         return {path.name: sha256_of_file(path) for path in self.paths()}
 
 
@@ -126,33 +126,33 @@ class SplitSuite(FileSuite):
 
     @classmethod
     def accept(cls, content: Variables) -> TaskArrays:
-        found = cls.read(content)
-        _check(found, content.file)
-        varies = np.ptp(np.concatenate(found.inputs), axis=0) > 0
-        return TaskArrays(tuple(X[:, varies] for X in found.inputs), found.targets)
+        tables = cls.read(content)
+        _check_tasks(tables, content.file)
+        varies = np.ptp(np.concatenate(tables.inputs), axis=0) > 0
+        return TaskArrays(tuple(X[:, varies] for X in tables.inputs), tables.targets)
 
-    def cells(self) -> TaskArrays:
+    def load_arrays(self) -> TaskArrays:
         """What is in the file; DataMissing, in one sentence, where it cannot be read."""
-        [found] = self.contents()
-        assert isinstance(found, TaskArrays)
-        return found
+        [tables] = self.load_contents()
+        assert isinstance(tables, TaskArrays)
+        return tables
 
     def size(self) -> FileSize:
         """Of the file that is there; of the official one where there is none, or none that can be read."""
         try:
-            found = self.cells()
+            tables = self.load_arrays()
         except DataMissing:
             return self.official
-        parts = _parts(found.targets, self.classes, 0)
+        parts = _split_tasks(tables.targets, self.classes, 0)
         train, test = (sum(len(part[number]) for part in parts) for number in (0, 1))
-        return FileSize(len(found.inputs), found.inputs[0].shape[1], train, test)
+        return FileSize(len(tables.inputs), tables.inputs[0].shape[1], train, test)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         [path] = self.paths()
-        return _dataset(type(self), path, stamp_of(path), tuple(self.names), split, seed)
+        return _load_dataset(type(self), path, file_stamp(path), tuple(self.names), split, seed)
 
 
-def match_of(name: str, source: Path) -> Path | None:
+def find_file(name: str, source: Path) -> Path | None:
     """The file of this name at `source` or below it; None where there is none. Something else of that name is named."""
     if source.name == name and not source.is_dir():
         return source
@@ -165,29 +165,29 @@ def _state(suite: type[FileSuite], path: Path) -> str:
     if not path.is_file():
         return "missing"
     try:
-        accepted(suite, path, stamp_of(path))
+        load_accepted(suite, path, file_stamp(path))
     except (DataMissing, OSError) as error:
         return f"damaged ({str(error).rstrip('.')})"
     return "ready"
 
 
-def accepted(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> object:
+def load_accepted(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> object:
     """What a suite makes of a file, read once for each state of it. DataMissing, in a sentence, where it is another."""
-    found = _outcome(suite, path, stamp)
-    if isinstance(found, DataMissing):
-        raise DataMissing(str(found))
-    return found
+    content = _read_or_refuse(suite, path, stamp)
+    if isinstance(content, DataMissing):
+        raise DataMissing(str(content))
+    return content
 
 
 @cache
-def _outcome(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> object:
+def _read_or_refuse(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) -> object:
     try:
-        return suite.accept(variables_of(path, suite.files[path.name]))
+        return suite.accept(load_variables(path, suite.files[path.name]))
     except DataMissing as error:  # kept as well: to find out again takes a process
         return DataMissing(str(error))
 
 
-def _check(cells: TaskArrays, file: str) -> None:
+def _check_tasks(cells: TaskArrays, file: str) -> None:
     """As many inputs as targets in every task, two rows or more, and the same columns everywhere."""
     if len(cells.inputs) != len(cells.targets):
         raise DataMissing(
@@ -207,13 +207,13 @@ def _check(cells: TaskArrays, file: str) -> None:
         )
 
 
-def _parts(targets: Sequence[np.ndarray], classes: bool, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _split_tasks(targets: Sequence[np.ndarray], classes: bool, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows of every task for training and for testing, by one generator, numpy's `default_rng(seed)`, task by task."""
     generator = np.random.default_rng(seed)
-    return [_part(y, classes, generator) for y in targets]
+    return [_split_task(y, classes, generator) for y in targets]
 
 
-def _part(y: np.ndarray, classes: bool, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _split_task(y: np.ndarray, classes: bool, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The first three quarters of a permutation, of each class where there are classes, and the others."""
     groups = [np.flatnonzero(y == label) for label in np.unique(y)] if classes else [np.arange(len(y))]
     train, test = [], []
@@ -226,17 +226,17 @@ def _part(y: np.ndarray, classes: bool, generator: np.random.Generator) -> tuple
 
 
 @cache
-def _dataset(
+def _load_dataset(
     suite: type[SplitSuite], path: Path, stamp: tuple[int, int], names: tuple[str, ...], split: str, seed: int
 ) -> Dataset:
-    found = accepted(suite, path, stamp)
-    assert isinstance(found, TaskArrays)
-    parts = _parts(found.targets, suite.classes, seed)
-    known = np.concatenate([X[rows] for X, (rows, _) in zip(found.inputs, parts, strict=True)])
+    rows_of_tasks = load_accepted(suite, path, stamp)
+    assert isinstance(rows_of_tasks, TaskArrays)
+    parts = _split_tasks(rows_of_tasks.targets, suite.classes, seed)
+    known = np.concatenate([X[rows] for X, (rows, _) in zip(rows_of_tasks.inputs, parts, strict=True)])
     mean, spread = known.mean(axis=0), known.std(axis=0)
     spread[spread == 0] = 1.0
     inputs, targets = {}, {}
-    for name, X, y, part in zip(names, found.inputs, found.targets, parts, strict=True):
+    for name, X, y, part in zip(names, rows_of_tasks.inputs, rows_of_tasks.targets, parts, strict=True):
         rows = part[split != "train"]
         inputs[name] = torch.from_numpy((X[rows] - mean) / spread).float()
         targets[name] = torch.from_numpy(y[rows]).float()[:, None]

@@ -60,7 +60,7 @@ class Normalise:
         return rows.to(torch.float32, copy=True).sub_(self.mean).div_(self.std), targets
 
 
-def two_digits(images: np.ndarray, labels: np.ndarray, mean: float, std: float, stored: bool = False) -> Dataset:
+def digit_dataset(images: np.ndarray, labels: np.ndarray, mean: float, std: float, stored: bool = False) -> Dataset:
     """One split: normalised float32 images (n, 1, s, s), seen by both tasks, and labels (n, 2) as int64.
 
     `stored` keeps the bytes of the images and normalises each batch: a quarter of the memory.

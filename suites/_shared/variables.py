@@ -43,13 +43,13 @@ class Variables:
 
     def _matrix(self, value: Value, what: str) -> np.ndarray:
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.size:
-            found = np.asarray(value, dtype=np.float64)
-            if np.isfinite(found).all():
-                return found
+            matrix = np.asarray(value, dtype=np.float64)
+            if np.isfinite(matrix).all():
+                return matrix
         raise DataMissing(f"{what} should be a matrix of finite numbers. Found {describe_value(value)}.")
 
 
-def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variables:
+def load_variables(path: Path, names: Sequence[str], called: str = "") -> Variables:
     """`names` of a Matlab file, from what `keep_variables` wrote beside it, else read in a process of its own.
 
     called: its name in sentences, where that is not its own. DataMissing where it cannot be read.
@@ -59,7 +59,7 @@ def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variable
         digest = sha256_of_file(path)
     except OSError as error:
         raise DataMissing(f"`{called}` cannot be read ({error.strerror or error}).") from error
-    values = _kept(path, names, digest)
+    values = _read_kept(path, names, digest)
     if values is None:
         values = read_in_process(read_variables, path, called, *names, name=called, limits=LIMITS)
     if not isinstance(values, dict) or values.keys() != set(names):
@@ -70,18 +70,18 @@ def variables_of(path: Path, names: Sequence[str], called: str = "") -> Variable
 def keep_variables(path: Path, names: Sequence[str], values: Mapping[str, Value]) -> None:
     """Write what was read of `path` beside it, so that no run has to open it again."""
     content = pack({"sha256": sha256_of_file(path), "names": list(names), "values": dict(values)})
-    write_whole(_beside(path), hashlib.sha256(content).digest() + content)
+    write_whole(_kept_path(path), hashlib.sha256(content).digest() + content)
 
 
-def stamp_of(path: Path) -> tuple[int, int]:
+def file_stamp(path: Path) -> tuple[int, int]:
     """What tells that a file is still the one that was read."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def sha256_of_file(path: Path) -> str:
     """SHA-256 of the content of a plain file, read once for each state of it."""
-    return _sha256(path, stamp_of(path))
+    return _sha256(path, file_stamp(path))
 
 
 @cache
@@ -90,14 +90,14 @@ def _sha256(path: Path, stamp: tuple[int, int]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _beside(path: Path) -> Path:
+def _kept_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.arrays")
 
 
-def _kept(path: Path, names: Sequence[str], digest: str) -> Value:
+def _read_kept(path: Path, names: Sequence[str], digest: str) -> Value:
     """What was kept of a file of this SHA-256; None where there is nothing, or something else."""
     try:
-        content = read_regular(_beside(path), LIMITS.answer_mb << 20)
+        content = read_regular(_kept_path(path), LIMITS.answer_mb << 20)
         if hashlib.sha256(memoryview(content)[STAMP:]).digest() != content[:STAMP]:
             return None
         stream = io.BytesIO(content)

@@ -54,5 +54,5 @@ def draw_weights(truth: str, tasks: int, seed: int) -> np.ndarray:
         W[:, own] = normal(DIMENSION, len(own))
     else:
         W = normal(DIMENSION, tasks)
-    found: np.ndarray = math.sqrt(VARIANCE) * W
-    return found
+    scaled: np.ndarray = math.sqrt(VARIANCE) * W
+    return scaled

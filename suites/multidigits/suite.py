@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.api import Dataset, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites._shared.overlay import TASKS, checksum_arrays, digit_tasks, draw_partners, place, two_digits
+from suites._shared.overlay import TASKS, checksum_arrays, digit_dataset, digit_tasks, draw_partners, place
 
 BLOCKS: dict[str, tuple[int, int]] = {"train": (0, 1000), "val": (1000, 1398), "test": (1398, 1797)}
 PAIR_SEEDS = {"train": 20260, "val": 20261, "test": 20262}
@@ -84,12 +84,12 @@ class MultiDigits(Suite):
         return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
-        return two_digits(*_images(split), mean=4.0, std=5.5)
+        return digit_dataset(*_images(split), mean=4.0, std=5.5)
 
     def sealed(self, seed: int, draw: int) -> Dataset:
         low, high = BLOCKS["test"]
-        return two_digits(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
+        return digit_dataset(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
 
     def checksums(self) -> dict[str, str]:
-        found = {f"pairs.{split}": checksum_arrays(_pairs(split)) for split in BLOCKS}
-        return found | {f"images.{split}": checksum_arrays(*_images(split)) for split in BLOCKS}
+        pairs = {f"pairs.{split}": checksum_arrays(_pairs(split)) for split in BLOCKS}
+        return pairs | {f"images.{split}": checksum_arrays(*_images(split)) for split in BLOCKS}

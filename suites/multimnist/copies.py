@@ -55,7 +55,7 @@ def copy_digits(root: Path | None, source: Path | None) -> Iterator[str]:
             _keep(root, name, _download(name))
             continue
         try:
-            content, where = _found(source, name)
+            content, where = _find_copy(source, name)
         except DataMissing as error:
             yield f"{name}: {error}"
             continue
@@ -70,7 +70,7 @@ def _keep(root: Path, name: str, content: dict[str, bytes]) -> None:
         write_whole(folder / file, content[file])
 
 
-def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
+def _find_copy(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
     """The four files of `name` at or below `source`, unpacked and checked, and their folder.
 
     DataMissing, in one sentence, where none of the copies is whole: of the best of them.
@@ -86,7 +86,7 @@ def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
         try:
             if "" not in paths and (absent := [file for file in FILES if file not in paths]):
                 raise DataMissing(f"{' and '.join(f'`{file}`' for file in absent)} should lie in `{where}` as well.")
-            content = _unzipped(where) if "" in paths else {file: read_unpacked(paths[file]) for file in FILES}
+            content = _read_archive(where) if "" in paths else {file: read_unpacked(paths[file]) for file in FILES}
             check_contents(name, content)
             return content, where
         except DataMissing as error:
@@ -112,7 +112,7 @@ def _candidates(source: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted(files) if name in SPELLED or name in ARCHIVES)
 
 
-def _unzipped(path: Path) -> dict[str, bytes]:
+def _read_archive(path: Path) -> dict[str, bytes]:
     """The arrays of Keras' archive as the four files."""
     content, name = {}, make_printable(path.name)
     for file, (part, axes) in zip(FILES, PARTS.items(), strict=True):
@@ -153,10 +153,10 @@ def _download(name: str) -> dict[str, bytes]:
     from torchvision import datasets
 
     known = getattr(datasets, name)
-    return {file.removesuffix(".gz"): _fetched(name, known.mirrors, file, md5) for file, md5 in known.resources}
+    return {file.removesuffix(".gz"): _fetch(name, known.mirrors, file, md5) for file, md5 in known.resources}
 
 
-def _fetched(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
+def _fetch(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
     reason = ""
     for mirror in mirrors:
         try:

@@ -28,7 +28,7 @@ MAX_UNPACKED = 64 << 20  # bytes of a file, unpacked
 NAMES = ", ".join(f"`{file}`" for file in FILES)
 
 
-def missing(root: Path | None, source: str) -> DataMissing:
+def missing_files(root: Path | None, source: str) -> DataMissing:
     """The one sentence for a user without the files."""
     return DataMissing(
         f"{source} is not in `{make_printable(str(root))}`: download it with `mtlbench data prepare multimnist`, or "
@@ -41,7 +41,7 @@ def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, 
     """Images (n, 28, 28) uint8 and labels (n,) int64 of `train` or `test`."""
     raw = (root or Path()) / source / "raw"
     if root is None or not all((raw / name).is_file() for name in FILES):
-        raise missing(root, source)
+        raise missing_files(root, source)
     prefix = "t10k" if part == "test" else "train"
     try:
         content = {name: read_unpacked(raw / name) for name in FILES if name.startswith(prefix)}
@@ -80,7 +80,7 @@ def read_unpacked(path: Path) -> bytes:
 
 
 def unpack_stream(file: BinaryIO, name: str) -> bytes:
-    """As `unpacked`, of a stream that can be rewound."""
+    """As `read_unpacked`, of a stream that can be rewound."""
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     try:
@@ -132,12 +132,12 @@ def _state(root: Path | None, source: str) -> str:
     paths = [root / source / "raw" / name for name in FILES] if root else []
     if not paths or not all(path.is_file() for path in paths):
         return "missing"
-    states = ((found.st_size, found.st_mtime_ns) for found in (path.stat() for path in paths))
-    return _checked(source, tuple(paths), tuple(states))
+    states = ((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in paths))
+    return _check_files(source, tuple(paths), tuple(states))
 
 
 @cache
-def _checked(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
+def _check_files(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
     """`ready`, or `damaged` and how: once for each state of the files."""
     try:
         check_contents(source, {path.name: read_unpacked(path) for path in paths})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.api import DataMissing, Dataset, Interval, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
-from suites._shared.overlay import TASKS, Normalise, checksum_arrays, digit_tasks, place, shrink, two_digits
+from suites._shared.overlay import TASKS, Normalise, checksum_arrays, digit_dataset, digit_tasks, place, shrink
 from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import base_images, status
 from suites.multimnist.variants import VARIANTS, Variant
@@ -112,7 +112,9 @@ class MultiMNIST(Suite):
 
 
 @cache
-def _base(root: Path | None, variant: Variant, source: str, split: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def _base_rows(
+    root: Path | None, variant: Variant, source: str, split: str, rows: int
+) -> tuple[np.ndarray, np.ndarray]:
     images, labels = base_images(root, source, "test" if split == "test" else "train")
     first = variant.rows["train"] if split == "val" else 0
     if len(images) < first + rows:
@@ -128,7 +130,7 @@ def _pairs(root: Path | None, variant: Variant, sources: tuple[str, str], split:
 def _pair(
     root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int, seed: int | None = None
 ) -> np.ndarray:
-    left, right = (_base(root, variant, source, split, rows)[1] for source in sources)
+    left, right = (_base_rows(root, variant, source, split, rows)[1] for source in sources)
     return variant.pair(left, right, split, seed)
 
 
@@ -136,13 +138,13 @@ def _pair(
 def _checksums(
     root: Path | None, variant: Variant, sources: tuple[str, str], splits: tuple[tuple[str, int], ...]
 ) -> dict[str, str]:
-    found = {}
+    sums = {}
     for split, rows in splits:
-        found[f"pairs.{split}"] = checksum_arrays(_pairs(root, variant, sources, split, rows))
-        found[f"images.{split}"] = checksum_arrays(
-            *(array for source in sources for array in _base(root, variant, source, split, rows))
+        sums[f"pairs.{split}"] = checksum_arrays(_pairs(root, variant, sources, split, rows))
+        sums[f"images.{split}"] = checksum_arrays(
+            *(array for source in sources for array in _base_rows(root, variant, source, split, rows))
         )
-    return found
+    return sums
 
 
 @cache
@@ -154,7 +156,7 @@ def _compose(root: Path | None, variant: Variant, sources: tuple[str, str], spli
 def _overlay(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, pairs: np.ndarray) -> Dataset:
     """Read, overlay and resize pairs of the base digits of a split."""
     (left_images, left_labels), (right_images, right_labels) = (
-        _base(root, variant, source, split, len(pairs)) for source in sources
+        _base_rows(root, variant, source, split, len(pairs)) for source in sources
     )
     corners = pairs[:, 2:].reshape(-1, 2, 2)
     left = place(left_images[pairs[:, 0]], corners[:, 0], 36)
@@ -167,4 +169,4 @@ def _overlay(root: Path | None, variant: Variant, sources: tuple[str, str], spli
         canvas = shrink(canvas, variant.side)
     mean, std = variant.normalise
     labels = np.stack([left_labels[pairs[:, 0]], right_labels[pairs[:, 1]]], axis=1)
-    return two_digits(canvas, labels, 255 * mean, 255 * std, stored=True)
+    return digit_dataset(canvas, labels, 255 * mean, 255 * std, stored=True)

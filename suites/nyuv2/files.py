@@ -7,8 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from suites.nyuv2.source import Item, Source, as_depth, as_image, as_labels, as_units, fingerprint, only_folders, shaped
-from suites.nyuv2.splits import official
+from suites.nyuv2.source import (
+    Item,
+    Source,
+    as_depth,
+    as_image,
+    as_labels,
+    as_units,
+    check_folders,
+    fingerprint,
+    fit_shape,
+)
+from suites.nyuv2.splits import official_images
 
 SPLITS = ("train", "test")
 PARTS = ("image", "label", "depth", "normal")
@@ -25,8 +35,8 @@ class FilesSource(Source):
         self.parts = PARTS if self.has_normals else PARTS[:-1]
         self._files: dict[tuple[str, str], list[Path]] = {}
         wanted = {(split, part): folders[split, part] for split in SPLITS for part in self.parts}
-        for (split, part), folder in zip(wanted, only_folders(root, wanted.values()), strict=True):
-            self._files[split, part] = self._in_order(split, folder)
+        for (split, part), folder in zip(wanted, check_folders(root, wanted.values()), strict=True):
+            self._files[split, part] = self._sort_files(split, folder)
         self.rows = {split: len(self._files[split, "image"]) for split in SPLITS}
         for (split, part), paths in self._files.items():
             if len(paths) != self.rows[split]:
@@ -58,14 +68,14 @@ class FilesSource(Source):
         return {"image": as_image, "label": as_labels, "depth": as_depth, "normal": as_units}[part](values, where)
 
     def read(self, split: str, row: int) -> Item:
-        found = {}
+        arrays = {}
         for part in self.parts:
             path = self._files[split, part][row]
             shape = (*self.size, 3) if part in ("image", "normal") else self.size
-            found[part] = self.convert(part, shaped(self.load(path), shape, f"`{path}`"), f"`{path}`")
-        return Item(**found)
+            arrays[part] = self.convert(part, fit_shape(self.load(path), shape, f"`{path}`"), f"`{path}`")
+        return Item(**arrays)
 
-    def _in_order(self, split: str, folder: Path) -> list[Path]:
+    def _sort_files(self, split: str, folder: Path) -> list[Path]:
         """The files by number, which counts from 0 or 1 or is the official one (0-based or 1-based)."""
         numbered: dict[int, Path] = {}
         for path in folder.iterdir():
@@ -77,9 +87,11 @@ class FilesSource(Source):
             numbered[int(number[1])] = path
         have = sorted(numbered)
         counted = np.arange(len(have))
-        known = official(split)[: len(have)]
-        if len(have) > len(official(split)):
-            raise DataMissing(f"`{folder}` should hold at most {len(official(split))} images. Found {len(have)}.")
+        known = official_images(split)[: len(have)]
+        if len(have) > len(official_images(split)):
+            raise DataMissing(
+                f"`{folder}` should hold at most {len(official_images(split))} images. Found {len(have)}."
+            )
         if not any(np.array_equal(have, base + start) for base in (counted, known) for start in (0, 1)):
             absent = sorted(set(range(have[0], have[0] + len(have))) - set(have))
             raise DataMissing(

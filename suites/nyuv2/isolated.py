@@ -41,35 +41,35 @@ class IsolatedSource(Source):
         return item
 
     def scenes(self, split: str) -> list[str] | None:
-        found: list[str] | None = self._reader.ask(name_scenes, self._path, split, about=self._about)
-        return found
+        names: list[str] | None = self._reader.ask(name_scenes, self._path, split, about=self._about)
+        return names
 
     def close(self) -> None:
         self._reader.close()
 
 
 @cache
-def _opened(path: str) -> Source:
+def _open(path: str) -> Source:
     return recognise(Path(path))
 
 
 def describe_copy(path: str) -> Value:
     """Runs in the reader: what is known of the copy as a whole."""
-    found = _opened(path)
+    copy = _open(path)
     return {
-        "name": found.name,
-        "rows": found.rows,
-        "size": list(found.size),
-        "has_normals": found.has_normals,
-        "fingerprint": found.fingerprint,
+        "name": copy.name,
+        "rows": copy.rows,
+        "size": list(copy.size),
+        "has_normals": copy.has_normals,
+        "fingerprint": copy.fingerprint,
     }
 
 
 def read_image(path: str, split: str, row: int) -> Value:
     """Runs in the reader: one image."""
-    return vars(_opened(path).read(split, row))
+    return vars(_open(path).read(split, row))
 
 
 def name_scenes(path: str, split: str) -> Value:
     """Runs in the reader: the scene of every image."""
-    return _opened(path).scenes(split)
+    return _open(path).scenes(split)

@@ -12,7 +12,7 @@ from bench.api import DataMissing
 from bench.regular import NotRegular, open_regular
 from suites._shared.mat_file import describe_value, read_variables
 from suites.nyuv2.source import Item, Source, as_depth, check_pixels, fingerprint
-from suites.nyuv2.splits import official
+from suites.nyuv2.splits import official_images
 
 LARGEST_CHUNK = 1 << 28  # bytes that are unpacked at once
 LONGEST_NAME = 1000  # characters
@@ -34,10 +34,10 @@ class MatFile(Source):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._told():
+        with self._explain_errors():
             open_regular(path).close()
             self._file = h5py.File(path, "r")
-        images, labels, depths = (self._array(key) for key in ("images", "labels", "depths"))
+        images, labels, depths = (self._open_array(key) for key in ("images", "labels", "depths"))
         count, channels, columns, rows = images.shape if images.ndim == 4 else (0, 0, 0, 0)
         if channels != 3 or not count:
             raise DataMissing(
@@ -54,14 +54,14 @@ class MatFile(Source):
                     f"`{key}` of `{path}` should have the shape {(count, columns, rows)}. Found {array.shape}."
                 )
         self.size = (rows, columns)
-        self._images = {split: official(split)[official(split) < count] for split in ("train", "test")}
-        self.rows = {split: len(found) for split, found in self._images.items()}
+        self._images = {split: official_images(split)[official_images(split) < count] for split in ("train", "test")}
+        self.rows = {split: len(images_of_split) for split, images_of_split in self._images.items()}
         self._to_13 = _to_13(path.with_name(MAPPING))
         _check_split(path.with_name("splits.mat"))
         self.fingerprint = fingerprint(self.name, path.parent, [path, path.with_name(MAPPING)])
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """Errors of h5py as one sentence."""
         try:
             yield
@@ -72,16 +72,16 @@ class MatFile(Source):
                 f"`{self.path}` cannot be read as MATLAB 7.3, that is HDF5 ({error}); is the download whole?"
             ) from error
 
-    def _array(self, key: str) -> h5py.Dataset:
-        with self._told():
+    def _open_array(self, key: str) -> h5py.Dataset:
+        with self._explain_errors():
             link = self._file.get(key, getlink=True)
             if link is not None and not isinstance(link, h5py.HardLink):
                 raise DataMissing(f"`{key}` of `{self.path}` should lie in the file itself. Found a link.")
             if not isinstance(self._file.get(key), h5py.Dataset):
                 raise DataMissing(f"`{self.path}` should hold the array `{key}`.")
-            return self._own(self._file[key], key)
+            return self._check_own(self._file[key], key)
 
-    def _own(self, array: h5py.Dataset, key: str) -> h5py.Dataset:
+    def _check_own(self, array: h5py.Dataset, key: str) -> h5py.Dataset:
         """The array, unless its bytes are those of other files of the machine, or too many to unpack."""
         where = f"`{key}` of `{self.path}` should lie in the file itself."
         if array.external is not None:
@@ -98,8 +98,8 @@ class MatFile(Source):
     def read(self, split: str, row: int) -> Item:
         image = int(self._images[split][row])
         where = f"image {image} of `{self.path}`"
-        with self._told():
-            rgb, label, depth = (np.asarray(self._array(key)[image]) for key in ("images", "labels", "depths"))
+        with self._explain_errors():
+            rgb, label, depth = (np.asarray(self._open_array(key)[image]) for key in ("images", "labels", "depths"))
         if rgb.dtype != np.uint8:
             raise DataMissing(f"`images` of `{self.path}` should hold bytes. Found the type {rgb.dtype}.")
         if label.min() < 0 or label.max() >= len(self._to_13):
@@ -114,12 +114,12 @@ class MatFile(Source):
     def scenes(self, split: str) -> list[str] | None:
         if "scenes" not in self._file:
             return None
-        with self._told():
-            stored = self._array("scenes")
+        with self._explain_errors():
+            stored = self._open_array("scenes")
             if stored.size > MOST_NAMES:
                 raise DataMissing(f"`scenes` of `{self.path}` should name each image once. Found {stored.size} names.")
             references = np.asarray(stored).reshape(-1)
-            if len(references) <= max((int(found[-1]) for found in self._images.values() if len(found)), default=0):
+            if len(references) <= max((int(rows[-1]) for rows in self._images.values() if len(rows)), default=0):
                 raise DataMissing(f"`scenes` of `{self.path}` should name every image. Found {len(references)} names.")
             if references.dtype != h5py.ref_dtype:
                 raise DataMissing(f"`scenes` of `{self.path}` should hold references to names.")
@@ -129,7 +129,7 @@ class MatFile(Source):
         self._file.close()
 
     def _text(self, characters: h5py.Dataset) -> str:
-        codes = self._own(characters, "scenes")
+        codes = self._check_own(characters, "scenes")
         if codes.size > LONGEST_NAME or codes.dtype.kind not in "ui":
             raise DataMissing(
                 f"`scenes` of `{self.path}` should hold names of {LONGEST_NAME} characters or fewer. Found "
@@ -139,12 +139,12 @@ class MatFile(Source):
 
 
 def _load(path: Path, key: str) -> np.ndarray:
-    found = read_variables(str(path), path.name, key)[key]
-    if not isinstance(found, np.ndarray):
-        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {describe_value(found)}.")
-    if not np.isfinite(found).all():
+    values = read_variables(str(path), path.name, key)[key]
+    if not isinstance(values, np.ndarray):
+        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {describe_value(values)}.")
+    if not np.isfinite(values).all():
         raise DataMissing(f"`{key}` of `{path}` should hold finite numbers.")
-    return found.reshape(-1)
+    return values.reshape(-1)
 
 
 def _to_13(path: Path) -> np.ndarray:
@@ -168,7 +168,7 @@ def _check_split(path: Path) -> None:
     if not path.is_file():
         return
     for split in ("train", "test"):
-        if not np.array_equal(np.sort(_load(path, f"{split}Ndxs")) - 1, official(split)):
+        if not np.array_equal(np.sort(_load(path, f"{split}Ndxs")) - 1, official_images(split)):
             raise DataMissing(
-                f"`{split}Ndxs` of `{path}` should be the official {len(official(split))} images, from 1."
+                f"`{split}Ndxs` of `{path}` should be the official {len(official_images(split))} images, from 1."
             )

@@ -27,7 +27,7 @@ class MtanFolder(FilesSource):
     def load(self, path: Path) -> np.ndarray:
         try:
             open_regular(path).close()
-            found: np.ndarray = np.lib.format.open_memmap(
+            array: np.ndarray = np.lib.format.open_memmap(
                 path, mode="r"
             )  # refuses what is shorter than its header says
         except NotRegular as error:
@@ -36,8 +36,8 @@ class MtanFolder(FilesSource):
             raise DataMissing(f"`{path}` cannot be read ({error.strerror or error}).") from error
         except Exception as error:  # an archive, a pickle, or a header that breaks any line of its reader
             raise DataMissing(f"`{path}` cannot be read as an array of numbers in NumPy's `.npy` format.") from error
-        if found.dtype.kind not in "fiu":
-            raise DataMissing(f"`{path}` should hold numbers. Found the type {found.dtype}.")
-        if found.size > 3 * MOST_PIXELS:
-            raise DataMissing(f"`{path}` should hold an image of {MOST_PIXELS:,} pixels or fewer. Found {found.shape}.")
-        return np.array(found)
+        if array.dtype.kind not in "fiu":
+            raise DataMissing(f"`{path}` should hold numbers. Found the type {array.dtype}.")
+        if array.size > 3 * MOST_PIXELS:
+            raise DataMissing(f"`{path}` should hold an image of {MOST_PIXELS:,} pixels or fewer. Found {array.shape}.")
+        return np.array(array)

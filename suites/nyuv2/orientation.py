@@ -12,19 +12,19 @@ LEAST_AGREEMENT = 0.5  # mean cosine with normals derived from depth; without no
 LEAST_PIXELS = 100
 
 
-def signs(source: Source) -> tuple[np.ndarray, str]:
+def find_signs(source: Source) -> tuple[np.ndarray, str]:
     """(3,) of +1 and -1 that bring the source's normals into our coordinates, and a sentence about them.
 
     The mean cosine between s * m and d is sum_k s_k mean(m_k d_k), m measured and d derived from depth, so each
     axis takes the sign of its own mean.
     """
     split = "train" if source.rows["train"] else "test"
-    rays = NYUV2.scaled(source.size).rays()
+    rays = NYUV2.resize(source.size).rays()
     product, pixels, looks = np.zeros(3), 0, []
     for row in sorted({int(row) for row in np.linspace(0, source.rows[split] - 1, IMAGES)}):
         item = source.read(split, row)
         assert item.normal is not None
-        derived = normals_from_depth(item.depth, NYUV2.scaled(source.size))
+        derived = normals_from_depth(item.depth, NYUV2.resize(source.size))
         both = derived.any(-1) & item.normal.any(-1)
         measured = item.normal[both].astype(np.float64)
         product += (measured * derived[both]).sum(axis=0)

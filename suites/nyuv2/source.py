@@ -65,15 +65,15 @@ def fingerprint(layout: str, root: Path, files: Iterable[Path]) -> str:
     return state.hexdigest()
 
 
-def shaped(found: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
-    """`found` if it has the shape; a last or first axis of length 1 is dropped."""
-    if found.ndim == len(shape) + 1 and found.shape[-1] == 1:
-        found = found[..., 0]
-    elif found.ndim == len(shape) + 1 and found.shape[0] == 1:
-        found = found[0]
-    if found.shape != shape:
-        raise DataMissing(f"{where} should have the shape {shape}. Found {found.shape}.")
-    return found
+def fit_shape(values: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
+    """`values` if it has the shape; a last or first axis of length 1 is dropped."""
+    if values.ndim == len(shape) + 1 and values.shape[-1] == 1:
+        values = values[..., 0]
+    elif values.ndim == len(shape) + 1 and values.shape[0] == 1:
+        values = values[0]
+    if values.shape != shape:
+        raise DataMissing(f"{where} should have the shape {shape}. Found {values.shape}.")
+    return values
 
 
 def check_pixels(rows: int, columns: int, where: str) -> None:
@@ -85,15 +85,17 @@ def check_pixels(rows: int, columns: int, where: str) -> None:
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:
     """Labels as int8; raises where one is not a whole number in -1..12."""
     if not np.isfinite(values).all() or values.min() < -1 or values.max() > 12 or (values != np.rint(values)).any():
-        raise DataMissing(f"{where} should hold whole numbers from -1 (ignored) to 12. Found {_worst(values, -1, 12)}.")
+        raise DataMissing(
+            f"{where} should hold whole numbers from -1 (ignored) to 12. Found {_describe_worst(values, -1, 12)}."
+        )
     return values.astype(np.int8)
 
 
 def as_depth(values: np.ndarray, where: str) -> np.ndarray:
     """Depth in metres as float32; raises where it is NaN, negative, or farther than a room: millimetres, perhaps."""
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > FARTHEST:
-        found = _worst(values, 0, FARTHEST)
-        raise DataMissing(f"{where} should hold metres up to {FARTHEST:g}, 0 where unknown. Found {found}.")
+        worst = _describe_worst(values, 0, FARTHEST)
+        raise DataMissing(f"{where} should hold metres up to {FARTHEST:g}, 0 where unknown. Found {worst}.")
     return values.astype(np.float32)
 
 
@@ -102,9 +104,9 @@ def as_image(values: np.ndarray, where: str) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
     if not np.isfinite(values).all() or values.min() < -1e-3 or values.max() > 1 + 1e-3:
-        raise DataMissing(f"{where} should hold numbers in [0, 1]. Found {_worst(values, 0, 1)}.")
-    found: np.ndarray = np.rint(np.clip(values, 0, 1).astype(np.float32) * 255).astype(np.uint8)
-    return found
+        raise DataMissing(f"{where} should hold numbers in [0, 1]. Found {_describe_worst(values, 0, 1)}.")
+    rounded: np.ndarray = np.rint(np.clip(values, 0, 1).astype(np.float32) * 255).astype(np.uint8)
+    return rounded
 
 
 def as_units(values: np.ndarray, where: str) -> np.ndarray:
@@ -114,30 +116,34 @@ def as_units(values: np.ndarray, where: str) -> np.ndarray:
     """
     if not np.isfinite(values).all():
         raise DataMissing(f"{where} should hold unit vectors, zero where unknown. Found a number that is not finite.")
-    found = values.astype(np.float32)
+    vectors = values.astype(np.float32)
     if values.dtype == np.uint8:
-        found = found / np.float32(127.5) - 1
-    elif found.size and found.min() >= 0 and _of_unit_length(2 * found - 1) > _of_unit_length(found):
-        found = 2 * found - 1
-    length = np.linalg.norm(found, axis=-1, keepdims=True)
+        vectors = vectors / np.float32(127.5) - 1
+    elif (
+        vectors.size and vectors.min() >= 0 and _share_of_unit_length(2 * vectors - 1) > _share_of_unit_length(vectors)
+    ):
+        vectors = 2 * vectors - 1
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     keep = (length > 0.5) & (length < 1.5)
-    units: np.ndarray = np.divide(found, length, out=np.zeros_like(found), where=np.broadcast_to(keep, found.shape))
+    units: np.ndarray = np.divide(
+        vectors, length, out=np.zeros_like(vectors), where=np.broadcast_to(keep, vectors.shape)
+    )
     return units
 
 
-def _of_unit_length(vectors: np.ndarray) -> float:
+def _share_of_unit_length(vectors: np.ndarray) -> float:
     """The share of vectors whose length is 1."""
     return float((np.abs(np.linalg.norm(vectors, axis=-1) - 1) < 0.02).mean())
 
 
-def _worst(values: np.ndarray, low: float, high: float) -> str:
+def _describe_worst(values: np.ndarray, low: float, high: float) -> str:
     if not np.isfinite(values).all():
         return f"{int((~np.isfinite(values)).sum())} numbers that are not finite"
     outside = values[(values < low) | (values > high)]
     return f"{(outside if outside.size else values[values != np.rint(values)]).flat[0]:g}"
 
 
-def only_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
+def check_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
     """The folders, each of which should be there."""
     for folder in folders:
         if not folder.is_dir():

@@ -36,14 +36,14 @@ def training_runs() -> tuple[tuple[int, int], ...]:
 
 
 @cache
-def official(split: str) -> np.ndarray:
+def official_images(split: str) -> np.ndarray:
     """0-based images of the file that make up `train` (795) or `test` (654), ascending, int64."""
     train = np.zeros(IMAGES, dtype=bool)
     for first, length in training_runs():
         train[first : first + length] = True
-    found = np.flatnonzero(train if split == "train" else ~train)
-    found.flags.writeable = False
-    return found
+    images = np.flatnonzero(train if split == "train" else ~train)
+    images.flags.writeable = False
+    return images
 
 
 def validation_rows(count: int = 795) -> np.ndarray:

@@ -92,7 +92,7 @@ class NYUv2(DenseSuite):
     def folder(self) -> Path:
         return (self.data_dir or Path()) / "nyuv2" / f"{self.size[0]}x{self.size[1]}"
 
-    def missing(self) -> DataMissing:
+    def missing_data(self) -> DataMissing:
         rows, columns = self.size
         return DataMissing(
             f"NYUv2 at {rows}x{columns} is not in `{self.data_dir}`: "
@@ -102,19 +102,19 @@ class NYUv2(DenseSuite):
     def validation(self) -> np.ndarray:
         return validation_rows(self.images["train"])
 
-    def stored(self) -> DenseSet:
-        found = super().stored()
-        held = found.header.get("normals")
+    def open_set(self) -> DenseSet:
+        prepared = super().open_set()
+        held = prepared.header.get("normals")
         if self.kind not in ("none", held):
             size, held = "x".join(map(str, self.size)), make_printable(str(held), 40)
             raise DataMissing(
                 f"The prepared NYUv2 holds {held} normals; name them as in `nyuv2:normals={held},size={size}`."
             )
-        return found
+        return prepared
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
         from suites.nyuv2.prepare import convert_copy
 
         if source is None:
-            raise self.missing()
+            raise self.missing_data()
         yield from convert_copy(self.folder, source, self.size, measured=self.kind == "measured")

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from bench.api import DataMissing, Dataset, Interval, Split, derive_seed, register
-from suites._shared.matlab import FileSuite, accepted
-from suites._shared.variables import Variables, stamp_of
+from suites._shared.matlab import FileSuite, load_accepted
+from suites._shared.variables import Variables, file_stamp
 
 INPUTS, TASKS, ROWS, TEST = 21, 7, 44_484, 4_449
 
@@ -55,18 +55,18 @@ class Sarcos(FileSuite):
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Training rows that are no test rows, and test rows, (n, 28) float64."""
         paths = self.paths()
-        return _tables(*paths, *(stamp_of(path) for path in paths))
+        return _tables(*paths, *(file_stamp(path) for path in paths))
 
     @classmethod
     def accept(cls, content: Variables) -> np.ndarray:
         [name] = content.values
-        found = content.matrix(name)
-        if found.shape[1] != INPUTS + TASKS:
+        table = content.matrix(name)
+        if table.shape[1] != INPUTS + TASKS:
             raise DataMissing(
                 f"`{name}` of {content.file} should have {INPUTS + TASKS} columns, {INPUTS} inputs and {TASKS} "
-                f"torques. Found {found.shape[1]}."
+                f"torques. Found {table.shape[1]}."
             )
-        return found
+        return table
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         left, test = self.tables()
@@ -85,7 +85,9 @@ class Sarcos(FileSuite):
 
 @cache
 def _tables(train: Path, test: Path, *stamps: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    rows, held = (np.asarray(accepted(Sarcos, path, stamp)) for path, stamp in zip((train, test), stamps, strict=True))
+    rows, held = (
+        np.asarray(load_accepted(Sarcos, path, stamp)) for path, stamp in zip((train, test), stamps, strict=True)
+    )
     single = any(np.array_equal(table, table.astype(np.float32)) for table in (rows, held))
     precision = np.float32 if single else np.float64  # rows of two precisions are equal in the coarser one
     known = {row.tobytes() for row in np.ascontiguousarray(held, dtype=precision)}

@@ -24,7 +24,7 @@ class Boxes:
         return Boxes(self.centre[rows], self.half[rows], self.yaw[rows], self.reach[rows])
 
 
-def upright(centre: np.ndarray, half: np.ndarray, yaw: np.ndarray) -> Boxes:
+def make_boxes(centre: np.ndarray, half: np.ndarray, yaw: np.ndarray) -> Boxes:
     """Boxes with their reach."""
     c, s = np.abs(np.cos(yaw)), np.abs(np.sin(yaw))
     reach = half.copy()
@@ -33,13 +33,13 @@ def upright(centre: np.ndarray, half: np.ndarray, yaw: np.ndarray) -> Boxes:
     return Boxes(centre, half, yaw, reach)
 
 
-def boxes_of(thing: Thing) -> Boxes:
+def part_boxes(thing: Thing) -> Boxes:
     """One box per part of a thing."""
     local, c, s = thing.model.centres, np.cos(thing.yaw), np.sin(thing.yaw)
     centre = local + np.array(thing.place)
     centre[:, 0] += (c - 1) * local[:, 0] + s * local[:, 2]
     centre[:, 2] += (c - 1) * local[:, 2] - s * local[:, 0]
-    return upright(centre, thing.model.halves, np.full(len(local), thing.yaw))
+    return make_boxes(centre, thing.model.halves, np.full(len(local), thing.yaw))
 
 
 def join_boxes(several: Sequence[Boxes]) -> Boxes:

@@ -63,23 +63,23 @@ def make_sealed(count: int, draw: int, size: Size, classes: float) -> Arrays:
     return {field: np.stack([each[field] for each in images]) for field in images[0]}
 
 
-def _work(task: ImageRange) -> tuple[str, list[tuple[int, Arrays]]]:
+def _render_rows(task: ImageRange) -> tuple[str, list[tuple[int, Arrays]]]:
     split, rows, size, classes = task
     return split, [(row, make_scene(row, split, size, classes)) for row in rows]
 
 
-def _tasks(missing: list[tuple[str, int]], size: Size, classes: float) -> list[ImageRange]:
+def _group_by_room(missing: list[tuple[str, int]], size: Size, classes: float) -> list[ImageRange]:
     """The missing rows, those of one room together."""
     rooms = groupby(missing, key=lambda entry: (entry[0], entry[1] // VIEWS_PER_ROOM))
     return [(split, tuple(row for _, row in rows), size, classes) for (split, _), rows in rooms]
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     """Cores that this process may use; not every system can tell them from those there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _quiet() -> None:
+def _ignore_interrupts() -> None:
     """Workers leave Ctrl-C to their parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -96,21 +96,23 @@ def write_set(
         "release": RELEASE,
         "classes": float(classes),
         "normals": "exact",
-        "camera": {**asdict(NYUV2.scaled(size)), "size": list(size)},  # as JSON gives it back: a header is compared
+        "camera": {**asdict(NYUV2.resize(size)), "size": list(size)},  # as JSON gives it back: a header is compared
     }
-    jobs = jobs or _cores()
+    jobs = jobs or _count_cores()
     begin = last = time.perf_counter()
     with ExitStack() as stack:
         writer = stack.enter_context(SetWriter(folder, size, rows, header))
-        missing = writer.missing()
-        tasks, done = _tasks(missing, size, classes), 0
+        missing = writer.missing_rows()
+        tasks, done = _group_by_room(missing, size, classes), 0
         if len(missing) < sum(rows.values()):
             yield f"{sum(rows.values()) - len(missing)} images are there already, {len(missing)} are missing"
         if jobs == 1 or len(tasks) < 2:
-            results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_work, tasks)
+            results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_render_rows, tasks)
         else:
-            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _quiet))
-            results = pool.imap_unordered(_work, tasks)
+            pool = stack.enter_context(
+                multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _ignore_interrupts)
+            )
+            results = pool.imap_unordered(_render_rows, tasks)
         first = begin, 0  # when the workers had started, and what was there then: their start says nothing of the rest
         for split, images in results:
             for row, arrays in images:

@@ -36,7 +36,7 @@ def _template(shape: PieceShape) -> tuple[np.ndarray, np.ndarray]:
     return vertices / (2 * np.abs(vertices).max(axis=0)), np.array(mesh.faces, dtype=np.int32)
 
 
-def _placed(parts: Sequence[Piece], template: np.ndarray) -> np.ndarray:
+def _place_parts(parts: Sequence[Piece], template: np.ndarray) -> np.ndarray:
     """Vertices (n, v, 3) of parts of one shape, in the coordinates of their models."""
     rise = template[None, :, 1:2] + 0.5
     bottom, top, lean = (np.array([getattr(part, key) for part in parts])[:, None] for key in ("bottom", "top", "lean"))
@@ -70,7 +70,7 @@ class Mesh:
     sin: np.ndarray
     _scene: Any = field(default=None, repr=False)
 
-    def _embree(self) -> Any:
+    def _build_tree(self) -> Any:
         if self._scene is None:
             from embreex.mesh_construction import TriangleMesh
             from embreex.rtcore_scene import EmbreeScene
@@ -79,29 +79,31 @@ class Mesh:
             TriangleMesh(self._scene, self.vertices.astype(np.float32), self.faces.astype(np.int32))
         return self._scene
 
-    def first(self, start: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_hits(self, start: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances (n,) in units of `direction` and faces (n,) that rays (n, 3) meet first; face -1 is none."""
-        found = self._embree().run(_single(start), _single(direction), output=1)
-        return found["tfar"], np.where(found["geomID"] < 0, -1, found["primID"])
+        hits = self._build_tree().run(_to_float32(start), _to_float32(direction), output=1)
+        return hits["tfar"], np.where(hits["geomID"] < 0, -1, hits["primID"])
 
-    def blocked(self, start: np.ndarray, direction: np.ndarray, reach: float = 1.0) -> np.ndarray:
+    def is_blocked(self, start: np.ndarray, direction: np.ndarray, reach: float = 1.0) -> np.ndarray:
         """(n,) bool: something is met before `reach` times `direction`."""
         dists = np.full(len(start), reach, dtype=np.float32)
-        hit: np.ndarray = self._embree().run(_single(start), _single(direction), query="OCCLUDED", dists=dists) >= 0
+        hit: np.ndarray = (
+            self._build_tree().run(_to_float32(start), _to_float32(direction), query="OCCLUDED", dists=dists) >= 0
+        )
         return hit
 
-    def local(self, points: np.ndarray, thing: np.ndarray) -> np.ndarray:
+    def to_local(self, points: np.ndarray, thing: np.ndarray) -> np.ndarray:
         """Room coordinates (n, 3) in those of the model of `thing` (n,)."""
-        return self.turned(points - self.place[thing], thing)
+        return self.turn_to_local(points - self.place[thing], thing)
 
-    def turned(self, vectors: np.ndarray, thing: np.ndarray) -> np.ndarray:
+    def turn_to_local(self, vectors: np.ndarray, thing: np.ndarray) -> np.ndarray:
         """Directions (n, 3) of the room in the coordinates of the model of `thing` (n,)."""
         c, s = self.cos[thing], self.sin[thing]
         x, z = vectors[:, 0], vectors[:, 2]
         return np.stack([c * x - s * z, vectors[:, 1], s * x + c * z], axis=1)
 
 
-def _single(array: np.ndarray) -> np.ndarray:
+def _to_float32(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
@@ -116,7 +118,7 @@ def build_mesh(things: Sequence[Thing]) -> Mesh:
     for shape in dict.fromkeys(part.shape for part in parts):
         rows = np.array([row for row, part in enumerate(parts) if part.shape == shape])
         template, triangles = _template(shape)
-        local = _placed([parts[row] for row in rows], template)
+        local = _place_parts([parts[row] for row in rows], template)
         c, s = cos[owner[rows]][:, None], sin[owner[rows]][:, None]
         room = local + place[owner[rows]][:, None]
         room[..., 0] += (c - 1) * local[..., 0] + s * local[..., 2]

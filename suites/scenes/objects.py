@@ -148,7 +148,7 @@ ON_TABLES: tuple[Callable[[Generator], Model], ...] = (
 IN_SHELVES: tuple[Callable[[Generator], Model], ...] = (carton, bottle, bowl, plant, pad, ball)
 
 
-def on_floor(generator: Generator) -> Model:
+def floor_object(generator: Generator) -> Model:
     """Something that stands on a floor by itself."""
     kind = generator.integers(7)
     if kind < 2:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import Generator
 
-from suites.scenes.collide import Boxes, boxes_of, intersect, join_boxes, upright
+from suites.scenes.collide import Boxes, intersect, join_boxes, make_boxes, part_boxes
 from suites.scenes.fixtures import shell, wall_yaw
 from suites.scenes.parts import Model, Surface, Thing, Vector
 
@@ -36,7 +36,7 @@ class Room:
         self._all = join_boxes([])
         for model, place, yaw in shell(self.w, self.h, self.d):
             thing = Thing(model, place, yaw, "room")
-            self._keep(thing, boxes_of(thing))
+            self._keep(thing, part_boxes(thing))
 
     def _keep(self, thing: Thing, own: Boxes) -> int:
         self.things.append(thing)
@@ -60,16 +60,16 @@ class Room:
         if not len(near):
             return True
         if margin:
-            own = upright(own.centre, own.half + margin * np.array([1.0, 0.0, 1.0]), own.yaw)
+            own = make_boxes(own.centre, own.half + margin * np.array([1.0, 0.0, 1.0]), own.yaw)
         return not intersect(own, self._all[near]).any()
 
     def put(self, model: Model, place: Vector, yaw: float, support: str | int, margin: float = 0.0) -> int | None:
         """Keep the model there if it fits; its index in `things`, or None."""
         thing = Thing(model, place, yaw, support)
-        own = boxes_of(thing)
+        own = part_boxes(thing)
         return self._keep(thing, own) if self.fits(own, margin) else None
 
-    def _at_wall(self, model: Model, wall: int, along: float, gap: float, y: float) -> tuple[Vector, float]:
+    def _place_at_wall(self, model: Model, wall: int, along: float, gap: float, y: float) -> tuple[Vector, float]:
         """Place and yaw of a model whose back is `gap` from the wall, its middle at `along` in 0..1 of what is free."""
         half = (model.bounds[1, 0] - model.bounds[0, 0]) / 2 + 0.02
         middle = -(model.bounds[0, 0] + model.bounds[1, 0]) / 2
@@ -80,19 +80,19 @@ class Room:
         x, z = ((s, out), (out, s), (s, self.d - out), (self.w - out, s))[wall]
         return (float(x + np.cos(yaw) * middle), y, float(z - np.sin(yaw) * middle)), yaw
 
-    def against_wall(
+    def put_against_wall(
         self, model: Model, generator: Generator, wall: int | None = None, along: float | None = None, tries: int = 20
     ) -> int | None:
         """Stand it on the floor with its back to a wall."""
         for _ in range(tries):
             at = int(generator.integers(4)) if wall is None else wall
             where = float(generator.random()) if along is None else along
-            place, yaw = self._at_wall(model, at, where, generator.uniform(0.0, 0.04), 0.0)
+            place, yaw = self._place_at_wall(model, at, where, generator.uniform(0.0, 0.04), 0.0)
             if (kept := self.put(model, place, yaw, "floor")) is not None:
                 return kept
         return None
 
-    def on_wall(
+    def hang_on_wall(
         self,
         model: Model,
         generator: Generator,
@@ -106,46 +106,46 @@ class Room:
         for _ in range(tries):
             at = int(generator.integers(4)) if wall is None else wall
             where = float(generator.random()) if along is None else along
-            place, yaw = self._at_wall(model, at, where, 0.0, y)
+            place, yaw = self._place_at_wall(model, at, where, 0.0, y)
             thing = Thing(model, place, yaw, "wall")
-            own = boxes_of(thing)
-            if self.fits(own) and (not margin or self._clear_of_hung(own, margin)):
+            own = part_boxes(thing)
+            if self.fits(own) and (not margin or self._is_clear_of_hung(own, margin)):
                 return self._keep(thing, own)
         return None
 
-    def above(self, model: Model, other: int, wall: int, y: float) -> int | None:
+    def hang_above(self, model: Model, other: int, wall: int, y: float) -> int | None:
         """Hang it on the wall at height y, over a thing that stands against that wall."""
         x, _, z = self.things[other].place
         half = (model.bounds[1, 0] - model.bounds[0, 0]) / 2 + 0.02
         middle, long = ((x, self.w), (z, self.d))[wall % 2]
         if long <= 2 * half:
             return None
-        place, yaw = self._at_wall(model, wall, float(np.clip((middle - half) / (long - 2 * half), 0, 1)), 0.0, y)
+        place, yaw = self._place_at_wall(model, wall, float(np.clip((middle - half) / (long - 2 * half), 0, 1)), 0.0, y)
         return self.put(model, place, yaw, "wall")
 
-    def _clear_of_hung(self, own: Boxes, margin: float) -> bool:
-        inside = upright(own.centre, own.half + np.array([margin, margin, 0.0]), own.yaw)
+    def _is_clear_of_hung(self, own: Boxes, margin: float) -> bool:
+        inside = make_boxes(own.centre, own.half + np.array([margin, margin, 0.0]), own.yaw)
         hung = [boxes for other, boxes in zip(self.things, self._boxes, strict=True) if other.support == "wall"]
         return not hung or not intersect(inside, join_boxes(hung)).any()
 
-    def in_the_open(
+    def put_in_the_open(
         self, model: Model, generator: Generator, margin: float = 0.1, turn: float | None = None, tries: int = 12
     ) -> int | None:
         """Stand it anywhere on the floor, aligned with the walls or turned."""
         for _ in range(tries):
-            yaw = quarter(generator) if turn is None else turn
+            yaw = draw_yaw(generator) if turn is None else turn
             x, z = generator.uniform(0.3, self.w - 0.3), generator.uniform(0.3, self.d - 0.3)
             if (kept := self.put(model, (float(x), 0.0, float(z)), yaw, "floor", margin)) is not None:
                 return kept
         return None
 
-    def beside(self, model: Model, other: int, x: float, z: float, turn: float) -> int | None:
+    def put_beside(self, model: Model, other: int, x: float, z: float, turn: float) -> int | None:
         """Stand it on the floor at (x, z) of another thing's coordinates, turned against it."""
         base = self.things[other]
         px, _, pz = base.point(x, 0.0, z)
         return self.put(model, (px, 0.0, pz), base.yaw + turn, "floor")
 
-    def on_surface(
+    def put_on_surface(
         self, model: Model, other: int, surface: Surface, generator: Generator, turn: float = 0.0, tries: int = 5
     ) -> int | None:
         """Stand it on a surface of another thing, wholly inside the rectangle."""
@@ -166,12 +166,12 @@ class Room:
                 return kept
         return None
 
-    def under_ceiling(self, model: Model, x: float, z: float, yaw: float = 0.0) -> int | None:
+    def put_under_ceiling(self, model: Model, x: float, z: float, yaw: float = 0.0) -> int | None:
         """Fix it under the ceiling."""
         return self.put(model, (x, float(self.h - model.bounds[1, 1]), z), yaw, "ceiling")
 
 
-def quarter(generator: Generator) -> float:
+def draw_yaw(generator: Generator) -> float:
     """A yaw: one of the four directions, or in three of ten cases any."""
     if generator.random() < 0.3:
         return float(generator.uniform(-np.pi, np.pi))

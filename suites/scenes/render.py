@@ -44,10 +44,10 @@ class _Hits:
 def _trace(scene: Scene, view: View, rays: np.ndarray) -> _Hits:
     """What rays (..., 3) of the camera meet, in their precision; a room is closed, so each meets something."""
     ray = view.directions(rays)
-    depth, face = scene.mesh.first(np.broadcast_to(view.place, ray.shape), ray)
+    depth, face = scene.mesh.first_hits(np.broadcast_to(view.place, ray.shape), ray)
     if len(lost := np.flatnonzero(face < 0)):  # through a seam of two walls: ask again a hair beside it
         ray[lost] += 1e-5
-        depth[lost], face[lost] = scene.mesh.first(np.broadcast_to(view.place, (len(lost), 3)), ray[lost])
+        depth[lost], face[lost] = scene.mesh.first_hits(np.broadcast_to(view.place, (len(lost), 3)), ray[lost])
         if (face < 0).any():
             raise RuntimeError("A ray should meet a wall of its room. Found one that leaves it.")
     depth, place = depth.astype(ray.dtype), view.place.astype(ray.dtype)
@@ -58,13 +58,13 @@ def _trace(scene: Scene, view: View, rays: np.ndarray) -> _Hits:
 
 def render_clean(scene: Scene, view: View, size: Size) -> Clean:
     """Complete depth, normals, labels and identities of a view."""
-    return _clean(scene, view, _trace(scene, view, NYUV2.scaled(size).rays()), size)
+    return _make_truth(scene, view, _trace(scene, view, NYUV2.resize(size).rays()), size)
 
 
-def _clean(scene: Scene, view: View, hits: _Hits, size: Size) -> Clean:
+def _make_truth(scene: Scene, view: View, hits: _Hits, size: Size) -> Clean:
     part = scene.mesh.part[hits.face]
     thing = scene.mesh.thing[part]
-    normal = view.seen(hits.normals)
+    normal = view.to_camera(hits.normals)
     return Clean(
         hits.depth.reshape(size),
         normal.reshape(*size, 3),
@@ -76,33 +76,33 @@ def _clean(scene: Scene, view: View, hits: _Hits, size: Size) -> Clean:
 
 def render_view(scene: Scene, view: View, size: Size, generator: Generator) -> tuple[np.ndarray, np.ndarray, Clean]:
     """Image (h, w, 3) uint8, depth with holes (h, w) float32, and the truth."""
-    camera = NYUV2.scaled(size)
+    camera = NYUV2.resize(size)
     hits = _trace(scene, view, camera.rays())
-    clean = _clean(scene, view, hits, size)
+    clean = _make_truth(scene, view, hits, size)
     # the mask has its own generator: the picture draws as many values as the dial and the size ask for
     masking, picture = generator.spawn(2)
     shiny = scene.shiny[clean.part.ravel()]
     seen = has_depth(scene.mesh, view, hits.points, hits.normals, hits.depth, shiny, masking)
     depth = np.where(seen, hits.depth, 0.0).astype("<f4").reshape(size)
     if size[0] * size[1] <= SMALL:
-        light = _light(scene, view, *_two_samples(camera), picture)
+        light = _trace_light(scene, view, *_two_samples(camera), picture)
         light = light.reshape(*size, 2, 3).mean(axis=2)
     else:
         quarter = np.indices(size).transpose(1, 2, 0) % 2
-        light = _light(scene, view, camera, camera.rays(), quarter, picture)
+        light = _trace_light(scene, view, camera, camera.rays(), quarter, picture)
     return develop(light, picture), depth, clean
 
 
 def _two_samples(camera: Camera) -> tuple[Camera, np.ndarray, np.ndarray]:
     """Two opposite quarters of every pixel, side by side: their camera, rays (h, 2w, 3) and parts (h, 2w, 2)."""
-    (rows, columns), fine = camera.size, camera.scaled((2 * camera.size[0], 2 * camera.size[1]))
+    (rows, columns), fine = camera.size, camera.resize((2 * camera.size[0], 2 * camera.size[1]))
     quarters = fine.rays().reshape(rows, 2, columns, 2, 3)
     rays = np.stack([quarters[:, 0, :, 0], quarters[:, 1, :, 1]], axis=2).reshape(rows, 2 * columns, 3)
     row, column = np.indices((rows, 2 * columns))
     return fine, rays, np.stack([column, column + column // 2 + row], axis=-1) % 2
 
 
-def _light(
+def _trace_light(
     scene: Scene, view: View, camera: Camera, rays: np.ndarray, part: np.ndarray, generator: Generator
 ) -> np.ndarray:
     """Linear RGB (h, w, 3) of rays (h, w, 3), samples of `camera`, in bands that fit the processor's cache.
@@ -124,11 +124,11 @@ def _light(
         plane = np.concatenate([hits.normals, dot(hits.points, hits.normals)[:, None]], axis=1)
         parts.append([colour, diffuse, glossy + colour * glow[:, None], plane])
     colour, diffuse, rest, plane = (np.concatenate(each).reshape(*size, -1) for each in zip(*parts, strict=True))
-    light: np.ndarray = colour * _smoothed(diffuse, plane) + rest
+    light: np.ndarray = colour * _smooth_planes(diffuse, plane) + rest
     return light
 
 
-def _smoothed(light: np.ndarray, plane: np.ndarray) -> np.ndarray:
+def _smooth_planes(light: np.ndarray, plane: np.ndarray) -> np.ndarray:
     """The mean over the neighbours in 5 x 5 that lie in the same plane: one sample of a soft shadow is noise."""
     key = np.rint(np.einsum("ijk,k->ij", plane, np.array([1.0, 3.1, 7.7, 19.3], dtype=np.float32)) * 50).astype(
         np.int32
@@ -144,5 +144,5 @@ def _smoothed(light: np.ndarray, plane: np.ndarray) -> np.ndarray:
             total[there] += base[here] * same[..., None]
             count[here] += weight[there] * same
             count[there] += weight[here] * same
-    found: np.ndarray = total / count[..., None]
-    return found
+    mean: np.ndarray = total / count[..., None]
+    return mean

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from suites.scenes.classes import IDS, MOVABLE
-from suites.scenes.lights import Light, lights_of
+from suites.scenes.lights import Light, make_lights
 from suites.scenes.looks import Look, dress_thing
 from suites.scenes.mesh import Mesh, build_mesh
 from suites.scenes.placing import Room
@@ -58,7 +58,7 @@ def pack_looks(looks: list[Look]) -> Materials:
     )
 
 
-def movable(kind: str, support: str | int) -> bool:
+def is_movable(kind: str, support: str | int) -> bool:
     """Whether the dial concerns a thing: of a movable class and not fixed under the ceiling."""
     return kind in MOVABLE and support != "ceiling"
 
@@ -74,17 +74,17 @@ def make_scene_of_room(seed: tuple[int, ...], classes: float) -> Scene:
     rows: list[Look] = []
     shared: dict[str, Look] = {}
     for index, thing in enumerate(room.things):
-        if movable(thing.model.kind, thing.support):
+        if is_movable(thing.model.kind, thing.support):
             # one generator a thing: what one of them draws does not move the draws of the others
-            label[index], found = dress_thing(thing, classes, np.random.default_rng([*seed, 3, index]))
+            label[index], own = dress_thing(thing, classes, np.random.default_rng([*seed, 3, index]))
         else:
-            label[index], found = IDS[thing.model.kind], fixed_looks(thing, shared, day, looks)
+            label[index], own = IDS[thing.model.kind], fixed_looks(thing, shared, day, looks)
         slots = {slot: len(rows) + k for k, slot in enumerate(thing.model.slots)}
-        rows += found
+        rows += own
         material += [slots[part.slot] for part in thing.model.parts]
     rugs = np.arange(len(rows), len(rows) + len(room.rugs))
     rows += [flooring(looks) for _ in room.rugs]
     mesh = build_mesh(room.things)
-    lights, ambient = lights_of(room, day, lamps)
+    lights, ambient = make_lights(room, day, lamps)
     shiny = np.array([slot in ("pane", "screen") for slot in mesh.slots])
     return Scene(room, mesh, label, np.array(material), pack_looks(rows), rugs, shiny, lights, ambient)

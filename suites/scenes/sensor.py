@@ -47,7 +47,7 @@ def has_depth(
     start = points + normals * max(OFFSET, 1e-3)
     ray = view.place - points
     cosine = dot(ray, normals) / np.sqrt(dot(ray, ray))
-    shadow = mesh.blocked(start, projector - start, 0.999)
+    shadow = mesh.is_blocked(start, projector - start, 0.999)
     patches = value_noise(3 * (points[:, 0] + points[:, 2]), 3 * points[:, 1]) < generator.uniform(0.35, 0.75)
     specks = generator.random(len(depth)) < generator.uniform(0.001, 0.008)
     seen: np.ndarray = ~shadow & (depth < FARTHEST) & (cosine > GRAZING) & ~(shiny & patches) & ~specks

@@ -5,7 +5,7 @@ from numpy.random import Generator
 
 from suites.scenes.scene import Scene
 from suites.scenes.textures import CODES, PATTERNS, value_noise
-from suites.scenes.vectors import combined, dot
+from suites.scenes.vectors import combine, dot
 
 OFFSET = 2e-4  # metres from a surface at which a shadow ray starts
 WOOD = CODES["wood"]
@@ -17,7 +17,7 @@ def surface(scene: Scene, points: np.ndarray, normals: np.ndarray, face: np.ndar
     mesh = scene.mesh
     part = mesh.part[face]
     thing = mesh.thing[part]
-    material, local, turned = scene.material[part], mesh.local(points, thing), mesh.turned(normals, thing)
+    material, local, turned = scene.material[part], mesh.to_local(points, thing), mesh.turn_to_local(normals, thing)
     for rug, row in zip(scene.room.rugs, scene.rug_material, strict=True):
         floor = np.flatnonzero((thing == 0) & (points[:, 1] < 0.01))
         x, z = points[floor, 0] - rug.x, points[floor, 2] - rug.z
@@ -75,12 +75,12 @@ def illumination(
 
     start = points + normals * np.float32(OFFSET)
     open_above = 0.65 + 0.35 * normals[:, 1]
-    corner = scene.mesh.blocked(start, (_sphere(square()) + normals) * np.float32(NEAR))
+    corner = scene.mesh.is_blocked(start, (_to_sphere(square()) + normals) * np.float32(NEAR))
     diffuse = (open_above * np.where(corner, np.float32(0.3), np.float32(1.0)))[:, None] * scene.ambient
     glossy = np.zeros_like(diffuse)
     mirrored = view - 2 * dot(view, normals)[:, None] * normals
     for light in scene.lights:
-        to_light = combined(square() - np.float32(0.5), np.stack([light.across, light.up]))
+        to_light = combine(square() - np.float32(0.5), np.stack([light.across, light.up]))
         to_light += light.centre
         to_light -= points
         distance2 = dot(to_light, to_light) + np.float32(1e-6)
@@ -91,7 +91,7 @@ def illumination(
         # a lamp is no point: nearer than 0.4 m its light does not grow
         strength = facing / (distance2 + np.float32(0.16))
         lit = np.flatnonzero(facing > 1e-4)
-        dark = scene.mesh.blocked(start[lit], to_light[lit], 0.995)
+        dark = scene.mesh.is_blocked(start[lit], to_light[lit], 0.995)
         strength[lit[dark]] = 0.0
         diffuse += strength[:, None] * light.power
         lit = lit[~dark & (gloss[lit] > 0)]
@@ -100,7 +100,7 @@ def illumination(
     return diffuse, glossy
 
 
-def _sphere(square: np.ndarray) -> np.ndarray:
+def _to_sphere(square: np.ndarray) -> np.ndarray:
     """Even points (n, 3) on the unit sphere from even points (n, 2) in the unit square."""
     y, turn = 2 * square[:, 0] - 1, np.float32(2 * np.pi) * square[:, 1]
     ring = np.sqrt(1 - y * y)

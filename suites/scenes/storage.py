@@ -87,7 +87,7 @@ def counter(generator: Generator) -> Model:
     return cabinet(generator, (1.2, 2.4), (0.58, 0.64), (0.86, 0.93), "counter", drawers=False)
 
 
-def upper(generator: Generator) -> Model:
+def wall_cabinet(generator: Generator) -> Model:
     """A kitchen cabinet for the wall: its back is at its own z = -d/2."""
     w, d, h = generator.uniform(0.8, 1.8), generator.uniform(0.3, 0.36), generator.uniform(0.55, 0.75)
     parts = [box(0, 0, -0.025, w, h, d - 0.05)]

@@ -51,7 +51,7 @@ def flooring(generator: Generator) -> Look:
     return look("tiles", colours, generator.uniform(0.2, 0.45), generator, gloss=0.3)
 
 
-def overhead(generator: Generator) -> Look:
+def ceiling_paint(generator: Generator) -> Look:
     """A ceiling: nearly white."""
     colour = rgb(0.1, generator.uniform(0, 0.1), generator.uniform(0.8, 0.97))
     return look("plain", [colour, colour * 0.85, colour], 0.5, generator)
@@ -75,7 +75,7 @@ def pane(generator: Generator, day: float) -> Look:
     sky = rgb(generator.uniform(0.5, 0.62), generator.uniform(0.0, 0.25), 1.0)
     land = rgb(generator.choice([0.3, 0.1, 0.6]), generator.uniform(0.1, 0.5), generator.uniform(0.25, 0.6))
     return Look(
-        "outside",
+        "landscape",
         np.stack([sky * 0.8, sky, land * 0.7]),
         0.6,
         np.array([generator.uniform(0, 32), -1.3, 0.0]),
@@ -100,33 +100,33 @@ def canvas(thing: Thing, generator: Generator) -> Look:
 def fixed_looks(thing: Thing, shared: dict[str, Look], day: float, generator: Generator) -> list[Look]:
     """One material per slot of something fixed; walls, trims and window frames of a room are alike (`shared`)."""
 
-    def common(key: str, make: Callable[[Generator], Look]) -> Look:
+    def share(key: str, make: Callable[[Generator], Look]) -> Look:
         if key not in shared:
             shared[key] = make(generator)
         return shared[key]
 
-    kind, found = thing.model.kind, []
+    kind, made = thing.model.kind, []
     for slot in thing.model.slots:
         if kind == "wall" and slot == "main":
             accent = thing.model.name == "wall" and generator.random() < 0.12
-            found.append(paint(generator) if accent else common("paint", paint))
+            made.append(paint(generator) if accent else share("paint", paint))
         elif kind in ("floor", "ceiling"):
-            found.append(flooring(generator) if kind == "floor" else overhead(generator))
+            made.append(flooring(generator) if kind == "floor" else ceiling_paint(generator))
         elif slot == "pane":
-            found.append(pane(generator, day))
+            made.append(pane(generator, day))
         elif slot in ("cloth", "blind"):
-            found.append(common(slot, cloth))
+            made.append(share(slot, cloth))
         elif slot == "canvas":
-            found.append(canvas(thing, generator))
+            made.append(canvas(thing, generator))
         elif slot == "glow":
             white = np.array([1.0, 0.93, 0.8])
-            found.append(
+            made.append(
                 Look(
                     "plain", np.stack([white, white, white]), 1.0, np.zeros(3), glow=float(generator.uniform(0.8, 3.0))
                 )
             )
         elif kind == "picture":
-            found.append(fitting(generator) if generator.random() < 0.7 else pool_look(generator))
+            made.append(fitting(generator) if generator.random() < 0.7 else pool_look(generator))
         else:
-            found.append(common(f"{kind}.{slot}", fitting))
-    return found
+            made.append(share(f"{kind}.{slot}", fitting))
+    return made

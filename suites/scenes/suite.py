@@ -79,7 +79,7 @@ class Scenes(DenseSuite):
         name = f"{self.size[0]}x{self.size[1]}-{rows}-classes-{self.classes!r}-release-{RELEASE}"
         return (self.data_dir or Path()) / "scenes" / name
 
-    def missing(self) -> DataMissing:
+    def missing_data(self) -> DataMissing:
         options = {
             "classes": (repr(self.classes), "0.0"),
             "size": ("x".join(map(str, self.size)), "72x96"),
@@ -96,8 +96,8 @@ class Scenes(DenseSuite):
         return np.arange(self.first_val, self.images["train"])
 
     def rows(self, split: Split) -> tuple[str, np.ndarray]:
-        stored, found = super().rows(split)
-        return stored, found[: self.seen] if split == "train" else found
+        stored, rows = super().rows(split)
+        return stored, rows[: self.seen] if split == "train" else rows
 
     def sealed(self, seed: int, draw: int) -> Dataset:
         from suites.scenes.generate import make_sealed

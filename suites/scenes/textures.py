@@ -28,11 +28,11 @@ def value_noise(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     bottom, top = table[row + here], table[above + here]
     bottom += right * (table[row + there] - bottom)
     top += right * (table[above + there] - top)
-    found: np.ndarray = bottom + up * (top - bottom)
-    return found
+    mixed: np.ndarray = bottom + up * (top - bottom)
+    return mixed
 
 
-def chance(*cells: np.ndarray) -> np.ndarray:
+def hash_cells(*cells: np.ndarray) -> np.ndarray:
     """A fixed value in 0..1 for every cell of a grid, from whole numbers (n,)."""
     mixed = np.zeros(cells[0].shape, dtype=np.uint32)
     for cell in cells:
@@ -41,53 +41,53 @@ def chance(*cells: np.ndarray) -> np.ndarray:
     return (mixed & np.uint32(0xFFFF)).astype(np.float32) / 65535
 
 
-def _none(share: np.ndarray) -> Shares:
+def _second_only(share: np.ndarray) -> Shares:
     return share, np.zeros_like(share)
 
 
 def plain(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """One colour, a little uneven."""
-    return _none(0.15 * noise)
+    return _second_only(0.15 * noise)
 
 
 def mottle(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Soft blotches."""
-    return _none(np.clip(1.6 * noise - 0.3, 0, 1))
+    return _second_only(np.clip(1.6 * noise - 0.3, 0, 1))
 
 
 def wood(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Grain along u: wavering lines across v."""
-    return _none(0.35 * noise + 0.3 + 0.3 * np.sin(2 * np.pi * (uv[:, 1] + 1.6 * noise)))
+    return _second_only(0.35 * noise + 0.3 + 0.3 * np.sin(2 * np.pi * (uv[:, 1] + 1.6 * noise)))
 
 
 def weave(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Cloth: two crossing threads."""
-    return _none(0.5 + 0.3 * np.sin(2 * np.pi * uv[:, 0]) * np.sin(2 * np.pi * uv[:, 1]) + 0.5 * (noise - 0.5))
+    return _second_only(0.5 + 0.3 * np.sin(2 * np.pi * uv[:, 0]) * np.sin(2 * np.pi * uv[:, 1]) + 0.5 * (noise - 0.5))
 
 
 def marble(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Thin veins."""
-    return _none(1 - np.sqrt(np.abs(2 * noise - 1)))
+    return _second_only(1 - np.sqrt(np.abs(2 * noise - 1)))
 
 
 def wallpaper(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Soft stripes across u."""
-    return _none(np.clip(0.5 + np.sin(2 * np.pi * uv[:, 0]), 0, 1) * 0.7)
+    return _second_only(np.clip(0.5 + np.sin(2 * np.pi * uv[:, 0]), 0, 1) * 0.7)
 
 
 def planks(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Boards along u, each with its own tone, dark between them."""
     row = np.floor(uv[:, 1])
-    along = uv[:, 0] / 6 + chance(row)
+    along = uv[:, 0] / 6 + hash_cells(row)
     seam = (uv[:, 1] - row < 0.06) | (along % 1 < 0.01)
-    return 0.7 * chance(row, np.floor(along)) + 0.3 * noise, seam * 0.7
+    return 0.7 * hash_cells(row, np.floor(along)) + 0.3 * noise, seam * 0.7
 
 
 def tiles(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Square tiles with joints."""
     cell = np.floor(uv)
     seam = ((uv - cell) < 0.06).any(axis=1)
-    return 0.4 * chance(cell[:, 0], cell[:, 1]) + 0.3 * noise, seam * 0.9
+    return 0.4 * hash_cells(cell[:, 0], cell[:, 1]) + 0.3 * noise, seam * 0.9
 
 
 def painting(uv: np.ndarray, noise: np.ndarray) -> Shares:
@@ -96,7 +96,7 @@ def painting(uv: np.ndarray, noise: np.ndarray) -> Shares:
     return (hills > 0.15).astype(float), ((noise > 0.58) & (hills < 0.6)).astype(float)
 
 
-def outside(uv: np.ndarray, noise: np.ndarray) -> Shares:
+def landscape(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """What is before a window: sky over something green or grey."""
     land = uv[:, 1] + 0.8 * (noise - 0.5)
     return np.clip(0.4 + 0.3 * uv[:, 1], 0, 1), np.clip(6 * (0.1 - land), 0, 1)
@@ -104,52 +104,52 @@ def outside(uv: np.ndarray, noise: np.ndarray) -> Shares:
 
 def stripes(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Broad stripes of two colours across u + v."""
-    return _none((((uv[:, 0] + uv[:, 1]) * 0.8) % 1 < 0.5).astype(float))
+    return _second_only((((uv[:, 0] + uv[:, 1]) * 0.8) % 1 < 0.5).astype(float))
 
 
 def bars(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Upright bars in three colours and many tones."""
-    tone = chance(np.floor(uv[:, 0] * 2.5))
+    tone = hash_cells(np.floor(uv[:, 0] * 2.5))
     return (tone > 0.4).astype(float), (tone > 0.7).astype(float)
 
 
 def checks(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """A chessboard."""
-    return _none(((np.floor(uv[:, 0] * 1.4) + np.floor(uv[:, 1] * 1.4)) % 2).astype(float))
+    return _second_only(((np.floor(uv[:, 0] * 1.4) + np.floor(uv[:, 1] * 1.4)) % 2).astype(float))
 
 
 def rings(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Contour lines of hills."""
-    return _none(((5 * noise + 0.3 * uv[:, 0]) % 1 < 0.5).astype(float))
+    return _second_only(((5 * noise + 0.3 * uv[:, 0]) % 1 < 0.5).astype(float))
 
 
 def dots(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Spots in rows."""
     row = np.floor(uv[:, 1] * 1.4)
     x, y = (uv[:, 0] * 1.4 + 0.5 * (row % 2)) % 1 - 0.5, uv[:, 1] * 1.4 - row - 0.5
-    return _none((x * x + y * y < 0.11).astype(float))
+    return _second_only((x * x + y * y < 0.11).astype(float))
 
 
 def zigzag(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Chevrons."""
-    return _none(((uv[:, 1] * 1.3 + np.abs(uv[:, 0] % 1 - 0.5) * 1.3) % 1 < 0.5).astype(float))
+    return _second_only(((uv[:, 1] * 1.3 + np.abs(uv[:, 0] % 1 - 0.5) * 1.3) % 1 < 0.5).astype(float))
 
 
 def bricks(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Courses of bricks with light joints."""
     row = np.floor(uv[:, 1] * 2.4)
     x, y = uv[:, 0] * 1.2 + 0.5 * (row % 2), uv[:, 1] * 2.4 - row
-    return 0.5 * chance(row, np.floor(x)), ((x % 1 < 0.12) | (y < 0.2)).astype(float)
+    return 0.5 * hash_cells(row, np.floor(x)), ((x % 1 < 0.12) | (y < 0.2)).astype(float)
 
 
 def grid(uv: np.ndarray, noise: np.ndarray) -> Shares:
     """Thin bright lines both ways."""
-    return _none(((uv * 1.6) % 1 < 0.22).any(axis=1).astype(float))
+    return _second_only(((uv * 1.6) % 1 < 0.22).any(axis=1).astype(float))
 
 
 PATTERNS: tuple[Callable[[np.ndarray, np.ndarray], Shares], ...] = (
     *(plain, mottle, wood, weave, marble),
-    *(wallpaper, planks, tiles, painting, outside),
+    *(wallpaper, planks, tiles, painting, landscape),
     *(stripes, bars, checks, rings, dots, zigzag, bricks, grid),
 )
 CODES = {pattern.__name__: code for code, pattern in enumerate(PATTERNS)}

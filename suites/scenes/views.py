@@ -8,9 +8,9 @@ from numpy.random import Generator
 from suites._shared.dense.camera import NYUV2
 from suites.scenes.classes import MOVABLE
 from suites.scenes.scene import Scene
-from suites.scenes.vectors import combined
+from suites.scenes.vectors import combine
 
-COARSE = NYUV2.scaled((12, 16))
+COARSE = NYUV2.resize((12, 16))
 TRIES = 40
 CLEAR = 0.25  # metres between the camera and anything
 
@@ -24,14 +24,14 @@ class View:
 
     def directions(self, rays: np.ndarray) -> np.ndarray:
         """Rays (..., 3) of the camera in room coordinates, flat (n, 3); a length of 1 is a depth of 1 m."""
-        return combined(rays.reshape(-1, 3), self.axes.astype(rays.dtype))
+        return combine(rays.reshape(-1, 3), self.axes.astype(rays.dtype))
 
-    def seen(self, vectors: np.ndarray) -> np.ndarray:
+    def to_camera(self, vectors: np.ndarray) -> np.ndarray:
         """Directions (n, 3) of the room in the coordinates of the camera."""
-        return combined(vectors, self.axes.T)
+        return combine(vectors, self.axes.T)
 
 
-def axes(yaw: float, pitch: float, roll: float) -> np.ndarray:
+def camera_axes(yaw: float, pitch: float, roll: float) -> np.ndarray:
     """Right, up and forward of a camera that looks along z at yaw 0; pitch is upwards, in radians."""
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
     right, up = np.array([cy, 0.0, -sy]), np.array([-sy * sp, cp, -cy * sp])
@@ -55,14 +55,14 @@ def choose_view(scene: Scene, generator: Generator) -> View:
         view = _propose(scene, generator)
         if view is None:
             continue
-        found = merit(scene, view)
-        if found >= 1:
+        score = merit(scene, view)
+        if score >= 1:
             return view
-        if best is None or found > best[0]:
-            best = (found, view)
+        if best is None or score > best[0]:
+            best = (score, view)
     if best is None:
         middle = np.array([scene.room.w / 2, scene.room.h - 0.4, scene.room.d / 2])
-        return View(middle, axes(float(generator.uniform(-np.pi, np.pi)), -0.4, 0.0))
+        return View(middle, camera_axes(float(generator.uniform(-np.pi, np.pi)), -0.4, 0.0))
     return best[1]
 
 
@@ -77,13 +77,13 @@ def _propose(scene: Scene, generator: Generator) -> View | None:
     goal = (0.5 + generator.uniform(-0.32, 0.32, 2)) * size
     yaw = np.arctan2(goal[0] - spot[0], goal[1] - spot[1]) + generator.normal(0, 0.15)
     pitch = float(np.clip(generator.normal(-0.14, 0.15), -0.65, 0.2))
-    return View(place, axes(float(yaw), pitch, float(np.clip(generator.normal(0, 0.03), -0.1, 0.1))))
+    return View(place, camera_axes(float(yaw), pitch, float(np.clip(generator.normal(0, 0.03), -0.1, 0.1))))
 
 
 def merit(scene: Scene, view: View) -> float:
     """1 for a picture with some depth and at least five classes, not mostly one thing; less otherwise."""
     directions = view.directions(COARSE.rays())
-    depth, face = scene.mesh.first(np.broadcast_to(view.place, directions.shape), directions)
+    depth, face = scene.mesh.first_hits(np.broadcast_to(view.place, directions.shape), directions)
     if (face < 0).any():
         return 0.0
     thing = scene.mesh.thing[scene.mesh.part[face]]

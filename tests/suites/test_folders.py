@@ -8,7 +8,7 @@ import sys
 import suites
 from bench.check.splits import _forget
 from bench.registry import entries
-from suites.nyuv2.splits import official
+from suites.nyuv2.splits import official_images
 
 
 def test_every_folder_is_one_suite_of_its_name():
@@ -31,7 +31,7 @@ def test_what_suites_share_registers_nothing():
 
 
 def test_data_made_anew_is_made_anew_in_every_module_of_a_suite():
-    official("train")
-    assert official.cache_info().currsize
+    official_images("train")
+    assert official_images.cache_info().currsize
     _forget("suites.nyuv2.suite")
-    assert not official.cache_info().currsize
+    assert not official_images.cache_info().currsize

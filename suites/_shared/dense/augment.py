@@ -77,8 +77,8 @@ class Decode:
             crops = Crops.draw(len(image), self.camera.size, generator)
             crops = Crops(*(value.to(image.device) for value in vars(crops).values()))
             pixels, label, depth, normal = self.apply(crops, pixels, label, depth, normal)
-        found = {"segmentation": label, "depth": depth}
-        return pixels, found if self.normals is None or normal is None else found | {self.normals: normal}
+        decoded = {"segmentation": label, "depth": depth}
+        return pixels, decoded if self.normals is None or normal is None else decoded | {self.normals: normal}
 
     def apply(
         self, crops: Crops, pixels: Tensor, label: Tensor, depth: Tensor, normal: Tensor | None
@@ -91,10 +91,10 @@ class Decode:
         moved = sample(torch.cat(planes, dim=1), grid, mode="nearest", padding_mode="border", align_corners=False)
         s = crops.scale.view(-1, 1, 1, 1)
         if normal is not None:
-            normal = self._turned(crops, moved[:, 2:])
+            normal = self._transform_normals(crops, moved[:, 2:])
         return pixels, moved[:, 0].long(), moved[:, 1:2] / s, normal
 
-    def _turned(self, crops: Crops, normal: Tensor) -> Tensor:
+    def _transform_normals(self, crops: Crops, normal: Tensor) -> Tensor:
         x, y, z = normal.unbind(dim=1)
         if self.mode == "consistent":
             s, left, top = (value.view(-1, 1, 1) for value in (crops.scale, crops.left, crops.top))

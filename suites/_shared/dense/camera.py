@@ -22,7 +22,7 @@ class Camera:
     cy: float
     size: Size
 
-    def scaled(self, size: Size) -> "Camera":
+    def resize(self, size: Size) -> "Camera":
         """The same view on `size` pixels; centres of pixels keep their places."""
         down, across = size[0] / self.size[0], size[1] / self.size[1]
         return Camera(

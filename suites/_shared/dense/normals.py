@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from suites._shared.dense.camera import Camera, Size
-from suites._shared.dense.resample import area
+from suites._shared.dense.resample import resample_area
 
 WINDOW = 15 / 384  # of the image's width: 15 pixels at 288x384; chosen on rendered rooms with a sensor's noise
 RESIDUAL = 0.004  # r0: relative error of depth that a good plane may have
@@ -100,10 +100,10 @@ def resample_normals(normals: np.ndarray, size: Size) -> np.ndarray:
     Zero where less than half of the pixel's area is valid, and where its normals cancel (a mean shorter
     than 1/2: directions more than 60 degrees away from it).
     """
-    valid = area(np.any(normals != 0, axis=-1), size)
-    mean = area(normals, size)
+    valid = resample_area(np.any(normals != 0, axis=-1), size)
+    mean = resample_area(normals, size)
     length = np.linalg.norm(mean, axis=-1)
     keep = (valid > 0.5 - 1e-9) & (length >= 0.5 * valid)
     scale = np.divide(1.0, length, out=np.zeros_like(length), where=keep)
-    found: np.ndarray = (mean * scale[..., None]).astype(np.float32)
-    return found
+    units: np.ndarray = (mean * scale[..., None]).astype(np.float32)
+    return units

@@ -51,17 +51,17 @@ LEAST = 288  # pixels across at least: small images are shown enlarged
 def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]) -> np.ndarray:
     """One image's panel, uint8 (rows, columns, 3): arguments are rows of a decoded batch and of head outputs."""
     pixels = image.float().cpu().numpy().transpose(1, 2, 0) * STD + MEAN
-    photo = _bytes(pixels)
+    photo = _to_bytes(pixels)
     factor = max(1, -(-LEAST // photo.shape[1]))
-    columns: list[PanelColumn] = [("input", _enlarged(photo, factor), None)]
+    columns: list[PanelColumn] = [("input", _enlarge(photo, factor), None)]
     for task, target in targets.items():
-        truth, valid = _picture(task, target)
-        guess, _ = _picture(task, predictions[task])
-        columns.append((task, _enlarged(_hatched(truth, valid), factor), _enlarged(guess, factor)))
-    return _laid_out(columns)
+        truth, valid = _colour(task, target)
+        guess, _ = _colour(task, predictions[task])
+        columns.append((task, _enlarge(_hatch(truth, valid), factor), _enlarge(guess, factor)))
+    return _lay_out(columns)
 
 
-def _picture(task: str, values: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _colour(task: str, values: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Colours (h, w, 3) and validity (h, w) of a target or a prediction."""
     array: np.ndarray = values.float().cpu().numpy()
     if task == "segmentation":
@@ -76,26 +76,26 @@ def _picture(task: str, values: Tensor) -> tuple[np.ndarray, np.ndarray]:
     length = np.linalg.norm(array, axis=0)
     unit = array / np.maximum(length, 1e-9)
     unit[2] *= -1  # looking at the camera is light
-    return _bytes((unit.transpose(1, 2, 0) + 1) / 2), length > 0
+    return _to_bytes((unit.transpose(1, 2, 0) + 1) / 2), length > 0
 
 
-def _bytes(values: np.ndarray) -> np.ndarray:
+def _to_bytes(values: np.ndarray) -> np.ndarray:
     rounded: np.ndarray = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return rounded
 
 
-def _hatched(picture: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _hatch(picture: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Diagonal stripes where there is no truth."""
     rows, columns = np.indices(valid.shape)
     stripes = np.where((rows + columns) % 6 < 3, np.uint8(250), np.uint8(190))[..., None]
     return np.where(valid[..., None], picture, stripes)
 
 
-def _enlarged(picture: np.ndarray, factor: int) -> np.ndarray:
+def _enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _laid_out(columns: list[PanelColumn]) -> np.ndarray:
+def _lay_out(columns: list[PanelColumn]) -> np.ndarray:
     """Truth above prediction; the names of the classes below the input."""
     from PIL import Image, ImageDraw, ImageFont
 

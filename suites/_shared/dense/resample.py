@@ -1,4 +1,4 @@
-"""Images, labels and depth at another size; centres of pixels keep their places, as in `Camera.scaled`."""
+"""Images, labels and depth at another size; centres of pixels keep their places, as in `Camera.resize`."""
 
 from functools import cache
 
@@ -18,19 +18,19 @@ def _overlap(old: int, new: int) -> np.ndarray:
     return weights
 
 
-def area(values: np.ndarray, size: Size) -> np.ndarray:
+def resample_area(values: np.ndarray, size: Size) -> np.ndarray:
     """Means of (rows, columns, ...) over the pixels of `size`, weighted by area: antialiased; float64."""
     down, across = _overlap(values.shape[0], size[0]), _overlap(values.shape[1], size[1])
     mean: np.ndarray = down @ np.moveaxis(values.astype(np.float64), (0, 1), (-2, -1)) @ across.T
     return np.moveaxis(mean, (-2, -1), (0, 1))
 
 
-def area_uint8(image: np.ndarray, size: Size) -> np.ndarray:
+def resample_image(image: np.ndarray, size: Size) -> np.ndarray:
     """An image of bytes (rows, columns, 3) at `size`, each pixel the mean of what it covers."""
     if image.shape[:2] == size:
         return image
-    found: np.ndarray = np.rint(area(image, size)).astype(np.uint8)
-    return found
+    rounded: np.ndarray = np.rint(resample_area(image, size)).astype(np.uint8)
+    return rounded
 
 
 def _centres(old: int, new: int) -> np.ndarray:
@@ -39,28 +39,30 @@ def _centres(old: int, new: int) -> np.ndarray:
 
 def resample_nearest(values: np.ndarray, size: Size) -> np.ndarray:
     """(rows, columns, ...) at `size`: the old pixel that holds the centre of the new one."""
-    found: np.ndarray = values[np.ix_(_centres(values.shape[0], size[0]), _centres(values.shape[1], size[1]))]
-    return found
+    picked: np.ndarray = values[np.ix_(_centres(values.shape[0], size[0]), _centres(values.shape[1], size[1]))]
+    return picked
 
 
-def nearest_valid(depth: np.ndarray, size: Size) -> np.ndarray:
-    """Depth (rows, columns) at `size`, float32: as `nearest`, or where that is 0, the closest valid old pixel.
+def resample_depth(depth: np.ndarray, size: Size) -> np.ndarray:
+    """Depth (rows, columns) at `size`, float32: as `resample_nearest`, or where that is 0, the closest valid old pixel.
 
     Only pixels that the new one covers, wholly or in part, are looked at; 0 where all of them are invalid.
     """
-    found = resample_nearest(depth, size).astype(np.float32)
+    resampled = resample_nearest(depth, size).astype(np.float32)
     reach = [-(-old // new) for old, new in zip(depth.shape, size, strict=True)]
     steps = [(down, right) for down in range(-reach[0], reach[0] + 1) for right in range(-reach[1], reach[1] + 1)]
     for step in sorted(steps, key=lambda step: step[0] ** 2 + step[1] ** 2)[1:]:
-        if (found > 0).all():
+        if (resampled > 0).all():
             break
-        index, inside = zip(*(_stepped(depth.shape[axis], size[axis], step[axis]) for axis in (0, 1)), strict=True)
-        fill = (found <= 0) & inside[0][:, None] & inside[1]
-        found[fill] = depth[np.ix_(*index)][fill]
-    return found
+        index, inside = zip(
+            *(_step_from_centres(depth.shape[axis], size[axis], step[axis]) for axis in (0, 1)), strict=True
+        )
+        fill = (resampled <= 0) & inside[0][:, None] & inside[1]
+        resampled[fill] = depth[np.ix_(*index)][fill]
+    return resampled
 
 
-def _stepped(old: int, new: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _step_from_centres(old: int, new: int, step: int) -> tuple[np.ndarray, np.ndarray]:
     """The old index `step` beside every centre, kept in range, and whether its pixel and the new one overlap."""
     index, cell = _centres(old, new) + step, np.arange(new)
     inside = (index >= 0) & (index < old) & ((index + 1) * new > cell * old) & (index * new < (cell + 1) * old)

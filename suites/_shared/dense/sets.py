@@ -60,9 +60,9 @@ class DenseSet:
             raise DataMissing(
                 f"`{path}` is damaged ({make_printable(str(error), 200)}); prepare the set again."
             ) from error
-        found = header.get("format") if isinstance(header, dict) else None
-        if isinstance(found, int) and found != FORMAT:
-            raise DataMissing(f"`{folder}` was prepared in format {found}, not {FORMAT}; prepare it again.")
+        version = header.get("format") if isinstance(header, dict) else None
+        if isinstance(version, int) and version != FORMAT:
+            raise DataMissing(f"`{folder}` was prepared in format {version}, not {FORMAT}; prepare it again.")
         try:
             Header.model_validate(header)
         except ValidationError as error:
@@ -93,18 +93,18 @@ class DenseSet:
         wanted = np.dtype(dtype), (self.rows[split], *self.size, *last)
         try:
             open_regular(path).close()
-            found: np.ndarray = np.lib.format.open_memmap(path, mode="c")
+            stored: np.ndarray = np.lib.format.open_memmap(path, mode="c")
         except Exception as error:  # whatever is wrong with a header: it breaks any line of its reader
             raise DataMissing(f"`{path}` cannot be read as an array; prepare the set again.") from error
-        if (found.dtype, found.shape) != wanted:
-            raise DataMissing(f"`{path}` should be {wanted}. Found {(found.dtype, found.shape)}; prepare it again.")
-        return found
+        if (stored.dtype, stored.shape) != wanted:
+            raise DataMissing(f"`{path}` should be {wanted}. Found {(stored.dtype, stored.shape)}; prepare it again.")
+        return stored
 
-    def damaged(self) -> list[str]:
+    def damaged_arrays(self) -> list[str]:
         """The arrays, as `split.field`, whose bytes are not those of the header, or that are not there."""
-        return [f"{split}.{field}" for split in self.rows for field in FIELDS if not self._sound(split, field)]
+        return [f"{split}.{field}" for split in self.rows for field in FIELDS if not self._is_intact(split, field)]
 
-    def _sound(self, split: str, field: str) -> bool:
+    def _is_intact(self, split: str, field: str) -> bool:
         try:
             state = (self.folder / split / f"{field}.npy").stat()
             self.array(split, field)

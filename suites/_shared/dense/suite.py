@@ -46,7 +46,7 @@ class DenseSuite(Suite):
     ) -> None:
         super().__init__(data_dir)
         self.size = parse_size(size)
-        self.camera = NYUV2.scaled(self.size)
+        self.camera = NYUV2.resize(self.size)
         self.input_shape = (3, *self.size)
         self.net, self.weights, self.normals = backbone, weights, normals
         if weights != "none" and not backbone.startswith("resnet"):
@@ -71,7 +71,7 @@ class DenseSuite(Suite):
         """Where the prepared set of this variant lies."""
 
     @abstractmethod
-    def missing(self) -> DataMissing:
+    def missing_data(self) -> DataMissing:
         """The one sentence for a user without the set."""
 
     @abstractmethod
@@ -85,21 +85,21 @@ class DenseSuite(Suite):
         held = np.isin(rows, self.validation())
         return stored, {"test": rows, "val": rows[held], "train": rows[~held]}[split]
 
-    def stored(self) -> DenseSet:
+    def open_set(self) -> DenseSet:
         """The prepared set. Raises DataMissing where there is none."""
         if self.data_dir is None or not (self.folder / "set.json").is_file():
-            raise self.missing()
+            raise self.missing_data()
         return DenseSet(self.folder)
 
-    def sound(self) -> DenseSet:
+    def open_verified_set(self) -> DenseSet:
         """The prepared set, its bytes held against their checksums. Raises DataMissing where they differ."""
-        found = self.stored()
-        if damaged := found.damaged():
+        prepared = self.open_set()
+        if damaged := prepared.damaged_arrays():
             raise DataMissing(f"`{self.folder}` is damaged ({', '.join(damaged)}); prepare the set again.")
-        return found
+        return prepared
 
     def dataset(self, split: Split, seed: int) -> Dataset:
-        self.stored()
+        self.open_set()
         name, rows = self.rows(split)
         arrays = _read(self.folder, name, tuple(rows.tolist()))
         return self.as_dataset(arrays)
@@ -113,7 +113,7 @@ class DenseSuite(Suite):
 
     def checksums(self) -> dict[str, str]:
         rows = {split: self.rows(split)[1].tolist() for split in ("train", "val", "test")}  # type: ignore[arg-type]
-        return {**self.sound().checksums, "rows": digest(rows)}
+        return {**self.open_verified_set().checksums, "rows": digest(rows)}
 
     def data_status(self) -> dict[str, str]:
         """This set, and the others of the suite that are there."""
@@ -131,7 +131,7 @@ def _state(folder: Path) -> str:
     if not (folder / "set.json").is_file():
         return "missing"
     try:
-        damaged = DenseSet(folder).damaged()
+        damaged = DenseSet(folder).damaged_arrays()
     except DataMissing:
         damaged = ["set.json"]
     return f"damaged ({', '.join(damaged)})" if damaged else "ready"
@@ -144,10 +144,10 @@ def _read(folder: Path, split: str, rows: tuple[int, ...]) -> dict[str, Tensor]:
     chosen: Any = np.array(rows)
     if rows == tuple(range(rows[0], rows[-1] + 1)):
         chosen = slice(rows[0], rows[-1] + 1)  # a view: nothing is read before it is used
-    found = {
+    arrays = {
         field: torch.from_numpy(stored.array(split, field)[chosen]) for field in ("image", "label", "depth", "normal")
     }
-    return channels_second(found)
+    return channels_second(arrays)
 
 
 def channels_second(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:

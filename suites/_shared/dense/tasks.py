@@ -70,7 +70,7 @@ class Segmentation(TaskMetric):
         self.confusion = counts if self.confusion is None else self.confusion + counts
 
     def state(self) -> dict[str, Any]:
-        return {"confusion": _seen(self.confusion).view(self.classes, self.classes).tolist()}
+        return {"confusion": _require_update(self.confusion).view(self.classes, self.classes).tolist()}
 
 
 class Depth(TaskMetric):
@@ -89,7 +89,7 @@ class Depth(TaskMetric):
         self.sums = sums if self.sums is None else self.sums + sums
 
     def state(self) -> dict[str, Any]:
-        count, absolute, relative = _seen(self.sums).tolist()
+        count, absolute, relative = _require_update(self.sums).tolist()
         return {"count": int(count), "absolute_error": absolute, "relative_error": relative}
 
 
@@ -114,15 +114,15 @@ class Normals(TaskMetric):
         self.total = total if self.total is None else self.total + total
 
     def state(self) -> dict[str, Any]:
-        counts = _seen(self.counts).cpu().numpy()
+        counts = _require_update(self.counts).cpu().numpy()
         return {
             "count": int(counts.sum()),
-            "angle_sum": float(_seen(self.total)),
+            "angle_sum": float(_require_update(self.total)),
             "histogram": pack_histogram(counts),
         }
 
 
-def _seen(value: Tensor | None) -> Tensor:
+def _require_update(value: Tensor | None) -> Tensor:
     if value is None:
         raise ValueError("A metric should see at least one batch before its state is read.")
     return value

@@ -24,7 +24,7 @@ class SetWriter:
     """Writes a set into a hidden folder beside `folder`, row by row in any order, and renames it when whole.
 
     A writer opened again with the same header after an interruption knows which rows are there
-    (`missing`). `abandon` removes everything; leaving a `with` block by a DataMissing does so too,
+    (`missing_rows`). `abandon` removes everything; leaving a `with` block by a DataMissing does so too,
     leaving it otherwise keeps the rows for the next time. The space is reserved at the start: a memory-mapped file
     that outgrows a disk would end the process. Raises DataMissing where there is too little of it, and where
     another writer is at work on the same set.
@@ -63,12 +63,12 @@ class SetWriter:
             known = json.loads(read_regular(self.partial / "header.json", LARGEST_HEADER))
             for name in self._shapes:
                 open_regular(self._path(name)).close()
-            found = {name: np.lib.format.open_memmap(self._path(name), mode="r") for name in self._shapes}
+            left = {name: np.lib.format.open_memmap(self._path(name), mode="r") for name in self._shapes}
         except Exception:  # whatever is wrong with a header
             return False
         whole = all(
             (array.dtype, array.shape) == (np.dtype(d), s)
-            for array, (d, s) in zip(found.values(), self._shapes.values(), strict=True)
+            for array, (d, s) in zip(left.values(), self._shapes.values(), strict=True)
         )
         return bool(known == self.header) and whole
 
@@ -95,7 +95,7 @@ class SetWriter:
             f"The set needs {need / 2**20:,.0f} MiB in `{self.folder.parent}`, which has {free / 2**20:,.0f} MiB free."
         )
 
-    def missing(self) -> list[tuple[str, int]]:
+    def missing_rows(self) -> list[tuple[str, int]]:
         """(split, row) of everything not yet written, in order."""
         self.flush()
         splits = self.header["rows"]
@@ -125,7 +125,7 @@ class SetWriter:
 
         Raises ValueError where rows are missing, DataMissing where a split holds nothing valid of a field.
         """
-        if absent := self.missing():
+        if absent := self.missing_rows():
             raise ValueError(f"A set should be whole before it is finished. {len(absent)} rows are missing.")
         for field, invalid in WHOLLY_INVALID.items():
             for split, count in self.header["rows"].items():

@@ -13,7 +13,7 @@ from bench.check import check
 from bench.cli.main import main
 from bench.errors import DataMissing
 from bench.plan import parse_suite
-from suites._shared.variables import variables_of
+from suites._shared.variables import load_variables
 from tests.suites.matlab_files import WRITERS, cells, write_school
 
 
@@ -162,10 +162,10 @@ def test_what_was_prepared_is_not_parsed_again(tmp_path: Path, monkeypatch: pyte
     good = copy.read_bytes()
     for bad in (b"", good[:-1], good[:50] + b"\0" + good[51:], bytes(32) + good[32:]):
         copy.write_bytes(bad)
-        assert variables_of(here / "school" / "school.mat", ["X", "Y"]).cells("Y")[0].shape == (8, 1)
+        assert load_variables(here / "school" / "school.mat", ["X", "Y"]).cells("Y")[0].shape == (8, 1)
     copy.write_bytes(good)
     write_school(here, Y=cells([2 * np.ones((n, 1)) for n in (8, 13, 21)]))  # another file in its place
-    assert variables_of(here / "school" / "school.mat", ["X", "Y"]).cells("Y")[0][0, 0] == 2
+    assert load_variables(here / "school" / "school.mat", ["X", "Y"]).cells("Y")[0][0, 0] == 2
 
 
 @pytest.mark.parametrize("name", ["school", "landmine", "sarcos", "computer_survey"])

@@ -13,7 +13,7 @@ def truth() -> Truth:
     generator = np.random.default_rng(0)
     raw = generator.integers(0, 895, (COUNT, *SIZE)).astype(np.uint16)
     label = np.concatenate([[-1], np.array(TO_13)[TO_40] - 1])[raw].astype(np.int8)
-    rays = NYUV2.scaled(SIZE).rays()
+    rays = NYUV2.resize(SIZE).rays()
     depth, normal = np.zeros((COUNT, *SIZE), np.float32), np.zeros((COUNT, *SIZE, 3), np.float32)
     for image in range(COUNT):
         unit = NORMALS[image % len(NORMALS)]

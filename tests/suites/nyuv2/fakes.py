@@ -11,7 +11,7 @@ from PIL import Image
 
 from suites.nyuv2.prepare import convert_copy
 from suites.nyuv2.recognise import recognise
-from suites.nyuv2.splits import official
+from suites.nyuv2.splits import official_images
 
 SIZE = (36, 48)
 
@@ -35,7 +35,7 @@ class Truth:
     normal: np.ndarray
 
     def rows(self, split: str) -> list[int]:
-        return [int(index) for index in official(split)[: ROWS[split]]]
+        return [int(index) for index in official_images(split)[: ROWS[split]]]
 
 
 def write_mat(folder: Path, truth: Truth, scenes: bool = True) -> Path:
@@ -47,7 +47,7 @@ def write_mat(folder: Path, truth: Truth, scenes: bool = True) -> Path:
         file["labels"] = truth.raw.transpose(0, 2, 1)
         file["depths"] = truth.depth.transpose(0, 2, 1)
         if scenes:
-            train = set(official("train").tolist())
+            train = set(official_images("train").tolist())
             names = [f"{'kitchen' if image in train else 'office'}_{image // 3:04d}" for image in range(COUNT)]
             cells = file.create_dataset("scenes", (1, COUNT), dtype=h5py.ref_dtype)
             for image, name in enumerate(names):
@@ -110,7 +110,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path, Truth], Path], float]] = {  # layo
 
 
 def run(source: Path, folder: Path, size: tuple[int, int] = (18, 24)) -> list[str]:
-    return list(convert_copy(folder, source, size, opened=recognise))
+    return list(convert_copy(folder, source, size, open_copy=recognise))
 
 
 def with_value(value: float) -> Callable[[np.ndarray], np.ndarray]:

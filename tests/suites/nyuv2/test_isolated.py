@@ -15,7 +15,7 @@ from suites.nyuv2 import isolated
 from suites.nyuv2.isolated import IsolatedSource
 from suites.nyuv2.prepare import convert_copy
 from suites.nyuv2.recognise import recognise
-from suites.nyuv2.splits import official
+from suites.nyuv2.splits import official_images
 
 COUNT, SIZE = 40, (24, 32)
 
@@ -36,7 +36,7 @@ def write_mat(folder: Path, scene: str = "room") -> Path:
         names = [file["name"].ref] * COUNT
         if scene == "room":  # scenes of the two sides differ
             file["other"] = np.array([ord(character) for character in "hall"], np.uint16)
-            train = set(official("train").tolist())
+            train = set(official_images("train").tolist())
             for image in range(COUNT):
                 text = np.array([[ord(c)] for c in f"{'a' if image in train else 'b'}{image}"], np.uint16)
                 names[image] = file.create_dataset(f"#refs#/{image}", data=text).ref
@@ -124,7 +124,7 @@ def test_nothing_of_other_files_is_read(kind: str, tmp_path: Path) -> None:
     spoil, words = HARMFUL[kind]
     spoil(path)
     with pytest.raises(DataMissing, match=words) as caught:
-        list(convert_copy(tmp_path / "set", path.parent, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", path.parent, (12, 16), open_copy=recognise))
     assert "secret" not in str(caught.value)
     assert not list(tmp_path.glob("*set*"))
 

@@ -12,7 +12,7 @@ import scipy.io
 from bench.errors import DataMissing
 from suites.nyuv2.mat import MatFile
 from suites.nyuv2.recognise import recognise
-from suites.nyuv2.splits import official
+from suites.nyuv2.splits import official_images
 from tests.suites.nyuv2.fakes import ROWS, TO_40, Truth, run, with_value, write_mat
 
 
@@ -28,7 +28,7 @@ def test_the_official_file_by_name_and_by_folder(truth: Truth, tmp_path: Path) -
 
 def test_the_split_beside_the_file_is_compared(truth: Truth, tmp_path: Path) -> None:
     path = write_mat(tmp_path, truth)
-    indices = {f"{split}Ndxs": official(split)[:, None] + 1 for split in ("train", "test")}
+    indices = {f"{split}Ndxs": official_images(split)[:, None] + 1 for split in ("train", "test")}
     scipy.io.savemat(tmp_path / "splits.mat", indices)
     assert recognise(path).rows == ROWS
     indices["testNdxs"] = indices["testNdxs"][1:]

@@ -72,7 +72,7 @@ def test_unit_vectors_without_a_negative_part_stay_what_they_are() -> None:
 def test_depth_in_another_unit_is_refused(scale: float, tmp_path: Path) -> None:
     copy = write_mtan(tmp_path / "copy", depth=lambda a: a * np.float32(scale))
     with pytest.raises(DataMissing, match=r"should be in metres, .* none beyond .* in 8 images; were they scaled"):
-        list(convert_copy(tmp_path / "set", copy, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (12, 16), open_copy=recognise))
     assert not list(tmp_path.glob("*set*"))
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_image_is_named(kind: str, part: str, tmp_path: Path) -> None
     spoil, words = OTHER_FILES[kind]
     spoil(copy / f"train_{part}" / "0002.png")
     with pytest.raises(DataMissing, match=words):
-        list(convert_copy(tmp_path / "set", copy, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (12, 16), open_copy=recognise))
 
 
 def test_a_pipe_among_arrays_is_named(tmp_path: Path) -> None:
@@ -123,20 +123,20 @@ def test_a_pipe_among_arrays_is_named(tmp_path: Path) -> None:
     (copy / "train" / "label" / "5.npy").unlink()
     os.mkfifo(copy / "train" / "label" / "5.npy")
     with pytest.raises(DataMissing, match=r"`5\.npy` should be a file\. Found a named pipe\."):
-        list(convert_copy(tmp_path / "set", copy, (12, 16), opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (12, 16), open_copy=recognise))
 
 
 def test_pipes_in_a_prepared_set_are_damage(tmp_path: Path) -> None:
-    list(convert_copy(tmp_path / "set", write_mtan(tmp_path / "copy"), (12, 16), opened=recognise))
+    list(convert_copy(tmp_path / "set", write_mtan(tmp_path / "copy"), (12, 16), open_copy=recognise))
     path = tmp_path / "set" / "train" / "depth.npy"
     path.unlink()
     os.mkfifo(path)
-    assert DenseSet(tmp_path / "set").damaged() == ["train.depth"]
+    assert DenseSet(tmp_path / "set").damaged_arrays() == ["train.depth"]
     path.unlink()
     shutil.copyfile(tmp_path / "set" / "set.json", path)
-    assert DenseSet(tmp_path / "set").damaged() == ["train.depth"]
+    assert DenseSet(tmp_path / "set").damaged_arrays() == ["train.depth"]
     path.write_bytes(b"PK\x03\x04" + bytes(100))
-    assert DenseSet(tmp_path / "set").damaged() == ["train.depth"]
+    assert DenseSet(tmp_path / "set").damaged_arrays() == ["train.depth"]
     (tmp_path / "set" / "set.json").unlink()
     os.mkfifo(tmp_path / "set" / "set.json")
     with pytest.raises(DataMissing, match=r"damaged \(`set\.json` should be a file\. Found a named pipe"):

@@ -17,7 +17,7 @@ def test_signs_of_measured_normals_are_found(signs: tuple[int, int, int], truth:
     root = write_mtan(tmp_path / "copy", truth, normals=True)
     for path in root.glob("*/normal/*.npy"):
         np.save(path, np.load(path) * signs)
-    chosen, sentence = orientation.signs(recognise(root))
+    chosen, sentence = orientation.find_signs(recognise(root))
     np.testing.assert_array_equal(chosen, signs)
     assert "mean cosine 1.00" in sentence
     assert "100% look at the camera" in sentence

@@ -22,10 +22,10 @@ def test_preparing_writes_the_set(kind: str, truth: Truth, tmp_path: Path) -> No
     assert (made.size, made.rows, made.header["source"]) == (SIZE, ROWS, name)
     measured = kind in ("mtan-normals", "seg13", "seg13-official", "parts")
     assert made.header["normals"] == ("measured" if measured else "pseudo")
-    assert made.header["camera"]["fx"] == NYUV2.scaled(SIZE).fx
+    assert made.header["camera"]["fx"] == NYUV2.resize(SIZE).fx
     assert f"{name} layout, 9 of 795 train and 3 of 654 test images of 36x48" in said[0]
     assert "9 train and 3 test images of 36x48, a partial copy" in said[-1]
-    assert not made.damaged()
+    assert not made.damaged_arrays()
     for split in ROWS:
         images = truth.rows(split)
         np.testing.assert_array_equal(made.array(split, "image"), truth.image[images])
@@ -52,7 +52,7 @@ def test_smaller_sets_are_resampled(truth: Truth, tmp_path: Path) -> None:
 def test_normals_that_the_copy_does_not_have_are_refused_at_once(truth: Truth, tmp_path: Path) -> None:
     copy = write_mtan(tmp_path / "copy", truth)
     with pytest.raises(DataMissing, match="has no normals of its own"):
-        list(convert_copy(tmp_path / "set", copy, (18, 24), measured=True, opened=recognise))
+        list(convert_copy(tmp_path / "set", copy, (18, 24), measured=True, open_copy=recognise))
 
 
 def test_a_copy_with_measured_normals_is_ready_under_their_name(
@@ -70,7 +70,7 @@ def test_an_interrupted_preparation_goes_on(truth: Truth, tmp_path: Path, monkey
     copy = write_mtan(tmp_path / "copy", truth)
     run(copy, tmp_path / "whole")
     monkeypatch.setattr("suites.nyuv2.prepare.EVERY", 0.0)
-    steps = convert_copy(tmp_path / "set", copy, (18, 24), opened=recognise)
+    steps = convert_copy(tmp_path / "set", copy, (18, 24), open_copy=recognise)
     for line in steps:
         if line.startswith("5 of 12 images"):
             break
@@ -85,7 +85,7 @@ def test_an_interrupted_preparation_goes_on(truth: Truth, tmp_path: Path, monkey
 
 def test_leftovers_of_another_copy_start_anew(truth: Truth, tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", truth, "tree-parts")
-    steps = convert_copy(tmp_path / "set", tree, (18, 24), opened=recognise)
+    steps = convert_copy(tmp_path / "set", tree, (18, 24), open_copy=recognise)
     for _ in range(3):
         next(steps, None)
     steps.close()  # type: ignore[attr-defined]

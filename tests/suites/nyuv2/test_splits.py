@@ -8,7 +8,7 @@ import pytest
 from bench.errors import DataMissing
 from suites._shared.dense.classes import CLASSES
 from suites.nyuv2.mat import TO_13
-from suites.nyuv2.splits import IMAGES, check_scenes, official, training_runs, validation_rows
+from suites.nyuv2.splits import IMAGES, check_scenes, official_images, training_runs, validation_rows
 from tests.suites.nyuv2.fakes import Truth, run, write_mat
 
 
@@ -24,7 +24,7 @@ def test_scenes_on_two_sides_are_refused(truth: Truth, tmp_path: Path) -> None:
 
 
 def test_the_official_split() -> None:
-    train, test = official("train"), official("test")
+    train, test = official_images("train"), official_images("test")
     assert (len(train), len(test)) == (795, 654)
     assert sorted([*train, *test]) == list(range(IMAGES))
     assert train[:9].tolist() == [2, 3, 4, 5, 6, 7, 9, 10, 11]
@@ -39,7 +39,7 @@ def test_validation_is_frozen_and_made_of_whole_runs() -> None:
     blocks = [(45, 70), (282, 284), (383, 387), (442, 454), (474, 477), (547, 558), (562, 575), (585, 593), (648, 651)]
     blocks += [(681, 686), (738, 744), (756, 770)]
     assert held.tolist() == [row for first, last in blocks for row in range(first, last)]
-    images = official("train")
+    images = official_images("train")
     sides = np.isin(np.arange(795), held)
     for first, length in training_runs():
         inside = sides[(images >= first) & (images < first + length)]

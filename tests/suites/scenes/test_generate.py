@@ -75,7 +75,7 @@ def test_an_interrupted_set_goes_on_where_it_stopped(tmp_path: Path, monkeypatch
     whole, halved = DenseSet(tmp_path / "whole"), DenseSet(tmp_path / "halved")
     assert whole.checksums == halved.checksums
     assert whole.header["camera"]["size"] == list(TINY)
-    assert not whole.damaged()
+    assert not whole.damaged_arrays()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from suites.scenes.generate import make_scene
 from suites.scenes.looks import FAMILIES, LABELS, POOL, dress_thing, pick
 from suites.scenes.objects import bowl
 from suites.scenes.parts import Thing
-from suites.scenes.scene import make_scene_of_room, movable
+from suites.scenes.scene import is_movable, make_scene_of_room
 from tests.suites.scenes.seen_rooms import TINY
 
 
@@ -61,7 +61,7 @@ def test_the_dial_turns_things_one_by_one() -> None:
     assert (turned[2] <= turned[3]).all()
     assert turned[1].sum() < turned[3].sum()
     assert not any(
-        turned[3][index] for index, thing in enumerate(things) if not movable(thing.model.kind, thing.support)
+        turned[3][index] for index, thing in enumerate(things) if not is_movable(thing.model.kind, thing.support)
     )
 
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from suites.scenes.collide import boxes_of, intersect, upright
+from suites.scenes.collide import intersect, make_boxes, part_boxes
 from tests.suites.scenes.seen_rooms import rooms
 
 
 def test_boxes_intersect_by_their_corners_and_their_sides() -> None:
-    unit = upright(np.zeros((1, 3)), np.full((1, 3), 0.5), np.zeros(1))
+    unit = make_boxes(np.zeros((1, 3)), np.full((1, 3), 0.5), np.zeros(1))
 
     def meets(x: float, y: float, yaw: float) -> bool:
-        return bool(intersect(unit, upright(np.array([[x, y, 0.0]]), np.full((1, 3), 0.5), np.array([yaw])))[0, 0])
+        return bool(intersect(unit, make_boxes(np.array([[x, y, 0.0]]), np.full((1, 3), 0.5), np.array([yaw])))[0, 0])
 
     reach = 0.5 + np.sqrt(0.5)  # a square standing on its corner
     assert meets(0.99, 0.0, 0.0)
@@ -33,7 +33,7 @@ def test_nothing_floats() -> None:
     supports: set[str] = set()
     for room in rooms():
         for thing in room.things:
-            own, support = boxes_of(thing), thing.support
+            own, support = part_boxes(thing), thing.support
             low = (own.centre - own.half)[:, 1].min()
             supports.add(support if isinstance(support, str) else "thing")
             if support == "floor":
@@ -46,7 +46,7 @@ def test_nothing_floats() -> None:
                 assert min(near[0], near[2], far[0], far[2]) < 0.055  # a curtain hangs from a rod before it
             elif support != "room":
                 assert isinstance(support, int)
-                bearer = boxes_of(room.things[support])
+                bearer = part_boxes(room.things[support])
                 level = np.abs((bearer.centre + bearer.half)[:, 1] - low) < 1e-6
                 gap = np.array(thing.place) - bearer.centre
                 c, s = np.cos(bearer.yaw), np.sin(bearer.yaw)

@@ -15,7 +15,7 @@ def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def test_normals_agree_with_the_planes_of_the_depth() -> None:
     for number in range(6):
         _, _, clean = view(number)
-        points = NYUV2.scaled(SIZE).rays() * clean.depth[..., None]
+        points = NYUV2.resize(SIZE).rays() * clean.depth[..., None]
         right, down = points[1:-1, 2:] - points[1:-1, :-2], points[2:, 1:-1] - points[:-2, 1:-1]
         found = np.cross(right, down)
         found /= np.linalg.norm(found, axis=-1, keepdims=True)
@@ -39,7 +39,7 @@ def test_a_change_of_label_is_an_edge_of_the_geometry() -> None:
     changes = flat = 0
     for number in range(8):
         _, _, clean = view(number)
-        points = NYUV2.scaled(SIZE).rays() * clean.depth[..., None]
+        points = NYUV2.resize(SIZE).rays() * clean.depth[..., None]
         for here, there in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
             step = np.abs(((points[here] - points[there]) * clean.normal[there]).sum(axis=-1))
             geometry = (step > 2e-3) | (angle(clean.normal[here], clean.normal[there]) > 3)
@@ -58,7 +58,7 @@ def test_depth_is_where_the_rays_meet_the_triangles() -> None:
         corners = scene.mesh.vertices[scene.mesh.faces]
         edges = np.stack([corners[:, 0] - corners[:, 1], corners[:, 0] - corners[:, 2]], axis=-1)
         start = corners[:, 0] - seen.place
-        rays = seen.directions(NYUV2.scaled(SIZE).rays()).reshape(*SIZE, 3)
+        rays = seen.directions(NYUV2.resize(SIZE).rays()).reshape(*SIZE, 3)
         for row, column in generator.integers(0, SIZE, (12, 2)):
             ray = np.broadcast_to(rays[row, column][None, :, None], (*edges.shape[:2], 1))
             system = np.concatenate([edges, ray], axis=-1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from suites.scenes.classes import CLASSES
-from suites.scenes.collide import boxes_of
+from suites.scenes.collide import part_boxes
 from suites.scenes.generate import VIEWS_PER_ROOM, scene_and_view
 from suites.scenes.render import render_clean
 
@@ -18,7 +18,7 @@ def test_the_camera_stands_in_the_free_part_of_the_room() -> None:
             assert 0.2 < z < scene.room.d - 0.2
             assert 0.9 < y < 2.5
             for thing in scene.room.things:
-                own = boxes_of(thing)
+                own = part_boxes(thing)
                 gap = seen.place - own.centre
                 c, s = np.cos(thing.yaw), np.sin(thing.yaw)
                 local = np.stack([c * gap[:, 0] - s * gap[:, 2], gap[:, 1], s * gap[:, 0] + c * gap[:, 2]], axis=1)

@@ -24,7 +24,7 @@ def image(number: int) -> dict[str, np.ndarray]:
 
 
 def fill(writer: SetWriter, most: int = 100) -> None:
-    for split, row in writer.missing()[:most]:
+    for split, row in writer.missing_rows()[:most]:
         writer.put(split, row, image(row))
 
 

@@ -10,7 +10,7 @@ from suites._shared.dense.classes import CLASSES
 
 C = len(CLASSES)
 
-CAMERA = NYUV2.scaled((96, 128))
+CAMERA = NYUV2.resize((96, 128))
 
 PLANES = {  # n . P = h, facing the camera
     "wall": ((0.0, 0.0, -1.0), -3.0),
@@ -69,7 +69,7 @@ def test_nothing_happens_at_scale_one() -> None:
     image = torch.randint(0, 256, (2, 3, 24, 32), generator=g, dtype=torch.uint8)
     depth = torch.rand(2, 1, 24, 32, generator=g)
     label = torch.randint(-1, C, (2, 24, 32), generator=g)
-    decode = Decode(NYUV2.scaled((24, 32)), "consistent", None)
+    decode = Decode(NYUV2.resize((24, 32)), "consistent", None)
     pixels, targets = decode(image, {"segmentation": label, "depth": depth}, None)
     same = Crops(torch.ones(2), torch.zeros(2), torch.zeros(2), torch.zeros(2, dtype=torch.bool))
     again, moved, far, _ = decode.apply(same, pixels, targets["segmentation"], targets["depth"], None)

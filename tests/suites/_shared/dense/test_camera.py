@@ -6,7 +6,7 @@ from suites._shared.dense.camera import NYUV2, parse_size
 
 
 def test_a_smaller_picture_is_the_same_view() -> None:
-    small = NYUV2.scaled((72, 96))
+    small = NYUV2.resize((72, 96))
     # The corner of the image is the same ray at every size.
     for camera in (NYUV2, small):
         corner = ((-0.5 - camera.cx) / camera.fx, (camera.cy + 0.5) / camera.fy)

@@ -7,9 +7,9 @@ from scipy.ndimage import binary_dilation
 from suites._shared.dense.camera import NYUV2, Camera
 from suites._shared.dense.normals import normals_from_depth, resample_normals
 
-CAMERA = NYUV2.scaled((72, 96))
+CAMERA = NYUV2.resize((72, 96))
 
-LARGE = NYUV2.scaled((288, 384))
+LARGE = NYUV2.resize((288, 384))
 
 
 def degrees(found: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ METHODS = ("single_task", "hard", "hard:split=1", "hard_wide", "cross_stitch", "
 
 def planes(row: int) -> dict[str, np.ndarray]:
     """A wall above a floor, in the form of a prepared set; the floor is nearer in every further image."""
-    rays = NYUV2.scaled(SIZE).rays()
+    rays = NYUV2.resize(SIZE).rays()
     height = 1.0 + 0.05 * row
     with np.errstate(divide="ignore"):
         floor = np.where(rays[..., 1] < 0, -height / rays[..., 1], np.inf)
@@ -54,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     _, suite = parse_suite(SUITE, root)
     with SetWriter(suite.folder, SIZE, ROWS, {"normals": "exact"}) as writer:  # type: ignore[attr-defined]
-        for number, (split, row) in enumerate(writer.missing()):
+        for number, (split, row) in enumerate(writer.missing_rows()):
             writer.put(split, row, planes(number))
         writer.finish()
     return root
@@ -233,23 +233,23 @@ def test_options_that_do_not_fit_are_refused(capsys: pytest.CaptureFixture[str])
 def test_a_set_is_whole_or_not_there(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     with SetWriter(folder, SIZE, ROWS, {"source": "test"}) as writer:
-        for number, (split, row) in list(enumerate(writer.missing()))[:10]:
+        for number, (split, row) in list(enumerate(writer.missing_rows()))[:10]:
             writer.put(split, row, planes(number))
     assert not folder.exists()
     again = SetWriter(folder, SIZE, ROWS, {"source": "test"})  # the rows of the first one are still there
-    assert len(again.missing()) == 20
-    for split, row in again.missing():
+    assert len(again.missing_rows()) == 20
+    for split, row in again.missing_rows():
         again.put(split, row, planes(row + (24 if split == "test" else 0)))
     resumed = again.finish().checksums
     with SetWriter(tmp_path / "other", SIZE, ROWS, {"source": "test"}) as writer:
-        for number, (split, row) in enumerate(writer.missing()):
+        for number, (split, row) in enumerate(writer.missing_rows()):
             writer.put(split, row, planes(number))
         assert writer.finish().checksums == resumed
-    assert not DenseSet(folder).damaged()
+    assert not DenseSet(folder).damaged_arrays()
     array = np.load(folder / "train" / "label.npy", mmap_mode="r+")
     array[0, 10, 10] += 1
     array.flush()
-    assert DenseSet(folder).damaged() == ["train.label"]
+    assert DenseSet(folder).damaged_arrays() == ["train.label"]
 
 
 def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:

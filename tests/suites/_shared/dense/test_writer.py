@@ -34,7 +34,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(DataMissing, match="Another `mtlbench data prepare` is writing"):
             SetWriter(tmp_path / "set", SIZE, ROWS, {"another": 1})
         fill(writer)
-        assert not writer.finish().damaged()
+        assert not writer.finish().damaged_arrays()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
@@ -53,9 +53,9 @@ def test_a_writer_that_died_leaves_its_flushed_rows_and_no_lock(tmp_path: Path) 
     died = subprocess.run([sys.executable, "-c", DIES_WHILE_WRITING, tmp_path / "set"], cwd=ROOT)
     assert died.returncode == 9
     with SetWriter(tmp_path / "set", SIZE, ROWS, {}) as writer:
-        assert len(writer.missing()) == 27 - 5
+        assert len(writer.missing_rows()) == 27 - 5
         fill(writer)
-        assert not writer.finish().damaged()
+        assert not writer.finish().damaged_arrays()
 
 
 def cut(path: Path) -> None:
@@ -68,7 +68,7 @@ def test_leftovers_that_changed_are_not_gone_on_with(tmp_path: Path, spoil: Call
         fill(writer, 5)
     spoil(tmp_path / ".set.partial" / "train" / "depth.npy")
     with SetWriter(tmp_path / "set", SIZE, ROWS, {}) as writer:
-        assert len(writer.missing()) == 27
+        assert len(writer.missing_rows()) == 27
         writer.abandon()
     assert not list(tmp_path.iterdir())
 
@@ -101,7 +101,7 @@ def test_space_is_reserved(tmp_path: Path) -> None:
 def test_a_split_with_nothing_valid_is_refused(tmp_path: Path, field: str) -> None:
     def write() -> None:
         with SetWriter(tmp_path / "set", SIZE, ROWS, {}) as writer:
-            for split, row in writer.missing():
+            for split, row in writer.missing_rows():
                 arrays = image(row)
                 if split == "test":
                     arrays[field] = np.full_like(arrays[field], writing.WHOLLY_INVALID[field])

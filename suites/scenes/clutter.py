@@ -1,4 +1,12 @@
-"""Small things for a furnished room: pillows, books, screens and whatever lies about."""
+"""Small things for a furnished room: pillows, books, screens and whatever lies about.
+
+Furniture says where things may stand (`parts.Surface`) and what for (`Surface.use`); `USES` maps that word to
+the function that fills such a surface. All of them share one signature: the room, the row of the bearing thing
+in `room.things`, its surface, the room's `mess`, and the generator.
+
+`mess` in [0.35, 1] scales how many things lie about. A thing that finds no free place after its tries is left
+out, so that full shelves end by themselves.
+"""
 
 from collections.abc import Callable
 
@@ -10,8 +18,13 @@ from suites.scenes.placing import Room, draw_yaw
 
 
 def dress(room: Room, generator: Generator) -> None:
-    """Put small things on every surface, then some on the floor. `mess` of the room says how many."""
+    """Put small things on every surface, then some on the floor; `mess` is drawn first.
+
+    A room is changed in place. Only surfaces of the furniture that is there now are filled: what is put on
+    them here has surfaces of its own that stay free.
+    """
     mess = float(generator.uniform(0.35, 1.0))
+    # By number, not over the list: it grows meanwhile, and things on things would be filled too.
     for index in range(len(room.things)):
         thing = room.things[index]
         for surface in thing.model.surfaces:
@@ -31,18 +44,22 @@ def _scatter(
     makers: tuple[Callable[[Generator], Model], ...],
     generator: Generator,
 ) -> None:
+    """Try to put `count` things on a surface, each made by one of `makers`, turned at random."""
     for _ in range(count):
         model = makers[generator.integers(len(makers))](generator)
         room.put_on_surface(model, index, surface, generator, draw_yaw(generator), tries=3)
 
 
 def _put_books(room: Room, index: int, surface: Surface, generator: Generator) -> None:
+    """A row or a pile of books that fits the bay: up to `surface.clear` high, at most 35 cm."""
     wide, deep = surface.x1 - surface.x0, surface.z1 - surface.z0
+    # 1 cm below the next board: `put_on_surface` refuses what comes nearer to it than 5 mm.
     model = media.books(generator, wide * generator.uniform(0.3, 0.95), min(surface.clear - 0.01, 0.35), deep)
     room.put_on_surface(model, index, surface, generator)
 
 
 def _fill_shelf(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """A bay of a bookcase: mostly books, and up to three small things that are no books."""
     for _ in range(2):
         if generator.random() < 0.72:
             _put_books(room, index, surface, generator)
@@ -50,6 +67,7 @@ def _fill_shelf(room: Room, index: int, surface: Surface, mess: float, generator
 
 
 def _put_pillows(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """One pillow for a narrow bed, two for a wide one, now and then one more."""
     count = 1 if surface.x1 - surface.x0 < 1.1 else 2
     for _ in range(count + int(generator.random() < 0.3)):
         room.put_on_surface(
@@ -58,6 +76,7 @@ def _put_pillows(room: Room, index: int, surface: Surface, mess: float, generato
 
 
 def _fill_seat(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """A chair or a sofa: small pillows where it is wider than half a metre, else something flat."""
     wide = surface.x1 - surface.x0 > 0.5
     for _ in range(int(generator.binomial(3 if wide else 1, 0.4 * mess))):
         model = objects.pillow(generator, large=False) if wide else objects.pad(generator)
@@ -65,11 +84,13 @@ def _fill_seat(room: Room, index: int, surface: Surface, mess: float, generator:
 
 
 def _put_clutter(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """What lies on the foot of a bed: flat things, boxes, books, a bag or a laptop."""
     makers = (objects.pad, objects.carton, media.books, objects.bag, objects.laptop)
     _scatter(room, index, surface, int(generator.binomial(5, 0.5 * mess)), makers, generator)
 
 
 def _put_tv(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """A television on its stand, in eleven of twelve cases, and small things beside it."""
     if generator.random() < 0.92:
         model = media.tv(generator, width=(surface.x1 - surface.x0) * 0.9)
         room.put_on_surface(model, index, surface, generator, float(generator.normal(0, 0.05)))
@@ -77,12 +98,14 @@ def _put_tv(room: Room, index: int, surface: Surface, mess: float, generator: Ge
 
 
 def _fill_desk(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """A monitor, in seven of ten cases, turned a little towards the chair, and small things."""
     if generator.random() < 0.7:
         room.put_on_surface(media.monitor(generator), index, surface, generator, float(generator.normal(0, 0.2)))
     _fill_top(room, index, surface, mess, generator)
 
 
 def _fill_dresser(room: Room, index: int, surface: Surface, mess: float, generator: Generator) -> None:
+    """A television or the usual small things: bedrooms have theirs on the chest of drawers."""
     (_put_tv if generator.random() < 0.45 else _fill_top)(room, index, surface, mess, generator)
 
 
@@ -101,6 +124,7 @@ def _leave_free(room: Room, index: int, surface: Surface, mess: float, generator
     """A surface that stays free."""
 
 
+# A use that is not listed is a table top: `dining`, `coffee`, `cabinet`, `fridge` and the like.
 USES: dict[str, Callable[[Room, int, Surface, float, Generator], None]] = {
     "shelf": _fill_shelf,
     "pillow": _put_pillows,

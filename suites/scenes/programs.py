@@ -1,4 +1,9 @@
-"""What is where in a bedroom, a living room, an office, a kitchen, a library: main furniture, largest first."""
+"""What is where in a bedroom, a living room, an office, a kitchen, a library: main furniture, largest first.
+
+Each of PROGRAMS furnishes a room that has its openings already, with its own chances; what finds no place is
+left out. Largest first, since a small thing finds a place beside a large one more easily than the other way
+round.
+"""
 
 import numpy as np
 from numpy.random import Generator
@@ -8,7 +13,11 @@ from suites.scenes.placing import Room
 
 
 def _add_chairs(room: Room, generator: Generator, table: int, ends: bool) -> None:
-    """Chairs of one make around a table, pushed under it or pulled out a little."""
+    """Chairs of one make around a table, pushed under it or pulled out a little.
+
+    table: its row in `room.things`.
+    ends: whether the short sides have chairs too.
+    """
     make = furniture.chair(generator)
     high = room.things[table].model.bounds[1]
     spots = [(x, side * high[2], np.pi if side > 0 else 0.0) for side in (-1, 1) for x in _spread(high[0] * 2)]
@@ -16,12 +25,14 @@ def _add_chairs(room: Room, generator: Generator, table: int, ends: bool) -> Non
         spots += [(side * high[0], 0.0, -np.pi / 2 if side > 0 else np.pi / 2) for side in (-1, 1)]
     for x, z, turn in spots:
         if generator.random() < 0.8:
+            # Pushed under the table by up to 12 cm, or pulled out by up to 30, the way that the chair faces.
             pull = generator.uniform(-0.12, 0.3)
             dx, dz = np.sin(turn), np.cos(turn)
             room.put_beside(make, table, x - pull * dx, z - pull * dz, turn + generator.normal(0, 0.12))
 
 
 def _spread(width: float) -> list[float]:
+    """Places along a side of `width` metres, centred on 0, one for every 62 cm, at least one."""
     count = max(1, int(width / 0.62))
     return [(i - (count - 1) / 2) * width / count for i in range(count)]
 
@@ -81,12 +92,14 @@ def living_room(room: Room, generator: Generator) -> None:
 
 
 def _add_desk(room: Room, generator: Generator, wall: int | None = None) -> None:
+    """A desk at a wall with a chair before it; the chair is tried three times."""
     at = room.put_against_wall(furniture.table(generator, "desk"), generator, wall)
     if at is not None:
         front = room.things[at].model.bounds[1, 2]
         for _ in range(3):
             x, z = generator.uniform(-0.3, 0.15), front + generator.uniform(-0.1, 0.4)
             chair = furniture.chair(generator, bool(generator.random() < 0.6))
+            # About to face the desk, as people leave their chairs.
             if room.put_beside(chair, at, x, z, np.pi + generator.normal(0, 0.5)) is not None:
                 break
 

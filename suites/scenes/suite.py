@@ -53,6 +53,7 @@ class Scenes(DenseSuite):
         super().__init__(data_dir, size=size, augment=augment, backbone=backbone, weights=weights, normals="normals")
         self.classes, self.images = classes, {"train": train, "test": test}
         val = max(1, round(train / 8 / VIEWS_PER_ROOM)) * VIEWS_PER_ROOM
+        # Validation takes whole rooms, or a network could know them.
         self.first_val = (train - val) // VIEWS_PER_ROOM * VIEWS_PER_ROOM  # a whole number of rooms trains
         if use and not BATCH <= use <= self.first_val:
             raise ValueError(f"`use` of `scenes` should be 0 or in [{BATCH}, {self.first_val}]. Found `{use}`.")
@@ -75,11 +76,15 @@ class Scenes(DenseSuite):
 
     @property
     def folder(self) -> Path:
+        """One folder for each choice that changes a byte of the images."""
         rows = "+".join(str(count) for count in self.images.values())
         name = f"{self.size[0]}x{self.size[1]}-{rows}-classes-{self.classes!r}-release-{RELEASE}"
         return (self.data_dir or Path()) / "scenes" / name
 
     def missing_data(self) -> DataMissing:
+        """The one sentence for a user without the set; the command in it names only what is not the
+        default.
+        """
         options = {
             "classes": (repr(self.classes), "0.0"),
             "size": ("x".join(map(str, self.size)), "72x96"),
@@ -93,9 +98,11 @@ class Scenes(DenseSuite):
         )
 
     def validation(self) -> np.ndarray:
+        """The last rooms of the training split."""
         return np.arange(self.first_val, self.images["train"])
 
     def rows(self, split: Split) -> tuple[str, np.ndarray]:
+        """As `DenseSuite.rows`; of the training rows, those that `use` leaves."""
         stored, rows = super().rows(split)
         return stored, rows[: self.seen] if split == "train" else rows
 

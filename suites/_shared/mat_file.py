@@ -1,4 +1,9 @@
-"""Variables of a Matlab file, as `bench.reading` reads them in a process of its own: no torch in here."""
+"""Variables of a Matlab file, as `bench.reading` reads them in a process of its own: no torch in here.
+
+Files of version 4 to 7, which scipy reads (MathWorks, MAT-File Format); version 7.3 is HDF5 and another reader's.
+From version 5 on a file begins with a header of 128 bytes, the first of them a text. Cells are arrays of objects
+here.
+"""
 
 from pathlib import Path
 
@@ -9,19 +14,26 @@ from bench.reading.mistaken import mistaken_for
 from bench.reading.values import Value
 from bench.regular import open_regular
 
+# Nested without end they would exhaust the stack.
 DEEPEST = 3  # cells in cells
 
 
 def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
-    """`wanted` variables of the file: numbers as arrays, cells as lists, and of anything else what it is, as a text.
+    """`wanted` variables of the file: numbers as arrays, cells as lists, and of anything else what it is, as a
+        text.
 
-    name: what the file is called in sentences. DataMissing where it is another one.
+    path: of a plain file.
+    name: what the file is called in sentences.
+    wanted: variables that should all be there.
+
+    Raises DataMissing, in one sentence, where it is no such file or lacks one.
     """
     from scipy.io import loadmat, whosmat
 
     both = " and ".join(f"`{variable}`" for variable in wanted)
     start = f"`{name}` should be a MATLAB file of version 4 to 7 with {both}."
     with open_regular(Path(path)) as file:
+        # Enough to tell what else it is: an archive, a page of HTML, a spreadsheet.
         head = file.read(128)
         file.seek(0)
         try:
@@ -40,7 +52,9 @@ def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
 
 
 def _to_plain(value: object, depth: int = 0) -> Value:
-    """What can be handed on: numbers, and cells of them."""
+    """What can be handed on between processes: numbers of up to 8 bytes, and cells of them; else its kind as a
+    text.
+    """
     if not isinstance(value, np.ndarray):
         return "a sparse matrix" if hasattr(value, "tocoo") else "another kind of value"
     if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
@@ -53,7 +67,7 @@ def _to_plain(value: object, depth: int = 0) -> Value:
 
 
 def describe_value(value: Value) -> str:
-    """A value of a Matlab file, as the end of a sentence."""
+    """A value of a Matlab file, as the end of a sentence: `numbers of shape 8x2x2`, `3 cells`, `text`."""
     if isinstance(value, list):
         return f"{len(value)} cells"
     if not isinstance(value, np.ndarray):

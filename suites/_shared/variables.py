@@ -1,4 +1,8 @@
-"""What a Matlab file holds, safe to look at, and what is said where it is something else."""
+"""What a Matlab file holds, safe to look at, and what is said where it is something else.
+
+The file is parsed in a process of its own, and when a data folder is prepared the arrays are written beside it
+(`NAME.mat.arrays`: SHA-256, then what `bench.reading.values` packs), so that runs start without that process.
+"""
 
 import hashlib
 import io
@@ -29,11 +33,13 @@ class Variables:
     values: Mapping[str, Value]
 
     def matrix(self, name: str) -> np.ndarray:
-        """A variable as a matrix of finite numbers, float64; DataMissing where it is no such matrix."""
+        """A variable as a matrix (rows, columns) of finite numbers, float64; DataMissing where it is no
+        such matrix.
+        """
         return self._matrix(self.values[name], f"`{name}` of {self.file}")
 
     def cells(self, name: str) -> list[np.ndarray]:
-        """A variable of cells, a matrix of finite numbers for each task; DataMissing where it is no such thing."""
+        """A variable of cells, a float64 matrix for each task; DataMissing where it is no such thing."""
         value = self.values[name]
         if not isinstance(value, list) or not value:
             raise DataMissing(
@@ -42,6 +48,7 @@ class Variables:
         return [self._matrix(v, f"Task {t} of `{name}` of {self.file}") for t, v in enumerate(value, 1)]
 
     def _matrix(self, value: Value, what: str) -> np.ndarray:
+        """`value` as float64; `what` is what it is called in the sentence."""
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.size:
             matrix = np.asarray(value, dtype=np.float64)
             if np.isfinite(matrix).all():
@@ -50,9 +57,14 @@ class Variables:
 
 
 def load_variables(path: Path, names: Sequence[str], called: str = "") -> Variables:
-    """`names` of a Matlab file, from what `keep_variables` wrote beside it, else read in a process of its own.
+    """Variables of a Matlab file, from what `keep_variables` wrote beside it, else read in a process of its
+    own.
 
-    called: its name in sentences, where that is not its own. DataMissing where it cannot be read.
+    path: of the file.
+    names: of the variables; all should be there.
+    called: its name in sentences, where that is not its own.
+
+    Raises DataMissing where it cannot be read.
     """
     called = make_printable(called or path.name, 200)
     try:
@@ -68,13 +80,17 @@ def load_variables(path: Path, names: Sequence[str], called: str = "") -> Variab
 
 
 def keep_variables(path: Path, names: Sequence[str], values: Mapping[str, Value]) -> None:
-    """Write what was read of `path` beside it, so that no run has to open it again."""
+    """Write what was read of `path` beside it, so that no run has to open it again.
+
+    names: of the variables, in the order in which they are asked for.
+    values: what `load_variables` gave.
+    """
     content = pack({"sha256": sha256_of_file(path), "names": list(names), "values": dict(values)})
     write_whole(_kept_path(path), hashlib.sha256(content).digest() + content)
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """What tells that a file is still the one that was read."""
+    """Size and time of change: what tells that a file is still the one that was read."""
     state = path.stat()
     return state.st_size, state.st_mtime_ns
 
@@ -91,6 +107,7 @@ def _sha256(path: Path, stamp: tuple[int, int]) -> str:
 
 
 def _kept_path(path: Path) -> Path:
+    """Where the variables of a file are kept."""
     return path.with_name(f"{path.name}.arrays")
 
 
@@ -98,11 +115,13 @@ def _read_kept(path: Path, names: Sequence[str], digest: str) -> Value:
     """What was kept of a file of this SHA-256; None where there is nothing, or something else."""
     try:
         content = read_regular(_kept_path(path), LIMITS.answer_mb << 20)
+        # Its own sum first: what was cut short is not unpacked.
         if hashlib.sha256(memoryview(content)[STAMP:]).digest() != content[:STAMP]:
             return None
         stream = io.BytesIO(content)
         stream.seek(STAMP)
         kept = unpack(stream.read, LIMITS.answer_mb << 20)
+        # Kept of another file that was here under the same name, or of other variables.
         same = kept["sha256"] == digest and kept["names"] == list(names)
         return kept["values"] if same else None
     except (OSError, NotAValue, ValueError, KeyError, TypeError):

@@ -42,6 +42,8 @@ class ComputerSurvey(SplitSuite):
 
     @staticmethod
     def read(content: Variables) -> TaskArrays:
+        # All people rated the same 20 computers, so the inputs of all tasks are one array.
+        """Inputs (20, 14), the same for all, and ratings (20,) of each person."""
         design, ratings = content.matrix("designMarix"), content.matrix("likeBuy")
         if ratings.shape[1] != len(design):
             raise DataMissing(

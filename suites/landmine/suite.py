@@ -8,6 +8,7 @@ from bench.api import DataMissing, register
 from suites._shared.matlab import FileSize, SplitSuite, TaskArrays
 from suites._shared.variables import Variables
 
+# Copies of the file have one or the other.
 LABELS = ((0.0, 1.0), (-1.0, 1.0))  # clutter and mine
 
 
@@ -38,6 +39,11 @@ class Landmine(SplitSuite):
 
     @staticmethod
     def read(content: Variables) -> TaskArrays:
+        """Features (n_t, 9) and labels (n_t,) as 0 and 1 of every field.
+
+        Raises DataMissing where labels are others, and where a field has fewer than two of a class: one
+        is needed on either side of the split.
+        """
         labels = [cell.ravel() for cell in content.cells("label")]
         known = np.unique(np.concatenate(labels))
         if not any(set(known) <= set(pair) for pair in LABELS):

@@ -13,6 +13,7 @@ from suites._shared.linear_models import LinearSuite
 from suites.linear_synthetic.truths import DIMENSION, FORMS, draw_weights
 
 TEST = 200  # rows per task
+# Part of the checksum: a change of the text is another data set.
 FORM = "y_t = x_t w_t + noise, x ~ N(0, I)"
 
 
@@ -51,15 +52,18 @@ class LinearSynthetic(LinearSuite):
         self._define("linear_synthetic", 1, counts, "independent draws, anew for each seed")
 
     def known_weights(self, seed: int) -> Tensor:
+        """The weights (d, T) behind the labels, float64."""
         return torch.from_numpy(draw_weights(self.truth, len(self.names), seed))
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         return _draw(self.truth, seed, (split,), tuple(self.names), self.noise, self.rows[split])
 
     def sealed(self, seed: int, draw: int) -> Dataset:
+        """Fresh test rows of the same tasks, which nobody has seen."""
         return _draw(self.truth, seed, ("sealed", draw), tuple(self.names), self.noise, self.rows["test"])
 
     def checksums(self) -> dict[str, str]:
+        """Of the formula, the dials and the sums of the first labels."""
         first = self.dataset("train", 0)
         drawn = [float(target.double().sum()).hex() for target in first.targets.values()]
         return {"generator": digest([FORM, FORMS[self.truth], DIMENSION, self.noise, self.rows, drawn])}
@@ -69,7 +73,14 @@ class LinearSynthetic(LinearSuite):
 def _draw(
     truth: str, seed: int, stream: tuple[str | int, ...], names: tuple[str, ...], noise: float, rows: int
 ) -> Dataset:
-    """Rows of the problem of `seed`; `stream` names the split, or what else they are drawn for."""
+    """Rows of the problem of `seed`, kept for the runs that follow.
+
+    truth: how the weights are related, a key of FORMS.
+    stream: names the split, or what else they are drawn for.
+    names: of the tasks.
+    noise: standard deviation of the label noise.
+    rows: of each task.
+    """
     W = draw_weights(truth, len(names), seed)
     generator = np.random.Generator(np.random.PCG64(derive_seed("linear_synthetic", seed, *stream)))
     inputs, targets = {}, {}

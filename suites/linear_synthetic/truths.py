@@ -1,4 +1,8 @@
-"""Weights of related tasks, (d, T): each truth in one sentence, and as a draw."""
+"""Weights of related tasks, (d, T): each truth in one sentence, and as a draw.
+
+All have the same expected square VARIANCE, so that x w has variance d VARIANCE = 5 with any truth, and methods
+differ by what they assume and not by the size of the problem.
+"""
 
 import math
 
@@ -23,7 +27,12 @@ FORMS = {
 
 
 def draw_weights(truth: str, tasks: int, seed: int) -> np.ndarray:
-    """The weights (DIMENSION, tasks) of `seed`, float64, each with expected square VARIANCE."""
+    """The weights (DIMENSION, tasks) of `seed`, float64, each with expected square VARIANCE.
+
+    truth: a key of FORMS.
+    tasks: T.
+    seed: of the run; every truth has a stream of its own.
+    """
     generator = np.random.Generator(np.random.PCG64(derive_seed("linear_synthetic", seed, "weights", truth)))
 
     def normal(*shape: int) -> np.ndarray:
@@ -31,6 +40,7 @@ def draw_weights(truth: str, tasks: int, seed: int) -> np.ndarray:
         return drawn
 
     def low_rank(columns: int) -> np.ndarray:
+        # A sum of RANK products of unit normals has variance RANK.
         product: np.ndarray = normal(DIMENSION, RANK) @ normal(RANK, columns)
         return product / math.sqrt(RANK)
 
@@ -39,15 +49,18 @@ def draw_weights(truth: str, tasks: int, seed: int) -> np.ndarray:
         W = math.sqrt(1 - share) * normal(DIMENSION, 1) + math.sqrt(share) * normal(DIMENSION, tasks)
     elif truth == "sparse":
         W = np.zeros((DIMENSION, tasks))
+        # Fewer inputs, larger weights: the expected square over all of them stays.
         W[generator.permutation(DIMENSION)[:SUPPORT]] = math.sqrt(DIMENSION / SUPPORT) * normal(SUPPORT, tasks)
     elif truth == "low_rank":
         W = low_rank(tasks)
     elif truth == "clustered":
+        # Dealt out in turn before they are mixed: clusters differ by one task at most.
         centres = normal(DIMENSION, CENTRES)[:, generator.permutation(np.arange(tasks) % CENTRES)]
         W = math.sqrt(1 - APART) * centres + math.sqrt(APART) * normal(DIMENSION, tasks)
     elif truth == "graph":
         ring = np.roll(np.eye(tasks), 1, axis=1)
         covariance = np.linalg.inv(2 * np.eye(tasks) - ring - ring.T + STIFFNESS * np.eye(tasks))
+        # Scaled to unit variance: stiffness alone would decide how large the weights are.
         W = normal(DIMENSION, tasks) @ np.linalg.cholesky(covariance / covariance.diagonal().mean()).T
     elif truth == "outliers":
         W, own = low_rank(tasks), generator.permutation(tasks)[: round(OUTLIERS * tasks)]

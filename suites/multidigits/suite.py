@@ -11,6 +11,7 @@ from bench.api import Dataset, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
 from suites._shared.overlay import TASKS, checksum_arrays, digit_dataset, digit_tasks, draw_partners, place
 
+# Half-open ranges of rows of scikit-learn's file.
 BLOCKS: dict[str, tuple[int, int]] = {"train": (0, 1000), "val": (1000, 1398), "test": (1398, 1797)}
 PAIR_SEEDS = {"train": 20260, "val": 20261, "test": 20262}
 REPEATS = 4  # pairs per base digit
@@ -19,6 +20,7 @@ CANVAS, OFFSET = 12, 4  # the right digit starts this many pixels right of and b
 
 @cache
 def _pairs(split: str) -> np.ndarray:
+    """Pairs (n, 2) of rows of the file, left and right, of a split: always the same."""
     low, high = BLOCKS[split]
     return low + draw_partners(high - low, REPEATS, PAIR_SEEDS[split])
 
@@ -33,11 +35,14 @@ def _scans() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _images(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 12, 12) uint8 and labels (n, 2) of a split."""
     return _overlay(_pairs(split))
 
 
 def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels (n, 2) of pairs (n, 2) of scans."""
+    """Images (n, 12, 12) uint8 and labels (n, 2) of pairs (n, 2) of scans; where digits overlap, the brighter
+    pixel.
+    """
     scans, digits = _scans()
     corner = np.zeros((len(pairs), 2), dtype=int)
     left = place(scans[pairs[:, 0]], corner, CANVAS)
@@ -84,12 +89,15 @@ class MultiDigits(Suite):
         return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        # Grey values are 0..16; these are about their mean and deviation.
         return digit_dataset(*_images(split), mean=4.0, std=5.5)
 
     def sealed(self, seed: int, draw: int) -> Dataset:
+        # Test digits in pairs that no list has.
         low, high = BLOCKS["test"]
         return digit_dataset(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
 
     def checksums(self) -> dict[str, str]:
+        """Of pairs and images of every split."""
         pairs = {f"pairs.{split}": checksum_arrays(_pairs(split)) for split in BLOCKS}
         return pairs | {f"images.{split}": checksum_arrays(*_images(split)) for split in BLOCKS}

@@ -16,11 +16,15 @@ from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import base_images, status
 from suites.multimnist.variants import VARIANTS, Variant
 
+# Left and right digit.
 SOURCES = {"mnist": ("MNIST", "MNIST"), "fashion": ("FashionMNIST", "FashionMNIST"), "mixed": ("FashionMNIST", "MNIST")}
 
 
 class ChannelMask(nn.Module):
-    """Keeps each entry of the second axis with probability 1/2 and doubles it, in training only."""
+    """Keeps each entry of the second axis with probability 1/2 and doubles it, in training only.
+
+    For features (n, c) and (n, c, h, w): whole channels of an image are dropped, as by `Dropout2d`.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -68,6 +72,7 @@ class MultiMNIST(Suite):
             raise ValueError(f"`train` of `multimnist` should be 0 or in [{batch}, {rows['train']}]. Found `{train}`.")
         rows["train"] = train or rows["train"]
         mean, std = self.variant.normalise
+        # Means are of values in 0..1, images are bytes.
         self.transform = Normalise(255 * mean, 255 * std)
         self.tasks = digit_tasks(self._head)
         self.input_shape = (1, self.variant.side, self.variant.side)
@@ -82,12 +87,15 @@ class MultiMNIST(Suite):
         )
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
+        """LeNet of the variant; the legacy one drops channels at the end of its second stage."""
         stages = lenet(self.variant.side, self.variant.kernels, (10, 20, 50), width)
         if self.variant.channel_mask:
+            # In the stage, so that it is shared or owned with it.
             stages[1].add_module("mask", ChannelMask())
         return stages
 
     def _head(self, shape: Shape) -> nn.Module:
+        """One linear layer, or fifty hidden units where the variant has them."""
         if not self.variant.deep_head:
             return nn.Linear(shape[0], 10)
         mask = [ChannelMask()] if self.variant.channel_mask else []
@@ -115,6 +123,9 @@ class MultiMNIST(Suite):
 def _base_rows(
     root: Path | None, variant: Variant, source: str, split: str, rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Images (rows, 28, 28) and labels (rows,) that pairs of a split are made of; validation follows after
+    training.
+    """
     images, labels = base_images(root, source, "test" if split == "test" else "train")
     first = variant.rows["train"] if split == "val" else 0
     if len(images) < first + rows:
@@ -124,12 +135,22 @@ def _base_rows(
 
 @cache
 def _pairs(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int) -> np.ndarray:
+    """As `_pair`, from the published seed, kept for the runs that follow."""
     return _pair(root, variant, sources, split, rows)
 
 
 def _pair(
     root: Path | None, variant: Variant, sources: tuple[str, str], split: str, rows: int, seed: int | None = None
 ) -> np.ndarray:
+    """The pair list of a split, int64 (rows, 6), see `Variant.pair`.
+
+    root: the data folder.
+    variant: its rules.
+    sources: of left and right digits.
+    split: `train`, `val` or `test`.
+    rows: pairs, and base digits of each side.
+    seed: instead of the published one, for sealed rows.
+    """
     left, right = (_base_rows(root, variant, source, split, rows)[1] for source in sources)
     return variant.pair(left, right, split, seed)
 
@@ -138,6 +159,7 @@ def _pair(
 def _checksums(
     root: Path | None, variant: Variant, sources: tuple[str, str], splits: tuple[tuple[str, int], ...]
 ) -> dict[str, str]:
+    """Of pair lists and base images of every split; hashing takes a moment, so it is kept."""
     sums = {}
     for split, rows in splits:
         sums[f"pairs.{split}"] = checksum_arrays(_pairs(root, variant, sources, split, rows))
@@ -154,7 +176,12 @@ def _compose(root: Path | None, variant: Variant, sources: tuple[str, str], spli
 
 
 def _overlay(root: Path | None, variant: Variant, sources: tuple[str, str], split: str, pairs: np.ndarray) -> Dataset:
-    """Read, overlay and resize pairs of the base digits of a split."""
+    """Read, overlay and resize pairs of the base digits of a split.
+
+    pairs: (rows, 6), as `_pair` gives them.
+
+    The sum of two digits may exceed 255 and is cut there, in 16 bits; the maximum cannot.
+    """
     (left_images, left_labels), (right_images, right_labels) = (
         _base_rows(root, variant, source, split, len(pairs)) for source in sources
     )
@@ -165,6 +192,7 @@ def _overlay(root: Path | None, variant: Variant, sources: tuple[str, str], spli
         canvas = np.maximum(left, right)
     else:
         canvas = np.minimum(left.astype(np.uint16) + right, 255).astype(np.uint8)
+    # Overlaid first, then resized, as in the published code.
     if variant.side != 36:
         canvas = shrink(canvas, variant.side)
     mean, std = variant.normalise

@@ -1,4 +1,8 @@
-"""From a copy of NYUv2 to a prepared set: read, resample, write."""
+"""From a copy of NYUv2 to a prepared set: read, check, resample, write.
+
+All checks of the copy as a whole come before the first row: its size, its scenes, the unit of its depth, the
+axes of its normals. What they decided is in the header of the set, so that a run can tell two sets apart.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -36,18 +40,26 @@ def convert_copy(
 ) -> Iterator[str]:
     """Convert the copy at `source` to `folder`; yields what is done. An interrupted one goes on where it was.
 
-    measured: the copy should have normals of its own. open_copy: how a copy is opened.
+    folder: of the prepared set, which appears when it is whole.
+    source: file or folder of the copy, in any layout of `recognise`.
+    size: rows and columns of the set; not above the copy's.
+    measured: the copy should have normals of its own.
+    open_copy: how a copy is opened; tests read in this process.
+
+    Raises DataMissing, in one sentence, where the copy is not one of NYUv2 or is damaged.
     """
     with closing(open_copy(source)) as copy:
         yield from _prepare(folder, source, copy, size, measured)
 
 
 def _prepare(folder: Path, source: Path, copy: Source, size: Size, measured: bool) -> Iterator[str]:
+    """As `convert_copy`, of a copy that is open."""
     start = time.monotonic()
     if measured and not copy.has_normals:
         raise DataMissing(f"`{source}` has no normals of its own: leave `normals=measured` out, and they are derived.")
     counts = " and ".join(f"{copy.rows[split]} of {len(official_images(split))} {split}" for split in ("train", "test"))
     yield f"{copy.name} layout, {counts} images of {copy.size[0]}x{copy.size[1]}"
+    # A partial copy needs rows on all three sides, or nothing can be trained and told.
     held = len(validation_rows(copy.rows["train"]))
     if not held or held == copy.rows["train"] or not copy.rows["test"]:
         raise DataMissing(
@@ -85,7 +97,16 @@ def _prepare(folder: Path, source: Path, copy: Source, size: Size, measured: boo
 
 
 def resample_item(item: Item, size: Size, signs: np.ndarray | None, window: int | None) -> dict[str, np.ndarray]:
-    """The four fields of a prepared row: normals are made at the source's size, then averaged."""
+    """The four fields of a prepared row, as `sets.FIELDS` has them.
+
+    item: one image at the source's size.
+    size: of the set.
+    signs: of the axes of measured normals, None where they are derived.
+    window: of derived normals, None for the default.
+
+    Normals are made at the source's size, from all the depth there is, then averaged; labels and depth are
+    picked.
+    """
     if item.normal is None:
         normal = normals_from_depth(item.depth, NYUV2.resize(item.depth.shape[:2]), window)  # type: ignore[arg-type]
     else:
@@ -101,6 +122,7 @@ def resample_item(item: Item, size: Size, signs: np.ndarray | None, window: int 
 def _convert(
     writer: SetWriter, copy: Source, size: Size, signs: np.ndarray | None, window: int | None
 ) -> Iterator[str]:
+    """Write what is missing, row by row; says every few seconds how long the rest will take."""
     todo, total = writer.missing_rows(), sum(copy.rows.values())
     if len(todo) < total:
         yield f"going on after {total - len(todo)} images"
@@ -115,13 +137,15 @@ def _convert(
 
 
 def _sample_items(copy: Source, count: int) -> list[Item]:
-    """A few images from all over a split."""
+    """`count` images from all over the training split, or of the test split where there is no other."""
     split = "train" if copy.rows["train"] else "test"
     return [copy.read(split, row) for row in sorted({int(r) for r in np.linspace(0, copy.rows[split] - 1, count)})]
 
 
 def _check_unit(copy: Source, source: Path) -> None:
-    """Depth that was scaled to [0, 1], or is in another unit, would be learned without a word."""
+    """Depth that was scaled to [0, 1], or is in another unit, would be learned without a word. Raises
+    DataMissing.
+    """
     items = _sample_items(copy, 8)
     farthest = max(float(item.depth.max()) for item in items)
     if 0 < farthest <= NEAREST_WALL:
@@ -132,13 +156,16 @@ def _check_unit(copy: Source, source: Path) -> None:
 
 
 def _choose_window(copy: Source) -> int | None:
-    """A larger window for depth of few distinct values; None is the default."""
+    """Side in pixels of the window for depth of few distinct values; None is the default of
+    `normals_from_depth`.
+    """
     most = min(COARSE, copy.size[0] * copy.size[1] // REPEATS)
     coarse = all(len(np.unique(item.depth)) <= most for item in _sample_items(copy, 3))
     return max(5, 2 * round((COARSE_WINDOW * copy.size[1] - 1) / 2) + 1) if coarse else None
 
 
 def _is_ready(folder: Path, size: Size, rows: dict[str, int], header: dict[str, object]) -> bool:
+    """Whether a whole set of the same source, size and choices is there, with the bytes that its header names."""
     try:
         known = DenseSet(folder)
         same = {key: known.header.get(key) for key in header} == header
@@ -148,6 +175,7 @@ def _is_ready(folder: Path, size: Size, rows: dict[str, int], header: dict[str, 
 
 
 def _summarise(made: DenseSet, seconds: float) -> str:
+    """One sentence about a set: its source, rows, normals, and which share of its pixels has no truth."""
     invalid = {"label": 0.0, "depth": 0.0, "normal": 0.0}
     for split in made.rows:
         for label, depth, normal in zip(*(made.array(split, part) for part in invalid), strict=True):

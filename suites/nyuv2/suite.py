@@ -14,6 +14,7 @@ from suites._shared.dense.tasks import kinds
 from suites.nyuv2.splits import validation_rows
 
 OFFICIAL = {"train": 795, "test": 654}
+# Derived normals are another task than measured ones, so that no table compares the two.
 TASK = {"pseudo": "pseudo_normals", "measured": "normals", "none": None}  # the mark travels with the task's name
 TRAINING: dict[str, dict[str, Any]] = {
     "lite": {"epochs": 20, "batch_size": 4, "lr": 1e-3, "schedule": "cosine"},
@@ -80,7 +81,11 @@ class NYUv2(DenseSuite):
         )
 
     def _counts(self) -> dict[str, int]:
-        """Images of each stored split; a copy that lacks some is told apart by its protocol."""
+        """Images of each stored split; a copy that lacks some is told apart by its protocol.
+
+        The official numbers where there is no set, or one that cannot be trained on: the sentence about
+        it comes when data is asked for, and not when the suite is named.
+        """
         try:
             rows = DenseSet(self.folder).rows
         except DataMissing:
@@ -90,9 +95,11 @@ class NYUv2(DenseSuite):
 
     @property
     def folder(self) -> Path:
+        """One folder for each size; which normals it holds is in its header."""
         return (self.data_dir or Path()) / "nyuv2" / f"{self.size[0]}x{self.size[1]}"
 
     def missing_data(self) -> DataMissing:
+        """The one sentence for a user without the set, with the command that makes it."""
         rows, columns = self.size
         return DataMissing(
             f"NYUv2 at {rows}x{columns} is not in `{self.data_dir}`: "
@@ -100,9 +107,11 @@ class NYUv2(DenseSuite):
         )
 
     def validation(self) -> np.ndarray:
+        """Rows of the training split, a published list (see `splits`)."""
         return validation_rows(self.images["train"])
 
     def open_set(self) -> DenseSet:
+        """As `DenseSuite.open_set`. Raises DataMissing where the set holds the other kind of normals."""
         prepared = super().open_set()
         held = prepared.header.get("normals")
         if self.kind not in ("none", held):
@@ -113,6 +122,8 @@ class NYUv2(DenseSuite):
         return prepared
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
+        # Here: HDF5 and PNG are needed by who prepares, not by who trains.
+        """Convert the copy at `source`; without one, DataMissing with the command."""
         from suites.nyuv2.prepare import convert_copy
 
         if source is None:

@@ -11,6 +11,7 @@ from bench.api import DataMissing, Dataset, Interval, Split, derive_seed, regist
 from suites._shared.matlab import FileSuite, load_accepted
 from suites._shared.variables import Variables, file_stamp
 
+# Of the official files.
 INPUTS, TASKS, ROWS, TEST = 21, 7, 44_484, 4_449
 
 
@@ -47,18 +48,20 @@ class Sarcos(FileSuite):
         )
 
     def _test_rows(self) -> int:
+        """Rows of the test file that is there, or of the official one."""
         try:
             return len(self.tables()[1])
         except DataMissing:
             return TEST
 
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training rows that are no test rows, and test rows, (n, 28) float64."""
+        """Training rows that are no test rows, and test rows, (n, 28) float64: 21 inputs, then 7 torques."""
         paths = self.paths()
         return _tables(*paths, *(file_stamp(path) for path in paths))
 
     @classmethod
     def accept(cls, content: Variables) -> np.ndarray:
+        """The table (n, 28) of a file. DataMissing where it has other columns."""
         [name] = content.values
         table = content.matrix(name)
         if table.shape[1] != INPUTS + TASKS:
@@ -69,6 +72,9 @@ class Sarcos(FileSuite):
         return table
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        """Rows drawn for `seed`, or the test rows, scaled by mean and deviation of the training rows,
+        float32.
+        """
         left, test = self.tables()
         wanted = self.protocol.splits["train"]
         if wanted > len(left):
@@ -85,11 +91,13 @@ class Sarcos(FileSuite):
 
 @cache
 def _tables(train: Path, test: Path, *stamps: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The two tables, kept for the runs that follow; `stamps` are the states of the two files."""
     rows, held = (
         np.asarray(load_accepted(Sarcos, path, stamp)) for path, stamp in zip((train, test), stamps, strict=True)
     )
     single = any(np.array_equal(table, table.astype(np.float32)) for table in (rows, held))
     precision = np.float32 if single else np.float64  # rows of two precisions are equal in the coarser one
+    # Rows as bytes: 44,484 look-ups in a set, not 198 million comparisons.
     known = {row.tobytes() for row in np.ascontiguousarray(held, dtype=precision)}
     fresh = np.array([row.tobytes() not in known for row in np.ascontiguousarray(rows, dtype=precision)])
     return rows[fresh], held

@@ -175,8 +175,8 @@ def _smooth_planes(light: np.ndarray, plane: np.ndarray) -> np.ndarray:
     """The mean over the neighbours in 5 x 5 that lie in the same plane: one sample of a soft shadow is noise.
 
     light: (h, w, 3).
-    plane: (h, w, 4), unit normal and distance from the origin; neighbours are in one plane where these
-        agree to about 2 %.
+    plane: (h, w, 4), unit normal and distance from the origin; neighbours are in one plane where a weighted sum of
+        these, rounded to 1/50, is the same.
     """
     # One whole number for each plane: equal numbers are compared several times as fast as four floats.
     key = np.rint(np.einsum("ijk,k->ij", plane, np.array([1.0, 3.1, 7.7, 19.3], dtype=np.float32)) * 50).astype(

@@ -26,6 +26,7 @@ class School(SplitSuite):
     official = FileSize(139, 27, 11_535, 3_827)
 
     def __init__(self, data_dir: Path | None = None) -> None:
+        """Tasks and rows of the file that is there, or of MALSAR's."""
         super().__init__(data_dir, (), 0)
         size = self.size()
         self._reshape([f"school{t:03d}" for t in range(1, size.tasks + 1)], size.features)
@@ -39,5 +40,6 @@ class School(SplitSuite):
 
     @staticmethod
     def read(content: Variables) -> TaskArrays:
+        """Columns (n_t, 28) and scores (n_t,) of every school."""
         targets = content.cells("Y")
         return TaskArrays(tuple(content.cells("X")), tuple(cell.ravel() for cell in targets))

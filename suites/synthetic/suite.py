@@ -30,7 +30,11 @@ FORM = "y_t = w_t.x + sum_i sin(a_i w_t.x + b_i) + noise; w_t = sqrt(relatedness
 
 @dataclass(frozen=True)
 class Truth:
-    """The functions behind the labels: w_t (T, d), and a_i, b_i of the sine terms."""
+    """The functions behind the labels.
+
+    weights: (T, d), w_t.
+    frequency, shift: (TERMS,), a_i and b_i of the sine terms, the same for all tasks.
+    """
 
     weights: np.ndarray
     frequency: np.ndarray
@@ -38,21 +42,31 @@ class Truth:
 
     @classmethod
     def draw(cls, seed: int, tasks: int, relatedness: float) -> "Truth":
-        """The functions of `seed`, the same for every split."""
+        """The functions of `seed`, the same for every split.
+
+        tasks: T.
+        relatedness: r, the expected cosine of two tasks' weights.
+        """
         generator = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed)))
         common = generator.standard_normal(DIMENSION)
         own = generator.standard_normal((tasks, DIMENSION))
+        # Divided by sqrt(d), so that w_t.x has variance 1 in expectation.
         weights = (np.sqrt(relatedness) * common + np.sqrt(1 - relatedness) * own) / np.sqrt(DIMENSION)
         return cls(weights, generator.uniform(1, 3, TERMS), generator.uniform(0, 2 * np.pi, TERMS))
 
     def labels(self, x: np.ndarray, task: int) -> np.ndarray:
-        """w_t.x + sum_i sin(a_i w_t.x + b_i) for rows `x` (n, d): labels (n,) without noise."""
+        """w_t.x + sum_i sin(a_i w_t.x + b_i): labels (n,) without noise.
+
+        x: rows (n, d) float64.
+        task: t, from 0.
+        """
         z = x @ self.weights[task]
         labels: np.ndarray = z + np.sin(self.frequency * z[:, None] + self.shift).sum(axis=1)
         return labels
 
 
 def _loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error; prediction and target (n, 1)."""
     return (prediction - target).square().mean()
 
 
@@ -94,6 +108,7 @@ class Synthetic(Suite):
         self.relatedness, self.noise, self.own_inputs = relatedness, noise, inputs == "own" and tasks > 1
         self.rows = {"train": train, "val": 500, "test": 2000}
         self.tasks = [Task(name, _head, _loss, Regression) for name in self.names]
+        # With rows of its own each task should see 64 in a batch.
         batch = 64 * (tasks if self.own_inputs else 1)
         self.protocol = Protocol(
             name="synthetic",
@@ -131,6 +146,7 @@ class Synthetic(Suite):
         return _draw(seed, stream, len(self.names), self.relatedness, self.noise, self.own_inputs, rows)
 
     def checksums(self) -> dict[str, str]:
+        """Of the formula, the dials and the sum of the first labels: another generator gives others."""
         first = self.dataset("train", 0)
         drawn = [float(first.targets[name].double().sum()).hex() for name in self.names]
         return {"generator": digest([FORM, DIMENSION, TERMS, self.relatedness, self.noise, self.rows, drawn])}
@@ -140,7 +156,14 @@ class Synthetic(Suite):
 def _draw(
     seed: int, stream: tuple[str | int, ...], tasks: int, relatedness: float, noise: float, own: bool, rows: int
 ) -> Dataset:
-    """Rows of the problem of `seed`; `stream` names the split, or what else they are drawn for."""
+    """Rows of the problem of `seed`, kept for the runs that follow.
+
+    stream: names the split, or what else they are drawn for.
+    own: whether each task has rows of its own.
+    rows: of each task.
+
+    Returns inputs (rows, d) and targets (rows, 1) of every task, float32.
+    """
     truth = Truth.draw(seed, tasks, relatedness)
     sample = np.random.Generator(np.random.PCG64(derive_seed("synthetic", seed, *stream)))
 
@@ -151,6 +174,7 @@ def _draw(
     inputs, targets = {}, {}
     for t in range(tasks):
         x = draw_inputs() if own and t else shared
+        # From the rounded inputs, which the network sees.
         y = truth.labels(x.double().numpy(), t) + noise * sample.standard_normal(rows)
         inputs[f"task{t:02d}"] = x
         targets[f"task{t:02d}"] = torch.from_numpy(y).float().unsqueeze(1)

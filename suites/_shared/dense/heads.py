@@ -1,4 +1,8 @@
-"""Heads of dense tasks: from features to a prediction for every pixel."""
+"""Heads of dense tasks: from features (n, c, h', w') to a prediction (n, outputs, h, w) for every pixel.
+
+Every head takes the shape of the features, (channels, rows, columns), the channels of the prediction, and the
+image's size. The last layer has no activation: losses take logits, metres and directions of any length.
+"""
 
 from torch import Tensor, nn
 
@@ -8,7 +12,9 @@ from suites._shared.dense.camera import Size
 
 
 class Upsample(nn.Module):
-    """Bilinear, to `size` (rows, columns)."""
+    """Bilinear, to `size` (rows, columns); corners are not aligned, so that centres of pixels keep their
+    places.
+    """
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -26,6 +32,7 @@ def plain_head(shape: Shape, outputs: int, size: Size) -> nn.Module:
 
 def aspp_head(shape: Shape, outputs: int, size: Size) -> nn.Module:
     """Atrous spatial pyramid pooling with rates 12, 24, 36 (Chen et al., DeepLabv3, 2017), torchvision's."""
+    # Here, since torchvision is slow to import and the small encoder never needs it.
     from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
     return nn.Sequential(DeepLabHead(shape[0], outputs), Upsample(size))

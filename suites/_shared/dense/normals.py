@@ -42,6 +42,7 @@ def normals_from_depth(depth: np.ndarray, camera: Camera, window: int | None = N
     valid = depth > 0
     inverse = np.divide(1.0, depth, out=np.zeros(depth.shape), where=valid)
     plane, residual = _blend(*_fit(inverse, valid, x, y, side), side // 2)
+    # A thin thing in front of a wall lies in a window whose plane is the wall's: the pixel itself decides.
     own = np.abs(inverse - (plane[0] * x + plane[1] * y + plane[2]))
     length = np.sqrt(np.einsum("chw,chw->hw", plane, plane))
     towards = (plane[0] * x + plane[1] * y + plane[2]) / np.sqrt(x * x + y * y + 1)  # -n . P / |P|, times length
@@ -55,7 +56,16 @@ def normals_from_depth(depth: np.ndarray, camera: Camera, window: int | None = N
 def _fit(
     inverse: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Planes (3, rows, columns) of the window about each pixel, and relative residuals, infinite without a plane."""
+    """Least-squares planes of the window about each pixel, from running sums.
+
+    inverse: (rows, columns), 1/Z, 0 where invalid.
+    valid: (rows, columns) bool.
+    x, y: rays, (1, columns) and (rows, 1).
+    side: of the window, pixels.
+
+    Returns planes (A, B, C), (3, rows, columns), zero without one, and relative residuals (rows, columns):
+    root mean square over the mean of 1/Z, infinite without a plane.
+    """
     mask = valid.astype(np.float64)
     xm, ym = x * mask, y * mask
     sums = np.stack([mask, xm, ym, inverse, x * xm, x * ym, y * ym, x * inverse, y * inverse, inverse * inverse])
@@ -63,9 +73,11 @@ def _fit(
         uniform_filter1d(sums, side, axis=axis, mode="constant", output=sums)
     share = sums[0]
     enough = share > FEWEST
+    # Means, then covariances: the normal equations of a plane with an offset are two by two.
     mx, my, mq, xx, xy, yy, xq, yq, qq = sums[1:] / np.where(enough, share, 1.0)
     xx, xy, yy, xq, yq, qq = xx - mx * mx, xy - mx * my, yy - my * my, xq - mx * mq, yq - my * mq, qq - mq * mq
     determinant = xx * yy - xy * xy
+    # The determinant that a full window has: variances of side equally spaced rays along both axes.
     full = ((x[0, 1] - x[0, 0]) * (y[0, 0] - y[1, 0]) * (side**2 - 1) / 12) ** 2
     enough &= determinant > NARROWEST * full
     determinant = np.where(enough, determinant, 1.0)
@@ -78,7 +90,12 @@ def _fit(
 
 
 def _blend(plane: np.ndarray, residual: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted means, over the nine windows of each pixel, of planes and of residuals (infinite without any)."""
+    """Weighted means, over the nine windows of each pixel, of planes and of residuals (infinite without any).
+
+    plane: (3, rows, columns).
+    residual: (rows, columns), relative.
+    shift: pixels to the middles of the other eight windows.
+    """
     rows, columns = residual.shape
     weight = (1 + np.square(residual / RESIDUAL)) ** -4.0
     known = np.where(np.isfinite(residual), residual, 0.0)
@@ -95,7 +112,9 @@ def _blend(plane: np.ndarray, residual: np.ndarray, shift: int) -> tuple[np.ndar
 
 
 def resample_normals(normals: np.ndarray, size: Size) -> np.ndarray:
-    """Normals (rows, columns, 3) at `size`, float32: the mean direction of what a pixel covers.
+    """Normals at `size`, float32: the mean direction of what a pixel covers.
+
+    normals: (rows, columns, 3), unit or zero where invalid.
 
     Zero where less than half of the pixel's area is valid, and where its normals cancel (a mean shorter
     than 1/2: directions more than 60 degrees away from it).

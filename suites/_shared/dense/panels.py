@@ -1,4 +1,7 @@
-"""A panel of one image: input, and truth above prediction for every task; invalid pixels hatched."""
+"""A panel of one image: input, and truth above prediction for every task; invalid pixels hatched.
+
+Panels are for eyes only: no score is computed from them.
+"""
 
 from collections.abc import Mapping
 
@@ -49,7 +52,12 @@ LEAST = 288  # pixels across at least: small images are shown enlarged
 
 
 def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]) -> np.ndarray:
-    """One image's panel, uint8 (rows, columns, 3): arguments are rows of a decoded batch and of head outputs."""
+    """One image's panel, uint8 (rows, columns, 3).
+
+    image: (3, h, w), normalised as `augment.Decode` does.
+    targets: task -> truth of this image, as decoded.
+    predictions: task -> output of its head for this image.
+    """
     pixels = image.float().cpu().numpy().transpose(1, 2, 0) * STD + MEAN
     photo = _to_bytes(pixels)
     factor = max(1, -(-LEAST // photo.shape[1]))
@@ -62,7 +70,11 @@ def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str
 
 
 def _colour(task: str, values: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (h, w, 3) and validity (h, w) of a target or a prediction."""
+    """Colours (h, w, 3) uint8 and validity (h, w) of a target or a prediction.
+
+    Segmentation by PALETTE, depth along a ramp up to FAR metres, normals as (n + 1) / 2 in red, green,
+    blue.
+    """
     array: np.ndarray = values.float().cpu().numpy()
     if task == "segmentation":
         label: np.ndarray = (array.argmax(axis=0) if array.ndim == 3 else array).astype(int)
@@ -92,11 +104,12 @@ def _hatch(picture: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def _enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
+    """Every pixel repeated: what is small stays sharp."""
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _lay_out(columns: list[PanelColumn]) -> np.ndarray:
-    """Truth above prediction; the names of the classes below the input."""
+    """Truth above prediction, a column for each task; the names of the classes below the input."""
     from PIL import Image, ImageDraw, ImageFont
 
     high, wide = columns[0][1].shape[:2]

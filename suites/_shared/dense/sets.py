@@ -23,6 +23,7 @@ from bench.errors import make_printable
 from bench.regular import open_regular, read_regular
 from suites._shared.dense.camera import Size
 
+# Moves when a field of set.json or of an array means something else.
 FORMAT = 1
 LARGEST_HEADER = 1 << 24  # bytes of set.json
 UNIT = 32767  # a unit vector's length in `normal`
@@ -35,7 +36,13 @@ FIELDS: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 class Header(BaseModel, strict=True):
-    """What every `set.json` holds; sources add what they like."""
+    """What every `set.json` holds; sources add what they like.
+
+    format: FORMAT.
+    size: rows and columns of an image.
+    rows: split -> number of images.
+    sha256: `split.field` -> SHA-256 of that array's bytes, without the header of its file.
+    """
 
     format: Literal[1]
     size: Annotated[list[PositiveInt], Len(2, 2)]
@@ -46,7 +53,9 @@ class Header(BaseModel, strict=True):
 class DenseSet:
     """A finished set: its header, and its arrays as read-only views of the files.
 
-    Raises DataMissing where there is none, and where its header is damaged.
+    folder: that holds `set.json`.
+
+    Raises DataMissing where there is none, where its header is damaged, and where it is of another format.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,11 +96,16 @@ class DenseSet:
         return dict(self.header["sha256"])
 
     def array(self, split: str, field: str) -> np.ndarray:
-        """One array, memory-mapped; changes to it stay in this process. Raises DataMissing where it is damaged."""
+        """One array of FIELDS, memory-mapped; changes to it stay in this process.
+
+        Raises DataMissing where the file is not the array that the header says: another type, shape or
+        length.
+        """
         path = self.folder / split / f"{field}.npy"
         dtype, last = FIELDS[field]
         wanted = np.dtype(dtype), (self.rows[split], *self.size, *last)
         try:
+            # numpy would wait for ever at a named pipe.
             open_regular(path).close()
             stored: np.ndarray = np.lib.format.open_memmap(path, mode="c")
         except Exception as error:  # whatever is wrong with a header: it breaks any line of its reader
@@ -105,6 +119,7 @@ class DenseSet:
         return [f"{split}.{field}" for split in self.rows for field in FIELDS if not self._is_intact(split, field)]
 
     def _is_intact(self, split: str, field: str) -> bool:
+        """Whether an array is there and its bytes are those of the header."""
         try:
             state = (self.folder / split / f"{field}.npy").stat()
             self.array(split, field)
@@ -116,7 +131,11 @@ class DenseSet:
 
 @lru_cache(maxsize=256)
 def _sha256_of_file(folder: Path, split: str, field: str, *_: int) -> str:
-    """Of the bytes of an array: once per state of its file, in every process that trains (0.1 s for 1,449 of 72x96)."""
+    """Of the bytes of an array: once per state of its file, in every process that trains (0.1 s for 1,449 of
+    72x96).
+
+    The last arguments are the file's time and size: they are there to be part of the key.
+    """
     return sha256_of(DenseSet(folder).array(split, field))
 
 

@@ -29,7 +29,8 @@ Weights = Literal["none", "imagenet"]
 class DenseSuite(Suite):
     """Segmentation, depth and, where `normals` names them, surface normals, from one image.
 
-    `images` is the number of images in each stored split.
+    A suite of its own says where its set lies (`folder`), what to say without it (`missing_data`) and which
+    rows validation takes (`validation`). `images` is the number of images in each stored split.
     """
 
     images: Mapping[str, int]
@@ -44,6 +45,14 @@ class DenseSuite(Suite):
         weights: Weights,
         normals: str | None,
     ) -> None:
+        """Set tasks, camera, network and augmentation; the protocol is the subclass's.
+
+        size: as ROWSxCOLUMNS.
+        augment: see `Decode`.
+        backbone: `encoder`, `segnet`, or one of torchvision's residual networks.
+        weights: `imagenet` for the latter only; else ValueError.
+        normals: the name of that task, None for two tasks.
+        """
         super().__init__(data_dir)
         self.size = parse_size(size)
         self.camera = NYUV2.resize(self.size)
@@ -55,6 +64,7 @@ class DenseSuite(Suite):
         self.tasks = dense_tasks(self._head, normals)
 
     def _head(self, shape: Shape, outputs: int) -> nn.Module:
+        """The head that belongs to the backbone: DeepLab's for residual networks."""
         head = {"encoder": plain_head, "segnet": segnet_head}.get(self.net, aspp_head)
         return head(shape, outputs, self.size)
 
@@ -79,14 +89,19 @@ class DenseSuite(Suite):
         """The rows of the stored training split that validation holds out."""
 
     def rows(self, split: Split) -> tuple[str, np.ndarray]:
-        """The stored split that `split` is a part of, and its rows there."""
+        """The stored split that `split` is a part of, and its rows there, ascending int64.
+
+        Validation is carved from the stored training split: sources have two splits only.
+        """
         stored = "test" if split == "test" else "train"
         rows = np.arange(self.images[stored])
         held = np.isin(rows, self.validation())
         return stored, {"test": rows, "val": rows[held], "train": rows[~held]}[split]
 
     def open_set(self) -> DenseSet:
-        """The prepared set. Raises DataMissing where there is none."""
+        """The prepared set, bytes unchecked: the first look at an array reads nothing. Raises DataMissing
+        where there is none.
+        """
         if self.data_dir is None or not (self.folder / "set.json").is_file():
             raise self.missing_data()
         return DenseSet(self.folder)
@@ -105,7 +120,7 @@ class DenseSuite(Suite):
         return self.as_dataset(arrays)
 
     def as_dataset(self, arrays: Mapping[str, Tensor]) -> Dataset:
-        """Stored rows, channels second, as the tasks see them."""
+        """Stored rows, channels second, as the tasks see them: one input for all, decoded batch by batch."""
         targets = {"segmentation": arrays["label"], "depth": arrays["depth"]}
         if self.normals:
             targets[self.normals] = arrays["normal"]
@@ -116,7 +131,7 @@ class DenseSuite(Suite):
         return {**self.open_verified_set().checksums, "rows": digest(rows)}
 
     def data_status(self) -> dict[str, str]:
-        """This set, and the others of the suite that are there."""
+        """This set, and the others of the suite that are there: name of the folder -> state."""
         others = {folder.parent.name for folder in self.folder.parent.glob("[!.]*/set.json")} - {self.folder.name}
         return {name: _state(self.folder.with_name(name)) for name in [self.folder.name, *sorted(others)]}
 
@@ -127,7 +142,7 @@ class DenseSuite(Suite):
 
 
 def _state(folder: Path) -> str:
-    """`missing`, `ready`, or `damaged` and what."""
+    """`missing`, `ready`, or `damaged` and what, of the set in a folder."""
     if not (folder / "set.json").is_file():
         return "missing"
     try:
@@ -139,8 +154,12 @@ def _state(folder: Path) -> str:
 
 @cache
 def _read(folder: Path, split: str, rows: tuple[int, ...]) -> dict[str, Tensor]:
-    """The arrays of some rows as tensors, channels second; memory-mapped where the rows follow each other."""
+    """The arrays of some rows as tensors, channels second; memory-mapped where the rows follow each other.
+
+    Kept for the runs that follow in this process: `rows` is a tuple because the cache needs a key.
+    """
     stored = DenseSet(folder)
+    # Rows that do not follow each other are copied; a slice is not.
     chosen: Any = np.array(rows)
     if rows == tuple(range(rows[0], rows[-1] + 1)):
         chosen = slice(rows[0], rows[-1] + 1)  # a view: nothing is read before it is used
@@ -151,7 +170,10 @@ def _read(folder: Path, split: str, rows: tuple[int, ...]) -> dict[str, Tensor]:
 
 
 def channels_second(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rows as sets store them, as `as_dataset` takes them; nothing is copied."""
+    """Rows as sets store them, as `as_dataset` takes them; nothing is copied.
+
+    image and normal from (n, h, w, 3) to (n, 3, h, w), depth from (n, h, w) to (n, 1, h, w).
+    """
     return dict(stored) | {
         "image": stored["image"].permute(0, 3, 1, 2),
         "depth": stored["depth"].unsqueeze(1),

@@ -18,7 +18,10 @@ Head = Callable[[Shape, int], nn.Module]  # (shape of the features, channels of 
 
 
 def dense_tasks(head: Head, normals: str | None = "normals") -> list[Task]:
-    """The three tasks, each with a head of its own; `normals` names the third, None leaves it out."""
+    """The three tasks, each with a head of its own; `normals` names the third, None leaves it out.
+
+    head: builds a head from the shape of the features and the channels of the prediction.
+    """
     tasks = [
         Task("segmentation", lambda shape: head(shape, len(CLASSES)), segmentation_loss, Segmentation),
         Task("depth", lambda shape: head(shape, 1), depth_loss, Depth),
@@ -34,21 +37,33 @@ def kinds(tasks: Sequence[Task]) -> dict[str, str]:
 
 
 def segmentation_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of logits (n, C, h, w), mean over the pixels with a label; 0 where none has one."""
+    """Cross-entropy, mean over the pixels with a label; 0 where none has one.
+
+    prediction: logits (n, C, h, w).
+    target: (n, h, w) int64, -1 ignored.
+    """
     logits = prediction.movedim(1, -1).reshape(-1, prediction.shape[1])  # classes last: half the time on a CPU
     total = nn.functional.cross_entropy(logits, target.reshape(-1), ignore_index=-1, reduction="sum")
     return total / (target >= 0).sum().clamp(min=1)
 
 
 def depth_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """(1/N) sum |d^ - d| over the N pixels with a depth; 0 where none has one."""
+    """(1/N) sum |d^ - d| over the N pixels with a depth, in metres; 0 where none has one.
+
+    prediction, target: (n, 1, h, w); target 0 is invalid.
+    """
     valid = target > 0
     return ((prediction - target).abs() * valid).sum() / valid.sum().clamp(min=1)
 
 
 def normals_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """1 - (1/N) sum <n^, n> over the N pixels with a normal, n^ normalised; 0 where none has one."""
+    """1 - (1/N) sum <n^, n> over the N pixels with a normal, n^ normalised; 0 where none has one.
+
+    prediction: (n, 3, h, w), of any length.
+    target: (n, 3, h, w), unit or zero where invalid.
+    """
     valid = (target != 0).any(dim=1)
+    # Clamped before the root, whose gradient at 0 is infinite.
     length = (prediction * prediction).sum(dim=1).clamp(min=1e-24).sqrt()
     cosine = (prediction * target).sum(dim=1) / length
     return ((1 - cosine) * valid).sum() / valid.sum().clamp(min=1)
@@ -66,6 +81,7 @@ class Segmentation(TaskMetric):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         valid = target >= 0
         cells = target[valid] * self.classes + prediction.argmax(dim=1)[valid]
+        # One histogram of truth * classes + prediction is the whole matrix.
         counts = torch.bincount(cells, minlength=self.classes**2)
         self.confusion = counts if self.confusion is None else self.confusion + counts
 
@@ -123,6 +139,7 @@ class Normals(TaskMetric):
 
 
 def _require_update(value: Tensor | None) -> Tensor:
+    """The value that updates have left. Raises ValueError where there was none."""
     if value is None:
         raise ValueError("A metric should see at least one batch before its state is read.")
     return value

@@ -16,6 +16,7 @@ from bench.regular import open_regular, read_regular
 from suites._shared.dense.camera import Size
 from suites._shared.dense.sets import FIELDS, FORMAT, LARGEST_HEADER, UNIT, DenseSet, sha256_of
 
+# So that a power cut costs little, and the disk is not asked for every row.
 FLUSH = 64  # rows between two times that what is written is brought to the disk and marked as done
 WHOLLY_INVALID = {"label": -1, "depth": 0, "normal": 0}
 
@@ -31,6 +32,13 @@ class SetWriter:
     """
 
     def __init__(self, folder: Path, size: Size, rows: Mapping[str, int], header: Mapping[str, Any]) -> None:
+        """Begin a set, or go on with one that an earlier writer of the same header left.
+
+        folder: where the set will appear.
+        size: rows and columns of an image.
+        rows: split -> number of images.
+        header: what else `set.json` should say, as JSON gives it back.
+        """
         self.folder = folder
         self.partial = folder.with_name(f".{folder.name}.partial")
         self.header = {"format": FORMAT, "size": list(size), "rows": dict(rows), **header}
@@ -41,12 +49,14 @@ class SetWriter:
         } | {f"{split}/done": ("|u1", (count,)) for split, count in rows.items()}
         self._pending: list[tuple[str, int]] = []
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, not in it: the folder is renamed.
         self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))  # the system's: gone with its process
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise DataMissing(f"Another `mtlbench data prepare` is writing `{folder}`; wait for it.") from None
         try:
+            # Another header is another set: what is there is thrown away.
             if not self._resumable():
                 self._start()
         except BaseException:
@@ -73,7 +83,7 @@ class SetWriter:
         return bool(known == self.header) and whole
 
     def _start(self) -> None:
-        """Files of their full size, all zero."""
+        """Files of their full size, all zero. Raises DataMissing where the disk is too small."""
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir()
         need = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for dtype, shape in self._shapes.values())
@@ -86,6 +96,7 @@ class SetWriter:
             try:
                 _reserve(self._path(name))
             except OSError as error:
+                # Some file systems cannot reserve: they are written to all the same.
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise self._full(need, free) from error
         (self.partial / "header.json").write_text(json.dumps(self.header, indent=1), encoding="utf-8")
@@ -102,7 +113,7 @@ class SetWriter:
         return [(split, int(row)) for split in splits for row in np.flatnonzero(self._arrays[f"{split}/done"] == 0)]
 
     def put(self, split: str, row: int, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write one image: every field of FIELDS."""
+        """Write one image: every field of FIELDS, of the shapes of a row. In any order; twice is no harm."""
         for field in FIELDS:
             self._arrays[f"{split}/{field}"][row] = arrays[field]
         self._pending.append((split, row))
@@ -139,6 +150,7 @@ class SetWriter:
             self._path(f"{split}/done").unlink()
         (self.partial / "header.json").unlink()
         (self.partial / "set.json").write_text(json.dumps({**self.header, "sha256": sums}, indent=1), encoding="utf-8")
+        # Not before now: the old set stays until the new one is whole.
         if self.folder.exists():
             shutil.rmtree(self.folder)
         os.replace(self.partial, self.folder)
@@ -146,7 +158,7 @@ class SetWriter:
         return DenseSet(self.folder)
 
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Remove what was written, and let another writer in."""
         self._pending.clear()
         shutil.rmtree(self.partial, ignore_errors=True)
         self.close()
@@ -170,7 +182,7 @@ class SetWriter:
 
 
 def pack_normals(normals: np.ndarray) -> np.ndarray:
-    """Unit vectors as int16, 32767 to the unit."""
+    """Unit vectors (..., 3) as int16, 32767 to the unit: within 0.002 degrees."""
     return np.rint(np.asarray(normals, dtype=np.float64) * UNIT).astype("<i2")
 
 

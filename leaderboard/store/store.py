@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.files import clear_abandoned, folder_lock, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
-from bench.regular import NotRegular, TooLarge, read_regular
+from bench.system.files import clear_abandoned, folder_lock, make_folder
+from bench.system.regular import NotRegular, TooLarge, read_regular
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.problem import Problem
 from leaderboard.store.progress_notes import NOTES_FOLDER as LIVE

@@ -1,4 +1,4 @@
-"""Variables of a Matlab file, as `bench.reading` reads them in a process of its own: no torch in here.
+"""Variables of a Matlab file, as `bench.system.reading` reads them in a process of its own: no torch in here.
 
 Files of version 4 to 7, which scipy reads (MathWorks, MAT-File Format); version 7.3 is HDF5 and another reader's.
 From version 5 on a file begins with a header of 128 bytes, the first of them a text. Cells are arrays of objects
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import DataMissing, make_printable
-from bench.reading.mistaken import mistaken_for
-from bench.reading.values import Value
-from bench.regular import open_regular
+from bench.system.reading.mistaken import mistaken_for
+from bench.system.reading.values import Value
+from bench.system.regular import open_regular
 
 # Nested without end they would exhaust the stack.
 DEEPEST = 3  # cells in cells

@@ -18,8 +18,8 @@ import torch
 
 from bench.api import DataMissing, Dataset, Split
 from bench.errors import make_printable
-from bench.files import atomic_file, make_folder
-from bench.regular import open_regular
+from bench.system.files import atomic_file, make_folder
+from bench.system.regular import open_regular
 from suites._shared.linear_models import LinearSuite
 from suites._shared.variables import Variables, file_stamp, keep_variables, load_variables, sha256_of_file
 

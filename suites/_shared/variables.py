@@ -1,7 +1,7 @@
 """What a Matlab file holds, safe to look at, and what is said where it is something else.
 
 The file is parsed in a process of its own, and when a data folder is prepared the arrays are written beside it
-(`NAME.mat.arrays`: SHA-256, then what `bench.reading.values` packs), so that runs start without that process.
+(`NAME.mat.arrays`: SHA-256, then what `bench.system.reading.values` packs), so that runs start without that process.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.files import write_whole
-from bench.reading.process import ReadLimits, read_in_process
-from bench.reading.values import NotAValue, Value, pack, unpack
-from bench.regular import open_regular, read_regular
+from bench.system.files import write_whole
+from bench.system.reading.process import ReadLimits, read_in_process
+from bench.system.reading.values import NotAValue, Value, pack, unpack
+from bench.system.regular import open_regular, read_regular
 from suites._shared.mat_file import describe_value, read_variables
 
 LIMITS = ReadLimits(seconds=120, memory_mb=2048, answer_mb=512)

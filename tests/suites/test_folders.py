@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import suites
+from bench.catalogue.registry import entries
 from bench.check.splits import _forget
-from bench.registry import entries
 from suites.nyuv2.splits import official_images
 
 
@@ -22,7 +22,7 @@ def test_every_folder_is_one_suite_of_its_name():
 
 def test_what_suites_share_registers_nothing():
     code = (
-        "import pkgutil, importlib, suites._shared as shared, bench.registry as registry\n"
+        "import pkgutil, importlib, suites._shared as shared, bench.catalogue.registry as registry\n"
         "for m in pkgutil.walk_packages(shared.__path__, 'suites._shared.'): importlib.import_module(m.name)\n"
         "print(registry._ENTRIES['suite'])"
     )

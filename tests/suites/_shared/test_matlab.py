@@ -12,7 +12,7 @@ from scipy.io import savemat
 from bench.check import check
 from bench.cli.main import main
 from bench.errors import DataMissing
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from suites._shared.variables import load_variables
 from tests.suites.matlab_files import WRITERS, cells, write_school
 

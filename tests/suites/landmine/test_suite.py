@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataMissing
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.training.fit import fit
 from tests.suites.matlab_files import SHORT, write_landmine
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from bench.check import check
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.training.fit import fit
 from tests.suites.matlab_files import SHORT, write_sarcos
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from tests.suites.matlab_files import write_school
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from suites._shared.dense.writer import SetWriter, pack_normals
 
 ROOT = Path(__file__).parents[4]

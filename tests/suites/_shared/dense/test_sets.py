@@ -10,7 +10,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.errors import DataMissing
-from bench.plan import plan
+from bench.planning.plan import plan
 from suites._shared.dense.sets import DenseSet
 from tests.suites._shared.dense.small_set import ROWS, SUITE, folder
 

@@ -13,6 +13,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
     from bench.engines import Engine
+    from bench.execution.execute import Execution
     from bench.judge.limits import Limits
 
 ENGINES = ("local", "ray", "slurm")
@@ -144,6 +145,17 @@ def engine(arguments: argparse.Namespace) -> "Engine":
 def _require(package: str, extra: str) -> None:
     if find_spec(package) is None:
         raise UsageError(f"`--engine {extra}` needs {package}; `pip install 'mtlbench[{extra}]'` brings it.")
+
+
+def read_execution(arguments: argparse.Namespace) -> "Execution":
+    """How cells are run, from the options of `add_execution`; plug-ins are loaded here."""
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import Execution
+
+    where, plugins = engine(arguments), load_plugins(arguments.plugin)
+    store, data = store_dir(arguments.store), data_dir(arguments.data_dir)
+    cell = StoredCell(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    return Execution(cell, where, arguments.stack)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -35,20 +35,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print, compare."""
-    from bench.execution.cell import StoredCell
-    from bench.execution.execute import execute, plan_controls, report, survey
+    from bench.execution.controls import plan_controls
+    from bench.execution.plan_status import report
     from bench.planning.plan import plan
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
     from leaderboard.report.long_table import build_table
-    from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
     board = load_board(arguments.table)
-    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
-    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
-    if arguments.against and root.resolve() == COMMITTED.resolve():
+    execution = options.read_execution(arguments)
+    data = execution.cell.data_dir
+    if arguments.against and execution.cell.store.resolve() == COMMITTED.resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     specs = [
         spec
@@ -58,11 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
             *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data),
         )
     ]
-    outcome = survey(specs, Store(root))
-    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-    execute(outcome, cell, engine, arguments.stack)
+    outcome = execution.run(specs)
     report(outcome)
-    contents = Store(root).read()
+    contents = execution.store.read()
     submissions = find_submissions(contents, boards())
     tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))

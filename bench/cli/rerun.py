@@ -72,12 +72,11 @@ def _here(
     """The cells that were drawn, run again in workers of this process; run id -> why one failed."""
     from bench.engines import Local
     from bench.execution.cell import StoredCell
-    from bench.execution.execute import execute, survey
+    from bench.execution.execute import Execution
 
     plugins, data = options.load_plugins(arguments.plugin), options.data_dir(arguments.data_dir)
     drawn = _draw(sound, arguments, data)
-    outcome = survey([record.spec for record in drawn], Store(folder))
-    execute(outcome, StoredCell(folder, data, plugins), Local())
+    outcome = Execution(StoredCell(folder, data, plugins), Local()).run(record.spec for record in drawn)
     return drawn, outcome.errors
 
 
@@ -87,8 +86,8 @@ def _apart(
     """Random cells of a submission, judged again in confined processes; run id -> why one failed."""
     from bench.cli.check import read_source
     from bench.engines import Local
-    from bench.execution.execute import survey
     from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, print_confinement
+    from bench.execution.plan_status import survey
 
     drawn = random.SystemRandom().sample(sound, min(arguments.rerun, len(sound)))
     source, limits, data = read_source(code), options.limits(arguments), options.data_dir(arguments.data_dir)

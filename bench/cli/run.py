@@ -49,11 +49,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, tell what became of it."""
-    from bench.execution.cell import StoredCell
-    from bench.execution.execute import execute, plan_controls, report, survey
+    from bench.execution.controls import plan_controls
+    from bench.execution.plan_status import report
     from bench.planning.plan import all_methods, plan
     from bench.records import parse_seeds
-    from leaderboard.store import Store
 
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
     if asked[:2] == (True, True) or not any(asked):
@@ -61,20 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.control and arguments.set:
         raise UsageError("`--control` should be given without `--set`: a control changes one thing of the protocol.")
     seeds = parse_seeds(arguments.seeds)
-    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
-    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    execution = options.read_execution(arguments)
+    data = execution.cell.data_dir
     methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
-    outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:
+        outcome = execution.survey(specs)
         from bench.execution.forecast import forecast
 
-        cost = forecast(outcome, root, engine)
+        cost = forecast(outcome, execution.cell.store, execution.engine)
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
     else:
-        cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-        execute(outcome, cell, engine, arguments.stack)
+        outcome = execution.run(specs)
         if arguments.json:
             _print_json(outcome.as_json())
     report(outcome)

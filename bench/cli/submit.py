@@ -218,8 +218,8 @@ def _run(
 ) -> int:
     """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
     from bench.engines import Local
-    from bench.execution.execute import report, survey
     from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
+    from bench.execution.plan_status import report, survey
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 

@@ -34,29 +34,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the path, run what is missing, print it."""
-    from bench.execution.cell import StoredCell
-    from bench.execution.execute import execute, report, survey
+    from bench.execution.plan_status import report
     from bench.planning.plan import plan
     from bench.records import parse_seeds
-    from leaderboard.store import Store
 
-    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
-    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    execution = options.read_execution(arguments)
     path = vary_option(arguments.method, arguments.over)
     seeds, settings = parse_seeds(arguments.seeds), options.parse_settings(arguments.set)
     specs = {
-        value: plan(arguments.suite, [method], seeds, settings, arguments.device, data)
+        value: plan(arguments.suite, [method], seeds, settings, arguments.device, execution.cell.data_dir)
         for value, method in path.items()
     }
-    outcome = survey([spec for cells in specs.values() for spec in cells], Store(root))
-    cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-    execute(outcome, cell, engine, arguments.stack)
+    outcome = execution.run(spec for cells in specs.values() for spec in cells)
     if arguments.json:
         json.dump(outcome.as_json(), sys.stdout, indent=1)
         print()
     else:
         name = arguments.over.partition("=")[0]
-        _print(name, {value: [Store(root).get(spec) for spec in cells] for value, cells in specs.items()})
+        _print(name, {value: [execution.store.get(spec) for spec in cells] for value, cells in specs.items()})
     report(outcome)
     return 1 if outcome.count("failed") else 0
 

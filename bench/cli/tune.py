@@ -37,30 +37,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, choose, run the winners, tell."""
-    from bench.execution.cell import StoredCell
-    from bench.execution.execute import execute, report, survey
+    from bench.execution.plan_status import report
     from bench.planning.tuning import finals, trials
     from bench.records import parse_seeds
     from leaderboard.boards.tuned_track import searches_of
-    from leaderboard.store import Store
 
     seeds = parse_seeds(arguments.seeds)
-    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
-    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
+    execution = replace(options.read_execution(arguments), stack=1)
     specs = [
         spec
         for method in arguments.methods
-        for spec in trials(arguments.suite, method, arguments.trials, arguments.device, data)
+        for spec in trials(arguments.suite, method, arguments.trials, arguments.device, execution.cell.data_dir)
     ]
-    searched = survey(specs, Store(root))
-    cell = StoredCell(root, data, plugins, arguments.wandb, checkpoint=arguments.checkpoint)
-    execute(searched, cell, engine)
+    searched = replace(execution, cell=replace(execution.cell, images=0)).run(specs)  # nobody looks at trials
     report(searched)
-    records = {spec.run_id: Store(root).get(spec) for spec in specs}
+    records = {spec.run_id: execution.store.get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
-    outcome = survey([spec for winner in chosen for spec in finals(winner, seeds)], Store(root))
-    execute(outcome, replace(cell, images=arguments.images), engine)
+    outcome = execution.run(spec for winner in chosen for spec in finals(winner, seeds))
     if arguments.json:
         json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
         print()

@@ -2,18 +2,15 @@
 
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.engines.events import EpochCallback, Status
-from bench.errors import make_printable
+from bench.execution.keep import store_record
 from bench.records import ResultRecord, RunSpec
-from bench.records.record import MAX_BYTES
-from bench.system.files import make_folder
 from leaderboard.store import Store
-from leaderboard.store.room import bytes_of, drop_largest_matrices
 
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
@@ -84,41 +81,4 @@ class StoredCell:
 
     def keep(self, made: Made) -> Status:
         """Store a record with its panels, and mirror it."""
-        whole, panels = made
-        store, record = Store(self.store), drop_largest_matrices(whole)
-        if record.left_out:
-            print(
-                f"mtlbench: The record of run {record.run_id} leaves out {', '.join(record.left_out)}: with all of it "
-                f"there would be {bytes_of(whole):,} bytes, and {MAX_BYTES:,} are stored at most.",
-                file=sys.stderr,
-            )
-        if panels:  # before the record, with which the cell is over
-            try:
-                store.write_panels(record.spec, panels)
-            except OSError as error:
-                print(
-                    f"mtlbench: The panels of run {record.run_id} are not stored ({error.strerror}).", file=sys.stderr
-                )
-        if self.wandb != "off":  # before the record as well: whoever is killed in between leaves word
-            make_folder(store.unmirrored(record.spec).parent)
-            store.unmirrored(record.spec).touch()
-        store.write(record)
-        if self.wandb != "off":
-            self.mirror(record, panels)
-        return record.status
-
-    def mirror(self, record: ResultRecord, panels: list[bytes]) -> None:
-        """Mirror a record that is stored; what goes wrong is said, and the next command tries again."""
-        from bench.training.mirror import mirror
-
-        mark = Store(self.store).unmirrored(record.spec)
-        try:
-            mirror(record, self.wandb, panels=panels)
-        except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            what = f"Run {record.run_id} is stored, and not mirrored: {make_printable(reason, 300)}"
-            print(f"mtlbench: {what}; the same command tries again.", file=sys.stderr)
-        else:
-            with suppress(OSError):  # others are left
-                mark.unlink(missing_ok=True)
-                mark.parent.rmdir()
+        return store_record(Store(self.store), *made, self.wandb)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.engines.events import EpochCallback
 from bench.errors import UsageError, make_printable
 from bench.execution.cell import Made, StoredCell
-from bench.execution.execute import execute
+from bench.execution.execute import Execution
 from bench.execution.plan_status import PlanStatus
 from bench.judge.limits import Limits
 from bench.records import RunSpec, digest
@@ -93,7 +93,7 @@ def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine", stor
     from bench.judge.watched import watch_folders
 
     with watch_folders(stores if choose_confinement() == "limits" else []) as troubles:
-        execute(outcome, cell, engine)
+        Execution(cell, engine).run_missing(outcome)
     return troubles
 
 

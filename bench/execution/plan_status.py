@@ -1,9 +1,12 @@
 """What became of planned cells: stored before, done now, failed, or still to run."""
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.errors import make_printable
 from bench.records import RunSpec
+from leaderboard.store import Store
 
 
 @dataclass
@@ -47,3 +50,47 @@ class PlanStatus:
                 for spec in self.specs
             ],
         }
+
+
+def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
+    """Look up which cells are in the store; notes records that another version of a plug-in left there.
+
+    Raises OSError with one sentence where the store cannot be written.
+    """
+    store.check_writable()
+    for spec in {spec.method: spec for spec in specs if spec.code}.values():
+        if sentence := _of_other_code(spec, store):
+            print(sentence, file=sys.stderr)
+    outcome = PlanStatus(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    for spec in outcome.missing:
+        store.check_place(spec)
+    return outcome
+
+
+def _of_other_code(spec: RunSpec, store: Store) -> str:
+    """What is to be said of stored runs of the same method by another text of its plug-in; nothing where none are."""
+    beside = [record for record in store.beside(spec) if record.status == "done"]
+    others = [record for record in beside if record.spec.code != spec.code]
+    if not others:
+        return ""
+    was = "1 stored run of {} was" if len(others) == 1 else f"{len(others)} stored runs of {{}} were"
+    sentence = f"{was.format(f'`{make_printable(others[0].method)}`')} made by another text of its file"
+    own = max((record.created for record in beside if record.spec.code == spec.code), default="")
+    if own and own < max(record.created for record in others):
+        return f"{sentence}, after those of this one; tables show what was made last: remove what should not count."
+    return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."
+
+
+def report(outcome: PlanStatus) -> None:
+    """The outcome in words, on standard error."""
+    for spec in outcome.specs:
+        if spec.run_id in outcome.errors:
+            print(
+                make_printable(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"),
+                file=sys.stderr,
+            )
+    print(
+        f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
+        f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",
+        file=sys.stderr,
+    )

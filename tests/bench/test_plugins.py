@@ -18,7 +18,7 @@ from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback, Status
 from bench.engines.local import call_apart, run_cells
 from bench.execution.cell import StoredCell
-from bench.execution.execute import survey
+from bench.execution.plan_status import survey
 from bench.planning.plan import plan
 from bench.records import RunSpec
 from leaderboard.store import Store

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.cli.main import main
+from bench.execution.execute import Execution
 from bench.execution.judged_cell import JudgedCell
 from bench.execution.plan_status import PlanStatus
 from leaderboard.boards.board import Board
@@ -37,7 +38,9 @@ class Runner:
         self.devices.append(device)
         return [build(seed, **self.changed).spec for seed in seeds]
 
-    def execute(self, outcome: PlanStatus, cell: JudgedCell, engine: object) -> None:
+    def execute(self, execution: Execution, outcome: PlanStatus) -> None:
+        cell = execution.cell
+        assert isinstance(cell, JudgedCell)
         self.cells.append(cell)
         self.before()
         left = self.most
@@ -63,7 +66,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setattr("bench.execution.judged_cell.describe_methods", found.describe)
     monkeypatch.setattr("bench.execution.judged_cell.plan_judged", found.plan)
-    monkeypatch.setattr("bench.execution.judged_cell.execute", found.execute)
+    monkeypatch.setattr(Execution, "run_missing", lambda self, outcome: found.execute(self, outcome))
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     return found
 

@@ -1,4 +1,8 @@
-"""How likely people are to buy computers, a regression for each person."""
+"""How likely people are to buy computers, a regression for each person.
+
+A conjoint analysis: people rate made-up computers, each described by 13 attributes of two levels, and their
+weights say what they care for.
+"""
 
 from pathlib import Path
 
@@ -29,6 +33,7 @@ class ComputerSurvey(SplitSuite):
     official = FileSize(190, 13, 2_850, 950)
 
     def __init__(self, data_dir: Path | None = None) -> None:
+        """Tasks and rows of the file that is there, or of the official one."""
         super().__init__(data_dir, (), 0)
         size = self.size()
         self._reshape([f"person{t:03d}" for t in range(1, size.tasks + 1)], size.features)
@@ -43,11 +48,15 @@ class ComputerSurvey(SplitSuite):
     @staticmethod
     def read(content: Variables) -> TaskArrays:
         # All people rated the same 20 computers, so the inputs of all tasks are one array.
-        """Inputs (20, 14), the same for all, and ratings (20,) of each person."""
+        """Inputs (20, 14), the same for all, and ratings (20,) of each person.
+
+        Raises DataMissing where the two do not belong together.
+        """
         design, ratings = content.matrix("designMarix"), content.matrix("likeBuy")
         if ratings.shape[1] != len(design):
             raise DataMissing(
                 f"`likeBuy` of {content.file} should have a column for each of the {len(design)} computers of "
                 f"`designMarix`. Found {ratings.shape[1]}."
             )
+        # A column of `likeBuy` is a computer, a row a person.
         return TaskArrays((design,) * len(ratings), tuple(np.ascontiguousarray(row) for row in ratings))

@@ -1,4 +1,8 @@
-"""Landmines in radar images of 29 fields, a classification for each field."""
+"""Landmines in radar images of 29 fields, a classification for each field.
+
+Mines are rare: about one spot of sixteen. So the score is the area under the ROC curve and not the accuracy,
+and parts are dealt out class by class.
+"""
 
 from pathlib import Path
 
@@ -25,6 +29,7 @@ class Landmine(SplitSuite):
     official = FileSize(29, 9, 11_115, 3_705)
 
     def __init__(self, data_dir: Path | None = None) -> None:
+        """Tasks and rows of the file that is there, or of the official one."""
         super().__init__(data_dir, (), 0)
         size = self.size()
         self._reshape([f"field{t:02d}" for t in range(1, size.tasks + 1)], size.features)
@@ -52,6 +57,7 @@ class Landmine(SplitSuite):
                 f"`label` of {content.file} should be 0 for clutter and 1 for mines, or -1 and 1. Found "
                 f"{some}{' and others' if len(known) > 4 else ''}; write them anew."
             )
+        # The logistic loss is of 0 and 1, whatever the copy has.
         targets = [(y > 0).astype(np.float64) for y in labels]
         for field, y in enumerate(targets, 1):
             if min(y.sum(), len(y) - y.sum()) < 2:

@@ -56,6 +56,7 @@ class LinearSynthetic(LinearSuite):
         return torch.from_numpy(draw_weights(self.truth, len(self.names), seed))
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        """Rows of a split: inputs (rows, 30) and targets (rows, 1) of every task, float32."""
         return _draw(self.truth, seed, (split,), tuple(self.names), self.noise, self.rows[split])
 
     def sealed(self, seed: int, draw: int) -> Dataset:

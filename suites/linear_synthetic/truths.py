@@ -13,7 +13,12 @@ from bench.api import derive_seed
 DIMENSION = 30
 VARIANCE = 1 / 6  # expected square of a weight
 DEVIATION = 0.2 * VARIANCE  # of `mean`: expected square of a weight's deviation from the common one
-SUPPORT, RANK, CENTRES, APART, OUTLIERS, STIFFNESS = 6, 2, 3, 0.1, 0.2, 0.05
+SUPPORT = 6  # of `sparse`: inputs with a weight
+RANK = 2  # of `low_rank` and `outliers`: directions
+CENTRES = 3  # of `clustered`
+SPREAD = 0.1  # of `clustered`: share of the variance around the centres
+OUTLIERS = 0.2  # of `outliers`: share of the tasks
+STIFFNESS = 0.05  # of `graph`: added to the Laplacian, which has no inverse
 
 FORMS = {
     "mean": "w_0 + v_t, v_t a fifth of the variance",
@@ -56,7 +61,7 @@ def draw_weights(truth: str, tasks: int, seed: int) -> np.ndarray:
     elif truth == "clustered":
         # Dealt out in turn before they are mixed: clusters differ by one task at most.
         centres = normal(DIMENSION, CENTRES)[:, generator.permutation(np.arange(tasks) % CENTRES)]
-        W = math.sqrt(1 - APART) * centres + math.sqrt(APART) * normal(DIMENSION, tasks)
+        W = math.sqrt(1 - SPREAD) * centres + math.sqrt(SPREAD) * normal(DIMENSION, tasks)
     elif truth == "graph":
         ring = np.roll(np.eye(tasks), 1, axis=1)
         covariance = np.linalg.inv(2 * np.eye(tasks) - ring - ring.T + STIFFNESS * np.eye(tasks))

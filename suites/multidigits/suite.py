@@ -1,4 +1,8 @@
-"""Two overlapping handwritten digits from scikit-learn's bundled scans; needs no download."""
+"""Two overlapping handwritten digits from scikit-learn's bundled scans; needs no download.
+
+The scans are `digits.csv.gz` of scikit-learn, the test part of Alpaydin and Kaynak's optical digits (UCI,
+1998): 1,797 rows of 64 grey values, 0 to 16, and the digit.
+"""
 
 from functools import cache
 from importlib.metadata import distribution
@@ -15,7 +19,8 @@ from suites._shared.overlay import TASKS, checksum_arrays, digit_dataset, digit_
 BLOCKS: dict[str, tuple[int, int]] = {"train": (0, 1000), "val": (1000, 1398), "test": (1398, 1797)}
 PAIR_SEEDS = {"train": 20260, "val": 20261, "test": 20262}
 REPEATS = 4  # pairs per base digit
-CANVAS, OFFSET = 12, 4  # the right digit starts this many pixels right of and below the left one
+CANVAS = 12  # pixels of a side
+OFFSET = 4  # the right digit starts this many pixels right of and below the left one
 
 
 @cache
@@ -51,6 +56,7 @@ def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _head(shape: Shape) -> nn.Module:
+    """A linear layer to ten classes."""
     return nn.Linear(shape[0], 10)
 
 
@@ -66,6 +72,7 @@ class MultiDigits(Suite):
     resident = True
 
     def __init__(self, data_dir: Path | None = None) -> None:
+        """Tasks and protocol; `data_dir` is not used."""
         super().__init__(data_dir)
         self.tasks = digit_tasks(_head)
         self.input_shape = (1, CANVAS, CANVAS)
@@ -86,13 +93,16 @@ class MultiDigits(Suite):
         )
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
+        """LeNet with convolutions of 3x3 and 8, 16 and 32 channels, times `width`."""
         return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        """Images (n, 1, 12, 12) float32 and labels of a split, the same for every seed."""
         # Grey values are 0..16; these are about their mean and deviation.
         return digit_dataset(*_images(split), mean=4.0, std=5.5)
 
     def sealed(self, seed: int, draw: int) -> Dataset:
+        """Pairs of test digits by the generator of `draw`, which is in no list."""
         # Test digits in pairs that no list has.
         low, high = BLOCKS["test"]
         return digit_dataset(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)

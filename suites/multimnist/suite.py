@@ -27,6 +27,7 @@ class ChannelMask(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (n, c, ...), of its shape."""
         if not self.training:
             return x
         keep = torch.rand(x.shape[:2], device=x.device).lt(0.5).to(x.dtype) * 2
@@ -63,6 +64,9 @@ class MultiMNIST(Suite):
         digits: Literal["mnist", "fashion", "mixed"] = "mnist",
         train: Annotated[int, Interval(ge=0, le=60_000)] = 0,
     ) -> None:
+        """Tasks and protocol of a variant. ValueError where `train` is below one batch or above what there
+        is.
+        """
         super().__init__(data_dir)
         self.variant: Variant = VARIANTS[variant]
         self.sources = SOURCES[digits]
@@ -102,20 +106,25 @@ class MultiMNIST(Suite):
         return nn.Sequential(nn.Linear(shape[0], 50), nn.ReLU(), *mask, nn.Linear(50, 10))
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        """Images (n, 1, side, side) and labels of a split, the same for every seed."""
         return _compose(self.data_dir, self.variant, self.sources, split, self.protocol.splits[split])
 
     def sealed(self, seed: int, draw: int) -> Dataset:
+        """Test digits in other pairs, by the generator of `draw`."""
         rows = self.protocol.splits["test"]
         pairs = _pair(self.data_dir, self.variant, self.sources, "test", rows, draw)
         return _overlay(self.data_dir, self.variant, self.sources, "test", pairs)
 
     def data_status(self) -> dict[str, str]:
+        """`MNIST` and `FashionMNIST` -> state."""
         return status(self.data_dir)
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
+        """As `copy_digits`: from `source`, or a download."""
         return copy_digits(self.data_dir, source)
 
     def checksums(self) -> dict[str, str]:
+        """Of pair lists and base images, which name the data whatever its files are packed in."""
         return _checksums(self.data_dir, self.variant, self.sources, tuple(self.protocol.splits.items()))
 
 

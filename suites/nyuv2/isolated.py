@@ -53,10 +53,12 @@ class IsolatedSource(Source):
         return item
 
     def scenes(self, split: str) -> list[str] | None:
+        """As the copy's own `scenes`."""
         names: list[str] | None = self._reader.ask(name_scenes, self._path, split, about=self._about)
         return names
 
     def close(self) -> None:
+        """End the reader's process."""
         self._reader.close()
 
 

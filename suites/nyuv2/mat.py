@@ -200,7 +200,10 @@ def _to_13(path: Path) -> np.ndarray:
 
 
 def _check_split(path: Path) -> None:
-    """The official indices ship with the code; a `splits.mat` beside the file should agree with them."""
+    """The official indices ship with the code; a `splits.mat` beside the file should agree with them.
+
+    path: of `splits.mat`, with `trainNdxs` and `testNdxs` from 1. Raises DataMissing where they differ.
+    """
     if not path.is_file():
         return
     for split in ("train", "test"):

@@ -25,11 +25,15 @@ class MtanFolder(FilesSource):
     suffixes = (".npy",)
 
     def folder(self, root: Path, split: str, part: str) -> Path:
+        """`train/image` and the like; the test split is in `val`."""
         if split == "test" and ((root / "val").is_dir() or not (root / "test").is_dir()):
             split = "val"
         return root / split / part
 
     def load(self, path: Path) -> np.ndarray:
+        """The array of a file, of any number type. DataMissing where it is no such file, or larger than an
+        image.
+        """
         try:
             open_regular(path).close()
             array: np.ndarray = np.lib.format.open_memmap(

@@ -73,6 +73,7 @@ class PngTreeSeg13(PngTree):
     units = 1e4
 
     def folder(self, root: Path, split: str, part: str) -> Path:
+        """`train_rgb` and the like."""
         return root / f"{split}_{ {'image': 'rgb', 'label': 'seg13', 'normal': 'sn'}.get(part, part) }"
 
 
@@ -83,4 +84,5 @@ class PngTreeParts(PngTree):
     units = 1e3
 
     def folder(self, root: Path, split: str, part: str) -> Path:
+        """`image/train` and the like."""
         return root / {"label": "seg13"}.get(part, part) / split

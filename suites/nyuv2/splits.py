@@ -32,7 +32,7 @@ _RUNS = """
 
 @cache
 def training_runs() -> tuple[tuple[int, int], ...]:
-    """(first image, images) of every maximal run of consecutive training images."""
+    """(first image, images) of every maximal run of consecutive training images, ascending."""
     return tuple((int(first), int(length)) for first, _, length in (run.partition("+") for run in _RUNS.split()))
 
 

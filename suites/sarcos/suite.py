@@ -1,4 +1,8 @@
-"""Inverse dynamics of a robot arm: seven torques from positions, velocities and accelerations."""
+"""Inverse dynamics of a robot arm: seven torques from positions, velocities and accelerations.
+
+Each row is one moment of the arm in motion: 21 inputs, three for each of seven joints, then seven torques.
+Neighbouring rows of the recording are alike, which makes leaked test rows easy to predict.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -11,8 +15,9 @@ from bench.api import DataMissing, Dataset, Interval, Split, derive_seed, regist
 from suites._shared.matlab import FileSuite, load_accepted
 from suites._shared.variables import Variables, file_stamp
 
-# Of the official files.
-INPUTS, TASKS, ROWS, TEST = 21, 7, 44_484, 4_449
+INPUTS = 21  # positions, velocities and accelerations of seven joints
+TASKS = 7  # torques
+TEST = 4_449  # rows of the official test file
 
 
 @register(
@@ -37,7 +42,12 @@ class Sarcos(FileSuite):
     def __init__(
         self, data_dir: Path | None = None, *, train: Annotated[int, Interval(ge=10, le=35_000)] = 200
     ) -> None:
+        """Tasks and protocol; the test rows are counted in the file that is there.
+
+        train: training rows, 10 to 35,000.
+        """
         super().__init__(data_dir, [f"torque{t}" for t in range(1, TASKS + 1)], INPUTS)
+        # All torques belong to one moment.
         self.own_inputs = False
         self._define(
             "sarcos",

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from suites.scenes.placing import Room
 
 # Each costs a ray per sample.
-MOST = 2  # lights with shadows in one room
+MOST_LIGHTS = 2  # lights with shadows in one room
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def white_light(warmth: float) -> np.ndarray:
 
 
 def make_lights(room: Room, day: float, generator: Generator) -> tuple[list[Light], np.ndarray]:
-    """At most MOST lights, at least one, and the ambient light (3,), float32.
+    """At most MOST_LIGHTS lights, at least one, and the ambient light (3,), float32.
 
     room: its ceiling lamps, windows and table lamps may shine, each by chance.
     day: brightness of what is outside the windows; a window's power grows with its area.
@@ -72,10 +72,13 @@ def make_lights(room: Room, day: float, generator: Generator) -> tuple[list[Ligh
         elif thing.model.name == "lamp" and generator.random() < 0.35:
             centre = np.array(thing.place) + np.array([0.0, high[1] + 0.08, 0.0])
             lights.append(Light(centre, zero, zero, zero, white_light(warm) * generator.uniform(0.2, 0.7)))
-    lights = sorted(lights, key=lambda light: -float(light.power.mean()))[:MOST]
+    lights = sorted(lights, key=lambda light: -float(light.power.mean()))[:MOST_LIGHTS]
     if not lights or sum(light.power.mean() for light in lights) < 0.5:
         centre = np.array([room.w / 2, room.h - 0.1, room.d / 2])
-        lights = [*lights[: MOST - 1], Light(centre, zero, zero, zero, white_light(warm) * generator.uniform(1.0, 2.0))]
+        lights = [
+            *lights[: MOST_LIGHTS - 1],
+            Light(centre, zero, zero, zero, white_light(warm) * generator.uniform(1.0, 2.0)),
+        ]
     mean = np.sum([light.power for light in lights], axis=0)
     # light that has met the walls once or twice: less of it in a larger room
     ambient = mean * generator.uniform(0.10, 0.2) * 12.0 / (room.w * room.d)

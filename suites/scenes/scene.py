@@ -51,7 +51,7 @@ class Scene:
     materials: the looks, packed.
     rug_material: (rugs,) rows of `materials`.
     shiny: (parts,) bool, glass and screens, where a Kinect sees nothing on patches.
-    lights: with shadows, `lights.MOST` or fewer.
+    lights: with shadows, `lights.MOST_LIGHTS` or fewer.
     ambient: (3,) linear RGB of light from everywhere.
     """
 

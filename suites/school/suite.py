@@ -29,6 +29,7 @@ class School(SplitSuite):
         """Tasks and rows of the file that is there, or of MALSAR's."""
         super().__init__(data_dir, (), 0)
         size = self.size()
+        # Known only now: the file says how many schools it has.
         self._reshape([f"school{t:03d}" for t in range(1, size.tasks + 1)], size.features)
         self._define(
             "school",

@@ -24,7 +24,8 @@ from bench.api import (
 )
 from bench.backbones.mlp import mlp
 
-DIMENSION, TERMS = 20, 5
+DIMENSION = 20  # inputs
+TERMS = 5  # sines in every label
 FORM = "y_t = w_t.x + sum_i sin(a_i w_t.x + b_i) + noise; w_t = sqrt(relatedness) u_0 + sqrt(1 - relatedness) u_t"
 
 
@@ -170,6 +171,7 @@ def _draw(
     def draw_inputs() -> Tensor:
         return torch.from_numpy(sample.standard_normal((rows, DIMENSION))).float()
 
+    # Drawn in any case: the first task's rows do not move with `inputs`.
     shared = draw_inputs()
     inputs, targets = {}, {}
     for t in range(tasks):

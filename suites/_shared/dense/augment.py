@@ -20,7 +20,8 @@ from suites._shared.dense.sets import UNIT
 
 SCALES = (1.0, 1.2, 1.5)
 # Of ImageNet, for every backbone, pre-trained or not.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 Size = tuple[int, int]  # rows, columns
-LEAST, MOST = 24, 2048  # pixels of a side
+LEAST_SIDE = 24  # pixels of a side
+MOST_SIDE = 2048
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def parse_size(text: str) -> Size:
     """`72x96` as (72, 96), rows before columns. Raises ValueError with one sentence."""
     rows, times, columns = text.partition("x")
     if not (times and rows.isdecimal() and columns.isdecimal()) or not all(
-        LEAST <= int(side) <= MOST for side in (rows, columns)
+        LEAST_SIDE <= int(side) <= MOST_SIDE for side in (rows, columns)
     ):
-        raise ValueError(f"`size` should read ROWSxCOLUMNS, each in [{LEAST}, {MOST}], as in 72x96. Found `{text}`.")
+        raise ValueError(
+            f"`size` should read ROWSxCOLUMNS, each in [{LEAST_SIDE}, {MOST_SIDE}], as in 72x96. Found `{text}`."
+        )
     return int(rows), int(columns)

@@ -48,7 +48,7 @@ _RAMP = np.array(
 )
 FAR = 6.0  # metres at the end of the ramp
 PanelColumn = tuple[str, np.ndarray, np.ndarray | None]  # name, truth above, prediction below
-LEAST = 288  # pixels across at least: small images are shown enlarged
+LEAST_WIDTH = 288  # pixels across at least: small images are shown enlarged
 
 
 def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]) -> np.ndarray:
@@ -60,7 +60,7 @@ def panel(image: Tensor, targets: Mapping[str, Tensor], predictions: Mapping[str
     """
     pixels = image.float().cpu().numpy().transpose(1, 2, 0) * STD + MEAN
     photo = _to_bytes(pixels)
-    factor = max(1, -(-LEAST // photo.shape[1]))
+    factor = max(1, -(-LEAST_WIDTH // photo.shape[1]))
     columns: list[PanelColumn] = [("input", _enlarge(photo, factor), None)]
     for task, target in targets.items():
         truth, valid = _colour(task, target)

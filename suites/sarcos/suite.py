@@ -1,7 +1,6 @@
 """Inverse dynamics of a robot arm: seven torques from positions, velocities and accelerations.
 
 Each row is one moment of the arm in motion: 21 inputs, three for each of seven joints, then seven torques.
-Neighbouring rows of the recording are alike, which makes leaked test rows easy to predict.
 """
 
 from functools import cache

@@ -52,9 +52,7 @@ class LinearSuite(Suite):
     own_inputs = True
 
     def __init__(self, data_dir: Path | None, names: Sequence[str], features: int) -> None:
-        """A suite of tasks `names` on `features` columns. Call `_define` once names, columns and rows are
-        known.
-        """
+        """A suite of tasks `names` on `features` columns. Call `_define` once names, columns and rows are known."""
         super().__init__(data_dir)
         self._reshape(names, features)
 

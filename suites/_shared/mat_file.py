@@ -19,8 +19,7 @@ DEEPEST = 3  # cells in cells
 
 
 def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
-    """`wanted` variables of the file: numbers as arrays, cells as lists, and of anything else what it is, as a
-        text.
+    """`wanted` variables of the file: numbers as arrays, cells as lists, and of anything else what it is, as a text.
 
     path: of a plain file.
     name: what the file is called in sentences.
@@ -52,9 +51,7 @@ def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
 
 
 def _to_plain(value: object, depth: int = 0) -> Value:
-    """What can be handed on between processes: numbers of up to 8 bytes, and cells of them; else its kind as a
-    text.
-    """
+    """What can be handed on between processes: numbers of up to 8 bytes, and cells of them; else its kind as a text."""
     if not isinstance(value, np.ndarray):
         return "a sparse matrix" if hasattr(value, "tocoo") else "another kind of value"
     if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:

@@ -89,9 +89,7 @@ class FileSuite(LinearSuite):
         return {name: _state(type(self), here / name) for name in self.files}
 
     def prepare_data(self, source: Path | None) -> Iterator[str]:
-        """Copy the files from `source`, yielding a sentence for each; without one, check those that are
-        there.
-        """
+        """Copy the files from `source`, yielding a sentence for each; without one, check those that are there."""
         if source is None:
             self.load_contents()
             yield f"{self.folder}: ready already"
@@ -104,8 +102,7 @@ class FileSuite(LinearSuite):
             yield f"{name}: copied"
 
     def _copy(self, name: str, match: Path) -> None:
-        """Copy a file if it is the one that is wanted; otherwise, and where the disk is full, nothing
-        changes.
+        """Copy a file if it is the one that is wanted; otherwise, and where the disk is full, nothing changes.
 
         name: what it is called here. match: where it is now.
         """
@@ -142,9 +139,7 @@ class SplitSuite(FileSuite):
     @staticmethod
     @abstractmethod
     def read(content: Variables) -> TaskArrays:
-        """The file's inputs and targets, as they are stored. DataMissing, in one sentence, where it is
-        another one.
-        """
+        """The file's inputs and targets, as they are stored. DataMissing, in one sentence, where it is another one."""
 
     @classmethod
     def accept(cls, content: Variables) -> TaskArrays:
@@ -179,9 +174,7 @@ class SplitSuite(FileSuite):
 
 
 def find_file(name: str, source: Path) -> Path | None:
-    """The file of this name at `source` or below it; None where there is none. Something else of that name is
-    named.
-    """
+    """The file of this name at `source` or below it; None where there is none. Something else of that name is named."""
     if source.name == name and not source.is_dir():
         return source
     matches = sorted(source.rglob(name))
@@ -225,9 +218,7 @@ def _read_or_refuse(suite: type[FileSuite], path: Path, stamp: tuple[int, int]) 
 
 
 def _check_tasks(cells: TaskArrays, file: str) -> None:
-    """As many inputs as targets in every task, two rows or more, and the same columns everywhere; else
-    DataMissing.
-    """
+    """As many inputs as targets in every task, two rows or more, and the same columns everywhere; else DataMissing."""
     if len(cells.inputs) != len(cells.targets):
         raise DataMissing(
             f"{file} should hold inputs and targets of the same tasks. Found {len(cells.inputs)} tasks with inputs and "
@@ -258,9 +249,7 @@ def _split_tasks(targets: Sequence[np.ndarray], classes: bool, seed: int) -> lis
 
 
 def _split_task(y: np.ndarray, classes: bool, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The first three quarters of a permutation, of each class where there are classes, and the others; both
-    ascending.
-    """
+    """The first three quarters of a permutation, of each class where there are classes, and the others; both ascending."""
     groups = [np.flatnonzero(y == label) for label in np.unique(y)] if classes else [np.arange(len(y))]
     train, test = [], []
     for members in groups:

@@ -19,9 +19,7 @@ TASKS = ("left", "right")
 
 
 def checksum_arrays(*arrays: np.ndarray) -> str:
-    """SHA-256 over the bytes of `arrays` in order, each as a contiguous little-endian array: the same on every
-    machine.
-    """
+    """SHA-256 over the bytes of `arrays` in order, each as a contiguous little-endian array: the same on every machine."""
     state = hashlib.sha256()
     for array in arrays:
         state.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
@@ -29,8 +27,7 @@ def checksum_arrays(*arrays: np.ndarray) -> str:
 
 
 def draw_partners(rows: int, repeats: int, seed: int) -> np.ndarray:
-    """Pairs (rows * repeats, 2) int64 of row numbers: every row is a left digit `repeats` times, its partner
-    uniform.
+    """Pairs (rows * repeats, 2) int64 of row numbers: every row is a left digit `repeats` times, its partner uniform.
 
     The partner may be of the same class, or the same scan, as in Sener & Koltun's generator.
     """
@@ -57,9 +54,7 @@ def place(digits: np.ndarray, corners: np.ndarray, canvas: int) -> np.ndarray:
 
 
 def shrink(images: np.ndarray, side: int) -> np.ndarray:
-    """Nearest-neighbour resize (n, s, s) to `side` pixels; output pixel i reads input pixel floor(i * from /
-    side).
-    """
+    """Nearest-neighbour resize (n, s, s) to `side` pixels; output pixel i reads input pixel floor(i * from / side)."""
     index = np.arange(side) * images.shape[1] // side
     return images[:, index][:, :, index]
 

@@ -33,9 +33,7 @@ class Variables:
     values: Mapping[str, Value]
 
     def matrix(self, name: str) -> np.ndarray:
-        """A variable as a matrix (rows, columns) of finite numbers, float64; DataMissing where it is no
-        such matrix.
-        """
+        """A variable as a matrix (rows, columns) of finite numbers, float64; DataMissing where it is no such matrix."""
         return self._matrix(self.values[name], f"`{name}` of {self.file}")
 
     def cells(self, name: str) -> list[np.ndarray]:
@@ -57,8 +55,7 @@ class Variables:
 
 
 def load_variables(path: Path, names: Sequence[str], called: str = "") -> Variables:
-    """Variables of a Matlab file, from what `keep_variables` wrote beside it, else read in a process of its
-    own.
+    """Variables of a Matlab file, from what `keep_variables` wrote beside it, else read in a process of its own.
 
     path: of the file.
     names: of the variables; all should be there.

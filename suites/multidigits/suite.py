@@ -45,9 +45,7 @@ def _images(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 12, 12) uint8 and labels (n, 2) of pairs (n, 2) of scans; where digits overlap, the brighter
-    pixel.
-    """
+    """Images (n, 12, 12) uint8 and labels (n, 2) of pairs (n, 2) of scans; where digits overlap, the brighter pixel."""
     scans, digits = _scans()
     corner = np.zeros((len(pairs), 2), dtype=int)
     left = place(scans[pairs[:, 0]], corner, CANVAS)

@@ -1,5 +1,4 @@
-"""MNIST in the forms in which people have it: four IDX files packed or not, in any folder, Keras' archive, or a
-mirror.
+"""MNIST in the forms in which people have it: four IDX files packed or not, in any folder, Keras' archive, or a mirror.
 
 Names as torchvision and Fashion-MNIST's authors have them (`train-images-idx3-ubyte[.gz]`), and as Kaggle's
 copies do (`train-images.idx3-ubyte`). What is in them decides about MNIST; Fashion-MNIST is told by a folder of
@@ -157,8 +156,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
 
 
 def _from_npy(content: bytes) -> np.ndarray:
-    """An array in NumPy's format, whose header is believed only where as many bytes follow; ValueError
-    otherwise.
+    """An array in NumPy's format, whose header is believed only where as many bytes follow; ValueError otherwise.
 
     `numpy.load` would allocate what the header says.
     """
@@ -173,9 +171,7 @@ def _from_npy(content: bytes) -> np.ndarray:
 
 
 def _download(name: str) -> dict[str, bytes]:
-    """The four files from the mirrors that torchvision knows, each held against its md5: name -> bytes,
-    unpacked.
-    """
+    """The four files from the mirrors that torchvision knows, each held against its md5: name -> bytes, unpacked."""
     from torchvision import datasets
 
     known = getattr(datasets, name)

@@ -121,9 +121,7 @@ def to_idx(array: np.ndarray) -> bytes:
 
 
 def _from_idx(content: bytes, name: str, axes: int) -> np.ndarray:
-    """The array of an IDX file of bytes with so many axes; DataMissing where its header or its length is
-    another.
-    """
+    """The array of an IDX file of bytes with so many axes; DataMissing where its header or its length is another."""
     start = 4 + 4 * axes
     if content[:4] != bytes([0, 0, 8, axes]) or len(content) < start:
         raise DataMissing(f"`{name}` should be a file of bytes in the IDX format. Found {mistaken_for(content[:64])}.")

@@ -64,9 +64,7 @@ class MultiMNIST(Suite):
         digits: Literal["mnist", "fashion", "mixed"] = "mnist",
         train: Annotated[int, Interval(ge=0, le=60_000)] = 0,
     ) -> None:
-        """Tasks and protocol of a variant. ValueError where `train` is below one batch or above what there
-        is.
-        """
+        """Tasks and protocol of a variant. ValueError where `train` is below one batch or above what there is."""
         super().__init__(data_dir)
         self.variant: Variant = VARIANTS[variant]
         self.sources = SOURCES[digits]
@@ -132,9 +130,7 @@ class MultiMNIST(Suite):
 def _base_rows(
     root: Path | None, variant: Variant, source: str, split: str, rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (rows, 28, 28) and labels (rows,) that pairs of a split are made of; validation follows after
-    training.
-    """
+    """Images (rows, 28, 28) and labels (rows,) that pairs of a split are made of; validation follows after training."""
     images, labels = base_images(root, source, "test" if split == "test" else "train")
     first = variant.rows["train"] if split == "val" else 0
     if len(images) < first + rows:

@@ -31,7 +31,7 @@ class Variant:
     """
 
     name: str
-    side: int  # pixels after the resize; 36 means none
+    side: int
     overlap: Literal["max", "sum"]
     partner: Literal["uniform", "different", "permutation"]
     shifts: Literal["corners", "square", "diagonal"]
@@ -45,8 +45,7 @@ class Variant:
     def pair(
         self, left_labels: np.ndarray, right_labels: np.ndarray, split: str, seed: int | None = None
     ) -> np.ndarray:
-        """The pair list of a split, int64 (rows, 6): left, right, left row, left column, right row, right
-        column.
+        """The pair list of a split, int64 (rows, 6): left, right, left row, left column, right row, right column.
 
         left_labels, right_labels: (rows,) classes of the base digits.
         split: `train`, `val` or `test`.

@@ -40,9 +40,7 @@ class IsolatedSource(Source):
         self.has_normals, self.fingerprint = told["has_normals"], told["fingerprint"]
 
     def read(self, split: str, row: int) -> Item:
-        """As the copy's own `read`; DataMissing where the answer has another type or shape than the copy
-        said.
-        """
+        """As the copy's own `read`; DataMissing where the answer has another type or shape than the copy said."""
         about = f"Image {row} of {split} of {self._about}"
         item = Item(**self._reader.ask(read_image, self._path, split, row, about=about))
         parts = {"image": (np.uint8, 3), "label": (np.int8,), "depth": (np.float32,), "normal": (np.float32, 3)}

@@ -92,9 +92,7 @@ class MatFile(Source):
             ) from error
 
     def _open_array(self, key: str) -> h5py.Dataset:
-        """The array `key`, not read yet. DataMissing where there is none, or one whose bytes lie
-        elsewhere.
-        """
+        """The array `key`, not read yet. DataMissing where there is none, or one whose bytes lie elsewhere."""
         with self._explain_errors():
             link = self._file.get(key, getlink=True)
             # A soft or external link could name any HDF5 file of the machine.

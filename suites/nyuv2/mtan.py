@@ -31,9 +31,7 @@ class MtanFolder(FilesSource):
         return root / split / part
 
     def load(self, path: Path) -> np.ndarray:
-        """The array of a file, of any number type. DataMissing where it is no such file, or larger than an
-        image.
-        """
+        """The array of a file, of any number type. DataMissing where it is no such file, or larger than an image."""
         try:
             open_regular(path).close()
             array: np.ndarray = np.lib.format.open_memmap(

@@ -143,9 +143,7 @@ def _sample_items(copy: Source, count: int) -> list[Item]:
 
 
 def _check_unit(copy: Source, source: Path) -> None:
-    """Depth that was scaled to [0, 1], or is in another unit, would be learned without a word. Raises
-    DataMissing.
-    """
+    """Depth that was scaled to [0, 1], or is in another unit, would be learned without a word. Raises DataMissing."""
     items = _sample_items(copy, 8)
     farthest = max(float(item.depth.max()) for item in items)
     if 0 < farthest <= NEAREST_WALL:
@@ -156,9 +154,7 @@ def _check_unit(copy: Source, source: Path) -> None:
 
 
 def _choose_window(copy: Source) -> int | None:
-    """Side in pixels of the window for depth of few distinct values; None is the default of
-    `normals_from_depth`.
-    """
+    """Side in pixels of the window for depth of few distinct values; None is the default of `normals_from_depth`."""
     most = min(COARSE, copy.size[0] * copy.size[1] // REPEATS)
     coarse = all(len(np.unique(item.depth)) <= most for item in _sample_items(copy, 3))
     return max(5, 2 * round((COARSE_WINDOW * copy.size[1] - 1) / 2) + 1) if coarse else None

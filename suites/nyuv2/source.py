@@ -179,9 +179,7 @@ def _share_of_unit_length(vectors: np.ndarray) -> float:
 
 
 def _describe_worst(values: np.ndarray, low: float, high: float) -> str:
-    """The end of a sentence: how many numbers are not finite, else the first that is outside, or no whole
-    number.
-    """
+    """The end of a sentence: how many numbers are not finite, else the first that is outside, or no whole number."""
     if not np.isfinite(values).all():
         return f"{int((~np.isfinite(values)).sum())} numbers that are not finite"
     outside = values[(values < low) | (values > high)]

@@ -81,9 +81,7 @@ class Sarcos(FileSuite):
         return table
 
     def dataset(self, split: Split, seed: int) -> Dataset:
-        """Rows drawn for `seed`, or the test rows, scaled by mean and deviation of the training rows,
-        float32.
-        """
+        """Rows drawn for `seed`, or the test rows, scaled by mean and deviation of the training rows, float32."""
         left, test = self.tables()
         wanted = self.protocol.splits["train"]
         if wanted > len(left):

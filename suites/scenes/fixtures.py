@@ -1,5 +1,4 @@
-"""Models fixed to the shell of a room: windows and curtains, doors, pictures, mirrors, lamps; and the shell
-itself.
+"""Models fixed to the shell of a room: windows and curtains, doors, pictures, mirrors, lamps; and the shell itself.
 
 Coordinates are those of `parts`: metres, x along the wall, y up, z into the room. What hangs on a wall has its
 back at z = 0 and y counted from its own underside.

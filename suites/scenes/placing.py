@@ -32,8 +32,7 @@ class Rug:
 
 @dataclass
 class Room:
-    """Things inside 0..w, 0..h, 0..d metres. `put` refuses what would intersect; everything else proposes
-    places.
+    """Things inside 0..w, 0..h, 0..d metres. `put` refuses what would intersect; everything else proposes places.
 
     w, h, d: width, height and depth.
     things: what is in it, the six of the shell first.

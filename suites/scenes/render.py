@@ -78,9 +78,7 @@ def _trace(scene: Scene, view: View, rays: np.ndarray) -> _Hits:
 
 
 def render_clean(scene: Scene, view: View, size: Size) -> Clean:
-    """Complete depth, normals, labels and identities of a view, without light or sensor: what tests compare
-    with.
-    """
+    """Complete depth, normals, labels and identities of a view, without light or sensor: what tests compare with."""
     return _make_truth(scene, view, _trace(scene, view, NYUV2.resize(size).rays()), size)
 
 

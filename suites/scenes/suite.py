@@ -82,9 +82,7 @@ class Scenes(DenseSuite):
         return (self.data_dir or Path()) / "scenes" / name
 
     def missing_data(self) -> DataMissing:
-        """The one sentence for a user without the set; the command in it names only what is not the
-        default.
-        """
+        """The one sentence for a user without the set; the command in it names only what is not the default."""
         options = {
             "classes": (repr(self.classes), "0.0"),
             "size": ("x".join(map(str, self.size)), "72x96"),

@@ -70,8 +70,7 @@ class Crops:
 
 
 class Decode:
-    """Stored rows (see `suites._shared.dense.sets`) to normalised images and targets; augments where given a
-    generator.
+    """Stored rows (see `suites._shared.dense.sets`) to normalised images and targets; augments where given a generator.
 
     camera: of the stored images; crops are computed for it.
     mode: `consistent` transforms depth and normals with the scene; `mtan` divides depth and flips n_x but

@@ -12,9 +12,7 @@ from suites._shared.dense.camera import Size
 
 
 class Upsample(nn.Module):
-    """Bilinear, to `size` (rows, columns); corners are not aligned, so that centres of pixels keep their
-    places.
-    """
+    """Bilinear, to `size` (rows, columns); corners are not aligned, so that centres of pixels keep their places."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()

@@ -13,9 +13,7 @@ from suites._shared.dense.camera import Size
 
 @cache
 def _overlap(old: int, new: int) -> np.ndarray:
-    """(new, old) float64: the share of every old cell in each of `new` equal cells of the same length; rows
-    sum to 1.
-    """
+    """(new, old) float64: the share of every old cell in each of `new` equal cells of the same length; rows sum to 1."""
     edges = np.arange(new + 1) * (old / new)
     cells = np.arange(old)
     shared = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
@@ -55,8 +53,7 @@ def resample_nearest(values: np.ndarray, size: Size) -> np.ndarray:
 
 
 def resample_depth(depth: np.ndarray, size: Size) -> np.ndarray:
-    """Depth (rows, columns) at `size`, float32: as `resample_nearest`, or where that is 0, the closest valid
-    old pixel.
+    """Depth (rows, columns) at `size`, float32: as `resample_nearest`, or where that is 0, the closest valid old pixel.
 
     Only pixels that the new one covers, wholly or in part, are looked at; 0 where all of them are invalid.
     """

@@ -131,8 +131,7 @@ class DenseSet:
 
 @lru_cache(maxsize=256)
 def _sha256_of_file(folder: Path, split: str, field: str, *_: int) -> str:
-    """Of the bytes of an array: once per state of its file, in every process that trains (0.1 s for 1,449 of
-    72x96).
+    """Of the bytes of an array: once per state of its file, in every process that trains (0.1 s for 1,449 of 72x96).
 
     The last arguments are the file's time and size: they are there to be part of the key.
     """

@@ -249,7 +249,10 @@ def _split_tasks(targets: Sequence[np.ndarray], classes: bool, seed: int) -> lis
 
 
 def _split_task(y: np.ndarray, classes: bool, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The first three quarters of a permutation, of each class where there are classes, and the others; both ascending."""
+    """Rows of one task for training and for testing, both ascending.
+
+    The first three quarters of a permutation, of each class where there are classes, and the others.
+    """
     groups = [np.flatnonzero(y == label) for label in np.unique(y)] if classes else [np.arange(len(y))]
     train, test = [], []
     for members in groups:

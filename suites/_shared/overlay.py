@@ -19,7 +19,10 @@ TASKS = ("left", "right")
 
 
 def checksum_arrays(*arrays: np.ndarray) -> str:
-    """SHA-256 over the bytes of `arrays` in order, each as a contiguous little-endian array: the same on every machine."""
+    """SHA-256 over the bytes of `arrays` in order.
+
+    Each is taken as a contiguous little-endian array: the same on every machine.
+    """
     state = hashlib.sha256()
     for array in arrays:
         state.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())

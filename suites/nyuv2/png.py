@@ -31,7 +31,7 @@ class PngTree(FilesSource):
     units: float  # of depth, to the metre
 
     def load(self, path: Path) -> np.ndarray:
-        """Pixels as they are stored: (rows, columns) for grey values of 8 or 16 bits, (rows, columns, 3) for colours."""
+        """Pixels as stored: (rows, columns) for grey values of 8 or 16 bits, (rows, columns, 3) for colours."""
         try:
             with open_regular(path) as stream, Image.open(stream, formats=FORMATS) as file:
                 check_pixels(file.height, file.width, f"`{path}`")  # as declared: nothing is decoded yet

@@ -110,7 +110,10 @@ class Mesh:
         return hits["tfar"], np.where(hits["geomID"] < 0, -1, hits["primID"])
 
     def is_blocked(self, start: np.ndarray, direction: np.ndarray, reach: float = 1.0) -> np.ndarray:
-        """(n,) bool: something is met before `reach` times `direction`. Cheaper than `first_hits`: any hit ends a ray."""
+        """(n,) bool: something is met before `reach` times `direction`.
+
+        Cheaper than `first_hits`: any hit ends a ray.
+        """
         dists = np.full(len(start), reach, dtype=np.float32)
         hit: np.ndarray = (
             self._build_tree().run(_to_float32(start), _to_float32(direction), query="OCCLUDED", dists=dists) >= 0
@@ -118,7 +121,10 @@ class Mesh:
         return hit
 
     def to_local(self, points: np.ndarray, thing: np.ndarray) -> np.ndarray:
-        """Points (n, 3) of the room in the coordinates of the models of `thing` (n,): patterns stick to their things."""
+        """Points (n, 3) of the room in the coordinates of the models of `thing` (n,).
+
+        Patterns are drawn there, so that they stick to their things.
+        """
         return self.turn_to_local(points - self.place[thing], thing)
 
     def turn_to_local(self, vectors: np.ndarray, thing: np.ndarray) -> np.ndarray:

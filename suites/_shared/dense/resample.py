@@ -13,7 +13,10 @@ from suites._shared.dense.camera import Size
 
 @cache
 def _overlap(old: int, new: int) -> np.ndarray:
-    """(new, old) float64: the share of every old cell in each of `new` equal cells of the same length; rows sum to 1."""
+    """(new, old) float64: the share of every old cell in each of `new` equal cells of the same length.
+
+    Rows sum to 1.
+    """
     edges = np.arange(new + 1) * (old / new)
     cells = np.arange(old)
     shared = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)

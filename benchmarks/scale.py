@@ -119,7 +119,7 @@ def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
         effective_sharing={layer: 1 - 0.1 * at for at, layer in enumerate(layers)} if towers else {},
         cosines=Packed.pack(np.eye(many)),
         created="2026-01-01T00:00:00+00:00",
-    ).sealed()
+    ).seal()
 
 
 def fill(store: Store, records: Iterator[ResultRecord]) -> int:

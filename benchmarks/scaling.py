@@ -32,7 +32,7 @@ def cell(suite: str, method: str, data_dir: Path, epochs: int = 2) -> dict[str, 
     torch.set_num_threads(1)
     settle_devices()
     first, second = plan(suite, [method], [0, 1], {"epochs": str(epochs)}, "cpu", data_dir)
-    fit(first.varied(protocol=first.protocol.model_copy(update={"steps_per_epoch": 2, "epochs": 1})), data_dir)
+    fit(first.vary(protocol=first.protocol.model_copy(update={"steps_per_epoch": 2, "epochs": 1})), data_dir)
     gc.freeze()  # as a worker does
     began = time.perf_counter()
     record = fit(second, data_dir)
@@ -58,7 +58,7 @@ def stored(template: ResultRecord, specs: Sequence[RunSpec], root: Path) -> None
     """Write a record for every specification: the template's numbers under another name. Not synced."""
     store = Store(root)
     for spec in specs:
-        record = template.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+        record = template.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
         path = store.path(spec)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(compact_json(record.model_dump(mode="json")))
@@ -82,7 +82,7 @@ def records(count: int = 10_000) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(count):
             spec = templates[number % len(templates)].spec
-            again = spec.varied(seed=spec.seed + 1000 * (1 + number // len(templates)))
+            again = spec.vary(seed=spec.seed + 1000 * (1 + number // len(templates)))
             stored(templates[number % len(templates)], [again], Path(folder))
         began = time.perf_counter()
         contents = Store(Path(folder)).read()

@@ -8,8 +8,8 @@ from torch import Tensor
 from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import fill_defaults
 from bench.catalogue.registry import Choice, Entry, choose
-from bench.check.outcome import Skipped, expect, trying
-from bench.check.trial import gap
+from bench.check.outcome import Skipped, attempt, expect
+from bench.check.trial import measure_gap
 from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.errors import UsageError
@@ -33,7 +33,7 @@ EXACT: dict[str, Any] = {  # the protocol under which limits hold: plain SGD in 
 }
 
 
-def _phase(model: MultiTaskModel, step: int) -> str:
+def _find_phase(model: MultiTaskModel, step: int) -> str:
     """The phase that update `step` of STEPS belongs to."""
     end = 0.0
     for phase in model.sharing.phases():
@@ -54,7 +54,7 @@ def predictions(method: Method, suite_text: str) -> dict[str, Tensor]:
     state = TrainState(updates=STEPS, generator=torch.Generator().manual_seed(0))
     for step in range(STEPS):
         batch = rows.take([torch.arange(step * ROWS, (step + 1) * ROWS)] * len(rows.groups))
-        state.step, state.phase = step, _phase(model, step)
+        state.step, state.phase = step, _find_phase(model, step)
         optimiser.zero_grad()
         training_step(model, batch, state).backward()
         optimiser.step()
@@ -78,9 +78,9 @@ def hold_limits(entry: Entry, carrier: str = "") -> None:
         raise Skipped("no limits are claimed.")
     for options, other in limits.items():
         text = f"{entry.name}:{options}" if options else entry.name
-        with trying(f"The options of the claimed limit `{text}`"):
+        with attempt(f"The options of the claimed limit `{text}`"):
             part = Choice(entry, fill_defaults(entry.name, entry.options, parse_call(text).options))
-        with trying(f"The other side of the claimed limit `{text}`, `{other}`,"):
+        with attempt(f"The other side of the claimed limit `{text}`, `{other}`,"):
             target = Method.parse(other)
         weighting = choose("weighting", DEFAULT_WEIGHTING)
         held = Method(choose("sharing", Call(carrier)), part, weighting) if carrier else Method(part, None, weighting)
@@ -91,10 +91,11 @@ def hold_limits(entry: Entry, carrier: str = "") -> None:
             except UsageError:  # one of the two refuses this suite
                 continue
             compared += 1
+            distance = measure_gap(ours, theirs)
             expect(
-                gap(ours, theirs) <= TOLERANCE,
+                distance <= TOLERANCE,
                 f"`{prefix}{text}` should equal `{other}`, as `limits` claims. Found predictions "
-                f"{gap(ours, theirs):.1g} apart after {STEPS} steps of sgd on `{suite}`; mend the method or the claim.",
+                f"{distance:.1g} apart after {STEPS} steps of sgd on `{suite}`; mend the method or the claim.",
             )
         expect(
             compared,

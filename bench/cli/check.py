@@ -144,10 +144,10 @@ def check_confined(
 
 def _read_through(file: "MethodSource") -> dict[str, Any]:
     """What in a file a reviewer should look at; it is no failure."""
-    from bench.catalogue.source_text import suspicious_lines
+    from bench.catalogue.source_text import find_suspicious_lines
 
     try:
-        lines = suspicious_lines(file.text)
+        lines = find_suspicious_lines(file.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         lines = []  # which importing it says better
     advice = f"{'; '.join(lines)}." if lines else ""
@@ -162,11 +162,13 @@ def _read_through(file: "MethodSource") -> dict[str, Any]:
 def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
-    from bench.catalogue.registry import PACKAGES, entries
-    from bench.check import check, subjects
+    from bench.catalogue.registry import PACKAGES, list_entries
+    from bench.check import check, find_subjects
 
     chosen = (
-        [(kind, name) for kind in PACKAGES for name in entries(kind)] if arguments.all else subjects(arguments.subject)
+        [(kind, name) for kind in PACKAGES for name in list_entries(kind)]
+        if arguments.all
+        else find_subjects(arguments.subject)
     )
     data = options.data_dir(arguments.data_dir)
     torch.set_num_threads(1)  # the models are tiny: a second thread only waits for the first

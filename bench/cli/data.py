@@ -46,12 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from bench.catalogue.registry import entries
+    from bench.catalogue.registry import list_entries
     from bench.planning.plan import parse_suite
 
     options.load_plugins(arguments.plugin)
     root = options.data_dir(arguments.data_dir)
-    states = {name: _state(parse_suite(name, root)[1].data_status()) for name in entries("suite")}
+    states = {name: _state(parse_suite(name, root)[1].data_status()) for name in list_entries("suite")}
     print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))
     return 0
 

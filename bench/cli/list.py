@@ -84,7 +84,7 @@ def _items(shelf: str) -> list[dict[str, Any]]:
             for m in modules
         ]
     from bench.catalogue.options import write
-    from bench.catalogue.registry import entries
+    from bench.catalogue.registry import list_entries
 
     return [
         {
@@ -97,5 +97,5 @@ def _items(shelf: str) -> list[dict[str, Any]]:
                 for o in entry.options.values()
             ],
         }
-        for entry in entries(KINDS[shelf]).values()
+        for entry in list_entries(KINDS[shelf]).values()
     ]

@@ -130,9 +130,9 @@ def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[s
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
     if arguments.plugin:
-        from bench.catalogue.registry import entries
+        from bench.catalogue.registry import list_entries
 
-        packages |= set(entries("suite"))
+        packages |= set(list_entries("suite"))
     name = _resolved(arguments.name, contents.records)
     board = board_for(name, contents.records, packages, arguments.track)
     if not where:

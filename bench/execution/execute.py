@@ -15,7 +15,7 @@ from bench.execution.cell import StoredCell
 from bench.execution.keep import mirror_stored
 from bench.execution.plan_status import PlanStatus, survey
 from bench.records import RunSpec
-from bench.system.processes import stopping_like_ctrl_c
+from bench.system.processes import treat_stop_as_ctrl_c
 from bench.system.shortage import explain_shortage
 from leaderboard.store import Store
 
@@ -89,7 +89,7 @@ class Execution:
         stacked = StackedCell.of(cell, missing, self.stack) if self.stack > 1 else None
         placed = stacked or (SentCell.of(cell) if engine.remote else cell)
         with (
-            stopping_like_ctrl_c(),
+            treat_stop_as_ctrl_c(),
             progress(missing, width) as show,
             journal(cell.store, missing, width) as note,
             closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,

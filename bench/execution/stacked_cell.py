@@ -17,7 +17,7 @@ def stacks(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]]:
     """The specifications in groups of at most `size` that differ in their seed alone, in order."""
     alike: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        alike.setdefault(spec.varied(seed=0).run_id, []).append(spec)
+        alike.setdefault(spec.vary(seed=0).run_id, []).append(spec)
     return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 

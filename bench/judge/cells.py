@@ -94,9 +94,9 @@ def judge_cell(
             fields = examine(cell, case.seen, spec, read_test, gallery)
             if sealed:
                 judged.sealed = case.compare_with_sealed(cell)
-        judged.record = ResultRecord.model_validate(record.model_dump() | fields).sealed()
+        judged.record = ResultRecord.model_validate(record.model_dump() | fields).seal()
     except (PlayerFailed, MethodFailed, Diverged, ValidationError, ValueError) as error:
-        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).sealed()
+        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).seal()
     if checkpoint and player.is_alive:
         with suppress(OSError):
             checkpoint[0].unlink(missing_ok=True)

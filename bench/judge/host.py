@@ -19,7 +19,7 @@ from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, Listener
 from bench.judge.watched import watch_folders
-from bench.system.processes import descendants, processor_seconds, read_resident_bytes
+from bench.system.processes import list_descendants, read_processor_seconds, read_resident_bytes
 
 START_SECONDS = 120.0  # for the imports of a player
 LAST_WORDS = 300  # characters of its output
@@ -134,7 +134,7 @@ class Player:
             request.usage = Usage(max(usage.seconds, seen), usage.peak_mb)
 
     def _work(self) -> dict[int, float]:
-        return {pid: processor_seconds(pid) for pid in descendants(self.process.pid)}
+        return {pid: read_processor_seconds(pid) for pid in list_descendants(self.process.pid)}
 
     def _finish(self) -> Usage:
         """Let the copy end: what it used. Raises PlayerFailed where it did not end as it should."""
@@ -157,7 +157,7 @@ class Player:
             raise PlayerFailed("Not everything that it started could be ended.")
         if not report["clean"]:
             self._reason = "Not everything that it wrote could be removed."
-            self._kill(descendants(self.process.pid))
+            self._kill(list_descendants(self.process.pid))
             raise PlayerFailed(self._reason)
         if report["code"]:
             raise PlayerFailed(self._explain(f"It ended the interpreter (exit code {report['code']})"))
@@ -192,9 +192,9 @@ class Player:
         """Hold everything that the player started to the limits, a few times a second."""
         limits = self.limits
         while self.process.poll() is None:
-            members = descendants(self.process.pid)
+            members = list_descendants(self.process.pid)
             used = sum(map(read_resident_bytes, members))
-            self._worked |= {pid: max(self._worked.get(pid, 0.0), processor_seconds(pid)) for pid in members}
+            self._worked |= {pid: max(self._worked.get(pid, 0.0), read_processor_seconds(pid)) for pid in members}
             if time.monotonic() > self.deadline:
                 self._reason = f"It was ended after {limits.seconds:g} seconds, which is its limit."
             elif used > limits.memory_mb << 20:
@@ -215,7 +215,7 @@ class Player:
     def _hang_up(self) -> None:
         """End everything, and with it whatever waits for an answer, even where a process got away with its socket."""
         for _ in range(ROUNDS):
-            self._kill(descendants(self.process.pid))
+            self._kill(list_descendants(self.process.pid))
             if self.process.poll() is not None:
                 break
             time.sleep(0.01)
@@ -228,7 +228,7 @@ class Player:
         try:
             self.process.wait(5.0)
         except subprocess.TimeoutExpired:
-            self._kill(descendants(self.process.pid))
+            self._kill(list_descendants(self.process.pid))
             self.process.wait()
         self._heard.finish()
 

@@ -35,7 +35,7 @@ from pydantic_core import to_jsonable_python
 from torch import Tensor
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import PACKAGES, entries, load_plugin
+from bench.catalogue.registry import PACKAGES, list_entries, load_plugin
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.suite import Suite
@@ -48,8 +48,8 @@ from bench.planning.plan import parse_suite, suite_under_protocol, validate_meth
 from bench.records import RunSpec
 from bench.system.processes import ProcessTree
 from bench.training.checkpoint import Checkpoint
-from bench.training.environment import without_paths
-from bench.training.evaluate import Predict, Predictor, predicting
+from bench.training.environment import strip_paths
+from bench.training.evaluate import Predict, Predictor, evaluation_mode
 from bench.training.examine import TrainedCell
 from bench.training.fit import Run
 from bench.training.full_batch.prepare import prepare_full_batch_run
@@ -67,7 +67,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the judge decides
     torch.set_num_threads(1)
     for kind in PACKAGES:
-        entries(kind)
+        list_entries(kind)
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
     refuse_calls()
     shared = Shared()
@@ -95,7 +95,7 @@ def _serve(descriptor: int, control: socket.socket, family: ProcessTree, shared:
     os.close(descriptor)
     status, peak, released = _wait(pid, control, family)
     end = time.monotonic() + grace
-    while family.members() and time.monotonic() < end:
+    while family.list_living() and time.monotonic() < end:
         time.sleep(0.02)
     left, ended = family.end()
     with suppress(ChildProcessError):
@@ -152,7 +152,7 @@ def _answer(connection: socket.socket) -> NoReturn:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = {
             "type": type(error).__name__,
-            "message": without_paths(str(error))[:500],
+            "message": strip_paths(str(error))[:500],
             "where": f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
             "usage": isinstance(error, UsageError),
         }
@@ -178,15 +178,15 @@ def _write(values: Values) -> Path:
 
 def check_contract(channel: Channel, values: Values) -> None:
     """Hold a name, or what the last of the files registers, against the contract."""
-    from bench.check import check, subjects
+    from bench.check import check, find_subjects
 
     files = [_write(file) for file in values["files"]]
     close_splits({"train"})  # which the rules take a few rows of
     registered = [load_plugin(file) for file in files]
     if values["all"]:
-        chosen = [(kind, name) for kind in PACKAGES for name in entries(kind)]
+        chosen = [(kind, name) for kind in PACKAGES for name in list_entries(kind)]
     else:
-        chosen = subjects(values["subject"] or str(files[-1]))
+        chosen = find_subjects(values["subject"] or str(files[-1]))
     data_dir = values["data_dir"] and Path(values["data_dir"])
     for kind, name in chosen:
         for outcome in check(kind, name, data_dir):
@@ -264,7 +264,9 @@ def serve_predict(channel: Channel, values: Values) -> None:
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
-    with predicting([_restore(spec, suite, method, n, state) for n, state in enumerate(values["models"])]) as function:
+    with evaluation_mode(
+        [_restore(spec, suite, method, n, state) for n, state in enumerate(values["models"])]
+    ) as function:
         _predict_rows(channel, function, spec)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any, NoReturn
 
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.errors import UsageError
@@ -28,7 +28,7 @@ class SentRows:
 
 def close_splits(open_splits: Collection[str]) -> None:
     """Let the classes of suites give no rows but those of some splits, and no truth."""
-    suites: set[type[Suite]] = {entry.cls for entry in entries("suite").values()}
+    suites: set[type[Suite]] = {entry.cls for entry in list_entries("suite").values()}
     bases: set[Any] = {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}
     for cls in bases:
         cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))

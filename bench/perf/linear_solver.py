@@ -12,7 +12,7 @@ import torch
 from bench.catalogue.registry import choose
 from bench.core.constraint import Coupled
 from bench.errors import DataMissing
-from bench.linear.choose import path
+from bench.linear.choose import follow_path
 from bench.linear.family import PenaltyFamily
 from bench.linear.minimise import minimise
 from bench.linear.objective import TOLERANCE, Objective
@@ -44,11 +44,11 @@ def _path(data_dir: Path, rounds: int) -> dict[str, Any]:
         name, rows = "rows of School's sizes", _like_school()
     loss = Squared(rows, 0.0)
     family = _family(rows)
-    strengths = family.strengths(loss, {}, STRENGTHS, SPAN)
+    strengths = family.list_strengths(loss, {}, STRENGTHS, SPAN)
     times, worst, count = [], 0.0, 0
     for _ in range(rounds):
         wall, processor = time.perf_counter(), time.process_time()
-        found = [solution for _, solution in path(loss, family, {}, strengths)]
+        found = [solution for _, solution in follow_path(loss, family, {}, strengths)]
         times.append((time.perf_counter() - wall, time.process_time() - processor))
         worst, count = max(s.certificate.value for s in found), sum(s.iterations for s in found)
     return {
@@ -66,11 +66,11 @@ def _common(rounds: int) -> dict[str, Any]:
     rows = _common_rows()
     loss = Squared(rows)
     family = _family(rows)
-    strength = SHARE * family.strengths(loss, {}, 1, SPAN)[0]
+    strength = SHARE * family.list_strengths(loss, {}, 1, SPAN)[0]
     X, Y = np.asfortranarray(rows.inputs[0].numpy()), np.asfortranarray(torch.stack(list(rows.targets), dim=1).numpy())
 
     def ours(tolerance: float) -> float:
-        return _timed(lambda: minimise(Objective(Squared(rows), family.penalty({}, strength)), None, tolerance))
+        return _timed(lambda: minimise(Objective(Squared(rows), family.build_penalty({}, strength)), None, tolerance))
 
     row: dict[str, Any] = {
         "what": f"{CONSTRAINT} at {SHARE:g} of the critical strength",
@@ -81,7 +81,7 @@ def _common(rounds: int) -> dict[str, Any]:
     except ImportError:
         return row | {"ours_ms": statistics.median(ours(TOLERANCE) for _ in range(rounds)), "celer_ms": None}
     theirs = _Celer(mtl_path, X, Y, strength / ROWS)
-    objective = Objective(loss, family.penalty({}, strength))
+    objective = Objective(loss, family.build_penalty({}, strength))
     gap = objective.certificate(torch.from_numpy(theirs.weights().T.copy())[None]).value
     celer_ms, ours_ms, ratio, low, high = alternate(lambda: _timed(theirs.weights), lambda: ours(gap), rounds)
     reached = minimise(objective, None, gap).certificate.value

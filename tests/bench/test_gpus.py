@@ -18,7 +18,7 @@ def specs(device: str, devices: int = 1, count: int = 2) -> list[RunSpec]:
     """Specifications that a worker is given."""
     spec = make_run("hard").spec
     protocol = spec.protocol.model_copy(update={"device": device, "devices": devices})
-    return [spec.varied(seed=seed, protocol=protocol) for seed in range(count)]
+    return [spec.vary(seed=seed, protocol=protocol) for seed in range(count)]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def odd(suite: str = SUITE, settings: dict[str, str] = TINY) -> RunSpec:
     """The cell of the method that `judge_helpers.method` writes: `hard` under another name."""
     spec = spec_of("hard", suite, settings)
     versions = {part.replace("/hard", "/odd"): version for part, version in spec.versions.items()}
-    return spec.varied(method=spec.method.replace("hard", "odd"), versions=versions)
+    return spec.vary(method=spec.method.replace("hard", "odd"), versions=versions)
 
 
 def judged(

@@ -80,7 +80,7 @@ ROOM = [  # options of sbatch, device, devices of a cell -> cells at a time in a
 @pytest.mark.parametrize(("options", "device", "devices", "room"), ROOM)
 def test_how_many_cells_a_job_has_room_for(options: dict[str, str], device: str, devices: int, room: int) -> None:
     protocol = tiny(seeds=1)[0].protocol.model_copy(update={"device": device, "devices": devices})
-    specs = [spec.varied(protocol=protocol) for spec in tiny(seeds=20)]
+    specs = [spec.vary(protocol=protocol) for spec in tiny(seeds=20)]
     assert Slurm(Path("jobs"), None, options).width(specs) == min(16 * room, 80)
     assert Slurm(Path("jobs"), 3, options).width(specs) == 3
 

@@ -176,7 +176,7 @@ def specs(method: str, **settings: str) -> list[RunSpec]:
 def near(a: ResultRecord, b: ResultRecord) -> None:
     """Two records of one specification, equal but for rounding and time."""
     assert (a.status, a.run_id, a.spec, a.selection) == (b.status, b.run_id, b.spec, b.selection)
-    assert a.problems() == []
+    assert a.find_problems() == []
     for rule, tasks in b.scores.items():
         for task, scores in tasks.items():
             assert a.scores[rule][task] == pytest.approx(scores, abs=1e-9)

@@ -7,7 +7,7 @@ from leaderboard.intake.soundness import further_problems
 def test_made_up_records_pass_every_check():
     for suite in SUITES:
         record = made_up(suite, "cross_stitch", 3)
-        assert record.problems() == []
+        assert record.find_problems() == []
         assert further_problems(record) == []
 
 

@@ -289,10 +289,10 @@ def test_cards_are_read_without_running_anything():
 
 
 def test_every_part_that_comes_with_the_project_has_a_card():
-    from bench.catalogue.registry import entries
+    from bench.catalogue.registry import list_entries
 
     cards = built_in()
     for kind in ("sharing", "constraint", "weighting"):
-        for name, entry in entries(kind).items():
+        for name, entry in list_entries(kind).items():
             assert (cards[name].version, cards[name].paper) == (entry.version, entry.paper)
             assert cards[name].text

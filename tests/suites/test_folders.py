@@ -6,14 +6,16 @@ import subprocess
 import sys
 
 import suites
-from bench.catalogue.registry import entries
-from bench.check.splits import _forget
+from bench.catalogue.registry import list_entries
+from bench.check.splits import _clear_caches
 from suites.nyuv2.splits import official_images
 
 
 def test_every_folder_is_one_suite_of_its_name():
     folders = {module.name for module in pkgutil.iter_modules(suites.__path__) if not module.name.startswith("_")}
-    built_in = {name: entry for name, entry in entries("suite").items() if entry.cls.__module__.startswith("suites.")}
+    built_in = {
+        name: entry for name, entry in list_entries("suite").items() if entry.cls.__module__.startswith("suites.")
+    }
     assert built_in.keys() == folders
     for name, entry in built_in.items():
         assert entry.cls.__module__ == f"suites.{name}.suite"
@@ -33,5 +35,5 @@ def test_what_suites_share_registers_nothing():
 def test_data_made_anew_is_made_anew_in_every_module_of_a_suite():
     official_images("train")
     assert official_images.cache_info().currsize
-    _forget("suites.nyuv2.suite")
+    _clear_caches("suites.nyuv2.suite")
     assert not official_images.cache_info().currsize

@@ -31,8 +31,8 @@ from bench.system.regular import read_regular
 from bench.training.environment import settle_devices, settle_precision
 from bench.training.evaluate import Predict
 from bench.training.examine import Epochs, TrainedCell, examine
-from bench.training.fit import begin_record
 from bench.training.gallery import Gallery
+from bench.training.load import begin_record
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
 from bench.training.watch import OnEpoch

@@ -4,8 +4,6 @@ Execution calls `fit` in a worker process, once per cell. Nothing here stores a 
 """
 
 import gc
-import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +14,17 @@ from bench.core.data import Dataset
 from bench.core.resident import ResidentRows
 from bench.core.suite import Suite
 from bench.errors import Diverged
-from bench.planning.plan import parse_suite, suite_under_protocol
-from bench.records import Failure, ResultRecord, RunSpec, derive_seed
+from bench.records import ResultRecord, RunSpec, derive_seed
 from bench.training.batches import Batches
 from bench.training.checkpoint import Checkpoint, CheckpointCallback, DoesNotFit
 from bench.training.devices.peers import launch_workers
 from bench.training.devices.ranks import Ranks
-from bench.training.environment import reset_peak_memory, settle_devices, settle_precision, strip_paths, versions
+from bench.training.environment import reset_peak_memory, settle_devices, settle_precision
 from bench.training.examine import examine
 from bench.training.full_batch.prepare import prepare_full_batch_run
 from bench.training.gallery import Gallery
 from bench.training.learned import Ensemble, Member, Start, count_flops, describe_ensemble, describe_learned_sharing
+from bench.training.load import describe_failure, load_run
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import MultiTaskModule
 from bench.training.rows import choose_memory_format, read_split
@@ -68,40 +66,7 @@ def fit(
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # a resumed run would diverge again
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        failure = Failure(
-            type=type(error).__name__,
-            message=strip_paths(str(error))[:500],
-            where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
-        )
-        return record.model_copy(update={"status": "failed", "error": failure}).seal()
-
-
-def load_run(
-    spec: RunSpec, data_dir: Path | None, rows: ResidentRows | None = None
-) -> tuple[Suite, Method, ResultRecord]:
-    """Build suite and method of a specification, and a record of it without results.
-
-    With `rows` the suite does not read its data again. Raises UsageError for names and options that do not exist.
-    """
-    choice, suite = parse_suite(spec.suite, data_dir)
-    if rows is not None:
-        rows.serve(suite)
-    method = Method.parse(spec.method)
-    return suite_under_protocol(suite, spec.protocol), method, begin_record(spec, choice.short, method.short)
-
-
-def begin_record(spec: RunSpec, suite: str, method: str) -> ResultRecord:
-    """A record without results, of status `done` and not sealed; `suite` and `method` are their short names."""
-    return ResultRecord(
-        run_id=spec.run_id,
-        suite=suite,
-        method=method,
-        spec=spec,
-        status="done",
-        environment=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+        return describe_failure(record, error)
 
 
 class Run:

@@ -22,7 +22,7 @@ from bench.planning.plan import parse_suite, plan
 from bench.records import ResultRecord, RunSpec
 from bench.scores import score
 from bench.sharing.independent import Soft
-from bench.training import fit as fit_module
+from bench.training import load as load_module
 from bench.training.batches import Batches
 from bench.training.environment import strip_paths
 from bench.training.evaluate import evaluate
@@ -205,7 +205,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[ResultRecord
         diary: list[str] = []
         spec = specify(method, "synthetic:tasks=2", **settings)
         choice, _ = parse_suite(spec.suite)
-        monkeypatch.setattr(fit_module, "parse_suite", lambda text, data_dir: (choice, Watched(diary, instead)))
+        monkeypatch.setattr(load_module, "parse_suite", lambda text, data_dir: (choice, Watched(diary, instead)))
         return fit(spec, on_epoch=lambda done, epochs: diary.append(f"epoch {done}/{epochs}")), diary
 
     return get

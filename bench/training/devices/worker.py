@@ -29,7 +29,8 @@ def main() -> None:
     listening = threading.Thread(target=_exit_with_stdin, daemon=True)
     listening.start()
     # Not before: the imports take seconds, in which the end of the parent would go unnoticed.
-    from bench.training.fit import Run, load_run
+    from bench.training.fit import Run
+    from bench.training.load import load_run
     from bench.training.trainer import train
     from bench.training.watch import TrainingMonitor
 

@@ -16,8 +16,9 @@ from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
 from bench.training.batches import Batches
 from bench.training.environment import strip_paths
-from bench.training.fit import Run, fit, load_run
+from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
+from bench.training.load import load_run
 from bench.training.stacked.stack import CannotStack, StackedModule
 from bench.training.trainer import train
 from bench.training.watch import OnEpoch, TrainingMonitor

@@ -95,9 +95,10 @@ def _are_equal(a: Tensor, b: Tensor) -> bool:
 def _clear_caches(module: str) -> None:
     """Empty the caches of a suite's own modules, so that its data is made anew.
 
-    module: name of the suite's module; modules inside it are included.
+    module: name of the suite's module; the others of its package, if it has one, are included.
     """
-    for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+    own = sys.modules[module].__package__ or module
+    for name in [name for name in sys.modules if name == own or name.startswith(f"{own}.")]:
         for member in vars(sys.modules[name]).values():
             if callable(getattr(member, "cache_clear", None)):
                 member.cache_clear()

@@ -108,7 +108,7 @@ def test_rows_are_read_once_and_served(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = ResidentRows.read(suite)
     assert rows is not None
     assert rows.checksums == suite.checksums()
-    monkeypatch.setattr("suites.multidigits._images", None)  # reading once more would raise
+    monkeypatch.setattr("suites.multidigits.suite._images", None)  # reading once more would raise
     rows.serve(suite)
     assert suite.dataset("val", 3) is rows.splits["val"]
     assert suite.checksums() == rows.checksums

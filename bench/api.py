@@ -9,6 +9,7 @@ from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
+from bench.core.modules import Modules
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.state import Phase, StepState, TrainState
@@ -68,6 +69,7 @@ __all__ = [
     "Le",
     "Lt",
     "Metric",
+    "Modules",
     "OnStep",
     "ParameterGroup",
     "Phase",

@@ -12,6 +12,7 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Phase,
     Search,
@@ -27,6 +28,8 @@ from bench.api import (
 
 class Unit(nn.Module):
     """x~_t = sum_s alpha_ts x_s, with alpha of shape (T, T), or (T, T, C) for one matrix per channel."""
+
+    mask: Tensor | None  # of ones where alpha may differ from 0; None where all of it may
 
     def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int) -> None:
         """`channels` is 0 for one matrix; rows of alpha sum to 1 at the start."""
@@ -127,16 +130,16 @@ class CrossStitch(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         self.rate, self.warm = rate, warm
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count, stages = len(self.tasks), self.towers[0]
         if as_ == "paper":
             channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
-            self.units = nn.ModuleList(Unit(count, each, own, rows, cross) for each in channels)
+            self.units = Modules(Unit(count, each, own, rows, cross) for each in channels)
         elif as_ == "mtan":
-            self.units = nn.ModuleList(MTANUnit(count) for _ in stages)
+            self.units = Modules(MTANUnit(count) for _ in stages)
         else:
-            self.units = nn.ModuleList(LibMTLUnit(count) for _ in stages[1:])
+            self.units = Modules(LibMTLUnit(count) for _ in stages[1:])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = {}

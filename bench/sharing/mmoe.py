@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     TrainState,
@@ -49,10 +50,10 @@ class MMoE(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         count = len(self.tasks) if experts is None else experts
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         shape = blueprint.suite.input_shape
-        self.gates = nn.ModuleList(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
+        self.gates = Modules(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         features = {}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bench.api import (
     Blueprint,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
@@ -77,11 +78,12 @@ class MTAN(Sharing):
         self.shapes = [stage.output_shape for stage in self.trunk]
         self.output_shape = self.shapes[-1]
         before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # of u^j
-        self.attention = nn.ModuleList()
-        self.passes = nn.ModuleList()
+        self.attention: Modules[Modules[Attention]] = Modules()
+        self.passes: Modules[Modules[Pass]] = Modules()
         for task in self.tasks:
             with blueprint.stream("attention", task):
-                masks, passes = nn.ModuleList(), nn.ModuleList()
+                masks: Modules[Attention] = Modules()
+                passes: Modules[Pass] = Modules()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
                     channels = source[0] if number == 0 else 2 * source[0]
                     inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
@@ -106,7 +108,7 @@ class MTAN(Sharing):
         passed: Tensor | None = None
         for number, (u, p) in enumerate(ends):
             seen = u if passed is None else torch.cat([u, passed], dim=1)
-            masked = self.attention[t][number](_placed(seen, self.shapes[number])) * p
+            masked: Tensor = self.attention[t][number](_placed(seen, self.shapes[number])) * p
             if number < len(self.passes[t]):
                 passed = self.passes[t][number](masked)
         return masked

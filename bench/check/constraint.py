@@ -13,8 +13,6 @@ from bench.check.options import documented, options, sentence
 from bench.check.outcome import RuleOutcome, expect, outcomes, trying
 from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
 
-CARRIER = "soft"  # the sharing whose towers are held
-
 
 def builds(case: ConstraintCase) -> None:
     """On vectors, matrices and kernels, for 1, 2 and 5 tasks; some of them are taken."""
@@ -132,7 +130,7 @@ def matrices(case: ConstraintCase) -> None:
 
 def claimed_limits(case: ConstraintCase) -> None:
     """What `limits` claims holds after a few steps of plain SGD."""
-    hold_limits(case.entry, CARRIER)
+    hold_limits(case.entry)
 
 
 RULES = (

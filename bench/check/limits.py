@@ -5,14 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.catalogue.method import DEFAULT_WEIGHTING, Method
+from bench.catalogue.method import Method
 from bench.catalogue.options import fill_defaults
-from bench.catalogue.registry import Choice, Entry, choose
+from bench.catalogue.registry import Choice, Entry
 from bench.check.outcome import Skipped, expect, trying
 from bench.check.trial import gap
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite
-from bench.records import Call, RunSpec, parse_call
+from bench.records import RunSpec, complete_method, parse_call
 
 SUITES = ("synthetic:tasks=3,train=24", "multidigits")
 STEPS = 3  # updates: enough for a second one to start from what the first one moved
@@ -59,34 +59,33 @@ def predictions(method: Method, suite_text: str) -> dict[str, Tensor]:
         return run.model(inputs, run.module.state)  # type: ignore[no-any-return]
 
 
-def hold_limits(entry: Entry, carrier: str = "") -> None:
-    """What the class claims in `limits` holds after a few steps, on the sharing `carrier` if it is a constraint."""
+def hold_limits(entry: Entry) -> None:
+    """What the class claims in `limits` holds after a few steps, of the method that the class alone stands for."""
     limits: dict[str, str] = dict(entry.cls.limits)  # type: ignore[attr-defined]
-    prefix = f"{carrier}+" if carrier else ""
     if not limits:
         raise Skipped("no limits are claimed.")
     for options, other in limits.items():
         text = f"{entry.name}:{options}" if options else entry.name
         with trying(f"The options of the claimed limit `{text}`"):
-            part = Choice(entry, fill_defaults(entry.name, entry.options, parse_call(text).options))
+            call = parse_call(text)
+            method = Method.around(Choice(entry, fill_defaults(entry.name, entry.options, call.options)))
+        claimed = complete_method(entry.kind, call)
         with trying(f"The other side of the claimed limit `{text}`, `{other}`,"):
             target = Method.parse(other)
-        weighting = choose("weighting", DEFAULT_WEIGHTING)
-        held = Method(choose("sharing", Call(carrier)), part, weighting) if carrier else Method(part, None, weighting)
         compared = 0
         for suite in SUITES:
             try:
-                ours, theirs = predictions(held, suite), predictions(target, suite)
+                ours, theirs = predictions(method, suite), predictions(target, suite)
             except UsageError:  # one of the two refuses this suite
                 continue
             compared += 1
             expect(
                 gap(ours, theirs) <= TOLERANCE,
-                f"`{prefix}{text}` should equal `{other}`, as `limits` claims. Found predictions "
+                f"`{claimed}` should equal `{other}`, as `limits` claims. Found predictions "
                 f"{gap(ours, theirs):.1g} apart after {STEPS} steps of sgd on `{suite}`; mend the method or the claim.",
             )
         expect(
             compared,
-            f"The claimed limit `{prefix}{text}` = `{other}` should run on a small suite. Found none that both sides "
+            f"The claimed limit `{claimed}` = `{other}` should run on a small suite. Found none that both sides "
             f"support among {', '.join(SUITES)}; claim it with other options.",
         )

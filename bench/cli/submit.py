@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.catalogue.source_text import decode_source
 from bench.cli import options
 from bench.errors import UsageError, hint, make_printable
-from bench.records import digest
+from bench.records import METHOD_PARTS, Call, complete_method, digest
 
 if TYPE_CHECKING:
     from bench.judge.cells import MethodSource
@@ -174,14 +174,13 @@ def _board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board
 
 
 def _methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
-    """What is registered, as a method: a constraint holds `soft`, a weighting weighs the losses of `hard`."""
-    forms = {"sharing": "{}", "constraint": "soft+{}", "weighting": "hard@{}"}
+    """The methods that the parts of the file stand for, in the order in which they are registered."""
     pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
     own = {card.name for card in cards}
-    found = [forms[kind].format(part) for kind, part in pairs if kind in forms and part in own]
-    if not found:
+    methods = [str(complete_method(kind, Call(part))) for kind, part in pairs if kind in METHOD_PARTS and part in own]
+    if not methods:
         raise UsageError("The file should register a sharing, a constraint or a weighting. Found none.")
-    return found
+    return methods
 
 
 def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "list[Card]", code: bytes) -> "Manifest":

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 import torch
 from pydantic import ValidationError
 
-from bench.catalogue.method import BASE_OF_WEIGHTINGS, DEFAULT_WEIGHTING, Method
+from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
 from bench.catalogue.registry import Choice, Entry, choose, entries
 from bench.core.constraint import Coupled
@@ -19,7 +19,7 @@ from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite
 from bench.errors import UsageError, hint
 from bench.linear.form import linear_form
-from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
+from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
 from bench.records.record import MAX_BYTES
 from bench.scores import unknown_kinds
 
@@ -180,15 +180,12 @@ def method_names() -> list[str]:
     sharings = entries("sharing")
     plain = [name for name, entry in sharings.items() if not entry.cls.needs_constraint]  # type: ignore[attr-defined]
     held = [name for name in sharings if name not in plain]
-    return [
-        *plain,
-        *(f"{name}+{constraint}" for name in held for constraint in entries("constraint")),
-        *(
-            f"{BASE_OF_WEIGHTINGS}@{weighting}"
-            for weighting in entries("weighting")
-            if weighting != DEFAULT_WEIGHTING.name
-        ),
+    weightings = [name for name in entries("weighting") if name != DEFAULT_WEIGHTING.name]
+    methods = [
+        complete_method("constraint", Call(name), Call(tower)) for tower in held for name in entries("constraint")
     ]
+    methods += [complete_method("weighting", Call(name)) for name in weightings]
+    return [*plain, *map(str, methods)]
 
 
 def all_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:

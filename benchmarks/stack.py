@@ -18,9 +18,10 @@ from bench.catalogue.method import Method
 from bench.perf.harness import alternate
 from bench.planning.plan import parse_suite, plan
 from bench.training.environment import hardware
-from bench.training.fit import Run, train
+from bench.training.fit import Run
 from bench.training.stacked.seeds import StackedBatches, Watches
 from bench.training.stacked.stack import StackedModule
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
 METHODS = ("single_task", "hard", "cross_stitch", "soft+l2", "hard@uncertainty", "hard@pcgrad")

@@ -42,7 +42,8 @@ def predictions(method: Method, suite_text: str) -> dict[str, Tensor]:
     UsageError where the method does not fit the suite, Diverged where a loss stopped being finite.
     """
     # Here, since Lightning takes seconds to import and most of what is checked claims no limits.
-    from bench.training.fit import Run, train
+    from bench.training.fit import Run
+    from bench.training.trainer import train
     from bench.training.watch import TrainingMonitor
 
     _, suite = parse_suite(suite_text)

@@ -51,7 +51,9 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.environment import without_paths
 from bench.training.evaluate import Predict, Predictor, predicting
 from bench.training.examine import TrainedCell
-from bench.training.fit import Ensemble, Run, prepare_full_batch_run
+from bench.training.fit import Run
+from bench.training.full_batch.prepare import prepare_full_batch_run
+from bench.training.learned import Ensemble
 
 GRACE_SECONDS = 10.0  # for a copy to end after its last answer
 MAX_FILE = 8 << 30  # bytes of one file

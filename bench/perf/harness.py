@@ -14,9 +14,10 @@ from bench.catalogue.method import Method
 from bench.core.data import Dataset, Order
 from bench.errors import DataMissing
 from bench.planning.plan import all_methods, parse_suite, plan
+from bench.training.batches import Batches
 from bench.training.environment import settle_devices
-from bench.training.fit import Run, train
-from bench.training.module import Batches
+from bench.training.fit import Run
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
 BLOCK_UPDATES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block

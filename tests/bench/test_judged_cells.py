@@ -148,9 +148,9 @@ def test_no_target_of_the_test_split_is_in_the_process_that_predicts(player: Pla
 @pytest.mark.parametrize(
     ("body", "top", "words"),
     [
-        ("", "import bench.training.fit as f\nf.Cost = lambda **k: before(**{**k, 'parameters': 12})", "12 parameters"),
-        ("", "import bench.training.fit as f\nf.Cost = lambda **k: before(**{**k, 'step_ms': 1e-5})", "ms an update"),
-        ("", "import bench.training.fit as f\nf.Cost = lambda **k: before(**{**k, 'train_seconds': 1e6})", "training"),
+        ("", "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'parameters': 12})", "12 parameters"),
+        ("", "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'step_ms': 1e-5})", "ms an update"),
+        ("", "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'train_seconds': 1e6})", "training"),
         (
             "end = time.process_time() + 2 * (len(inputs['task00']) == 1000)\n        "
             "while time.process_time() < end: pass",

@@ -12,8 +12,8 @@ from bench.cli.main import main
 from bench.perf import harness as perf
 from bench.perf.harness import REFERENCE, alternate
 from bench.perf.speedups import effects
-from bench.training.fit import train
-from bench.training.module import Batches
+from bench.training.batches import Batches
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 from tests.conftest import make_run
 

@@ -20,9 +20,10 @@ from bench.execution.stacked_cell import StackedCell, stacks
 from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.sharing.hard import Hard
-from bench.training.fit import Run, fit, train
+from bench.training.fit import Run, fit
 from bench.training.stacked.seeds import StackedBatches, Watches, fit_stacked
 from bench.training.stacked.stack import CannotStack, StackedModule
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 from leaderboard.store import Store
 from tests.bench.pair import STEPS, Pictures

@@ -23,10 +23,11 @@ from bench.records import ResultRecord, RunSpec
 from bench.scores import score
 from bench.sharing.independent import Soft
 from bench.training import fit as fit_module
+from bench.training.batches import Batches
 from bench.training.environment import without_paths
 from bench.training.evaluate import evaluate
-from bench.training.fit import Run, fit, train
-from bench.training.module import Batches
+from bench.training.fit import Run, fit
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 from suites.synthetic import Synthetic
 from tests.bench.catalogue import catalogue

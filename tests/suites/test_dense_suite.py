@@ -85,7 +85,7 @@ def test_fewer_training_images_keep_the_updates_and_the_other_splits(data: Path)
 
 
 def test_augmentation_is_a_function_of_seed_and_step(data: Path) -> None:
-    from bench.training.module import Batches
+    from bench.training.batches import Batches
 
     [spec] = plan(SUITE, ["hard"], [0], FAST, device="cpu", data_dir=data)
     _, suite = parse_suite(SUITE, data)

@@ -25,7 +25,9 @@ def main() -> None:
     listening = threading.Thread(target=_leave_at_the_end, daemon=True)
     listening.start()
     # Not before: it takes seconds, in which an interrupt or the end of the parent would not be heeded.
-    from bench.training.fit import train_as_worker
+    from bench.training.fit import Run, load_run
+    from bench.training.trainer import train
+    from bench.training.watch import TrainingMonitor
 
     torch.set_num_threads(job["threads"])
     for plugin in job["plugins"]:
@@ -34,7 +36,10 @@ def main() -> None:
     store = TCPStore(HOST, job["port"], is_master=False)
     store.set(ready_key(job["rank"]), "")
     ranks = join_group(store, job["rank"], spec)
-    train_as_worker(spec, job["data_dir"] and Path(job["data_dir"]), ranks)
+    suite, method, _ = load_run(spec, job["data_dir"] and Path(job["data_dir"]))
+    for member in range(spec.protocol.members):  # the training loop only: rank 0 evaluates
+        run = Run(spec, suite, method, member, ranks)
+        train(run.module, run.batches(run.data("train")), TrainingMonitor(run.module))
     listening.join()
 
 

@@ -11,11 +11,12 @@ from lightning.pytorch.callbacks import Callback
 from bench.core.data import Batch
 from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
+from bench.training.batches import Batches
 from bench.training.environment import without_paths
-from bench.training.fit import Run, fit, load_run, train
+from bench.training.fit import Run, fit, load_run
 from bench.training.gallery import Gallery
-from bench.training.module import Batches
 from bench.training.stacked.stack import CannotStack, StackedModule
+from bench.training.trainer import train
 from bench.training.watch import OnEpoch, TrainingMonitor
 
 
@@ -61,7 +62,7 @@ def _stacked(
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        record.model_copy(update=run.finish(start, watch, gallery, len(specs))).sealed()
+        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery)).sealed()
         for (_, _, record), run, start, watch, gallery in zip(parts, runs, starts, watches, galleries, strict=True)
     ]
 

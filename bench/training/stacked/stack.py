@@ -15,8 +15,7 @@ from torch.nn import Parameter
 from bench.core.data import Batch, by_input
 from bench.core.state import TrainState
 from bench.training.gradients import TaskGradients, compute_losses
-from bench.training.module import MultiTaskModule
-from bench.training.step import Step, weigh
+from bench.training.module import MultiTaskModule, Step, weigh
 
 TOLERANCE = 1e-3  # relative, between the first losses and gradients of a stack and those of its models one by one
 EVERY = ("sharing.", "heads.")  # the parts of a model that its forward pass runs through

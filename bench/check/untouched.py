@@ -1,14 +1,12 @@
 """The contract of a Sharing: what it leaves as it is, its inputs and frozen weights."""
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn import Parameter
 
 from bench.check.outcome import Skipped, expect, trying
 from bench.check.trial import Setting, SharingCase, moments, trained
-from bench.core.suite import Suite
+from bench.core.suite import Suite, derive_suite
 
 
 def inputs_stay(case: SharingCase) -> None:
@@ -31,17 +29,16 @@ def inputs_stay(case: SharingCase) -> None:
 
 def with_frozen_stage(suite: Suite, made: list[Parameter] | None = None) -> Suite:
     """`suite` with a backbone whose first stage is frozen; the frozen parameters that it makes are put into `made`."""
-    frozen = copy.copy(suite)
 
-    def backbone(width: float = 1.0) -> nn.ModuleList:
-        stages = suite.backbone(width)
-        stages[0].requires_grad_(False)
-        if made is not None:
-            made.extend(stages[0].parameters())
-        return stages
+    class FirstStageFrozen(Suite):
+        def backbone(self, width: float = 1.0) -> nn.ModuleList:
+            stages = suite.backbone(width)
+            stages[0].requires_grad_(False)
+            if made is not None:
+                made.extend(stages[0].parameters())
+            return stages
 
-    frozen.backbone = backbone  # type: ignore[method-assign]
-    return frozen
+    return derive_suite(suite, FirstStageFrozen)
 
 
 def frozen_weights_stay(case: SharingCase) -> None:

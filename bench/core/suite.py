@@ -1,10 +1,9 @@
 """Suite: tasks, data, backbone and protocol that belong together."""
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, cast
 
 from torch import Tensor, nn
 
@@ -99,22 +98,43 @@ class Suite(ABC):
         return None
 
 
+def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
+    """`suite` with the methods of `changes` over its own, and `attributes` in the place of those it has.
+
+    What is made is a copy of an own class, under which that of the suite still lies: attributes and methods that only
+    this suite has are there, and its methods see the changes. The suite itself stays as it is.
+    """
+    own = type(suite)
+    cls = cast(type[Suite], type(own.__name__, (changes, own), {"__module__": own.__module__, "__doc__": own.__doc__}))
+    derived = cls.__new__(cls)
+    vars(derived).update(vars(suite) | attributes)
+    return derived
+
+
 def without_data(suite: Suite) -> Suite:
-    """The same suite for who builds a model: tasks, shapes and stages, and a `dataset` that refuses.
+    """The same suite for who builds a model: tasks, shapes and stages, and neither rows nor the truth behind them.
 
     Features are a function of the inputs that they are given; a method that reads rows by itself, be it of the test
     split, is refused with a UsageError.
     """
-    closed = copy.copy(suite)
-    for name, value in vars(suite).items():
-        if isinstance(value, Suite):  # of one that stands on another
-            setattr(closed, name, without_data(value))
-    closed.dataset = _refused  # type: ignore[method-assign]
-    return closed
+    behind = {name: without_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
+    return derive_suite(suite, _WithoutData, **behind)
 
 
-def _refused(split: Split, seed: int) -> Dataset:
+def refuse_rows(split: str) -> NoReturn:
+    """Raise UsageError for a method that reads rows by itself."""
     raise UsageError(
         f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
         "of the inputs that `forward` is given."
     )
+
+
+class _WithoutData(Suite):
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        refuse_rows(split)
+
+    def sealed(self, seed: int, draw: int) -> Dataset | None:
+        refuse_rows("test")  # rows like those of the test split, with labels
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        return None

@@ -7,8 +7,7 @@ from typing import Any, NoReturn
 
 from bench.catalogue.registry import entries
 from bench.core.data import Dataset
-from bench.core.suite import Suite
-from bench.errors import UsageError
+from bench.core.suite import Split, Suite, derive_suite, refuse_rows
 
 
 @dataclass(frozen=True)
@@ -18,12 +17,21 @@ class SentRows:
     splits: Mapping[str, dict[str, Any]]
     checksums: Mapping[str, str]
 
-    def split(self, suite: Suite, split: str, seed: int) -> Dataset:
-        """What the harness asks the suite for."""
-        if split not in self.splits:
-            _refuse_rows(suite, split, seed)
-        sent = self.splits[split]
-        return Dataset(sent["inputs"], sent["targets"], suite.transform if sent["transformed"] else None)
+    def serve(self, suite: Suite) -> Suite:
+        """`suite` with these rows for its own, and no others."""
+        rows = self
+
+        class Sent(Suite):
+            def dataset(self, split: Split, seed: int) -> Dataset:
+                if split not in rows.splits:
+                    refuse_rows(split)
+                sent = rows.splits[split]
+                return Dataset(sent["inputs"], sent["targets"], self.transform if sent["transformed"] else None)
+
+            def checksums(self) -> dict[str, str]:
+                return dict(rows.checksums)
+
+        return derive_suite(suite, Sent)
 
 
 def close_splits(open_splits: Collection[str]) -> None:
@@ -33,18 +41,15 @@ def close_splits(open_splits: Collection[str]) -> None:
     for cls in bases:
         cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))
     for closed in set[Any](suites):
-        closed.sealed, closed.known_weights = _refuse_rows, _no_truth
+        closed.sealed, closed.known_weights = _refuse_sealed, _no_truth
 
 
 def _give_rows(self: Suite, whole: Any, open_splits: frozenset[str], split: str, seed: int) -> Any:
-    return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)
+    return whole(self, split, seed) if split in open_splits else refuse_rows(split)
 
 
-def _refuse_rows(self: Suite, split: str, *_: Any) -> NoReturn:
-    raise UsageError(
-        f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
-        "of the inputs that `forward` is given."
-    )
+def _refuse_sealed(self: Suite, seed: int, draw: int) -> NoReturn:
+    refuse_rows("test")
 
 
 def _no_truth(self: Suite, seed: int) -> None:

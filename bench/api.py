@@ -21,7 +21,6 @@ from bench.records import Protocol, derive_seed, digest
 from bench.records.sheet import Sheet
 from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
 from bench.toolbox.bargaining import bargain
-from bench.toolbox.gaussian_process import Process, ProcessRows, evidence_of, maximise_evidence
 from bench.toolbox.layers import (
     Gate,
     can_carry,
@@ -73,8 +72,6 @@ __all__ = [
     "OnStep",
     "ParameterGroup",
     "Phase",
-    "Process",
-    "ProcessRows",
     "Protocol",
     "Ranking",
     "Regression",
@@ -105,12 +102,10 @@ __all__ = [
     "clip_to_ball",
     "derive_seed",
     "digest",
-    "evidence_of",
     "gram_eigen",
     "gumbel_choice",
     "largest_group",
     "linear_map",
-    "maximise_evidence",
     "mixed",
     "pack_histogram",
     "pieces",

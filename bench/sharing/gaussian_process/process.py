@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.core.self_fitting import Found
-from bench.toolbox.normal_evidence import Evidence, evidence
+from bench.api import Found
+from bench.sharing.gaussian_process.normal_evidence import Evidence, evidence
 
 CLOSE, FALL = 1e-5, 1e-9  # largest slope and relative fall, per row, at which L-BFGS stops
 

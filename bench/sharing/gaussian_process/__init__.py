@@ -18,15 +18,12 @@ from bench.api import (
     Found,
     Ge,
     OnStep,
-    Process,
-    ProcessRows,
     SelfFitting,
     Suite,
     TrainState,
-    evidence_of,
-    maximise_evidence,
     register,
 )
+from bench.sharing.gaussian_process.process import Process, ProcessRows, evidence_of, maximise_evidence
 
 Kernel = Literal["linear", "rbf"]
 InterceptPrior = Literal["task", "shrunk"]

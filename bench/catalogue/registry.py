@@ -1,7 +1,8 @@
 """Finds suites, sharings, constraints and weightings by walking their packages.
 
-Adding one is adding one file: nothing else lists it. A plug-in registers itself in the same way, when
-its file is loaded or its entry point in the group `mtlbench.plugins` is found.
+Adding one is adding one file, or one package whose `__init__` registers it and whose other modules are its own:
+nothing else lists it. A plug-in registers itself in the same way, when its file is loaded or its entry point in the
+group `mtlbench.plugins` is found.
 """
 
 import base64
@@ -205,6 +206,11 @@ class Plugin:
 def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file, once. Raises UsageError with one sentence."""
     given, path = path, path.resolve()
+    if path.is_dir():
+        raise UsageError(
+            f"A plug-in should be a Python file, `NAME.py`. Found the folder `{make_printable(str(given))}`; install "
+            "it as a package that names itself under the entry point group `mtlbench.plugins`."
+        )
     if not path.is_file():
         raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
     if path.suffix != ".py":

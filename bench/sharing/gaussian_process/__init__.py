@@ -17,6 +17,7 @@ from bench.api import (
     Blueprint,
     Found,
     Ge,
+    Modules,
     OnStep,
     SelfFitting,
     Suite,
@@ -49,7 +50,7 @@ class Processes(SelfFitting):
         self.tasks, self.columns = blueprint.tasks, math.prod(blueprint.suite.input_shape)
         self.kernel, self.ard, self.intercept = kernel, ard, intercept
         self.output_shape = (1,)
-        self.processes = nn.ModuleList()  # one for all tasks, or one for each
+        self.processes: Modules[Process] = Modules()  # one for all tasks, or one for each
         self.blocks: list[ProcessRows] = []  # of the training rows, from the fit on
         self.alphas: list[Tensor] = []
         self.means, self.effects, self.scale = torch.zeros(len(self.tasks)), torch.zeros(0), 1.0
@@ -69,7 +70,6 @@ class Processes(SelfFitting):
         self.blocks = self._blocks([inputs[task] for task in self.tasks], [targets[task] for task in self.tasks])
         likely, found = [self.likely(block, generator) for block in self.blocks], []
         for number, process in enumerate(self.processes):
-            assert isinstance(process, Process)
             found.append(
                 maximise_evidence(process, [block for block in likely if block.process is process], iterations)
             )
@@ -129,7 +129,6 @@ class Processes(SelfFitting):
             H = torch.zeros(len(y), len(self.tasks) if own else 1, dtype=y.dtype)
             H[:, task if own else 0] = 1.0
             process = self.processes[min(task, len(self.processes) - 1)]
-            assert isinstance(process, Process)
             found.append(ProcessRows(process, x, torch.full((len(y),), task), H, y / self.scale))
         if not self.joint:
             return found
@@ -222,7 +221,6 @@ class CoregionalisedProcess(Processes):
 
     def matrices(self) -> dict[str, Tensor]:
         [process] = self.processes
-        assert isinstance(process, Process)
         B = process.coupling().detach()
         return {"covariance": B / B.diagonal().mean()}
 

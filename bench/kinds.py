@@ -37,6 +37,7 @@ class Kind:
     error_of: metric -> value -> the primary error, without its least value: by it, what a run kept is held against its
         curves.
     contradictions: statistics -> sentences on what in them cannot be at the same time.
+    trace: statistics -> those of them that have many digits, so that two runs share them only where one is a copy.
     """
 
     metrics: tuple[Metric, ...]
@@ -47,6 +48,7 @@ class Kind:
     truth: Callable[[State], list[int]] = lambda state: []
     error_of: Callable[[Mapping[str, float]], float] | None = None
     contradictions: Callable[[State], list[str]] = lambda state: []
+    trace: Callable[[State], list[float]] = lambda state: []
 
 
 class Kinds(UserDict[str, Kind]):

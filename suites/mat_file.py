@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import DataMissing, make_printable
-from bench.system.reading.mistaken import mistaken_for
+from bench.system.reading.mistaken import identify_content
 from bench.system.reading.values import Value
 from bench.system.regular import open_regular
 
@@ -30,7 +30,7 @@ def read_variables(path: str, name: str, *wanted: str) -> dict[str, Value]:
         except MemoryError:
             raise
         except Exception as error:  # any line of that reader breaks on some file
-            what = mistaken_for(head)
+            what = identify_content(head)
             damaged = "one that is damaged" if what == "a MATLAB file" else what
             raise DataMissing(f"{start} Found {damaged}.") from error
     if content.keys() >= set(wanted):

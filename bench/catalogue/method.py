@@ -1,8 +1,11 @@
-"""A method: sharing + constraint @ weighting, resolved against the registry."""
+"""A method: sharing + constraint @ weighting, resolved against the registry.
+
+Planning and training build methods through here; which combinations make no sense is decided here too.
+"""
 
 from dataclasses import dataclass
 
-from bench.catalogue.registry import Choice, choose, entries
+from bench.catalogue.registry import Choice, choose, list_entries
 from bench.core.sharing import Blueprint, Sharing, learning_copies
 from bench.core.suite import Suite, without_data
 from bench.errors import UsageError
@@ -13,7 +16,11 @@ DEFAULT_WEIGHTING = Call(UNWEIGHTED)
 
 @dataclass(frozen=True)
 class Method:
-    """The three parts of a method, each with its options decided."""
+    """The three parts of a method, each with its options decided.
+
+    constraint: None for sharings that need none.
+    weighting: `uniform` where none was written.
+    """
 
     sharing: Choice
     constraint: Choice | None
@@ -21,7 +28,12 @@ class Method:
 
     @classmethod
     def parse(cls, text: str) -> "Method":
-        """Resolve a method as written on the command line. Raises UsageError with one sentence."""
+        """Resolve a method as written on the command line.
+
+        Raises:
+            UsageError: malformed text, an unknown name or option, a part in the place of another kind, or a
+                sharing that needs a constraint and has none. One sentence, with the nearest valid text.
+        """
         parts = parse_method(text)
         _check_places(text, parts)
         method = cls(
@@ -51,7 +63,7 @@ class Method:
 
     @property
     def canonical(self) -> str:
-        """The full text: every option of every part."""
+        """The full text: every option of every part, and the weighting. It is what run ids are made of."""
         constraint = f"+{self.constraint.canonical}" if self.constraint else ""
         return f"{self.sharing.canonical}{constraint}@{self.weighting.canonical}"
 
@@ -73,7 +85,12 @@ class Method:
         return {part.entry.part: part.entry.code for part in self.parts if part.entry.code}
 
     def build_sharing(self, suite: Suite, seed: int) -> Sharing:
-        """The sharing on `suite`. Raises UsageError where an option does not fit or the combination makes no sense."""
+        """The sharing on `suite`, with weights drawn from `seed`. No data is read.
+
+        Raises:
+            UsageError: an option does not fit the suite, the sharing does not support it, or constraint or
+                weighting would have nothing to act on.
+        """
         suite = without_data(suite)
         sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
         reason = sharing.supports(suite)
@@ -107,14 +124,18 @@ _SIGNS = {"sharing": "first", "constraint": "behind `+`", "weighting": "behind `
 
 
 def _check_places(text: str, parts: MethodText) -> None:
-    """Raise UsageError with the right form where a part stands in the place of another kind."""
+    """Raise UsageError with the right form where a part stands in the place of another kind.
+
+    text: the method as written, for the sentence.
+    parts: what `parse_method` read in it.
+    """
     for place in METHOD_PARTS:
         call = getattr(parts, place)
-        if call is None or call.name in entries(place):
+        if call is None or call.name in list_entries(place):
             continue
-        kind = next((kind for kind in METHOD_PARTS if call.name in entries(kind)), None)
+        kind = next((kind for kind in METHOD_PARTS if call.name in list_entries(kind)), None)
         if kind is None or (kind != "sharing" and getattr(parts, kind)):
             return  # a name that nobody knows, or two of a kind
-        own = parts.sharing if parts.sharing.name in entries("sharing") else None
+        own = parts.sharing if parts.sharing.name in list_entries("sharing") else None
         right = complete_method(kind, call, own if kind == "weighting" else None)
         raise UsageError(f"`{call.name}` is a {kind}, which stands {_SIGNS[kind]}, as in `{right}`. Found `{text}`.")

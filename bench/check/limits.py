@@ -8,8 +8,8 @@ from torch import Tensor
 from bench.catalogue.method import Method
 from bench.catalogue.options import fill_defaults
 from bench.catalogue.registry import Choice, Entry
-from bench.check.outcome import Skipped, expect, trying
-from bench.check.trial import gap
+from bench.check.outcome import Skipped, attempt, expect
+from bench.check.trial import measure_gap
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite
 from bench.records import RunSpec, complete_method, parse_call
@@ -67,11 +67,11 @@ def hold_limits(entry: Entry) -> None:
         raise Skipped("no limits are claimed.")
     for options, other in limits.items():
         text = f"{entry.name}:{options}" if options else entry.name
-        with trying(f"The options of the claimed limit `{text}`"):
+        with attempt(f"The options of the claimed limit `{text}`"):
             call = parse_call(text)
             method = Method.around(Choice(entry, fill_defaults(entry.name, entry.options, call.options)))
         claimed = complete_method(entry.kind, call)
-        with trying(f"The other side of the claimed limit `{text}`, `{other}`,"):
+        with attempt(f"The other side of the claimed limit `{text}`, `{other}`,"):
             target = Method.parse(other)
         compared = 0
         for suite in SUITES:
@@ -80,10 +80,11 @@ def hold_limits(entry: Entry) -> None:
             except UsageError:  # one of the two refuses this suite
                 continue
             compared += 1
+            distance = measure_gap(ours, theirs)
             expect(
-                gap(ours, theirs) <= TOLERANCE,
+                distance <= TOLERANCE,
                 f"`{claimed}` should equal `{other}`, as `limits` claims. Found predictions "
-                f"{gap(ours, theirs):.1g} apart after {STEPS} steps of sgd on `{suite}`; mend the method or the claim.",
+                f"{distance:.1g} apart after {STEPS} steps of sgd on `{suite}`; mend the method or the claim.",
             )
         expect(
             compared,

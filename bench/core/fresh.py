@@ -1,4 +1,7 @@
-"""Fresh modules of a suite, made fit for sharing: lazy layers know their shapes, and no layer works in place."""
+"""Fresh modules of a suite, made fit for sharing: lazy layers know their shapes, and no layer works in place.
+
+Called once for every backbone and head, before any method sees them.
+"""
 
 from collections.abc import Iterable
 from typing import cast
@@ -14,7 +17,10 @@ from bench.errors import UsageError
 
 
 def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> Modules[Stage]:
-    """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before."""
+    """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before.
+
+    A stage without `output_shape` keeps the shape. Raises UsageError as `prepare_module` does.
+    """
     shape = input_shape
     for number, stage in enumerate(stages):
         prepare_module(stage, shape, f"Stage {number} of the backbone")
@@ -39,8 +45,9 @@ def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
 
 @torch.no_grad()
 def _fill(module: nn.Module, shape: Shape, what: str) -> None:
+    """Run two rows of zeros through `module`, which is how torch gives lazy layers their weights."""
     training = [part for part in module.modules() if part.training]
-    module.eval()  # nothing is drawn, and no statistics are kept
+    module.eval()  # or dropout would draw random numbers, and batch norm would count the zeros
     try:
         module(torch.zeros(2, *shape))
     except Exception as error:

@@ -1,4 +1,7 @@
-"""A suite in which one task stands in the place of every other: what more heads do without more information."""
+"""A suite in which one task takes the place of every other: what more heads do without more information.
+
+Behind the `replica` control of boards, which separates a gain by knowledge of other tasks from a gain by T gradients.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,11 +42,15 @@ class Replicas(Suite):
     def dataset(self, split: Split, seed: int) -> Dataset:
         rows = self.suite.dataset(split, seed)
         names = [task.name for task in self.tasks]
-        stored = dict(zip(names, rows.targets, strict=True))  # a transform may need what belongs to the others
+        stored = dict(zip(names, rows.targets, strict=True))
+
+        # Targets are replaced after the transform of the suite, which may need those of the other tasks too, as when
+        # it crops all of them alike.
 
         def copied(
             inputs: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None
         ) -> tuple[Tensor, dict[str, Tensor]]:
+            """A batch with the targets of `main` under every name."""
             own = {stored[name]: target for name, target in targets.items()}
             inputs, own = rows.transform(inputs, own, generator) if rows.transform else (inputs, own)
             return inputs, dict.fromkeys(names, own[self.main])

@@ -1,4 +1,7 @@
-"""Shared data: the runner reads a suite once, and all workers map the same memory."""
+"""Shared data: the runner reads a suite once, and all workers map the same memory.
+
+Without it every worker process would read, and hold, the data set of its own.
+"""
 
 import shutil
 from dataclasses import dataclass
@@ -24,10 +27,14 @@ class ResidentRows:
 
     @classmethod
     def read(cls, suite: Suite) -> "ResidentRows | None":
-        """All rows of `suite`; None where they differ by seed, lie in files, or do not fit into shared memory."""
+        """All rows of `suite`; None where they differ by seed, are mapped from files, or do not fit.
+
+        They fit if they take at most half of the free shared memory.
+        """
         if not suite.resident:
             return None
         splits = {split: suite.dataset(split, 0) for split in get_args(Split) if split in suite.protocol.splits}
+        # By identity: tasks that share an input hold one tensor, which is moved once.
         tensors = {id(t): t for rows in splits.values() for t in (*rows.inputs.values(), *rows.targets.values())}
         needed = sum(tensor.nbytes for tensor in tensors.values())
         if not SHARED_MEMORY.is_dir() or needed > shutil.disk_usage(SHARED_MEMORY).free // 2:

@@ -1,4 +1,7 @@
-"""Suite: tasks, data, backbone and protocol that belong together."""
+"""Suite: tasks, data, backbone and protocol that belong together.
+
+The contract that folders of `suites/` and plug-ins implement. A suite knows no method; the harness knows no suite.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +31,7 @@ class Stage(nn.Sequential):
 
 
 def scaled(channels: int, width: float) -> int:
-    """`channels` times `width`, rounded, at least 1: how a backbone reads its width."""
+    """`channels` times `width`, rounded, at least 1: how a backbone applies its width."""
     return max(1, round(channels * width))
 
 
@@ -36,7 +39,8 @@ class Suite(ABC):
     """A standardized problem. The keyword-only parameters of a suite's constructor are its variants.
 
     `data_dir` is where downloaded data lives; a suite without downloads ignores it. Constructing a
-    suite reads no data.
+    suite reads no data. `tasks` are in the order of every (T, ...) tensor of the project; `protocol` is the suite's
+    own, which `--set` changes field by field.
     """
 
     tasks: Sequence[Task]
@@ -51,21 +55,27 @@ class Suite(ABC):
 
     @abstractmethod
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
-        """Fresh stages, in order, each with an `output_shape`; `width` multiplies the channels."""
+        """Fresh stages, in order, each with an `output_shape`; `width` multiplies the channels.
+
+        Weights come from torch's generator, which the caller seeds.
+        """
 
     @abstractmethod
     def dataset(self, split: Split, seed: int) -> Dataset:
-        """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
+        """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed.
+
+        Raises bench.errors.DataMissing where the data is not there.
+        """
 
     def sealed(self, seed: int, draw: int) -> Dataset | None:
-        """Rows like those of the test split of `seed`, from a number `draw` that nobody can know in advance.
+        """Fresh rows distributed as the test split of `seed`, from a number `draw` that nobody can know in advance.
 
-        None where no fresh rows can be made.
+        A method that memorised the public test rows does worse on them. None where no fresh rows can be made.
         """
         return None
 
     def held(self, names: Sequence[str]) -> Sequence[str]:
-        """Of the coupled parameters of a sharing, those that constraints may hold; all by default."""
+        """The names, among those of the coupled parameters of a sharing, that constraints may hold; all by default."""
         return names
 
     def known_weights(self, seed: int) -> Tensor | None:
@@ -82,18 +92,23 @@ class Suite(ABC):
 
     @abstractmethod
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the data, part by part: everything about it that can change a number.
+        """part -> SHA-256 of the data: everything about it that can change a number.
 
-        Raises bench.errors.DataMissing, with one sentence, where the data is not there.
+        Stored in every record, so that results on other data are not compared. Raises bench.errors.DataMissing, with
+        one sentence, where the data is not there.
         """
 
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
-        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see.
+        """One row as a picture for people; None where a suite has nothing to show.
 
-        One that is laid out as a `Sheet` of the suite's tasks is taken apart by the site, so that methods stand side
-        by side.
+        Args:
+            inputs, targets, predictions: task -> tensor of the row, without the batch axis.
+
+        Returns:
+            A uint8 array (height, width, 3). Laid out as a `Sheet` of the suite's tasks, the site cuts it into its
+            parts and shows methods next to each other.
         """
         return None
 
@@ -112,17 +127,18 @@ def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
 
 
 def without_data(suite: Suite) -> Suite:
-    """The same suite for who builds a model: tasks, shapes and stages, and neither rows nor the truth behind them.
+    """A copy of `suite` to build a model from: tasks, shapes and stages, without rows and the truth behind them.
 
-    Features are a function of the inputs that they are given; a method that reads rows by itself, be it of the test
-    split, is refused with a UsageError.
+    Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
+    test split.
     """
+    # A suite that wraps another would give its data away.
     behind = {name: without_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
     return derive_suite(suite, _WithoutData, **behind)
 
 
 def refuse_rows(split: str) -> NoReturn:
-    """Raise UsageError for a method that reads rows by itself."""
+    """Raise UsageError: a method should not read the suite's data."""
     raise UsageError(
         f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
         "of the inputs that `forward` is given."

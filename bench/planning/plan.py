@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
-from bench.catalogue.registry import Choice, Entry, choose, entries
+from bench.catalogue.registry import Choice, Entry, choose, list_entries
 from bench.core.constraint import Coupled
 from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
@@ -18,7 +18,7 @@ from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite
 from bench.errors import UsageError, hint
-from bench.linear.form import linear_form
+from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
 from bench.records.protocol import find_use
 from bench.records.record import MAX_BYTES
@@ -149,12 +149,12 @@ def _check_splits(
 
 def method_names() -> list[str]:
     """One of each: every sharing, `soft` with every constraint, `hard` with every weighting."""
-    sharings = entries("sharing")
+    sharings = list_entries("sharing")
     plain = [name for name, entry in sharings.items() if not entry.cls.needs_constraint]  # type: ignore[attr-defined]
     held = [name for name in sharings if name not in plain]
-    weightings = [name for name in entries("weighting") if name != DEFAULT_WEIGHTING.name]
+    weightings = [name for name in list_entries("weighting") if name != DEFAULT_WEIGHTING.name]
     methods = [
-        complete_method("constraint", Call(name), Call(tower)) for tower in held for name in entries("constraint")
+        complete_method("constraint", Call(name), Call(tower)) for tower in held for name in list_entries("constraint")
     ]
     methods += [complete_method("weighting", Call(name)) for name in weightings]
     return [*plain, *map(str, methods)]
@@ -190,7 +190,7 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
     """Raise UsageError, with one sentence, where no solver can fit the method."""
     from bench.linear.family import PenaltyFamily
 
-    form = None if isinstance(sharing, SelfFitting) else linear_form(sharing, suite)
+    form = None if isinstance(sharing, SelfFitting) else read_linear_form(sharing, suite)
     if form is None and not isinstance(sharing, SelfFitting):
         raise UsageError(
             f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
@@ -210,4 +210,4 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
         if form.tied and protocol.loss != "squared":
             raise UsageError("A constraint on intercepts alone can be solved for squared loss only.")
         copies = form.held
-        PenaltyFamily(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).penalty({})
+        PenaltyFamily(method.constraint, Coupled(tuple(copies[0].shape), len(copies), protocol.lr)).build_penalty({})

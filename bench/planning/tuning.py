@@ -61,7 +61,7 @@ def trials(
         [spec] = plan(suite_text, [text], [TRIAL_SEED], shared, device, data_dir, tested=False)
         ends = {write(float(f"{suite.protocol.lr * factor:.6g}")) for factor in RATES.ends}
         edges = ("lr",) if shared["lr"] in ends else ()
-        found.append(spec.varied(tuning=Tuning(of=method.short, trial=number, stage="trial", edges=edges)))
+        found.append(spec.vary(tuning=Tuning(of=method.short, trial=number, stage="trial", edges=edges)))
     return found
 
 
@@ -69,7 +69,7 @@ def finals(trial: RunSpec, seeds: Iterable[int]) -> list[RunSpec]:
     """The winning trial on fresh seeds, judged on the test split."""
     assert trial.tuning is not None
     tuning = trial.tuning.model_copy(update={"stage": "final"})
-    return [trial.varied(seed=seed, tuning=tuning) for seed in seeds]
+    return [trial.vary(seed=seed, tuning=tuning) for seed in seeds]
 
 
 def _uniform(*names: object) -> float:

@@ -1,5 +1,6 @@
 """What is stored: the specification of a run, its result, and the grammar that names both.
 
+Training writes records, the leaderboard reads them; neither module here trains or ranks anything.
 Standard library, numpy and pydantic only, so that the leaderboard and the command line can read
 records without loading torch.
 """

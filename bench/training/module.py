@@ -1,7 +1,8 @@
 """A training step, whole: losses, weights, gradients, the optimiser's step, and the prox inside it.
 
-`MultiTaskModule` is what Lightning trains. `training_step` makes one loss of the T of a batch; a Gramian weighting
-works on the gradients instead. After the optimiser's step follow the prox of the constraints and their refreshes.
+`MultiTaskModule` is what Lightning trains; hooks are in the order of an update. `training_step` makes one loss of the
+T of a batch; a Gramian weighting works on the gradients instead. After the optimiser's step follow the prox of the
+constraints and their refreshes.
 """
 
 import itertools
@@ -24,7 +25,14 @@ from bench.training.schedule import TrainingSchedule
 
 
 class MultiTaskModule(L.LightningModule):
-    """Trains a MultiTaskModel under a protocol; keeps the running sum of losses on the device."""
+    """Trains a MultiTaskModel under a protocol.
+
+    Attributes:
+        state: step, phase, budget and generator, which parts of the method read.
+        taken: the step of the current batch.
+        loss_sum: (T,) sum of the losses since the monitor last cleared it. On the device: reading a loss at every
+            update would wait for the device each time.
+    """
 
     def __init__(self, model: MultiTaskModel, protocol: Protocol, seed: int) -> None:
         super().__init__()
@@ -46,6 +54,7 @@ class MultiTaskModule(L.LightningModule):
             super().__setattr__(name, value)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The protocol's optimiser on the groups of the model; notes the initial learning rate of each parameter."""
         groups = self.model.parameter_groups(self.protocol)
         self.rates = [group["lr"] for group in groups]
         self.rate_of = {parameter: group["lr"] for group in groups for parameter in group["params"]}
@@ -57,6 +66,7 @@ class MultiTaskModule(L.LightningModule):
         return batch  # the data set is on the device already
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Enter a phase where one begins, with an optimiser that remembers nothing."""
         number = self.schedule.phase(self.state.step)
         phase = self.schedule.phases[number].name
         if phase != self.state.phase:
@@ -65,6 +75,7 @@ class MultiTaskModule(L.LightningModule):
         self.replay = Replay(self.model, self.state, batch) if self.model.weighting.needs_second_forward else None
 
     def _enter(self, phase: str) -> None:
+        """Tell the sharing that `phase` begins; it may change weights and freeze parameters."""
         self.state.phase = phase
         with torch.no_grad():
             self.model.sharing.begin(phase)
@@ -78,12 +89,13 @@ class MultiTaskModule(L.LightningModule):
         self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of the batch; what it means for every parameter waits in `taken` for `backward`."""
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
         self.loss_sum.add_(self.taken.losses)
         return self.taken.total
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The step's own: a Gramian step has its gradients already. Where processes share a batch, their mean."""
+        """Run the backward pass of the step, which a Gramian step has behind it; average gradients over processes."""
         self.taken.backward()
         if self.model.ranks:
             self.model.ranks.average_([p.grad for p in self.model.parameters() if p.grad is not None])
@@ -94,7 +106,7 @@ class MultiTaskModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """The norm of the whole gradient; of each model's own where tasks are separate models."""
+        """Clip the norm of the whole gradient, or of each model's gradient where tasks are separate models."""
         if gradient_clip_val is not None:
             for parameters in self.model.separate_parameters() if self.model.separate else [self.model.parameters()]:
                 torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
@@ -102,7 +114,7 @@ class MultiTaskModule(L.LightningModule):
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """Set this update's learning rates, step, apply the prox with the same rate, and look back where asked to."""
+        """Set the learning rates of this update, step, apply the prox with the same rates, and replay where needed."""
         factor = self.schedule.factor(self.state.step)
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
@@ -112,8 +124,11 @@ class MultiTaskModule(L.LightningModule):
             self.model.weighting.observe(self.replay.losses())
 
     def after_update(self, factor: float) -> None:
-        """After the optimiser's step: count the update, apply the prox with its rate, refresh constraints when due."""
-        progress = self.state.progress
+        """Count the update, apply the prox of every constraint, and refresh its buffers when due.
+
+        `factor` is that of the schedule: a prox takes the learning rate that its parameter was just stepped with.
+        """
+        progress = self.state.progress  # before the count, as penalties in the loss saw it
         self.state.step += 1
         for held in self.model.held:
             if not held.constraint.in_loss:
@@ -124,10 +139,14 @@ class MultiTaskModule(L.LightningModule):
 
 @dataclass(frozen=True)
 class Step:
-    """What one batch asks for: the step's loss, and the T losses in it.
+    """The loss of one batch, or its gradients, before the backward pass.
 
-    Where `gradients` are there, they are those of the weighted losses, parameter by parameter, and `rest` is
-    what else to descend; otherwise `total` is.
+    Args:
+        total: the step's loss, 0-dimensional.
+        losses: the T losses in it, (T,), without a gradient.
+        gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
+            them `total` is differentiable.
+        rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
     """
 
     total: Tensor
@@ -136,7 +155,7 @@ class Step:
     rest: Tensor | None = None
 
     def backward(self) -> None:
-        """Add the step's gradient to every parameter's."""
+        """Add the gradient of the step to the `grad` of every parameter."""
         if self.gradients is None:
             torch.autograd.backward(self.total)
             return
@@ -161,7 +180,15 @@ def weigh(
     mean: bool = False,
     gradients: TaskGradients | None = None,
 ) -> Step:
-    """The step of T losses; of their `gradients` where they are there already and the weighting asks for them."""
+    """Weigh the T losses of a batch into one step.
+
+    Args:
+        model: brings weighting, regularisers and constraints.
+        each: T losses, 0-dimensional.
+        state: of the run.
+        mean: divide weighted losses by T.
+        gradients: of the losses, where they are computed already; without them a Gramian weighting computes them.
+    """
     losses = torch.stack(tuple(each))
     if model.separate:
         return Step(losses.sum() + _rest(model, state, 1), losses.detach())
@@ -172,13 +199,13 @@ def weigh(
     gradients = gradients or TaskGradients(each, model.learning, model.ranks)
     weights = model.weighting(StepState(losses, state, gradients.gramian()))
     rest = torch.as_tensor(_rest(model, state, scale))
-    combined = gradients.combined(weights.detach(), model.weighting.scales, scale)
+    combined = gradients.combine(weights.detach(), model.weighting.scales, scale)
     pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
     return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest)
 
 
 def _rest(model: MultiTaskModel, state: TrainState, scale: float) -> Tensor | float:
-    """The regularisers, and the penalties that no prox applies."""
+    """The regularisers of weighting and sharing, and the penalties of constraints without a prox."""
     total = scale * model.weighting.regulariser() + model.sharing.regulariser()
     for held in model.held:
         if held.constraint.in_loss:

@@ -99,7 +99,7 @@ def select_tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
             continue
         final = winner.spec.tuning.model_copy(update={"stage": "final"}) if winner.spec.tuning else None
         for seed in board.seed_list:
-            record = done.get(winner.spec.varied(seed=seed, tuning=final).run_id)
+            record = done.get(winner.spec.vary(seed=seed, tuning=final).run_id)
             if record:
                 chosen[method, seed] = record
         if search.edges:

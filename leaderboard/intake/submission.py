@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.catalogue.source_text import decode_source, suspicious_lines
+from bench.catalogue.source_text import decode_source, find_suspicious_lines
 from bench.errors import make_printable
 from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
@@ -230,7 +230,7 @@ def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem], not
         return []
     try:
         found = list(cards_of(source))
-        notes += [f"{METHOD}, {line}" for line in suspicious_lines(source)]
+        notes += [f"{METHOD}, {line}" for line in find_suspicious_lines(source)]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         problems.append(Problem(METHOD, [f"should be Python ({' '.join(str(error).split())[:200]})"]))
         return []
@@ -261,7 +261,7 @@ def _record(path: Path) -> ResultRecord:
     wrong: list[str] = []
     try:
         record = ResultRecord.model_validate_json(data)
-        wrong += record.problems()
+        wrong += record.find_problems()
         wrong += out_of_range(record)
         wrong += find_inconsistencies(record)
     except ValidationError as error:

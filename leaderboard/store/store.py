@@ -63,7 +63,7 @@ class Store:
         A finished record is never replaced by a failed one, and ends the checkpoint of its run. Raises ValueError where
         the record is unsound or above MAX_BYTES, OSError where the folder cannot be written.
         """
-        if problems := record.problems():
+        if problems := record.find_problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
         text = stored_text(record)
         size = len(text.encode())
@@ -228,7 +228,7 @@ class Store:
             return [f"cannot be read ({error.strerror})"]
         try:
             record = ResultRecord.model_validate_json(data)
-            reasons = record.problems()
+            reasons = record.find_problems()
         except ValidationError as error:
             return [f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}" for item in error.errors()]
         except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised

@@ -281,7 +281,7 @@ def _p(difference: float, error: float, freedom: int) -> float:
 
 def _row(record: ResultRecord) -> Hashable:
     """What the runs of a method that differ in their seed only have in common."""
-    return record.spec.varied(seed=0).run_id
+    return record.spec.vary(seed=0).run_id
 
 
 def _peers(record: ResultRecord) -> Hashable:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.system.reading.mistaken import mistaken_for
+from bench.system.reading.mistaken import identify_content
 from bench.system.regular import NotRegular, open_regular
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -101,7 +101,9 @@ def to_idx(array: np.ndarray) -> bytes:
 def _from_idx(content: bytes, name: str, axes: int) -> np.ndarray:
     start = 4 + 4 * axes
     if content[:4] != bytes([0, 0, 8, axes]) or len(content) < start:
-        raise DataMissing(f"`{name}` should be a file of bytes in the IDX format. Found {mistaken_for(content[:64])}.")
+        raise DataMissing(
+            f"`{name}` should be a file of bytes in the IDX format. Found {identify_content(content[:64])}."
+        )
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
     size = 1
     for length in shape:

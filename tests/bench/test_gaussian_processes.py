@@ -297,8 +297,8 @@ def test_a_run_is_a_whole_record(method: str) -> None:
     [spec] = plan(SUITE, [method], [3])
     record, again = fit(spec), fit(spec)
     assert record.status == "done", record.error
-    assert record.problems() == further_problems(record) == []
-    assert ResultRecord.model_validate_json(record.model_dump_json()).problems() == []
+    assert record.find_problems() == further_problems(record) == []
+    assert ResultRecord.model_validate_json(record.model_dump_json()).find_problems() == []
     assert record.statistics["val"]["pooled"]["count"] == 6 * 200
     assert record.solution is not None
     assert (record.solution.certificate, record.solution.met) == ("gradient", True)

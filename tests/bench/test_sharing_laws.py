@@ -163,7 +163,7 @@ def test_subspaces_are_stitched_channel_by_channel() -> None:
     with torch.no_grad():
         alpha = sharing.alphas[0].copy_(torch.rand(4, 4, generator=torch.Generator().manual_seed(0)))
     streams = [torch.randn(6, 5, generator=torch.Generator().manual_seed(t)).double() for t in range(2)]
-    found = sharing._stitched(streams, alpha)
+    found = sharing._stitch(streams, alpha)
     halves = [half for stream in streams for half in (stream[:, :2], stream[:, 2:])]
     for t in range(2):
         for s in range(2):

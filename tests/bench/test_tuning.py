@@ -67,10 +67,10 @@ def test_a_trial_never_reads_the_test_split(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Synthetic, "dataset", guarded)
     [trial] = trials(SUITE, "hard", 1)  # in whose planning nothing looks at it either
-    quick = trial.varied(protocol=trial.protocol.model_copy(update={"epochs": 2, "steps_per_epoch": 3}))
+    quick = trial.vary(protocol=trial.protocol.model_copy(update={"epochs": 2, "steps_per_epoch": 3}))
     record = fit(quick)
     assert record.status == "done", record.error
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert record.statistics == record.scores == {}
     assert sorted(record.validation) == sorted(record.tasks)
     assert fit(finals(quick, [0])[0]).status == "failed"  # which reads it, and only then

@@ -30,7 +30,7 @@ Generator = np.random.Generator
 def forged(content: bytes) -> bytes:
     """A record that says something else and is sealed, so that whoever reads it where it does not belong is seen."""
     record = ResultRecord.model_validate_json(content)
-    return record.model_copy(update={"created": "2020-01-01T00:00:00+00:00"}).sealed().model_dump_json().encode()
+    return record.model_copy(update={"created": "2020-01-01T00:00:00+00:00"}).seal().model_dump_json().encode()
 
 
 def link(path: Path, content: bytes, generator: Generator) -> None:

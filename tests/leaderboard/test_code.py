@@ -21,8 +21,8 @@ Make = Callable[..., ResultRecord]
 
 def by(record: ResultRecord, text: tuple[str, str], part: str = "sharing/mine", **spec: object) -> ResultRecord:
     """`record` as a run of a plug-in's text, made at its time."""
-    changed = record.spec.varied(code={part: text[1]} if text[1] else {}, **spec)
-    return record.model_copy(update={"spec": changed, "run_id": changed.run_id, "created": text[0]}).sealed()
+    changed = record.spec.vary(code={part: text[1]} if text[1] else {}, **spec)
+    return record.model_copy(update={"spec": changed, "run_id": changed.run_id, "created": text[0]}).seal()
 
 
 def test_a_row_is_of_the_text_that_was_run_last(make_record: Make) -> None:
@@ -120,4 +120,4 @@ def test_a_curve_over_sizes_is_of_one_text_of_the_suite(make_record: Make) -> No
 @pytest.mark.parametrize("code", [{"sharing/x": "a" * 64}, {}])
 def test_the_text_of_a_part_is_in_the_run_id_where_there_is_one(code: dict[str, str], make_record: Make) -> None:
     spec = make_record().spec
-    assert (spec.varied(code=code).run_id == spec.run_id) == (not code)
+    assert (spec.vary(code=code).run_id == spec.run_id) == (not code)

@@ -6,7 +6,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.errors import UsageError
-from bench.execution.execute import plan_controls
+from bench.execution.controls import plan_controls
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.boards.controls import CONTROLS, add_controls, control_rows

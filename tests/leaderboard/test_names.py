@@ -6,7 +6,7 @@ import pytest
 
 from bench.catalogue.method import DEFAULT_WEIGHTING
 from bench.catalogue.options import write
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.records import UNWEIGHTED, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
@@ -50,7 +50,7 @@ def test_defaults_are_read_from_the_source() -> None:
 
 @pytest.mark.parametrize("kind", ["sharing", "constraint", "weighting"])
 def test_what_is_read_of_every_built_in_part_is_what_its_schema_has(kind: str) -> None:
-    own = {name: entry for name, entry in entries(kind).items() if not entry.code}
+    own = {name: entry for name, entry in list_entries(kind).items() if not entry.code}
     assert {name: dict(built_in()[name].defaults) for name in own} == {
         name: {key: write(option.default) for key, option in entry.options.items()} for name, entry in own.items()
     }
@@ -87,7 +87,7 @@ def test_names_that_say_something_else(method: str, canonical: str, words: str) 
 
 
 def test_a_weighting_or_a_built_in_option_cannot_be_left_out_in_any_store() -> None:
-    assert "method: should be short for mine@uncertainty" in named("mine", "mine@uncertainty").problems()
+    assert "method: should be short for mine@uncertainty" in named("mine", "mine@uncertainty").find_problems()
     soft = named("soft+l2", "soft:init=tied+l2:halflife=7.0@uniform")
     assert [reason for reason in further_problems(soft) if "halflife" in reason] == [
         "method: should name `halflife=7.0`; the default is 100.0"

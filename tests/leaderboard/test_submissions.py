@@ -208,8 +208,8 @@ NAMED = attrgetter("run_id")  # the order in which runs are read
 
 def resealed(run: ResultRecord, **changed) -> ResultRecord:
     """The run with other content or another specification, and a digest that fits."""
-    spec = run.spec.varied(**changed.pop("spec", {}))
-    return run.model_copy(update={"spec": spec, "run_id": spec.run_id, **changed}).sealed()
+    spec = run.spec.vary(**changed.pop("spec", {}))
+    return run.model_copy(update={"spec": spec, "run_id": spec.run_id, **changed}).seal()
 
 
 @pytest.mark.parametrize("lie", ["labels", "suite", "options", "seed", "run"])
@@ -237,7 +237,7 @@ def test_runs_that_cannot_have_been(tmp_path, lie):
         odd = resealed(RUNS[1], curves=curves, statistics=known.statistics, scores=known.scores)
         words = "should not be, to the last digit, those of `hard` seed 1"
         honest = RUNS[0]
-    assert odd.problems() == []
+    assert odd.find_problems() == []
     folder = write(tmp_path / "mine", runs=[honest, odd])
     board = [*COMMITTED[:3], resealed(COMMITTED[3], curves=curves, cost=COST)] if lie == "run" else COMMITTED
     found = {p.path: "; ".join(p.reasons) for p in read_submission(folder, BOARDS, board).problems}
@@ -545,8 +545,8 @@ def test_very_many_or_very_large_files_are_counted_and_not_read(tmp_path):
 def test_runs_are_of_the_text_that_is_submitted(code: dict[str, str], sound: bool, tmp_path: Path) -> None:
     runs = []
     for run in RUNS:
-        spec = run.spec.varied(code=code)
-        runs.append(run.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed())
+        spec = run.spec.vary(code=code)
+        runs.append(run.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal())
     found = problems(write(tmp_path / "mine", runs=runs))
     said = "spec.code: should be the checksum of method.py, of the parts that it registers"
     named = [path for path, reasons in found.items() if reasons == said]

@@ -185,7 +185,7 @@ def test_a_table_loads_neither_torch_nor_what_it_does_not_need():
 def test_what_is_not_ranked_says_so(make_record):
     record = make_record()
     loose = record.spec.model_copy(update={"protocol": record.spec.protocol.model_copy(update={"ranked": False})})
-    trial = record.model_copy(update={"spec": loose, "run_id": loose.run_id}).sealed()
+    trial = record.model_copy(update={"spec": loose, "run_id": loose.run_id}).seal()
     board = board_of_suite("toy", [record])
     assert not any("Not ranked" in note for note in build_table(board, StoreContents([record])).notes)
     assert any("Not ranked" in note for note in build_table(board, StoreContents([trial])).notes)

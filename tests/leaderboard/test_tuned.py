@@ -22,8 +22,8 @@ BOARD = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard", 
 
 
 def placed(record: ResultRecord, tuning: Tuning) -> ResultRecord:
-    spec = record.spec.varied(tuning=tuning)
-    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+    spec = record.spec.vary(tuning=tuning)
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
 
 
 def trial(
@@ -56,17 +56,17 @@ def store(make_record: Make) -> list[ResultRecord]:
 def test_records_of_a_search_are_sound_and_stored(store: list[ResultRecord], tmp_path: object) -> None:
     root = Store(tmp_path)  # type: ignore[arg-type]
     for record in store:
-        assert record.problems() == []
+        assert record.find_problems() == []
         root.write(record)
     assert len(root.read().records) == len(store)
 
 
 def test_a_trial_holds_nothing_of_the_test_split(make_record: Make) -> None:
     whole = trial(make_record, "hard", 0, 0.1)
-    with_test = whole.model_copy(update={"statistics": make_record("hard").statistics}).sealed()
-    assert any("test split" in problem for problem in with_test.problems())
-    without = whole.model_copy(update={"validation": {}}).sealed()
-    assert any("positive error" in problem for problem in without.problems())
+    with_test = whole.model_copy(update={"statistics": make_record("hard").statistics}).seal()
+    assert any("test split" in problem for problem in with_test.find_problems())
+    without = whole.model_copy(update={"validation": {}}).seal()
+    assert any("positive error" in problem for problem in without.find_problems())
 
 
 def test_the_rows_of_the_tuned_track_are_the_methods_searched_for(store: list[ResultRecord]) -> None:
@@ -154,8 +154,8 @@ def test_no_winner_where_every_trial_failed(make_record: Make) -> None:
 
 
 def versioned(record: ResultRecord, version: int) -> ResultRecord:
-    spec = record.spec.varied(versions={"suite/toy": 1, "sharing/x": version})
-    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+    spec = record.spec.vary(versions={"suite/toy": 1, "sharing/x": version})
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
 
 
 @pytest.mark.parametrize("turn", [1, -1])

@@ -80,7 +80,7 @@ def test_a_resealed_lie_about_a_score_is_named(make_record: Make, tmp_path: Path
     record = make_record()
     scores = {rule: {t: {m: v + 1 for m, v in s.items()} for t, s in ts.items()} for rule, ts in record.scores.items()}
     with pytest.raises(ValueError, match="recomputed 95"):
-        Store(tmp_path).write(record.model_copy(update={"scores": scores}).sealed())
+        Store(tmp_path).write(record.model_copy(update={"scores": scores}).seal())
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_cells_run_again_come_back_equal_and_a_lie_does_not(tmp_path: Path, caps
     Store(tmp_path).path(other.spec).unlink()
     loss = {task: [9.0] * len(path) for task, path in record.curves.train_loss.items()}
     lie = record.model_copy(update={"curves": record.curves.model_copy(update={"train_loss": loss})})
-    Store(tmp_path).write(lie.sealed())
+    Store(tmp_path).write(lie.seal())
     assert main(["verify", str(tmp_path), "--rerun", "1"]) == 1
     assert "differs in curves on the same kind of processor" in capsys.readouterr().out
-    assert read_checks(tmp_path)[lie.sealed().digest].state == "reported"
+    assert read_checks(tmp_path)[lie.seal().digest].state == "reported"

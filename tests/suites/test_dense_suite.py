@@ -113,7 +113,7 @@ def test_every_method_runs_on_every_kind_of_backbone(data: Path, method: str, ba
     [spec] = plan(suite, [method], [0], FAST, device="cpu", data_dir=data)
     record = fit(spec, data)
     assert record.status == "done", record.error
-    assert not record.problems()
+    assert not record.find_problems()
     assert set(record.scores["val"]) == {"segmentation", "depth", "normals"}
 
 

@@ -6,7 +6,7 @@ import torch
 
 from bench.catalogue.registry import choose
 from bench.core.constraint import Coupled
-from bench.linear.choose import path
+from bench.linear.choose import follow_path
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
@@ -75,8 +75,8 @@ def test_the_best_strength_around_a_mean_is_that_of_bayes() -> None:
         )
         loss = Squared(rows, 0.0)
         family = PenaltyFamily(choose("constraint", parse_call("l2")), Coupled((1, 30), TASKS, 1.0))
-        for at, (objective, found) in enumerate(path(loss, family, {}, strengths, 1e-6)):
-            weights, intercepts = loss.model(objective.whole(found.W))
+        for at, (objective, found) in enumerate(follow_path(loss, family, {}, strengths, 1e-6)):
+            weights, intercepts = loss.model(objective.sum_parts(found.W))
             total[at] += sum(
                 float((test.targets[t][:, 0] - test.inputs[t].double() @ weights[:, k] - intercepts[k]).square().sum())
                 for k, t in enumerate(names)

@@ -118,7 +118,7 @@ def test_fields_keep_both_classes(labels: tuple[int, int], tmp_path: Path) -> No
     [spec] = plan("landmine", ["soft+l2"], [0], SHORT, data_dir=tmp_path)
     record = fit(spec, tmp_path)
     assert record.status == "done", record.error
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert record.tasks == ["field01", "field02"]
     assert all(record.scores["val"][task]["auc"] > 75 for task in record.tasks)
 

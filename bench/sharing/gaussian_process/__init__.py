@@ -2,7 +2,8 @@
 
     y_ti = m_t + f_t(x_ti) + e_ti,   cov(f_t(x), f_s(z)) = B[t, s] k(x, z),   e_ti ~ N(0, sigma_t^2)
 
-The three differ by B, and by who owns what k and sigma are made of. Inference is exact, in float64.
+The three differ by B, and by whether tasks share the parameters of k and sigma. Inference is exact, in float64. There
+is no backbone: `fit` maximises the marginal likelihood of all training rows, and predictions are posterior means.
 """
 
 import math
@@ -28,15 +29,22 @@ from bench.sharing.gaussian_process.process import Process, ProcessRows, evidenc
 
 Kernel = Literal["linear", "rbf"]
 InterceptPrior = Literal["task", "shrunk"]
-MOST = 15_000  # rows of one covariance matrix: 1.8 GB, a few times over while it is factorised
-FLOOR = 1e-4  # least variance of the noise, where targets have variance 1
+MAX_ROWS = 15_000  # of one covariance matrix: 1.8 GB, a few times over while it is factorised
+MIN_NOISE = 1e-4  # least variance of the noise, where targets have variance 1: it keeps matrices well conditioned
 
 
 class Processes(SelfFitting):
     """The rows of all tasks as one block (`joint`), or a block for each, with the posterior means as predictions.
 
-    Means have a flat prior: the likelihood integrates over them. Targets are divided by `scale`, so that what is left
-    of them beside the means has variance 1 at the start.
+    Means have a flat prior: the likelihood integrates over them. Targets are divided by `scale`, so that they have
+    variance 1 around their means and the starting values of all parameters fit any unit.
+
+    Args:
+        blueprint: names the tasks and the shape of a row.
+        kernel: `linear` or `rbf`.
+        ard: a variance or length for every input.
+        intercept: `task`, a mean for each task; `shrunk`, one mean, and deviations from it as part of the process.
+        joint: rows of different tasks are correlated, so that all are in one covariance matrix.
     """
 
     tolerance = 1e-2
@@ -56,7 +64,7 @@ class Processes(SelfFitting):
         self.means, self.effects, self.scale = torch.zeros(len(self.tasks)), torch.zeros(0), 1.0
 
     def likely(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
-        """The rows whose likelihood decides."""
+        """The rows whose marginal likelihood is maximised: all of `block`, or a sample drawn by `generator`."""
         return block
 
     def fit(
@@ -67,36 +75,40 @@ class Processes(SelfFitting):
         generator: torch.Generator,
         on_step: OnStep | None = None,
     ) -> Found:
+        """Maximise the marginal likelihood, process by process, then condition on all rows.
+
+        The objective is -log p(y) of the targets in their own unit; `residual` is the largest of the processes.
+        """
         self.blocks = self._blocks([inputs[task] for task in self.tasks], [targets[task] for task in self.tasks])
-        likely, found = [self.likely(block, generator) for block in self.blocks], []
+        likely, fits = [self.likely(block, generator) for block in self.blocks], []
         for number, process in enumerate(self.processes):
-            found.append(
-                maximise_evidence(process, [block for block in likely if block.process is process], iterations)
-            )
+            fits.append(maximise_evidence(process, [block for block in likely if block.process is process], iterations))
             if on_step:
                 on_step(number + 1, len(self.processes))
         self.condition()
+        # Dividing y by `scale` multiplied the density by scale per row that no mean takes up.
         free = sum(len(block.y) for block in likely) - likely[0].H.shape[1]
         return Found(
-            sum(each.objective for each in found) + free * math.log(self.scale),
-            max(each.residual for each in found),
-            sum(each.iterations for each in found),
-            sum(each.parameters for each in found) + likely[0].H.shape[1],
+            sum(each.objective for each in fits) + free * math.log(self.scale),
+            max(each.residual for each in fits),
+            sum(each.iterations for each in fits),
+            sum(each.parameters for each in fits) + likely[0].H.shape[1],
         )
 
     @torch.no_grad()
     def condition(self) -> None:
-        """Make predictions those of the posterior given the training rows, with the parameters as they are."""
+        """Compute the posterior given the training rows, under the current parameters, for `forward`."""
         blocks, means = self.blocks, self.blocks[0].H.shape[1]
-        settled = evidence_of(blocks, [block.covariance() for block in blocks], [block.design() for block in blocks])
-        self.means, self.effects = settled.effects[:means].expand(len(self.tasks)), settled.effects[means:]
-        self.alphas = settled.alphas
+        posterior = evidence_of(blocks, [block.covariance() for block in blocks], [block.design() for block in blocks])
+        self.means, self.effects = posterior.effects[:means].expand(len(self.tasks)), posterior.effects[means:]
+        self.alphas = posterior.alphas
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> posterior means (n, 1) at rows (n, d)."""
         return {task: self._mean(self.tasks.index(task), x)[:, None] for task, x in inputs.items()}
 
     def _mean(self, task: int, x: Tensor) -> Tensor:
-        """Of the posterior, at rows x of a task; of the prior before the fit."""
+        """The posterior mean at rows x (n, d) of a task, (n,), in the unit of the targets; 0 before the fit."""
         if not self.blocks:
             return x.new_zeros(len(x))
         place = 0 if self.joint else task
@@ -106,61 +118,66 @@ class Processes(SelfFitting):
 
     @torch.no_grad()
     def weights(self) -> Tensor | None:
+        """The weights (d, T) of the linear kernel; None for `rbf`."""
         if self.kernel != "linear":
             return None
+        # A linear function is known by its values at the unit vectors and at 0.
         x = torch.cat([torch.eye(self.columns), torch.zeros(1, self.columns)]).double()
         values = [self._mean(task, x) for task in range(len(self.tasks))]
         return torch.stack([value[:-1] - value[-1] for value in values], dim=1)
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses covariance matrices of more than MAX_ROWS rows, besides what every self-fitting sharing does."""
         rows, tasks = suite.protocol.splits["train"], len(suite.tasks)
         largest = (rows if suite.own_inputs else rows * tasks) if self.joint else rows // (tasks**suite.own_inputs)
-        if largest > MOST:
-            return f"has exact inference, for at most {MOST:,} rows that depend on each other (here {largest:,})."
+        if largest > MAX_ROWS:
+            return f"has exact inference, for at most {MAX_ROWS:,} rows that depend on each other (here {largest:,})."
         return super().supports(suite)
 
     def _blocks(self, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> list[ProcessRows]:
-        """The training rows; sets `scale`."""
+        """The training rows of each task as a block, or those of all as one; sets `scale`."""
         whole, own = torch.cat(list(targets)), self.intercept == "task"
         left = torch.cat([y - y.mean() for y in targets]) if own else whole - whole.mean()
-        self.scale = float(left.square().mean().sqrt()) or 1.0
-        found = []
+        self.scale = float(left.square().mean().sqrt()) or 1.0  # constant targets have nothing to scale
+        blocks = []
         for task, (x, y) in enumerate(zip(inputs, targets, strict=True)):
             H = torch.zeros(len(y), len(self.tasks) if own else 1, dtype=y.dtype)
             H[:, task if own else 0] = 1.0
             process = self.processes[min(task, len(self.processes) - 1)]
-            found.append(ProcessRows(process, x, torch.full((len(y),), task), H, y / self.scale))
+            blocks.append(ProcessRows(process, x, torch.full((len(y),), task), H, y / self.scale))
         if not self.joint:
-            return found
-        columns = [torch.cat([getattr(block, name) for block in found]) for name in ("x", "t", "H", "y")]
-        return [ProcessRows(found[0].process, *columns)]
+            return blocks
+        # One block: rows of all tasks are correlated through B.
+        columns = [torch.cat([getattr(block, name) for block in blocks]) for name in ("x", "t", "H", "y")]
+        return [ProcessRows(blocks[0].process, *columns)]
 
     def _inputs(self, gpytorch: Any, scaled: bool) -> nn.Module:
         """k, with a variance to learn where `scaled`, and with a constant where intercepts belong to the process."""
+        # Signal and noise start with half of the targets' variance each; unscaled, B has the signal's half.
         kernels, columns, variance = gpytorch.kernels, self.columns if self.ard else None, 0.5 if scaled else 1.0
         if self.kernel == "linear":
-            found = kernels.LinearKernel(ard_num_dims=columns)
-            found.variance = variance / self.columns
-            found.raw_variance.requires_grad_(scaled or self.ard)
+            k = kernels.LinearKernel(ard_num_dims=columns)
+            k.variance = variance / self.columns
+            k.raw_variance.requires_grad_(scaled or self.ard)
         else:
-            found = kernels.RBFKernel(ard_num_dims=columns)
-            found.lengthscale = math.sqrt(self.columns)
+            k = kernels.RBFKernel(ard_num_dims=columns)
+            k.lengthscale = math.sqrt(self.columns)  # of the order of distances between rows with inputs of variance 1
             if scaled:
-                found = kernels.ScaleKernel(found)
-                found.outputscale = variance
+                k = kernels.ScaleKernel(k)
+                k.outputscale = variance
         if self.intercept == "shrunk":
             constant = kernels.ConstantKernel()
             constant.constant = torch.tensor(variance)
-            found = found + constant
-        return found  # type: ignore[no-any-return]
+            k = k + constant
+        return k  # type: ignore[no-any-return]
 
     @staticmethod
     def _noise(gpytorch: Any, tasks: int = 0) -> nn.Module:
-        """Half the variance of the targets at the start, the same for all rows or one for each of `tasks`."""
-        shape, bound = torch.Size([tasks] if tasks else []), gpytorch.constraints.GreaterThan(FLOOR)
-        found = gpytorch.likelihoods.GaussianLikelihood(noise_constraint=bound, batch_shape=shape)
-        found.noise = 0.5
-        return found  # type: ignore[no-any-return]
+        """The noise: half the variance of the targets at the start; one for all rows, or one for each of `tasks`."""
+        shape, bound = torch.Size([tasks] if tasks else []), gpytorch.constraints.GreaterThan(MIN_NOISE)
+        likelihood = gpytorch.likelihoods.GaussianLikelihood(noise_constraint=bound, batch_shape=shape)
+        likelihood.noise = 0.5
+        return likelihood  # type: ignore[no-any-return]
 
 
 @register("gp_icm", paper="Bonilla, Chai, Williams, Multi-task Gaussian Process Prediction, NeurIPS 2007")
@@ -210,6 +227,7 @@ class CoregionalisedProcess(Processes):
         self.rows = rows
 
     def likely(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
+        """At most `rows` rows of a joint block, drawn without replacement, of every task in proportion."""
         kept, total = [], len(block.y)
         if not self.joint or total <= self.rows:
             return block
@@ -220,6 +238,7 @@ class CoregionalisedProcess(Processes):
         return block.take(torch.cat(kept))
 
     def matrices(self) -> dict[str, Tensor]:
+        """`covariance` (T, T): B over the mean of its diagonal."""
         [process] = self.processes
         B = process.coupling().detach()
         return {"covariance": B / B.diagonal().mean()}
@@ -273,7 +292,10 @@ class SingleProcesses(Processes):
 
 
 def _gpytorch() -> Any:
-    """The package; ValueError with the install command where it is missing."""
+    """The package, imported where it is needed only, since it is optional.
+
+    Raises ValueError with the install command where it is missing.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one of its parts is compiled by torch.jit, which torch advises against

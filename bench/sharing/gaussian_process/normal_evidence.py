@@ -1,4 +1,7 @@
-"""The likelihood of normal targets with effects that are known or unknown: means, and functions in common."""
+"""The likelihood of normal targets y = F m + e with unknown effects m: means, and functions that tasks have in common.
+
+Linear algebra only: `gaussian_process` builds K and F from kernels, and optimises over their parameters.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,26 +13,35 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Evidence:
-    """-log p(y) as `value`, the mean of the `effects` (M,) given y, and `alphas`, K_b^-1 (y_b - F_b effects)."""
+    """A marginal likelihood with what predictions and gradients need of it, block by block.
+
+    Args:
+        value: -log p(y).
+        effects: their mean given y, (M,).
+        alphas: K_b^-1 (y_b - F_b effects), (n_b,): predictions are k(., x_b) alpha_b plus effects.
+        factors: Cholesky factors of K_b.
+        solved: K_b^-1 F_b.
+        spread: (F^T K^-1 F + P)^-1, the covariance of the effects given y, (M, M).
+    """
 
     value: float
     effects: Tensor
     alphas: list[Tensor]
-    factors: list[Tensor]  # Cholesky's, of K_b
-    solved: list[Tensor]  # K_b^-1 F_b
-    spread: Tensor  # (F^T K^-1 F + P)^-1, the covariance of the effects given y
+    factors: list[Tensor]
+    solved: list[Tensor]
+    spread: Tensor
 
     def slopes(self) -> list[tuple[Tensor, Tensor]]:
         """d value / d K_b and d value / d F_b of every block.
 
         (K_b^-1 - S_b C S_b^T - alpha_b alpha_b^T) / 2 and S_b C - alpha_b effects^T, S_b = K_b^-1 F_b, C the `spread`.
         """
-        found = []
+        slopes = []
         for L, S, alpha in zip(self.factors, self.solved, self.alphas, strict=True):
             SC = S @ self.spread
             of_K = (torch.cholesky_inverse(L) - SC @ S.T - torch.outer(alpha, alpha)) / 2
-            found.append((of_K, SC - torch.outer(alpha, self.effects)))
-        return found
+            slopes.append((of_K, SC - torch.outer(alpha, self.effects)))
+        return slopes
 
 
 @torch.no_grad()
@@ -43,6 +55,7 @@ def evidence(blocks: Sequence[tuple[Tensor, Tensor, Tensor]], precision: Tensor)
     likelihood (Patterson, Thompson, Biometrika 58, 1971): unlike the likelihood at the best means it takes into account
     that these fit noise. Raises torch.linalg.LinAlgError where a K_b is not positive definite.
     """
+    # One solve for F and y together: G = [F y]^T K^-1 [F y] then holds every product that is needed.
     factors = [torch.linalg.cholesky(K) for K, _, _ in blocks]
     both = [torch.cat([F, y[:, None]], dim=1) for _, F, y in blocks]
     solved = [torch.cholesky_solve(b, L) for b, L in zip(both, factors, strict=True)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.records import ResultRecord
-from bench.scores import metrics_of
+from bench.scores import list_metrics
 from leaderboard.site.view import Figure, Panels, Trace, short, words
 
 DEFINITION = (
@@ -18,7 +18,7 @@ def curve_figure(record: ResultRecord) -> Figure | None:
     """Training loss and validation scores of every task over epochs, a panel for each metric."""
     found: dict[str, dict[str, list[float | None]]] = {"training loss": record.curves.train_loss}
     for task, metrics in record.curves.val.items():
-        known = metrics_of(record.spec.protocol.metrics.get(task, ""))
+        known = list_metrics(record.spec.protocol.metrics.get(task, ""))
         for metric, path in metrics.items():
             unit = f", {known[metric].unit}" if metric in known and known[metric].unit else ""
             found.setdefault(f"validation {metric}{unit}", {})[task] = path

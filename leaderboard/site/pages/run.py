@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.records import ResultRecord
-from bench.scores import Metric, metrics_of
+from bench.scores import Metric, list_metrics
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import RULES
 from leaderboard.report.wide_table import MISSING
@@ -83,7 +83,7 @@ def run_page(site: Context, run: ResultRecord) -> bytes:
 def _scores(run: ResultRecord, task: str, rules: list[str]) -> list[tuple[str, str, list[str]]]:
     """(task, metric with unit and direction, its value under every rule)."""
     names = dict.fromkeys(name for rule in rules for name in run.scores[rule].get(task, {}))
-    found, known = [], metrics_of(run.spec.protocol.metrics.get(task, ""))
+    found, known = [], list_metrics(run.spec.protocol.metrics.get(task, ""))
     for name in names:
         metric = known.get(name, Metric(name, True))
         values = [run.scores[rule].get(task, {}).get(name) for rule in rules]

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -137,3 +138,31 @@ def cosines(gramian: Tensor) -> Tensor:
     lengths = torch.outer(norms, norms)
     angles = torch.where(lengths > 0, gramian / lengths, 0.0).clamp(-1, 1)  # rounding may leave [-1, 1]
     return angles.fill_diagonal_(1.0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The loss of one batch, or its gradients, before the backward pass.
+
+    Args:
+        total: the step's loss, 0-dimensional.
+        losses: the T losses in it, (T,), without a gradient.
+        gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
+            them `total` is differentiable.
+        rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
+    """
+
+    total: Tensor
+    losses: Tensor
+    gradients: list[tuple[Parameter, Tensor]] | None = None
+    rest: Tensor | None = None
+
+    def backward(self) -> None:
+        """Add the gradient of the step to the `grad` of every parameter."""
+        if self.gradients is None:
+            torch.autograd.backward(self.total)
+            return
+        if self.rest is not None and self.rest.requires_grad:
+            torch.autograd.backward(self.rest)
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

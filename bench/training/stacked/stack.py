@@ -17,8 +17,8 @@ from torch.nn import Parameter
 
 from bench.core.data import Batch, by_input
 from bench.core.state import TrainState
-from bench.training.gradients import TaskGradients, compute_losses
-from bench.training.module import MultiTaskModule, Step, weigh
+from bench.training.gradients import Step, TaskGradients, compute_losses
+from bench.training.module import MultiTaskModule, weigh
 
 # Relative difference between the first losses and gradients of a stack and those of its models one by one: above the
 # rounding of float32, below any error in what is computed.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.records import ResultRecord
-from bench.scores import register_kind
+from bench.scores import find_kind
 from leaderboard.boards.record_selection import protocol_text
 
 NEAR, SOLVED = 5e-4, 1e-5
@@ -30,7 +30,7 @@ def trace_of(record: ResultRecord) -> np.ndarray:
         values = [*record.solution.errors, abs(record.solution.objective)]
         states = next(iter(record.statistics.values()), {})
         metrics = record.spec.protocol.metrics
-        values += [value for task in sorted(states) for value in register_kind(metrics[task]).trace(states[task])]
+        values += [value for task in sorted(states) for value in find_kind(metrics[task]).trace(states[task])]
     known = [value for value in values if isinstance(value, float) and math.isfinite(value) and value > 0]
     return np.array(known)
 

@@ -44,6 +44,7 @@ class Kind:
     error_of: metric -> value -> the primary error, without its lower bound. Curves hold metrics only; by it, the epoch
         that a run kept is checked against them.
     contradictions: statistics -> sentences on numbers in them that exclude each other.
+    trace: statistics -> those with many digits, which two runs share only where one is a copy of the other.
     """
 
     metrics: tuple[Metric, ...]
@@ -54,6 +55,7 @@ class Kind:
     truth: Callable[[State], list[int]] = lambda state: []
     error_of: Callable[[Mapping[str, float]], float] | None = None
     contradictions: Callable[[State], list[str]] = lambda state: []
+    trace: Callable[[State], list[float]] = lambda state: []
 
 
 class Kinds(UserDict[str, Kind]):

@@ -267,6 +267,7 @@ register_kind(
         keys={"count", "squared_error"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["rmse"],
+        trace=lambda state: [state["squared_error"]],
     ),
 )
 # {"count": n, "squared_error": sum (prediction - target)^2, "target_sum": sum target, "target_squares": sum target^2},
@@ -281,6 +282,7 @@ register_kind(
         keys={"count", "squared_error", "target_sum", "target_squares"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["rmse"],
+        trace=lambda state: [state["squared_error"]],
     ),
 )
 # {"positives": P, "negatives": N, "wins": pairs in which the positive row is ranked higher, ties half}; auc = wins /

@@ -1,7 +1,8 @@
 """The registry of suites, sharings, constraints and weightings, filled by walking their packages.
 
-Adding one is adding one file: nothing else lists it. A plug-in registers itself in the same way, when
-its file is loaded or its entry point in the group `mtlbench.plugins` is found.
+Adding one is adding one file, or one package whose `__init__` registers it and whose other modules are its own:
+nothing else lists it. A plug-in registers itself in the same way, when its file is loaded or its entry point in the
+group `mtlbench.plugins` is found.
 
 Look-ups import only what they need: built-in parts first, installed packages for names that are not
 built in, and files only where they are given.
@@ -235,6 +236,11 @@ def read_plugin(path: Path) -> Plugin:
             sentence, with the line.
     """
     given, path = path, path.resolve()
+    if path.is_dir():
+        raise UsageError(
+            f"A plug-in should be a Python file, `NAME.py`. Found the folder `{make_printable(str(given))}`; install "
+            "it as a package that names itself under the entry point group `mtlbench.plugins`."
+        )
     if not path.is_file():
         raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
     if path.suffix != ".py":

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from bench.check.outcome import Broken, Skipped, attempt, expect
 from bench.check.trial import SharingCase, compute_stand_in, evaluate_features, list_moments, measure_gap
-from bench.core.data import by_input
+from bench.core.data import Dataset, by_input
+from bench.core.suite import Split, Suite, derive_suite
 from bench.planning.plan import parse_suite
 from bench.training.model import lay_out
 
@@ -207,17 +208,17 @@ def no_access_to_targets(case: SharingCase) -> None:
         len(names) == 2,
         f"`forward` should take the inputs and the state. Found {names}; targets belong to the losses.",
     )
-    for at in case.settings:
-        _, suite = parse_suite(at.text)
 
-        def refuse(*_: object) -> None:
+    class Unread(Suite):
+        def dataset(self, split: Split, seed: int) -> Dataset:
             raise Broken(
                 "A sharing should not read the suite's data. Found a call of `suite.dataset`; features are a function "
                 "of the inputs that `forward` is given."
             )
 
-        suite.dataset = refuse  # type: ignore[assignment,method-assign]
-        evaluate_features(case.build(at, suite=suite), at.rows())
+    for at in case.settings:
+        _, suite = parse_suite(at.text)  # a fresh one, which has no rows in store
+        evaluate_features(case.build(at, suite=derive_suite(suite, Unread)), at.rows())
 
 
 def memory_format(case: SharingCase) -> None:

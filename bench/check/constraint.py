@@ -16,8 +16,6 @@ from bench.check.options import documented, is_sentence, options
 from bench.check.outcome import RuleOutcome, attempt, expect, run_rules
 from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
 
-CARRIER = "soft"  # the sharing whose towers are held when a claimed limit is run
-
 
 def builds(case: ConstraintCase) -> None:
     """On vectors, matrices and kernels, for 1, 2 and 5 tasks; some of them are taken.
@@ -166,7 +164,7 @@ def claimed_limits(case: ConstraintCase) -> None:
 
     Skipped where nothing is claimed.
     """
-    hold_limits(case.entry, CARRIER)
+    hold_limits(case.entry)
 
 
 RULES = (

@@ -39,7 +39,7 @@ class Net(nn.Module):
         suite = case.suite
         self.stages = prepare_stages(suite.backbone(), suite.input_shape)
         shape = self.stages[-1].output_shape
-        heads = [prepare_module(task.head(shape), shape, f"The head of `{task.name}`") for task in suite.tasks]  # type: ignore[arg-type]
+        heads = [prepare_module(task.head(shape), shape, f"The head of `{task.name}`") for task in suite.tasks]
         self.heads = nn.ModuleList(heads)
         self.tasks = list(suite.tasks)
         self.double()

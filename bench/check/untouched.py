@@ -1,14 +1,12 @@
 """The contract of a Sharing: it leaves its inputs and frozen weights as they are."""
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn import Parameter
 
 from bench.check.outcome import Skipped, attempt, expect
 from bench.check.trial import Setting, SharingCase, compute_stand_in, list_moments
-from bench.core.suite import Suite
+from bench.core.suite import Suite, derive_suite
 
 
 def inputs_stay(case: SharingCase) -> None:
@@ -40,17 +38,16 @@ def with_frozen_stage(suite: Suite, made: list[Parameter] | None = None) -> Suit
     made: a list that takes up the frozen parameters of every backbone it makes; they tell frozen weights
         in a sharing apart, whatever they are called there.
     """
-    frozen = copy.copy(suite)
 
-    def backbone(width: float = 1.0) -> nn.ModuleList:
-        stages = suite.backbone(width)
-        stages[0].requires_grad_(False)
-        if made is not None:
-            made.extend(stages[0].parameters())
-        return stages
+    class FirstStageFrozen(Suite):
+        def backbone(self, width: float = 1.0) -> nn.ModuleList:
+            stages = suite.backbone(width)
+            stages[0].requires_grad_(False)
+            if made is not None:
+                made.extend(stages[0].parameters())
+            return stages
 
-    frozen.backbone = backbone  # type: ignore[method-assign]
-    return frozen
+    return derive_suite(suite, FirstStageFrozen)
 
 
 def frozen_weights_stay(case: SharingCase) -> None:

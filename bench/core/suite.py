@@ -3,11 +3,10 @@
 The contract that folders of `suites/` and plug-ins implement. A suite knows no method; the harness knows no suite.
 """
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, cast
 
 from torch import Tensor, nn
 
@@ -114,22 +113,46 @@ class Suite(ABC):
         return None
 
 
+def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
+    """`suite` with the methods of `changes` over its own, and `attributes` in the place of those it has.
+
+    What is made is a copy of an own class, under which that of the suite still lies: attributes and methods that only
+    this suite has are there, and its methods see the changes. The suite itself stays as it is.
+    """
+    own = type(suite)
+    cls = cast(type[Suite], type(own.__name__, (changes, own), {"__module__": own.__module__, "__doc__": own.__doc__}))
+    derived = cls.__new__(cls)
+    vars(derived).update(vars(suite) | attributes)
+    return derived
+
+
 def withhold_data(suite: Suite) -> Suite:
-    """A copy of `suite` to build a model from: tasks, shapes and stages, with a `dataset` that raises UsageError.
+    """A copy of `suite` to build a model from: tasks, shapes and stages, without rows and the truth behind them.
+
+    Its `dataset` raises UsageError.
 
     Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
     test split.
     """
-    closed = copy.copy(suite)
-    for name, value in vars(suite).items():
-        if isinstance(value, Suite):  # a suite that wraps another would give its data away
-            setattr(closed, name, withhold_data(value))
-    closed.dataset = _refuse_data  # type: ignore[method-assign]
-    return closed
+    # A suite that wraps another would give its data away.
+    behind = {name: withhold_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
+    return derive_suite(suite, _WithoutData, **behind)
 
 
-def _refuse_data(split: Split, seed: int) -> Dataset:
+def refuse_rows(split: str) -> NoReturn:
+    """Raise UsageError: a method should not read the suite's data."""
     raise UsageError(
         f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
         "of the inputs that `forward` is given."
     )
+
+
+class _WithoutData(Suite):
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        refuse_rows(split)
+
+    def sealed(self, seed: int, draw: int) -> Dataset | None:
+        refuse_rows("test")  # rows like those of the test split, with labels
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        return None

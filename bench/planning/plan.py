@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 import torch
 from pydantic import ValidationError
 
-from bench.catalogue.method import BASE_OF_WEIGHTINGS, DEFAULT_WEIGHTING, Method
+from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
 from bench.catalogue.registry import Choice, Entry, choose, list_entries
 from bench.core.constraint import Coupled
@@ -22,38 +22,12 @@ from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite
 from bench.errors import UsageError, hint
 from bench.linear.form import read_linear_form
-from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
+from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
+from bench.records.protocol import find_use
 from bench.records.record import MAX_BYTES
 from bench.scores import explain_unknown_kinds
 
-FIXED = {
-    "name",
-    "version",
-    "splits",
-    "split_rule",
-    "metrics",
-    "initialisation",
-    "selection",
-    "ranked",
-    "device",
-    "augmentation",
-    "fit",
-    "loss",
-    "overlapping",
-}
-_OF_DESCENT = {  # what a solver does not read
-    *("optimiser", "lr", "momentum", "betas", "weight_decay", "schedule", "decay_every", "decay_factor", "clip_norm"),
-    *("batch_size", "members", "loss_reduction", "trunk_lr_rule", "trunk_lr", "trunk_weight_decay", "replica"),
-    *("precision", "memory_format"),
-}
 RULES = ("val", "per_task", "last")  # of selection, each with statistics of its own
-_OF_SOLVER = {"folds", "strengths", "span", "tolerance"}
-_NO_EFFECT = {  # setting -> the other setting, and the value without which it does nothing
-    "momentum": ("optimiser", "sgd"),
-    "betas": ("optimiser", "adam"),
-    "decay_every": ("schedule", "step"),
-    "decay_factor": ("schedule", "step"),
-}
 
 
 def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]:
@@ -82,24 +56,22 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
         UsageError: an unknown setting, one that says what the suite is, one without effect under this
             protocol, or a value that does not fit.
     """
-    changeable = sorted(set(Protocol.model_fields) - FIXED)
+    changeable = sorted(name for name in Protocol.model_fields if not find_use(name).fixed)
     for key in settings:
         if key not in changeable:
             raise UsageError(
                 f"The protocol has no setting `{key}`; {hint(key, changeable, 'mtlbench protocol SUITE')}."
             )
-        if key in (_OF_DESCENT if protocol.fit == "solver" else _OF_SOLVER):
+        use = find_use(key)
+        if use.fit not in (None, protocol.fit):
             raise UsageError(
                 f"`{key}` has no effect on this suite, whose models are fitted by "
                 f"{'a solver' if protocol.fit == 'solver' else 'descent'}."
             )
-        if (
-            key in _NO_EFFECT
-            and (settings.get(_NO_EFFECT[key][0]) or getattr(protocol, _NO_EFFECT[key][0])) != (_NO_EFFECT[key][1])
-        ):
-            raise UsageError(
-                f"`{key}` has an effect only with `{'='.join(_NO_EFFECT[key])}`; this protocol has another."
-            )
+        if use.only:
+            other, value = use.only
+            if (settings.get(other) or getattr(protocol, other)) != value:
+                raise UsageError(f"`{key}` has an effect only with `{other}={value}`; this protocol has another.")
     values: dict[str, Any] = protocol.model_dump()  # texts are put among them, and pydantic reads those
     for key, text in settings.items():
         is_list = get_origin(Protocol.model_fields[key].annotation) is tuple
@@ -222,15 +194,12 @@ def list_method_names() -> list[str]:
     sharings = list_entries("sharing")
     plain = [name for name, entry in sharings.items() if not entry.cls.needs_constraint]  # type: ignore[attr-defined]
     held = [name for name in sharings if name not in plain]
-    return [
-        *plain,
-        *(f"{name}+{constraint}" for name in held for constraint in list_entries("constraint")),
-        *(
-            f"{BASE_OF_WEIGHTINGS}@{weighting}"
-            for weighting in list_entries("weighting")
-            if weighting != DEFAULT_WEIGHTING.name
-        ),
+    weightings = [name for name in list_entries("weighting") if name != DEFAULT_WEIGHTING.name]
+    methods = [
+        complete_method("constraint", Call(name), Call(tower)) for tower in held for name in list_entries("constraint")
     ]
+    methods += [complete_method("weighting", Call(name)) for name in weightings]
+    return [*plain, *map(str, methods)]
 
 
 def list_supported_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
-from bench.records.grammar import UNWEIGHTED, parse_call, parse_method
+from bench.records.grammar import METHOD_PARTS, UNWEIGHTED, parse_call, parse_method
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
@@ -291,7 +291,7 @@ def _find_wrong_names(suite: str, method: str, whole_suite: str, whole_method: s
         short, whole = parse_method(method), parse_method(whole_method)
     except UsageError as error:
         return [f"method: cannot be read ({error})"]
-    for part in ("sharing", "constraint", "weighting"):
+    for part in METHOD_PARTS:
         brief, full = getattr(short, part), getattr(whole, part)
         if brief is not None and full is not None:
             pairs.append(("method", brief, full))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Interval, ParameterGroup, Sharing, TrainState, register, run_stages
+from bench.api import Blueprint, Interval, Modules, ParameterGroup, Sharing, TrainState, register, run_stages
 
 
 class Factored(nn.Module):
@@ -36,6 +36,7 @@ class Factored(nn.Module):
 
     def forward(self) -> Tensor:
         """W (d_1, ..., d_N, T), the product of the factors."""
+        W: Tensor
         if self.form == "last":
             W = self.factors[0] @ self.factors[1]
         elif self.form == "tucker":
@@ -110,7 +111,7 @@ class DMTRL(Sharing):
     ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        self.towers = nn.ModuleList(blueprint.towers("independent"))
+        self.towers = Modules(blueprint.towers("independent"))
         self.output_shape = self.towers[0][-1].output_shape
         self.places = [_places(tower) for tower in self.towers]
         self.weights = nn.ModuleDict()
@@ -144,7 +145,7 @@ class DMTRL(Sharing):
         return {
             f"factor.{key.replace('/', '.')}": factored.factors[1].detach()
             for key, factored in self.weights.items()
-            if factored.form == "last"
+            if isinstance(factored, Factored) and factored.form == "last"
         }
 
 

@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, ParameterGroup, Sharing, TrainState, aligned, by_input, register, run_stages
+from bench.api import (
+    Blueprint,
+    Ge,
+    Modules,
+    ParameterGroup,
+    Sharing,
+    TrainState,
+    aligned,
+    by_input,
+    register,
+    run_stages,
+)
 
 
 class Trunk(Sharing):
@@ -35,7 +46,7 @@ class Trunk(Sharing):
         self.output_shape = stages[-1].output_shape
         self.trunk = stages[:split]
         # The same copy for every task: towers start tied, and with the weights that one backbone would have.
-        self.towers = nn.ModuleList(blueprint.backbone(width)[split:] for _ in self.tasks)
+        self.towers = Modules(blueprint.backbone(width)[split:] for _ in self.tasks)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features of its tower on the trunk's output."""

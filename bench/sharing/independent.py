@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Interval, Phase, Sharing, TrainState, aligned, register, run_stages
+from bench.api import Blueprint, Interval, Modules, Phase, Sharing, TrainState, aligned, register, run_stages
 
 
 class Towers(Sharing):
@@ -22,7 +22,7 @@ class Towers(Sharing):
     def __init__(self, blueprint: Blueprint, init: str, width: float = 1.0) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        self.towers = nn.ModuleList(blueprint.towers(init, width))
+        self.towers = Modules(blueprint.towers(init, width))
         self.output_shape = self.towers[0][-1].output_shape
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:

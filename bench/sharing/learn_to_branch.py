@@ -14,6 +14,7 @@ from bench.api import (
     Blueprint,
     Gt,
     Interval,
+    Modules,
     ParameterGroup,
     Phase,
     Sharing,
@@ -61,7 +62,7 @@ class LearnToBranch(Sharing):
             raise ValueError("`together` and `search` should leave a part of the budget. Found a sum of 1 or more.")
         self.tasks = blueprint.tasks
         self.together, self.search, self.tau, self.rate = together, search, tau, rate
-        self.towers = nn.ModuleList(blueprint.towers("independent"))
+        self.towers = Modules(blueprint.towers("independent"))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
         # alpha of every stage and of the heads' choice, (T, T): row = child, column = parent. All parents start alike.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, Gt, ParameterGroup, Sharing, TrainState, by_input, register
+from bench.api import Blueprint, Ge, Gt, Modules, ParameterGroup, Sharing, TrainState, by_input, register
 
 
 @register(
@@ -50,7 +50,8 @@ class LoRA(Sharing):
         self.output_shape = stages[-1].output_shape
         self.trunk = nn.Sequential(*stages)
         weights = {name: p for name, p in self.trunk.named_parameters() if p.dim() > 1} if rank else {}
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.down: Modules[nn.ParameterDict] = Modules()
+        self.up: Modules[nn.ParameterDict] = Modules()
         for task in self.tasks:
             down, up = nn.ParameterDict(), nn.ParameterDict()
             for name, weight in weights.items():

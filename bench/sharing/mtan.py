@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bench.api import (
     Blueprint,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
@@ -86,11 +87,12 @@ class MTAN(Sharing):
         self.shapes = [stage.output_shape for stage in self.trunk]
         self.output_shape = self.shapes[-1]
         before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # shapes of u^j
-        self.attention = nn.ModuleList()
-        self.passes = nn.ModuleList()
+        self.attention: Modules[Modules[Attention]] = Modules()
+        self.passes: Modules[Modules[Pass]] = Modules()
         for task in self.tasks:
             with blueprint.stream("attention", task):  # a task's masks do not depend on how many tasks there are
-                masks, passes = nn.ModuleList(), nn.ModuleList()
+                masks: Modules[Attention] = Modules()
+                passes: Modules[Pass] = Modules()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
                     channels = source[0] if number == 0 else 2 * source[0]  # the first mask has none before it
                     inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
@@ -117,7 +119,7 @@ class MTAN(Sharing):
         passed: Tensor | None = None
         for number, (u, p) in enumerate(ends):
             seen = u if passed is None else torch.cat([u, passed], dim=1)
-            masked = self.attention[t][number](_resize(seen, self.shapes[number])) * p
+            masked: Tensor = self.attention[t][number](_resize(seen, self.shapes[number])) * p
             if number < len(self.passes[t]):
                 passed = self.passes[t][number](masked)
         return masked

@@ -21,7 +21,7 @@ from bench.linear.squared import Squared
 from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.sharing.gaussian_process import CoregionalisedProcess
-from bench.toolbox.normal_evidence import evidence
+from bench.sharing.gaussian_process.normal_evidence import evidence
 from bench.training.examine import examine
 from bench.training.fit import fit
 from bench.training.full_batch.infer import Inferred

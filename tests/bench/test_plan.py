@@ -7,6 +7,7 @@ import pytest
 from bench.api import Blueprint, register
 from bench.catalogue import registry
 from bench.catalogue.method import Method
+from bench.catalogue.registry import choose, list_entries
 from bench.errors import DataMissing, UsageError
 from bench.planning.plan import (
     list_method_names,
@@ -16,7 +17,7 @@ from bench.planning.plan import (
     plan,
     suite_under_protocol,
 )
-from bench.records import digest
+from bench.records import METHOD_PARTS, Call, complete_method, digest
 from bench.sharing.hard import Hard
 from tests.bench.catalogue import catalogue, fitted_by_themselves
 
@@ -138,3 +139,13 @@ def test_a_method_is_built_without_the_data(settings: dict[str, str]) -> None:
         assert built.dataset("test", 0).targets  # which the harness still may
     finally:
         del registry._ENTRIES["sharing"]["reader"]
+
+
+@pytest.mark.parametrize("kind", METHOD_PARTS)
+def test_every_part_alone_is_the_method_of_its_text(kind: str) -> None:
+    """What is built around a part, registered or not, is what its text says."""
+    for name in list_entries(kind):
+        choice = choose(kind, Call(name))
+        if kind == "sharing" and choice.entry.cls.needs_constraint:  # type: ignore[attr-defined]
+            continue
+        assert Method.around(choice) == Method.parse(str(complete_method(kind, Call(name))))

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.core.self_fitting import Found
-from bench.toolbox.normal_evidence import Evidence, evidence
+from bench.api import Found
+from bench.sharing.gaussian_process.normal_evidence import Evidence, evidence
 
 # L-BFGS stops where, per row, no slope of the objective is larger than this,
 SLOPE_TOLERANCE = 1e-5

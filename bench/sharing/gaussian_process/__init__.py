@@ -18,16 +18,14 @@ from bench.api import (
     Blueprint,
     Found,
     Ge,
+    Modules,
     OnStep,
-    Process,
-    ProcessRows,
     SelfFitting,
     Suite,
     TrainState,
-    evidence_of,
-    maximise_evidence,
     register,
 )
+from bench.sharing.gaussian_process.process import Process, ProcessRows, evidence_of, maximise_evidence
 
 Kernel = Literal["linear", "rbf"]
 InterceptPrior = Literal["task", "shrunk"]
@@ -60,7 +58,7 @@ class Processes(SelfFitting):
         self.tasks, self.columns = blueprint.tasks, math.prod(blueprint.suite.input_shape)
         self.kernel, self.ard, self.intercept = kernel, ard, intercept
         self.output_shape = (1,)
-        self.processes = nn.ModuleList()  # one for all tasks, or one for each
+        self.processes: Modules[Process] = Modules()  # one for all tasks, or one for each
         self.blocks: list[ProcessRows] = []  # of the training rows, from the fit on
         self.alphas: list[Tensor] = []
         self.means, self.effects, self.scale = torch.zeros(len(self.tasks)), torch.zeros(0), 1.0
@@ -84,7 +82,6 @@ class Processes(SelfFitting):
         self.blocks = self._blocks([inputs[task] for task in self.tasks], [targets[task] for task in self.tasks])
         selected, fits = [self.select_rows(block, generator) for block in self.blocks], []
         for number, process in enumerate(self.processes):
-            assert isinstance(process, Process)
             blocks = [block for block in selected if block.process is process]
             fits.append(maximise_evidence(process, blocks, iterations))
             if on_step:
@@ -148,7 +145,6 @@ class Processes(SelfFitting):
             H = torch.zeros(len(y), len(self.tasks) if own else 1, dtype=y.dtype)
             H[:, task if own else 0] = 1.0
             process = self.processes[min(task, len(self.processes) - 1)]
-            assert isinstance(process, Process)
             blocks.append(ProcessRows(process, x, torch.full((len(y),), task), H, y / self.scale))
         if not self.joint:
             return blocks
@@ -245,7 +241,6 @@ class CoregionalisedProcess(Processes):
     def matrices(self) -> dict[str, Tensor]:
         """`covariance` (T, T): B over the mean of its diagonal."""
         [process] = self.processes
-        assert isinstance(process, Process)
         B = process.coupling().detach()
         return {"covariance": B / B.diagonal().mean()}
 

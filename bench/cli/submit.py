@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.catalogue.source_text import decode_source
 from bench.cli import options
 from bench.errors import UsageError, hint, make_printable
-from bench.records import digest
+from bench.records import METHOD_PARTS, Call, complete_method, digest
 
 if TYPE_CHECKING:
     from bench.judge.cells import MethodSource
@@ -213,7 +213,7 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
 
 
 def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
-    """What the file registers, as methods: a constraint holds `soft`, a weighting weighs the losses of `hard`.
+    """What the file registers, as the methods that its parts stand for.
 
     Args:
         outcomes: Of the check; their subjects name what was registered.
@@ -222,11 +222,9 @@ def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[s
     Raises:
         UsageError: The file registers no part of a method.
     """
-    # A part that is no method by itself stands in the plainest method that uses it.
-    forms = {"sharing": "{}", "constraint": "soft+{}", "weighting": "hard@{}"}
     pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
     own = {card.name for card in cards}
-    methods = [forms[kind].format(part) for kind, part in pairs if kind in forms and part in own]
+    methods = [str(complete_method(kind, Call(part))) for kind, part in pairs if kind in METHOD_PARTS and part in own]
     if not methods:
         raise UsageError("The file should register a sharing, a constraint or a weighting. Found none.")
     return methods

@@ -134,6 +134,22 @@ def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
     return Forecast({spec.run_id: estimates.seconds(spec) for spec in missing}, workers)
 
 
+def print_forecast(outcome: PlanStatus, cost: Forecast) -> None:
+    """Print a line per cell, with its estimated time, then the estimate per method and for all.
+
+    Args:
+        outcome: The plan. Cells that are stored are listed too.
+        cost: Its estimate; cells that no past run is like have no time.
+    """
+    for spec in outcome.specs:
+        settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
+        seconds = cost.cells.get(spec.run_id)
+        about = f"  (about {format_duration(seconds)})" if seconds is not None else ""
+        print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
+    for line in cost.lines(outcome.missing) if outcome.missing else []:
+        print(line)
+
+
 def format_duration(seconds: float) -> str:
     """Seconds as H:MM:SS, with days where there are some."""
     return str(timedelta(seconds=round(seconds)))

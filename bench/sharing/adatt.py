@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
@@ -56,16 +57,15 @@ class AdaTT(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         apart = 0 if init == "tied" else experts  # streams of weights between two tasks
-        self.experts = nn.ModuleList(
-            nn.ModuleList(blueprint.backbone(copy=e + apart * t) for e in range(experts))
-            for t, _ in enumerate(self.tasks)
+        self.experts = Modules(
+            Modules(blueprint.backbone(copy=e + apart * t) for e in range(experts)) for t, _ in enumerate(self.tasks)
         )
         stages = self.experts[0][0]
         self.levels = pieces(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels[:-1])]
         count = experts * len(self.tasks)
-        self.gates = nn.ModuleList(nn.ModuleList(Gate(shape, count) for _ in self.tasks) for shape in shapes)
+        self.gates = Modules(Modules(Gate(shape, count) for _ in self.tasks) for shape in shapes)
         # v of the residual, (levels, T, experts), drawn as the weights of a linear layer with `experts` inputs.
         own = torch.ones(len(self.levels), len(self.tasks), experts)
         if experts == 1:

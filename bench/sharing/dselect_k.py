@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Ge,
     Gt,
+    Modules,
     ParameterGroup,
     Sharing,
     TrainState,
@@ -53,6 +54,7 @@ class DSelectK(Sharing):
     """
 
     limits: ClassVar = {"experts=1": "hard"}
+    codes: Tensor  # (E, m): the bits of every expert's number
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class DSelectK(Sharing):
         super().__init__()
         self.tasks, self.gamma, self.entropy = blueprint.tasks, gamma, entropy
         count = len(self.tasks) if experts is None else experts
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         bits = math.ceil(math.log2(count))
         numbers = torch.arange(count)[:, None] >> torch.arange(bits)
@@ -105,7 +107,7 @@ class DSelectK(Sharing):
         tiny = torch.finfo(r.dtype).tiny  # 0 log 0 = 0, with a finite gradient
         total = self.entropy * -(r * r.clamp(min=tiny).log()).sum()
         if len(self.experts) < 2 ** self.codes.shape[1]:
-            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()
+            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()  # finite where a code is all on missing experts
         return total
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

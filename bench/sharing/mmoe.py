@@ -6,12 +6,13 @@ All experts are shared; `cgc` and `ple` add experts of the tasks' own.
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     TrainState,
@@ -53,10 +54,10 @@ class MMoE(Sharing):
         self.tasks = blueprint.tasks
         count = len(self.tasks) if experts is None else experts
         # Expert 0 starts as the trunk of `hard`; the others from streams of their own, or all would stay alike.
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         shape = blueprint.suite.input_shape
-        self.gates = nn.ModuleList(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
+        self.gates = Modules(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_t(x)_e f_e(x). Experts run once per distinct input, for all of its tasks."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bench.api import (
     Blueprint,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
@@ -25,9 +26,9 @@ from bench.api import (
 
 
 class Attention(nn.Module):
-    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to those of the stage.
+    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to the stage's channels.
 
-    `inputs` is the shape of [u; q] with the channels first, `outputs` that of the stage's output.
+    `inputs` is the shape of [u; q] with the channels first, `outputs` the shape of the stage's output.
     """
 
     def __init__(self, inputs: Shape, outputs: Shape, hidden: int) -> None:
@@ -47,7 +48,7 @@ class Attention(nn.Module):
 class Pass(nn.Module):
     """relu(norm(C x)), C a 3 x 3 convolution: what a task passes from its masked features to the next mask.
 
-    `source` is the shape of x, `target` that of the next stage's output.
+    `source` is the shape of x, `target` the shape of the next stage's output.
     """
 
     def __init__(self, source: Shape, target: Shape) -> None:
@@ -86,11 +87,12 @@ class MTAN(Sharing):
         self.shapes = [stage.output_shape for stage in self.trunk]
         self.output_shape = self.shapes[-1]
         before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # shapes of u^j
-        self.attention = nn.ModuleList()
-        self.passes = nn.ModuleList()
+        self.attention: Modules[Modules[Attention]] = Modules()
+        self.passes: Modules[Modules[Pass]] = Modules()
         for task in self.tasks:
             with blueprint.stream("attention", task):  # a task's masks do not depend on how many tasks there are
-                masks, passes = nn.ModuleList(), nn.ModuleList()
+                masks: Modules[Attention] = Modules()
+                passes: Modules[Pass] = Modules()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
                     channels = source[0] if number == 0 else 2 * source[0]  # the first mask has none before it
                     inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
@@ -117,7 +119,7 @@ class MTAN(Sharing):
         passed: Tensor | None = None
         for number, (u, p) in enumerate(ends):
             seen = u if passed is None else torch.cat([u, passed], dim=1)
-            masked = self.attention[t][number](_resize(seen, self.shapes[number])) * p
+            masked: Tensor = self.attention[t][number](_resize(seen, self.shapes[number])) * p
             if number < len(self.passes[t]):
                 passed = self.passes[t][number](masked)
         return masked

@@ -14,6 +14,7 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
@@ -90,12 +91,11 @@ class NDDR(Sharing):
     ) -> None:
         super().__init__()
         self.tasks, self.rate = blueprint.tasks, rate
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
-        self.fusions = nn.ModuleList(
-            nn.ModuleList(Fusion(t, count, stage.output_shape, own, norm) for t in range(count))
-            for stage in self.towers[0]
+        self.fusions = Modules(
+            Modules(Fusion(t, count, stage.output_shape, own, norm) for t in range(count)) for stage in self.towers[0]
         )
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
@@ -126,7 +126,7 @@ class NDDR(Sharing):
         means = {}
         for stage, fusions in enumerate(self.fusions):
             blocks = [fusion.map.weight.detach().flatten(1) for fusion in fusions]  # (C, T C)
-            rows = [torch.stack([b.diagonal().mean() for b in block.split(len(block), dim=1)]) for block in blocks]
+            rows = [torch.stack([b.diagonal().mean() for b in block.chunk(len(blocks), dim=1)]) for block in blocks]
             means[f"fusion.{stage}"] = torch.stack(rows)
         return means
 

@@ -6,13 +6,14 @@ With the right numbers of experts they are `single_task`, `hard` and `mmoe`, whi
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
@@ -50,22 +51,19 @@ class Extraction(Sharing):
         self.tasks = blueprint.tasks
         apart = 0 if init == "tied" else 1
         # Copies count own experts first, then shared ones: no two experts of a task start alike.
-        self.own = nn.ModuleList(
-            nn.ModuleList(blueprint.backbone(copy=e + apart * t * own) for e in range(own))
-            for t, _ in enumerate(self.tasks)
+        self.own = Modules(
+            Modules(blueprint.backbone(copy=e + apart * t * own) for e in range(own)) for t, _ in enumerate(self.tasks)
         )
         first = own * (1 if init == "tied" else len(self.tasks))
-        self.shared = nn.ModuleList(blueprint.backbone(copy=first + e) for e in range(shared))
+        self.shared = Modules(blueprint.backbone(copy=first + e) for e in range(shared))
         stages = (self.shared[0] if shared else self.own[0][0])[:]
         self.levels = pieces(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels)]
-        self.gates = nn.ModuleList(
-            nn.ModuleList(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1]
-        )
+        self.gates = Modules(Modules(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1])
         everyone = own * len(self.tasks) + shared
         # The last level has no shared gate: nothing reads the shared stream after it.
-        self.shared_gates = nn.ModuleList(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
+        self.shared_gates = Modules(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
         self.separate = shared == 0 and own == 1  # nothing is read by two tasks
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
@@ -70,7 +71,7 @@ class Sluice(Sharing):
         super().__init__()
         self.tasks, self.subspaces = blueprint.tasks, subspaces
         self.rate, self.mix, self.strength = rate, mix, strength
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         stages = self.towers[0]
         self.output_shape = stages[-1].output_shape
         narrow = [number for number, stage in enumerate(stages) if stage.output_shape[0] < subspaces]

@@ -11,6 +11,7 @@ from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, adapti
 
 from bench.core.task import Shape
 
+LinearMap = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 GRID = 8  # cells per side of the image that a gate looks at, at most: its weights stay few for any resolution
 MEMORY = 0.99  # share of the old value in the running mean of a gate, per batch: about the last hundred batches
 
@@ -38,8 +39,8 @@ def weighted(weights: Tensor, features: Sequence[Tensor]) -> Tensor:
 class Gate(nn.Module):
     """g(x) = softmax(W pooled(x)) over E experts, W = 0 at the start: all experts alike.
 
-    `shape` is that of a row of x. `usage` (E,) is the running mean of g over training, a buffer that starts at 1/E;
-    it is shown in records and takes no part in g.
+    `shape` is the shape of a row of x. `usage` (E,) is the running mean of g over training, a buffer that starts at
+    1/E; it is shown in records and takes no part in g.
     """
 
     usage: Tensor
@@ -58,7 +59,7 @@ class Gate(nn.Module):
         return gate
 
 
-def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> nn.Module:
+def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> LinearMap:
     """A fresh convolution of odd `size`, zero-padded to keep the places of sequences (c, l), images and volumes.
 
     For vectors (c,), which have one place, a fully connected layer. Maps rows of `shape` to `outputs` channels. Raises
@@ -70,11 +71,11 @@ def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> 
         raise ValueError(
             f"Features should be vectors, sequences, images or volumes of channels. Found rows of {shape}."
         )
-    kind: type[nn.Module] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}[len(shape)]
-    return kind(shape[0], outputs, size, padding=size // 2, bias=bias)
+    kinds: dict[int, Callable[..., LinearMap]] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}
+    return kinds[len(shape)](shape[0], outputs, size, padding=size // 2, bias=bias)
 
 
-def pointwise(shape: Shape, outputs: int, bias: bool = True) -> nn.Module:
+def pointwise(shape: Shape, outputs: int, bias: bool = True) -> LinearMap:
     """A linear map of the channels, the first axis of `shape`, alike at every place: a convolution of size 1."""
     return linear_map(shape, outputs, 1, bias)
 

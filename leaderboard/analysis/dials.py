@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bench.errors import UsageError
-from bench.records import Call, MethodText, ResultRecord, parse_method
+from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, parse_method
 from leaderboard.boards.comparability import keep_last_code, protocol_text
 
 FEWEST = 4  # values that make a dial
@@ -75,7 +75,7 @@ def _split_options(text: str) -> list[tuple[str, float, str]]:
     except UsageError:
         return []
     found = []
-    for part in ("sharing", "constraint", "weighting"):
+    for part in METHOD_PARTS:
         call: Call | None = getattr(method, part)
         for option, text in call.options.items() if call else ():
             try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench.errors import UsageError, make_printable
-from bench.records import ResultRecord, digest, parse_call, parse_method, parse_seeds
+from bench.records import METHOD_PARTS, ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.boards.board import Board
 from leaderboard.boards.protocols import departures, written_protocols
 from leaderboard.boards.record_selection import select_records
@@ -16,7 +16,6 @@ from leaderboard.trust.consistency import numbers, truth
 from leaderboard.trust.copies import find_repeated_seeds
 from leaderboard.trust.gaps import FAR, find_too_good
 
-KINDS = ("sharing", "constraint", "weighting")
 MAX_CARDS, MAX_PAPER = 20, 300
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
 
@@ -129,7 +128,7 @@ def _find_unannounced(
         yield f"method: should be one of {MANIFEST}, found {record.method[:100]}"
     if spec.seed not in seeds:
         yield f"seed: should be one of {manifest.seeds}, found {spec.seed}"
-    announced = {f"{kind}/{card.name}": manifest.method_sha256 for kind in KINDS for card in cards}
+    announced = {f"{kind}/{card.name}": manifest.method_sha256 for kind in METHOD_PARTS for card in cards}
     if not spec.code.items() <= announced.items():
         yield f"spec.code: should be the checksum of {METHOD}, of the parts that it registers"
     if spec.overrides or spec.tuning:

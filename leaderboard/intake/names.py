@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from bench.errors import UsageError, make_printable
-from bench.records import UNWEIGHTED, Call, ResultRecord, parse_method
+from bench.records import METHOD_PARTS, UNWEIGHTED, Call, ResultRecord, parse_method
 from leaderboard.intake.source_card import Card, read_built_in_cards
-
-KINDS = ("sharing", "constraint", "weighting")
 
 
 def find_misnamed(record: ResultRecord, cards: Mapping[str, Card] | None = None) -> list[str]:
@@ -38,7 +36,7 @@ def _parts(method: str, canonical: str) -> list[tuple[str, Call, Call]]:
     except UsageError:
         return []  # which reading the record says
     found = []
-    for kind in KINDS:
+    for kind in METHOD_PARTS:
         brief, full = getattr(short, kind), getattr(whole, kind)
         if full is not None and (brief is not None or kind == "weighting"):
             found.append((kind, brief or Call(UNWEIGHTED), full))

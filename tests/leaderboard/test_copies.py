@@ -1,6 +1,7 @@
 """Runs that equal others beyond chance are named, and no honest ones are."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
+from bench.scores import KINDS
 from leaderboard.intake.submission import find_resembling, read_submission
 from leaderboard.report.formats import write_notes
 from leaderboard.report.table import tabulate
@@ -83,6 +85,16 @@ def test_of_a_solver_every_number_counts() -> None:
     assert list(find_copies([copied], [run])) == [(copied, run)]
     moved = run.solution.model_copy(update={"objective": run.solution.objective * 1.001})
     assert list(find_copies([copied.model_copy(update={"solution": moved})], [run])) == []
+
+
+def test_a_kind_names_the_statistics_by_which_its_runs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = next(r for r in committed_of("linear_synthetic") if r.solution)
+    [(task, state)] = next(iter(run.statistics.values())).items()
+    name = run.spec.protocol.metrics[task]
+    with_errors = trace_of(run)
+    assert with_errors[-1] == state["squared_error"]
+    monkeypatch.setitem(KINDS.data, name, replace(KINDS[name], trace=lambda state: [state["target_squares"]]))
+    assert [*with_errors[:-1], state["target_squares"]] == list(trace_of(run))
 
 
 def test_runs_without_curves_are_not_compared() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from bench.cli.main import main
+from bench.cli.submit import _list_methods
 from bench.execution.execute import Execution
 from bench.execution.judged_cell import JudgedCell
 from bench.execution.plan_status import PlanStatus
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
+from leaderboard.intake.source_card import Card
 from leaderboard.store import Store
 from tests.leaderboard.test_submissions import BOARDS, CODE, COMMITTED, build
 
@@ -77,6 +79,14 @@ def submit(tmp_path: Path) -> Run:
         return main(["submit", str(tmp_path / "mine.py"), "--suite", "toy", "--out", str(tmp_path / out), *more])
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("sharing", "mine"), ("constraint", "soft+mine"), ("weighting", "hard@mine")]
+)
+def test_what_a_file_registers_is_run_as_the_method_it_stands_for(kind, method):
+    outcomes = [{"subject": subject} for subject in ("a file", "suite/mine", f"{kind}/other", f"{kind}/mine")]
+    assert _list_methods(outcomes, [Card("mine", "", 1, "")]) == [method]
 
 
 def test_what_is_made_is_a_sound_submission(tmp_path, runner, submit, capsys):

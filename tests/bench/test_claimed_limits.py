@@ -7,7 +7,7 @@ import torch
 
 from bench.api import Phase, register
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entry_of
+from bench.catalogue.registry import find_entry
 from bench.check.limits import EXACT, ROWS_SEEN, hold_limits, predictions
 from bench.check.outcome import Broken
 from bench.sharing.independent import SingleTask
@@ -30,13 +30,13 @@ class TwoPhases(SingleTask):
 
 def test_a_phase_that_begins_where_the_last_one_ended_keeps_the_limit() -> None:
     register("still")(type("Still", (TwoPhases,), {"shift": 0.0}))
-    hold_limits(entry_of("sharing", "still"))
+    hold_limits(find_entry("sharing", "still"))
 
 
 def test_what_a_phase_begins_with_is_part_of_the_limit() -> None:
     register("moved")(type("Moved", (TwoPhases,), {"shift": 0.1}))
     with pytest.raises(Broken, match="`moved` should equal `single_task`, as `limits` claims"):
-        hold_limits(entry_of("sharing", "moved"))
+        hold_limits(find_entry("sharing", "moved"))
 
 
 @pytest.mark.parametrize("method", ["hard", "soft+l2:halflife=2", "learn_to_branch"])

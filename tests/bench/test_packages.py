@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue import registry
-from bench.catalogue.registry import entry_of, read_plugin
+from bench.catalogue.registry import find_entry, read_plugin
 from bench.errors import UsageError
 
 INIT = """
@@ -48,14 +48,14 @@ def test_a_package_is_found_by_itself(folded: Path) -> None:
     before = set(registry._ENTRIES["sharing"])
     registry._walk.__wrapped__("sharing")  # again, since what was found is remembered
     assert set(registry._ENTRIES["sharing"]) - before == {"folded"}
-    entry = entry_of("sharing", "folded")
+    entry = find_entry("sharing", "folded")
     assert (entry.module, entry.cls.__module__) == ("", "bench.sharing.folded")
     assert entry.code is None  # it comes with the project
 
 
 def test_gaussian_processes_are_such_a_package() -> None:
     for name in ("gp_icm", "gp_shared", "gp_single"):
-        entry = entry_of("sharing", name)
+        entry = find_entry("sharing", name)
         assert entry.cls.__module__ == "bench.sharing.gaussian_process"
         assert entry.code is None
 

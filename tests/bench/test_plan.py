@@ -7,7 +7,7 @@ import pytest
 from bench.api import Blueprint, register
 from bench.catalogue import registry
 from bench.catalogue.method import Method
-from bench.catalogue.registry import choose, entries
+from bench.catalogue.registry import choose, list_entries
 from bench.errors import DataMissing, UsageError
 from bench.planning.plan import all_methods, method_names, override, parse_suite, plan, suite_under_protocol
 from bench.records import METHOD_PARTS, Call, complete_method, digest
@@ -137,7 +137,7 @@ def test_a_method_is_built_without_the_data(settings: dict[str, str]) -> None:
 @pytest.mark.parametrize("kind", METHOD_PARTS)
 def test_every_part_alone_is_the_method_of_its_text(kind: str) -> None:
     """What is built around a part, registered or not, is what its text says."""
-    for name in entries(kind):
+    for name in list_entries(kind):
         choice = choose(kind, Call(name))
         if kind == "sharing" and choice.entry.cls.needs_constraint:  # type: ignore[attr-defined]
             continue

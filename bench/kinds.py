@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import nearest
+from bench.errors import quote_nearest
 
-State = Mapping[str, Any]
+State = Mapping[str, Any]  # the statistics of one task, as JSON holds them
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Kinds(UserDict[str, Kind]):
     def __setitem__(self, name: str, kind: Kind) -> None:
         """Add a kind. Raises ValueError where the name is taken or empty, or where metrics share a name."""
         if name in self.data:
+            # A kind that a plug-in replaced would score stored statistics in another way.
             by = getattr(self.data[name].compute, "__module__", "another module")
             raise ValueError(f"The kind of metric `{name}` is registered already, by {by}; choose another name.")
         names = [metric.name for metric in kind.metrics]
@@ -76,7 +77,7 @@ class Kinds(UserDict[str, Kind]):
         raise ValueError(f"The kind of metric `{name}` should stay, since stored scores follow from it.")
 
 
-KINDS = Kinds()
+KINDS = Kinds()  # of this process: built-in kinds, and those of the plug-ins that were loaded
 
 
 def register_kind(name: str, kind: Kind) -> None:
@@ -87,7 +88,7 @@ def register_kind(name: str, kind: Kind) -> None:
     KINDS[name] = kind
 
 
-def unknown_kinds(metrics: Mapping[str, str]) -> str:
+def explain_unknown_kinds(metrics: Mapping[str, str]) -> str:
     """One sentence on the tasks whose kind is not registered here; empty where all are known.
 
     metrics: task -> name of its kind, as a protocol has it.
@@ -98,15 +99,16 @@ def unknown_kinds(metrics: Mapping[str, str]) -> str:
     first = next(iter(tasks.values()))
     of = ", ".join(f"`{task}`" for task in list(tasks)[:3]) + (", ..." if len(tasks) > 3 else "")
     return (
-        f"The kind of metric `{first}`, of {of}, should be registered; the nearest: {nearest(first, KINDS)}. Give the "
-        "file that registers it with `--plugin`, or do so beside the suite, with `register_kind` of bench.api."
+        f"The kind of metric `{first}`, of {of}, should be registered; the nearest: "
+        f"{quote_nearest(first, KINDS)}. Give the file that registers it with `--plugin`, or do so beside the "
+        "suite, with `register_kind` of bench.api."
     )
 
 
 def find_kind(name: str) -> Kind:
     """The kind called `name`. Raises ValueError with the nearest ones."""
     if name not in KINDS:
-        raise ValueError(f"There is no kind of metric `{name}`; the nearest: {nearest(name, KINDS)}.")
+        raise ValueError(f"There is no kind of metric `{name}`; the nearest: {quote_nearest(name, KINDS)}.")
     return KINDS[name]
 
 

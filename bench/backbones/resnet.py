@@ -25,7 +25,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
     wide = name == "resnet50"
     block = Bottleneck if wide else BasicBlock
     channels = scaled(64, width)
-    rows, columns = (_halved(_halved(side)) for side in size)
+    rows, columns = (_halve(_halve(side)) for side in size)
     stem = Stage(
         nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
         nn.BatchNorm2d(channels),
@@ -52,7 +52,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
             blocks.append(block(before, planes, step, project, dilation=inside))
             before = planes * block.expansion
         dilation *= 2 if dilate else 1
-        rows, columns = (side if stride == 1 else _halved(side) for side in (rows, columns))
+        rows, columns = (side if stride == 1 else _halve(side) for side in (rows, columns))
         stages.append(Stage(*blocks, output_shape=(before, rows, columns)))
     for stage in stages:
         for module in stage.modules():
@@ -64,7 +64,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
     return nn.ModuleList(stages)
 
 
-def _halved(side: int) -> int:
+def _halve(side: int) -> int:
     """Places after a layer of stride 2, with padding."""
     return (side + 1) // 2
 

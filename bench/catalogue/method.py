@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.catalogue.registry import Choice, choose, list_entries
 from bench.core.sharing import Blueprint, Sharing, learning_copies
-from bench.core.suite import Suite, without_data
+from bench.core.suite import Suite, withhold_data
 from bench.errors import UsageError
 from bench.records import METHOD_PARTS, UNWEIGHTED, Call, MethodText, complete_method, parse_call, parse_method
 
@@ -91,7 +91,7 @@ class Method:
             UsageError: an option does not fit the suite, the sharing does not support it, or constraint or
                 weighting would have nothing to act on.
         """
-        suite = without_data(suite)
+        suite = withhold_data(suite)
         sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
         reason = sharing.supports(suite)
         if reason:

@@ -172,7 +172,8 @@ def _walk(kind: str) -> None:
     """Import every module of a kind's package, once."""
     package = importlib.import_module(PACKAGES[kind])
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+        if not module.name.rpartition(".")[2].startswith("_"):  # as suites._shared, which several suites are made of
+            importlib.import_module(module.name)
 
 
 @cache
@@ -231,7 +232,7 @@ def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file; the same path again gives what was read first.
 
     Raises:
-        UsageError: no Python file is there, its text is not what it looks like, or its import fails. One
+        UsageError: the path is no Python file, its text is not what it looks like, or its import fails. One
             sentence, with the line.
     """
     given, path = path, path.resolve()

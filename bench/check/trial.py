@@ -51,7 +51,10 @@ class Setting:
 
 @cache
 def make_setting(text: str) -> Setting:
-    """The setting of a suite as written on the command line, read once in a process."""
+    """The setting of a suite as written on the command line, read once in a process.
+
+    Its rows are the first of the training split under seed 0.
+    """
     _, suite = parse_suite(text)
     groups = suite.dataset("train", 0).groups
     # One tensor for tasks that share an input, and back in the order of the tasks, which groups do not keep.
@@ -173,7 +176,10 @@ def compute_stand_in(sharing: Sharing, inputs: Mapping[str, Tensor], state: Trai
 
 
 def measure_gap(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """The largest absolute difference of two answers; infinite where they are not of the same tasks and shapes."""
+    """The largest absolute difference of two answers; infinite where they are not of the same tasks and shapes.
+
+    a, b: task -> tensor. 0 for answers of no task.
+    """
     if a.keys() != b.keys() or any(a[task].shape != b[task].shape for task in a):
         return float("inf")
     return max((float((a[task] - b[task]).detach().abs().max()) for task in a), default=0.0)

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import build_table
+    from leaderboard.report.table import tabulate
     from leaderboard.store.committed import COMMITTED
 
     board = load_board(arguments.table)
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     contents = execution.store.read()
     # Those in the folder beside the store; the committed store has some.
     submissions = find_submissions(contents, boards())
-    tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
+    tables = [tabulate(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
     against = _compare_with_committed(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against

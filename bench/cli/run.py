@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
-    from bench.planning.plan import all_methods, plan
+    from bench.planning.plan import list_supported_methods, plan
     from bench.records import parse_seeds
 
     # Methods, all methods or controls; controls may stand beside either.
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     seeds = parse_seeds(arguments.seeds)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
-    methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
+    methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     if arguments.dry_run:

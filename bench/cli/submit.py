@@ -330,7 +330,7 @@ def _choose_device(board: "Board") -> str:
     from leaderboard.boards.record_selection import select_records
     from leaderboard.store.committed import committed_of
 
-    known = select_records(board, committed_of(board.suite)).records
+    known = select_records(board.without_controls(), committed_of(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
 
 
@@ -379,10 +379,10 @@ def _print_table(folder: Path, board: "Board") -> int:
     """Print the committed board with the submission on it; returns 0."""
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
-    from leaderboard.report.long_table import build_table
+    from leaderboard.report.table import tabulate
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
 
     contents = Store(COMMITTED).read()
-    print(format_table(build_table(board, contents, submissions=collect_submissions(contents, [folder]))))
+    print(format_table(tabulate(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

@@ -170,25 +170,25 @@ def _inspect_store(path: Path) -> Inspection:
     Raises:
         FileNotFoundError: There is no record.
     """
-    from leaderboard.intake.soundness import further_problems
+    from leaderboard.intake.soundness import find_further_problems
     from leaderboard.store import Problem, Store
-    from leaderboard.trust.copies import repeated_seeds
-    from leaderboard.trust.gaps import too_good
+    from leaderboard.trust.copies import find_repeated_seeds
+    from leaderboard.trust.gaps import find_too_good
 
     contents = Store(path).read()
     if not contents.records and not contents.problems:
         raise FileNotFoundError(f"`{path}` should hold records. Found none.")
     # A record with a problem is left out of `sound`, and so never gets the mark of a valid one.
-    sound, problems, copied = [], list(contents.problems), repeated_seeds(contents.records)
+    sound, problems, copied = [], list(contents.problems), find_repeated_seeds(contents.records)
     for record in contents.records:
-        reasons = further_problems(record)
+        reasons = find_further_problems(record)
         if other := copied.get(record.run_id):
             reasons.append(f"has the numbers of `{other.method}` seed {other.spec.seed}: one of them is a copy")
         if reasons:
             problems.append(Problem(contents.paths[record.run_id], reasons))
         else:
             sound.append(record)
-    return Inspection(sound, problems, notes=list(too_good(sound)))
+    return Inspection(sound, problems, notes=list(find_too_good(sound)))
 
 
 def _rerun_cells(inspection: Inspection, arguments: argparse.Namespace) -> "list[RerunResult]":

@@ -23,8 +23,8 @@ Schedule = Literal["constant", "warmup", "anneal"]
 class Coupled:
     """What a constraint is built from.
 
-    `shape` is that of one copy, `tasks` the number T of copies, `lr` the learning rate at the start of the schedule,
-    which a constraint needs to turn a half-life in updates into a strength.
+    `shape` is the shape of one copy, `tasks` the number T of copies, `lr` the learning rate at the start of the
+    schedule, which a constraint needs to turn a half-life in updates into a strength.
     """
 
     shape: tuple[int, ...]

@@ -153,6 +153,7 @@ class Order:
         return [self._rows(group, step) for group in range(len(self.sizes))]
 
     def _rows(self, group: int, step: int) -> Tensor:
+        """Row indices of a group in update `step`, from the permutation of its pass."""
         share = self.shares[group]
         number, position = divmod(step, self.sizes[group] // share)
         current = self._pass[group]

@@ -32,7 +32,7 @@ def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
     """`module`, for rows of `shape`: its lazy layers get their weights, and layers with a switch `inplace` have it off.
 
     A layer that works in place writes into the features that other parts of a method read: off, the numbers are the
-    same whoever reads what. Weights of lazy layers are drawn from torch's generator, as others are when they are made.
+    same for every method. Weights of lazy layers are drawn from torch's generator, as the weights of other layers.
     Raises UsageError, which names the module as `what`, where a lazy layer does not take such rows.
     """
     for part in module.modules():

@@ -40,7 +40,7 @@ class Blueprint:
     """What a sharing is built from: task names, fresh stages, and the seed that decides their weights.
 
     Every part has its own stream of random numbers, so that all methods of a seed start from the same
-    weights wherever shapes agree. `suite` refuses to read data (`without_data`).
+    weights wherever shapes agree. `suite` refuses to read data (`withhold_data`).
     """
 
     suite: Suite
@@ -174,6 +174,7 @@ def collect_groups(sharing: Sharing, optimiser: str) -> list[ParameterGroup]:
 
 
 def _join_names(names: Sequence[str], most: int = 5) -> str:
+    """`a`, `b` and 3 more, for a sentence."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"`{name}`" for name in names[:most]) + rest
 

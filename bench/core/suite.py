@@ -22,7 +22,7 @@ class Stage(nn.Sequential):
     """A stage of a backbone: modules in order, and the shape of one output row, channels first.
 
     Modules may be frozen (`requires_grad_(False)`: every method leaves them so) or lazy (filled by the shapes before
-    them). Layers with a switch `inplace` have it turned off, since methods read what stands before a stage, too.
+    them). Layers with a switch `inplace` have it turned off, since methods also read the input of a stage.
     """
 
     def __init__(self, *modules: nn.Module, output_shape: Shape) -> None:
@@ -47,7 +47,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
-    transform: Transform | None = None  # of the rows as they are stored: that of every data set with one
+    transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -126,14 +126,16 @@ def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
     return derived
 
 
-def without_data(suite: Suite) -> Suite:
+def withhold_data(suite: Suite) -> Suite:
     """A copy of `suite` to build a model from: tasks, shapes and stages, without rows and the truth behind them.
+
+    Its `dataset` raises UsageError.
 
     Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
     test split.
     """
     # A suite that wraps another would give its data away.
-    behind = {name: without_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
+    behind = {name: withhold_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
     return derive_suite(suite, _WithoutData, **behind)
 
 

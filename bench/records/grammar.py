@@ -94,6 +94,7 @@ def parse_call(text: str) -> Call:
     if not _NAME.match(name):
         raise UsageError(f"`{text}` should start with a name, as in `hard:split=2`. Found `{name}`.")
     options: dict[str, str] = {}
+    # `name:` has an empty item, which is refused: nothing was meant to come after a colon but options.
     for item in rest.split(",") if colon else []:
         key, equals, value = item.partition("=")
         if not (_NAME.match(key) and equals and value):

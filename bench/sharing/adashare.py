@@ -83,11 +83,11 @@ class AdaShare(Sharing):
         self.logits = Parameter(logits)
         self.searching = False
 
-    def chosen(self) -> Tensor:
+    def choose_stages(self) -> Tensor:
         """(L, T) of 0 and 1: the likeliest choice; stages that cannot be skipped are 1."""
-        return self._whole((self.logits[..., 0] >= self.logits[..., 1]).to(self.logits.dtype))
+        return self._fill_rows((self.logits[..., 0] >= self.logits[..., 1]).to(self.logits.dtype))
 
-    def _whole(self, choice: Tensor) -> Tensor:
+    def _fill_rows(self, choice: Tensor) -> Tensor:
         """One row for every stage, from the rows of those that can be skipped."""
         rows = iter(choice)
         return torch.stack([next(rows) if can else torch.ones_like(choice[0]) for can in self.skippable])
@@ -109,11 +109,11 @@ class AdaShare(Sharing):
         if state.phase == "together":
             return torch.ones(len(self.trunk), len(self.tasks), dtype=self.logits.dtype, device=self.logits.device)
         if state.phase == "chosen" or not self.training:
-            return self.chosen().detach()
+            return self.choose_stages().detach()
         spent = (state.progress - self.together) / self.search
         # Phases begin at whole updates, so that `spent` may lie a little outside of [0, 1].
         temperature = self.tau * 0.05 ** min(max(spent, 0.0), 1.0)
-        return self._whole(gumbel_choice(self.logits, temperature, state.generator)[..., 0])
+        return self._fill_rows(gumbel_choice(self.logits, temperature, state.generator)[..., 0])
 
     def _run_drawn(self, x: Tensor, column: Tensor) -> Tensor:
         """The features of a task with column u_t (L,), each stage both run and skipped for the gradient of u."""
@@ -143,7 +143,7 @@ class AdaShare(Sharing):
         # Rows of the logits are the stages that can be skipped: their depth is that in the whole trunk.
         depth = torch.tensor([number for number, can in enumerate(self.skippable) if can])
         weight = ((layers - depth) / layers).to(run)
-        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # every pair stands in it twice
+        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # the sum has every pair twice
         return (
             self.sparsity * log_run.sum() / (layers * len(self.tasks)) + self.sharing * (weight * apart).sum() / layers
         )
@@ -167,7 +167,7 @@ class AdaShare(Sharing):
 
     def matrices(self) -> dict[str, Tensor]:
         """(L, T): the probability that a task runs a stage."""
-        return {"runs": self._whole(torch.softmax(self.logits, dim=-1)[..., 0]).detach()}
+        return {"runs": self._fill_rows(torch.softmax(self.logits, dim=-1)[..., 0]).detach()}
 
     def supports(self, suite: Suite) -> str | None:
         """Refuses backbones in which every stage changes the kind of features: nothing could be skipped."""

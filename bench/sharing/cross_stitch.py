@@ -148,7 +148,7 @@ class CrossStitch(Sharing):
         if as_ == "paper":
             channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
             self.units = Modules(Unit(count, each, own, rows, cross) for each in channels)
-        elif as_ == "mtan":
+        elif as_ == "mtan":  # exhibits have units of their own, whatever the other options say
             self.units = Modules(MTANUnit(count) for _ in stages)
         else:
             self.units = Modules(LibMTLUnit(count) for _ in stages[1:])

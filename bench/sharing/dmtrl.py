@@ -50,7 +50,7 @@ class Factored(nn.Module):
         return W.reshape(self.shape)
 
 
-def _kept_rank(share: float, full: int) -> int:
+def _truncate_rank(share: float, full: int) -> int:
     """`share` of the rank `full`, rounded up, at least 1."""
     return max(1, math.ceil(share * full - 1e-9))  # .07 * 100 is 7.000000000000001
 
@@ -58,7 +58,7 @@ def _kept_rank(share: float, full: int) -> int:
 def _last(W: Tensor, share: float) -> list[Tensor]:
     """L (P, k) and S (k, T) of W = L S; each has the square roots of the singular values."""
     U, S, V = torch.linalg.svd(W.flatten(0, -2), full_matrices=False)
-    k = _kept_rank(share, len(S))
+    k = _truncate_rank(share, len(S))
     return [U[:, :k] * S[:k].sqrt(), S[:k].sqrt()[:, None] * V[:k]]
 
 
@@ -67,7 +67,7 @@ def _tucker(W: Tensor, share: float) -> list[Tensor]:
     core, factors = W, []
     for axis, size in enumerate(W.shape):
         unfolded = W.movedim(axis, 0).flatten(1)
-        U = torch.linalg.svd(unfolded, full_matrices=False)[0][:, : _kept_rank(share, min(size, unfolded.shape[1]))]
+        U = torch.linalg.svd(unfolded, full_matrices=False)[0][:, : _truncate_rank(share, min(size, unfolded.shape[1]))]
         factors.append(U)
         core = torch.tensordot(core, U, dims=([0], [0]))
     return [core, *factors]
@@ -78,7 +78,7 @@ def _tensor_train(W: Tensor, share: float) -> list[Tensor]:
     cores, rest, before = [], W, 1
     for size in W.shape[:-1]:
         U, S, V = torch.linalg.svd(rest.reshape(before * size, -1), full_matrices=False)
-        k = _kept_rank(share, len(S))
+        k = _truncate_rank(share, len(S))
         cores.append((U[:, :k] * S[:k].sqrt()).reshape(before, size, k))
         rest, before = S[:k].sqrt()[:, None] * V[:k], k
     return [*cores, rest.reshape(before, W.shape[-1], 1)]

@@ -107,7 +107,7 @@ class DSelectK(Sharing):
         tiny = torch.finfo(r.dtype).tiny  # 0 log 0 = 0, with a finite gradient
         total = self.entropy * -(r * r.clamp(min=tiny).log()).sum()
         if len(self.experts) < 2 ** self.codes.shape[1]:
-            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()
+            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()  # finite where a code is all on missing experts
         return total
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

@@ -36,7 +36,7 @@ class Trunk(Sharing):
     def __init__(self, blueprint: Blueprint, width: float, split: int | None) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        stages = blueprint.backbone(width)
+        stages = blueprint.backbone(width)  # the number of stages is known from here on only
         split = len(stages) if split is None else split
         if split > len(stages):
             raise ValueError(
@@ -94,10 +94,10 @@ class HardWide(Trunk):
     """
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(1)] = None) -> None:
-        super().__init__(blueprint, self.matched_width(blueprint, split), split)
+        super().__init__(blueprint, self.match_width(blueprint, split), split)
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
+    def match_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
         """The width in [1, T] with which trunk and towers come closest, from below, to T plain backbones.
 
         By `steps` of bisection: the interval of widths halves with each, and 12 leave less than T / 4096 of it.

@@ -50,7 +50,7 @@ class SingleTask(Towers):
         for methods with a warm start.
     """
 
-    separate = True
+    separate = True  # each task is clipped and selected as a model alone
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class SingleTaskNarrow(Towers):
     separate = True
 
     def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
-        super().__init__(blueprint, init, self.matched_width(blueprint))
+        super().__init__(blueprint, init, self.match_width(blueprint))
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, steps: int = 12) -> float:
+    def match_width(blueprint: Blueprint, steps: int = 12) -> float:
         """The width in (0, 1] with which T backbones come closest, from below, to a plain one.
 
         By `steps` of bisection. For one task it is 1.

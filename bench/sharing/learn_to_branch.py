@@ -72,7 +72,7 @@ class LearnToBranch(Sharing):
         """[stage][child] -> its likeliest parent; the children of the last entry are the tasks."""
         return [alpha.argmax(dim=1).tolist() for alpha in self.choices]
 
-    def needed(self) -> list[set[int]]:
+    def find_needed(self) -> list[set[int]]:
         """[stage] -> the copies that are on a task's path in the likeliest tree, found from the tasks downwards."""
         parents, wanted = self.tree(), [set(range(len(self.tasks)))]
         for choice in reversed(parents):
@@ -111,7 +111,7 @@ class LearnToBranch(Sharing):
     def _run_tree(self, x: Tensor) -> list[Tensor]:
         """The streams of all tasks in the likeliest tree; each copy on a path runs once."""
         nodes = dict.fromkeys(range(len(self.tasks)), x)
-        for number, (parents, wanted) in enumerate(zip(self.tree(), self.needed(), strict=True)):
+        for number, (parents, wanted) in enumerate(zip(self.tree(), self.find_needed(), strict=True)):
             outputs = {copy: self.towers[copy][number](nodes[copy]) for copy in wanted}
             nodes = {child: outputs[parent] for child, parent in enumerate(parents) if parent in outputs}
         return [nodes[t] for t in range(len(self.tasks))]
@@ -119,7 +119,7 @@ class LearnToBranch(Sharing):
     def begin(self, phase: str) -> None:
         """Freeze the choices when the search is over, and the copies that are on no path."""
         if phase == "tree":
-            needed = [self.towers[copy][number] for number, wanted in enumerate(self.needed()) for copy in wanted]
+            needed = [self.towers[copy][number] for number, wanted in enumerate(self.find_needed()) for copy in wanted]
             kept = {id(parameter) for stage in needed for parameter in stage.parameters()}
             for parameter in self.towers.parameters():
                 if id(parameter) not in kept:  # the others learn on, or stay frozen as they came

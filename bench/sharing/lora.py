@@ -69,7 +69,7 @@ class LoRA(Sharing):
         if not self.rank:  # no updates: the trunk runs once per distinct input, as in `hard`
             shared = {task: z for x, tasks in by_input(inputs) for z in [self.trunk(x)] for task in tasks}
             return {task: shared[task] for task in inputs}
-        # Every place is named by itself: a layer that stands in two stages must not be exchanged twice.
+        # Every place has a name of its own: a layer that is used in two stages must not be replaced twice.
         return {
             task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,), tie_weights=False)
             for task, x in inputs.items()

@@ -26,9 +26,9 @@ from bench.api import (
 
 
 class Attention(nn.Module):
-    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to those of the stage.
+    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to the stage's channels.
 
-    `inputs` is the shape of [u; q] with the channels first, `outputs` that of the stage's output.
+    `inputs` is the shape of [u; q] with the channels first, `outputs` the shape of the stage's output.
     """
 
     def __init__(self, inputs: Shape, outputs: Shape, hidden: int) -> None:
@@ -48,7 +48,7 @@ class Attention(nn.Module):
 class Pass(nn.Module):
     """relu(norm(C x)), C a 3 x 3 convolution: what a task passes from its masked features to the next mask.
 
-    `source` is the shape of x, `target` that of the next stage's output.
+    `source` is the shape of x, `target` the shape of the next stage's output.
     """
 
     def __init__(self, source: Shape, target: Shape) -> None:

@@ -39,8 +39,8 @@ def weighted(weights: Tensor, features: Sequence[Tensor]) -> Tensor:
 class Gate(nn.Module):
     """g(x) = softmax(W pooled(x)) over E experts, W = 0 at the start: all experts alike.
 
-    `shape` is that of a row of x. `usage` (E,) is the running mean of g over training, a buffer that starts at 1/E;
-    it is shown in records and takes no part in g.
+    `shape` is the shape of a row of x. `usage` (E,) is the running mean of g over training, a buffer that starts at
+    1/E; it is shown in records and takes no part in g.
     """
 
     usage: Tensor

@@ -48,7 +48,7 @@ class TaskGradients:
 
     @classmethod
     def from_rows(cls, parameters: Sequence[Parameter], rows: Sequence[Sequence[Tensor | None]]) -> "TaskGradients":
-        """From computed gradients: row t holds those of loss t, None where it does not reach a parameter."""
+        """From computed gradients: row t has the gradients of loss t, None where it does not reach a parameter."""
         gradients = cls.__new__(cls)
         gradients._hold(parameters, rows)
         return gradients
@@ -100,7 +100,7 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
     """The mean over batches of the cosines of the task gradients, (T, T), with the model in evaluation mode.
 
     Over the shared parameters; where tasks share none, row t of J is the gradient of loss t by the task's own copies,
-    which are aligned with those of the others. None where there are neither.
+    which are aligned over tasks. None where there are neither.
     """
     model.eval()
     by_batch = []

@@ -87,7 +87,7 @@ class MultiTaskModule(L.LightningModule):
         self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of the batch; what it means for every parameter waits in `taken` for `backward`."""
+        """The loss of the batch; `taken` keeps the step for `backward`."""
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
         self.loss_sum.add_(self.taken.losses)
         return self.taken.total
@@ -117,14 +117,14 @@ class MultiTaskModule(L.LightningModule):
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.after_update(factor)
+        self.finish_update(factor)
         if self.replay:
             self.model.weighting.observe(self.replay.losses())
 
-    def after_update(self, factor: float) -> None:
+    def finish_update(self, factor: float) -> None:
         """Count the update, apply the prox of every constraint, and refresh its buffers when due.
 
-        `factor` is that of the schedule: a prox takes the learning rate that its parameter was just stepped with.
+        `factor` comes from the schedule: a prox takes the learning rate that its parameter was just stepped with.
         """
         progress = self.state.progress  # before the count, as penalties in the loss saw it
         self.state.step += 1

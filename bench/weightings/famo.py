@@ -42,7 +42,7 @@ class FAMO(Scalarised):
         from torch.optim import Adam
 
         rule: Any = self.scalarisation
-        rule._optimizer = None  # that of the run before, if any, has moments of its own
+        rule._optimizer = None  # an optimiser of an earlier state has other moments
         if state["adam"]:
             rule._optimizer = Adam([rule._w], lr=rule.lr, weight_decay=rule.weight_decay)
             groups = rule._optimizer.state_dict()["param_groups"]

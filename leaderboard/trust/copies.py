@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from bench.scores import find_kind
-from leaderboard.boards.record_selection import protocol_text
+from leaderboard.boards.comparability import protocol_text
 
 NEAR, SOLVED = 5e-4, 1e-5
 
@@ -81,14 +81,16 @@ def _board(record: ResultRecord, entry: _Known) -> Hashable:
     return record.spec.suite, protocol_text(record), len(entry.logs), entry.is_solved
 
 
-def repeated_seeds(records: Sequence[ResultRecord], others: Sequence[ResultRecord] = ()) -> dict[str, ResultRecord]:
+def find_repeated_seeds(
+    records: Sequence[ResultRecord], others: Sequence[ResultRecord] = ()
+) -> dict[str, ResultRecord]:
     """run id -> another run, of another seed, that it is alike: one of the two is no run of its own."""
     return {
         record.run_id: other for record, other in find_copies(records, others) if record.spec.seed != other.spec.seed
     }
 
 
-def same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord]) -> dict[tuple[str, str], int]:
+def count_same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord]) -> dict[tuple[str, str], int]:
     """(method, another method of `others`) -> at how many seeds the first is alike the second, where at any."""
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     own = {record.digest for record in records}

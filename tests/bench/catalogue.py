@@ -5,7 +5,7 @@ from typing import Literal, get_args, get_origin
 
 from bench.catalogue.registry import Entry, list_entries
 from bench.core.self_fitting import SelfFitting
-from bench.planning.plan import method_names
+from bench.planning.plan import list_method_names
 
 
 def forms(entry: Entry) -> Iterator[str]:
@@ -23,9 +23,9 @@ def fitted_by_themselves() -> list[str]:
 
 
 def trained_methods() -> list[str]:
-    """`method_names()` without what is fitted by itself."""
+    """`list_method_names()` without what is fitted by itself."""
     itself = fitted_by_themselves()
-    return [name for name in method_names() if name not in itself]
+    return [name for name in list_method_names() if name not in itself]
 
 
 def catalogue() -> list[str]:

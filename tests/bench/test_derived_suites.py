@@ -5,7 +5,7 @@ from torch import nn
 
 from bench.core.data import Dataset
 from bench.core.replicas import Replicas
-from bench.core.suite import Split, Suite, derive_suite, without_data
+from bench.core.suite import Split, Suite, derive_suite, withhold_data
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite
 from suites.synthetic import Synthetic
@@ -51,7 +51,7 @@ def test_who_builds_a_model_has_neither_rows_nor_the_truth(behind: bool) -> None
     """Nor those of a suite on which another stands."""
     _, suite = parse_suite("linear_synthetic")
     assert suite.known_weights(0) is not None
-    closed = without_data(Outer(suite)).suite if behind else without_data(suite)  # type: ignore[attr-defined]
+    closed = withhold_data(Outer(suite)).suite if behind else withhold_data(suite)  # type: ignore[attr-defined]
     assert closed.known_weights(0) is None
     for read in (lambda: closed.dataset("train", 0), lambda: closed.sealed(0, 1)):
         with pytest.raises(UsageError, match=r"^A method should not read the suite's data"):

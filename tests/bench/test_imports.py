@@ -46,7 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "bench.cli": ("bench", "suites", "leaderboard"),
     # Beside the one import, what reads files: its child does not load torch.
-    "suites": (".", "bench.api", "bench.backbones", "bench.errors", "bench.system"),
+    "suites": (".", "bench.api", "bench.backbones", "bench.errors", "bench.system", "suites._shared"),
     "submissions": ("bench.api",),  # plug-ins that lie in leaderboard/submissions
     # From the ground to the roof: each package of the leaderboard may import those below it.
     "leaderboard.__init__": ("leaderboard.boards", "leaderboard.store"),
@@ -125,9 +125,6 @@ def project_violations(name: str) -> list[str]:
     if prefix is None:
         return [f"{name} is in no row of the table"]
     allowed = {package_of(name) if entry == "." else entry for entry in ALLOWED[prefix]}
-    if prefix == "suites":  # what suites have in common: a module of its own, as suites.overlay, or suites.dense
-        allowed |= {module for module in sources() if module.startswith("suites.") and module.count(".") == 1}
-        allowed.add("suites.dense")
     return [
         f"{name}, line {line}: {module}"
         for module, line in imports(name)
@@ -230,7 +227,7 @@ def test_the_rule_sees_what_it_forbids(monkeypatch: pytest.MonkeyPatch, tmp_path
         "import leaderboard",
         "import pkgutil, importlib, leaderboard\n"
         "for m in pkgutil.walk_packages(leaderboard.__path__, 'leaderboard.'): importlib.import_module(m.name)",
-        "import bench.system.reading.child, suites.mat_file",  # for every file that is read
+        "import bench.system.reading.child, suites._shared.mat_file",  # for every file that is read
         "import bench.cli.main",  # so that --help and a mistyped command answer at once
     ],
 )

@@ -178,7 +178,7 @@ def test_misbehaviour_ends_as_a_failed_cell(player: Player, body: str, top: str,
 
 FORESEES = """
 import torch
-from suites.synthetic import _draw
+from suites.synthetic.suite import _draw
 
 KNOWN = {}
 for split, rows in (("train", 64), ("test", 2000)):

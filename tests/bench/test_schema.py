@@ -14,7 +14,7 @@ from bench.catalogue.options import Infinite, Replaces, fill_defaults, options_a
 from bench.catalogue.registry import PACKAGES, choose, list_entries, load_plugin, register
 from bench.core.state import StepState
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, quote_nearest
 from bench.planning.plan import parse_suite
 from bench.records import parse_call
 from tests.bench.catalogue import catalogue
@@ -144,8 +144,8 @@ def test_unknown_options_get_the_nearest(key: str, message: str) -> None:
 
 
 def test_nearest_names_all_where_none_is_close() -> None:
-    assert nearest("zzz", ["b", "a"]) == "`a`, `b`"
-    assert nearest("crossstitch", ["hard", "cross_stitch", "soft"]) == "`cross_stitch`"
+    assert quote_nearest("zzz", ["b", "a"]) == "`a`, `b`"
+    assert quote_nearest("crossstitch", ["hard", "cross_stitch", "soft"]) == "`cross_stitch`"
 
 
 # --- the built-in methods and suites -----------------------------------------------------------

@@ -11,7 +11,7 @@ from bench.catalogue.registry import list_entries
 from bench.core.sharing import Blueprint
 from bench.errors import UsageError
 from bench.linear.form import read_linear_form
-from bench.planning.plan import all_methods, parse_suite, plan
+from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.training.examine import examine
 from bench.training.fit import fit
@@ -171,7 +171,7 @@ def test_settings_that_a_solver_does_not_read_are_refused() -> None:
 
 
 def test_every_constraint_with_a_prox_is_a_row() -> None:
-    found = all_methods(SUITE)
+    found = list_supported_methods(SUITE)
     assert {"single_task", "hard"} <= set(found)
     held = {name.removeprefix("soft+") for name in found if "+" in name}
     assert held == set(list_entries("constraint")) - {"orthogonal"}

@@ -274,5 +274,5 @@ def test_a_layer_in_two_places_is_left_to_runs_of_their_own() -> None:
 
     suite = Tied()
     runs = [make(Method.parse("hard"), seed, suite) for seed in SEEDS]
-    with pytest.raises(CannotStack, match="A layer that stands in two places"):
+    with pytest.raises(CannotStack, match="A layer that is used in two places"):
         StackedModule([run.module for run in runs])

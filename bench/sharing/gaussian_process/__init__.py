@@ -63,7 +63,7 @@ class Processes(SelfFitting):
         self.alphas: list[Tensor] = []
         self.means, self.effects, self.scale = torch.zeros(len(self.tasks)), torch.zeros(0), 1.0
 
-    def likely(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
+    def select_rows(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
         """The rows whose marginal likelihood is maximised: all of `block`, or a sample drawn by `generator`."""
         return block
 
@@ -80,19 +80,20 @@ class Processes(SelfFitting):
         The objective is -log p(y) of the targets in their own unit; `residual` is the largest of the processes.
         """
         self.blocks = self._blocks([inputs[task] for task in self.tasks], [targets[task] for task in self.tasks])
-        likely, fits = [self.likely(block, generator) for block in self.blocks], []
+        selected, fits = [self.select_rows(block, generator) for block in self.blocks], []
         for number, process in enumerate(self.processes):
-            fits.append(maximise_evidence(process, [block for block in likely if block.process is process], iterations))
+            blocks = [block for block in selected if block.process is process]
+            fits.append(maximise_evidence(process, blocks, iterations))
             if on_step:
                 on_step(number + 1, len(self.processes))
         self.condition()
         # Dividing y by `scale` multiplied the density by scale per row that no mean takes up.
-        free = sum(len(block.y) for block in likely) - likely[0].H.shape[1]
+        free = sum(len(block.y) for block in selected) - selected[0].H.shape[1]
         return Found(
             sum(each.objective for each in fits) + free * math.log(self.scale),
             max(each.residual for each in fits),
             sum(each.iterations for each in fits),
-            sum(each.parameters for each in fits) + likely[0].H.shape[1],
+            sum(each.parameters for each in fits) + selected[0].H.shape[1],
         )
 
     @torch.no_grad()
@@ -135,7 +136,7 @@ class Processes(SelfFitting):
         return super().supports(suite)
 
     def _blocks(self, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> list[ProcessRows]:
-        """The training rows of each task as a block, or those of all as one; sets `scale`."""
+        """The training rows, in one block per task or in one for all; sets `scale`."""
         whole, own = torch.cat(list(targets)), self.intercept == "task"
         left = torch.cat([y - y.mean() for y in targets]) if own else whole - whole.mean()
         self.scale = float(left.square().mean().sqrt()) or 1.0  # constant targets have nothing to scale
@@ -220,13 +221,13 @@ class CoregionalisedProcess(Processes):
         half = 0.25 if rank else 0.5  # of the variance of the targets at the start, as much as the noise
         coupling.covar_factor.data.mul_(math.sqrt(half / max(rank, 1)))
         coupling.var = torch.full((tasks,), half)
-        if rank == 0:
+        if rank == 0:  # W has no columns to learn
             coupling.covar_factor.requires_grad_(False)
         likelihood = self._noise(gpytorch, tasks if noise == "task" else 0)
         self.processes.append(Process(self._inputs(gpytorch, scaled=False), likelihood, coupling, apart=not self.joint))
         self.rows = rows
 
-    def likely(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
+    def select_rows(self, block: ProcessRows, generator: torch.Generator) -> ProcessRows:
         """At most `rows` rows of a joint block, drawn without replacement, of every task in proportion."""
         kept, total = [], len(block.y)
         if not self.joint or total <= self.rows:

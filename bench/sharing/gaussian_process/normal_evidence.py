@@ -50,7 +50,7 @@ def evidence(blocks: Sequence[tuple[Tensor, Tensor, Tensor]], precision: Tensor)
 
         p(y) = integral N(y; F m, K) p(m) dm
 
-    `precision` (M,) is that of the effects: 1 of normal ones, N(0, 1), and 0 of those with a flat prior, p(m) = 1. K is
+    `precision` (M,) of the effects is 1 for normal ones, N(0, 1), and 0 for a flat prior, p(m) = 1. K is
     block-diagonal: each block has K_b (n, n), F_b (n, M) and y_b (n,). With flat priors it is known as restricted
     likelihood (Patterson, Thompson, Biometrika 58, 1971): unlike the likelihood at the best means it takes into account
     that these fit noise. Raises torch.linalg.LinAlgError where a K_b is not positive definite.

@@ -101,7 +101,7 @@ class ProcessRows:
         return K
 
     def design(self) -> Tensor:
-        """F (n, M + rank * features): columns of the means first, then those of the process's effects."""
+        """F (n, M + rank * features): columns of the means first, then columns of the process's effects."""
         return torch.cat([self.H, self.process.effects(self.x, self.t)], dim=1)
 
     def take(self, rows: Tensor) -> "ProcessRows":

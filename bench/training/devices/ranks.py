@@ -160,6 +160,7 @@ class _ScaleGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        """No gradient by `size`."""
         return None, ctx.size * gradient
 
 
@@ -168,10 +169,12 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, ranks: Ranks, x: Tensor) -> Tensor:
+        """The mean of x, by a message."""
         ctx.ranks = ranks
         ctx.set_materialize_grads(False)  # or zeros would make every loss reach every parameter
         return ranks.average([x])[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor | None) -> tuple[None, Tensor | None]:
+        """The mean of the gradients, by a message; none where no process has one."""
         return None, None if gradient is None else ctx.ranks.average([gradient])[0]

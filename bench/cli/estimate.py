@@ -3,7 +3,6 @@
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +10,9 @@ from statistics import median
 
 from bench.cli.execute import PlanStatus
 from bench.engines import Engine
-from bench.records import ResultRecord, RunSpec, parse_method, slug
-from bench.records.record import MAX_BYTES
+from bench.records import RunSpec, parse_method
+from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.store.limits import read_limited
 
 Key = tuple[str, ...]
 
@@ -34,7 +32,7 @@ class Estimates:
     def seconds(self, spec: RunSpec) -> float | None:
         """Of one cell; None where the suite was never run on this kind of device."""
         if spec.suite not in self._known:
-            self._known[spec.suite] = [_paces(store / slug(spec.suite)) for store in self._stores]
+            self._known[spec.suite] = [_paces(store, spec.suite) for store in self._stores]
         for key in _keys(spec):
             for paces in self._known[spec.suite]:
                 if key in paces:
@@ -125,16 +123,14 @@ def _updates(spec: RunSpec) -> int:
     return spec.protocol.updates * spec.protocol.members
 
 
-def _paces(folder: Path) -> dict[Key, float]:
-    """Likeness -> median seconds per update, from the records of a suite.
+def _paces(root: Path, suite: str) -> dict[Key, float]:
+    """Likeness -> median seconds per update, from the records of a suite, by its canonical name, in one store.
 
     Their scores are not checked, which takes longer than all the rest; what is no record is passed over.
     """
-    found: dict[Key, list[float]] = {}
-    for path in folder.glob("*/*.json"):
-        with suppress(ValueError):
-            record = ResultRecord.model_validate_json(read_limited(path, MAX_BYTES))
-            if record.status == "done" and record.cost:
-                for key in _keys(record.spec):
-                    found.setdefault(key, []).append(record.cost.train_seconds / _updates(record.spec))
-    return {key: median(paces) for key, paces in found.items()}
+    groups: dict[Key, list[float]] = {}
+    for record in Store(root).read(suite.partition(":")[0], check=False).records:
+        if record.spec.suite == suite and record.status == "done" and record.cost:
+            for key in _keys(record.spec):
+                groups.setdefault(key, []).append(record.cost.train_seconds / _updates(record.spec))
+    return {key: median(paces) for key, paces in groups.items()}

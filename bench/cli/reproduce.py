@@ -42,12 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.report.formats import render_parts
     from leaderboard.report.long_table import build_table
     from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import committed_root
 
     board = load_board(arguments.table)
     engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
     data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
-    if arguments.against and root.resolve() == COMMITTED.resolve():
+    if arguments.against and root.resolve() == committed_root().resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     specs = [
         spec
@@ -71,11 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
-    from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import read_committed
     from leaderboard.trust.reproduction import OUTSIDE, compare_with_committed
 
-    judged = compare_with_committed(parts, records, Store(COMMITTED).read().records)
+    judged = compare_with_committed(parts, records, read_committed().records)
     if not judged:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1

@@ -289,9 +289,8 @@ def _table(folder: Path, board: "Board") -> int:
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
     from leaderboard.report.long_table import build_table
-    from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import read_committed
 
-    contents = Store(COMMITTED).read()
+    contents = read_committed()
     print(format_table(build_table(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

@@ -94,7 +94,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.source_text": set(),
     "bench.core": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "torch"},
-    "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
+    "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "pydantic_core", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}
 

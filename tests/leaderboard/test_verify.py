@@ -19,7 +19,8 @@ from leaderboard.report.long_table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.ledger import FILE, LedgerEntry, find_state, read_checks, state_of_row, write_checks
+from leaderboard.store.walk import CHECKED
+from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
 
@@ -108,6 +109,7 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     write_checks(tmp_path, [LedgerEntry(r.run_id, r.digest, "valid", "scores", "v2") for r in (a, b)])
     checks = read_checks(tmp_path)
     assert [find_state(record, checks) for record in (a, b)] == ["rerun", "valid"]
+    assert write_checks(tmp_path, checks.values()) is None  # nothing new, no file
     assert state_of_row([a, b], checks) == "spot_checked"
     assert state_of_row([a], checks) == "rerun"
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "reported", "differs in scores", "v3")])
@@ -119,7 +121,8 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     assert find_state(other, checks) == "reported"
     odd = json.dumps({"run_id": ["a"], "digest": a.digest, "state": "rerun", "how": "", "by": ""})
     deep = "[" * 100_000
-    (tmp_path / FILE).write_text(f"not json\n{odd}\n{deep}\n" + (tmp_path / FILE).read_text())
+    last = max((tmp_path / CHECKED).iterdir())
+    last.write_text(f"not json\n{odd}\n{deep}\n" + last.read_text())
     assert read_checks(tmp_path) == checks
 
 
@@ -196,7 +199,7 @@ def test_a_submission_that_is_not_sound_is_not_run(tmp_path: Path, capsys: pytes
         captured = capsys.readouterr()
         assert {"submission.toml", "method.py"} <= {problem["path"] for problem in json.loads(captured.out)["problems"]}
         assert "nothing was run again" in captured.err
-        assert not list(folder.glob("verified.jsonl"))
+        assert not list(folder.glob("*verified*"))
 
 
 def test_cells_run_again_come_back_equal_and_a_lie_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

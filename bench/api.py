@@ -5,11 +5,23 @@ from bench.api import Blueprint, Sharing, register
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from bench.core.bargain import bargain
-from bench.core.box import SpectralBox
+from bench.catalogue.options import Added, Infinite, Replaces, Search
+from bench.catalogue.registry import register
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
-from bench.core.layers import (
+from bench.core.self_fitting import Found, OnStep, SelfFitting
+from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
+from bench.core.state import Phase, StepState, TrainState
+from bench.core.suite import Split, Stage, Suite, scaled
+from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
+from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
+from bench.errors import DataMissing, UsageError
+from bench.records import Protocol, derive_seed, digest
+from bench.records.sheet import Sheet
+from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
+from bench.toolbox.bargaining import bargain
+from bench.toolbox.gaussian_process import Process, ProcessRows, evidence_of, maximise_evidence
+from bench.toolbox.layers import (
     Gate,
     can_carry,
     carried,
@@ -20,8 +32,7 @@ from bench.core.layers import (
     pooled_size,
     weighted,
 )
-from bench.core.process import Process, ProcessRows, evidence_of, maximise_evidence
-from bench.core.proxes import (
+from bench.toolbox.proxes import (
     clip_to_ball,
     largest_group,
     scale_singular,
@@ -31,19 +42,8 @@ from bench.core.proxes import (
     singular_values,
     spectral_norm,
 )
-from bench.core.self_fitting import Found, OnStep, SelfFitting
-from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
-from bench.core.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
-from bench.core.state import Phase, StepState, TrainState
-from bench.core.suite import Split, Stage, Suite, scaled
-from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
-from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
-from bench.errors import DataMissing, UsageError
-from bench.records import Protocol, derive_seed, digest
-from bench.records.sheet import Sheet
-from bench.registry import register
-from bench.schema import Added, Infinite, Replaces, Search
-from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
+from bench.toolbox.spectra import gram_eigen, mixed, sqrt_psd, trace_norm, unfoldings, water_filling
+from bench.toolbox.spectral_box import SpectralBox
 
 __all__ = [
     "ANGLE_BIN",

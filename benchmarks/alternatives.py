@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.plan import plan
+from bench.perf.harness import alternate, harness_ms, prepare_block
+from bench.planning.plan import plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run
-from bench.training.perf import alternate, harness_ms, prepare_block
 from benchmarks.processes import command, seconds
 from leaderboard.analysis.statistics import interval
 from leaderboard.store import Store

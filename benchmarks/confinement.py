@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
+from bench.catalogue.registry import load_plugin
 from bench.judge.cells import MethodSource, judge_cell
 from bench.judge.host import Player, Usage
 from bench.judge.limits import Limits
-from bench.plan import plan
+from bench.planning.plan import plan
 from bench.records import ResultRecord
-from bench.registry import load_plugin
 from bench.training.fit import fit
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "scale_and_bias.py"

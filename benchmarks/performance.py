@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from jinja2 import Environment, StrictUndefined
 
-from bench.training.effects import effects
+from bench.perf.harness import BLOCK_UPDATES, measure
+from bench.perf.speedups import effects
 from bench.training.environment import hardware, versions
-from bench.training.perf import BLOCK_UPDATES, measure
 from benchmarks import alternatives, scaling, throughput
 
 TEMPLATE = Path(__file__).with_suffix(".md.jinja")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.scores import score
 from suites.dense.suite import DenseSuite
 from suites.dense.tasks import kinds

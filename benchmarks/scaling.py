@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from bench.method import Method
-from bench.plan import parse_suite, plan
+from bench.catalogue.method import Method
+from bench.perf.harness import compare_with_bare_loop
+from bench.planning.plan import parse_suite, plan
 from bench.records import ResultRecord, RunSpec
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
-from bench.training.perf import compare_with_bare_loop
 from benchmarks.processes import command, seconds
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import torch
 
-from bench.method import Method
-from bench.plan import parse_suite, plan
+from bench.catalogue.method import Method
+from bench.perf.harness import alternate
+from bench.planning.plan import parse_suite, plan
 from bench.training.environment import hardware
-from bench.training.fit import Run, train
-from bench.training.perf import alternate
-from bench.training.seeds import StackedBatches, Watches
-from bench.training.stack import StackedModule
+from bench.training.fit import Run
+from bench.training.stacked.seeds import StackedBatches, Watches
+from bench.training.stacked.stack import StackedModule
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
 METHODS = ("single_task", "hard", "cross_stitch", "soft+l2", "hard@uncertainty", "hard@pcgrad")

@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 
+from bench.perf.harness import REFERENCE, bare_ms, prepare_block
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
-from bench.training.perf import REFERENCE, bare_ms, prepare_block
 from benchmarks.processes import command, peak_memory, seconds
 
 SUITE, STEPS = "multimnist", 195

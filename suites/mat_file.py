@@ -1,13 +1,13 @@
-"""Variables of a Matlab file, as `bench.reading` reads them in a process of its own: no torch in here."""
+"""Variables of a Matlab file, as `bench.system.reading` reads them in a process of its own: no torch in here."""
 
 from pathlib import Path
 
 import numpy as np
 
 from bench.errors import DataMissing, make_printable
-from bench.reading.mistaken import mistaken_for
-from bench.reading.values import Value
-from bench.regular import open_regular
+from bench.system.reading.mistaken import mistaken_for
+from bench.system.reading.values import Value
+from bench.system.regular import open_regular
 
 DEEPEST = 3  # cells in cells
 

@@ -14,8 +14,8 @@ import torch
 
 from bench.api import DataMissing, Dataset, Split
 from bench.errors import make_printable
-from bench.files import atomic_file, make_folder
-from bench.regular import open_regular
+from bench.system.files import atomic_file, make_folder
+from bench.system.regular import open_regular
 from suites.linear_models import LinearSuite
 from suites.variables import Variables, keep_variables, sha256_of_file, stamp_of, variables_of
 

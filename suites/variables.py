@@ -11,10 +11,10 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.files import write_whole
-from bench.reading.process import ReadLimits, read_in_process
-from bench.reading.values import NotAValue, Value, pack, unpack
-from bench.regular import open_regular, read_regular
+from bench.system.files import write_whole
+from bench.system.reading.process import ReadLimits, read_in_process
+from bench.system.reading.values import NotAValue, Value, pack, unpack
+from bench.system.regular import open_regular, read_regular
 from suites.mat_file import describe_value, read_variables
 
 LIMITS = ReadLimits(seconds=120, memory_mb=2048, answer_mb=512)

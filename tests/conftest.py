@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import registry
-from bench.method import Method
-from bench.plan import parse_suite, plan, suite_under_protocol
-from bench.registry import entries
+from bench.catalogue import registry
+from bench.catalogue.method import Method
+from bench.catalogue.registry import entries
+from bench.planning.plan import parse_suite, plan, suite_under_protocol
 from bench.scores import KINDS
-from bench.training.fit import Run, train
+from bench.training.batches import Batches
+from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
-from bench.training.module import Batches
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
 EXACT = {"precision": "float64", "optimiser": "sgd", "schedule": "constant", "lr": "0.02", "epochs": "3"}

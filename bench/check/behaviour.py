@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.check.outcome import Broken, Skipped, expect, trying
 from bench.check.trial import SharingCase, evaluated, gap, moments, trained
 from bench.core.data import by_input
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.training.model import lay_out
 
 TOLERANCE = 1e-10  # float64; sums in another order, but no other numbers

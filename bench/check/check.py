@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench.catalogue.registry import Entry, choose
 from bench.check import constraint, sharing, suite, weighting
 from bench.check.outcome import RuleOutcome
 from bench.records import Call
-from bench.registry import Entry, choose
 
 _CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[RuleOutcome]]] = {
     "sharing": lambda entry, _: sharing.check(entry),

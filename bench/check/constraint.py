@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.behaviour import reloaded, same
 from bench.check.copies import ConstraintCase, answers
 from bench.check.limits import hold_limits
 from bench.check.options import documented, options, sentence
 from bench.check.outcome import RuleOutcome, expect, outcomes, trying
 from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
-from bench.registry import Entry
 
 CARRIER = "soft"  # the sharing whose towers are held
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.options import forms
 from bench.core.constraint import Constraint, Coupled
-from bench.registry import Entry
 
 SHAPES = {"0.0.bias": (3,), "0.0.weight": (4, 5), "1.0.weight": (2, 3, 3, 3)}
 TASKS = (2, 1, 5)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import entries
 from bench.check.outcome import Broken, Skipped, expect, trying
 from bench.check.rows import FEW, SuiteCase
 from bench.core.data import Batch, Order
@@ -13,11 +15,9 @@ from bench.core.fresh import prepare_module, prepare_stages
 from bench.core.state import TrainState
 from bench.core.task import refuse_broadcasting
 from bench.errors import UsageError
-from bench.method import Method
-from bench.plan import validate_method
-from bench.registry import entries
+from bench.planning.plan import validate_method
 from bench.training.model import MultiTaskModel
-from bench.training.step import training_step
+from bench.training.module import training_step
 
 TOLERANCE = 1e-9  # float64; sums in another order, but no other numbers
 

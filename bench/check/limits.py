@@ -5,18 +5,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.catalogue.method import DEFAULT_WEIGHTING, Method
+from bench.catalogue.options import fill_defaults
+from bench.catalogue.registry import Choice, Entry, choose
 from bench.check.outcome import Skipped, expect, trying
 from bench.check.trial import gap
 from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.errors import UsageError
-from bench.method import DEFAULT_WEIGHTING, Method
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.records import Call, parse_call
-from bench.registry import Choice, Entry, choose
-from bench.schema import fill_defaults
 from bench.training.model import MultiTaskModel
-from bench.training.step import training_step
+from bench.training.module import training_step
 
 SUITES = ("synthetic:tasks=3,train=24", "multidigits")
 STEPS, ROWS, RATE, TOLERANCE = 3, 8, 0.02, 1e-12

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.options import defaults
 from bench.core.state import StepState, TrainState
 from bench.core.weighting import Weighting
-from bench.registry import Entry
 
 TASK_COUNTS = (2, 1, 5)
 STEPS = 3

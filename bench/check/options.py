@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol, get_args, get_origin
 
+from bench.catalogue.options import fill_defaults, write
+from bench.catalogue.registry import Choice, Entry
 from bench.check.outcome import expect
 from bench.errors import UsageError
 from bench.records import parse_call
-from bench.registry import Choice, Entry
-from bench.schema import fill_defaults, write
 
 
 class HasEntry(Protocol):

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.options import defaults
 from bench.check.outcome import Absent, expect, trying
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.errors import DataMissing
-from bench.registry import Entry
 from bench.scores import primary_error, score
 
 FEW = 8  # rows for backbone, heads, losses and metrics

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.behaviour import BEHAVIOUR
 from bench.check.limits import hold_limits
 from bench.check.options import documented, forms, options, sentence
@@ -15,7 +16,6 @@ from bench.check.trial import LINEAR, TRIAL_SUITES, Setting, SharingCase, evalua
 from bench.check.untouched import frozen_weights_stay, inputs_stay
 from bench.core.sharing import Sharing
 from bench.core.state import Phase
-from bench.registry import Entry
 
 
 def builds(case: SharingCase) -> str | None:

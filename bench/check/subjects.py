@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from bench.catalogue.registry import PACKAGES, entries, load_plugin
 from bench.errors import UsageError, hint
-from bench.registry import PACKAGES, entries, load_plugin
 
 
 def subjects(text: str) -> list[tuple[str, str]]:

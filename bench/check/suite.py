@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from bench.catalogue.registry import Entry
 from bench.check.learning import (
     all_parameters_learn,
     inputs_stay,
@@ -21,7 +22,6 @@ from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
 from bench.errors import DataMissing
-from bench.registry import Entry
 from bench.scores import unknown_kinds
 
 SECONDS = 1.0  # that a constructor may take

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.options import defaults, sentence
 from bench.check.outcome import Skipped, expect, trying
 from bench.core.data import by_input
@@ -15,8 +16,7 @@ from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Blueprint, Sharing
 from bench.core.state import TrainState
 from bench.core.suite import Suite
-from bench.plan import parse_suite
-from bench.registry import Entry
+from bench.planning.plan import parse_suite
 
 ROWS = 6
 UPDATES = 100

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import Entry
 from bench.check.behaviour import reloaded
 from bench.check.losses import (
     STEPS,
@@ -19,7 +20,6 @@ from bench.check.losses import (
 from bench.check.options import documented, forms, options, sentence
 from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
 from bench.core.weighting import Weighting
-from bench.registry import Entry
 
 
 def _answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -> None:

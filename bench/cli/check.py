@@ -85,8 +85,8 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
 
 def read_source(path: Path) -> "MethodSource":
     """A plug-in's file as text. Raises UsageError where there is none, or where it does not read as it looks."""
+    from bench.catalogue.source_text import decode_source
     from bench.judge.cells import MethodSource
-    from bench.source_text import decode_source
     from leaderboard.intake.manifest import MAX_CODE
     from leaderboard.store.limits import read_limited
 
@@ -144,7 +144,7 @@ def check_confined(
 
 def _read_through(file: "MethodSource") -> dict[str, Any]:
     """What in a file a reviewer should look at; it is no failure."""
-    from bench.source_text import suspicious_lines
+    from bench.catalogue.source_text import suspicious_lines
 
     try:
         lines = suspicious_lines(file.text)
@@ -162,8 +162,8 @@ def _read_through(file: "MethodSource") -> dict[str, Any]:
 def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
+    from bench.catalogue.registry import PACKAGES, entries
     from bench.check import check, subjects
-    from bench.registry import PACKAGES, entries
 
     chosen = (
         [(kind, name) for kind in PACKAGES for name in entries(kind)] if arguments.all else subjects(arguments.subject)

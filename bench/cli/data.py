@@ -8,9 +8,9 @@ from typing import Any
 from urllib.error import URLError
 
 from bench.cli import options
-from bench.cli.scarcity import scarcity
 from bench.errors import DataMissing, UsageError, make_printable
-from bench.regular import NotRegular, open_regular
+from bench.system.regular import NotRegular, open_regular
+from bench.system.shortage import explain_shortage
 
 EPILOG = """examples:
   mtlbench data list
@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     except (UsageError, DataMissing) as error:
         raise type(error)(make_printable(str(error))) from error
     except (OSError, MemoryError, ImportError) as error:
-        if words := scarcity(error):
+        if words := explain_shortage(error):
             raise DataMissing(words) from error
         raise
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from bench.plan import parse_suite
-    from bench.registry import entries
+    from bench.catalogue.registry import entries
+    from bench.planning.plan import parse_suite
 
     options.load_plugins(arguments.plugin)
     root = options.data_dir(arguments.data_dir)
@@ -70,7 +70,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from bench.plan import parse_suite
+    from bench.planning.plan import parse_suite
 
     choice, suite, root = _chosen(arguments)
     name = choice.entry.name
@@ -86,7 +86,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
         return 130
     except OSError as error:
-        if scarcity(error):
+        if explain_shortage(error):
             raise
         hint = "; --source takes a local folder" if isinstance(error, URLError) and source is None else ""
         told = f"{error.strerror}: `{error.filename}`" if error.strerror and error.filename else error
@@ -104,7 +104,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 def _chosen(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
     """The suite by its name and options, itself, and the data folder."""
-    from bench.plan import parse_suite
+    from bench.planning.plan import parse_suite
 
     root = options.data_dir(arguments.data_dir)
     if arguments.suite is None:

@@ -67,7 +67,7 @@ def _items(shelf: str) -> list[dict[str, Any]]:
 
         return [{"name": control.name, "summary": control.summary} for control in CONTROLS.values()]
     if shelf == "methods":
-        from bench.plan import method_names
+        from bench.planning.plan import method_names
 
         return [{"name": name} for name in method_names()]
     if shelf == "backbones":
@@ -83,8 +83,8 @@ def _items(shelf: str) -> list[dict[str, Any]]:
             {"name": m.__name__.rpartition(".")[2], "summary": (m.__doc__ or "").strip().split("\n")[0]}
             for m in modules
         ]
-    from bench.registry import entries
-    from bench.schema import write
+    from bench.catalogue.options import write
+    from bench.catalogue.registry import entries
 
     return [
         {

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from bench.cli.terminal import settle_interrupts, settle_streams
 from bench.errors import DataMissing, UsageError, hint, make_printable
-from bench.shortage import explain_shortage
+from bench.system.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.catalogue.registry import Plugin
     from bench.engines import Engine
     from bench.judge.limits import Limits
-    from bench.registry import Plugin
 
 ENGINES = ("local", "ray", "slurm")
 
@@ -216,7 +216,7 @@ def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
     """Load each plug-in file here; what workers need to do the same."""
     if not files:
         return ()
-    from bench.registry import read_plugin
+    from bench.catalogue.registry import read_plugin
 
     with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
         return tuple(read_plugin(Path(file)) for file in dict.fromkeys(files))

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print ratios with their spread."""
     if arguments.linear:
         return _linear(arguments)
-    from bench.training.perf import BLOCK_UPDATES, REFERENCE, measure
+    from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
 
     asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
     if sum(asked) > 1:
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _linear(arguments: argparse.Namespace) -> int:
     """The solver on School and on common inputs."""
-    from bench.training.perf_linear import measure_linear
+    from bench.perf.linear_solver import measure_linear
 
     asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
     if any(asked):
@@ -104,7 +104,7 @@ def _linear(arguments: argparse.Namespace) -> int:
 
 
 def _effects(data_dir: Path, arguments: argparse.Namespace) -> int:
-    from bench.training.effects import effects
+    from bench.perf.speedups import effects
 
     results = []
     for row in effects(data_dir, arguments.rounds):

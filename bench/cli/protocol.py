@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every setting, its value, and what it means."""
-    from bench.plan import parse_suite
+    from bench.planning.plan import parse_suite
     from bench.records import Protocol, digest
 
     options.load_plugins(arguments.plugin)

@@ -35,8 +35,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print, compare."""
-    from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
-    from bench.plan import plan
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import execute, plan_controls, report, survey
+    from bench.planning.plan import plan
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts

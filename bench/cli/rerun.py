@@ -16,7 +16,7 @@ from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
-from leaderboard.store.committed import committed_of
+from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.reruns import RerunResult, judge
 
 SEALED_LEVEL = 0.01  # of a false alarm of the second test, over all cells and tasks
@@ -70,8 +70,9 @@ def _here(
     sound: Sequence[ResultRecord], arguments: argparse.Namespace, folder: Path
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """The cells that were drawn, run again in workers of this process; run id -> why one failed."""
-    from bench.cli.execute import StoredCell, execute, survey
     from bench.engines import Local
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import execute, survey
 
     plugins, data = options.load_plugins(arguments.plugin), options.data_dir(arguments.data_dir)
     drawn = _draw(sound, arguments, data)
@@ -85,9 +86,9 @@ def _apart(
 ) -> tuple[list[ResultRecord], dict[str, str]]:
     """Random cells of a submission, judged again in confined processes; run id -> why one failed."""
     from bench.cli.check import read_source
-    from bench.cli.execute import survey
-    from bench.cli.judged import JudgedCell, describe_methods, execute_judged, print_confinement
     from bench.engines import Local
+    from bench.execution.execute import survey
+    from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, print_confinement
 
     drawn = random.SystemRandom().sample(sound, min(arguments.rerun, len(sound)))
     source, limits, data = read_source(code), options.limits(arguments), options.data_dir(arguments.data_dir)
@@ -119,7 +120,7 @@ def _apart(
         reports=folder,
     )
     outcome = survey(left, Store(folder))
-    troubles = execute_judged(outcome, cell, Local()) if left else []
+    troubles = execute_judged(outcome, cell, Local(), [options.store_dir(None), COMMITTED]) if left else []
     if troubles:
         errors |= dict.fromkeys((record.run_id for record in drawn), " ".join(troubles))
     return drawn, outcome.errors | errors
@@ -139,8 +140,8 @@ def _misdescribed(record: ResultRecord, described: Mapping[str, Any]) -> str:
 
 def _draw(sound: Sequence[ResultRecord], arguments: argparse.Namespace, data: Path) -> list[ResultRecord]:
     """Random finished cells whose data is here and whose parts still have their versions."""
-    from bench.method import Method
-    from bench.plan import parse_suite
+    from bench.catalogue.method import Method
+    from bench.planning.plan import parse_suite
 
     def current(record: ResultRecord) -> bool:
         choice, suite = parse_suite(record.spec.suite, data)

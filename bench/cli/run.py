@@ -9,8 +9,8 @@ from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.cli.estimate import Forecast
-    from bench.cli.execute import PlanStatus
+    from bench.execution.forecast import Forecast
+    from bench.execution.plan_status import PlanStatus
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -49,8 +49,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, tell what became of it."""
-    from bench.cli.execute import StoredCell, execute, plan_controls, report, survey
-    from bench.plan import all_methods, plan
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import execute, plan_controls, report, survey
+    from bench.planning.plan import all_methods, plan
     from bench.records import parse_seeds
     from leaderboard.store import Store
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:
-        from bench.cli.estimate import forecast
+        from bench.execution.forecast import forecast
 
         cost = forecast(outcome, root, engine)
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
@@ -87,7 +88,7 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
     """A line per cell, with the time that one like it took, then a line per method and one for all."""
-    from bench.cli.estimate import clock
+    from bench.execution.forecast import clock
 
     for spec in outcome.specs:
         settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.catalogue.source_text import decode_source
 from bench.cli import options
 from bench.errors import UsageError, hint, make_printable
 from bench.records import digest
-from bench.source_text import decode_source
 
 if TYPE_CHECKING:
     from bench.judge.cells import MethodSource
@@ -217,10 +217,11 @@ def _run(
     arguments: argparse.Namespace, board: "Board", methods: list[str], source: "MethodSource", code: str, runs: Path
 ) -> int:
     """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
-    from bench.cli.execute import report, survey
-    from bench.cli.judged import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
     from bench.engines import Local
+    from bench.execution.execute import report, survey
+    from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
     from leaderboard.store import Store
+    from leaderboard.store.committed import COMMITTED
 
     print_confinement()
     limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
@@ -238,7 +239,7 @@ def _run(
         deadline=deadline,
     )
     outcome = survey(specs, Store(runs))
-    troubles = execute_judged(outcome, cell, engine)
+    troubles = execute_judged(outcome, cell, engine, [options.store_dir(None), COMMITTED])
     report(outcome)
     for trouble in troubles:
         print(f"mtlbench: {trouble}", file=sys.stderr)

@@ -34,8 +34,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the path, run what is missing, print it."""
-    from bench.cli.execute import StoredCell, execute, report, survey
-    from bench.plan import plan
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import execute, report, survey
+    from bench.planning.plan import plan
     from bench.records import parse_seeds
     from leaderboard.store import Store
 
@@ -62,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def vary_option(method: str, over: str) -> dict[str, str]:
     """value -> method with the option at that value. Raises UsageError with the nearest options."""
-    from bench.method import Method
-    from bench.registry import Choice
-    from bench.schema import fill_defaults
+    from bench.catalogue.method import Method
+    from bench.catalogue.options import fill_defaults
+    from bench.catalogue.registry import Choice
 
     name, equals, text = over.partition("=")
     if not (name and equals and text):
@@ -86,7 +87,7 @@ def vary_option(method: str, over: str) -> dict[str, str]:
 
 def _written(part: Any) -> dict[str, str]:
     """The options of a part that differ from their defaults, as text."""
-    from bench.schema import options_as_text
+    from bench.catalogue.options import options_as_text
 
     return options_as_text(part.entry.options, part.values, short=True)
 

@@ -130,7 +130,7 @@ def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[s
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
     if arguments.plugin:
-        from bench.registry import entries
+        from bench.catalogue.registry import entries
 
         packages |= set(entries("suite"))
     name = _resolved(arguments.name, contents.records)
@@ -190,6 +190,6 @@ def _resolved(name: str, records: Sequence[ResultRecord]) -> str:
     """The short name of a suite that is written with options, as records have it; anything else as it is."""
     if ":" not in name or any(name in (record.suite, record.spec.suite) for record in records):
         return name
-    from bench.plan import parse_suite  # loads torch, for a suite in other words than the records' only
+    from bench.planning.plan import parse_suite  # loads torch, for a suite in other words than the records' only
 
     return parse_suite(name)[0].short

@@ -37,9 +37,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, choose, run the winners, tell."""
-    from bench.cli.execute import StoredCell, execute, report, survey
+    from bench.execution.cell import StoredCell
+    from bench.execution.execute import execute, report, survey
+    from bench.planning.tuning import finals, trials
     from bench.records import parse_seeds
-    from bench.tuning import finals, trials
     from leaderboard.boards.tuned_track import searches_of
     from leaderboard.store import Store
 

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.records import RunSpec
-from bench.shortage import check_open_files, describe_memory_limit, explain_shortage
+from bench.system.shortage import check_open_files, describe_memory_limit, explain_shortage
 
 T = TypeVar("T")
 LONGEST = 60  # bytes of a folder with sockets; what they add and the system's limit leave room for no more

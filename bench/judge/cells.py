@@ -14,20 +14,20 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from bench.catalogue.method import Method
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import Diverged
-from bench.files import make_folder, write_whole
 from bench.judge.channel import Message
 from bench.judge.confinement import ConfinementKind
 from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
 from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
 from bench.judge.sealed import SealedScore, compare_with_sealed
 from bench.judge.trained import MAX_CHECKPOINT, Trained, read_checkpoint, read_epochs, read_models
-from bench.method import Method
-from bench.plan import parse_suite, suite_under_protocol
+from bench.planning.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
-from bench.regular import read_regular
+from bench.system.files import make_folder, write_whole
+from bench.system.regular import read_regular
 from bench.training.environment import settle_devices, settle_precision
 from bench.training.evaluate import Predict
 from bench.training.examine import Epochs, TrainedCell, examine

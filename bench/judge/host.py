@@ -19,7 +19,7 @@ from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, Listener
 from bench.judge.watched import watch_folders
-from bench.processes import descendants, processor_seconds, read_resident_bytes
+from bench.system.processes import descendants, processor_seconds, read_resident_bytes
 
 START_SECONDS = 120.0  # for the imports of a player
 LAST_WORDS = 300  # characters of its output

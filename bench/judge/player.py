@@ -34,6 +34,8 @@ import torch
 from pydantic_core import to_jsonable_python
 from torch import Tensor
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import PACKAGES, entries, load_plugin
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.suite import Suite
@@ -42,16 +44,16 @@ from bench.judge.channel import Channel, ChannelError
 from bench.judge.leftovers import Shared
 from bench.judge.rows import SentRows, close_splits
 from bench.judge.seccomp import refuse_calls
-from bench.method import Method
-from bench.plan import parse_suite, suite_under_protocol, validate_method
-from bench.processes import ProcessTree
+from bench.planning.plan import parse_suite, suite_under_protocol, validate_method
 from bench.records import RunSpec
-from bench.registry import PACKAGES, entries, load_plugin
+from bench.system.processes import ProcessTree
 from bench.training.checkpoint import Checkpoint
 from bench.training.environment import without_paths
 from bench.training.evaluate import Predict, Predictor, predicting
 from bench.training.examine import TrainedCell
-from bench.training.fit import Ensemble, Run, prepare_full_batch_run
+from bench.training.fit import Run
+from bench.training.full_batch.prepare import prepare_full_batch_run
+from bench.training.learned import Ensemble
 
 GRACE_SECONDS = 10.0  # for a copy to end after its last answer
 MAX_FILE = 8 << 30  # bytes of one file

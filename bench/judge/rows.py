@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any, NoReturn
 
+from bench.catalogue.registry import entries
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.errors import UsageError
-from bench.registry import entries
 
 
 @dataclass(frozen=True)

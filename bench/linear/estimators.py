@@ -17,6 +17,8 @@ from sklearn.utils._param_validation import Interval, StrOptions  # not public, 
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from bench.catalogue.options import write
+from bench.catalogue.registry import choose
 from bench.core.constraint import Coupled
 from bench.errors import UsageError
 from bench.linear.choose import Fitted, StrengthCurve, fit_at, fit_family
@@ -26,8 +28,6 @@ from bench.linear.rows import TaskRows
 from bench.linear.scale import Scaled, scale
 from bench.linear.squared import Squared
 from bench.records import parse_call
-from bench.registry import choose
-from bench.schema import write
 
 Intercept = Literal["task", "pooled", "shrunk", "none"]
 TASKS_WANTED = (

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
+from bench.catalogue.registry import Choice
 from bench.core.constraint import Constraint, Coupled
 from bench.errors import UsageError
 from bench.linear.decay import Decay
 from bench.linear.loss import Loss
 from bench.linear.objective import Objective
-from bench.registry import Choice
 
 STRENGTH = "strength"
 ABOVE = 10.0  # where a penalty is no norm: the first strength over the one with the curvature of the loss

@@ -3,7 +3,7 @@
     METHOD  name[:key=value,...][+constraint[:key=value,...]][@weighting[:key=value,...]]
     SUITE   name[:key=value,...]
 
-Meaning (which keys there are, their types and defaults) belongs to `bench.registry`.
+Meaning (which keys there are, their types and defaults) belongs to `bench.catalogue.registry`.
 """
 
 import re

@@ -17,10 +17,10 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.files import atomic_file, make_folder
+from bench.catalogue.registry import entry_of
 from bench.records import RunSpec
-from bench.registry import entry_of
-from bench.regular import open_regular
+from bench.system.files import atomic_file, make_folder
+from bench.system.regular import open_regular
 from bench.training.environment import hardware, peak_memory_mb, versions
 from bench.training.watch import TrainingMonitor
 

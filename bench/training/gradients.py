@@ -11,8 +11,8 @@ from bench.core.data import Batch
 from bench.core.sharing import learning_copies
 from bench.core.state import TrainState
 from bench.core.task import refuse_broadcasting
+from bench.training.devices.ranks import Ranks
 from bench.training.model import MultiTaskModel
-from bench.training.ranks import Ranks
 
 
 class TaskGradients:

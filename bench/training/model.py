@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import Choice
 from bench.core.constraint import Constraint, Coupled, write_as_offsets, write_as_sums
 from bench.core.fresh import prepare_module
 from bench.core.sharing import ParameterGroup, Sharing, collect_groups, learning_copies, own_stream
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.method import Method
 from bench.records import Protocol
-from bench.registry import Choice
-from bench.training.ranks import Ranks
+from bench.training.devices.ranks import Ranks
 
 
 def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:

@@ -1,66 +1,26 @@
-"""The Lightning module: optimiser, schedule, phases, and the prox inside the optimiser's step."""
+"""A training step, whole: losses, weights, gradients, the optimiser's step, and the prox inside it.
 
-import bisect
+`MultiTaskModule` is what Lightning trains. `training_step` makes one loss of the T of a batch; a Gramian weighting
+works on the gradients instead. After the optimiser's step follow the prox of the constraints and their refreshes.
+"""
+
 import itertools
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
-from bench.core.data import Batch, Dataset, Order
-from bench.core.state import Phase, TrainState
+from bench.core.data import Batch
+from bench.core.state import StepState, TrainState
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import compute_losses
+from bench.training.gradients import TaskGradients, compute_losses
 from bench.training.model import MultiTaskModel
-from bench.training.step import Step, training_step
-
-
-class Batches:
-    """The batches of one epoch after the other, from update `step` on; Lightning asks for an iterator per epoch."""
-
-    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
-        self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
-        self.order = Order(dataset, protocol.batch_size, seed)
-        self.generator = torch.Generator() if dataset.transform else None
-        self.step = step
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Batch]:
-        for _ in range(self.length):
-            self.step += 1  # before the yield: the last one of an epoch is never resumed
-            if self.generator:  # augmentation, too, is a function of seed and step alone
-                self.generator.manual_seed(derive_seed(self.seed, "augment", self.step - 1))
-            yield self.dataset.take(self.order.batch(self.step - 1), self.generator)
-
-
-class TrainingSchedule:
-    """Where each phase begins, and the factor on the learning rate at every update."""
-
-    def __init__(self, protocol: Protocol, phases: tuple[Phase, ...]) -> None:
-        self.protocol, self.phases = protocol, phases
-        shares = list(itertools.accumulate(phase.share for phase in phases))
-        self.starts = [0, *(round(share * protocol.updates) for share in shares)]
-
-    def phase(self, step: int) -> int:
-        """The number of the phase that update `step` belongs to."""
-        return min(bisect.bisect_right(self.starts, step), len(self.phases)) - 1
-
-    def factor(self, step: int) -> float:
-        """The learning rate over its first value; every phase starts anew."""
-        number = self.phase(step)
-        begin, end = self.starts[number], self.starts[number + 1]
-        if self.protocol.schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begin) / max(1, end - begin))))
-        if self.protocol.schedule == "step":
-            epochs = (step - begin) // self.protocol.steps_per_epoch
-            return self.protocol.decay_factor ** (epochs // self.protocol.decay_every)
-        return 1.0
+from bench.training.replay import Replay
+from bench.training.schedule import TrainingSchedule
 
 
 class MultiTaskModule(L.LightningModule):
@@ -102,7 +62,7 @@ class MultiTaskModule(L.LightningModule):
         if phase != self.state.phase:
             self.trainer.optimizers[0].state.clear()
             self._enter(phase)
-        self.replay = Replay(self, batch) if self.model.weighting.needs_second_forward else None
+        self.replay = Replay(self.model, self.state, batch) if self.model.weighting.needs_second_forward else None
 
     def _enter(self, phase: str) -> None:
         self.state.phase = phase
@@ -162,31 +122,65 @@ class MultiTaskModule(L.LightningModule):
                 held.refresh()
 
 
-class Replay:
-    """A second forward pass of one batch, with the random numbers of the first and no trace of its own."""
+@dataclass(frozen=True)
+class Step:
+    """What one batch asks for: the step's loss, and the T losses in it.
 
-    def __init__(self, module: MultiTaskModule, batch: Batch) -> None:
-        self.module, self.batch = module, batch
-        self.state = replace(module.state)
-        self.before = self._generators()
+    Where `gradients` are there, they are those of the weighted losses, parameter by parameter, and `rest` is
+    what else to descend; otherwise `total` is.
+    """
 
-    def _generators(self) -> tuple[Tensor, Tensor]:
-        assert self.module.state.generator is not None
-        return torch.get_rng_state(), self.module.state.generator.get_state()
+    total: Tensor
+    losses: Tensor
+    gradients: list[tuple[Parameter, Tensor]] | None = None
+    rest: Tensor | None = None
 
-    def _set_generators(self, states: tuple[Tensor, Tensor]) -> None:
-        assert self.module.state.generator is not None
-        torch.set_rng_state(states[0])
-        self.module.state.generator.set_state(states[1])
+    def backward(self) -> None:
+        """Add the step's gradient to every parameter's."""
+        if self.gradients is None:
+            torch.autograd.backward(self.total)
+            return
+        if self.rest is not None and self.rest.requires_grad:
+            torch.autograd.backward(self.rest)
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
-    @torch.no_grad()
-    def losses(self) -> Tensor:
-        """The T losses as they are now; buffers (running statistics) and generators are left as they were."""
-        model, after = self.module.model, self._generators()
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-        self._set_generators(self.before)
-        losses = torch.stack(compute_losses(model, self.batch, self.state))
-        self._set_generators(after)
-        for buffer, value in buffers:
-            buffer.copy_(value)
-        return losses
+
+def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
+    """total = scale * (weights . losses + the weighting's own) + the sharing's own + penalties without a prox.
+
+    `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
+    """
+    return weigh(model, compute_losses(model, batch, state), state, mean)
+
+
+def weigh(
+    model: MultiTaskModel,
+    each: Sequence[Tensor],
+    state: TrainState,
+    mean: bool = False,
+    gradients: TaskGradients | None = None,
+) -> Step:
+    """The step of T losses; of their `gradients` where they are there already and the weighting asks for them."""
+    losses = torch.stack(tuple(each))
+    if model.separate:
+        return Step(losses.sum() + _rest(model, state, 1), losses.detach())
+    scale = 1 / len(model.tasks) if mean else 1
+    if not model.weighting.needs_gramian:
+        weights = model.weighting(StepState(losses, state))
+        return Step(scale * (weights @ losses) + _rest(model, state, scale), losses.detach())
+    gradients = gradients or TaskGradients(each, model.learning, model.ranks)
+    weights = model.weighting(StepState(losses, state, gradients.gramian()))
+    rest = torch.as_tensor(_rest(model, state, scale))
+    combined = gradients.combined(weights.detach(), model.weighting.scales, scale)
+    pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
+    return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest)
+
+
+def _rest(model: MultiTaskModel, state: TrainState, scale: float) -> Tensor | float:
+    """The regularisers, and the penalties that no prox applies."""
+    total = scale * model.weighting.regulariser() + model.sharing.regulariser()
+    for held in model.held:
+        if held.constraint.in_loss:
+            total = total + held.penalty(state.progress)
+    return total

@@ -92,7 +92,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _written(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
-    """A default as `bench.schema.write` has it; None where it is no plain value."""
+    """A default as `bench.catalogue.options.write` has it; None where it is no plain value."""
     if isinstance(node, ast.Name) and node.id in constants:
         node = constants[node.id]
     if node is None:

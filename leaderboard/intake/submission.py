@@ -16,10 +16,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bench.catalogue.source_text import decode_source, suspicious_lines
 from bench.errors import make_printable
 from bench.records import ResultRecord, parse_seeds
 from bench.records.record import MAX_BYTES
-from bench.source_text import decode_source, suspicious_lines
 from leaderboard.boards.board import Board
 from leaderboard.intake.eligibility import (
     board_of,

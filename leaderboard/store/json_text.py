@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bench.files import write_whole
+from bench.system.files import write_whole
 
 __all__ = ["compact_json", "write_whole"]
 

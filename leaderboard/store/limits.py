@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bench.regular import NotRegular, TooLarge, read_regular
+from bench.system.regular import NotRegular, TooLarge, read_regular
 
 MAX_DEPTH = 16
 MAX_STRING = 200_000  # a packed matrix

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from bench.records import ResultRecord
 from bench.records.record import MAX_BYTES
-from bench.regular import NotRegular, TooLarge, open_regular, read_regular
+from bench.system.regular import NotRegular, TooLarge, open_regular, read_regular
 from leaderboard.store.packed import ProtocolShelf, packed_path, unpack_line
 
 MAX_BAD_LINES = 20  # of one file, before the rest of it is left alone

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.files import folder_lock, make_folder, write_whole
 from bench.records import ResultRecord
-from bench.regular import read_regular
+from bench.system.files import folder_lock, make_folder, write_whole
+from bench.system.regular import read_regular
 from leaderboard.store.load import load_record
 from leaderboard.store.packed import (
     PANELS,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from bench.files import clear_abandoned, folder_lock, make_folder
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
+from bench.system.files import clear_abandoned, folder_lock, make_folder
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.load import Loaded, load_lines, load_record
 from leaderboard.store.packed import PANELS, ProtocolShelf, packed_files, packed_path

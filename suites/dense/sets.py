@@ -20,7 +20,7 @@ from pydantic import BaseModel, PositiveInt, ValidationError
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.regular import open_regular, read_regular
+from bench.system.regular import open_regular, read_regular
 from suites.dense.camera import Size
 
 FORMAT = 1

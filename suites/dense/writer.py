@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from bench.api import DataMissing
-from bench.regular import open_regular, read_regular
+from bench.system.regular import open_regular, read_regular
 from suites.dense.camera import Size
 from suites.dense.sets import FIELDS, FORMAT, LARGEST_HEADER, UNIT, DenseSet, sha256_of
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.files import make_folder, write_whole
-from bench.regular import open_regular
+from bench.system.files import make_folder, write_whole
+from bench.system.regular import open_regular
 from suites.multimnist.files import (
     FILES,
     MAX_UNPACKED,

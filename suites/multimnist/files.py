@@ -11,8 +11,8 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.reading.mistaken import mistaken_for
-from bench.regular import NotRegular, open_regular
+from bench.system.reading.mistaken import mistaken_for
+from bench.system.regular import NotRegular, open_regular
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 MD5 = {  # of the uncompressed files of MNIST

@@ -7,8 +7,8 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.errors import make_printable
-from bench.reading.process import Reader, ReadLimits
-from bench.reading.values import Value
+from bench.system.reading.process import Reader, ReadLimits
+from bench.system.reading.values import Value
 from suites.nyuv2.recognise import recognise
 from suites.nyuv2.source import Item, Source
 

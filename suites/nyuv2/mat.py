@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from bench.api import DataMissing
-from bench.regular import NotRegular, open_regular
+from bench.system.regular import NotRegular, open_regular
 from suites.mat_file import describe_value, read_variables
 from suites.nyuv2.source import Item, Source, as_depth, check_pixels, fingerprint
 from suites.nyuv2.splits import official

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from bench.regular import NotRegular, open_regular
+from bench.system.regular import NotRegular, open_regular
 from suites.nyuv2.files import FilesSource
 from suites.nyuv2.source import MOST_PIXELS
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from bench.api import DataMissing
-from bench.regular import NotRegular, open_regular
+from bench.system.regular import NotRegular, open_regular
 from suites.nyuv2.files import FilesSource
 from suites.nyuv2.source import as_units, check_pixels
 

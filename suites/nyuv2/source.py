@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.api import DataMissing
-from bench.regular import open_regular
+from bench.system.regular import open_regular
 from suites.dense.camera import Size
 
 SAMPLE = 8  # files whose contents enter a fingerprint

@@ -1,4 +1,4 @@
-"""Functions that break the process that they run in, each in its own way; for tests of `bench.reading`."""
+"""Functions that break the process that they run in, each in its own way; for tests of `bench.system.reading`."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import DataMissing
-from bench.reading.values import Value
+from bench.system.reading.values import Value
 
 
 def give(path: str) -> Value:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal, get_args, get_origin
 
+from bench.catalogue.registry import Entry, entries
 from bench.core.self_fitting import SelfFitting
-from bench.plan import method_names
-from bench.registry import Entry, entries
+from bench.planning.plan import method_names
 
 
 def forms(entry: Entry) -> Iterator[str]:

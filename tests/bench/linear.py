@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.constraint import Constraint, Coupled
 from bench.linear.family import PenaltyFamily
 from bench.linear.loss import Loss
@@ -10,7 +11,6 @@ from bench.linear.minimise import minimise
 from bench.linear.objective import Objective, SolverResult
 from bench.linear.rows import TaskRows
 from bench.records import parse_call
-from bench.registry import choose
 
 COUNTS, FEATURES = (9, 14, 30, 21), 6
 NORMS = ["l1", "l21", "l1inf", "trace_norm", "dirty", "robust", "rmtfl"]

@@ -9,14 +9,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
-from bench.method import Method
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.records import RunSpec
+from bench.training.devices.ranks import Ranks
 from bench.training.fit import Run
-from bench.training.ranks import Ranks
 from tests.bench.catalogue import trained_methods
 from tests.bench.test_fingerprints import ROWS, TASKS, WIDTH, Tiny, wave
 from tests.conftest import train_run

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from bench.cli.execute import StoredCell
-from bench.plan import plan
+from bench.catalogue.registry import load_plugin, read_plugin
+from bench.execution.cell import StoredCell
+from bench.planning.plan import plan
 from bench.records import RunSpec
-from bench.registry import load_plugin, read_plugin
 from leaderboard.boards.board import board_for
 from leaderboard.report.formats import render_parts
 from leaderboard.report.long_table import build_table

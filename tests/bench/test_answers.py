@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench import registry
-from bench.cli.execute import StoredCell
+from bench.catalogue import registry
 from bench.cli.main import main
+from bench.execution.cell import StoredCell
 from tests.leaderboard.conftest import build_record
 
 NOISY = '''

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from bench.cli import progress
-from bench.cli.execute import StoredCell
 from bench.cli.main import main
 from bench.engines import engine
 from bench.engines.events import Cell, Ended, Event
-from bench.plan import plan
+from bench.execution import progress
+from bench.execution.cell import StoredCell
+from bench.planning.plan import plan
 from bench.records import RunSpec
 from leaderboard.store import Store
 from leaderboard.store.progress_notes import read_live

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bench.api import DataMissing, register
+from bench.catalogue.registry import PACKAGES, Entry, entries
 from bench.check import RuleOutcome, check, check_entry, constraint, sharing, subjects, suite, weighting
 from bench.errors import UsageError
-from bench.registry import PACKAGES, Entry, entries
 from tests.bench.broken import change
 from tests.bench.broken import constraint as constraints
 from tests.bench.broken import sharing as sharings

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench.cli.execute import StoredCell
-from bench.plan import plan
+from bench.catalogue.registry import load_plugin
+from bench.execution.cell import StoredCell
+from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
-from bench.registry import load_plugin
 from bench.training import checkpoint as module
 from bench.training import watch
 from bench.training.checkpoint import Checkpoint

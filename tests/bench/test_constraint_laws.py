@@ -9,11 +9,11 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.constraint import Constraint, Coupled
-from bench.core.spectra import gram_eigen, sqrt_psd, trace_norm, unfoldings, water_filling
 from bench.errors import UsageError
 from bench.records import parse_call
-from bench.registry import choose
+from bench.toolbox.spectra import gram_eigen, sqrt_psd, trace_norm, unfoldings, water_filling
 from tests.conftest import make_run, train_run
 
 SHAPES = [(4, 5), (3, 2, 2, 2)]

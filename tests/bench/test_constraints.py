@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import Choice, Entry
 from bench.constraints.l2 import L2
 from bench.core.constraint import Constraint, Coupled, write_as_offsets
 from bench.errors import UsageError
-from bench.method import Method
-from bench.plan import parse_suite
-from bench.registry import Choice, Entry
+from bench.planning.plan import parse_suite
 from bench.training.fit import Run
 from tests.conftest import make_run, train_run
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bench.cli.main import main
-from bench.cli.scarcity import DISK, FILES, MEMORY, scarcity
 from bench.errors import DataMissing
+from bench.system.shortage import DISK, explain_shortage
 from suites.school import School
 
 STEERING = "a\x1b]0;title\x07\x1b[2Jb\u202e\nc"
@@ -47,25 +47,25 @@ def test_names_of_folders_are_plain_text(tmp_path: Path, capsys: pytest.CaptureF
     assert r"a\x1b[2Jb" in said.out + said.err
 
 
-def test_what_is_scarce_is_said() -> None:
-    cases: list[tuple[BaseException, str | None]] = [
-        (OSError(errno.EMFILE, "Too many open files"), FILES),
+def test_what_is_short_is_said_also_of_a_cause() -> None:
+    cases: list[tuple[BaseException, str]] = [
+        (OSError(errno.EMFILE, "Too many open files"), "More files should be open"),
         (OSError(errno.ENOSPC, "No space left on device"), DISK),
-        (MemoryError(), MEMORY),
-        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), MEMORY),
-        (OSError("libtorch_cpu.so: cannot allocate memory in static TLS block"), MEMORY),
-        (OSError(errno.EACCES, "Permission denied"), None),
-        (ImportError("no module"), None),
+        (MemoryError(), "More memory should be"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "More memory should be"),
+        (OSError("libtorch_cpu.so: cannot allocate memory in static TLS block"), "More memory should be"),
     ]
     for error, words in cases:
-        assert scarcity(error) == words
+        assert explain_shortage(error).startswith(words)
         outer = RuntimeError("outer")
         outer.__cause__ = error
-        assert scarcity(outer) == words
+        assert explain_shortage(outer) == explain_shortage(error)
+    for other in (OSError(errno.EACCES, "Permission denied"), ImportError("no module")):
+        assert explain_shortage(other) == ""
 
 
 @pytest.mark.parametrize(
-    ("limit", "words"), [("-n 10", "`ulimit -n"), ("-v 300000", "raise the limit with `ulimit -v`")]
+    ("limit", "words"), [("-n 10", "`ulimit -n"), ("-v 300000", "raise that, as with `ulimit -v unlimited`")]
 )
 def test_too_little_of_something_is_a_sentence(limit: str, words: str, tmp_path: Path) -> None:
     from tests.suites.test_matlab_suites import write_school

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import entries
 from bench.core.constraint import Coupled
 from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.method import Method
-from bench.plan import parse_suite, plan
-from bench.registry import entries
+from bench.planning.plan import parse_suite, plan
 from bench.training.fit import Run
 from tests.conftest import train_run
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.estimate import Estimates, Forecast
 from bench.cli.main import main
 from bench.engines import Local
-from bench.plan import plan
+from bench.execution.forecast import Estimates, Forecast
+from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
@@ -30,7 +30,7 @@ def remember(
 ) -> tuple[Path, Path, Remember]:
     """A store, what stands for the committed one, and a function that puts a run with a cost into one of them."""
     own, committed = tmp_path / "own", tmp_path / "committed"
-    monkeypatch.setattr("bench.cli.estimate.COMMITTED", committed)
+    monkeypatch.setattr("bench.execution.forecast.COMMITTED", committed)
 
     def put(method: str, seed: int, seconds: float, store: Path = own) -> None:
         record = past[method, seed]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import registry
+from bench.catalogue import registry
 from bench.check import check, subjects
-from bench.plan import plan
+from bench.planning.plan import plan
 from bench.training.fit import fit
 
 ROOT = Path(__file__).parents[2]

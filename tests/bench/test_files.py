@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import files
-from bench.files import atomic_file, clear_abandoned, folder_lock, make_folder, write_whole
+from bench.system import files
+from bench.system.files import atomic_file, clear_abandoned, folder_lock, make_folder, write_whole
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from bench.files import atomic_file
+from bench.system.files import atomic_file
 with atomic_file(Path(sys.argv[1])) as file:
     file.write(b"half of it")
     file.flush()

@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
-from bench.method import Method
 from bench.records import Protocol, RunSpec
 from bench.training.fit import Run
 from tests.bench.catalogue import catalogue

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.catalogue.method import Method
 from bench.core.constraint import Coupled
-from bench.core.evidence import evidence
 from bench.core.self_fitting import Found
 from bench.core.sharing import Blueprint
 from bench.core.state import TrainState
@@ -18,13 +18,13 @@ from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.method import Method
-from bench.plan import all_methods, parse_suite, plan
+from bench.planning.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.sharing.gaussian_process import CoregionalisedProcess
+from bench.toolbox.normal_evidence import evidence
 from bench.training.examine import examine
 from bench.training.fit import fit
-from bench.training.infer import Inferred
+from bench.training.full_batch.infer import Inferred
 from leaderboard.intake.soundness import further_problems
 from tests.bench.catalogue import fitted_by_themselves
 from tests.bench.linear import problem

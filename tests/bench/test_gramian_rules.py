@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.core.bargain import bargain
+from bench.catalogue.registry import choose
 from bench.core.state import StepState, TrainState, drawn_from
 from bench.records import parse_call
-from bench.registry import choose
+from bench.toolbox.bargaining import bargain
 
 
 def gradients(tasks: int, seed: int, spread: float) -> Tensor:

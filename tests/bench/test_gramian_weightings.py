@@ -13,13 +13,13 @@ from torch import Tensor
 from torchjd import aggregation as jd
 from torchjd.linalg import QuadprogProjector
 
+from bench.catalogue.registry import choose, entries
 from bench.core.data import Order
 from bench.core.state import StepState, TrainState, drawn_from
 from bench.errors import UsageError
 from bench.records import parse_call
-from bench.registry import choose, entries
 from bench.training.gradients import TaskGradients, compute_losses, cosines, task_cosines
-from bench.training.step import training_step
+from bench.training.module import training_step
 from tests.conftest import make_run, train_run
 
 SUITES = ["synthetic:tasks=3", "multidigits"]

@@ -8,11 +8,11 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from bench.api import register
+from bench.catalogue.registry import Entry, load_plugin
 from bench.check import check_entry
 from bench.errors import UsageError
-from bench.plan import override, parse_suite
+from bench.planning.plan import override, parse_suite
 from bench.records import Protocol, explain_invalid
-from bench.registry import Entry, load_plugin
 from tests.bench.broken import change
 from tests.bench.broken import suite as suites
 

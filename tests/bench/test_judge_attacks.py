@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli.check import check_confined
-from bench.cli.judged import describe_methods
 from bench.errors import UsageError
+from bench.execution.judged_cell import describe_methods
 from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits

@@ -9,7 +9,7 @@ from bench.judge.cells import Judgement, MethodSource, judge_cell
 from bench.judge.confinement import choose_confinement
 from bench.judge.host import Player
 from bench.judge.limits import Limits
-from bench.plan import plan
+from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.training.fit import fit
 from tests.bench.judge_helpers import method
@@ -148,9 +148,21 @@ def test_no_target_of_the_test_split_is_in_the_process_that_predicts(player: Pla
 @pytest.mark.parametrize(
     ("body", "top", "words"),
     [
-        ("", "import bench.training.fit as f\nf.Cost = lambda **k: before(**{**k, 'parameters': 12})", "12 parameters"),
-        ("", "import bench.training.fit as f\nf.Cost = lambda **k: before(**{**k, 'step_ms': 1e-5})", "ms an update"),
-        ("", "import bench.training.fit as f\nf.Cost = lambda **k: before(**{**k, 'train_seconds': 1e6})", "training"),
+        (
+            "",
+            "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'parameters': 12})",
+            "12 parameters",
+        ),
+        (
+            "",
+            "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'step_ms': 1e-5})",
+            "ms an update",
+        ),
+        (
+            "",
+            "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'train_seconds': 1e6})",
+            "training",
+        ),
         (
             "end = time.process_time() + 2 * (len(inputs['task00']) == 1000)\n        "
             "while time.process_time() < end: pass",

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from bench.catalogue.registry import load_plugin
 from bench.cli.main import main
 from bench.errors import UsageError
-from bench.plan import plan
-from bench.registry import load_plugin
+from bench.planning.plan import plan
 from bench.scores import KINDS, Kind, Metric, primary_error, register_kind, score, score_tasks
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.long_table import build_table

@@ -8,7 +8,7 @@ from bench.check.splits import same_rows
 from bench.core.data import Dataset
 from bench.core.labels import unlabelled
 from bench.errors import UsageError
-from bench.plan import plan
+from bench.planning.plan import plan
 from bench.training.fit import fit
 from tests.bench.broken import change
 from tests.bench.broken import suite as suites

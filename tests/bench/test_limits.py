@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.core.data import Order
 from bench.core.state import TrainState
-from bench.method import Method
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.sharing.cross_stitch import CrossStitch
+from bench.training.effective_sharing import effective_sharing
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
-from bench.training.sharing import effective_sharing
 from tests.conftest import Trained, make_run, train_run
 
 SUITES = ["synthetic:tasks=3", "synthetic:inputs=own,tasks=3", "multidigits"]

@@ -104,10 +104,10 @@ def test_slopes_in_common_are_at_their_best() -> None:
 
 
 def solve_offsets(rows: TaskRows, strength: float) -> tuple[Tensor, Tensor]:
+    from bench.catalogue.registry import choose
     from bench.core.constraint import Coupled
     from bench.linear.family import PenaltyFamily
     from bench.records import parse_call
-    from bench.registry import choose
 
     held = PenaltyFamily(choose("constraint", parse_call(f"l2:strength={strength}")), Coupled((1,), 4, 1.0)).penalty({})
     loss = Offsets(rows)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from bench.catalogue.registry import entries
 from bench.errors import UsageError
 from bench.linear.estimators import MultiTaskRegressor, MultiTaskRegressorCV
 from bench.linear.objective import Objective
 from bench.linear.rows import TaskRows
 from bench.linear.scale import scale
 from bench.linear.squared import Squared
-from bench.registry import entries
 from tests.bench.linear import NORMS, OTHERS, family, problem
 
 SIZES = (1e-150, 1e20, 1e150)

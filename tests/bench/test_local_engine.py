@@ -15,7 +15,7 @@ from bench.core import resident
 from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback
 from bench.engines.local import default_jobs, run_cells
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.records import RunSpec
 from bench.training.fit import fit
 from suites.multidigits import MultiDigits

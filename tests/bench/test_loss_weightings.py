@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.state import StepState, TrainState
 from bench.core.weighting import Weighting
 from bench.records import parse_call
-from bench.registry import choose
 from bench.training.gradients import compute_losses
-from bench.training.module import Replay
+from bench.training.replay import Replay
 from tests.conftest import make_run, train_run
 
 L = np.array([0.5, 2.0, 8.0])
@@ -110,7 +110,7 @@ def test_the_second_look_sees_the_same_batch_after_the_step_and_leaves_no_trace(
     rows = run.data("train")
     batch = rows.take([torch.arange(16)])
     run.module.state.generator = torch.Generator().manual_seed(1)
-    replay = Replay(run.module, batch)
+    replay = Replay(run.model, run.module.state, batch)
     first = torch.stack(compute_losses(run.model, batch, run.module.state)).detach()
     torch.rand(3, generator=run.module.state.generator)
     statistics, stream = norm.running_mean.clone(), torch.get_rng_state()
@@ -142,7 +142,7 @@ def test_famo_observes_every_step_of_a_run() -> None:
 def test_weights_of_a_whole_loss_reach_heads_too() -> None:
     run, plain = make_run("hard@gls"), make_run("hard")
     batch = run.data("train").take([torch.arange(32)])
-    from bench.training.step import training_step
+    from bench.training.module import training_step
 
     losses = training_step(plain.model, batch, plain.module.state)
     losses.backward()

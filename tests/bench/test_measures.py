@@ -11,8 +11,8 @@ from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.core.task import Classification, Explained, Ranking, Regression
 from bench.scores import KINDS, pack_histogram, primary_error, score
+from bench.training.effective_sharing import effective_sharing
 from bench.training.evaluate import evaluate
-from bench.training.sharing import effective_sharing
 from tests.conftest import make_run
 
 GENERATOR = np.random.default_rng(0)

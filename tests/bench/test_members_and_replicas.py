@@ -9,10 +9,10 @@ from torch import nn
 from bench.core.replicas import Replicas
 from bench.core.state import TrainState
 from bench.errors import UsageError
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
+from bench.training.batches import Batches
 from bench.training.evaluate import evaluate, predict
 from bench.training.fit import Run
-from bench.training.module import Batches
 from tests.conftest import EXACT, make_run, train_run
 
 SUITE = "synthetic:tasks=3"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bench.cli.execute import StoredCell
 from bench.cli.main import main
-from bench.plan import plan
+from bench.execution.cell import StoredCell
+from bench.planning.plan import plan
 from bench.records import ResultRecord
 from leaderboard.store import Store
 
@@ -90,7 +90,8 @@ def test_offline_run_equals_the_record(tmp_path: Path, monkeypatch) -> None:  # 
 
 def test_off_imports_nothing(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from bench.plan import plan; from bench.cli.execute import StoredCell\n"
+        "import sys; from pathlib import Path; from bench.planning.plan import plan\n"
+        "from bench.execution.cell import StoredCell\n"
         "[spec] = plan('synthetic', ['hard'], [0], {'epochs': '1', 'steps_per_epoch': '2'}, 'cpu')\n"
         f"assert StoredCell(Path({str(tmp_path / 'store')!r}), Path())(spec, lambda *_: None) == 'done'\n"
         "assert 'wandb' not in sys.modules"

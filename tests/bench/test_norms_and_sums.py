@@ -8,10 +8,10 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.constraint import Constraint, Coupled
-from bench.core.proxes import clip_to_ball, shrink_singular
 from bench.records import parse_call
-from bench.registry import choose
+from bench.toolbox.proxes import clip_to_ball, shrink_singular
 from tests.conftest import make_run, train_run
 
 NORMS = ["l1", "l21", "l1inf", "trace_norm"]

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.fresh import prepare_module, prepare_stages
 from bench.core.suite import Stage
 from bench.core.task import Regression, Task
 from bench.errors import UsageError
-from bench.method import Method
-from bench.plan import validate_method
+from bench.planning.plan import validate_method
 from bench.records import RunSpec
 from bench.training.fit import Run
 from tests.bench.catalogue import trained_methods

@@ -9,11 +9,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.cli.main import main
-from bench.training import perf
-from bench.training.effects import effects
-from bench.training.fit import train
-from bench.training.module import Batches
-from bench.training.perf import REFERENCE, alternate
+from bench.perf import harness as perf
+from bench.perf.harness import REFERENCE, alternate
+from bench.perf.speedups import effects
+from bench.training.batches import Batches
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 from tests.conftest import make_run
 
@@ -76,7 +76,7 @@ def test_all_are_the_reference_methods(capsys: pytest.CaptureFixture[str], monke
 
 
 def test_effects_are_the_same_work_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.training.effects.FORKS", "none")
+    monkeypatch.setattr("bench.perf.speedups.FORKS", "none")
     monkeypatch.setitem(perf.BLOCK_UPDATES, "multidigits", 12)
     rows = list(effects(Path(), 1, ("multidigits",)))
     assert [row["effect"] for row in rows] == [

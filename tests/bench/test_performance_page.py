@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.method import Method
+from bench.catalogue.method import Method
 from bench.training.model import MultiTaskModel
 from benchmarks import plain
 from benchmarks.performance import page

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import registry
 from bench.api import Blueprint, register
+from bench.catalogue import registry
+from bench.catalogue.method import Method
 from bench.errors import DataMissing, UsageError
-from bench.method import Method
-from bench.plan import all_methods, method_names, override, parse_suite, plan, suite_under_protocol
+from bench.planning.plan import all_methods, method_names, override, parse_suite, plan, suite_under_protocol
 from bench.records import digest
 from bench.sharing.hard import Hard
 from tests.bench.catalogue import catalogue, fitted_by_themselves

@@ -14,7 +14,7 @@ import pytest
 from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
-from bench.processes import descendants
+from bench.system.processes import descendants
 from tests.bench.judge_helpers import FOREVER, living, method
 
 QUICK = Limits(seconds=100, memory_mb=3000, output=100_000, grace=1.0)

@@ -13,13 +13,14 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench.cli.execute import StoredCell, survey
+from bench.catalogue.registry import Plugin, confirm_code, entry_of, read_plugin
 from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback, Status
 from bench.engines.local import call_apart, run_cells
-from bench.plan import plan
+from bench.execution.cell import StoredCell
+from bench.execution.execute import survey
+from bench.planning.plan import plan
 from bench.records import RunSpec
-from bench.registry import Plugin, confirm_code, entry_of, read_plugin
 from leaderboard.store import Store
 from suites.multidigits import MultiDigits
 
@@ -79,7 +80,7 @@ def test_modules_beside_a_plugin_are_part_of_it(tmp_path: Path, monkeypatch: pyt
     for scale in (1, 2):
         helper.write_text(f"SCALE = {scale}\n")
         script = (
-            "import sys; from pathlib import Path; from bench.registry import entry_of, read_plugin\n"
+            "import sys; from pathlib import Path; from bench.catalogue.registry import entry_of, read_plugin\n"
             f"read_plugin(Path({str(tmp_path / 'mine.py')!r})); print(entry_of('sharing', 'mine').code)"
         )
         (tmp_path / "mine.py").write_text(TEXT.format(more="from helper_of_mine import SCALE\nimport helper_of_mine"))

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
 from bench.errors import UsageError
-from bench.method import Method
 from bench.records import RunSpec
 from bench.training.environment import settle_precision
 from bench.training.fit import Run
 from bench.training.gradients import compute_losses
-from bench.training.step import training_step
+from bench.training.module import training_step
 from tests.bench.catalogue import trained_methods
 from tests.bench.test_fingerprints import Tiny
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from bench.catalogue.registry import choose, load_plugin
 from bench.errors import UsageError
-from bench.plan import override, parse_suite, plan
+from bench.planning.plan import override, parse_suite, plan
 from bench.records import ResultRecord, parse_call
-from bench.registry import choose, load_plugin
+from bench.training.devices.peers import launch_workers
+from bench.training.devices.ranks import Ranks
 from bench.training.fit import fit
-from bench.training.peers import launch_workers
-from bench.training.ranks import Ranks
 from tests.bench.pair import CASES, label, run
 
 PLUGIN = '''

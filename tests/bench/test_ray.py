@@ -13,10 +13,10 @@ from typing import ClassVar
 import pytest
 
 from bench.cli.main import main
-from bench.cli.sent import SentCell
 from bench.engines import Ended, Progressed
 from bench.errors import UsageError
-from bench.files import write_whole
+from bench.execution.portable_cell import SentCell
+from bench.system.files import write_whole
 from leaderboard.store import Store
 from tests.bench.tables import METHODS, TINY, cell, table, tiny
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from bench.errors import DataMissing
-from bench.reading.mistaken import mistaken_for
-from bench.reading.process import Reader, ReadLimits, read_in_process
-from bench.reading.values import NotAValue, pack, unpack
+from bench.system.reading.mistaken import mistaken_for
+from bench.system.reading.process import Reader, ReadLimits, read_in_process
+from bench.system.reading.values import NotAValue, pack, unpack
 from tests.bench import breaking_readers as functions
 
 PATH = Path("/nowhere/a\x1bb.mat")
@@ -100,7 +100,7 @@ def ended(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="a child learns of its parent's end on Linux only")
 def test_a_reader_ends_with_who_asked() -> None:
     code = (
-        "from bench.reading.process import Reader\nfrom tests.bench import breaking_readers as functions\n"
+        "from bench.system.reading.process import Reader\nfrom tests.bench import breaking_readers as functions\n"
         "reader = Reader()\nprint(reader.ask(functions.pid, '', about='it'), flush=True)\n"
         "reader.ask(functions.wait, '', about='it')\n"
     )

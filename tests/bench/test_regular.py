@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.regular import NotRegular, TooLarge, open_regular, read_regular
+from bench.system.regular import NotRegular, TooLarge, open_regular, read_regular
 
 
 def serve(path: Path) -> None:

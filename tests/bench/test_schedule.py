@@ -16,7 +16,7 @@ from bench.core.state import Phase
 from bench.records import Protocol
 from bench.training.fit import Run
 from bench.training.model import ConstrainedParameter
-from bench.training.module import TrainingSchedule
+from bench.training.schedule import TrainingSchedule
 from tests.bench.catalogue import catalogue
 from tests.conftest import make_run, train_run
 

@@ -9,14 +9,14 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor
 
+from bench.catalogue.method import Method
+from bench.catalogue.options import Infinite, Replaces, fill_defaults, options_as_text, options_of, write
+from bench.catalogue.registry import PACKAGES, choose, entries, load_plugin, register
 from bench.core.state import StepState
 from bench.core.weighting import Weighting
 from bench.errors import UsageError, nearest
-from bench.method import Method
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.records import parse_call
-from bench.registry import PACKAGES, choose, entries, load_plugin, register
-from bench.schema import Infinite, Replaces, fill_defaults, options_as_text, options_of, write
 from tests.bench.catalogue import catalogue
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue.registry import read_plugin
 from bench.cli.main import main
-from bench.cli.sent import SentCell
-from bench.registry import read_plugin
+from bench.execution.portable_cell import SentCell
 from leaderboard.store import Store
 from tests.bench.tables import TINY, cell, table, tiny
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.core.layers import Gate, carried, gumbel_choice, pooled, pooled_size, weighted
 from bench.core.sharing import pieces
 from bench.core.state import TrainState
 from bench.sharing.dmtrl import Factored, _kept
 from bench.sharing.dselect_k import smooth_step
+from bench.toolbox.layers import Gate, carried, gumbel_choice, pooled, pooled_size, weighted
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
 from tests.conftest import make_run, train_run

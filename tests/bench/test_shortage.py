@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.shortage import check_open_files, describe_memory_limit, explain_shortage
+from bench.system.shortage import check_open_files, describe_memory_limit, explain_shortage
 
 RUN = [
     "run",

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from bench.core.linear import linear_form
+from bench.catalogue.method import Method
+from bench.catalogue.registry import entries
 from bench.core.sharing import Blueprint
 from bench.errors import UsageError
-from bench.method import Method
-from bench.plan import all_methods, parse_suite, plan
+from bench.linear.form import linear_form
+from bench.planning.plan import all_methods, parse_suite, plan
 from bench.records import ResultRecord
-from bench.registry import entries
 from bench.training.examine import examine
 from bench.training.fit import fit
+from bench.training.full_batch.solve import Solved
 from bench.training.recovered import describe_weights
-from bench.training.solve import Solved
 
 SUITE = "linear_synthetic:tasks=6,train=12"
 SHORT = {"folds": "2", "strengths": "4"}

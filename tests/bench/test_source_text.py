@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue.registry import load_plugin
+from bench.catalogue.source_text import decode_source, suspicious_lines
 from bench.cli.main import main
 from bench.errors import UsageError
-from bench.registry import load_plugin
-from bench.source_text import decode_source, suspicious_lines
 
 HIDDEN = b"# coding: utf-7\n# see the paper +AAo-import os; os.mkdir('ran')+AAo- and the rest\nx = 1\n"
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.api import Blueprint, Found, ParameterGroup, Sharing, TrainState, register
+from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.resident import ResidentRows
 from bench.core.sharing import collect_groups
 from bench.core.task import Explained, Ranking, Regression, refuse_broadcasting
 from bench.errors import UsageError
-from bench.method import Method
-from bench.plan import parse_suite, plan, validate_method
+from bench.planning.plan import parse_suite, plan, validate_method
 from bench.sharing.hard import Hard
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit

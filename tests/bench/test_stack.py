@@ -8,21 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.cli.execute import StoredCell
+from bench.catalogue.method import Method
+from bench.catalogue.registry import Choice, Entry
 from bench.cli.main import main
-from bench.cli.stacks import StackedCell, stacks
 from bench.core.sharing import Blueprint, Sharing
 from bench.core.state import TrainState
 from bench.core.suite import Stage
 from bench.engines import Ended, Progressed
-from bench.method import Method
-from bench.plan import plan
+from bench.execution.cell import StoredCell
+from bench.execution.stacked_cell import StackedCell, stacks
+from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
-from bench.registry import Choice, Entry
 from bench.sharing.hard import Hard
-from bench.training.fit import Run, fit, train
-from bench.training.seeds import StackedBatches, Watches, fit_stacked
-from bench.training.stack import CannotStack, StackedModule
+from bench.training.fit import Run, fit
+from bench.training.stacked.seeds import StackedBatches, Watches, fit_stacked
+from bench.training.stacked.stack import CannotStack, StackedModule
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 from leaderboard.store import Store
 from tests.bench.pair import STEPS, Pictures

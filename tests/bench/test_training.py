@@ -12,21 +12,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import Choice, Entry
 from bench.core.data import Dataset
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing
 from bench.core.state import TrainState
 from bench.errors import DataMissing, Diverged
-from bench.method import Method
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.records import ResultRecord, RunSpec
-from bench.registry import Choice, Entry
 from bench.scores import score
 from bench.sharing.independent import Soft
 from bench.training import fit as fit_module
+from bench.training.batches import Batches
 from bench.training.environment import without_paths
 from bench.training.evaluate import evaluate
-from bench.training.fit import Run, fit, train
-from bench.training.module import Batches
+from bench.training.fit import Run, fit
+from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 from suites.synthetic import Synthetic
 from tests.bench.catalogue import catalogue

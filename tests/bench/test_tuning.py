@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from bench.catalogue.method import Method
 from bench.cli.main import main
-from bench.method import Method
+from bench.planning.tuning import RATES, finals, trials
 from bench.records import parse_method
 from bench.training.fit import fit
-from bench.tuning import RATES, finals, trials
 from leaderboard.store import Store
 from suites.synthetic import Synthetic
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.catalogue.registry import choose
 from bench.core.state import StepState, TrainState
 from bench.errors import UsageError
 from bench.records import parse_call
-from bench.registry import choose
 from bench.training.model import MultiTaskModel
-from bench.training.step import training_step
+from bench.training.module import training_step
 from tests.conftest import make_run
 
 LOSSES = torch.tensor([0.5, 2.0, 8.0], dtype=torch.float64)

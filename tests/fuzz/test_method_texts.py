@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bench.sharing
-from bench.source_text import decode_source, suspicious_lines
+from bench.catalogue.source_text import decode_source, suspicious_lines
 from leaderboard.intake.source_card import cards_of
 from leaderboard.store.committed import COMMITTED
 from tests.fuzz.budget import LONGEST, seeds, sentence

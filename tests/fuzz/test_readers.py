@@ -20,8 +20,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from bench.errors import DataMissing, UsageError
-from bench.reading.process import Reader, ReadLimits
-from bench.reading.values import NotAValue, pack, unpack
+from bench.system.reading.process import Reader, ReadLimits
+from bench.system.reading.values import NotAValue, pack, unpack
 from suites import variables
 from suites.dense.sets import FIELDS, DenseSet
 from suites.dense.writer import SetWriter

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.reading.values import Value
+from bench.system.reading.values import Value
 from suites.nyuv2.mtan import MtanFolder
 from suites.nyuv2.png import PngTreeSeg13
 from suites.nyuv2.recognise import recognise

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.cli.execute import plan_controls
 from bench.cli.main import main
 from bench.errors import UsageError
+from bench.execution.execute import plan_controls
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.boards.controls import CONTROLS, add_controls, control_rows

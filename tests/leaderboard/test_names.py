@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.method import DEFAULT_WEIGHTING
+from bench.catalogue.method import DEFAULT_WEIGHTING
+from bench.catalogue.options import write
+from bench.catalogue.registry import entries
 from bench.records import UNWEIGHTED, ResultRecord
-from bench.registry import entries
-from bench.schema import write
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.intake.names import misnamed

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.records import ResultRecord
 from leaderboard.boards.board import boards
 from leaderboard.boards.protocols import FILE, Written, departures, written_protocols

@@ -9,7 +9,7 @@ import pytest
 from bench.core.suite import Suite
 from bench.core.task import Classification, Task
 from bench.errors import UsageError
-from bench.plan import _check_room
+from bench.planning.plan import _check_room
 from bench.records import Curves, Packed, ResultRecord
 from bench.records.record import MAX_BYTES, Cost
 from leaderboard.store import Store

@@ -289,7 +289,7 @@ def test_cards_are_read_without_running_anything():
 
 
 def test_every_part_that_comes_with_the_project_has_a_card():
-    from bench.registry import entries
+    from bench.catalogue.registry import entries
 
     cards = built_in()
     for kind in ("sharing", "constraint", "weighting"):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bench.cli.execute import PlanStatus
-from bench.cli.judged import JudgedCell
 from bench.cli.main import main
+from bench.execution.judged_cell import JudgedCell
+from bench.execution.plan_status import PlanStatus
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.store import Store
@@ -61,9 +61,9 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr("leaderboard.boards.board.boards", lambda: BOARDS)
     monkeypatch.setattr("leaderboard.store.committed.COMMITTED", store.root)
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
-    monkeypatch.setattr("bench.cli.judged.describe_methods", found.describe)
-    monkeypatch.setattr("bench.cli.judged.plan_judged", found.plan)
-    monkeypatch.setattr("bench.cli.judged.execute", found.execute)
+    monkeypatch.setattr("bench.execution.judged_cell.describe_methods", found.describe)
+    monkeypatch.setattr("bench.execution.judged_cell.plan_judged", found.plan)
+    monkeypatch.setattr("bench.execution.judged_cell.execute", found.execute)
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     return found
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.journal import journal
 from bench.engines.events import Ended, Progressed
+from bench.execution.live_notes import journal
 from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, SiteWatcher, serving
 from leaderboard.store import Store, StoreContents

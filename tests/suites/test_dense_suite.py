@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench.cli.execute import StoredCell
+from bench.catalogue.method import Method
 from bench.cli.main import main
 from bench.errors import DataMissing, UsageError
-from bench.method import Method
-from bench.plan import parse_suite, plan
+from bench.execution.cell import StoredCell
+from bench.planning.plan import parse_suite, plan
 from bench.training.checkpoint import Checkpoint
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
@@ -85,7 +85,7 @@ def test_fewer_training_images_keep_the_updates_and_the_other_splits(data: Path)
 
 
 def test_augmentation_is_a_function_of_seed_and_step(data: Path) -> None:
-    from bench.training.module import Batches
+    from bench.training.batches import Batches
 
     [spec] = plan(SUITE, ["hard"], [0], FAST, device="cpu", data_dir=data)
     _, suite = parse_suite(SUITE, data)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from bench.catalogue.registry import choose
 from bench.core.constraint import Coupled
 from bench.linear.choose import path
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from bench.records import parse_call
-from bench.registry import choose
 from suites.linear_synthetic.truths import DEVIATION, FORMS, VARIANCE, draw_weights
 
 TASKS = 20

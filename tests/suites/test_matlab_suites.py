@@ -12,7 +12,7 @@ from scipy.io import savemat
 from bench.check import check
 from bench.cli.main import main
 from bench.errors import DataMissing
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from bench.training.fit import fit
 from suites.variables import variables_of
 

@@ -14,7 +14,7 @@ import torch
 
 import suites.multimnist as module
 from bench.errors import DataMissing
-from bench.plan import parse_suite
+from bench.planning.plan import parse_suite
 from suites.multimnist import SOURCES, ChannelMask, MultiMNIST
 from suites.multimnist.files import FILES, MD5, base_images, status
 from suites.multimnist.variants import VARIANTS

@@ -15,7 +15,7 @@ import pytest
 
 from bench.cli.main import main
 from bench.errors import DataMissing
-from bench.plan import parse_suite, plan
+from bench.planning.plan import parse_suite, plan
 from suites.dense import writer as writing
 from suites.dense.sets import DenseSet
 from suites.dense.writer import SetWriter, pack_normals

@@ -1,0 +1,1 @@
+"""What there is: registered parts with their options, and methods composed of them."""

@@ -1,0 +1,296 @@
+"""Finds suites, sharings, constraints and weightings by walking their packages.
+
+Adding one is adding one file: nothing else lists it. A plug-in registers itself in the same way, when
+its file is loaded or its entry point in the group `mtlbench.plugins` is found.
+"""
+
+import base64
+import importlib
+import importlib.machinery
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from bench.catalogue.options import Option, fill_defaults, options_as_text, options_of
+from bench.catalogue.provenance import source_digest
+from bench.catalogue.source_text import decode_source
+from bench.core.constraint import Constraint
+from bench.core.sharing import Sharing
+from bench.core.suite import Suite
+from bench.core.weighting import Weighting
+from bench.errors import UsageError, hint, make_printable
+from bench.records import Call, explain_invalid
+from bench.records.grammar import PART_NAME
+
+PACKAGES = {
+    "sharing": "bench.sharing",
+    "constraint": "bench.constraints",
+    "weighting": "bench.weightings",
+    "suite": "suites",
+}
+_BASES = {"sharing": Sharing, "constraint": Constraint, "weighting": Weighting, "suite": Suite}
+PLUGIN = "mtlbench_plugin_"  # before the name of the module that a plug-in file becomes
+_ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
+_LOADED: dict[Path, "Plugin"] = {}
+_TEXTS: dict[str, bytes] = {}  # module that a plug-in file became -> its text
+_LOADING: list[str] = []  # modules of plug-ins that are being imported, the innermost last
+C = TypeVar("C", bound=type)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered class: what it is called, which version its numbers have, where it was published."""
+
+    kind: str
+    name: str
+    cls: type
+    version: int
+    paper: str
+    module: str = ""  # that registered it, where it is not the class's own
+
+    @cached_property
+    def options(self) -> dict[str, Option]:
+        """Its options, from the constructor's signature."""
+        return options_of(self.cls, self.name)
+
+    def build(self, *arguments: Any, **values: Any) -> Any:
+        """An instance with options by the names that users write."""
+        return self.cls(*arguments, **{self.options[name].parameter: value for name, value in values.items()})
+
+    @property
+    def part(self) -> str:
+        """What specifications call it, as `sharing/hard`."""
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def plugin(self) -> "Plugin | None":
+        """The plug-in file that it came from; None for what is found without one."""
+        return next((plugin for plugin in _LOADED.values() if self.part in plugin.parts), None)
+
+    @cached_property
+    def code(self) -> str | None:
+        """SHA-256 of the source that it came from; None for what comes with the project."""
+        return source_digest(self.module or self.cls.__module__, _TEXTS)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its docstring."""
+        return (inspect.getdoc(self.cls) or "").split("\n\n")[0].replace("\n", " ")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An entry with all its options decided."""
+
+    entry: Entry
+    values: dict[str, Any]
+
+    @property
+    def canonical(self) -> str:
+        """Defaults filled, keys sorted, floats by repr."""
+        return str(Call(self.entry.name, self.written))
+
+    @property
+    def short(self) -> str:
+        """Only what differs from the defaults."""
+        return str(Call(self.entry.name, options_as_text(self.entry.options, self.values, short=True)))
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Every option as text, as in `canonical`."""
+        return options_as_text(self.entry.options, self.values)
+
+    def build(self, *arguments: Any) -> Any:
+        """An instance. A ValueError from the constructor is the user's to mend."""
+        try:
+            return self.entry.build(*arguments, **self.values)
+        except ValidationError as error:
+            raise UsageError(explain_invalid(error)) from error
+        except ValueError as error:
+            raise UsageError(f"{error}") from error
+
+
+def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C]:
+    """Class decorator: make a Suite, Sharing, Constraint or Weighting known as `name`.
+
+    `version` moves whenever the numbers of the class change. Raises ValueError where the name is taken,
+    TypeError where the class is none of the four, or an option has no default or no annotation that can be read.
+    """
+
+    def add(cls: C) -> C:
+        kind = next((kind for kind, base in _BASES.items() if issubclass(cls, base)), None)
+        if kind is None:
+            raise TypeError(
+                f"`{name}` should be a Suite, Sharing, Constraint or Weighting. Found {cls.__mro__[1].__name__}."
+            )
+        if not re.fullmatch(PART_NAME, name):
+            raise ValueError(f"A name should be letters, digits and `_`, as `my_method`. Found `{name}`.")
+        options_of(cls, name)  # which refuses what no command line can write
+        if name in _ENTRIES[kind]:
+            raise ValueError(f"The {kind} `{name}` is registered already, by {_ENTRIES[kind][name].cls.__module__}.")
+        _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper, _LOADING[-1] if _LOADING else "")
+        return cls
+
+    return add
+
+
+@cache
+def _walk(kind: str) -> None:
+    package = importlib.import_module(PACKAGES[kind])
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+
+
+@cache
+def _load_entry_points() -> None:
+    for kind in PACKAGES:  # first, so that what they import of the project is not taken for theirs
+        _walk(kind)
+    for point in entry_points(group="mtlbench.plugins"):
+        try:
+            with _loading(point.module):
+                point.load()
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f"The installed plug-in `{point.name}` ({point.value}) should import without an error; mend or remove "
+                f"its package. Found {type(error).__name__}: {error}."
+            ) from error
+
+
+@contextmanager
+def _loading(module: str) -> Iterator[None]:
+    _LOADING.append(module)
+    try:
+        yield
+    finally:
+        _LOADING.pop()
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in file: where it was read, its text, and the parts that it registers, as `sharing/mine`.
+
+    It pickles, and `load` makes its parts known in another process too, from the text that was read here.
+    """
+
+    path: Path
+    content: bytes
+    parts: tuple[str, ...]
+
+    def load(self) -> None:
+        """Import it, once in a process."""
+        _load_text(self.path, self.content)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a process that is handed no Python objects."""
+        return {"path": str(self.path), "content": base64.b64encode(self.content).decode(), "parts": list(self.parts)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Plugin":
+        """What `as_json` gave."""
+        return cls(Path(content["path"]), base64.b64decode(content["content"]), tuple(content["parts"]))
+
+
+def read_plugin(path: Path) -> Plugin:
+    """Read and import one Python file, once. Raises UsageError with one sentence."""
+    given, path = path, path.resolve()
+    if not path.is_file():
+        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
+    if path.suffix != ".py":
+        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{make_printable(str(given))}`.")
+    return _LOADED.get(path) or _load_text(path, path.read_bytes())
+
+
+def load_plugin(path: Path) -> list[tuple[str, str]]:
+    """Import one Python file, once; returns the (kind, name) pairs it registered."""
+    pairs = [part.split("/", 1) for part in read_plugin(path).parts]
+    return [(kind, name) for kind, name in pairs]
+
+
+def _load_text(path: Path, content: bytes) -> Plugin:
+    """Import a text as if it were the file at `path`: the file may be another one by now, or on another machine."""
+    if path in _LOADED:
+        return _LOADED[path]
+    try:
+        decode_source(content)
+    except ValueError as error:
+        reasons = "; ".join(str(error).split("\n"))
+        raise UsageError(f"`{make_printable(path.name)}` should be plain Python text: {reasons}.") from error
+    for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
+        _walk(kind)
+    known = [entry for names in _ENTRIES.values() for entry in names.values()]
+    name = f"{PLUGIN}{path.stem}"
+    while any(entry.module == name for entry in known):  # of another file that is called the same
+        name += "_"
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    _TEXTS[name] = content
+    try:
+        # Not by the loader, which takes a compiled text of the same second and size for that of the file.
+        with _loading(name):
+            exec(loader.source_to_code(content, str(path)), module.__dict__)
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        last = next((frame for frame in reversed(frames) if frame.filename == str(path)), None)
+        where = f" ({path.name}, line {last.lineno})" if last else ""  # none: an error of syntax, which names its own
+        text = (explain_invalid(error) if isinstance(error, ValidationError) else f"{error}").rstrip(".")
+        raise UsageError(
+            f"`{path.name}` should import without an error. Found {type(error).__name__}: {text}{where}."
+        ) from error
+    fresh = [entry for names in _ENTRIES.values() for entry in names.values() if entry not in known]
+    for entry in fresh:
+        assert entry.code is not None  # found out now, before its modules import more
+    _LOADED[path] = Plugin(path, content, tuple(sorted(entry.part for entry in fresh)))
+    return _LOADED[path]
+
+
+def entries(kind: str) -> dict[str, Entry]:
+    """name -> entry of all that is known of `kind`, built-in and plugged in, sorted by name."""
+    _walk(kind)
+    _load_entry_points()
+    return dict(sorted(_ENTRIES[kind].items()))
+
+
+def entry_of(kind: str, name: str) -> Entry:
+    """One entry. Raises UsageError with the nearest names.
+
+    Packages are asked only for what is neither built in nor in a file, so that what they do on import is not done to
+    others.
+    """
+    _walk(kind)
+    if name not in _ENTRIES[kind] and name not in (known := entries(kind)):
+        others = [other for other in PACKAGES if name in entries(other)]
+        instead = f"it is a {others[0]}" if others else hint(name, known)
+        raise UsageError(f"There is no {kind} `{name}`; {instead}.")
+    return _ENTRIES[kind][name]
+
+
+def confirm_code(code: Mapping[str, str]) -> None:
+    """Raise RuntimeError where a part, as `sharing/mine`, has another source here than `code` says."""
+    for part, wanted in code.items():
+        kind, _, name = part.partition("/")
+        if entry_of(kind, name).code != wanted:
+            raise RuntimeError(
+                f"`{name}` should have the source that the run was planned with, found another; the same command again "
+                "plans anew"
+            )
+
+
+def choose(kind: str, call: Call) -> Choice:
+    """The entry a call names, with its options. Raises UsageError with the nearest valid names or keys."""
+    entry = entry_of(kind, call.name)
+    return Choice(entry, fill_defaults(call.name, entry.options, call.options))

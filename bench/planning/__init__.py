@@ -1,0 +1,1 @@
+"""From names on the command line to the specifications of runs, also of a search."""

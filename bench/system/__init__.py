@@ -1,0 +1,1 @@
+"""Files, locks, processes and shortages of the operating system."""

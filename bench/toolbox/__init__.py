@@ -1,0 +1,1 @@
+"""Mathematics that several methods use: layers, proximal operators, spectra, bargaining, Gaussian processes."""

@@ -1,0 +1,28 @@
+"""The batches of a run, a function of its seed and the update's number alone."""
+
+from collections.abc import Iterator
+
+import torch
+
+from bench.core.data import Batch, Dataset, Order
+from bench.records import Protocol, derive_seed
+
+
+class Batches:
+    """The batches of one epoch after the other, from update `step` on; Lightning asks for an iterator per epoch."""
+
+    def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
+        self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
+        self.order = Order(dataset, protocol.batch_size, seed)
+        self.generator = torch.Generator() if dataset.transform else None
+        self.step = step
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(self.length):
+            self.step += 1  # before the yield: the last one of an epoch is never resumed
+            if self.generator:  # augmentation, too, is a function of seed and step alone
+                self.generator.manual_seed(derive_seed(self.seed, "augment", self.step - 1))
+            yield self.dataset.take(self.order.batch(self.step - 1), self.generator)

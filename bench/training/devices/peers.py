@@ -1,0 +1,128 @@
+"""Starts and ends the worker processes of a run on several devices; rank 0 is the process that starts them."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from bench.catalogue.method import Method
+from bench.errors import UsageError
+from bench.planning.plan import parse_suite
+from bench.records import RunSpec
+from bench.training.devices.ranks import Ranks
+
+HOST = "127.0.0.1"
+GRACE_SECONDS = 5.0  # between the end of a peer's input and ending it
+TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the first process evaluates
+
+
+@contextmanager
+def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
+    """Start ranks 1 to N - 1 of a run and join their process group while the block runs; None for a run on one device.
+
+    Raises RuntimeError with a peer's last line where one ended before its time, UsageError where GPUs are too few.
+    """
+    size = spec.protocol.devices
+    if size == 1:
+        yield None
+        return
+    if spec.protocol.device == "cuda" and size > torch.cuda.device_count():
+        raise UsageError(
+            f"`devices` should be at most the GPUs that a worker sees, {torch.cuda.device_count()}. Found `{size}`."
+        )
+    store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    job = {
+        "spec": spec.model_dump(mode="json"),
+        "data_dir": data_dir and str(data_dir),
+        "plugins": _plugins(spec),
+        "port": store.port,
+        "threads": torch.get_num_threads(),
+    }
+    peers = [_Peer(job | {"rank": rank}) for rank in range(1, size)]
+    try:
+        late = time.monotonic() + TIMEOUT.total_seconds()
+        while not store.check([ready_key(peer.rank) for peer in peers]):
+            if time.monotonic() > late or any(peer.last_words() for peer in peers):
+                raise RuntimeError("Every process of a run should come to its start. Found that one did not.")
+            time.sleep(0.05)
+        yield join_group(store, 0, spec)
+    except RuntimeError as error:  # as torch's are where the other end of a message is gone; others are this process's
+        time.sleep(1.0)  # a peer closes its connections before it ends
+        for peer in peers:
+            if words := peer.last_words():
+                raise RuntimeError(f"Process {peer.rank} of the run ended: {words}") from error
+        raise
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        for peer in peers:
+            peer.end()
+
+
+def _plugins(spec: RunSpec) -> list[dict[str, Any]]:
+    """The plug-ins that the suite and the parts of the method came from, as they were read here."""
+    parts = [parse_suite(spec.suite)[0], *Method.parse(spec.method).parts]
+    plugins = {part.entry.plugin.path: part.entry.plugin for part in parts if part.entry.plugin}
+    return [plugin.as_json() for plugin in plugins.values()]
+
+
+def ready_key(rank: int) -> str:
+    """The key of the shared store that a worker sets once it can train."""
+    return f"ready/{rank}"
+
+
+def join_group(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
+    """Make torch's default process group, over NCCL on GPUs and gloo else."""
+    on_gpu = spec.protocol.device == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(rank)
+    size = spec.protocol.devices
+    dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size, timeout=TIMEOUT)
+    return Ranks(rank, size)
+
+
+class _Peer:
+    """One process beside this one."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.rank: int = job["rank"]
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.training.devices.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self.said,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+        )
+        assert self.process.stdin is not None
+        self.input = self.process.stdin
+        self.input.write(json.dumps(job).encode() + b"\n")
+        self.input.flush()
+
+    def last_words(self) -> str:
+        """The last line it wrote, or its exit code, once it has exited; empty while it runs."""
+        if self.process.poll() is None:
+            return ""
+        self.said.seek(0)
+        lines = self.said.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
+
+    def end(self) -> None:
+        try:
+            self.input.close()
+            self.process.wait(GRACE_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):  # it ended already, or does not listen
+            self.process.kill()
+            self.process.wait()
+        self.said.close()

@@ -1,0 +1,15 @@
+"""Which full-batch run a specification asks for."""
+
+from bench.catalogue.method import Method
+from bench.core.self_fitting import SelfFitting
+from bench.core.suite import Suite
+from bench.records import RunSpec
+from bench.training.full_batch.infer import Inferred
+from bench.training.full_batch.run import FullBatchRun
+from bench.training.full_batch.solve import Solved
+
+
+def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullBatchRun:
+    """The full-batch run of a specification: by a solver, or by the sharing's own inference."""
+    cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
+    return cell(spec, suite, method)

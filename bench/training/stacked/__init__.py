@@ -1,0 +1,1 @@
+"""Several seeds of one method trained as one."""

@@ -1,0 +1,221 @@
+"""The models of several seeds as one stack: one forward pass, one backward pass and one optimiser for all."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn import Parameter
+
+from bench.core.data import Batch, by_input
+from bench.core.state import TrainState
+from bench.training.gradients import TaskGradients, compute_losses
+from bench.training.module import MultiTaskModule, Step, weigh
+
+TOLERANCE = 1e-3  # relative, between the first losses and gradients of a stack and those of its models one by one
+EVERY = ("sharing.", "heads.")  # the parts of a model that its forward pass runs through
+
+
+class CannotStack(Exception):
+    """The models of a method cannot be run as one; the message says why."""
+
+
+class StackedModule(L.LightningModule):
+    """Trains S models of one shape by one forward pass, one backward pass and one optimiser.
+
+    Their parameters, and the buffers of sharing and heads, become views of tensors (S, ...). The forward pass and the
+    losses run over the stack (`torch.func.vmap`); what a method adds to them (weighting, regularisers, penalties,
+    prox) is that of each model, on its views. So every model is where a run of its own would be, up to rounding.
+    Raises CannotStack for what depends on more than the tensors: phases, and random numbers drawn in the forward pass.
+    """
+
+    def __init__(self, modules: Sequence[MultiTaskModule]) -> None:
+        super().__init__()
+        self.each = list(modules)
+        self.protocol = modules[0].protocol
+        self.models = [module.model for module in modules]
+        first = self.models[0]
+        if len(modules[0].schedule.phases) > 1:
+            raise CannotStack("A method that trains in phases cannot be stacked.")
+        places = [
+            id(m) for _, m in first.named_modules(remove_duplicate=False) if next(m.parameters(False), None) is not None
+        ]
+        if len(places) > len(set(places)):
+            raise CannotStack("A layer that stands in two places cannot be stacked.")
+        self.gramian = first.weighting.needs_gramian and not first.separate
+        named = [dict(model.named_parameters()) for model in self.models]
+        self.copies = {name: [parameters[name] for parameters in named] for name in named[0]}
+        wholes = {name: _as_views(copies) for name, copies in self.copies.items()}
+        self.stacked = {name: Parameter(whole, self.copies[name][0].requires_grad) for name, whole in wholes.items()}
+        self.stacked_of = {copies[0]: self.stacked[name] for name, copies in self.copies.items()}
+        buffers = [dict(_running(model)) for model in self.models]
+        self.running = {name: _as_views([each[name] for each in buffers]) for name in buffers[0]}
+        self.compared = False
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """That of a model by itself, on the stacked parameters."""
+        own, *_ = [module.configure_optimizers() for module in self.each]
+        groups = [group | {"params": [self.stacked_of[p] for p in group["params"]]} for group in own.param_groups]
+        return type(own)(groups)  # type: ignore[call-arg]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch  # the data sets are on the device already
+
+    def losses(self, batches: Sequence[Batch], state: TrainState) -> list[Tensor]:
+        """For every task, in order, the losses (S,) of the models on their batches."""
+        groups = by_input(batches[0][0])
+        inputs = [torch.stack([own[tasks[0]] for own, _ in batches]) for _, tasks in groups]
+
+        def run(tensors: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
+            own = {task: x for x, (_, tasks) in zip(inputs, groups, strict=True) for task in tasks}
+            found: dict[str, Tensor] = functional_call(self.models[0], tensors, (own, state))
+            return found
+
+        tensors = {name: whole for name, whole in self.stacked.items() if name.startswith(EVERY)} | self.running
+        with _quiet():
+            predictions = vmap(run)(tensors, inputs)
+            return [
+                vmap(task.loss)(predictions[task.name], torch.stack([own[task.name] for _, own in batches]))
+                for task in self.models[0].tasks
+            ]
+
+    def on_train_batch_start(self, batch: list[Batch], batch_idx: int) -> None:
+        if not self.compared:
+            self._compare(batch)
+            self.compared = True
+        again = self.models[0].weighting.needs_second_forward
+        self.replayed = (batch, replace(self.each[0].state)) if again else None
+
+    def _compare(self, batches: Sequence[Batch]) -> None:
+        """Hold the first losses and their gradients against those of the models one by one."""
+        state = self.each[0].state
+        with self._kept_running():
+            each = self.losses(batches, state)
+            rows = torch.autograd.grad(torch.stack(each).sum(), self._learning(), allow_unused=True)
+            terms = [model.sharing.regulariser() for model in self.models]
+        for s, (model, batch) in enumerate(zip(self.models, batches, strict=True)):
+            with self._kept_running():
+                alone = compute_losses(model, batch, state)
+                own = torch.autograd.grad(torch.stack(alone).sum(), model.learning, allow_unused=True)
+                term = model.sharing.regulariser()
+            found = [None if row is None else row[s] for row in rows]
+            if not (_alike([*(losses[s] for losses in each), terms[s]], [*alone, term]) and _alike(found, own)):
+                raise CannotStack("The models of the stack do not compute what each does by itself.")
+
+    def training_step(self, batch: list[Batch], batch_idx: int) -> Tensor:
+        each = self.losses(batch, self.each[0].state)
+        gradients = self._gradients(each) if self.gramian else [None] * len(self.each)
+        mean = self.protocol.loss_reduction == "mean"
+        self.taken: list[Step] = [
+            weigh(module.model, [losses[s] for losses in each], module.state, mean, gradients[s])
+            for s, module in enumerate(self.each)
+        ]
+        for module, step in zip(self.each, self.taken, strict=True):
+            module.loss_sum.add_(step.losses)
+        return torch.stack([step.total for step in self.taken]).sum()
+
+    def _learning(self) -> list[Parameter]:
+        """What the losses train, stacked, in the order of a model's own."""
+        return [self.stacked_of[parameter] for parameter in self.models[0].learning]
+
+    def _gradients(self, each: Sequence[Tensor]) -> list[TaskGradients | None]:
+        """For every model, the gradients of its losses: T backward passes for all of them."""
+        wholes = self._learning()
+        rows = [torch.autograd.grad(losses.sum(), wholes, retain_graph=True, allow_unused=True) for losses in each]
+        return [
+            TaskGradients.of_rows(model.learning, [[None if g is None else g[s] for g in row] for row in rows])
+            for s, model in enumerate(self.models)
+        ]
+
+    @contextmanager
+    def _kept_running(self) -> Iterator[None]:
+        """What a look at a batch does to running statistics is undone."""
+        kept = {name: whole.clone() for name, whole in self.running.items()}
+        yield
+        for name, whole in self.running.items():
+            whole.copy_(kept[name])
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The gradients of all models, as those of the stacked parameters."""
+        if self.gramian:
+            for step in self.taken:
+                step.backward()
+        else:
+            torch.autograd.backward(loss)
+        for name, whole in self.stacked.items():
+            own = [copy.grad for copy in self.copies[name]]
+            if any(gradient is not None for gradient in own):
+                added = torch.stack([torch.zeros_like(w) if g is None else g for g, w in zip(own, whole, strict=True)])
+                total = added if whole.grad is None else whole.grad + added
+                whole.grad = torch.empty_like(whole).copy_(total)  # in memory as the parameter, for fused optimisers
+            for copy in self.copies[name]:
+                copy.grad = None
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Each model's own norm."""
+        if gradient_clip_val is None:
+            return
+        for s, module in enumerate(self.each):
+            for name, whole in self.stacked.items():
+                self.copies[name][s].grad = None if whole.grad is None else whole.grad[s]
+            module.configure_gradient_clipping(optimizer, gradient_clip_val)
+            for copies in self.copies.values():
+                copies[s].grad = None
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """One step of the optimiser for all, then what follows it for each."""
+        first = self.each[0]
+        factor = first.schedule.factor(first.state.step)
+        for group, rate in zip(optimizer.param_groups, first.rates, strict=True):
+            group["lr"] = rate * factor
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        for module in self.each:
+            module.after_update(factor)
+        if self.replayed:
+            with torch.no_grad(), self._kept_running():
+                after = torch.stack(self.losses(*self.replayed), dim=1)
+            for model, losses in zip(self.models, after, strict=True):
+                model.weighting.observe(losses)
+
+
+def _as_views(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors as one, S first, of which each becomes a view."""
+    whole = torch.stack([tensor.detach() for tensor in tensors])
+    for tensor, view in zip(tensors, whole, strict=True):
+        tensor.data = view
+    return whole
+
+
+def _running(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The buffers that a forward pass may write to."""
+    return ((name, buffer) for name, buffer in model.named_buffers() if name.startswith(EVERY))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's advice where an operation is run seed by seed, which is as it should be."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        yield
+
+
+def _alike(first: Sequence[Tensor | float | None], second: Sequence[Tensor | float | None]) -> bool:
+    """Whether what is there is there in both, and equal up to TOLERANCE of the largest number."""
+    if [a is None for a in first] != [b is None for b in second]:
+        return False
+    pairs = [
+        (torch.as_tensor(a).detach(), torch.as_tensor(b).detach())
+        for a, b in zip(first, second, strict=True)
+        if a is not None and b is not None
+    ]
+    largest = max(float(b.abs().max()) for _, b in pairs)
+    return all(float((a - b).abs().max()) <= TOLERANCE * largest for a, b in pairs)

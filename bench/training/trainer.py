@@ -1,0 +1,60 @@
+"""Lightning's trainer, set up so that it only trains: no logger, bars, checkpoints or summaries of its own."""
+
+import logging
+import warnings
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.profilers import Profiler
+
+from bench.training.checkpoint import CheckpointCallback
+
+
+class Silent(Profiler):
+    """Measures nothing, at less cost than a profiler that does so: Lightning asks it forty times an update."""
+
+    nothing = nullcontext("")
+
+    def profile(self, action_name: str) -> Any:
+        return self.nothing
+
+    def start(self, action_name: str) -> None:
+        return
+
+    def stop(self, action_name: str) -> None:
+        return
+
+
+def train(
+    module: L.LightningModule, batches: Iterable[Any], watch: Callback, keeper: CheckpointCallback | None = None
+) -> None:
+    """Train a module that has a `protocol`, watched, on the batches of one epoch after the other.
+
+    Of the epochs of the budget those are left out that `keeper` has from an earlier process.
+    """
+    protocol: Any = module.protocol
+    epochs = protocol.epochs - (keeper.epochs if keeper else 0)
+    if keeper and not epochs:
+        keeper.resume()
+        return
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # Lightning advises workers and logging steps for loaders; these batches are in memory.
+        warnings.filterwarnings("ignore", module="lightning.*")
+        trainer = L.Trainer(
+            accelerator="gpu" if protocol.device == "cuda" else "cpu",
+            devices=[torch.cuda.current_device()] if protocol.device == "cuda" else 1,
+            max_epochs=epochs,
+            gradient_clip_val=protocol.clip_norm,
+            callbacks=[watch, keeper] if keeper else [watch],
+            plugins=[LightningEnvironment()],  # or the variables of a scheduler would be taken for a cluster's
+            barebones=True,  # no logger, bars, checkpoints or summaries: records and curves are our own
+            use_distributed_sampler=False,
+        )
+        trainer.profiler = Silent()  # type: ignore[attr-defined]
+        trainer.fit(module, train_dataloaders=batches)

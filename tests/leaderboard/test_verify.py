@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from leaderboard.intake.soundness import further_problems
 from leaderboard.report.long_table import build_table
 from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.store.walk import CHECKED
 from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, state_of_row, write_checks
 
@@ -46,18 +45,10 @@ def changed(value: Any) -> Any:
     return value[:-1] + ("0" if value[-1:] != "0" else "1")
 
 
-def committed(suite: str) -> Path:
-    """One record of a committed suite."""
-    return next(path for path in sorted(COMMITTED.glob("*/*/*.json")) if path.parts[-3].startswith(suite))
-
-
 @pytest.mark.parametrize("suite", ["multidigits", "scenes"])
 def test_a_changed_digit_anywhere_is_named(suite: str, tmp_path: Path) -> None:
-    source = committed(suite)
-    content = json.loads(source.read_text())
-    target = tmp_path / source.relative_to(COMMITTED)
-    target.parent.mkdir(parents=True)
-    shutil.copy(source, target)
+    target = Store(tmp_path).write(committed_of(suite)[0])
+    content = json.loads(target.read_text())
     assert Store(tmp_path).read().problems == []
     places = list(leaves(content))
     # every place of every kind; of long lists of numbers each tenth

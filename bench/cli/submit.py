@@ -127,8 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _place(given: Path) -> Path:
-    """Where the submission will be. Raises UsageError where it cannot be there."""
-    from leaderboard.store.committed import COMMITTED
+    """Where the submission will be. Raises UsageError where it cannot be, DataMissing without committed results."""
+    from leaderboard.store.committed import committed_root
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -136,7 +136,7 @@ def _place(given: Path) -> Path:
         raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
     if os.path.lexists(out):
         raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
-    for store in (COMMITTED, options.store_dir(None)):
+    for store in (committed_root(), options.store_dir(None)):
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out

@@ -128,10 +128,10 @@ def _remove_open(merged: dict[str, ResultRecord], store: Store) -> int:
                 continue
             if loaded.digest != line.digest and loaded.status == "done":
                 continue
-            path.unlink()
+            for panel in path.parent.glob(f"{path.stem}.*.png"):
+                panel.unlink()
+            path.unlink()  # last: by it the next merge sees what is left to remove
             count += 1
-        for panel in path.parent.glob(f"{path.stem}.*.png"):
-            panel.unlink()
         with contextlib.suppress(OSError):  # they hold something else
             path.parent.rmdir()
             path.parent.parent.rmdir()

@@ -61,7 +61,7 @@ def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
             return MergeResult(contradictions=contradictions)
         for contents in (*others, mine):
             _copy_panels(contents, target)
-        _write_lines(merged.values(), target)
+        write_lines(merged.values(), target)
         packed = _remove_open(merged, store)
         return MergeResult(added, packed, len(merged))
 
@@ -85,7 +85,7 @@ def _add(merged: dict[str, ResultRecord], others: Iterable[StoreContents]) -> tu
     return contradictions, list(new.values())
 
 
-def _write_lines(records: Iterable[ResultRecord], target: Path) -> None:
+def write_lines(records: Iterable[ResultRecord], target: Path) -> None:
     """Write every packed file that is not yet as it should be, after the protocols that it names."""
     files: dict[str, list[ResultRecord]] = defaultdict(list)
     protocols = {}

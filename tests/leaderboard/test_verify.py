@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from leaderboard.report.wide_table import lay_out_wide
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.store.walk import CHECKED
-from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, state_of_row, write_checks
+from leaderboard.trust.ledger import FILE, LedgerEntry, find_state, read_checks, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
 
@@ -115,6 +117,40 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     last = max((tmp_path / CHECKED).iterdir())
     last.write_text(f"not json\n{odd}\n{deep}\n" + last.read_text())
     assert read_checks(tmp_path) == checks
+
+
+def test_later_files_are_believed_over_earlier_ones_and_over_those_of_older_stores(
+    make_record: Make, tmp_path: Path
+) -> None:
+    record = make_record()
+    entry = LedgerEntry(record.run_id, record.digest, "valid", "scores", "v0")
+    (tmp_path / FILE).write_text(json.dumps(asdict(entry)) + "\n")
+    assert find_state(record, read_checks(tmp_path)) == "valid"
+    ahead = tmp_path / CHECKED / "29991231T235959.999999Z-01234567.jsonl"  # by a clock that is wrong
+    ahead.parent.mkdir()
+    ahead.write_text(json.dumps(asdict(entry) | {"state": "reported", "how": "differs"}) + "\n")
+    assert find_state(record, read_checks(tmp_path)) == "reported"
+    path = write_checks(tmp_path, [LedgerEntry(record.run_id, record.digest, "rerun", "equal", "v1")])
+    assert path is not None
+    assert path.name.startswith("30000101T000000.000000Z-")
+    assert find_state(record, read_checks(tmp_path)) == "rerun"
+    (tmp_path / CHECKED / "31000101.jsonl").write_text(ahead.read_text())  # no name of such a file
+    assert find_state(record, read_checks(tmp_path)) == "rerun"
+
+
+def test_states_behind_a_link_or_a_pipe_are_not_read(
+    make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, store, outside = make_record(), tmp_path / "store", tmp_path / "outside"
+    Store(store).write(record)
+    write_checks(outside, [LedgerEntry(record.run_id, record.digest, "rerun", "equal", "v1")])
+    (store / CHECKED).symlink_to(outside / CHECKED)
+    assert read_checks(store) == {}
+    assert [problem.path for problem in Store(store).read().problems] == [CHECKED]
+    (store / CHECKED).unlink()
+    os.mkfifo(store / CHECKED)
+    assert main(["verify", str(store)]) == 0
+    assert "what was found out could not be kept (File exists)" in capsys.readouterr().err
 
 
 def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None:

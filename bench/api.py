@@ -9,6 +9,7 @@ from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, by_input
+from bench.core.modules import Modules
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.state import Phase, StepState, TrainState
@@ -20,7 +21,6 @@ from bench.records import Protocol, derive_seed, digest
 from bench.records.sheet import Sheet
 from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
 from bench.toolbox.bargaining import bargain
-from bench.toolbox.gaussian_process import Process, ProcessRows, evidence_of, maximise_evidence
 from bench.toolbox.layers import (
     Gate,
     can_carry,
@@ -68,11 +68,10 @@ __all__ = [
     "Le",
     "Lt",
     "Metric",
+    "Modules",
     "OnStep",
     "ParameterGroup",
     "Phase",
-    "Process",
-    "ProcessRows",
     "Protocol",
     "Ranking",
     "Regression",
@@ -103,12 +102,10 @@ __all__ = [
     "clip_to_ball",
     "derive_seed",
     "digest",
-    "evidence_of",
     "gram_eigen",
     "gumbel_choice",
     "largest_group",
     "linear_map",
-    "maximise_evidence",
     "mixed",
     "pack_histogram",
     "pieces",

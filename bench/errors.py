@@ -1,4 +1,8 @@
-"""The errors a user can cause or meet; each message is one sentence that says what to do."""
+"""The errors a user can cause or meet; each message is one sentence that says what to do.
+
+The command line prints the sentence and exits with the code named here. Any other exception is a
+fault of the program. The helpers below put foreign names into such sentences.
+"""
 
 import re
 from collections.abc import Iterable
@@ -9,27 +13,39 @@ _ORDER = re.compile(r":(?=:[A-Za-z])|#(?=#\[)|`(?=``)")  # the first sign of eac
 
 
 class UsageError(ValueError):
-    """Wrong arguments: nothing was done, exit code 2."""
+    """Wrong arguments: nothing was done, exit code 2.
+
+    A ValueError, so that a constructor may raise it and pydantic reports it as its own.
+    """
 
 
 class DataMissing(Exception):
-    """The files of a suite are not where they were looked for: exit code 1."""
+    """The files of a suite are missing, or cannot be read: exit code 1."""
 
 
 class Diverged(ArithmeticError):
-    """A loss stopped being finite during training: the run is recorded as failed."""
+    """A loss stopped being finite during training: the run is recorded as failed, and the others go on."""
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """The closest of `known` to `name`, or all of them where none is close, as text for a sentence."""
+def quote_nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """The closest of `known` to `name`, or all of them where none is close, as text for a sentence.
+
+    count: how many close names at most.
+    """
     names = sorted(known)
     close = get_close_matches(name, names, n=count, cutoff=0.5)
     return ", ".join(f"`{item}`" for item in close or names)
 
 
 def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str:
-    """What there is in place of `name`, to end a sentence: what is like it, all of few, or what `command` to ask."""
+    """The end of a sentence that refuses `name`: close names, or all of few, or the command that lists them.
+
+    Case and hyphens are ignored in the comparison. `hint("Hard", ["hard", "soft"])` is "the nearest: `hard`".
+
+    command: what prints all names, for the case that there are too many for a sentence.
+    """
     names = sorted(known)
+    # 0.5: one half of the letters in common; "hrad" finds "hard", and "x" nothing.
     close = get_close_matches(name.lower().replace("-", "_"), names, n=3, cutoff=0.5)
     if close:
         return f"the nearest: {', '.join(f'`{item}`' for item in close)}"
@@ -39,11 +55,13 @@ def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str
 
 
 def make_printable(text: str, most: int = 2000) -> str:
-    """`text` for a terminal or a log: what would steer, hide or reorder as an escape, so that it does not.
+    """`text` for a terminal or a log, with everything that would steer, hide or reorder it as an escape.
 
     That is control characters, line breaks, marks of the reading direction, and halves of surrogate pairs; what the log
     of a workflow takes for a command (`::add-mask::`, `##[group]`), wherever a line may be broken; and the fences that
-    a report may have around it. More than `most` characters are cut.
+    a report may have around it. Used for every text that comes from a file or a plug-in.
+
+    most: characters of the result; what is longer ends in "...".
     """
     plain = (
         text

@@ -3,6 +3,10 @@
 A *kind* says what the statistics of a task are, which metrics they give, and which positive error
 (lower is better) stands for the task in selection and in `delta_log`. All of it stands in one place,
 `register_kind`; a plug-in registers a kind of its own beside its suite.
+
+Statistics may come from a record that somebody else wrote, so every number is checked before use.
+Errors from counts are at least half a row, pixel or pair: the logarithm of a perfect score exists,
+and lies below that of one mistake.
 """
 
 import base64
@@ -13,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.kinds import KINDS, Kind, Metric, State, kind, metrics_of, register_kind, unknown_kinds
+from bench.kinds import KINDS, Kind, Metric, State, explain_unknown_kinds, find_kind, list_metrics, register_kind
 
 __all__ = [
     "ANGLE_BIN",
@@ -23,27 +27,31 @@ __all__ = [
     "Kind",
     "Metric",
     "State",
-    "kind",
-    "metrics_of",
+    "explain_unknown_kinds",
+    "find_kind",
+    "list_metrics",
     "pack_histogram",
     "primary_error",
     "register_kind",
     "score",
     "score_tasks",
-    "unknown_kinds",
     "unpack_histogram",
 ]
 
-LARGEST = 1e100  # of a metric: beyond, squares of it run over
+LARGEST = 1e100  # of a metric: beyond, statistics of the leaderboard that square it overflow
 MAX_COUNT = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
 T = TypeVar("T")
 
 
-def _confusion(state: State) -> np.ndarray:
+def _read_confusion(state: State) -> np.ndarray:
+    """The confusion matrix, int64 (C, C), truth by prediction.
+
+    Raises ValueError for anything but a square matrix of whole numbers >= 0, or a sum beyond 2^53.
+    """
     rows = state["confusion"]
     matrix = np.asarray(rows)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
-    # numpy takes true beside whole numbers for 1
+    # numpy turns `true` among whole numbers into 1 without a word.
     truth = square and isinstance(rows, list) and any(isinstance(count, bool) for row in rows for count in row)
     if not square or truth or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
@@ -52,14 +60,16 @@ def _confusion(state: State) -> np.ndarray:
     return matrix.astype(np.int64, copy=False)
 
 
-def _count(state: State, name: str = "count") -> int:
+def _read_count(state: State, name: str = "count") -> int:
+    """A number of rows, pixels or pairs, in [1, 2^53]. Raises ValueError for any other value."""
     count = state[name]
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
         raise ValueError(f"`{name}` should be a whole number, at least 1 and at most 2^53.")
     return count
 
 
-def _sum(state: State, name: str) -> float:
+def _read_sum(state: State, name: str) -> float:
+    """A sum of errors, in [0, 1e300]; more would overflow when it is divided or squared."""
     total = state[name]
     if not isinstance(total, int | float) or isinstance(total, bool) or not 0 <= total <= 1e300:
         raise ValueError(f"`{name}` should be a finite number, at least 0.")
@@ -67,23 +77,34 @@ def _sum(state: State, name: str) -> float:
 
 
 def _accuracy(state: State) -> dict[str, float]:
-    matrix = _confusion(state)
+    """100 trace / sum, in per cent."""
+    matrix = _read_confusion(state)
     return {"accuracy": 100.0 * float(matrix.trace()) / float(matrix.sum())}
 
 
 def _error_rate(state: State) -> float:
-    """Wrong rows over all rows, at least half a row so that its logarithm exists."""
-    matrix = _confusion(state)
+    """Wrong rows over all rows, at least half a row so that its logarithm exists.
+
+    1 - accuracy, as a share and not in per cent.
+    """
+    matrix = _read_confusion(state)
     total = int(matrix.sum())
     return max(total - int(np.trace(matrix)), 0.5) / total
 
 
 def _rmse(state: State) -> float:
-    return max(math.sqrt(_sum(state, "squared_error") / _count(state)), 1e-12)
+    """sqrt(squared_error / count), at least 1e-12 so that its logarithm exists.
+
+    In the unit of the targets.
+    """
+    return max(math.sqrt(_read_sum(state, "squared_error") / _read_count(state)), 1e-12)
 
 
-def _overlap(matrix: np.ndarray) -> float:
-    """Mean over the classes that occur in the truth of intersection / union, in [0, 1]."""
+def _mean_iou(matrix: np.ndarray) -> float:
+    """Mean over the classes that occur in the truth of intersection / union, in [0, 1].
+
+    A class that occurs in predictions only has no term; its pixels are misses of the true classes.
+    """
     hits = np.diag(matrix)
     truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
     present = truth > 0
@@ -91,34 +112,56 @@ def _overlap(matrix: np.ndarray) -> float:
 
 
 def _segmentation(state: State) -> dict[str, float]:
-    return {"miou": 100.0 * _overlap(_confusion(state)), "pixel_accuracy": _accuracy(state)["accuracy"]}
+    """mIoU and accuracy over pixels, both in per cent."""
+    return {"miou": 100.0 * _mean_iou(_read_confusion(state)), "pixel_accuracy": _accuracy(state)["accuracy"]}
 
 
-def _miss(state: State) -> float:
-    """1 - mIoU, at least half a pixel's share so that its logarithm exists."""
-    matrix = _confusion(state)
-    return max(1.0 - _overlap(matrix), 0.5 / float(matrix.sum()))
+def _miou_error(state: State) -> float:
+    """1 - mIoU, at least half a pixel's share so that its logarithm exists.
+
+    In [0.5 / pixels, 1].
+    """
+    matrix = _read_confusion(state)
+    return max(1.0 - _mean_iou(matrix), 0.5 / float(matrix.sum()))
 
 
 def _depth(state: State) -> dict[str, float]:
-    count = _count(state)
-    return {"abs_err": _sum(state, "absolute_error") / count, "rel_err": _sum(state, "relative_error") / count}
+    """Mean absolute error in metres, and mean error as a share of the true depth.
+
+    Over valid pixels: those with a depth in the truth.
+    """
+    count = _read_count(state)
+    return {
+        "abs_err": _read_sum(state, "absolute_error") / count,
+        "rel_err": _read_sum(state, "relative_error") / count,
+    }
 
 
 ANGLE_BIN = 0.05  # degrees; 11.25, 22.5 and 30 lie on borders of bins
 ANGLE_BINS = 3600
-WITHIN = (11.25, 22.5, 30.0)
+WITHIN = (11.25, 22.5, 30.0)  # degrees: the thresholds that papers on surface normals report
 
 
 def pack_histogram(counts: np.ndarray) -> str:
-    """Counts of the ANGLE_BINS bins as text: base64 of zlib of little-endian uint64."""
+    """Counts of the ANGLE_BINS bins as text: base64 of zlib of little-endian uint64.
+
+    Most bins are empty, so that 28 KiB become a few.
+
+    counts: (ANGLE_BINS,), non-negative; bin k holds angles in [k, k + 1) ANGLE_BIN degrees.
+    """
     return base64.b64encode(zlib.compress(np.asarray(counts, dtype="<u8").tobytes(), 9)).decode("ascii")
 
 
 def unpack_histogram(text: str) -> np.ndarray:
-    """The counts, int64 (ANGLE_BINS,). Raises ValueError where the text holds anything else."""
+    """The counts, int64 (ANGLE_BINS,).
+
+    text: from `pack_histogram`, or from a record that somebody else wrote.
+
+    Raises ValueError where the text holds anything else, or more than 2^53 in all.
+    """
     size = ANGLE_BINS * 8
     try:
+        # Inflate one byte more than is expected at most: a few bytes of zlib can stand for gigabytes.
         inflate = zlib.decompressobj()
         data = inflate.decompress(base64.b64decode(text, validate=True), size + 1)
     except (TypeError, zlib.error) as error:
@@ -130,10 +173,13 @@ def unpack_histogram(text: str) -> np.ndarray:
 
 
 def _angles(state: State) -> dict[str, float]:
-    """Mean from the sum; shares from the borders of bins; the median in the middle of its bin."""
-    counts, total = unpack_histogram(state["histogram"]), _sum(state, "angle_sum")
+    """Mean from the sum; shares from the borders of bins; the median in the middle of its bin.
+
+    The median is known to half a bin, 0.025 degrees; mean and shares are exact.
+    """
+    counts, total = unpack_histogram(state["histogram"]), _read_sum(state, "angle_sum")
     count = int(counts.sum())
-    if count != _count(state) or total > 180.0 * count * (1 + 1e-9):
+    if count != _read_count(state) or total > 180.0 * count * (1 + 1e-9):
         raise ValueError("`count` should be that of `histogram`, at least 1, and `angle_sum` between 0 and 180 each.")
     below = np.cumsum(counts)
     # The median of an even count is the mean of the two middle angles, each known to half a bin.
@@ -146,19 +192,30 @@ def _angles(state: State) -> dict[str, float]:
     }
 
 
-def _explained(state: State) -> dict[str, float]:
-    """Explained variance 1 - squared errors / squared deviations of the targets from their mean, and rmse."""
-    count, total, squares = _count(state), state["target_sum"], _sum(state, "target_squares")
+def _explained_variance(state: State) -> dict[str, float]:
+    """Explained variance 1 - squared errors / squared deviations of the targets from their mean, and rmse.
+
+    In per cent; negative where the model does worse than the mean of the targets.
+    """
+    count, total, squares = _read_count(state), state["target_sum"], _read_sum(state, "target_squares")
     if not isinstance(total, int | float) or isinstance(total, bool):
         raise ValueError("`target_sum` should be a number.")
     spread = squares - total**2 / count
     if count < 2 or not (math.isfinite(spread) and spread > 0):
         raise ValueError("`count` should be at least 2, and the targets not all the same.")
-    return {"explained_variance": 100.0 * (1.0 - _sum(state, "squared_error") / spread), "rmse": _rmse(state)}
+    return {"explained_variance": 100.0 * (1.0 - _read_sum(state, "squared_error") / spread), "rmse": _rmse(state)}
 
 
 def _ranking(state: State) -> dict[str, float]:
-    positives, negatives, wins = _count(state, "positives"), _count(state, "negatives"), _sum(state, "wins")
+    """Area under the ROC curve, in per cent: the share of pairs that are ranked right, ties counting half.
+
+    auc = 100 wins / (positives negatives); 50 is chance.
+    """
+    positives, negatives, wins = (
+        _read_count(state, "positives"),
+        _read_count(state, "negatives"),
+        _read_sum(state, "wins"),
+    )
     if wins > positives * negatives:
         raise ValueError("`positives` and `negatives` should be at least 1, and `wins` at most their product.")
     return {"auc": 100.0 * wins / (positives * negatives)}
@@ -170,8 +227,11 @@ def _ranking_error(state: State) -> float:
     return max(1.0 - _ranking(state)["auc"] / 100.0, 0.5 / pairs)
 
 
-def _between_borders(state: State) -> list[str]:
-    """A sum of angles is one of angles that lie in the bins of the histogram."""
+def _check_angle_sum(state: State) -> list[str]:
+    """A sentence where `angle_sum` cannot be a sum of angles that lie in the bins of the histogram.
+
+    The sum lies between that of all lower borders and that of all upper ones.
+    """
     counts = unpack_histogram(state["histogram"])
     low = float(ANGLE_BIN * (counts * np.arange(ANGLE_BINS)).sum(dtype=float))
     slack = 1e-6 * low + 1e-3  # of sums in single precision
@@ -179,8 +239,8 @@ def _between_borders(state: State) -> list[str]:
     return [] if holds else ["`angle_sum` should be that of angles in the bins of `histogram`"]
 
 
-def _labels(state: State) -> list[int]:
-    """How often each class occurs in the truth."""
+def _count_labels(state: State) -> list[int]:
+    """How often each class occurs in the truth, int (C,): the sums of the rows."""
     return [sum(row) for row in state["confusion"]]
 
 
@@ -191,9 +251,9 @@ register_kind(
         metrics=(Metric("accuracy", True, "%", high=100.0),),
         compute=_accuracy,
         error=_error_rate,
-        rows=lambda state: sum(_labels(state)),
+        rows=lambda state: sum(_count_labels(state)),
         keys={"confusion"},
-        truth=_labels,
+        truth=_count_labels,
         error_of=lambda scores: 1 - scores["accuracy"] / 100,
     ),
 )
@@ -207,6 +267,7 @@ register_kind(
         keys={"count", "squared_error"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["rmse"],
+        trace=lambda state: [state["squared_error"]],
     ),
 )
 # {"count": n, "squared_error": sum (prediction - target)^2, "target_sum": sum target, "target_squares": sum target^2},
@@ -215,12 +276,13 @@ register_kind(
     "explained",
     Kind(
         metrics=(Metric("explained_variance", True, "%", low=-math.inf, high=100.0), Metric("rmse", False)),
-        compute=_explained,
+        compute=_explained_variance,
         error=_rmse,
         rows=lambda state: int(state["count"]),
         keys={"count", "squared_error", "target_sum", "target_squares"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["rmse"],
+        trace=lambda state: [state["squared_error"]],
     ),
 )
 # {"positives": P, "negatives": N, "wins": pairs in which the positive row is ranked higher, ties half}; auc = wins /
@@ -244,9 +306,9 @@ register_kind(
     Kind(
         metrics=(Metric("miou", True, "%", high=100.0), Metric("pixel_accuracy", True, "%", high=100.0)),
         compute=_segmentation,
-        error=_miss,
+        error=_miou_error,
         keys={"confusion"},
-        truth=_labels,
+        truth=_count_labels,
         error_of=lambda scores: 1 - scores["miou"] / 100,
     ),
 )
@@ -276,15 +338,20 @@ register_kind(
         keys={"count", "angle_sum", "histogram"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["mean_angle"],
-        contradictions=_between_borders,
+        contradictions=_check_angle_sum,
     ),
 )
 
 
 def score(name: str, state: State) -> dict[str, float]:
-    """Metric -> value of the statistics `state` of kind `name`. Raises ValueError where they cannot be scored."""
-    values = _call(name, kind(name).compute, state)
-    if values.keys() != (names := {metric.name for metric in kind(name).metrics}):
+    """Metric -> value of the statistics `state` of kind `name`.
+
+    Raises:
+        ValueError: the kind is unknown, the statistics are not of this kind, or a value is not finite
+            or above 1e100.
+    """
+    values = _call(name, find_kind(name).compute, state)
+    if values.keys() != (names := {metric.name for metric in find_kind(name).metrics}):
         raise ValueError(f"The kind of metric `{name}` should compute {sorted(names)}. Found {sorted(values)}.")
     if large := [metric for metric, value in values.items() if not abs(value) <= LARGEST]:
         raise ValueError(f"`{large[0]}` should be finite, at most {LARGEST:g}. Found {values[large[0]]:g}.")
@@ -292,27 +359,43 @@ def score(name: str, state: State) -> dict[str, float]:
 
 
 def primary_error(name: str, state: State) -> float:
-    """The positive error, lower is better, that stands for the task in selection and in `delta_log`."""
-    return _call(name, kind(name).error, state)
+    """The positive error, lower is better, that stands for the task in selection and in `delta_log`.
+
+    name: of its kind.
+    state: statistics of one task on one split.
+
+    Raises ValueError as `score`.
+    """
+    return _call(name, find_kind(name).error, state)
 
 
 def score_tasks(kinds: Mapping[str, str], states: Mapping[str, State], split: str) -> dict[str, dict[str, float]]:
-    """task -> metric -> value on a split, `kinds` being task -> kind. Raises ValueError that names task and split."""
-    found = {}
+    """task -> metric -> value of the statistics of several tasks.
+
+    kinds: task -> name of its kind.
+    states: task -> its statistics.
+    split: where the statistics come from, for the sentence of an error.
+
+    Raises ValueError that names task and split.
+    """
+    scores = {}
     for task, state in states.items():
         try:
-            found[task] = score(kinds[task], state)
+            scores[task] = score(kinds[task], state)
         except ValueError as error:
             raise ValueError(f"What `{task}` has in `{split}` should give a score. Found: {error}") from error
-    return found
+    return scores
 
 
 def _call(name: str, function: Callable[[State], T], state: State) -> T:
-    """A function of a kind, which may be a plug-in's: whatever it cannot take is a ValueError."""
-    if missing := sorted(set(kind(name).keys) - state.keys()):
+    """Call a function of a kind, which may be a plug-in's. Whatever it cannot take is a ValueError.
+
+    name: of the kind, for the sentence and for the statistics that it wants.
+    """
+    if missing := sorted(set(find_kind(name).keys) - state.keys()):
         raise ValueError(f"The statistics of `{name}` should hold `{missing[0]}`.")
     try:
         return function(state)
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise ValueError(f"The statistics should be those of `{name}`. Found {found}.") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"The statistics should be those of `{name}`. Found {reason}.") from error

@@ -9,7 +9,7 @@ import torch
 
 from bench.catalogue import registry
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.planning.plan import parse_suite, plan, suite_under_protocol
 from bench.scores import KINDS
 from bench.training.batches import Batches
@@ -44,7 +44,7 @@ def one_thread() -> None:
 @pytest.fixture(autouse=True)
 def unregistered() -> Iterator[None]:
     """Names that a test registers, or a plug-in it loads, are gone after it."""
-    before = {kind: entries(kind) for kind in registry.PACKAGES}
+    before = {kind: list_entries(kind) for kind in registry.PACKAGES}
     kinds = dict(KINDS)
     yield
     KINDS.data.clear()

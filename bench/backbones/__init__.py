@@ -1,1 +1,5 @@
-"""Backbones as lists of stages."""
+"""Backbones as lists of stages, for suites to choose from.
+
+A function per architecture: it returns fresh stages, each with the shape of its output, and a `width` that multiplies
+all channels. Weights come from torch's generator, which the caller seeds.
+"""

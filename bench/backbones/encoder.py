@@ -1,4 +1,7 @@
-"""A small convolutional encoder with GroupNorm, for dense tasks on a CPU."""
+"""A small convolutional encoder with GroupNorm, for dense tasks on a CPU.
+
+GroupNorm, since statistics of a batch would depend on which other images are in it.
+"""
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -35,22 +38,22 @@ class Residual(nn.Module):
 
 
 class GlobalContext(nn.Module):
-    """x + A relu(mean of x over the image): what the whole picture tells every place."""
+    """x + A relu(mean of x over the image), x (n, channels, rows, columns): the whole picture at every place."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.linear = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = x + self.linear(nn.functional.relu(x.mean(dim=(2, 3), keepdim=True)))
-        return found
+        informed: Tensor = x + self.linear(nn.functional.relu(x.mean(dim=(2, 3), keepdim=True)))
+        return informed
 
 
 class Pyramid(nn.Module):
     """One level down and up again: relu(norm(A x + B up(deep(x)))), A and B convolutions of size 1, up bilinear.
 
     A level of Lin, Dollar, Girshick, He, Hariharan, Belongie, Feature Pyramid Networks for Object
-    Detection, CVPR 2017, figure 3.
+    Detection, CVPR 2017, figure 3. `inputs`, `below` and `outputs` are channels: before, at the lower level, after.
     """
 
     def __init__(self, inputs: int, below: int, outputs: int) -> None:
@@ -90,13 +93,21 @@ def encoder(
 
     The pyramid halves it once more, to `below` channels, adds what the whole picture tells, and comes back:
     output stride 8, `outputs` channels. All channels are even, whatever the width.
+
+    Args:
+        size: rows and columns of the images; odd ones are rounded up at every halving.
+        channels: of the first three stages.
+        below: of the pyramid's lower level.
+        outputs: of the features.
+        width: factor on all channels.
     """
+    # Multiples of GROUP, or GroupNorm would have a group left over.
     first, second, third, deep, last = (
         GROUP * max(1, round(planned * width / GROUP)) for planned in (*channels, below, outputs)
     )
     stages, before, (rows, columns) = [], 3, size
     for after in (first, second, third):
-        rows, columns = -(-rows // 2), -(-columns // 2)
+        rows, columns = -(-rows // 2), -(-columns // 2)  # rounded up, as a padded convolution of stride 2 does
         stages.append(Stage(*_level(before, after), output_shape=(after, rows, columns)))
         before = after
     stages.append(Stage(Pyramid(third, deep, last), output_shape=(last, rows, columns)))

@@ -11,9 +11,16 @@ def lenet(
     """Two convolutions and a fully connected layer as three stages, for one-channel images of `side` pixels.
 
     conv - maxpool 2 - relu, conv - maxpool 2 - relu, flatten - linear - relu.
+
+    Args:
+        side: rows and columns of the images.
+        kernels: sides of the two convolutions' kernels.
+        channels: of the three stages.
+        width: factor on all channels.
+        padding: zeros around the images of both convolutions.
     """
     first, second, features = (scaled(c, width) for c in channels)
-    after = [side]
+    after = [side]  # sides of the images: of the input, and after each convolution with its pooling
     for kernel in kernels:
         after.append((after[-1] + 2 * padding - kernel + 1) // 2)
     flat = second * after[2] ** 2

@@ -5,12 +5,16 @@ from torch.nn.functional import max_pool2d, max_unpool2d
 
 from bench.api import Stage, scaled
 
+# Of VGG-16, level by level.
 CHANNELS = (64, 128, 256, 512, 512)
-CONVOLUTIONS = (2, 2, 3, 3, 3)  # of VGG-16, in each level
+CONVOLUTIONS = (2, 2, 3, 3, 3)
 
 
 class Body(nn.Module):
-    """Five poolings down and five unpoolings up; every unpooling puts values back where its pooling took them."""
+    """Five poolings down and five unpoolings up; every unpooling puts values back where its pooling took them.
+
+    `channels` has an entry per level from the top down; input and output have `channels[0]` and the same size.
+    """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -34,9 +38,10 @@ class Body(nn.Module):
 def segnet(size: tuple[int, int], width: float = 1.0) -> nn.ModuleList:
     """Convolutions at full size, everything below them, convolutions at full size: 64 channels per pixel.
 
-    The middle is one stage because its unpoolings need the positions of its own poolings; who shares a
-    part of it shares all of it. BatchNorm keeps statistics of its own in every copy of a stage.
+    The middle is one stage because its unpoolings need the positions of its own poolings; a method shares all of it
+    or nothing. BatchNorm keeps statistics of its own in every copy of a stage.
     Badrinarayanan, Kendall, Cipolla, SegNet, PAMI 2017, in the form of Liu, Johns, Davison, CVPR 2019.
+    `size` is rows and columns of RGB images; odd ones are fine, since poolings round up.
     """
     channels = tuple(scaled(c, width) for c in CHANNELS)
     shape = (channels[0], *size)
@@ -50,7 +55,7 @@ def segnet(size: tuple[int, int], width: float = 1.0) -> nn.ModuleList:
 
 
 def _block(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
-    """conv3 - BatchNorm - relu, the first of which changes the channels."""
+    """So many times conv3 - BatchNorm - relu, of which the first changes the channels."""
     modules: list[nn.Module] = []
     for before in (inputs, *[outputs] * (convolutions - 1)):
         modules += [nn.Conv2d(before, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]

@@ -1,1 +1,1 @@
-"""What there is: registered parts with their options, and methods composed of them."""
+"""The catalogue: registered parts with their options, and methods composed of them."""

@@ -3,6 +3,9 @@
     def __init__(self, blueprint, *, own: Annotated[float, Interval(ge=0, le=1)] = 0.9): ...
 
 gives one option, `own`, a float in [0, 1] with default 0.9. Lists are `tuple[float, ...]`, written 1/2/3.
+
+Bounds are those of `annotated_types`; marks of this module (`Search`, `Replaces`, `Added`, `Infinite`)
+stand beside them in `Annotated`. Every value has exactly one text, since texts are hashed into run ids.
 """
 
 import inspect
@@ -15,24 +18,33 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import TypeAdapter
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, quote_nearest
 
 
 @dataclass(frozen=True)
 class Replaces:
-    """Marks an option that stands in for another: where it is given, the other becomes None."""
+    """Marks an option that stands in for another: where it is given, the other becomes None.
+
+    Giving both is refused.
+    """
 
     option: str
 
 
 @dataclass(frozen=True)
 class Added:
-    """Marks an option that came after results were stored: where it has its default, texts leave it out."""
+    """Marks an option that came after results were stored: where it has its default, texts leave it out.
+
+    Without the mark a new option would rename every run of its method.
+    """
 
 
 @dataclass(frozen=True)
 class Search:
-    """Marks an option that random search draws: log-uniformly from [low, high], or one of `choices`."""
+    """Marks an option that random search draws: log-uniformly from [low, high], or one of `choices`.
+
+    `at(u)` = low (high / low)^u, so `low` has to be above 0.
+    """
 
     low: float = 1.0
     high: float = 1.0
@@ -59,7 +71,10 @@ class Infinite:
 class Option:
     """One option: its annotation, its default, and how its values are written.
 
-    `parameter` is its name in the constructor, with an underscore behind it where Python keeps the name to itself.
+    parameter: its name in the constructor, with an underscore behind it where Python keeps the name to
+        itself, as `lambda_`.
+    annotation: of the parameter, with its bounds and marks.
+    default: a value, not a text.
     """
 
     parameter: str
@@ -68,7 +83,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """What users write."""
+        """The name that users write."""
         return self.parameter.rstrip("_")
 
     @property
@@ -94,11 +109,17 @@ class Option:
     @property
     def parses_whole_numbers(self) -> bool:
         """Whether its values are whole numbers."""
-        return int in _members(_bare(self.annotation))
+        return int in _members(_strip_marks(self.annotation))
 
     def parse(self, owner: str, text: str) -> Any:
-        """The value written as `text`. Raises UsageError that says what the value should be."""
-        members = _members(_bare(self.annotation))
+        """The value written as `text`.
+
+        owner: whose option it is, for the sentence.
+
+        Raises:
+            UsageError: the text is of another type, out of bounds, NaN, or infinite where that is not allowed.
+        """
+        members = _members(_strip_marks(self.annotation))
         choices = {str(choice): choice for choice in _choices(members)}
         value: Any = choices.get(text, text)
         if text == "none" and type(None) in members:
@@ -106,19 +127,19 @@ class Option:
         elif any(get_origin(member) is tuple for member in members):
             value = text.split("/")
         try:
-            return _plain(TypeAdapter(self.annotation).validate_python(value), self.infinite)
+            return _normalise(TypeAdapter(self.annotation).validate_python(value), self.infinite)
         except ValueError:  # pydantic's own, and NaN, which passes where there is no bound
             raise UsageError(
-                f"`{self.name}` of `{owner}` should {self.expectation()}. Found `{self.name} = {text}`."
+                f"`{self.name}` of `{owner}` should {self.describe_expectation()}. Found `{self.name} = {text}`."
             ) from None
 
-    def expectation(self) -> str:
-        """What a value should do, as the end of a sentence: `lie in [0, 1]`."""
-        members = _members(_bare(self.annotation))
+    def describe_expectation(self) -> str:
+        """What a value should do, as the end of a sentence: `be a number in [0, 1]`."""
+        members = _members(_strip_marks(self.annotation))
         if choices := _choices(members):
             return "be " + " or ".join(f"`{choice}`" for choice in choices)
         if lists := [member for member in members if get_origin(member) is tuple]:
-            item = Option(self.name, get_args(lists[0])[0], None).expectation().removeprefix("be ")
+            item = Option(self.name, get_args(lists[0])[0], None).describe_expectation().removeprefix("be ")
             return f"be a list like 0.5/0.5, each {item}"
         low, high = "(-inf", "inf]" if self.infinite else "inf)"
         for mark in _metadata(self.annotation):
@@ -145,34 +166,38 @@ class Option:
 
 
 def _metadata(annotation: Any) -> tuple[Any, ...]:
+    """Bounds and marks of an annotation; empty where it has none."""
     return annotation.__metadata__ if get_origin(annotation) is Annotated else ()
 
 
-def _bare(annotation: Any) -> Any:
+def _strip_marks(annotation: Any) -> Any:
+    """An annotation without its bounds and marks."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
+    """The members of a union, or the annotation itself as the only one."""
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def _choices(members: tuple[Any, ...]) -> list[Any]:
+    """The values of all `Literal` members, in their order."""
     return [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
 
 
-def _plain(value: Any, infinite: bool) -> Any:
+def _normalise(value: Any, infinite: bool) -> Any:
     """`value` with -0.0 written as 0.0, so that one value has one text. Raises ValueError for NaN and infinity."""
     if isinstance(value, tuple):
-        return tuple(_plain(item, infinite) for item in value)
+        return tuple(_normalise(item, infinite) for item in value)
     if isinstance(value, float):
         if math.isnan(value) or (math.isinf(value) and not infinite):
             raise ValueError("not a finite number")
-        return value + 0.0
+        return value + 0.0  # -0.0 + 0.0 is 0.0
     return value
 
 
 def write(value: Any) -> str:
-    """A value as text: floats by repr, `true`/`false`, `none`, lists joined by '/'."""
+    """A value as text: floats by repr, `true`/`false`, `none`, lists joined by '/'. `Option.parse` reads it back."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -182,11 +207,13 @@ def write(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def options_of(constructor: type, owner: str = "") -> dict[str, Option]:
-    """name -> option, from the keyword-only parameters of a class's constructor; `owner` is what users call it.
+def read_options(constructor: type, owner: str = "") -> dict[str, Option]:
+    """name -> option, from the keyword-only parameters of a class's constructor.
 
-    Raises TypeError, with one sentence, where one has no default, or none of the annotations that a text can be read
-    as.
+    owner: what users call the class, for sentences; by default its own name.
+
+    Raises:
+        TypeError: a parameter has no default, or no annotation that a text can be read as (`SUPPORTED`).
     """
     owner = owner or constructor.__name__
     init: Any = constructor.__init__  # type: ignore[misc]
@@ -200,12 +227,13 @@ def options_of(constructor: type, owner: str = "") -> dict[str, Option]:
     for parameter in given:
         if parameter.default is parameter.empty:
             raise TypeError(f"Every option of `{owner}` should have a default. Found none for `{parameter.name}`.")
+        # Both forms: `hints` has aliases resolved, the annotation is as its author wrote it.
         kind, written = hints.get(parameter.name), parameter.annotation
-        if kind is None or not _readable(_bare(kind)):
+        if kind is None or not _is_readable(_strip_marks(kind)):
             name = str(written) if get_origin(written) else getattr(written, "__name__", written)
-            found = "none" if written is parameter.empty else f"`{name}`"
+            annotation = "none" if written is parameter.empty else f"`{name}`"
             raise TypeError(
-                f"The option `{parameter.name}` of `{owner}` should be annotated as {SUPPORTED}. Found {found}."
+                f"The option `{parameter.name}` of `{owner}` should be annotated as {SUPPORTED}. Found {annotation}."
             )
     return {p.name.rstrip("_"): Option(p.name, hints[p.name], p.default) for p in given}
 
@@ -213,22 +241,35 @@ def options_of(constructor: type, owner: str = "") -> dict[str, Option]:
 SUPPORTED = "`float`, `int`, `bool`, `str`, a `Literal`, a list as `tuple[float, ...]`, or one of these or `None`"
 
 
-def _readable(kind: Any) -> bool:
+def _is_readable(kind: Any) -> bool:
     """Whether values of an annotation can be written as text and read back."""
-    members = [member for member in map(_bare, _members(kind)) if member is not type(None)]
+    members = [member for member in map(_strip_marks, _members(kind)) if member is not type(None)]
     return bool(members) and all(
         member in (float, int, bool, str)
         or get_origin(member) is Literal
-        or (get_origin(member) is tuple and all(item is ... or _readable(_bare(item)) for item in get_args(member)))
+        or (
+            get_origin(member) is tuple
+            and all(item is ... or _is_readable(_strip_marks(item)) for item in get_args(member))
+        )
         for member in members
     )
 
 
 def fill_defaults(owner: str, options: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Any]:
-    """Parse what was given and fill in the defaults. Raises UsageError with the nearest valid keys."""
+    """name -> value of every option: what was given is parsed, the others have their defaults.
+
+    Args:
+        owner: whose options they are, for sentences.
+        options: all that it has.
+        given: name -> text, as written.
+
+    Raises:
+        UsageError: an unknown key, with the nearest ones; a value that does not fit; or an option
+            together with the one that it replaces.
+    """
     for key in given:
         if key not in options:
-            known = nearest(key, options) if options else "none"
+            known = quote_nearest(key, options) if options else "none"
             raise UsageError(f"`{owner}` has no option `{key}`; the nearest it has: {known}.")
     values = {name: option.default for name, option in options.items()}
     for key, text in given.items():
@@ -242,7 +283,13 @@ def fill_defaults(owner: str, options: Mapping[str, Option], given: Mapping[str,
 
 
 def options_as_text(options: Mapping[str, Option], values: Mapping[str, Any], short: bool = False) -> dict[str, str]:
-    """Values as text; with `short`, those that differ from their default and are implied by no other."""
+    """Name -> text of every value.
+
+    Args:
+        options: all that the part has.
+        values: name -> value, for each of them.
+        short: leave out what equals its default, and what another option implies, as tables do.
+    """
     implied = {o.replaces for o in options.values() if o.replaces and values[o.name] is not None}
     return {
         name: write(value)

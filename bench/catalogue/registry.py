@@ -1,7 +1,11 @@
-"""Finds suites, sharings, constraints and weightings by walking their packages.
+"""The registry of suites, sharings, constraints and weightings, filled by walking their packages.
 
-Adding one is adding one file: nothing else lists it. A plug-in registers itself in the same way, when
-its file is loaded or its entry point in the group `mtlbench.plugins` is found.
+Adding one is adding one file, or one package whose `__init__` registers it and whose other modules are its own:
+nothing else lists it. A plug-in registers itself in the same way, when its file is loaded or its entry point in the
+group `mtlbench.plugins` is found.
+
+Look-ups import only what they need: built-in parts first, installed packages for names that are not
+built in, and files only where they are given.
 """
 
 import base64
@@ -23,8 +27,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.catalogue.options import Option, fill_defaults, options_as_text, options_of
-from bench.catalogue.provenance import source_digest
+from bench.catalogue.options import Option, fill_defaults, options_as_text, read_options
+from bench.catalogue.provenance import digest_source
 from bench.catalogue.source_text import decode_source
 from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
@@ -34,7 +38,7 @@ from bench.errors import UsageError, hint, make_printable
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
 
-PACKAGES = {
+PACKAGES = {  # kind -> the package in which every module is imported
     "sharing": "bench.sharing",
     "constraint": "bench.constraints",
     "weighting": "bench.weightings",
@@ -43,7 +47,7 @@ PACKAGES = {
 _BASES = {"sharing": Sharing, "constraint": Constraint, "weighting": Weighting, "suite": Suite}
 PLUGIN = "mtlbench_plugin_"  # before the name of the module that a plug-in file becomes
 _ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
-_LOADED: dict[Path, "Plugin"] = {}
+_LOADED: dict[Path, "Plugin"] = {}  # resolved path -> what was read there first; a file is never read twice
 _TEXTS: dict[str, bytes] = {}  # module that a plug-in file became -> its text
 _LOADING: list[str] = []  # modules of plug-ins that are being imported, the innermost last
 C = TypeVar("C", bound=type)
@@ -51,7 +55,14 @@ C = TypeVar("C", bound=type)
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered class: what it is called, which version its numbers have, where it was published."""
+    """A registered class.
+
+    kind: sharing, constraint, weighting or suite.
+    name: what users write.
+    cls: the class itself.
+    version: of its numbers; another version is another run id.
+    paper: link to where it was published, or empty.
+    """
 
     kind: str
     name: str
@@ -62,44 +73,48 @@ class Entry:
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        """Its options, from the constructor's signature."""
-        return options_of(self.cls, self.name)
+        """Name -> option, from the constructor's signature."""
+        return read_options(self.cls, self.name)
 
     def build(self, *arguments: Any, **values: Any) -> Any:
-        """An instance with options by the names that users write."""
+        """An instance.
+
+        arguments: what the contract passes by position, as a blueprint.
+        values: options by the names that users write.
+        """
         return self.cls(*arguments, **{self.options[name].parameter: value for name, value in values.items()})
 
     @property
     def part(self) -> str:
-        """What specifications call it, as `sharing/hard`."""
+        """Its name in specifications, as `sharing/hard`."""
         return f"{self.kind}/{self.name}"
 
     @property
     def plugin(self) -> "Plugin | None":
-        """The plug-in file that it came from; None for what is found without one."""
+        """The plug-in file that registered it; None for built-in and installed parts."""
         return next((plugin for plugin in _LOADED.values() if self.part in plugin.parts), None)
 
     @cached_property
     def code(self) -> str | None:
-        """SHA-256 of the source that it came from; None for what comes with the project."""
-        return source_digest(self.module or self.cls.__module__, _TEXTS)
+        """SHA-256 of the source of a plug-in, with the user's own modules that it imports; None for built-in parts."""
+        return digest_source(self.module or self.cls.__module__, _TEXTS)
 
     @property
     def summary(self) -> str:
-        """The first sentence of its docstring."""
+        """The first paragraph of its docstring, on one line."""
         return (inspect.getdoc(self.cls) or "").split("\n\n")[0].replace("\n", " ")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An entry with all its options decided."""
+    """An entry with all its options decided, as name -> value."""
 
     entry: Entry
     values: dict[str, Any]
 
     @property
     def canonical(self) -> str:
-        """Defaults filled, keys sorted, floats by repr."""
+        """The full text: defaults filled, keys sorted, floats by repr."""
         return str(Call(self.entry.name, self.written))
 
     @property
@@ -113,7 +128,7 @@ class Choice:
         return options_as_text(self.entry.options, self.values)
 
     def build(self, *arguments: Any) -> Any:
-        """An instance. A ValueError from the constructor is the user's to mend."""
+        """An instance. UsageError where the constructor raises ValueError: its options do not fit together."""
         try:
             return self.entry.build(*arguments, **self.values)
         except ValidationError as error:
@@ -125,8 +140,14 @@ class Choice:
 def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C]:
     """Class decorator: make a Suite, Sharing, Constraint or Weighting known as `name`.
 
-    `version` moves whenever the numbers of the class change. Raises ValueError where the name is taken,
-    TypeError where the class is none of the four, or an option has no default or no annotation that can be read.
+    name: letters, digits and `_`, starting with a letter.
+    version: moves whenever the numbers of the class change.
+    paper: link to the publication.
+
+    Raises:
+        ValueError: the name is taken, or no identifier.
+        TypeError: the class is none of the four, or an option has no default or no annotation that can
+            be read.
     """
 
     def add(cls: C) -> C:
@@ -137,7 +158,7 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
             )
         if not re.fullmatch(PART_NAME, name):
             raise ValueError(f"A name should be letters, digits and `_`, as `my_method`. Found `{name}`.")
-        options_of(cls, name)  # which refuses what no command line can write
+        read_options(cls, name)  # which refuses what no command line can write
         if name in _ENTRIES[kind]:
             raise ValueError(f"The {kind} `{name}` is registered already, by {_ENTRIES[kind][name].cls.__module__}.")
         _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper, _LOADING[-1] if _LOADING else "")
@@ -148,13 +169,16 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
 
 @cache
 def _walk(kind: str) -> None:
+    """Import every module of a kind's package, once."""
     package = importlib.import_module(PACKAGES[kind])
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+        if not module.name.rpartition(".")[2].startswith("_"):  # as suites._shared, which several suites are made of
+            importlib.import_module(module.name)
 
 
 @cache
 def _load_entry_points() -> None:
+    """Import all installed plug-ins, once. Raises UsageError that names the one which does not import."""
     for kind in PACKAGES:  # first, so that what they import of the project is not taken for theirs
         _walk(kind)
     for point in entry_points(group="mtlbench.plugins"):
@@ -170,6 +194,7 @@ def _load_entry_points() -> None:
 
 @contextmanager
 def _loading(module: str) -> Iterator[None]:
+    """Note `module` as the one that is being imported, for `register`."""
     _LOADING.append(module)
     try:
         yield
@@ -181,7 +206,8 @@ def _loading(module: str) -> Iterator[None]:
 class Plugin:
     """A plug-in file: where it was read, its text, and the parts that it registers, as `sharing/mine`.
 
-    It pickles, and `load` makes its parts known in another process too, from the text that was read here.
+    It pickles, and `load` makes its parts known in another process too, from the text that was read
+    here: the file may have been edited meanwhile, or be on another machine.
     """
 
     path: Path
@@ -189,22 +215,32 @@ class Plugin:
     parts: tuple[str, ...]
 
     def load(self) -> None:
-        """Import it, once in a process."""
+        """Import the text, once in a process."""
         _load_text(self.path, self.content)
 
     def as_json(self) -> dict[str, Any]:
-        """For a process that is handed no Python objects."""
+        """The same as JSON values, for a process that is handed no Python objects."""
         return {"path": str(self.path), "content": base64.b64encode(self.content).decode(), "parts": list(self.parts)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Plugin":
-        """What `as_json` gave."""
+        """The plug-in that `as_json` described."""
         return cls(Path(content["path"]), base64.b64decode(content["content"]), tuple(content["parts"]))
 
 
 def read_plugin(path: Path) -> Plugin:
-    """Read and import one Python file, once. Raises UsageError with one sentence."""
+    """Read and import one Python file; the same path again gives what was read first.
+
+    Raises:
+        UsageError: the path is no Python file, its text is not what it looks like, or its import fails. One
+            sentence, with the line.
+    """
     given, path = path, path.resolve()
+    if path.is_dir():
+        raise UsageError(
+            f"A plug-in should be a Python file, `NAME.py`. Found the folder `{make_printable(str(given))}`; install "
+            "it as a package that names itself under the entry point group `mtlbench.plugins`."
+        )
     if not path.is_file():
         raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
     if path.suffix != ".py":
@@ -213,13 +249,13 @@ def read_plugin(path: Path) -> Plugin:
 
 
 def load_plugin(path: Path) -> list[tuple[str, str]]:
-    """Import one Python file, once; returns the (kind, name) pairs it registered."""
+    """Import one Python file as `read_plugin` does; the (kind, name) pairs that it registered."""
     pairs = [part.split("/", 1) for part in read_plugin(path).parts]
     return [(kind, name) for kind, name in pairs]
 
 
 def _load_text(path: Path, content: bytes) -> Plugin:
-    """Import a text as if it were the file at `path`: the file may be another one by now, or on another machine."""
+    """Import a text as if it were the file at `path`, which may by now be another one, or on another machine."""
     if path in _LOADED:
         return _LOADED[path]
     try:
@@ -258,32 +294,40 @@ def _load_text(path: Path, content: bytes) -> Plugin:
     return _LOADED[path]
 
 
-def entries(kind: str) -> dict[str, Entry]:
-    """name -> entry of all that is known of `kind`, built-in and plugged in, sorted by name."""
+def list_entries(kind: str) -> dict[str, Entry]:
+    """name -> entry of all that is known of `kind`, built-in and plugged in, sorted by name.
+
+    Raises UsageError where an installed plug-in does not import.
+    """
     _walk(kind)
     _load_entry_points()
     return dict(sorted(_ENTRIES[kind].items()))
 
 
-def entry_of(kind: str, name: str) -> Entry:
-    """One entry. Raises UsageError with the nearest names.
+def find_entry(kind: str, name: str) -> Entry:
+    """One entry. Raises UsageError with the nearest names, or the kind that the name belongs to.
 
-    Packages are asked only for what is neither built in nor in a file, so that what they do on import is not done to
-    others.
+    Installed plug-ins are imported only for a name that is neither built in nor in a file: their
+    import may change global state, which should not happen to runs that do not use them.
     """
     _walk(kind)
-    if name not in _ENTRIES[kind] and name not in (known := entries(kind)):
-        others = [other for other in PACKAGES if name in entries(other)]
+    if name not in _ENTRIES[kind] and name not in (known := list_entries(kind)):
+        others = [other for other in PACKAGES if name in list_entries(other)]
         instead = f"it is a {others[0]}" if others else hint(name, known)
         raise UsageError(f"There is no {kind} `{name}`; {instead}.")
     return _ENTRIES[kind][name]
 
 
 def confirm_code(code: Mapping[str, str]) -> None:
-    """Raise RuntimeError where a part, as `sharing/mine`, has another source here than `code` says."""
+    """Check that parts have the same source here as where the run was planned.
+
+    code: part, as `sharing/mine` -> SHA-256 of its source, as a specification has it.
+
+    Raises RuntimeError for the first one that differs.
+    """
     for part, wanted in code.items():
         kind, _, name = part.partition("/")
-        if entry_of(kind, name).code != wanted:
+        if find_entry(kind, name).code != wanted:
             raise RuntimeError(
                 f"`{name}` should have the source that the run was planned with, found another; the same command again "
                 "plans anew"
@@ -291,6 +335,12 @@ def confirm_code(code: Mapping[str, str]) -> None:
 
 
 def choose(kind: str, call: Call) -> Choice:
-    """The entry a call names, with its options. Raises UsageError with the nearest valid names or keys."""
-    entry = entry_of(kind, call.name)
+    """The entry that a call names, with its options.
+
+    kind: sharing, constraint, weighting or suite.
+    call: name and options as text.
+
+    Raises UsageError with the nearest valid names or keys.
+    """
+    entry = find_entry(kind, call.name)
     return Choice(entry, fill_defaults(call.name, entry.options, call.options))

@@ -17,7 +17,10 @@ _CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[RuleOutcome]]] = {
 
 
 def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
-    """Every rule on what is registered as `name`; a suite's data is looked for in `data_dir`.
+    """Every rule on what is registered as `name`, one by one as they are run.
+
+    kind: sharing, constraint, weighting or suite.
+    data_dir: where a suite's data is looked for; rules on rows are skipped where it is missing.
 
     Raises UsageError with the nearest names where there is none.
     """
@@ -25,5 +28,5 @@ def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[RuleOu
 
 
 def check_entry(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
-    """Every rule on a class, registered or not."""
+    """Every rule on a class, registered or not; otherwise as `check`."""
     yield from _CHECKS[entry.kind](entry, data_dir)

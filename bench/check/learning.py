@@ -1,4 +1,8 @@
-"""The contract of a Suite: that stages and heads are trained and evaluated as every method does it."""
+"""The contract of a Suite: that stages and heads are trained and evaluated as every method does it.
+
+Runs only where the data is there. Methods copy, cut and combine stages, so each rule looks at a plain
+backbone with heads, and `trains` at real methods.
+"""
 
 import copy
 from collections.abc import Iterator
@@ -7,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
-from bench.check.outcome import Broken, Skipped, expect, trying
+from bench.catalogue.registry import list_entries
+from bench.check.outcome import Broken, Skipped, attempt, expect
 from bench.check.rows import FEW, SuiteCase
 from bench.core.data import Batch, Order
 from bench.core.fresh import prepare_module, prepare_stages
@@ -23,25 +27,33 @@ TOLERANCE = 1e-9  # float64; sums in another order, but no other numbers
 
 
 class Net(nn.Module):
-    """One backbone and all heads, in float64."""
+    """One backbone and all heads, in float64: the plainest model of a suite, hard sharing of everything.
+
+    stages, heads: modules in the order of the data and of the tasks.
+
+    Raises UsageError where a stage or a head does not fit the shape before it.
+    """
 
     def __init__(self, case: SuiteCase) -> None:
         super().__init__()
         suite = case.suite
         self.stages = prepare_stages(suite.backbone(), suite.input_shape)
         shape = self.stages[-1].output_shape
-        heads = [prepare_module(task.head(shape), shape, f"The head of `{task.name}`") for task in suite.tasks]  # type: ignore[arg-type]
+        heads = [prepare_module(task.head(shape), shape, f"The head of `{task.name}`") for task in suite.tasks]
         self.heads = nn.ModuleList(heads)
         self.tasks = list(suite.tasks)
         self.double()
 
-    def named(self) -> Iterator[tuple[str, nn.Module]]:
-        """Every stage and head, in words."""
+    def list_parts(self) -> Iterator[tuple[str, nn.Module]]:
+        """Every stage and head, in their order, each with its name for a sentence."""
         yield from ((f"Stage {number} of the backbone", stage) for number, stage in enumerate(self.stages))
         yield from ((f"The head of `{task.name}`", head) for task, head in zip(self.tasks, self.heads, strict=True))
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """task -> predictions."""
+        """task -> predictions, (n, *shape that the head gives).
+
+        inputs: task -> rows; every task is computed by itself, also where inputs are shared.
+        """
         predictions = {}
         for task, head in zip(self.tasks, self.heads, strict=True):
             x = inputs[task.name]
@@ -51,8 +63,11 @@ class Net(nn.Module):
         return predictions
 
 
-def few(case: SuiteCase, count: int = FEW) -> Batch:
-    """The first rows of every input, in float64."""
+def take_few(case: SuiteCase, count: int = FEW) -> Batch:
+    """The first rows of every input, in float64; targets that are classes stay whole numbers.
+
+    count: rows of each input, or as many as there are.
+    """
     train = case.splits["train"]
     inputs, targets = train.take([torch.arange(min(count, len(x))) for x, _ in train.groups])
     return (
@@ -62,9 +77,13 @@ def few(case: SuiteCase, count: int = FEW) -> Batch:
 
 
 def target_shapes(case: SuiteCase) -> None:
-    """Targets have the shape of what the heads predict, where they are as many numbers."""
-    net, (inputs, targets) = Net(case), few(case)
-    with trying("Backbone and heads on the first rows"), torch.no_grad():
+    """Targets have the shape of what the heads predict, where they are as many numbers.
+
+    (n,) against (n, 1) would broadcast to (n, n) inside a loss, which trains without an error. Targets of
+    another number of numbers, as classes beside logits, are left alone.
+    """
+    net, (inputs, targets) = Net(case), take_few(case)
+    with attempt("Backbone and heads on the first rows"), torch.no_grad():
         predictions = net(inputs)
     try:
         for task, prediction in predictions.items():
@@ -74,26 +93,33 @@ def target_shapes(case: SuiteCase) -> None:
 
 
 def inputs_stay(case: SuiteCase) -> None:
-    """Stages and heads leave what they are given as it is: other parts of a method read it too."""
-    net, (inputs, _) = Net(case), few(case)
+    """Stages and heads leave what they are given as it is: other parts of a method read it too.
+
+    Both the numbers and torch's version counter are looked at, so that writing the same numbers counts.
+    `inplace=True` of torch's own layers is such a write.
+    """
+    net, (inputs, _) = Net(case), take_few(case)
     x = next(iter(inputs.values()))
-    for what, part in net.named():
+    for what, part in net.list_parts():
         given = x.clone()
-        with trying(f"{what} on the features before it"), torch.no_grad():
+        with attempt(f"{what} on the features before it"), torch.no_grad():
             answer = part(given)
         expect(
             given._version == 0 and torch.equal(given.nan_to_num(), x.nan_to_num()),
             f"{what} should leave its input as it is, since other stages, heads and tasks read it too. Found it "
             "written to; compute a new tensor, with `x.relu()` for `x.relu_()` or `x = x + y` for `x += y`.",
         )
-        x = answer if part in list(net.stages) else x
+        x = answer if part in list(net.stages) else x  # heads all read the features of the last stage
 
 
 def one_row(case: SuiteCase) -> None:
-    """In evaluation mode a single row is predicted as beside others: the last piece of a split may be one row."""
-    net, (inputs, _) = Net(case).eval(), few(case)
-    alone, _ = few(case, 1)
-    with trying("Backbone and heads on a single row, in evaluation mode,"), torch.no_grad():
+    """In evaluation mode a single row is predicted as beside others: the last piece of a split may be one row.
+
+    A `squeeze()` without an axis drops the axis of rows there. Numbers are compared too, within `TOLERANCE`.
+    """
+    net, (inputs, _) = Net(case).eval(), take_few(case)
+    alone, _ = take_few(case, 1)
+    with attempt("Backbone and heads on a single row, in evaluation mode,"), torch.no_grad():
         whole, single = net(inputs), net(alone)
     for task, prediction in single.items():
         wanted = whole[task][:1]
@@ -106,10 +132,15 @@ def one_row(case: SuiteCase) -> None:
 
 
 def all_parameters_learn(case: SuiteCase) -> None:
-    """The losses reach every parameter of stages and heads that is not frozen."""
-    net, (inputs, targets) = Net(case), few(case)
+    """The losses reach every parameter of stages and heads that is not frozen.
+
+    A parameter without a gradient would be counted in the size of the model and never move. A gradient
+    of zeros is one: a ReLU may be off on the few rows of the check.
+    """
+    net, (inputs, targets) = Net(case), take_few(case)
     predictions = net(inputs)
     losses = [task.loss(predictions[task.name], targets[task.name]) for task in net.tasks]
+    # One that is constant has no gradient; what it should have reached is missed below.
     torch.autograd.backward([loss for loss in losses if loss.requires_grad])
     named = dict(net.named_parameters())
     expect(
@@ -125,11 +156,15 @@ def all_parameters_learn(case: SuiteCase) -> None:
 
 
 def rows_of_a_batch(case: SuiteCase) -> None:
-    """Where an input gives one row to a batch, stages and heads can be trained on it: no statistics of one number."""
+    """Where an input gives one row to a batch, stages and heads can be trained on it: no statistics of one number.
+
+    Inputs get rows in proportion to their size, so a small task may get a single one. BatchNorm raises there.
+    Skipped where a solver fits the models, which sees all rows at once.
+    """
     protocol, train = case.suite.protocol, case.splits["train"]
     if protocol.fit == "solver":
         raise Skipped("a solver fits the models.")
-    net, (inputs, _) = Net(case), few(case, 1)
+    net, (inputs, _) = Net(case), take_few(case, 1)
     for share, (x, tasks) in zip(Order(train, protocol.batch_size, 0).shares, train.groups, strict=True):
         try:
             if share == 1:
@@ -143,18 +178,22 @@ def rows_of_a_batch(case: SuiteCase) -> None:
 
 
 def trains(case: SuiteCase) -> str | None:
-    """Every sharing that takes the suite makes an update, and its weights can be kept and put back."""
+    """Every sharing that takes the suite makes an update, and its weights can be kept and put back.
+
+    Returns a note with the sharings that refuse the suite; fails where all of them do. Sharings that
+    need a constraint are left out.
+    """
     suite, protocol = case.suite, case.suite.protocol
     if protocol.fit == "solver":
         raise Skipped("a solver fits the models.")
     rows = case.splits["train"]
     indices = [index[:FEW] for index in Order(rows, protocol.batch_size, 0).batch(0)]
     refused, tried, reason = [], 0, ""
-    for name, entry in entries("sharing").items():
+    for name, entry in list_entries("sharing").items():
         if entry.cls.needs_constraint:  # type: ignore[attr-defined]
             continue
         method, tried = Method.parse(name), tried + 1
-        with trying(f"An update of `{name}`"):
+        with attempt(f"An update of `{name}`"):
             try:
                 validate_method(method, suite, protocol)
             except UsageError as error:
@@ -163,10 +202,11 @@ def trains(case: SuiteCase) -> str | None:
                 continue
             model = MultiTaskModel(suite, method, protocol, seed=0)
             state = TrainState(0, 1, model.sharing.phases()[0].name, torch.Generator().manual_seed(0))
+            # A rate of 0: the update has to work, not to move the weights.
             optimiser = torch.optim.SGD(model.parameter_groups(protocol), lr=0.0)
             training_step(model, rows.take(indices, torch.Generator().manual_seed(0)), state).backward()
             optimiser.step()
-            model.load_state_dict(copy.deepcopy(model.state_dict()))
+            model.load_state_dict(copy.deepcopy(model.state_dict()))  # as the best epoch is kept and put back
     expect(
         len(refused) < tried,
         f"A sharing at least should take the suite. Found a refusal of each, as in `{reason}`; mend what it names.",

@@ -1,4 +1,7 @@
-"""What every kind has: a docstring, and options that are a text on the command line."""
+"""Rules for every kind: a docstring, and options that are a text on the command line.
+
+Cases of all kinds take an entry's default values and its forms from here.
+"""
 
 import inspect
 import re
@@ -13,35 +16,42 @@ from bench.records import parse_call
 
 
 class HasEntry(Protocol):
-    """What a case of any kind holds."""
+    """A case of any kind, for rules that look at the class alone."""
 
     entry: Entry
 
 
-def defaults(entry: Entry) -> dict[str, Any]:
-    """Every option at its default."""
+def list_defaults(entry: Entry) -> dict[str, Any]:
+    """Every option at its default, by name."""
     return {name: option.default for name, option in entry.options.items()}
 
 
-def forms(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(text, values): the defaults, then each other choice of the options that name their choices."""
-    yield entry.name, defaults(entry)
+def list_forms(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(text, values): the defaults, then each other choice of the options that name their choices.
+
+    Choices are those of a `Literal`, and true and false. One option is changed at a time: combinations
+    would be too many, and often make no sense.
+    """
+    yield entry.name, list_defaults(entry)
     for name, option in entry.options.items():
         kind = option.annotation
         choices = get_args(kind) if get_origin(kind) is Literal else (True, False) if kind is bool else ()
         for choice in choices:
             if choice != option.default:
                 replaced = {option.replaces: None} if option.replaces else {}
-                yield f"{entry.name}:{name}={write(choice)}", defaults(entry) | replaced | {name: choice}
+                yield f"{entry.name}:{name}={write(choice)}", list_defaults(entry) | replaced | {name: choice}
 
 
-def sentence(text: object) -> bool:
+def is_sentence(text: object) -> bool:
     """Whether `text` is something to print: one line that ends in a full stop."""
     return isinstance(text, str) and text.strip() != "" and "\n" not in text and text.endswith(".")
 
 
 def documented(case: HasEntry) -> None:
-    """A docstring of the class's own: a sentence of what it is, and a line `name: ...` for each option."""
+    """A docstring of the class's own: a sentence of what it is, and a line `name: ...` for each option.
+
+    Tables, `mtlbench list` and the pages of methods show them.
+    """
     text = inspect.cleandoc(case.entry.cls.__doc__ or "")
     first = text.split("\n\n")[0].strip()
     expect(
@@ -50,6 +60,7 @@ def documented(case: HasEntry) -> None:
         "add one, with the equation and the source.",
     )
     for name in case.entry.options:
+        # `a, b: ...` may describe two options in one line.
         expect(
             re.search(rf"(?m)^[\w`, ]*\b{name}\b[^:\n]*:", text),
             f"The docstring should describe the option `{name}`. Found no line that begins with `{name}:`; "
@@ -58,7 +69,10 @@ def documented(case: HasEntry) -> None:
 
 
 def options(case: HasEntry) -> None:
-    """Defaults are legal values, and the canonical text reads back as the same values."""
+    """Defaults are legal values, and the canonical text reads back as the same values.
+
+    Run ids are hashes of that text. A default of another type (1 for a float) would give one value two texts.
+    """
     entry = case.entry
     for name, option in entry.options.items():
         text = write(option.default)
@@ -75,7 +89,7 @@ def options(case: HasEntry) -> None:
             f"The default of `{name}` should read back from its text `{text}`. Found {value!r} for "
             f"{option.default!r}; make the default of the annotated type.",
         )
-    for text, values in forms(entry):
+    for text, values in list_forms(entry):
         canonical = Choice(entry, values).canonical
         again = fill_defaults(entry.name, entry.options, parse_call(canonical).options)
         expect(

@@ -1,4 +1,7 @@
-"""What a rule says about a plug-in, and how rules are run so that none of them can crash."""
+"""The outcome of a rule on a plug-in, and how rules are run so that none of them can crash.
+
+Rules call `expect` for what should hold and `attempt` around foreign code; both end in a sentence.
+"""
 
 import sys
 import sysconfig
@@ -17,7 +20,7 @@ from bench.records import explain_invalid
 
 C = TypeVar("C")
 Rule = Callable[[C], str | None]  # None: it holds; text: it holds, with a note; Broken or Skipped otherwise
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]  # of the installed project
 OURS = [ROOT / name for name in ("bench", "suites", "leaderboard")]
 STANDARD = Path(sysconfig.get_paths()["stdlib"])
 _HOME: ContextVar[Path | None] = ContextVar("home", default=None)  # file or folder of what is being checked
@@ -27,11 +30,14 @@ _HOME: ContextVar[Path | None] = ContextVar("home", default=None)  # file or fol
 class RuleOutcome:
     """One rule on one plug-in.
 
-    `advice` says what was expected, what was found and what to change. Where the rule passed it is empty,
-    or a note on what was left out.
+    subject: kind and name, as `sharing/cross_stitch`.
+    rule: its name, in words.
+    passed: also true where the rule did not apply.
+    advice: what was expected, what was found and what to change. Where the rule passed it is empty, or a note
+        on what was left out.
     """
 
-    subject: str  # sharing/cross_stitch
+    subject: str
     rule: str
     passed: bool
     advice: str = ""
@@ -50,13 +56,13 @@ class Absent(Skipped):
 
 
 def expect(holds: object, advice: str) -> None:
-    """Raise Broken with the advice unless `holds`."""
+    """Raise Broken with the advice unless `holds`, which is any value with a truth."""
     if not holds:
         raise Broken(advice)
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception as the second half of a sentence: type, message, and the line of the subject's own code to mend.
+    """An exception as the second half of a sentence: type, message, and the line of the plug-in's own code to mend.
 
     Lines of the project and of libraries are none that its author could mend: where no other was running, it says so.
     """
@@ -69,12 +75,12 @@ def describe_error(error: BaseException) -> str:
 
 
 def shorten(message: str, most: int = 300) -> str:
-    """A message in one line, without the full stop."""
+    """A message in one line of `most` characters at most, without the full stop."""
     return " ".join(message.split())[:most].rstrip(".")
 
 
 def _is_subjects(filename: str) -> bool:
-    """Whether a line of `filename` is of what is checked: of its own folder, or else of no library and not ours."""
+    """Whether a line of `filename` belongs to the plug-in: in its own folder, or else in no library and not ours."""
     path, own = Path(filename), _HOME.get()
     if own is not None and (path == own or own in path.parents):
         return True
@@ -84,18 +90,22 @@ def _is_subjects(filename: str) -> bool:
     )
 
 
-def _home(case: object) -> Path | None:
-    """The file of a case's class; of one of the built-in suites, which are packages, its folder."""
+def _find_home(case: object) -> Path | None:
+    """The file of a case's class, or its folder where the class is in a package; None where it has no file."""
     cls = getattr(getattr(case, "entry", None), "cls", None)
     file = getattr(sys.modules.get(getattr(cls, "__module__", "")), "__file__", None)
     if file is None:
         return None
+    # Built-in suites are packages, and every line in their folder is their author's.
     return Path(file).parent if Path(file).name == "__init__.py" else Path(file)
 
 
 @contextmanager
-def trying(what: str) -> Iterator[None]:
-    """Turn an exception inside into Broken: `what` should work."""
+def attempt(what: str) -> Iterator[None]:
+    """Turn an exception inside into Broken: `what`, the beginning of the sentence, should work.
+
+    SystemExit too: a plug-in that calls `exit` should not end the check.
+    """
     try:
         yield
     except (Broken, Skipped):
@@ -104,19 +114,28 @@ def trying(what: str) -> Iterator[None]:
         raise Broken(f"{what} should work. {describe_error(error)}") from error
 
 
-def outcomes(
+def run_rules(
     subject: str, case: C, rules: Sequence[Rule[C]], gates: Collection[Rule[C]] = frozenset()
 ) -> Iterator[RuleOutcome]:
-    """Run `rules` on `case` in order; a gate that does not hold is the last one."""
-    home = _home(case)
+    """Run `rules` on `case` in order; a gate that does not hold is the last one.
+
+    Each rule starts from the same global random state, and any exception of it is an outcome.
+
+    Args:
+        subject: for the outcomes, as `sharing/cross_stitch`.
+        case: what the rules take.
+        rules: functions of the case.
+        gates: rules that those behind them rest on.
+    """
+    home = _find_home(case)
     for rule in rules:
         name = rule.__name__.replace("_", " ")  # type: ignore[attr-defined]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             stop = False
-            token = _HOME.set(home)
+            token = _HOME.set(home)  # set anew for each rule: the caller runs between two of them
             try:
-                with trying(f"What the rule on {name} does"):
+                with attempt(f"What the rule on {name} does"):
                     outcome = RuleOutcome(subject, name, True, rule(case) or "")
             except Broken as broken:
                 outcome, stop = RuleOutcome(subject, name, False, str(broken)), rule in gates

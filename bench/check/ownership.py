@@ -1,4 +1,4 @@
-"""The contract of a Sharing: whose every parameter is, and where it starts."""
+"""The contract of a Sharing: the role of every parameter, and where it starts."""
 
 import math
 from collections import Counter
@@ -8,19 +8,24 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bench.check.outcome import Skipped, expect
-from bench.check.trial import SharingCase, moments, trained
+from bench.check.trial import SharingCase, compute_stand_in, list_moments
 from bench.core.sharing import Blueprint
 
-ROLES = ("trunk", "tower", "coupling")
+ROLES = ("trunk", "tower", "coupling")  # for which a protocol has a rate and a weight decay
 COPIES = 8  # backbones of one seed among which a starting weight is looked for
 
 
 def gradients(case: SharingCase) -> None:
-    """The losses of all tasks reach every parameter, in some phase."""
-    for at, sharing in case.each():
-        for state in moments(sharing):
-            total = trained(sharing, at.rows(), state)
-            if total.requires_grad:
+    """The losses of all tasks reach every parameter, in some phase.
+
+    A parameter that nothing reaches is counted in the size of the method and never moves. Phases are
+    looked at together, since a method may train its parts in turn. Frozen parameters are left out, and a
+    gradient of zeros is one.
+    """
+    for at, sharing in case.build_each():
+        for state in list_moments(sharing):
+            total = compute_stand_in(sharing, at.rows(), state)
+            if total.requires_grad:  # in some phases nothing may be trained
                 torch.autograd.backward(total)
         missed = [name for name, p in sharing.named_parameters() if p.requires_grad and p.grad is None]
         expect(
@@ -31,8 +36,11 @@ def gradients(case: SharingCase) -> None:
 
 
 def regulariser(case: SharingCase) -> None:
-    """A number or a 0-dimensional tensor, finite."""
-    for at, sharing in case.each():
+    """A number or a 0-dimensional tensor, finite.
+
+    Training adds it to the weighted losses, where any other shape would broadcast. The default is 0.
+    """
+    for at, sharing in case.build_each():
         term = torch.as_tensor(sharing.regulariser())
         expect(
             term.dim() == 0 and bool(term.isfinite()),
@@ -42,14 +50,19 @@ def regulariser(case: SharingCase) -> None:
 
 
 def separate(case: SharingCase) -> None:
-    """Tasks that are separate models have no parameter in common."""
-    for at in case.shared():
+    """Tasks that are separate models have no parameter in common.
+
+    For separate models the weighting is left out and each task keeps its own best epoch, both of which
+    would be wrong with shared parameters. Owners are found by the gradient of each task's features.
+    Skipped where `separate` is False.
+    """
+    for at in case.list_shared():
         sharing = case.build(at)
         if not sharing.separate:
             raise Skipped("the tasks are not separate models.")
         parameters = {name: p for name, p in sharing.named_parameters() if p.requires_grad}
-        features = sharing(at.rows(), moments(sharing)[-1])
-        owners: Counter[str] = Counter()
+        features = sharing(at.rows(), list_moments(sharing)[-1])
+        owners: Counter[str] = Counter()  # parameter -> number of tasks that use it
         for feature in features.values():
             grads = torch.autograd.grad(feature.sum(), [*parameters.values()], retain_graph=True, allow_unused=True)
             owners.update(name for name, grad in zip(parameters, grads, strict=True) if grad is not None)
@@ -62,8 +75,13 @@ def separate(case: SharingCase) -> None:
 
 
 def coupled(case: SharingCase) -> None:
-    """The T aligned copies of each coupled parameter, of one shape, all of them in the module."""
-    for at, sharing in case.each():
+    """The T aligned copies of each coupled parameter, of one shape, all of them in the module.
+
+    A constraint stacks them along a last axis of T, so their order is that of the tasks. Copies that are
+    one parameter T times, or tensors outside the module, would be held together without any effect.
+    """
+    for at, sharing in case.build_each():
+        # Parameters are compared by identity: equal numbers are no sign of a common one.
         tasks, own = len(at.suite.tasks), {id(p) for p in sharing.parameters()}
         groups = sharing.coupled()
         expect(
@@ -91,8 +109,12 @@ def coupled(case: SharingCase) -> None:
 
 
 def parameter_groups(case: SharingCase) -> None:
-    """Every parameter in one group, in a role the protocol knows."""
-    for at, sharing in case.each():
+    """Every parameter in one group, in a role the protocol knows.
+
+    In two groups it would be moved twice, in none never. Both optimisers are asked, since a sharing may
+    answer differently. Frozen parameters may be left out.
+    """
+    for at, sharing in case.build_each():
         names = {id(p): name for name, p in sharing.named_parameters()}
         learning = {id(p) for p in sharing.parameters() if p.requires_grad}
         for optimiser in ("sgd", "adam"):
@@ -115,8 +137,12 @@ def parameter_groups(case: SharingCase) -> None:
 
 
 def matrices(case: SharingCase) -> None:
-    """What is stored about sharing is finite and detached."""
-    for at, sharing in case.each():
+    """What is stored about sharing is finite and detached.
+
+    Records refuse NaN, and a gradient would keep the graph of the last update alive. The start is looked
+    at, where mixing weights are at their initial values.
+    """
+    for at, sharing in case.build_each():
         for name, matrix in sharing.matrices().items():
             expect(
                 isinstance(matrix, Tensor) and not matrix.requires_grad and bool(matrix.isfinite().all()),
@@ -126,13 +152,19 @@ def matrices(case: SharingCase) -> None:
 
 
 def paired_start(case: SharingCase) -> None:
-    """Whole backbones of the plain shapes start from the weights of `single_task` of the same seed."""
+    """Whole backbones of the plain shapes start from the weights of `single_task` of the same seed.
+
+    Seeds are paired over methods: a difference of two methods should be one of sharing, and not of luck
+    in the start. Only parts with the names and shapes of a plain backbone are compared, each with the
+    first `COPIES` backbones of the seed. Skipped where no part has them.
+    """
     matched = 0
-    for at, sharing in case.each():
+    for at, sharing in case.build_each():
         blueprint = Blueprint(at.suite, 0)
         plain = [dict(blueprint.backbone(copy=copy).double().named_parameters()) for copy in range(COPIES)]
-        first, *_ = plain[0]
+        first, *_ = plain[0]  # a name that every copy of a whole backbone in the module ends in
         own = dict(sharing.named_parameters())
+        # The name of a copy is that of the first weight with a prefix, under which all others have to be as well.
         for name in own:
             prefix = name.removesuffix(first)
             if not name.endswith(f".{first}") or any(

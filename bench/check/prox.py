@@ -1,21 +1,27 @@
-"""The contract of a Constraint: an exact prox."""
+"""The contract of a Constraint: an exact prox.
+
+The prox is held against `value`, so that the two cannot disagree; no formula is known here.
+"""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from bench.check.copies import ConstraintCase, Trial, answers, draw
-from bench.check.outcome import Skipped, expect, trying
+from bench.check.copies import ConstraintCase, Trial, compute_answers, draw
+from bench.check.outcome import Skipped, attempt, expect
 from bench.core.constraint import Constraint
 
-STEPS = (0.1, 10.0)
+STEPS = (0.1, 10.0)  # one that shrinks a little, and one that shrinks to nearly nothing
 
 
-def _stepped(case: ConstraintCase) -> Iterator[tuple[Trial, Constraint]]:
-    """The trials whose prox is applied; Skipped where there is none, since the penalty is part of the loss."""
+def _list_with_prox(case: ConstraintCase) -> Iterator[tuple[Trial, Constraint]]:
+    """The trials whose prox is applied.
+
+    Raises Skipped, after the last one, where there is none since the penalty is part of the loss.
+    """
     count = 0
-    for trial, constraint in case.each():
+    for trial, constraint in case.build_each():
         if not constraint.in_loss:
             count += 1
             yield trial, constraint
@@ -24,9 +30,12 @@ def _stepped(case: ConstraintCase) -> Iterator[tuple[Trial, Constraint]]:
 
 
 def prox_at_step_0(case: ConstraintCase) -> None:
-    """A step of 0 leaves the copies where they are, in their shape and type."""
-    for trial, constraint in _stepped(case):
-        with trying(f"`prox` with {trial.where}, where `in_loss` is False,"):
+    """A step of 0 leaves the copies where they are, in their shape and type.
+
+    It finds a prox that forgets to multiply by its step, and one that computes in another type.
+    """
+    for trial, constraint in _list_with_prox(case):
+        with attempt(f"`prox` with {trial.where}, where `in_loss` is False,"):
             result = constraint.prox(trial.W, 0.0)
         expect(
             result.shape == trial.W.shape and result.dtype == trial.W.dtype and torch.allclose(result, trial.W),
@@ -35,21 +44,35 @@ def prox_at_step_0(case: ConstraintCase) -> None:
         )
 
 
-def _rivals(constraint: Constraint, W: Tensor, best: Tensor, step: float) -> Iterator[Tensor]:
-    """Points that should not be better than the prox: downhill, towards W, the mean and zero, and at random."""
+def _make_rivals(constraint: Constraint, W: Tensor, best: Tensor, step: float) -> Iterator[Tensor]:
+    """Points that should not be better than the prox: downhill, towards W, the mean and zero, and at random.
+
+    Args:
+        constraint: in the state that `best` was computed in.
+        W: what the prox was taken of.
+        best: prox(W, step).
+        step: of the prox.
+    """
     point = best.clone().requires_grad_()
+    # Downhill from the prox itself: where it is smooth there, the slope of a true minimum is 0.
     [slope] = torch.autograd.grad(step * constraint.value(point) + (point - W).square().sum() / 2, point)
     directions = [-slope, W - best, best.mean(dim=-1, keepdim=True) - best, -best]
     directions += [draw(tuple(W.shape), seed) for seed in (1, 2, 3)]
     for direction in directions:
+        # Large steps find another minimum, small ones a wrong factor.
         for size in (1.0, 0.1, 1e-2, 1e-4):
             yield best + size * direction
             yield best - size * direction
 
 
 def prox_is_the_minimum(case: ConstraintCase) -> None:
-    """prox(W, step) minimises step * value(V) + |V - W|^2 / 2, before and after a refresh: no other V does better."""
-    for trial, constraint in _stepped(case):
+    """prox(W, step) minimises step * value(V) + |V - W|^2 / 2, before and after a refresh: no other V does better.
+
+    Rivals may be better by 1e-9 of the cost, which is rounding. A prox that is only approximate fails:
+    the certificate of a solver, and an exact zero, need the exact one.
+    """
+    for trial, constraint in _list_with_prox(case):
+        # The prox depends on buffers, and training uses it with initial and with refreshed ones.
         for refreshed in (False, True) if constraint.refresh_every else (False,):
             if refreshed:
                 constraint.refresh(trial.W)
@@ -57,11 +80,11 @@ def prox_is_the_minimum(case: ConstraintCase) -> None:
                 best = constraint.prox(trial.W, step)
                 costs = [
                     float((step * constraint.value(V) + (V - trial.W).square().sum() / 2).detach())
-                    for V in (best, *_rivals(constraint, trial.W, best, step))
+                    for V in (best, *_make_rivals(constraint, trial.W, best, step))
                 ]
                 margin = costs[0] - min(costs)
                 expect(
-                    margin <= 1e-9 * (1 + abs(costs[0])),
+                    margin <= 1e-9 * (1 + abs(costs[0])),  # rounding of float64, with room to spare
                     "`prox` should minimise step * value(V) + |V - W|^2 / 2. Found a point nearby that is better by "
                     f"{margin:.2g} with {trial.where}, step {step}; check the factors, or set `in_loss` where there "
                     "is no exact prox.",
@@ -69,10 +92,13 @@ def prox_is_the_minimum(case: ConstraintCase) -> None:
 
 
 def symmetry(case: ConstraintCase) -> str | None:
-    """Relabelling the tasks relabels the prox and keeps the value; a note where it does not."""
-    for trial, constraint in case.each():
-        order = torch.arange(trial.tasks - 1, -1, -1)
-        ours, turned = answers(constraint, trial.W), answers(constraint, trial.W[..., order])
+    """Relabelling the tasks relabels the prox and keeps the value; a note where it does not.
+
+    No failure, since a penalty with a given graph of tasks is right to differ.
+    """
+    for trial, constraint in case.build_each():
+        order = torch.arange(trial.tasks - 1, -1, -1)  # the reverse, which moves every task but a middle one
+        ours, turned = compute_answers(constraint, trial.W), compute_answers(constraint, trial.W[..., order])
         ours = {name: answer[..., order] if answer.dim() else answer for name, answer in ours.items()}
         if not all(torch.allclose(ours[name], turned[name]) for name in ours):
             return f"Note: the order of the tasks matters with {trial.where}; it should with a given graph only."

@@ -1,4 +1,7 @@
-"""The contract of a Suite: how backbone, heads, losses and metrics take its rows."""
+"""The contract of a Suite: how backbone, heads, losses and metrics take its rows.
+
+The first few rows of each input are enough, as are untrained weights: shapes, means and sums are at issue.
+"""
 
 import json
 import math
@@ -11,8 +14,8 @@ import torch
 from torch import Tensor
 
 from bench.catalogue.registry import Entry
-from bench.check.options import defaults
-from bench.check.outcome import Absent, expect, trying
+from bench.check.options import list_defaults
+from bench.check.outcome import Absent, attempt, expect
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.errors import DataMissing
@@ -22,26 +25,37 @@ FEW = 8  # rows for backbone, heads, losses and metrics
 
 
 class SuiteCase:
-    """A suite with its default options, and its splits once they were read."""
+    """A suite with its default options.
+
+    data_dir: where its data is looked for; None for the default folder.
+    splits: name -> rows, filled by the rule `data`.
+    """
 
     def __init__(self, entry: Entry, data_dir: Path | None) -> None:
         self.entry, self.data_dir = entry, data_dir
         self.splits: dict[str, Dataset] = {}
 
     def build(self, data_dir: Path | None, values: Mapping[str, Any] | None = None) -> Suite:
-        """An instance, with the defaults where `values` is not given."""
-        suite: Suite = self.entry.build(data_dir, **(defaults(self.entry) if values is None else values))
+        """An instance.
+
+        data_dir: where its data is looked for; an empty folder to do without.
+        values: its options by name; by default the defaults.
+        """
+        suite: Suite = self.entry.build(data_dir, **(list_defaults(self.entry) if values is None else values))
         return suite
 
     @cached_property
     def suite(self) -> Suite:
-        """The suite whose rows are looked at."""
+        """The suite whose rows are looked at, built once."""
         return self.build(self.data_dir)
 
-    def predictions(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
-        """(task, predictions, targets) on the first rows, in float64, from an untrained tower."""
+    def predict(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        """(task, predictions, targets) on the first rows, in float64, from an untrained tower.
+
+        Expects the rule `data` to have filled the splits. Targets that are classes stay whole numbers.
+        """
         train = self.splits["train"]
-        inputs, targets = train.take([_few(train.targets[tasks[0]]) for _, tasks in train.groups])
+        inputs, targets = train.take([_pick_few(train.targets[tasks[0]]) for _, tasks in train.groups])
         stages = self.suite.backbone().double()
         for task in self.suite.tasks:
             features = inputs[task.name].double()
@@ -52,17 +66,24 @@ class SuiteCase:
             yield task, head(features), target.double() if target.is_floating_point() else target
 
 
-def _few(target: Tensor) -> Tensor:
-    """Indices of FEW rows; where targets are single numbers, of small and of large ones: both classes are there."""
+def _pick_few(target: Tensor) -> Tensor:
+    """Indices of FEW rows, int64.
+
+    Where targets are single numbers, of small and of large ones, so that both of two classes are among
+    them: a ranking of one class has no score.
+    """
     if not target.is_floating_point() or target.numel() != len(target):
         return torch.arange(FEW)
     return target.flatten().argsort(stable=True)[torch.linspace(0, len(target) - 1, FEW).long()]
 
 
 def data(case: SuiteCase) -> None:
-    """The data is there and can be read; without it, the rules on rows are left out."""
+    """The data can be found and read; without it, the rules on rows are left out.
+
+    Missing data is no failure, since suites should be checked on machines that do not have it.
+    """
     names: list[Any] = list(case.suite.protocol.splits)
-    with trying("Reading the data"):
+    with attempt("Reading the data"):
         try:
             case.suite.checksums()
             case.splits = {name: case.suite.dataset(name, 0) for name in names}
@@ -71,17 +92,21 @@ def data(case: SuiteCase) -> None:
 
 
 def stages(case: SuiteCase) -> None:
-    """Every stage of the backbone answers in its `output_shape`, wide ones too."""
+    """Every stage of the backbone answers in its `output_shape`, wide ones too.
+
+    Sharings build heads and couplings from these shapes without a look at any row.
+    """
     inputs = case.splits["train"].groups[0][0][:FEW]
     expect(
         tuple(inputs.shape[1:]) == getattr(case.suite, "input_shape", None),
         f"`input_shape` should be the shape of one row of the inputs, {tuple(inputs.shape[1:])}. Found "
         f"{getattr(case.suite, 'input_shape', None)}; set it in the constructor.",
     )
+    # A linear model, as a solver fits it, has no width.
     for width in (1.0,) if case.suite.protocol.fit == "solver" else (1.0, 1.5):
         x = inputs
         for number, stage in enumerate(case.suite.backbone(width)):
-            with trying(f"Stage {number} of the backbone of width {width:g} on the suite's inputs"):
+            with attempt(f"Stage {number} of the backbone of width {width:g} on the suite's inputs"):
                 x = stage(x)
             expect(
                 x.shape[1:] == stage.output_shape,
@@ -91,9 +116,12 @@ def stages(case: SuiteCase) -> None:
 
 
 def losses(case: SuiteCase) -> None:
-    """Heads and losses give a finite 0-dimensional mean over rows, with a gradient."""
-    for task, prediction, target in case.predictions():
-        with trying(f"The loss of `{task.name}`"):
+    """Heads and losses give a finite 0-dimensional mean over rows, with a gradient.
+
+    A sum would make the weight of a task depend on the batch size. The batch twice over tells the two apart.
+    """
+    for task, prediction, target in case.predict():
+        with attempt(f"The loss of `{task.name}`"):
             loss = task.loss(prediction, target)
             twice = task.loss(torch.cat([prediction, prediction]), torch.cat([target, target])).detach()
         expect(
@@ -101,20 +129,25 @@ def losses(case: SuiteCase) -> None:
             f"The loss of `{task.name}` should be one finite number with a gradient. Found {loss}; take the mean.",
         )
         expect(
-            torch.allclose(loss.detach(), twice, rtol=1e-9),
+            torch.allclose(loss.detach(), twice, rtol=1e-9),  # float64; means are rounded in another order
             f"The loss of `{task.name}` should be a mean over valid elements, the same for a batch twice over. Found "
             f"{loss.detach():.6g} and {twice:.6g}; divide by the number of valid elements.",
         )
 
 
 def metrics(case: SuiteCase) -> None:
-    """Statistics add up over batches, fit in a record, and give finite scores."""
-    for task, prediction, target in case.predictions():
+    """Statistics add up over batches, fit in a record, and give finite scores.
+
+    Evaluation goes piece by piece, and the score may not depend on where a split is cut. A record holds
+    JSON, so the statistics go through its text.
+    """
+    for task, prediction, target in case.predict():
         states = []
-        for pieces in ((slice(None),), (slice(0, 3), slice(3, None))):
+        for pieces in ((slice(None),), (slice(0, 3), slice(3, None))):  # of unequal sizes: a mean of means shows
             metric = task.metric()
             for piece in pieces:
                 metric.update(prediction.detach()[piece], target[piece])
+            # As in a record: what JSON cannot hold, NaN among it, fails here.
             states.append(json.loads(json.dumps(metric.state(), allow_nan=False)))
         kind = case.suite.protocol.metrics[task.reported]
         one, two = (score(kind, state) for state in states)

@@ -1,24 +1,26 @@
-"""What a word on the command line stands for: a registered name, or a file that registers some."""
+"""The subject of `mtlbench check`: a registered name, or a file that registers some."""
 
 from pathlib import Path
 
-from bench.catalogue.registry import PACKAGES, entries, load_plugin
+from bench.catalogue.registry import PACKAGES, list_entries, load_plugin
 from bench.errors import UsageError, hint
 
 
-def subjects(text: str) -> list[tuple[str, str]]:
+def find_subjects(text: str) -> list[tuple[str, str]]:
     """(kind, name) pairs: of every kind that has the name `text`, of `kind/name`, or of what a file registers.
 
-    Raises UsageError where nothing is found, with the nearest names.
+    A registered name comes before a file of the same name; `NAME.py` is always a file, which is imported.
+
+    Raises UsageError where nothing has the name, with the nearest ones, and as `load_plugin` for a file.
     """
     kind, slash, rest = text.partition("/")
     if text.endswith(".py") or (slash and kind not in PACKAGES):
-        return _registered_by(Path(text))
-    known = {kind: entries(kind) for kind in PACKAGES}
+        return _load_registered(Path(text))
+    known = {kind: list_entries(kind) for kind in PACKAGES}
     chosen = [(kind, rest)] if slash else [(kind, text) for kind in PACKAGES]
     pairs = [(kind, name) for kind, name in chosen if name in known[kind]]
     if not pairs and Path(text).is_file():
-        return _registered_by(Path(text))
+        return _load_registered(Path(text))
     if not pairs:
         names = known[kind] if slash else {name for names in known.values() for name in names}
         what = kind if slash else "sharing, constraint, weighting or suite"
@@ -26,7 +28,8 @@ def subjects(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _registered_by(path: Path) -> list[tuple[str, str]]:
+def _load_registered(path: Path) -> list[tuple[str, str]]:
+    """The pairs that a file registers. Raises UsageError where it registers none."""
     pairs = load_plugin(path)
     if not pairs:
         raise UsageError(

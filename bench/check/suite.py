@@ -1,4 +1,7 @@
-"""The contract of a Suite: what holds before any data is read. What is true of the data is in `rows` and `splits`."""
+"""The contract of a Suite: rules that hold before any data is read. Rules on the data are in `rows` and `splits`.
+
+Also the list of all rules of a suite, in the order in which they are run.
+"""
 
 import tempfile
 import time
@@ -16,29 +19,32 @@ from bench.check.learning import (
     target_shapes,
     trains,
 )
-from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
+from bench.check.options import documented, is_sentence, list_forms, options
+from bench.check.outcome import RuleOutcome, Skipped, attempt, expect, run_rules
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
 from bench.errors import DataMissing
-from bench.scores import unknown_kinds
+from bench.scores import explain_unknown_kinds
 
-SECONDS = 1.0  # that a constructor may take
+SECONDS = 1.0  # that a constructor may take: every plan builds the suite, and every worker again
 
 
-def size(stages: nn.ModuleList) -> int:
-    """Number of parameters."""
+def count_parameters(stages: nn.ModuleList) -> int:
+    """Numbers in all parameters of a backbone."""
     return sum(p.numel() for p in stages.parameters())
 
 
 def constructor(case: SuiteCase) -> None:
-    """Reads no data: it is quick, and works where there is none."""
+    """Reads no data: it is quick, and works where there is none.
+
+    The better of two times counts, since the first may include imports. The folder for data is an empty one.
+    """
     best = float("inf")
     with tempfile.TemporaryDirectory() as empty:
-        for _ in range(2):
+        for _ in range(2):  # the first time may import a library
             start = time.perf_counter()
-            with trying("Constructing the suite without any data"):
+            with attempt("Constructing the suite without any data"):
                 case.build(Path(empty))
             best = min(best, time.perf_counter() - start)
     expect(
@@ -48,26 +54,33 @@ def constructor(case: SuiteCase) -> None:
 
 
 def choices(case: SuiteCase) -> None:
-    """Every choice of an option that names its choices constructs, with a backbone."""
-    for text, values in forms(case.entry):
-        with trying(f"Constructing `{text}`"):
+    """Every choice of an option that names its choices constructs, with a backbone.
+
+    A choice may be refused with a sentence. Its data is not read: variants may need other files.
+    """
+    for text, values in list_forms(case.entry):
+        with attempt(f"Constructing `{text}`"):
             try:
                 case.build(case.data_dir, values).backbone()
             except ValueError as error:
-                if not sentence(str(error)):
+                if not is_sentence(str(error)):
                     raise
 
 
 def tasks(case: SuiteCase) -> None:
-    """Tasks with names of their own, each with a kind of metric that the scores know."""
+    """Tasks with names of their own, each with a kind of metric that the scores know.
+
+    Names are keys of records and of a module's state, where a dot would be a level. The protocol repeats
+    the kinds, since whoever reads a record has no suite at hand.
+    """
     suite = case.suite
     names = [task.name for task in suite.tasks]
     expect(
         names and len(set(names)) == len(names) and all(name and "." not in name for name in names),
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
-    kinds = {task.reported: task.metric().kind for task in suite.tasks}
-    unknown = unknown_kinds(kinds)
+    kinds = {task.reported: task.metric().kind for task in suite.tasks}  # pooled tasks have one entry
+    unknown = explain_unknown_kinds(kinds)
     expect(not unknown, unknown)
     expect(
         dict(suite.protocol.metrics) == kinds,
@@ -77,23 +90,30 @@ def tasks(case: SuiteCase) -> None:
 
 
 def protocol(case: SuiteCase) -> None:
-    """Its splits are train and test, and val where a validation split selects."""
-    found = case.suite.protocol
-    wanted = {"train", "test"} | ({"val"} if found.selection == "val" else set())
+    """Its splits are train and test, and val where a validation split selects.
+
+    A batch is at most the training split, since partial batches are dropped. With one too large, an
+    epoch would have no batch at all.
+    """
+    own = case.suite.protocol
+    wanted = {"train", "test"} | ({"val"} if own.selection == "val" else set())
     expect(
-        set(found.splits) == wanted,
-        f"`protocol.splits` should hold {sorted(wanted)} where selection is `{found.selection}`. Found "
-        f"{sorted(found.splits)}; change the splits or the selection.",
+        set(own.splits) == wanted,
+        f"`protocol.splits` should hold {sorted(wanted)} where selection is `{own.selection}`. Found "
+        f"{sorted(own.splits)}; change the splits or the selection.",
     )
     expect(
-        found.batch_size <= found.splits["train"],
-        f"A batch should fit in the training split. Found {found.batch_size} of {found.splits['train']} rows; make "
+        own.batch_size <= own.splits["train"],
+        f"A batch should fit in the training split. Found {own.batch_size} of {own.splits['train']} rows; make "
         "`batch_size` smaller.",
     )
 
 
 def width(case: SuiteCase) -> None:
-    """A wider backbone has more parameters, in as many stages; a linear model has no width."""
+    """A wider backbone has more parameters, in as many stages; a linear model has no width.
+
+    Sharings ask for wider or narrower stages to be compared at an equal number of parameters.
+    """
     if case.suite.protocol.fit == "solver":
         raise Skipped("a linear model has no width.")
     plain, wide = (prepare_stages(case.suite.backbone(width), case.suite.input_shape) for width in (1.0, 1.5))
@@ -101,21 +121,25 @@ def width(case: SuiteCase) -> None:
         all(isinstance(getattr(stage, "output_shape", None), tuple) for stage in (*plain, *wide)),
         "Every stage of the backbone should have an `output_shape`. Found one without; make it a Stage.",
     )
+    fewer, more = count_parameters(plain), count_parameters(wide)
     expect(
-        len(plain) == len(wide) > 0 and size(wide) > size(plain),
-        f"`backbone(1.5)` should have more parameters than `backbone()` in as many stages. Found {size(wide)} and "
-        f"{size(plain)}; multiply the channels by `width`, as `scaled` does.",
+        len(plain) == len(wide) > 0 and more > fewer,
+        f"`backbone(1.5)` should have more parameters than `backbone()` in as many stages. Found {more} and "
+        f"{fewer}; multiply the channels by `width`, as `scaled` does.",
     )
 
 
 def missing_data(case: SuiteCase) -> None:
-    """Where there is no data, DataMissing says so in one sentence; nothing else is raised."""
-    with tempfile.TemporaryDirectory() as empty, trying("Asking for checksums where there is no data"):
+    """Where there is no data, DataMissing says so in one sentence; nothing else is raised.
+
+    A suite without data files of its own, which makes its rows, has checksums everywhere.
+    """
+    with tempfile.TemporaryDirectory() as empty, attempt("Asking for checksums where there is no data"):
         try:
             case.build(Path(empty)).checksums()
         except DataMissing as error:
             expect(
-                sentence(str(error)),
+                is_sentence(str(error)),
                 f"DataMissing should be one sentence that says how to get the data. Found {str(error)!r}; end it with "
                 "a full stop.",
             )
@@ -130,5 +154,8 @@ GATES |= {stages, target_shapes, losses, inputs_stay, rows_of_a_batch}  # each i
 
 
 def check(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
-    """Every rule on one suite; those on its rows only where its data is there."""
-    return outcomes(f"suite/{entry.name}", SuiteCase(entry, data_dir), BEFORE_DATA + WITH_DATA, GATES)
+    """Every rule on one suite; rules on its rows run only where its data can be found.
+
+    data_dir: where it is looked for.
+    """
+    return run_rules(f"suite/{entry.name}", SuiteCase(entry, data_dir), BEFORE_DATA + WITH_DATA, GATES)

@@ -1,25 +1,28 @@
-"""The contract of a Sharing: what it leaves as it is, its inputs and frozen weights."""
-
-import copy
+"""The contract of a Sharing: it leaves its inputs and frozen weights as they are."""
 
 import torch
 from torch import nn
 from torch.nn import Parameter
 
-from bench.check.outcome import Skipped, expect, trying
-from bench.check.trial import Setting, SharingCase, moments, trained
-from bench.core.suite import Suite
+from bench.check.outcome import Skipped, attempt, expect
+from bench.check.trial import Setting, SharingCase, compute_stand_in, list_moments
+from bench.core.suite import Suite, derive_suite
 
 
 def inputs_stay(case: SharingCase) -> None:
-    """`forward` does not write into its inputs, in training or evaluation: other runs and epochs read the same rows."""
-    for at, sharing in case.each():
+    """`forward` does not write into its inputs, in training or evaluation: other runs and epochs read the same rows.
+
+    Splits lie in memory once, for all epochs and perhaps for all workers. Both the numbers and torch's
+    version counter are looked at, so that writing the same numbers counts.
+    """
+    for at, sharing in case.build_each():
         for mode in (True, False):
             sharing.train(mode)
-            for state in moments(sharing):
+            for state in list_moments(sharing):
                 inputs = at.rows()
-                with trying(f"`forward` on `{at.text}` in phase `{state.phase}`"), torch.no_grad():
+                with attempt(f"`forward` on `{at.text}` in phase `{state.phase}`"), torch.no_grad():
                     sharing(inputs, state)
+                # `_version` counts writes, also those that end with the same numbers.
                 wrote = [t for t, x in at.rows().items() if inputs[t]._version or not torch.equal(inputs[t], x)]
                 expect(
                     not wrote,
@@ -30,39 +33,48 @@ def inputs_stay(case: SharingCase) -> None:
 
 
 def with_frozen_stage(suite: Suite, made: list[Parameter] | None = None) -> Suite:
-    """`suite` with a backbone whose first stage is frozen; the frozen parameters that it makes are put into `made`."""
-    frozen = copy.copy(suite)
+    """`suite` with a backbone whose first stage is frozen.
 
-    def backbone(width: float = 1.0) -> nn.ModuleList:
-        stages = suite.backbone(width)
-        stages[0].requires_grad_(False)
-        if made is not None:
-            made.extend(stages[0].parameters())
-        return stages
+    made: a list that takes up the frozen parameters of every backbone it makes; they tell frozen weights
+        in a sharing apart, whatever they are called there.
+    """
 
-    frozen.backbone = backbone  # type: ignore[method-assign]
-    return frozen
+    class FirstStageFrozen(Suite):
+        def backbone(self, width: float = 1.0) -> nn.ModuleList:
+            stages = suite.backbone(width)
+            stages[0].requires_grad_(False)
+            if made is not None:
+                made.extend(stages[0].parameters())
+            return stages
+
+    return derive_suite(suite, FirstStageFrozen)
 
 
 def frozen_weights_stay(case: SharingCase) -> None:
-    """On a backbone whose first stage is frozen it trains too, and what is frozen keeps its values."""
+    """On a backbone whose first stage is frozen it trains too, and what is frozen keeps its values.
+
+    Suites with pretrained backbones freeze stages. A frozen weight that is in a group of the optimiser
+    would be decayed, and one whose `requires_grad` a sharing sets would be trained.
+    """
     if case.fits_itself:
         raise Skipped("no update trains it.")
     for at in case.settings:
-        with trying(f"An update on `{at.text}` with a frozen first stage"):
-            _update(case, at)
+        with attempt(f"An update on `{at.text}` with a frozen first stage"):
+            _check_update(case, at)
 
 
-def _update(case: SharingCase, at: Setting) -> None:
+def _check_update(case: SharingCase, at: Setting) -> None:
+    """Raise Broken where a run of one update per phase on a setting moves, or frees, a frozen weight."""
     made: list[Parameter] = []
     sharing = case.build(at, suite=with_frozen_stage(at.suite, made))
-    given = {id(p) for p in made}
+    given = {id(p) for p in made}  # the sharing may hold them under any name
     frozen = {name: (p, p.detach().clone()) for name, p in sharing.named_parameters() if id(p) in given}
+    # A plain optimiser over all groups, so that a frozen weight in one of them shows.
     optimiser = torch.optim.SGD([p for group in sharing.parameter_groups("sgd") for p in group.parameters], lr=0.01)
-    for number, state in enumerate(moments(sharing)):
-        if number:
+    for number, state in enumerate(list_moments(sharing)):
+        if number:  # the first phase begins without a call
             sharing.begin(state.phase)
-        total = trained(sharing, at.rows(), state)
+        total = compute_stand_in(sharing, at.rows(), state)
         if total.requires_grad:
             torch.autograd.backward(total)
         optimiser.step()

@@ -6,25 +6,33 @@ import torch
 from torch import Tensor
 
 from bench.catalogue.registry import Entry
-from bench.check.behaviour import reloaded
+from bench.check.behaviour import reload_state
 from bench.check.losses import (
     STEPS,
     TASK_COUNTS,
     WeightingCase,
-    gramian_of,
+    compute_total,
+    compute_weights,
+    make_gramian,
     make_losses,
     make_step_state,
-    total_of,
-    weights_of,
 )
-from bench.check.options import documented, forms, options, sentence
-from bench.check.outcome import RuleOutcome, Skipped, expect, outcomes, trying
+from bench.check.options import documented, is_sentence, list_forms, options
+from bench.check.outcome import RuleOutcome, Skipped, attempt, expect, run_rules
 from bench.core.weighting import Weighting
 
 
-def _answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -> None:
+def _check_answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -> None:
+    """Raise Broken unless the weights are finite, (T,), and of the type and device of the losses.
+
+    Args:
+        weighting: an instance for this number of tasks.
+        tasks: T.
+        where: the case in words, for the sentence.
+        dtype: of the losses.
+    """
     losses = make_losses(tasks, dtype=dtype)
-    with trying(f"`forward` {where}"):
+    with attempt(f"`forward` {where}"):
         weights = weighting(make_step_state(weighting, losses))
     expect(
         isinstance(weights, Tensor) and weights.shape == (tasks,) and bool(weights.isfinite().all()),
@@ -39,31 +47,42 @@ def _answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -
 
 
 def weights(case: WeightingCase) -> None:
-    """Finite, of shape (T,), in the type of the losses, for 1, 2 and 5 tasks."""
+    """Finite, of shape (T,), in the type of the losses, for 1, 2 and 5 tasks.
+
+    In single precision, as in training, and in double. One task is the case in which differences
+    between tasks, and divisions by T - 1, have nothing to work on.
+    """
     for tasks in TASK_COUNTS:
         for dtype in (torch.float32, torch.float64):
-            with trying(f"Building for {tasks} tasks"):
+            with attempt(f"Building for {tasks} tasks"):
                 weighting = case.build(tasks, dtype=dtype)
-            _answers(weighting, tasks, f"for {tasks} tasks in {dtype}", dtype)
+            _check_answers(weighting, tasks, f"for {tasks} tasks in {dtype}", dtype)
 
 
 def choices(case: WeightingCase) -> None:
-    """Every choice of an option that names its choices works as well."""
-    for text, values in forms(case.entry):
-        with trying(f"Building `{text}`"):
+    """Every choice of an option that names its choices works as well.
+
+    A choice may be refused with a sentence. Two tasks and double precision are enough here, since the
+    rule on weights goes through the others.
+    """
+    for text, values in list_forms(case.entry):
+        with attempt(f"Building `{text}`"):
             try:
                 weighting = case.build(2, values)
             except ValueError as error:
-                if sentence(str(error)):
+                if is_sentence(str(error)):
                     continue
                 raise
-        _answers(weighting, 2, f"with `{text}`", torch.float64)
+        _check_answers(weighting, 2, f"with `{text}`", torch.float64)
 
 
 def regulariser(case: WeightingCase) -> None:
-    """A number or a 0-dimensional tensor, finite."""
+    """A number or a 0-dimensional tensor, finite.
+
+    Training adds it to the weighted losses, where any other shape would broadcast. The default is 0.
+    """
     for tasks in TASK_COUNTS:
-        term = torch.as_tensor(case.build(tasks).regulariser())
+        term = torch.as_tensor(case.build(tasks).regulariser())  # a plain 0 is the default
         expect(
             term.dim() == 0 and bool(term.isfinite()),
             f"`regulariser` should be a finite number, or a 0-dimensional tensor. Found shape {tuple(term.shape)} for "
@@ -72,12 +91,17 @@ def regulariser(case: WeightingCase) -> None:
 
 
 def gradients(case: WeightingCase) -> None:
-    """The weighted losses and the regulariser reach every parameter of the weighting."""
+    """The weighted losses and the regulariser reach every parameter of the weighting.
+
+    Weightings with a second forward move their parameters by themselves, in `observe`. A weighting
+    without parameters passes.
+    """
     for tasks in TASK_COUNTS:
         weighting = case.build(tasks)
         if weighting.needs_second_forward:
             raise Skipped("its parameters are moved by `observe`.")
-        total = total_of(weighting, make_losses(tasks).detach())[1]
+        # Detached: gradients are those of the weighting's own parameters.
+        total = compute_total(weighting, make_losses(tasks).detach())[1]
         if total.requires_grad:
             torch.autograd.backward(total)
         missed = [name for name, p in weighting.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
@@ -89,20 +113,28 @@ def gradients(case: WeightingCase) -> None:
 
 
 def losses_train(case: WeightingCase) -> None:
-    """The weighted sum still has a gradient with respect to the losses."""
+    """The weighted sum still has a gradient with respect to the losses.
+
+    Weights that are computed from losses without `detach` can cancel it: sum of log losses trains, a
+    sum of losses over themselves does not. One task without a gradient is allowed, all of them are not.
+    """
     for tasks in TASK_COUNTS:
         weighting, losses = case.build(tasks), make_losses(tasks)
-        total = total_of(weighting, losses)[1]
+        total = compute_total(weighting, losses)[1]
         [slope] = torch.autograd.grad(total, losses)
         expect(
-            bool(slope.isfinite().all()) and bool((slope.abs() > 1e-9).any()),
+            bool(slope.isfinite().all()) and bool((slope.abs() > 1e-9).any()),  # one task may have weight 0
             f"The weighted losses should train the model. Found their gradient {slope.tolist()} with respect to the "
             f"losses for {tasks} tasks; use `state.losses.detach()` where weights are computed from losses.",
         )
 
 
 def extreme_losses(case: WeightingCase) -> None:
-    """Tiny, huge and zero losses, in one task or in all, leave the weights finite over a few steps."""
+    """Tiny, huge and zero losses, in one task or in all, leave the weights finite over a few steps.
+
+    A task that is solved has loss 0; one that diverges is huge before it is infinite. Several steps are
+    taken, as running means of such losses may fail later than the first.
+    """
     for tasks in TASK_COUNTS:
         one = torch.ones(tasks, dtype=torch.float64)
         one[0] = 0
@@ -111,7 +143,7 @@ def extreme_losses(case: WeightingCase) -> None:
             weighting = case.build(tasks)
             for step in range(STEPS):
                 losses = (make_losses(tasks, step) * factor).detach().requires_grad_()
-                weights, total = total_of(weighting, losses, step)
+                weights, total = compute_total(weighting, losses, step)
                 [slope] = torch.autograd.grad(total, losses)
                 expect(
                     bool(weights.isfinite().all()) and bool(slope.isfinite().all()),
@@ -121,15 +153,19 @@ def extreme_losses(case: WeightingCase) -> None:
 
 
 def extreme_gradients(case: WeightingCase) -> None:
-    """Zero, parallel, opposite, tiny and huge task gradients leave the weights finite."""
+    """Zero, parallel, opposite, tiny and huge task gradients leave the weights finite.
+
+    The Gramian is singular in most of these, which is where solvers of small problems break. Skipped for
+    weightings that do not ask for it.
+    """
     for tasks in TASK_COUNTS:
         weighting = case.build(tasks)
         if not weighting.needs_gramian:
             raise Skipped("it does not ask for the Gramian.")
-        G, one = gramian_of(tasks), torch.ones(tasks, dtype=torch.float64)
+        G, one = make_gramian(tasks), torch.ones(tasks, dtype=torch.float64)
         sign = one.clone()
         sign[0] = -1
-        quiet = one.clone()
+        quiet = one.clone()  # a task that is solved, beside others that are not
         quiet[-1] = 0
         kinds = {
             "zero": 0 * G,
@@ -141,22 +177,26 @@ def extreme_gradients(case: WeightingCase) -> None:
         }
         for kind, gramian in kinds.items():
             for step in range(STEPS):
-                with trying(f"`forward` with {kind} gradients for {tasks} tasks"):
-                    found = weighting(make_step_state(weighting, make_losses(tasks, step), step, gramian))
+                with attempt(f"`forward` with {kind} gradients for {tasks} tasks"):
+                    weights = weighting(make_step_state(weighting, make_losses(tasks, step), step, gramian))
                 expect(
-                    found.shape == (tasks,) and bool(found.isfinite().all()),
-                    f"Weights should stay finite. Found {found.tolist()} for {kind} gradients of {tasks} tasks, step "
+                    weights.shape == (tasks,) and bool(weights.isfinite().all()),
+                    f"Weights should stay finite. Found {weights.tolist()} for {kind} gradients of {tasks} tasks, step "
                     f"{step}; guard divisions, and answer 1 / T where the Gramian says nothing.",
                 )
 
 
 def same_seed_same_numbers(case: WeightingCase) -> None:
-    """What is random comes from the generator that is passed in."""
+    """What is random comes from the generator that is passed in.
+
+    The global generator is set to two states, and both instances have to agree bit for bit. Stacked
+    seeds and resumed runs rest on it.
+    """
     for tasks in TASK_COUNTS:
         answers = []
         for noise in (1, 2):
             torch.manual_seed(noise)
-            answers.append(torch.stack(weights_of(case.build(tasks), tasks)))
+            answers.append(torch.stack(compute_weights(case.build(tasks), tasks)))
         expect(
             torch.equal(*answers),
             f"Two instances should give equal weights where the generator is equal. Found {answers[0].tolist()} and "
@@ -165,16 +205,20 @@ def same_seed_same_numbers(case: WeightingCase) -> None:
 
 
 def state_round_trip(case: WeightingCase) -> None:
-    """After a few steps, the state holds everything that the next weights depend on."""
+    """After a few steps, the state holds everything that the next weights depend on.
+
+    A run that was killed goes on from its checkpoint; running means belong into buffers. Parameters of
+    the weighting are trained meanwhile, as in a run.
+    """
     for tasks in TASK_COUNTS:
         weighting, fresh = case.build(tasks), case.build(tasks)
-        weights_of(weighting, tasks)
-        reloaded(weighting, fresh)
-        later = range(STEPS, STEPS + 2)
+        compute_weights(weighting, tasks)
+        reload_state(weighting, fresh)
+        later = range(STEPS, STEPS + 2)  # two more: the second looks back at the first
         answers = []
         for held in (weighting, fresh):
-            torch.manual_seed(0)
-            answers.append(torch.stack(weights_of(held, tasks, later)))
+            torch.manual_seed(0)  # random weightings are the rule before; here only memory counts
+            answers.append(torch.stack(compute_weights(held, tasks, later)))
         expect(
             torch.equal(*answers),
             "A weighting should go on alike after its state was stored and loaded. Found the weights "
@@ -198,5 +242,5 @@ RULES = (
 
 
 def check(entry: Entry) -> Iterator[RuleOutcome]:
-    """Every rule on one weighting."""
-    return outcomes(f"weighting/{entry.name}", WeightingCase(entry), RULES, {weights, regulariser})
+    """Every rule on one weighting, registered or not; the outcomes come as the rules are run."""
+    return run_rules(f"weighting/{entry.name}", WeightingCase(entry), RULES, {weights, regulariser})

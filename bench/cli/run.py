@@ -9,8 +9,7 @@ from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.execution.forecast import Forecast
-    from bench.execution.plan_status import PlanStatus
+    pass
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -26,7 +25,7 @@ SUITE   name[:key=value,...]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="*", help="as in `soft+l2:halflife=100`")
     parser.add_argument("--all-methods", action="store_true", help="every method that supports the suite")
@@ -48,33 +47,45 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan, run what is missing, tell what became of it."""
-    from bench.execution.cell import StoredCell
-    from bench.execution.execute import execute, plan_controls, report, survey
-    from bench.planning.plan import all_methods, plan
-    from bench.records import parse_seeds
-    from leaderboard.store import Store
+    """Plan the cells, run what is missing, and tell what became of each.
 
+    With --dry-run nothing is trained: the plan and an estimate of its cost are printed. With --json the plan, or what
+    became of it, is printed as JSON.
+
+    Returns:
+        1 where a cell failed, else 0.
+
+    Raises:
+        UsageError: No method is named, --all-methods is given beside methods, or --control beside --set.
+    """
+    from bench.execution.controls import plan_controls
+    from bench.execution.plan_status import report
+    from bench.planning.plan import list_supported_methods, plan
+    from bench.records import parse_seeds
+
+    # Methods, all methods or controls; controls may stand beside either.
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
     if asked[:2] == (True, True) or not any(asked):
         raise UsageError("`mtlbench run` should be given one METHOD or more, --all-methods, or --control NAME.")
     if arguments.control and arguments.set:
         raise UsageError("`--control` should be given without `--set`: a control changes one thing of the protocol.")
     seeds = parse_seeds(arguments.seeds)
-    engine, plugins = options.engine(arguments), options.load_plugins(arguments.plugin)
-    data, root = options.data_dir(arguments.data_dir), options.store_dir(arguments.store)
-    methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
+    execution = options.read_execution(arguments)
+    data = execution.cell.data_dir
+    methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
-    outcome = survey(list({spec.run_id: spec for spec in specs}.values()), Store(root))
     if arguments.dry_run:
-        from bench.execution.forecast import forecast
+        outcome = execution.survey(specs)
+        from bench.execution.forecast import forecast, print_forecast
 
-        cost = forecast(outcome, root, engine)
-        _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
+        # Asks the engine how many cells run at a time; with Ray this connects to the cluster.
+        cost = forecast(outcome, execution.cell.store, execution.engine)
+        _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else print_forecast(
+            outcome, cost
+        )
     else:
-        cell = StoredCell(root, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-        execute(outcome, cell, engine, arguments.stack)
+        outcome = execution.run(specs)
         if arguments.json:
             _print_json(outcome.as_json())
     report(outcome)
@@ -82,18 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(value: dict[str, Any]) -> None:
+    """Print a value as JSON on standard output, and nothing else there.
+
+    Whatever else a command says goes to standard error, so that a script can parse the output.
+    """
     json.dump(value, sys.stdout, indent=1)
     print()
-
-
-def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
-    """A line per cell, with the time that one like it took, then a line per method and one for all."""
-    from bench.execution.forecast import clock
-
-    for spec in outcome.specs:
-        settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
-        seconds = cost.cells.get(spec.run_id)
-        about = f"  (about {clock(seconds)})" if seconds is not None else ""
-        print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
-    for line in cost.lines(outcome.missing) if outcome.missing else []:
-        print(line)

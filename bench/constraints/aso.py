@@ -1,4 +1,7 @@
-"""Alternating structure optimisation: directions that all tasks may use are free, all others are shrunk."""
+"""Alternating structure optimisation: directions that all tasks may use are free, all others are shrunk.
+
+`caso` is its convex relative.
+"""
 
 from typing import Annotated, ClassVar
 
@@ -46,29 +49,35 @@ class ASO(Constraint):
         super().__init__(coupled, schedule)
         self.strength = strength
         P = torch.Size(coupled.shape).numel()
+        # U^T: rows are directions. There are at most min(P, T), the rank of W.
         self.register_buffer("directions", torch.zeros(min(h, P, coupled.tasks), P))
 
-    def _inside(self, W: Tensor) -> Tensor:
+    def _project(self, W: Tensor) -> Tensor:
+        """U U^T W, in the shape of W; 0 before the first refresh."""
         return (self.directions.T @ (self.directions @ W.reshape(-1, W.shape[-1]))).reshape(W.shape)
 
     def value(self, W: Tensor) -> Tensor:
-        return self.strength * (W - self._inside(W)).square().sum()
+        """v |W - U U^T W|^2, with U as it is."""
+        return self.strength * (W - self._project(W)).square().sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """U U^T W + (W - U U^T W) / (1 + 2 s v)."""
+        if step == 0 or self.strength == 0:  # exactly W, without the rounding of the projection
             return W
-        inside = self._inside(W)
+        inside = self._project(W)
         return inside + (W - inside) / (1 + 2 * step * self.strength)
 
     def refresh(self, W: Tensor) -> None:
+        """Set U to the first h left singular vectors of W, or to 0 where the singular value is 0."""
         A = W.reshape(-1, W.shape[-1])
         s, V = gram_eigen(A)  # ascending
         first = slice(-len(self.directions), None)
-        found = (V.T[first] @ A.T) / s[first, None].clamp(min=torch.finfo(s.dtype).tiny)
-        if s.any():
-            self.directions.copy_(torch.where(s[first, None] > 0, found, 0.0).flip(0))
+        left = (V.T[first] @ A.T) / s[first, None].clamp(min=torch.finfo(s.dtype).tiny)
+        if s.any():  # weights of 0 have no directions
+            self.directions.copy_(torch.where(s[first, None] > 0, left, 0.0).flip(0))
 
     def marginal(self) -> Constraint:
+        """v times the squares of all but the largest h singular values."""
         return Tail(self.coupled, self.strength, len(self.directions))
 
 
@@ -83,11 +92,15 @@ class Tail(Constraint):
         self.strength, self.h = strength, h
 
     def value(self, W: Tensor) -> Tensor:
+        """v sum_{i > h} s_i^2."""
         value: Tensor = self.strength * singular_values(W)[: -self.h].square().sum()
         return value
 
     def prox(self, W: Tensor, step: float) -> Tensor:
+        """Singular values beyond the largest h, divided by 1 + 2 s v."""
+
         def factor(s: Tensor) -> Tensor:
+            """What each singular value, ascending, is multiplied by."""
             scaled = torch.full_like(s, 1 / (1 + 2 * step * self.strength))
             scaled[-self.h :] = 1
             return scaled

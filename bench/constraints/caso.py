@@ -1,4 +1,7 @@
-"""Convex alternating structure optimisation: the tasks share a low-dimensional space of predictors."""
+"""Convex alternating structure optimisation: the tasks share a low-dimensional space of predictors.
+
+`aso` with a soft projection; the same penalty as `cluster`, seen from the side of the weights.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -60,18 +63,21 @@ class CASO(Constraint):
         self.h, self.eta, self.in_loss = h, eta, form == "penalty"
         self.strength = strength * eta * (1 + eta)
         P, T = torch.Size(coupled.shape).numel(), coupled.tasks
+        # M = U diag(m) U^T + m_0 (I - U U^T) is (P, P), too large to store: m, m_0 and U^T in its place.
         self.register_buffer("filled", torch.zeros(T))
         self.register_buffer("rest", torch.tensor(min(1.0, h / P)))
         self.register_buffer("directions", torch.zeros(T, P))
 
     def value(self, W: Tensor) -> Tensor:
+        """c tr(W^T (eta I + M)^-1 W), computed in the directions U and outside of them; M is never formed."""
         A, outside = W.reshape(-1, W.shape[-1]), 1 / (self.eta + self.rest)
         inside = 1 / (self.eta + self.filled) - outside
         along = (self.directions @ A).square().sum(dim=1)
         return self.strength * (outside * A.square().sum() + (inside * along).sum())
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """(I + 2 s c (eta I + M)^-1)^-1 W: a factor for each direction in U, one for all others."""
+        if step == 0 or self.strength == 0:  # exactly W, without rounding
             return W
         A, outside = W.reshape(-1, W.shape[-1]), 1 / (1 + 2 * step * self.strength / (self.eta + self.rest))
         inside = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled)) - outside
@@ -79,18 +85,22 @@ class CASO(Constraint):
         return outside * W + along
 
     def refresh(self, W: Tensor) -> None:
+        """Set M to its minimum for W: over the left singular vectors of W, by water filling."""
         A = W.reshape(-1, W.shape[-1])
         s, V = gram_eigen(A)
         live = s > 0
         if not live.any():
             return
         rank = int(live.sum())
-        found = (V.T @ A.T) / s.clamp(min=torch.finfo(s.dtype).tiny)[:, None]
-        self.directions.copy_(torch.where(live[:, None], found, 0.0))
+        # Left singular vectors from the right ones: u_i = W v_i / s_i.
+        left = (V.T @ A.T) / s.clamp(min=torch.finfo(s.dtype).tiny)[:, None]
+        self.directions.copy_(torch.where(live[:, None], left, 0.0))
         self.filled.zero_()[live] = water_filling(s[live], self.eta, self.h)
+        # What h leaves over is spread over the directions that no copy uses.
         self.rest.fill_(
             min(1.0, max(0.0, self.h - float(self.filled.sum())) / (len(A) - rank)) if len(A) > rank else 0.0
         )
 
     def marginal(self) -> Constraint:
+        """The spectral box norm, the penalty with M at its minimum."""
         return SpectralBox(self.coupled, self.strength, self.eta, self.h)

@@ -1,4 +1,7 @@
-"""Clusters of tasks that are alike, found while training."""
+"""Clusters of tasks that are alike, found while training.
+
+The same penalty as `caso`, seen from the side of the tasks: M here is (T, T), and can be stored and shown.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -60,26 +63,32 @@ class Cluster(Constraint):
         super().__init__(coupled, schedule)
         self.k, self.eta, self.in_loss = k, eta, form == "penalty"
         self.strength = strength * eta * (1 + eta)
+        # M = V diag(m) V^T: eigenvalues m in `filled`, eigenvectors as columns of `vectors`.
         self.register_buffer("filled", torch.full((coupled.tasks,), min(1.0, k / coupled.tasks)))
         self.register_buffer("vectors", torch.eye(coupled.tasks))
 
     def value(self, W: Tensor) -> Tensor:
+        """c sum_i |W v_i|^2 / (eta + m_i) over the eigenvectors v_i of M."""
         return self.strength * (mixed(W, self.vectors).square() / (self.eta + self.filled)).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """W V diag((eta + m) / (eta + m + 2 s c)) V^T."""
+        if step == 0 or self.strength == 0:  # exactly W, without the rounding of V V^T
             return W
         scale = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled))
         return mixed(W, (self.vectors * scale) @ self.vectors.T)
 
     def refresh(self, W: Tensor) -> None:
+        """Set M to its minimum for W: over the right singular vectors of W, by water filling."""
         s, V = gram_eigen(W.reshape(-1, W.shape[-1]))
-        if s.any():
+        if s.any():  # weights of 0 have no clusters
             self.vectors.copy_(V)
             self.filled.copy_(water_filling(s, self.eta, self.k))
 
     def marginal(self) -> Constraint:
+        """The spectral box norm, the penalty with M at its minimum."""
         return SpectralBox(self.coupled, self.strength, self.eta, self.k)
 
     def matrices(self) -> dict[str, Tensor]:
+        """`cluster` (T, T): M. Where copies are equal inside k clusters, 1 / size inside each and 0 between them."""
         return {"cluster": ((self.vectors * self.filled) @ self.vectors.T).detach()}

@@ -41,8 +41,10 @@ class Graph(Constraint):
         refuse_infinite("graph:form=penalty", strength, self.in_loss)
         A = _adjacency(coupled.tasks, edges, weights)
         values, vectors = torch.linalg.eigh(torch.diag(A.sum(dim=1)) - A)
+        # Each connected part has an eigenvalue 0; as rounding it would shrink the part's mean at strength inf.
         values = torch.where(values > 1e-12 * max(1.0, float(values[-1])), values, 0.0)
-        self.eigen = {(torch.float64, torch.device("cpu")): (values, vectors)}  # constant, in the types asked for
+        # By type and device, filled on demand; not buffers, since they are constant and need double.
+        self.eigen = {(torch.float64, torch.device("cpu")): (values, vectors)}
 
     def _eigen(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Eigenvalues and eigenvectors of L in the type and on the device of `like`."""
@@ -53,19 +55,21 @@ class Graph(Constraint):
         return self.eigen[key]
 
     def value(self, W: Tensor) -> Tensor:
+        """v sum_i l_i |W q_i|^2 over eigenvalues l_i and eigenvectors q_i of L."""
         values, vectors = self._eigen(W)
         return self.strength * (mixed(W, vectors).square() * values).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """W Q diag(1 / (1 + 2 s v l)) Q^T."""
+        if step == 0 or self.strength == 0:  # exactly W, without the rounding of Q Q^T
             return W
         values, vectors = self._eigen(W)
-        scale = torch.where(values > 0, 1 / (1 + 2 * step * self.strength * values), 1.0)
+        scale = torch.where(values > 0, 1 / (1 + 2 * step * self.strength * values), 1.0)  # inf * 0 would be NaN
         return mixed(W, (vectors * scale) @ vectors.T)
 
 
 def _adjacency(tasks: int, edges: str, weights: tuple[float, ...] | None) -> Tensor:
-    """A (T, T), symmetric, zero on the diagonal."""
+    """A (T, T), symmetric, zero on the diagonal. Raises ValueError for `weights` of another number of tasks."""
     A = torch.zeros(tasks, tasks, dtype=torch.float64)
     rows, columns = torch.triu_indices(tasks, tasks, offset=1)
     if weights is not None:
@@ -80,6 +84,6 @@ def _adjacency(tasks: int, edges: str, weights: tuple[float, ...] | None) -> Ten
         A[0, 1:] = 1.0
     else:
         A[range(tasks - 1), range(1, tasks)] = 1.0
-        if edges == "ring" and tasks > 2:
+        if edges == "ring" and tasks > 2:  # of two tasks the ring is the chain, or its edge would count twice
             A[0, tasks - 1] = 1.0
     return A + A.T

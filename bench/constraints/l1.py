@@ -1,4 +1,7 @@
-"""The sum of absolute values: single weights go to zero, each task for itself."""
+"""The sum of absolute values: single weights go to zero, each task for itself.
+
+A control: a gain of `l21` or `trace_norm` that `l1` has too is no sharing.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -34,7 +37,7 @@ class L1(Constraint):
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = strength, form == "penalty"
         refuse_infinite("l1:form=penalty", strength, self.in_loss)
-        self.smooth = smooth if self.in_loss else 0.0
+        self.smooth = smooth if self.in_loss else 0.0  # a prox needs no gradient
 
     def value(self, W: Tensor) -> Tensor:
         if not self.smooth:
@@ -45,4 +48,5 @@ class L1(Constraint):
         return W if step == 0 or self.strength == 0 else W.sign() * (W.abs() - step * self.strength).clamp(min=0)
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
+        """max |G| / v; None at strength 0."""
         return G.abs().max() / self.strength if self.strength else None

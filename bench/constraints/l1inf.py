@@ -1,4 +1,7 @@
-"""The largest of the tasks pays for all: a weight is used by every task, up to one height, or by none."""
+"""The largest of the tasks pays for all: a weight is used by every task, up to one height, or by none.
+
+One of the two parts of `dirty`.
+"""
 
 from typing import Annotated, ClassVar
 
@@ -36,6 +39,7 @@ class L1Inf(Constraint):
         self.strength = strength
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Parameters of two axes or more: biases and norms are left alone."""
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:
@@ -45,4 +49,5 @@ class L1Inf(Constraint):
         return W if step == 0 or self.strength == 0 else clip_to_ball(W, step * self.strength)
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
+        """max_j sum_t |g_jt| / v; None at strength 0."""
         return G.abs().sum(dim=-1).max() / self.strength if self.strength else None

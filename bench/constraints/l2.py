@@ -1,4 +1,7 @@
-"""Squared distance of the copies to their mean: the dial from single-task to hard sharing."""
+"""Squared distance of the copies to their mean: the dial from single-task to hard sharing.
+
+With `l2_pairwise`, the same penalty written over pairs.
+"""
 
 import math
 from typing import Annotated, ClassVar, Literal
@@ -50,19 +53,21 @@ class L2(Constraint):
         if strength is None:
             if halflife is None:
                 raise ValueError("`l2` should be given a `halflife` or a `strength`. Found neither.")
+            # One prox multiplies a deviation by 1 / (1 + 2 lr v), about exp(-2 lr v): a half after ln 2 / (2 lr v).
             strength = math.log(2) / (2 * halflife * coupled.lr) if halflife else math.inf
         self.strength = strength
         self.in_loss, self.offset = form == "penalty", form == "offset"
         refuse_infinite("l2:form=penalty", strength, self.in_loss)
 
     def _centre(self, W: Tensor) -> Tensor | float:
+        """The mean of the copies; 0 for `offset`, where W holds deviations already."""
         return 0.0 if self.offset else W.mean(dim=-1, keepdim=True)
 
     def value(self, W: Tensor) -> Tensor:
         return self.strength * (W - self._centre(W)).square().sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if self.strength == 0 or step == 0:
+        if self.strength == 0 or step == 0:  # exactly W, and no NaN for a step of 0 at strength inf
             return W
         centre = self._centre(W)
         return centre + (W - centre) / (1 + 2 * step * self.strength)
@@ -93,6 +98,7 @@ class L2Pairwise(Constraint):
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
+        # The sum over pairs is T times the sum of squared distances to the mean.
         self.strength, self.in_loss = coupled.tasks * strength, form == "penalty"
         refuse_infinite("l2_pairwise:form=penalty", strength, self.in_loss)
 
@@ -100,7 +106,7 @@ class L2Pairwise(Constraint):
         return self.strength * (W - W.mean(dim=-1, keepdim=True)).square().sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        if step == 0 or self.strength == 0:  # as for `l2`
             return W
         centre = W.mean(dim=-1, keepdim=True)
         return centre + (W - centre) / (1 + 2 * step * self.strength)

@@ -50,13 +50,16 @@ class L21(Constraint):
         super().__init__(coupled, schedule)
         self.strength, self.in_loss = strength, form == "penalty"
         refuse_infinite("l21:form=penalty", strength, self.in_loss)
-        self.smooth = smooth if self.in_loss else 0.0
+        self.smooth = smooth if self.in_loss else 0.0  # a prox needs no gradient
+        # Of one group: all axes of W (outputs, inputs, ..., T) but the inputs.
         self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Parameters of two axes or more: biases and norms are left alone."""
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:
+        """v sum_j |W_j|, or its smooth form."""
         if not self.smooth:
             norm: Tensor = torch.linalg.vector_norm(W, dim=self.axes).sum()
             return self.strength * norm
@@ -64,9 +67,10 @@ class L21(Constraint):
         return self.strength * ((squares + self.smooth**2).sqrt() - self.smooth).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        if step == 0 or self.strength == 0:  # at strength inf a step of 0 would be NaN
             return W
         return shrink_groups(W, self.axes, step * self.strength)
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
+        """max_j |G_j| / v; None at strength 0."""
         return largest_group(G, self.axes) / self.strength if self.strength else None

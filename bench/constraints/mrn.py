@@ -1,4 +1,7 @@
-"""Multilinear relationships: a tensor-normal prior with a covariance for every axis, tasks among them."""
+"""Multilinear relationships: a tensor-normal prior with a covariance for every axis, tasks among them.
+
+`mtrl` has the covariance of the tasks only.
+"""
 
 import math
 from typing import Annotated, ClassVar, Literal
@@ -8,7 +11,7 @@ from torch import Tensor
 
 from bench.api import Constraint, Coupled, Ge, Schedule, register
 
-LONGEST = 512  # an axis beyond it keeps the identity
+MAX_AXIS = 512  # a longer axis keeps the identity: decomposing its covariance takes too long
 
 
 @register(
@@ -45,63 +48,69 @@ class MRN(Constraint):
     ) -> None:
         super().__init__(coupled, schedule)
         self.strength, self.smooth, self.in_loss = strength, smooth, form == "penalty"
-        kernel = coupled.shape[2:]
+        kernel = coupled.shape[2:]  # all of its positions are one axis
         self.sizes = [*coupled.shape[:2], *([math.prod(kernel)] if kernel else []), coupled.tasks]
         for axis, size in enumerate(self.sizes):
-            if size <= LONGEST:
+            if size <= MAX_AXIS:  # S_k as its eigenvalues and eigenvectors
                 self.register_buffer(f"values{axis}", torch.ones(size))
                 self.register_buffer(f"vectors{axis}", torch.eye(size))
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Parameters of two axes or more: biases and norms are left alone."""
         return len(shape) > 1
 
     def _axes(self) -> list[int]:
-        return [axis for axis, size in enumerate(self.sizes) if size <= LONGEST]
+        """The axes with a covariance."""
+        return [axis for axis, size in enumerate(self.sizes) if size <= MAX_AXIS]
 
-    def _turned(self, W: Tensor, back: bool = False) -> Tensor:
-        """W in the eigenvectors of the covariances, axis by axis, or back from there."""
+    def _rotate(self, W: Tensor, back: bool = False) -> Tensor:
+        """W in the eigenvectors of the covariances, axis by axis, or `back` from there."""
         for axis in self._axes():
             Q = getattr(self, f"vectors{axis}")
-            W = _along(W, axis, Q.T if back else Q)
+            W = _multiply_axis(W, axis, Q.T if back else Q)
         return W
 
-    def _spread(self, W: Tensor, without: int | None = None) -> Tensor:
-        """The products of the eigenvalues, over the shape of W."""
-        found = W.new_ones(())
+    def _multiply_eigenvalues(self, W: Tensor, without: int | None = None) -> Tensor:
+        """For every entry of W the product of its eigenvalues over all axes but `without`; broadcasts to W."""
+        product = W.new_ones(())
         for axis in self._axes():
             if axis != without:
                 values = getattr(self, f"values{axis}")
-                found = found * values.reshape([-1 if k == axis else 1 for k in range(W.dim())])
-        return found
+                product = product * values.reshape([-1 if k == axis else 1 for k in range(W.dim())])
+        return product
 
     def value(self, W: Tensor) -> Tensor:
-        turned = self._turned(W.reshape(self.sizes))
-        return self.strength / 2 * (turned.square() / self._spread(turned)).sum()
+        """v/2 sum of the squares of W in the eigenvectors, each over its product of eigenvalues."""
+        rotated = self._rotate(W.reshape(self.sizes))
+        return self.strength / 2 * (rotated.square() / self._multiply_eigenvalues(rotated)).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """In the eigenvectors, every entry over 1 + s v / its product of eigenvalues."""
+        if step == 0 or self.strength == 0:  # exactly W, without the rounding of two rotations
             return W
-        turned = self._turned(W.reshape(self.sizes))
-        turned = turned / (1 + step * self.strength / self._spread(turned))
-        return self._turned(turned, back=True).reshape(W.shape)
+        rotated = self._rotate(W.reshape(self.sizes))
+        rotated = rotated / (1 + step * self.strength / self._multiply_eigenvalues(rotated))
+        return self._rotate(rotated, back=True).reshape(W.shape)
 
     def refresh(self, W: Tensor) -> None:
+        """One round of flip-flop: each covariance in turn, given the others."""
         W = W.reshape(self.sizes)
         if not W.square().sum() > torch.finfo(W.dtype).tiny:
             return  # nothing to learn from
         for axis in self._axes():
-            turned = self._turned(W)
-            scaled = (turned / self._spread(turned, without=axis).sqrt()).movedim(axis, 0).flatten(1)
+            rotated = self._rotate(W)
+            scaled = (rotated / self._multiply_eigenvalues(rotated, without=axis).sqrt()).movedim(axis, 0).flatten(1)
             Q = getattr(self, f"vectors{axis}")
             covariance = Q @ (scaled @ scaled.T / scaled.shape[1]) @ Q.T
-            covariance = covariance / covariance.diagonal().mean()
+            covariance = covariance / covariance.diagonal().mean()  # so that `smooth` is relative
             eye = torch.eye(len(Q), dtype=W.dtype, device=W.device)
             values, vectors = torch.linalg.eigh(covariance + self.smooth * eye)
-            values = values.clamp(min=self.smooth / 2)
+            values = values.clamp(min=self.smooth / 2)  # eigenvalues are at least `smooth`, but for rounding
             getattr(self, f"values{axis}").copy_(values / values.mean())
             Q.copy_(vectors)
 
     def matrices(self) -> dict[str, Tensor]:
+        """`covariance` (T, T) of the tasks, of mean eigenvalue 1."""
         axis = len(self.sizes) - 1
         if axis not in self._axes():
             return {}
@@ -109,7 +118,7 @@ class MRN(Constraint):
         return {"covariance": ((Q * getattr(self, f"values{axis}")) @ Q.T).detach()}
 
 
-def _along(W: Tensor, axis: int, Q: Tensor) -> Tensor:
+def _multiply_axis(W: Tensor, axis: int, Q: Tensor) -> Tensor:
     """sum_i W_(..., i, ...) Q_ij along one axis of W (outputs, inputs, [kernel,] tasks).
 
     In memory the tasks come first and the inputs last, where products of matrices are fast on all axes.

@@ -55,25 +55,30 @@ class MTRL(Constraint):
         self.register_buffer("omega", torch.eye(coupled.tasks) / coupled.tasks)
 
     def value(self, W: Tensor) -> Tensor:
+        """v/2 tr(W Omega^-1 W^T) for W (*shape, T), Omega as it is; its gradient is in W only."""
         A = W.reshape(-1, W.shape[-1])
+        # Solved rather than inverted: Omega may be close to singular.
         value: Tensor = self.strength / 2 * (torch.linalg.solve(self.omega, A.T) * A.T).sum()
         return value
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """W (I + s v Omega^-1)^-1 = W (Omega + s v I)^-1 Omega: no inverse of a nearly singular Omega."""
+        if step == 0 or self.strength == 0:  # exactly W, without the rounding of Omega^-1 Omega
             return W
         eye = torch.eye(len(self.omega), dtype=W.dtype, device=W.device)
         return mixed(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
     def refresh(self, W: Tensor) -> None:
+        """Move Omega by 1 - memory of the way to its minimum."""
         self._move(W, 1 - self.memory)
 
     def refresh_to_optimum(self, W: Tensor) -> None:
+        """Move Omega the whole way."""
         self._move(W, 1.0)
 
     def _move(self, W: Tensor, share: float) -> None:
-        """Omega moves by `share` of the way to its minimum."""
-        A = W.reshape(-1, W.shape[-1]).double()
+        """Move Omega by `share` of the way to its minimum; not where all weights are 0, which tell nothing."""
+        A = W.reshape(-1, W.shape[-1]).double()  # small eigenvalues of G are squares of small numbers
         G = A.T @ A
         trace = G.trace()
         if trace > 0:
@@ -81,9 +86,11 @@ class MTRL(Constraint):
             self.omega.lerp_((root / root.trace()).to(self.omega.dtype), share)
 
     def matrices(self) -> dict[str, Tensor]:
+        """`covariance` (T, T): Omega, of trace 1."""
         return {"covariance": self.omega.detach()}
 
     def marginal(self) -> Constraint:
+        """v/2 |W|_*^2, the penalty with Omega at its minimum."""
         return SquaredTraceNorm(self.coupled, self.strength)
 
 
@@ -95,7 +102,9 @@ class SquaredTraceNorm(Constraint):
         self.strength = strength
 
     def value(self, W: Tensor) -> Tensor:
+        """v/2 (sum_i s_i)^2, s the singular values of W."""
         return self.strength / 2 * trace_norm(W.reshape(-1, W.shape[-1])).square()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
+        """Soft thresholding of the singular values, at a level that depends on all of them."""
         return shrink_singular_squared(W, step * self.strength)

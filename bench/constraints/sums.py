@@ -1,4 +1,7 @@
-"""Copies as sums of two parts, each with its own norm: what the tasks have in common, and what a few have not."""
+"""Copies as sums of two parts, each with its own norm: one for what tasks have in common, one for the exceptions.
+
+`Sum` is the frame; `dirty`, `robust` and `rmtfl` choose the norms.
+"""
 
 import math
 from abc import abstractmethod
@@ -43,18 +46,21 @@ class Sum(Constraint):
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
+        # Between the ends, or one part would be idle and the constraint another one.
         first, last = self.ends(coupled)
         self.first = strength
         self.second = strength * first ** (1 - balance) * last**balance
-        self.columns = tuple(range(len(coupled.shape)))  # of one task: all axes but the last
-        self.rows = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)  # of one input
+        # Axes inside a group: everything of one task, and everything that reads one input.
+        self.columns = tuple(range(len(coupled.shape)))
+        self.rows = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Parameters of two axes or more: biases and norms are left alone."""
         return len(shape) > 1
 
     @abstractmethod
     def ends(self, coupled: Coupled) -> tuple[float, float]:
-        """b / a above which Q is never worth it, and below which P never is."""
+        """The ratio b / a above which Q = 0 at every minimum, and the one below which P = 0."""
 
     @abstractmethod
     def norms(self, P: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,23 +68,26 @@ class Sum(Constraint):
 
     @abstractmethod
     def proxes(self, P: Tensor, Q: Tensor, first: float, second: float) -> tuple[Tensor, Tensor]:
-        """The proxes of first N_1 and of second N_2."""
+        """The prox of `first` N_1 at P and the prox of `second` N_2 at Q."""
 
     @abstractmethod
     def duals(self, P: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
-        """The norms dual to N_1 and N_2."""
+        """The norms dual to N_1, at P, and to N_2, at Q."""
 
     def value(self, W: Tensor) -> Tensor:
+        """a N_1(P) + b N_2(Q) of W = (P, Q), (2, *shape, T)."""
         first, second = self.norms(W[0], W[1])
         value: Tensor = self.first * first + self.second * second
         return value
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.first == 0:
+        """(prox of s a N_1 at P, prox of s b N_2 at Q): the parts do not interact in R."""
+        if step == 0 or self.first == 0:  # at strength inf a step of 0 would be NaN
             return W
         return torch.stack(self.proxes(W[0], W[1], step * self.first, step * self.second))
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
+        """max(N_1*(G_P) / a, N_2*(G_Q) / b), dual to a sum of norms of two variables; None at strength 0."""
         first, second = self.duals(G[0], G[1])
         return torch.maximum(first / self.first, second / self.second) if self.first else None
 
@@ -98,6 +107,7 @@ class Dirty(Sum):
     by_input = True
 
     def ends(self, coupled: Coupled) -> tuple[float, float]:
+        """1 and 1/T: the l1 norm of a row lies between its largest entry and T times that."""
         return 1.0, 1 / coupled.tasks
 
     def norms(self, P: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,6 +132,7 @@ class Robust(Sum):
     """
 
     def ends(self, coupled: Coupled) -> tuple[float, float]:
+        """1 and 1/sqrt(T): the sum of column norms lies between the trace norm and sqrt(T) times that."""
         return 1.0, 1 / math.sqrt(coupled.tasks)
 
     def norms(self, P: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,6 +158,7 @@ class RMTFL(Sum):
     """
 
     def ends(self, coupled: Coupled) -> tuple[float, float]:
+        """sqrt(J) and 1/sqrt(T), from a single column and a single row."""
         return math.sqrt(coupled.shape[1] if len(coupled.shape) > 1 else 1), 1 / math.sqrt(coupled.tasks)
 
     def norms(self, P: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:

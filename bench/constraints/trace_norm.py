@@ -1,4 +1,7 @@
-"""The trace norm: the tasks' weights span few directions."""
+"""The trace norm: the tasks' weights span few directions.
+
+The convex relative of a low rank, which `dmtrl` fixes in advance.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -57,19 +60,23 @@ class TraceNorm(Constraint):
         self.strength, self.mode = strength, mode
         self.in_loss = form == "penalty" or mode != "last"
         refuse_infinite(f"trace_norm:form={form},mode={mode}", strength, self.in_loss)
-        self.smooth = smooth if self.in_loss else 0.0
+        self.smooth = smooth if self.in_loss else 0.0  # a prox needs no gradient
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Parameters of two axes or more: biases and norms are left alone."""
         return len(shape) > 1
 
     def value(self, W: Tensor) -> Tensor:
+        """v times the mean over unfoldings of sum_i sqrt(s_i^2 + smooth^2) - smooth."""
         norms = [trace_norm(matrix, self.smooth) for matrix in unfoldings(W, self.mode)]
         return self.strength * torch.stack(norms).mean()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        if step == 0 or self.strength == 0:
+        """U max(S - s v, 0) V^T, for mode=last."""
+        if step == 0 or self.strength == 0:  # exactly W, without the rounding of a decomposition
             return W
         return shrink_singular(W, step * self.strength)
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
+        """The largest singular value of G as a matrix (P, T), over v; None for other modes and at strength 0."""
         return spectral_norm(G) / self.strength if self.strength and self.mode == "last" else None

@@ -1,4 +1,9 @@
-"""Constraint: what holds the copies of a parameter together."""
+"""Constraint: what holds the copies of a parameter together.
+
+The contract that `bench/constraints/` and plug-ins implement, and two ways to rewrite the copies (`write_as_offsets`,
+`write_as_sums`). The model builds one constraint per coupled tensor; the training step adds its penalty to the loss or
+applies its prox. No constraint knows the model, the data or the optimiser.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,7 +21,11 @@ Schedule = Literal["constant", "warmup", "anneal"]
 
 @dataclass(frozen=True)
 class Coupled:
-    """What a constraint is built from: the shape of the parameter, the number of tasks, the first learning rate."""
+    """What a constraint is built from.
+
+    `shape` is the shape of one copy, `tasks` the number T of copies, `lr` the learning rate at the start of the
+    schedule, which a constraint needs to turn a half-life in updates into a strength.
+    """
 
     shape: tuple[int, ...]
     tasks: int
@@ -57,7 +66,8 @@ class Constraint(nn.Module, ABC):
         self.coupled, self.schedule = coupled, schedule
 
     def factor(self, progress: float) -> float:
-        """What the strength is multiplied by when this share of the budget is spent."""
+        """The factor on the strength when the share `progress`, in [0, 1], of the budget is spent."""
+        # `warmup` is over after a tenth of the budget.
         return {"constant": 1.0, "warmup": min(1.0, 10 * progress), "anneal": 1 - progress}[self.schedule]
 
     @abstractmethod
@@ -65,19 +75,36 @@ class Constraint(nn.Module, ABC):
         """The penalty: differentiable, 0-dimensional, non-negative."""
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        """argmin_V step * value(V) + 1/2 |V - W|^2, exactly. Only where `in_loss` is false."""
+        """argmin_V step * value(V) + 1/2 |V - W|^2, exactly. Only where `in_loss` is false.
+
+        Args:
+            W: the copies after the optimiser's update, (*shape, T), or (parts, *shape, T).
+            step: the learning rate of this update times `factor`, >= 0.
+
+        Returns:
+            The new copies, of the shape of W; W itself is not changed.
+
+        Raises:
+            TypeError: the constraint has no prox.
+        """
         raise TypeError(f"{type(self).__name__} has no prox; it should set in_loss.")
 
     def refresh(self, W: Tensor) -> None:
-        """Closed-form update of auxiliary buffers (covariances, clusters)."""
+        """Update auxiliary buffers (covariances, clusters) in closed form, every `refresh_every` updates."""
         return
 
     def refresh_to_optimum(self, W: Tensor) -> None:
-        """The auxiliary buffers at their minimum for W, where `refresh` only moves towards it."""
+        """Set the auxiliary buffers to their minimum for W, where `refresh` only moves towards it.
+
+        Solvers alternate it with steps in W.
+        """
         self.refresh(W)
 
     def marginal(self) -> "Constraint | None":
-        """The least of the penalty over its buffers, as a penalty of W alone with a prox; None where that has none."""
+        """The minimum of the penalty over its buffers, as a penalty of W alone that has a prox; None without one.
+
+        A solver prefers it: one convex problem in W in place of an alternation between W and the buffers.
+        """
         return None
 
     def dual_norm(self, G: Tensor) -> Tensor | None:
@@ -92,12 +119,12 @@ class Constraint(nn.Module, ABC):
         return True
 
     def matrices(self) -> dict[str, Tensor]:
-        """What was learned about the tasks, for the record."""
+        """name -> matrix of what was learned about the tasks, as a covariance (T, T); stored in the record."""
         return {}
 
 
 class _Offset(nn.Module):
-    """theta_t = theta_bar + v_t with a shared theta_bar."""
+    """Parametrization theta_t = theta_bar + v_t with a shared theta_bar."""
 
     def __init__(self, mean: Parameter) -> None:
         super().__init__()
@@ -113,11 +140,13 @@ class _Offset(nn.Module):
 def write_as_offsets(module: nn.Module, copies: list[Parameter]) -> Parameter:
     """Rewrite `copies`, parameters inside `module`, as mean + deviation; returns the mean.
 
-    The parameters themselves become the deviations, in place.
+    The parameters themselves become the deviations, in place: whoever holds `copies` now holds v_t, and the modules
+    compute with theta_bar + v_t. The values of theta_t do not change.
     """
-    owners = _owners(module)
+    owners = _find_owners(module)
+    # As the first copy plus the mean difference: tied copies then have deviations of exactly 0, without rounding.
     first = copies[0].detach()
-    mean = Parameter(first + torch.stack([copy.detach() - first for copy in copies]).mean(dim=0))  # exact where tied
+    mean = Parameter(first + torch.stack([copy.detach() - first for copy in copies]).mean(dim=0))
     for copy in copies:
         owner, name = owners[id(copy)]
         parametrize.register_parametrization(owner, name, _Offset(mean))  # keeps `copy` as its original
@@ -125,7 +154,7 @@ def write_as_offsets(module: nn.Module, copies: list[Parameter]) -> Parameter:
 
 
 class _Sum(nn.Module):
-    """theta_t = P_t + Q_t + ..., the further parts starting at 0."""
+    """Parametrization theta_t = P_t + Q_t + ..., in which the further parts start at 0."""
 
     def __init__(self, like: Tensor, further: int) -> None:
         super().__init__()
@@ -136,23 +165,24 @@ class _Sum(nn.Module):
         return total
 
     def right_inverse(self, value: Tensor) -> Tensor:
-        return value  # the others are 0 when this is asked
+        return value  # torch asks once, at registration, when the further parts are 0
 
 
 def write_as_sums(module: nn.Module, copies: list[Parameter], parts: int) -> list[list[Parameter]]:
     """Rewrite `copies`, parameters inside `module`, as sums of `parts`; returns the further parts, [part][task].
 
-    The parameters themselves become the first part, in place.
+    The parameters themselves become the first part, in place. The values of theta_t do not change.
     """
-    owners, found = _owners(module), []
+    owners, further = _find_owners(module), []
     for copy in copies:
         owner, name = owners[id(copy)]
         sums = _Sum(copy.detach(), parts - 1)
         parametrize.register_parametrization(owner, name, sums)
-        found.append(list(sums.further))
-    return [list(part) for part in zip(*found, strict=True)]
+        further.append(list(sums.further))
+    return [list(part) for part in zip(*further, strict=True)]
 
 
-def _owners(module: nn.Module) -> dict[int, tuple[nn.Module, str]]:
+def _find_owners(module: nn.Module) -> dict[int, tuple[nn.Module, str]]:
     """id of a parameter -> the module that holds it, and its name there."""
+    # By identity, since tensors compare element by element.
     return {id(p): (owner, name) for owner in module.modules() for name, p in owner.named_parameters(recurse=False)}

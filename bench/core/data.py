@@ -1,4 +1,8 @@
-"""Data in memory: tensors per task, batched by index, in an order that a seed decides."""
+"""Data in memory: tensors per task, batched by index, in an order that a seed decides.
+
+Suites return a `Dataset` per split; training reads batches from it by the indices of an `Order`, evaluation reads it
+in `slices`. There is no loader and no worker process: rows are gathered where the model is.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,16 +13,17 @@ from torch import Tensor
 
 from bench.records import derive_seed
 
-Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
+Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets, each task -> tensor with rows first
 # Stored rows of one input with the targets of its tasks -> what the model and the losses see. With a
 # generator rows are augmented, without one they are only decoded.
 Transform = Callable[[Tensor, dict[str, Tensor], torch.Generator | None], tuple[Tensor, dict[str, Tensor]]]
 
 
 def by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
-    """The distinct input tensors, each with the tasks that look at it.
+    """The distinct input tensors, each with the tasks that use it, in the order of their first task.
 
-    Tasks that look at one image hold the very same tensor, so identity is the test.
+    Tasks that use the same rows hold the very same tensor, so identity is the test; comparing values would cost a
+    pass over the data.
     """
     groups: dict[int, tuple[Tensor, list[str]]] = {}
     for task, tensor in inputs.items():
@@ -28,9 +33,13 @@ def by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split: `inputs` and `targets` map task -> tensor, rows first.
+    """One split of a suite.
 
-    `transform` turns rows as they are stored (small integers, memory-mapped) into what is trained on.
+    Args:
+        inputs: task -> tensor (n, ...); tasks that share rows hold one tensor object.
+        targets: task -> tensor (n, ...).
+        transform: turns rows as they are stored (small integers, memory-mapped) into rows as they are trained on.
+        dtype: of floating-point rows after `transform`.
     """
 
     inputs: dict[str, Tensor]
@@ -53,8 +62,10 @@ class Dataset:
 
         def move(tensor: Tensor) -> Tensor:
             tensor = tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+            # A memory format is defined for images (n, c, h, w) only.
             return tensor.contiguous(memory_format=memory_format) if tensor.dim() == 4 else tensor
 
+        # Once per group: `by_input` goes by identity, so a copy per task would end the sharing of rows.
         moved = {task: data for tensor, tasks in self.groups for data in [move(tensor)] for task in tasks}
         return replace(
             self,
@@ -63,8 +74,11 @@ class Dataset:
             dtype=dtype,
         )
 
-    def shuffled(self, tasks: Collection[str], seed: int) -> "Dataset":
-        """The same rows with the targets of `tasks` dealt out anew: one permutation for all tasks of an input."""
+    def shuffle_targets(self, tasks: Collection[str], seed: int) -> "Dataset":
+        """The same rows with the targets of `tasks` permuted: labels of the right distribution without information.
+
+        One permutation for all tasks of an input, so that what the tasks of a row have in common is kept.
+        """
         targets = dict(self.targets)
         for group, (tensor, members) in enumerate(self.groups):
             generator = torch.Generator().manual_seed(derive_seed(seed, "shuffled", group))
@@ -73,35 +87,40 @@ class Dataset:
         return replace(self, targets=targets)
 
     def take(self, indices: list[Tensor], generator: torch.Generator | None = None) -> Batch:
-        """The rows `indices[g]` of each group g; a shared input is gathered once. `generator` augments them."""
+        """The rows `indices[g]` of each group g; a shared input is gathered once.
+
+        `generator` is passed to `transform`, which augments rows when there is one.
+        """
         inputs: dict[str, Tensor] = {}
         targets: dict[str, Tensor] = {}
         for (tensor, tasks), index in zip(self.groups, indices, strict=True):
             rows = tensor[index]
             if tensor.dim() == 4 and not tensor.is_contiguous():
+                # Data in channels_last: a batch in another format would be converted by the first convolution.
                 rows = rows.contiguous(memory_format=torch.channels_last)
-            found = {task: self.targets[task][index] for task in tasks}
-            rows, found = self._transformed(rows, found, generator)
+            labels = {task: self.targets[task][index] for task in tasks}
+            rows, labels = self._transform(rows, labels, generator)
             inputs.update(dict.fromkeys(tasks, rows))
-            targets.update(found)
+            targets.update(labels)
         return inputs, targets
 
     def slices(self, size: int) -> Iterator[Batch]:
-        """All rows in their order, in large pieces, for evaluation.
+        """All rows in their order, in pieces of at most `size` rows of one input, for evaluation.
 
-        As those of `take`, they are copies: a method that writes into its inputs does not write into the data, which
-        other runs of this process read too.
+        A piece holds only the tasks that use its input. As with `take`, pieces are copies: a method that writes into
+        its inputs does not write into the data, which other runs of this process read too.
         """
         for tensor, tasks in self.groups:
             for start in range(0, len(tensor), size):
                 rows = tensor[start : start + size].clone()
-                found = {task: self.targets[task][start : start + size].clone() for task in tasks}
-                rows, found = self._transformed(rows, found, None)
-                yield dict.fromkeys(tasks, rows), found
+                labels = {task: self.targets[task][start : start + size].clone() for task in tasks}
+                rows, labels = self._transform(rows, labels, None)
+                yield dict.fromkeys(tasks, rows), labels
 
-    def _transformed(
+    def _transform(
         self, rows: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Apply `transform`, and cast what it makes to `dtype`: it may not know the precision of the run."""
         if self.transform is None:
             return rows, targets
         rows, targets = self.transform(rows, targets, generator)
@@ -115,7 +134,9 @@ class Order:
 
     Group g with n_g of the N rows gives b_g = max(1, floor(batch n_g / N)) rows to each batch. It is
     read in passes, each a fresh permutation, the last partial batch of a pass dropped. Batch k is a
-    function of (seed, k) alone.
+    function of (seed, k) alone, so a resumed run needs no state of the order.
+
+    `shares` are the b_g, `sizes` the n_g. Indices are on the device of the data.
     """
 
     def __init__(self, dataset: Dataset, batch_size: int, seed: int) -> None:
@@ -124,6 +145,7 @@ class Order:
         total = sum(self.sizes)
         self.shares = [min(n, max(1, batch_size * n // total)) for n in self.sizes]
         self._device = dataset.groups[0][0].device
+        # Per group the number of the current pass and its permutation, or every batch would draw a whole one.
         self._pass: list[tuple[int, Tensor] | None] = [None] * len(self.sizes)
 
     def batch(self, step: int) -> list[Tensor]:
@@ -131,6 +153,7 @@ class Order:
         return [self._rows(group, step) for group in range(len(self.sizes))]
 
     def _rows(self, group: int, step: int) -> Tensor:
+        """Row indices of a group in update `step`, from the permutation of its pass."""
         share = self.shares[group]
         number, position = divmod(step, self.sizes[group] // share)
         current = self._pass[group]

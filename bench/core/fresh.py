@@ -1,27 +1,38 @@
-"""Fresh modules of a suite, made fit for sharing: lazy layers know their shapes, and no layer works in place."""
+"""Fresh modules of a suite, made fit for sharing: lazy layers know their shapes, and no layer works in place.
+
+Called once for every backbone and head, before any method sees them.
+"""
+
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from bench.core.modules import Modules
+from bench.core.suite import Stage
 from bench.core.task import Shape
 from bench.errors import UsageError
 
 
-def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> nn.ModuleList:
-    """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before."""
+def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> Modules[Stage]:
+    """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before.
+
+    A stage without `output_shape` keeps the shape. Raises UsageError as `prepare_module` does.
+    """
     shape = input_shape
     for number, stage in enumerate(stages):
         prepare_module(stage, shape, f"Stage {number} of the backbone")
         shape = getattr(stage, "output_shape", shape)
-    return stages
+    return Modules(cast(Iterable[Stage], stages))
 
 
 def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
     """`module`, for rows of `shape`: its lazy layers get their weights, and layers with a switch `inplace` have it off.
 
     A layer that works in place writes into the features that other parts of a method read: off, the numbers are the
-    same whoever reads what. Weights of lazy layers are drawn from torch's generator, as others are when they are made.
+    same for every method. Weights of lazy layers are drawn from torch's generator, as the weights of other layers.
     Raises UsageError, which names the module as `what`, where a lazy layer does not take such rows.
     """
     for part in module.modules():
@@ -34,8 +45,9 @@ def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
 
 @torch.no_grad()
 def _fill(module: nn.Module, shape: Shape, what: str) -> None:
+    """Run two rows of zeros through `module`, which is how torch gives lazy layers their weights."""
     training = [part for part in module.modules() if part.training]
-    module.eval()  # nothing is drawn, and no statistics are kept
+    module.eval()  # or dropout would draw random numbers, and batch norm would count the zeros
     try:
         module(torch.zeros(2, *shape))
     except Exception as error:

@@ -1,4 +1,7 @@
-"""Self-fitting sharings: fitted to all rows at once by their own inference, not by gradient updates."""
+"""Self-fitting sharings: fitted to all rows at once by their own inference, not by gradient updates.
+
+`bench.training.full_batch.infer` runs them; a Gaussian process is one.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,7 +19,14 @@ OnStep = Callable[[int, int], None]  # parts done, parts in all
 
 @dataclass(frozen=True)
 class Found:
-    """How a fit ended: its objective, |gradient| there over |gradient| at the start, what it took, and what it set."""
+    """How a fit ended.
+
+    Args:
+        objective: the value that was minimised, at the end.
+        residual: |gradient| at the end over |gradient| at the start, 0 at a minimum.
+        iterations: of the optimiser.
+        parameters: how many numbers were fitted.
+    """
 
     objective: float
     residual: float
@@ -28,8 +38,8 @@ class SelfFitting(Sharing):
     """A sharing with an inference of its own: `fit` reads the training rows, and `forward` then predicts.
 
     For squared loss where a suite's models are fitted by a solver; other suites are refused. Parameters have no
-    gradient outside of `fit`. Before `fit`, `forward` returns the prior mean. `tolerance` is that of the
-    residual, `packages` are those whose versions can change a number.
+    gradient outside of `fit`. Before `fit`, `forward` returns the prior mean. A fit counts as converged when its
+    residual is at most `tolerance`. `packages` are those whose versions can change a number; the record lists them.
     """
 
     tolerance: ClassVar[float]
@@ -44,9 +54,14 @@ class SelfFitting(Sharing):
         generator: torch.Generator,
         on_step: OnStep | None = None,
     ) -> Found:
-        """Choose everything that is open by `inputs` (n_t, d) and `targets` (n_t,) of all tasks, float64.
+        """Fit everything that is not an option to the training rows of all tasks.
 
-        At most `iterations` of an optimiser. What is random comes from `generator`.
+        Args:
+            inputs: task -> (n_t, d), float64.
+            targets: task -> (n_t,), float64.
+            iterations: of an optimiser, at most.
+            generator: the source of everything random.
+            on_step: is called with the parts done and the parts in all.
         """
 
     def weights(self) -> Tensor | None:

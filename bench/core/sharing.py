@@ -1,9 +1,13 @@
-"""Sharing: who owns which parameters."""
+"""Sharing: who owns which parameters.
+
+The contract that `bench/sharing/` and plug-ins implement: from the inputs of all tasks to the features of all tasks.
+Heads, losses, constraints and the optimiser belong to the model and the training step.
+"""
 
 import itertools
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -13,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.core.fresh import prepare_stages
+from bench.core.modules import Modules
 from bench.core.state import Phase, TrainState
-from bench.core.suite import Suite
+from bench.core.suite import Stage, Suite
 from bench.errors import UsageError
 from bench.records import derive_seed
 
@@ -35,7 +40,7 @@ class Blueprint:
     """What a sharing is built from: task names, fresh stages, and the seed that decides their weights.
 
     Every part has its own stream of random numbers, so that all methods of a seed start from the same
-    weights wherever shapes agree.
+    weights wherever shapes agree. `suite` refuses to read data (`withhold_data`).
     """
 
     suite: Suite
@@ -46,21 +51,25 @@ class Blueprint:
         """Task names, in order."""
         return [task.name for task in self.suite.tasks]
 
-    def backbone(self, width: float = 1.0, copy: int = 0) -> nn.ModuleList:
-        """Fresh stages, none of which works in place; the same `width` and `copy` give the same weights."""
+    def backbone(self, width: float = 1.0, copy: int = 0) -> Modules[Stage]:
+        """Fresh stages, none of which works in place; the same `width` and `copy` give the same weights.
+
+        `width` multiplies the channels of every stage.
+        """
         with own_stream(self.seed, "backbone", copy):
             return prepare_stages(self.suite.backbone(width), self.suite.input_shape)
 
-    def towers(self, init: str = "tied", width: float = 1.0) -> list[nn.ModuleList]:
+    def towers(self, init: str = "tied", width: float = 1.0) -> list[Modules[Stage]]:
         """One backbone per task: copies of one (`tied`), or each from its own stream (`independent`)."""
+        # With `independent` the first tower is still copy 0, the backbone of every method of this seed.
         return [self.backbone(width, copy=0 if init == "tied" else t) for t in range(len(self.tasks))]
 
     def stream(self, *names: object) -> AbstractContextManager[None]:
-        """Modules built inside draw their weights from a stream of their own."""
+        """Context in which modules draw their weights from the stream of these names, apart from all others."""
         return own_stream(self.seed, *names)
 
     def generator(self, name: str) -> torch.Generator:
-        """A generator for anything else that is random."""
+        """A generator for anything else that is random; the same `name` gives the same numbers."""
         return torch.Generator().manual_seed(derive_seed(self.seed, name))
 
 
@@ -70,6 +79,7 @@ class ParameterGroup:
 
     `role`: `trunk` parameters are owned by several tasks and follow the protocol's trunk rule; `tower`
     parameters are owned by one; `coupling` parameters (stitch units, gates) have no weight decay.
+    `lr_factor` multiplies the learning rate of the protocol.
     """
 
     parameters: list[Parameter]
@@ -95,9 +105,12 @@ class Sharing(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        """task -> features. A trunk runs once per distinct input tensor.
+        """task -> features (n, *output_shape). A trunk runs once per distinct input tensor.
 
-        `inputs` may hold some of the tasks only, as in evaluation of tasks with inputs of their own.
+        Args:
+            inputs: task -> rows (n, *input_shape). It may hold some of the tasks only, as in evaluation of tasks with
+                inputs of their own.
+            state: step, phase and generator of the run. Whatever is random here comes from `state.generator`.
         """
 
     def coupled(self) -> dict[str, list[Parameter]]:
@@ -124,7 +137,7 @@ class Sharing(nn.Module, ABC):
         return
 
     def matrices(self) -> dict[str, Tensor]:
-        """What was learned about sharing (stitch units, gates), for the record."""
+        """name -> matrix of what was learned about sharing (stitch units, gates); stored in the record."""
         return {}
 
     def supports(self, suite: Suite) -> str | None:
@@ -138,7 +151,10 @@ def learning_copies(sharing: Sharing) -> dict[str, list[Parameter]]:
 
 
 def collect_groups(sharing: Sharing, optimiser: str) -> list[ParameterGroup]:
-    """The groups of a sharing. Raises UsageError where a parameter that learns is in none of them, or in two."""
+    """The groups of a sharing for `optimiser`, `sgd` or `adam`.
+
+    Raises UsageError where a parameter that learns is in none of them, or in two.
+    """
     groups = sharing.parameter_groups(optimiser)
     counts = Counter(id(parameter) for group in groups for parameter in group.parameters)
     named = {id(parameter): name for name, parameter in sharing.named_parameters()}
@@ -146,29 +162,30 @@ def collect_groups(sharing: Sharing, optimiser: str) -> list[ParameterGroup]:
     if left:
         raise UsageError(
             "`parameter_groups` should hold every parameter that learns. Found "
-            f"{_listed(left)} in none, which nothing would train; add it to a group, or freeze it."
+            f"{_join_names(left)} in none, which nothing would train; add it to a group, or freeze it."
         )
     twice = [named.get(key, "a foreign one") for key, count in counts.items() if count > 1]
     if twice:
         raise UsageError(
-            f"`parameter_groups` should hold every parameter once. Found {_listed(twice)} more than once; list it in "
-            "one group."
+            f"`parameter_groups` should hold every parameter once. Found {_join_names(twice)} more than once; list it "
+            "in one group."
         )
     return groups
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
+def _join_names(names: Sequence[str], most: int = 5) -> str:
+    """`a`, `b` and 3 more, for a sentence."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"`{name}`" for name in names[:most]) + rest
 
 
-def aligned(towers: Sequence[nn.Module]) -> dict[str, list[Parameter]]:
+def aligned(towers: Iterable[nn.Module]) -> dict[str, list[Parameter]]:
     """name -> the copies of one parameter, over modules of one architecture."""
     named = [dict(tower.named_parameters()) for tower in towers]
     return {name: [parameters[name] for parameters in named] for name in named[0]}
 
 
-def run_stages(stages: Sequence[nn.Module], x: Tensor) -> Tensor:
+def run_stages(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
     """`x` through `stages`, in order."""
     for stage in stages:
         x = stage(x)
@@ -183,7 +200,11 @@ def pieces(stages: int, count: int) -> list[range]:
 
 
 def refuse_many_inputs(suite: Suite, limit: int = 10) -> str | None:
-    """The reason of a sharing that mixes towers: it runs every tower on every distinct input."""
+    """Why a sharing that mixes towers refuses `suite`, for its `supports`; None where it does not.
+
+    Such a sharing runs every tower on every distinct input, T^2 passes where tasks have inputs of their own; `limit`
+    is the largest T for which that is taken.
+    """
     if suite.own_inputs and len(suite.tasks) > limit:
         return f"runs every tower on every task's own input, at most {limit} tasks (this suite has {len(suite.tasks)})."
     return None

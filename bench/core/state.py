@@ -1,4 +1,7 @@
-"""The training state that forward passes and loss weightings receive."""
+"""The training state that forward passes and loss weightings receive.
+
+Training writes it; methods read it, and draw from its generator.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +12,8 @@ from torch import Tensor
 
 
 @contextmanager
-def drawn_from(generator: torch.Generator | None) -> Iterator[None]:
-    """What is drawn from torch's own generators inside follows from `generator`; the former are left as they were."""
+def draw_from(generator: torch.Generator | None) -> Iterator[None]:
+    """Seed torch's own generators from `generator`, for libraries that cannot be given one; restore them afterwards."""
     seed = int(torch.randint(2**62, (), generator=generator))
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices):
@@ -22,7 +25,7 @@ def drawn_from(generator: torch.Generator | None) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the budget, as `share` of all updates. The schedule and the optimiser start anew in it."""
+    """A part of the budget: `share`, in (0, 1], of all updates. The schedule and the optimiser start anew in it."""
 
     name: str
     share: float
@@ -30,7 +33,15 @@ class Phase:
 
 @dataclass
 class TrainState:
-    """Step, phase and budget of a run. Outside training `step` is the last one."""
+    """Step, phase and budget of a run. Outside training `step` is the last one.
+
+    Args:
+        step: updates done.
+        updates: in the whole budget.
+        phase: the name of the current phase.
+        generator: on the CPU, the source of everything random in a method; None where no updates are made.
+        steps_per_epoch: updates of an epoch.
+    """
 
     step: int = 0
     updates: int = 1

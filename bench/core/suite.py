@@ -1,10 +1,12 @@
-"""Suite: tasks, data, backbone and protocol that belong together."""
+"""Suite: tasks, data, backbone and protocol that belong together.
 
-import copy
+The contract that folders of `suites/` and plug-ins implement. A suite knows no method; the harness knows no suite.
+"""
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, cast
 
 from torch import Tensor, nn
 
@@ -20,7 +22,7 @@ class Stage(nn.Sequential):
     """A stage of a backbone: modules in order, and the shape of one output row, channels first.
 
     Modules may be frozen (`requires_grad_(False)`: every method leaves them so) or lazy (filled by the shapes before
-    them). Layers with a switch `inplace` have it turned off, since methods read what stands before a stage, too.
+    them). Layers with a switch `inplace` have it turned off, since methods also read the input of a stage.
     """
 
     def __init__(self, *modules: nn.Module, output_shape: Shape) -> None:
@@ -29,7 +31,7 @@ class Stage(nn.Sequential):
 
 
 def scaled(channels: int, width: float) -> int:
-    """`channels` times `width`, rounded, at least 1: how a backbone reads its width."""
+    """`channels` times `width`, rounded, at least 1: how a backbone applies its width."""
     return max(1, round(channels * width))
 
 
@@ -37,14 +39,15 @@ class Suite(ABC):
     """A standardized problem. The keyword-only parameters of a suite's constructor are its variants.
 
     `data_dir` is where downloaded data lives; a suite without downloads ignores it. Constructing a
-    suite reads no data.
+    suite reads no data. `tasks` are in the order of every (T, ...) tensor of the project; `protocol` is the suite's
+    own, which `--set` changes field by field.
     """
 
     tasks: Sequence[Task]
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
-    transform: Transform | None = None  # of the rows as they are stored: that of every data set with one
+    transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -52,21 +55,27 @@ class Suite(ABC):
 
     @abstractmethod
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
-        """Fresh stages, in order, each with an `output_shape`; `width` multiplies the channels."""
+        """Fresh stages, in order, each with an `output_shape`; `width` multiplies the channels.
+
+        Weights come from torch's generator, which the caller seeds.
+        """
 
     @abstractmethod
     def dataset(self, split: Split, seed: int) -> Dataset:
-        """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed."""
+        """The rows of `split`. `seed` matters only where a suite draws its data anew for each seed.
+
+        Raises bench.errors.DataMissing where the data is not there.
+        """
 
     def sealed(self, seed: int, draw: int) -> Dataset | None:
-        """Rows like those of the test split of `seed`, from a number `draw` that nobody can know in advance.
+        """Fresh rows distributed as the test split of `seed`, from a number `draw` that nobody can know in advance.
 
-        None where no fresh rows can be made.
+        A method that memorised the public test rows does worse on them. None where no fresh rows can be made.
         """
         return None
 
     def held(self, names: Sequence[str]) -> Sequence[str]:
-        """Of the coupled parameters of a sharing, those that constraints may hold; all by default."""
+        """The names, among those of the coupled parameters of a sharing, that constraints may hold; all by default."""
         return names
 
     def known_weights(self, seed: int) -> Tensor | None:
@@ -83,38 +92,67 @@ class Suite(ABC):
 
     @abstractmethod
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the data, part by part: everything about it that can change a number.
+        """part -> SHA-256 of the data: everything about it that can change a number.
 
-        Raises bench.errors.DataMissing, with one sentence, where the data is not there.
+        Stored in every record, so that results on other data are not compared. Raises bench.errors.DataMissing, with
+        one sentence, where the data is not there.
         """
 
     def panel(
         self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], predictions: Mapping[str, Tensor]
     ) -> Any | None:
-        """One row as a picture for people, a uint8 array (rows, columns, 3); None where there is nothing to see.
+        """One row as a picture for people; None where a suite has nothing to show.
 
-        One that is laid out as a `Sheet` of the suite's tasks is taken apart by the site, so that methods stand side
-        by side.
+        Args:
+            inputs, targets, predictions: task -> tensor of the row, without the batch axis.
+
+        Returns:
+            A uint8 array (height, width, 3). Laid out as a `Sheet` of the suite's tasks, the site cuts it into its
+            parts and shows methods next to each other.
         """
         return None
 
 
-def without_data(suite: Suite) -> Suite:
-    """The same suite for who builds a model: tasks, shapes and stages, and a `dataset` that refuses.
+def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
+    """`suite` with the methods of `changes` over its own, and `attributes` in the place of those it has.
 
-    Features are a function of the inputs that they are given; a method that reads rows by itself, be it of the test
-    split, is refused with a UsageError.
+    What is made is a copy of an own class, under which that of the suite still lies: attributes and methods that only
+    this suite has are there, and its methods see the changes. The suite itself stays as it is.
     """
-    closed = copy.copy(suite)
-    for name, value in vars(suite).items():
-        if isinstance(value, Suite):  # of one that stands on another
-            setattr(closed, name, without_data(value))
-    closed.dataset = _refused  # type: ignore[method-assign]
-    return closed
+    own = type(suite)
+    cls = cast(type[Suite], type(own.__name__, (changes, own), {"__module__": own.__module__, "__doc__": own.__doc__}))
+    derived = cls.__new__(cls)
+    vars(derived).update(vars(suite) | attributes)
+    return derived
 
 
-def _refused(split: Split, seed: int) -> Dataset:
+def withhold_data(suite: Suite) -> Suite:
+    """A copy of `suite` to build a model from: tasks, shapes and stages, without rows and the truth behind them.
+
+    Its `dataset` raises UsageError.
+
+    Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
+    test split.
+    """
+    # A suite that wraps another would give its data away.
+    behind = {name: withhold_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
+    return derive_suite(suite, _WithoutData, **behind)
+
+
+def refuse_rows(split: str) -> NoReturn:
+    """Raise UsageError: a method should not read the suite's data."""
     raise UsageError(
         f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
         "of the inputs that `forward` is given."
     )
+
+
+class _WithoutData(Suite):
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        refuse_rows(split)
+
+    def sealed(self, seed: int, draw: int) -> Dataset | None:
+        refuse_rows("test")  # rows like those of the test split, with labels
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        return None

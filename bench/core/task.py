@@ -1,4 +1,8 @@
-"""Task: what is predicted, how it is trained and how it is measured."""
+"""Task: what is predicted, how it is trained and how it is measured.
+
+A metric accumulates statistics only. `bench.scores` turns them into scores whenever a record is read, so that a stored
+score cannot differ from its statistics.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,14 +20,15 @@ Shape = tuple[int, ...]  # of one row, without the batch
 class TaskMetric(ABC):
     """Accumulates the sufficient statistics of one task over a split, on the device of its inputs.
 
-    `kind` names what turns the statistics into scores: one of `bench.scores`, or one that `register_kind` made known.
+    `kind` names what turns the statistics into scores: a kind of `bench.scores`, or one added by `register_kind`.
+    One object per evaluation, never reset.
     """
 
     kind: str
 
     @abstractmethod
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one batch of head outputs and targets."""
+        """Add one batch of head outputs and targets, rows first."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -34,10 +39,13 @@ class TaskMetric(ABC):
 class Task:
     """One thing to predict.
 
-    `head` maps the shape of a row of features to a module; `loss` maps (prediction, target) to the
-    mean over valid elements, 0-dimensional. Targets of as many numbers as the predictions have their shape, (n, 1) for
-    one number a row (`refuse_broadcasting`). `metric` makes a fresh accumulator. Tasks with the same `pool` are scored
-    together, under that name, on the statistics of all their rows.
+    Args:
+        name: unique in a suite; seeds the weights of the head.
+        head: maps the shape of a row of features to a fresh module.
+        loss: maps (prediction, target) to the mean over valid elements, 0-dimensional. Targets of as many numbers as
+            the predictions have their shape, (n, 1) for one number per row (`refuse_broadcasting`).
+        metric: makes a fresh accumulator.
+        pool: tasks with the same pool are scored together, under that name, on the statistics of all their rows.
     """
 
     name: str
@@ -48,17 +56,17 @@ class Task:
 
     @property
     def reported(self) -> str:
-        """The name that scores stand under."""
+        """The name under which scores are reported."""
         return self.pool or self.name
 
 
 def refuse_broadcasting(name: str, prediction: Tensor, target: Tensor) -> None:
-    """Raise UsageError where a target has the numbers of the prediction of task `name` in another shape.
+    """Raise UsageError where torch would broadcast predictions and targets of task `name` against each other.
 
-    Of (n, 1) and (n,) torch makes (n, n) in any arithmetic, every row against every other.
+    In arithmetic (n, 1) and (n,) become (n, n), every row against every other: a loss of the wrong rows, silently.
     """
     one, other = prediction.shape, target.shape
-    if one == other or one.numel() != other.numel():
+    if one == other or one.numel() != other.numel():  # such as logits and classes, which losses tell apart
         return
     if all(a == b or 1 in (a, b) for a, b in zip(reversed(one), reversed(other), strict=False)):
         raise UsageError(
@@ -78,6 +86,7 @@ class Classification(TaskMetric):
         self.confusion: Tensor | None = None
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
+        # One number per (truth, prediction): a single bincount is the whole matrix, without leaving the device.
         cells = target * self.classes + prediction.argmax(dim=1)
         counts = torch.bincount(cells, minlength=self.classes**2)
         self.confusion = counts if self.confusion is None else self.confusion + counts
@@ -114,7 +123,10 @@ class Regression(TaskMetric):
 
 
 class Explained(Regression):
-    """As `Regression`, with the sums of the targets and of their squares: what explained variance takes."""
+    """As `Regression`, with the sums of the targets and of their squares, which explained variance needs.
+
+    Sums are Python floats, in double precision.
+    """
 
     kind = "explained"
 
@@ -134,7 +146,8 @@ class Explained(Regression):
 class Ranking(TaskMetric):
     """Pairs of a positive and a negative row, and in how many of them the positive one is ranked higher, ties half.
 
-    Predictions are scores (n, ...), one per row, targets 0 or 1. All rows are kept until the state is read.
+    wins / (positives * negatives) is the area under the ROC curve. Predictions are scores (n, ...), one per row,
+    targets 0 or 1. All rows are kept until the state is read.
     """
 
     kind = "ranking"
@@ -152,6 +165,7 @@ class Ranking(TaskMetric):
             raise ValueError("A metric should see at least one batch before its state is read.")
         scores, labels = torch.cat(self.scores), torch.cat(self.labels)
         positives, negatives = scores[labels], scores[~labels].sort().values
+        # Negatives below each positive, and those not above it: their mean counts a tie as half a win.
         below = torch.searchsorted(negatives, positives)
         up_to = torch.searchsorted(negatives, positives, right=True)
         wins = float((below + up_to).sum()) / 2

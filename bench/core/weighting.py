@@ -1,4 +1,8 @@
-"""Weighting: how T losses become one step."""
+"""Weighting: how T losses become one step.
+
+The contract that `bench/weightings/` and plug-ins implement, and the two forms most rules have: the derivative of a
+scalarisation (`Scalarised`), and a function of the Gramian (`GramianWeighting`).
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -7,13 +11,13 @@ from typing import ClassVar, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from bench.core.state import StepState, drawn_from
+from bench.core.state import StepState, draw_from
 
 C = TypeVar("C")
 
 
 class Weighting(nn.Module, ABC):
-    """Maps T losses to T weights. Its own parameters, if any, train beside the model without weight decay.
+    """Maps T losses to T weights. Its own parameters, if any, train with the model, without weight decay.
 
     `needs_gramian` asks for the Gramian of the task gradients, `state.gramian`. `scales` says what a weight
     multiplies: `losses`, a whole loss; `shared`, the gradient of a loss by the shared parameters only, while what
@@ -33,11 +37,14 @@ class Weighting(nn.Module, ABC):
         """The weights, shape (T,), on the device of the losses; the step's loss is weights . losses."""
 
     def regulariser(self) -> Tensor | float:
-        """A term of the weighting's own, added to the weighted losses."""
+        """A term of the weighting's own, 0-dimensional, added to the weighted losses."""
         return 0.0
 
     def observe(self, losses: Tensor) -> None:
-        """The losses (T,) of the same batch after the optimiser's step, without a gradient."""
+        """Receive the losses (T,) of the same batch after the optimiser's step, without a gradient.
+
+        Called only with `needs_second_forward`.
+        """
         return
 
 
@@ -54,11 +61,13 @@ class Scalarised(Weighting):
         self._rest: Tensor | float = 0.0
 
     def forward(self, state: StepState) -> Tensor:
+        """dS/dL (T,); with a graph where S has parameters that the regulariser trains."""
         losses = positive(state.losses).requires_grad_()
         learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
-        with torch.enable_grad(), drawn_from(state.train.generator):
+        with torch.enable_grad(), draw_from(state.train.generator):
             total = self.scalarisation(losses)
             [weights] = torch.autograd.grad(total, losses, create_graph=learned)
+        # The rest makes weights . losses + rest equal S, whose gradient by S's own parameters is then the right one.
         self._rest = total - weights @ losses.detach() if learned else 0.0
         return weights
 
@@ -70,8 +79,8 @@ class GramianWeighting(Weighting):
     """Weights of the shared parameters' task gradients that are a function of their Gramian.
 
     A rule is given G / tr G, and its answer is multiplied by (tr G)^degree: thresholds inside it then mean the same
-    at every size of gradients. `degree` is that of the rule, w(c G) = c^degree w(G), 0 where it asks for directions
-    only. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the weights are 1 / T; so
+    at every size of gradients. `degree` is the degree of the rule, w(c G) = c^degree w(G), 0 where only directions
+    matter. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the weights are 1 / T; so
     they are where a rule has no finite answer.
     """
 
@@ -84,24 +93,29 @@ class GramianWeighting(Weighting):
         self.rule = rule
 
     def forward(self, state: StepState) -> Tensor:
+        """The weights of the rule, or 1 / T each where it has no finite answer."""
         if state.gramian is None:
             raise TypeError("A Gramian weighting should be given the Gramian.")
         G, even = state.gramian.detach(), torch.full_like(state.losses, 1 / len(self.tasks))
+        # Rules compute in units of the trace: their thresholds are absolute numbers.
         trace = G.trace()
         if len(self.tasks) == 1 or not (trace > 0 and trace.isfinite()):
             return even
-        with torch.no_grad(), drawn_from(state.train.generator):
+        with torch.no_grad(), draw_from(state.train.generator):
             weights = (self.rule(G / trace) * trace**self.degree).to(even)
         return torch.where(weights.isfinite().all(), weights, even)
 
 
 def positive(losses: Tensor) -> Tensor:
-    """Losses without a gradient, at least 1e-12."""
+    """Losses without a gradient, at least 1e-12, so that their logarithms and ratios are finite."""
     return losses.detach().clamp(min=1e-12)
 
 
 def with_solver(make: Callable[[], C]) -> C:
-    """What `make` returns. Raises ValueError with the install command where a solver is missing."""
+    """Call `make`, which imports an optional solver, and return its result.
+
+    Raises ValueError with the install command where the solver is missing.
+    """
     try:
         return make()
     except ImportError as error:

@@ -1,190 +1,127 @@
-"""Runs specifications that are not stored yet, with progress; shared by all commands that train."""
+"""Runs planned cells that are not stored yet; shared by all commands that train.
+
+`Execution.run` is the way from a command to its records: it looks up what is stored, lets an engine call the cell for
+every specification that is missing, wherever that engine places it, and notes what became of each.
+"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.engines.events import Ended
-from bench.errors import UsageError, make_printable
 from bench.execution.cell import StoredCell
-from bench.execution.plan_status import PlanStatus
+from bench.execution.keep import mirror_stored
+from bench.execution.plan_status import PlanStatus, survey
 from bench.records import RunSpec
-from bench.system.processes import stopping_like_ctrl_c
+from bench.system.processes import treat_stop_as_ctrl_c
 from bench.system.shortage import explain_shortage
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
-    from bench.core.resident import ResidentRows
     from bench.engines import Engine
 
 
-def plan_controls(
-    suite_text: str, names: Sequence[str], seeds: Sequence[int], device: str = "auto", data_dir: Path | None = None
-) -> list[RunSpec]:
-    """The runs of controls on a suite, each once; what `all` holds and the suite has not is said and left out.
+@dataclass(frozen=True)
+class Execution:
+    """How planned cells are run.
 
-    Raises UsageError for what the user wrote.
+    Args:
+        cell: what a worker calls with a specification; it trains, and stores the record.
+        engine: where workers are: on this machine, a Ray cluster or a Slurm cluster.
+        stack: seeds of one method, at most, that are trained as one model.
     """
-    from bench.planning.plan import parse_suite, plan
-    from leaderboard.boards.controls import find_controls
 
-    _, suite = parse_suite(suite_text, data_dir)
-    tasks = [task.name for task in suite.tasks]
-    if names and len(tasks) < 2:
-        raise UsageError(f"Controls should be run on a suite of two tasks or more. Found one (`{tasks[0]}`).")
-    specs: dict[str, RunSpec] = {}
-    for control in find_controls(names):
-        rows = control.rows(tasks, suite.protocol.epochs)
-        parts = [(row.method, part.settings) for row in rows for part in row.parts]
-        try:
-            runs = [run for method, set_ in parts for run in plan(suite_text, [method], seeds, set_, device, data_dir)]
-        except UsageError as error:
-            if control.name in names:
-                raise
-            print(f"Control `{control.name}` is left out: {error}", file=sys.stderr)
-        else:
-            specs |= {run.run_id: run for run in runs}
-    return list(specs.values())
+    cell: StoredCell
+    engine: "Engine"
+    stack: int = 1
 
+    @property
+    def store(self) -> Store:
+        """The store that records go to."""
+        return Store(self.cell.store)
 
-def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
-    """Look up which cells are in the store; notes records that another version of a plug-in left there.
+    def survey(self, specs: Iterable[RunSpec]) -> PlanStatus:
+        """Look up which of `specs` are stored; a specification that comes twice is one cell.
 
-    Raises OSError with one sentence where the store cannot be written.
-    """
-    store.check_writable()
-    for spec in {spec.method: spec for spec in specs if spec.code}.values():
-        if sentence := _of_other_code(spec, store):
-            print(sentence, file=sys.stderr)
-    outcome = PlanStatus(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
-    for spec in outcome.missing:
-        store.check_place(spec)
-    return outcome
+        Raises:
+            OSError: The store cannot be written.
+        """
+        return survey(list({spec.run_id: spec for spec in specs}.values()), self.store)
 
+    def run(self, specs: Iterable[RunSpec]) -> PlanStatus:
+        """Run every one of `specs` that is not stored yet; returns the status of all of them."""
+        outcome = self.survey(specs)
+        self.run_missing(outcome)
+        return outcome
 
-def _of_other_code(spec: RunSpec, store: Store) -> str:
-    """What is to be said of stored runs of the same method by another text of its plug-in; nothing where none are."""
-    beside = [record for record in store.beside(spec) if record.status == "done"]
-    others = [record for record in beside if record.spec.code != spec.code]
-    if not others:
-        return ""
-    was = "1 stored run of {} was" if len(others) == 1 else f"{len(others)} stored runs of {{}} were"
-    sentence = f"{was.format(f'`{make_printable(others[0].method)}`')} made by another text of its file"
-    own = max((record.created for record in beside if record.spec.code == spec.code), default="")
-    if own and own < max(record.created for record in others):
-        return f"{sentence}, after those of this one; tables show what was made last: remove what should not count."
-    return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."
+    def run_missing(self, outcome: PlanStatus) -> None:
+        """Run what is planned and not stored, and note in `outcome` what became of it.
 
+        Leftovers of killed runs are removed first, and what an earlier command could not mirror is mirrored.
 
-def execute(outcome: PlanStatus, cell: StoredCell, engine: "Engine", stack: int = 1) -> None:
-    """Run what is missing where `engine` places it, up to `stack` seeds of a method as one; `outcome` follows.
-
-    What killed runs left is cleared first.
-    Raises OSError with one sentence where the store takes no records any more: further cells would train for nothing.
-    """
-    Store(cell.store).clear(spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored")
-    _mirror_stored(outcome, cell)
-    if outcome.missing:
-        with engine:
-            _run(outcome.missing, outcome, cell, engine, stack)
-    without = sum(not Store(cell.store).panels(spec) for spec in outcome.specs) if cell.images else 0
-    if without:
-        print(
-            f"{without} cells have no panels: they were stored without, or there is nothing to see in their suite.",
-            file=sys.stderr,
-        )
-
-
-def _mirror_stored(outcome: PlanStatus, cell: StoredCell) -> None:
-    """Mirror what an earlier command stored and could not mirror. Raises UsageError where wandb has no login."""
-    if cell.wandb == "off":
-        return
-    store = Store(cell.store)
-    left = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored"]
-    left = [spec for spec in left if store.unmirrored(spec).exists()]
-    if cell.wandb == "online" and (left or outcome.missing):
-        from bench.training.mirror import check_login
-
-        check_login()
-    for spec in left:
-        if record := store.get(spec):
-            cell.mirror(record, [path.read_bytes() for path in store.panels(spec)])
-
-
-def _run(missing: list[RunSpec], outcome: PlanStatus, cell: StoredCell, engine: "Engine", stack: int) -> None:
-    from bench.execution.forecast import Estimates
-    from bench.execution.live_notes import journal
-    from bench.execution.portable_cell import SentCell
-    from bench.execution.progress import progress
-    from bench.execution.stacked_cell import StackedCell
-
-    width = engine.width(missing)
-    engine.warm_up(missing, cell)
-    if len(missing) > width:  # so that no long cell is left to the end, when the others are done
-        missing = Estimates(cell.store).longest_first(missing)
-    local = cell if engine.remote else replace(cell, rows=_rows({spec.suite for spec in missing}, cell.data_dir))
-    stacked = StackedCell.of(local, missing, stack) if stack > 1 else None
-    placed = stacked or (SentCell.of(cell) if engine.remote else local)
-    with (
-        stopping_like_ctrl_c(),
-        progress(missing, width) as show,
-        journal(cell.store, missing, width) as note,
-        closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
-    ):
-        for event in stacked.events_of_all_seeds(events) if stacked else events:
-            show(event)
-            note(event)
-            if isinstance(event, Ended):
-                if event.error:  # without a record: is it the store?
-                    Store(cell.store).check_writable()
-                outcome.status[event.spec.run_id] = event.status
-                if event.error or event.status == "failed":
-                    outcome.errors[event.spec.run_id] = event.error or _reason(cell.store, event.spec)
-
-
-def _rows(suites: set[str], data_dir: Path) -> "dict[str, ResidentRows]":
-    """suite -> its data, read once for all workers, where it is of that kind.
-
-    It is read in a process that has loaded no plug-in: what one does on import is not done to the rows of others.
-    """
-    from bench.engines.local import call_apart
-    from bench.planning.plan import parse_suite
-
-    found: dict[str, ResidentRows] = {}
-    for name in sorted(suites):
-        choice, suite = parse_suite(name, data_dir)
-        if suite.resident and not choice.entry.code:
-            rows = call_apart(_read, name, data_dir)
-            found |= {name: rows} if rows is not None else {}
-    return found
-
-
-def _read(suite: str, data_dir: Path) -> "ResidentRows | None":
-    from bench.core.resident import ResidentRows
-    from bench.planning.plan import parse_suite
-
-    return ResidentRows.read(parse_suite(suite, data_dir)[1])
-
-
-def _reason(store: Path, spec: RunSpec) -> str:
-    record = Store(store).get(spec)
-    reason = record.error.message if record and record.error else "no record was stored"
-    return explain_shortage(reason) or reason
-
-
-def report(outcome: PlanStatus) -> None:
-    """The outcome in words, on standard error."""
-    for spec in outcome.specs:
-        if spec.run_id in outcome.errors:
+        Raises:
+            OSError: The store takes no records any more: further cells would train for nothing.
+            UsageError: Records should be mirrored online, and Weights & Biases has no login.
+        """
+        stored = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored"]
+        self.store.clear(stored)  # what killed runs left
+        mirror_stored(self.store, stored, self.cell.wandb, more_to_come=bool(outcome.missing))
+        if outcome.missing:
+            # Entered only where something is missing: a command whose cells are all stored needs no cluster.
+            with self.engine:
+                self._place(outcome.missing, outcome)
+        without = sum(not self.store.panels(spec) for spec in outcome.specs) if self.cell.images else 0
+        if without:
             print(
-                make_printable(f"failed: {spec.method} seed {spec.seed}: {outcome.errors[spec.run_id]}"),
+                f"{without} cells have no panels: they were stored without, or there is nothing to see in their suite.",
                 file=sys.stderr,
             )
-    print(
-        f"{len(outcome.specs)} planned: {outcome.count('stored')} were stored, {outcome.count('done')} done, "
-        f"{outcome.count('failed')} failed, {outcome.count('planned')} to run.",
-        file=sys.stderr,
-    )
+
+    def _place(self, missing: list[RunSpec], outcome: PlanStatus) -> None:
+        """Hand the missing specifications and the cell to the engine, and follow its events.
+
+        The kind of cell follows from the engine: a portable one for other machines, otherwise one that shares data in
+        memory, stacked where that is asked for.
+        """
+        from bench.execution.forecast import Estimates
+        from bench.execution.live_notes import write_live_note
+        from bench.execution.portable_cell import SentCell
+        from bench.execution.progress import show_progress
+        from bench.execution.shared_rows import read_shared_rows
+        from bench.execution.stacked_cell import StackedCell
+
+        cell, engine = self.cell, self.engine
+        width = engine.width(missing)
+        engine.warm_up(missing, cell)
+        if len(missing) > width:  # so that no long cell is left to the end, when the others are done
+            missing = Estimates(cell.store).longest_first(missing)
+        # Shared memory ends at this machine.
+        if not engine.remote:
+            cell = replace(cell, rows=read_shared_rows({spec.suite for spec in missing}, cell.data_dir))
+        stacked = StackedCell.of(cell, missing, self.stack) if self.stack > 1 else None
+        placed = stacked or (SentCell.of(cell) if engine.remote else cell)
+        with (
+            treat_stop_as_ctrl_c(),
+            show_progress(missing, width) as show,
+            write_live_note(cell.store, missing, width) as note,
+            closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
+        ):
+            for event in stacked.events_of_all_seeds(events) if stacked else events:
+                show(event)
+                note(event)
+                if isinstance(event, Ended):
+                    # An error without a record may be the store's: a full disk would fail every further cell in the
+                    # same way.
+                    if event.error:
+                        self.store.check_writable()
+                    outcome.status[event.spec.run_id] = event.status
+                    if event.error or event.status == "failed":
+                        outcome.errors[event.spec.run_id] = event.error or self._find_reason(event.spec)
+
+    def _find_reason(self, spec: RunSpec) -> str:
+        """Why a cell failed, from its record."""
+        record = self.store.get(spec)
+        reason = record.error.message if record and record.error else "no record was stored"
+        return explain_shortage(reason) or reason

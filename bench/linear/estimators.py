@@ -1,4 +1,7 @@
-"""The solver as estimators of scikit-learn: regression of several tasks, with inputs in common or of their own."""
+"""The solver as estimators of scikit-learn: regression of several tasks, with inputs in common or of their own.
+
+They add to the solver what scikit-learn expects of estimators, and the scaling of rows of unusual size.
+"""
 
 import math
 import warnings
@@ -29,6 +32,7 @@ from bench.linear.scale import Scaled, scale
 from bench.linear.squared import Squared
 from bench.records import parse_call
 
+# One per task, one for all, one per task shrunk towards a common one, or none.
 Intercept = Literal["task", "pooled", "shrunk", "none"]
 TASKS_WANTED = (
     "`{0}` should be given the `tasks` of its rows, as `fit` was. In `GridSearchCV` and its like they arrive after "
@@ -37,7 +41,7 @@ TASKS_WANTED = (
 
 
 class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """What the two have in common: rows in, weights out."""
+    """What the two estimators have in common: rows in, weights out."""
 
     constraint: str
     intercept: Intercept
@@ -63,7 +67,11 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def _scaled(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None) -> Scaled:
+    def _scale(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None) -> Scaled:
+        """Rows of ordinary size, task by task, from arrays as scikit-learn takes them; sets `tasks_`.
+
+        Args as those of `fit`. Raises ValueError where shapes do not fit, or numbers are not finite.
+        """
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         inputs, targets = torch.from_numpy(np.array(X)), torch.from_numpy(np.array(y, dtype=np.float64))
         self.tasks_ = None
@@ -86,11 +94,13 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             rows = TaskRows([inputs[i] for i in at], [targets[i] for i in at], [str(label) for label in self.tasks_])
         return scale(rows, own=self.intercept == "task", common=self.intercept in ("pooled", "shrunk"))
 
-    def _loss(self, rows: TaskRows) -> Squared:
+    def _make_loss(self, rows: TaskRows) -> Squared:
+        """Squared loss with the intercepts that were asked for, as the rho of `Loss`."""
         known = {"task": 0.0, "pooled": math.inf, "shrunk": float(self.intercept_strength), "none": None}
         return Squared(rows, known[self.intercept])
 
-    def _family(self, rows: TaskRows, strength: float | None) -> PenaltyFamily:
+    def _make_family(self, rows: TaskRows, strength: float | None) -> PenaltyFamily:
+        """The constraint on weights (1, d) of every task; its strength is open where None."""
         call = parse_call(self.constraint)
         if STRENGTH in call.options:
             raise ValueError(f"The strength should be given apart. Found `constraint = {self.constraint}`.")
@@ -98,33 +108,40 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         coupled = Coupled((1, rows.features), len(rows.names), 1.0)
         return PenaltyFamily(choose("constraint", type(call)(call.name, options)), coupled)
 
-    def _keep(self, found: Fitted, scaled: Scaled) -> None:
-        certificate = found.solution.certificate
-        weights, intercepts = scaled.model_back(*found.model())
+    def _keep(self, fitted: Fitted, scaled: Scaled) -> None:
+        """Set the attributes of a fitted estimator, in the units of X and y. Warns where it did not converge."""
+        certificate = fitted.solution.certificate
+        weights, intercepts = scaled.model_back(*fitted.model())
         coefficients = weights.T.numpy().copy()
         self.coef_ = coefficients[0] if self._single else coefficients
         self.intercept_ = float(intercepts[0]) if self._single else intercepts.numpy().copy()
-        self.n_iter_ = max(1, found.solution.iterations)
-        self.objective_ = scaled.squares_back(found.solution.objective)
+        self.n_iter_ = max(1, fitted.solution.iterations)  # scikit-learn expects at least 1
+        self.objective_ = scaled.squares_back(fitted.solution.objective)
         self.certificate_ = replace(certificate, objective=self.objective_)
-        self.matrices_ = {name: matrix.numpy().copy() for name, matrix in found.penalty.matrices().items()}
+        self.matrices_ = {name: matrix.numpy().copy() for name, matrix in fitted.penalty.matrices().items()}
         if not certificate.met:
             warnings.warn(
-                f"The {certificate.kind} is {certificate.value:.1e} after {found.solution.iterations} iterations, not "
+                f"The {certificate.kind} is {certificate.value:.1e} after {fitted.solution.iterations} iterations, not "
                 f"{certificate.tolerance:.1e}; raise `max_iter`.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
 
     def predict(self, X: ArrayLike, tasks: ArrayLike | None = None) -> np.ndarray:
-        """x w_t + b_t: (n,) of one target, or with `tasks`, a label for each row; else (n, T). ValueError: new task."""
+        """x w_t + b_t: (n,) of one target, or with `tasks`; else (n, T).
+
+        X: (n, d), with the columns of `fit`.
+        tasks: (n,), the label of each row's task, where `fit` was given them.
+
+        Raises ValueError for labels that `fit` has not seen, and where `tasks` are missing or not wanted.
+        """
         check_is_fitted(self)
         inputs: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
         if self.tasks_ is None:
             if tasks is not None:
                 raise ValueError("`predict` should be given no `tasks`, since `fit` was given none.")
-            found: np.ndarray = inputs @ self.coef_.T + self.intercept_
-            return found
+            predicted: np.ndarray = inputs @ self.coef_.T + self.intercept_
+            return predicted
         if tasks is None:
             raise ValueError(TASKS_WANTED.format("predict"))
         place = find_places(self.tasks_, read_labels(tasks, len(inputs)))
@@ -134,7 +151,7 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, tasks: ArrayLike | None = None
     ) -> float:
-        """R^2 of `predict`: over the rows of all tasks, or the mean over targets. At most 1; ValueError as there."""
+        """R^2 of `predict`: over the rows of all tasks, or the mean over targets. At most 1; raises as `predict`."""
         check_is_fitted(self)
         if self.tasks_ is not None and tasks is None:
             raise ValueError(TASKS_WANTED.format("score"))
@@ -177,12 +194,20 @@ class MultiTaskRegressor(_Base):
         self.max_iter = max_iter
 
     def fit(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None = None) -> "MultiTaskRegressor":
-        """Inputs in common: y (n, T) or (n,). Of their own: y (n,) and `tasks` (n,), the label of each row's task."""
+        """Fit weights and intercepts; returns the estimator.
+
+        X: (n, d).
+        y: (n, T) or (n,) where all targets have the same inputs; (n,) with `tasks`.
+        tasks: (n,), the label of each row's task, where tasks have rows of their own.
+
+        Raises ValueError for shapes, labels or options that do not fit; ConvergenceWarning where `max_iter`
+        was not enough.
+        """
         self._validate_params()
-        scaled = self._scaled(X, y, tasks)
-        family = self._family(scaled.rows, self.strength)
-        family = family.at(scaled.strength(float(self.strength), family.degree()))
-        self._keep(fit_at(scaled.rows, self._loss, family, self.tol, self.max_iter), scaled)
+        scaled = self._scale(X, y, tasks)
+        family = self._make_family(scaled.rows, self.strength)
+        family = family.fix_strength(scaled.scale_strength(float(self.strength), family.degree()))
+        self._keep(fit_at(scaled.rows, self._make_loss, family, self.tol, self.max_iter), scaled)
         return self
 
 
@@ -232,16 +257,16 @@ class MultiTaskRegressorCV(_Base):
         self.max_iter = max_iter
 
     def fit(self, X: ArrayLike, y: ArrayLike, tasks: ArrayLike | None = None) -> "MultiTaskRegressorCV":
-        """As `MultiTaskRegressor.fit`."""
+        """As `MultiTaskRegressor.fit`; every task needs 2 rows or more."""
         self._validate_params()
-        scaled = self._scaled(X, y, tasks)
-        rows, family = scaled.rows, self._family(scaled.rows, None)
+        scaled = self._scale(X, y, tasks)
+        rows, family = scaled.rows, self._make_family(scaled.rows, None)
         if min(rows.counts) < 2:
             few = rows.names[int(torch.argmin(rows.counts))]
             raise UsageError(f"`{few}` should have 2 samples or more to leave some out. Found 1 sample.")
-        found = fit_family(
+        fitted = fit_family(
             rows,
-            self._loss,
+            self._make_loss,
             family,
             _half_squares,
             points=int(self.n_strengths),
@@ -252,16 +277,17 @@ class MultiTaskRegressorCV(_Base):
             iterations=self.max_iter,
         )
         back = partial(scaled.strength_back, degree=family.degree())
-        self.strength_, self.settings_ = None if found.strength is None else back(found.strength), found.settings
+        self.strength_, self.settings_ = None if fitted.strength is None else back(fitted.strength), fitted.settings
         self.curves_ = [
             StrengthCurve(
                 curve.settings, [back(v) for v in curve.strengths], [scaled.squares_back(e) for e in curve.errors]
             )
-            for curve in found.curves
+            for curve in fitted.curves
         ]
-        self._keep(found, scaled)
+        self._keep(fitted, scaled)
         return self
 
 
 def _half_squares(z: Tensor, y: Tensor) -> Tensor:
+    """sum (z - y)^2 / 2, as the loss has it."""
     return (z - y).square().sum() / 2

@@ -1,4 +1,4 @@
-"""Penalties of one kind, from the registry of constraints, and what about them is left open."""
+"""Penalty families: a constraint of the registry and its open options, which cross-validation chooses."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from bench.linear.decay import Decay
 from bench.linear.loss import Loss
 from bench.linear.objective import Objective
 
-STRENGTH = "strength"
+STRENGTH = "strength"  # the option that every constraint of a solver has
 ABOVE = 10.0  # where a penalty is no norm: the first strength over the one with the curvature of the loss
 
 
@@ -25,6 +25,8 @@ class PenaltyFamily:
 
     What stands at its default is open, where it can be chosen: the strength, and options with a list of choices
     (`Search(choices=...)`), as the number of clusters. What was given is kept.
+
+    `l21` is open; `l21:strength=2.5` is not; `cluster` has an open strength and an open `k`.
     """
 
     choice: Choice | None
@@ -32,7 +34,7 @@ class PenaltyFamily:
 
     @property
     def _dial(self) -> list[str]:
-        """The option `strength`, and that which it stands in for."""
+        """The option `strength`, and the option that it replaces."""
         assert self.choice is not None
         options = self.choice.entry.options
         if STRENGTH not in options:
@@ -46,8 +48,8 @@ class PenaltyFamily:
             return True
         return all(self.choice.values[name] == self.choice.entry.options[name].default for name in self._dial)
 
-    def settings(self) -> list[dict[str, Any]]:
-        """Every combination of the other open options."""
+    def list_settings(self) -> list[dict[str, Any]]:
+        """Every combination of the other open options, as [{"k": 1}, {"k": 2}]; `[{}]` where there are none."""
         if self.choice is None:
             return [{}]
         spaces = {
@@ -57,8 +59,15 @@ class PenaltyFamily:
         }
         return [dict(zip(spaces, each, strict=True)) for each in itertools.product(*spaces.values())]
 
-    def penalty(self, settings: Mapping[str, Any], strength: float | None = None) -> Constraint:
-        """The constraint in float64, at its own strength where `strength` is None. UsageError where it has no prox."""
+    def build_penalty(self, settings: Mapping[str, Any], strength: float | None = None) -> Constraint:
+        """The constraint in float64.
+
+        settings: options that replace those of the family, as from `list_settings`.
+        strength: replaces the family's own; None keeps it.
+
+        Raises:
+            UsageError: it has no prox, no strength, a schedule, or does not take parameters of this shape.
+        """
         if self.choice is None:
             return Decay(self.coupled, 0.0 if strength is None else strength)
         values = {**self.choice.values, **settings}
@@ -74,16 +83,19 @@ class PenaltyFamily:
             raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")
         return built.double()
 
-    def at(self, strength: float) -> "PenaltyFamily":
-        """The same at a given strength."""
+    def fix_strength(self, strength: float) -> "PenaltyFamily":
+        """The same family with the strength given, so that it is open no more."""
         assert self.choice is not None
         given = {name: strength if name == STRENGTH else None for name in self._dial}
         return replace(self, choice=replace(self.choice, values={**self.choice.values, **given}))
 
     def degree(self) -> int | None:
-        """p where R(c W) = c^p R(W), seen on random weights of two inputs: 1 of norms, 2 of squares; else None."""
+        """p where R(c W) = c^p R(W): 1 of norms, 2 of squares; else None.
+
+        Found on random weights of two inputs, since constraints do not declare it.
+        """
         small = replace(self, coupled=replace(self.coupled, shape=(1, 2)))
-        penalty = small.penalty(self.settings()[0], 1.0)
+        penalty = small.build_penalty(self.list_settings()[0], 1.0)
         shape = (*[penalty.parts] * (penalty.parts > 1), 1, 2, self.coupled.tasks)
         W = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         once, twice = (float(penalty.value(c * W).detach()) for c in (1.0, 2.0))
@@ -91,13 +103,19 @@ class PenaltyFamily:
             return 2  # as `l2` of one task, which holds nothing
         return next((p for p in (1, 2) if math.isclose(twice, 2**p * once, rel_tol=1e-9)), None)
 
-    def strengths(self, loss: Loss, settings: Mapping[str, Any], points: int, span: float) -> list[float]:
+    def list_strengths(self, loss: Loss, settings: Mapping[str, Any], points: int, span: float) -> list[float]:
         """`points` strengths, falling evenly in logarithms.
 
         Of a norm R = v N from the critical v = N*(df(0)), at and above which W = 0, to `span` times it. Of all others
         from 10 v_0 to `span` v_0, where R at v_0 has the curvature L of the loss: R(W) = L |W|^2 / 2 for random W.
+
+        Args:
+            loss: f on the rows that the path is for.
+            settings: other options of the penalty.
+            points: at least 1.
+            span: in (0, 1).
         """
-        objective = Objective(loss, self.penalty(settings, 1.0))
+        objective = Objective(loss, self.build_penalty(settings, 1.0))
         dual = objective.penalty.dual_norm(objective.gradient(objective.zeros()))
         if dual is not None:
             first = last = float(dual)

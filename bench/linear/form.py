@@ -1,4 +1,7 @@
-"""What a sharing is where the backbone is linear: who owns the weights and the intercepts."""
+"""The linear form of a sharing on a linear backbone: who owns the weights and the intercepts.
+
+A solver fits only what is a linear form; other sharings are refused, or trained by descent.
+"""
 
 from dataclasses import dataclass
 
@@ -14,8 +17,11 @@ from bench.core.suite import Suite
 class LinearForm:
     """z_t = x_t w_t + b_t: every task owns its w_t and b_t, or all tasks share one.
 
-    `weights` are parameters of shape (1, d) and `intercepts` of shape (1,), one for each task or one in all. A
-    constraint holds the weights where tasks own them, else the intercepts (`held`).
+    weights: parameters of shape (1, d), one for each task or one in all.
+    intercepts: parameters of shape (1,), one for each task or one in all.
+    tasks: T.
+
+    A constraint holds the weights where tasks own them, else the intercepts (`held`).
     """
 
     weights: list[Parameter]
@@ -46,11 +52,11 @@ class LinearForm:
             parameter.copy_(value[None])
 
 
-def linear_form(sharing: Sharing, suite: Suite) -> LinearForm | None:
+def read_linear_form(sharing: Sharing, suite: Suite) -> LinearForm | None:
     """Who owns what, where features are weights of the tasks' own or shared ones and nothing else; None elsewhere.
 
     Told from the parameters, and tried on numbers: with weights and intercepts of their own the features of random
-    rows are x w_t + b_t.
+    rows are x w_t + b_t. Parameters have their values back afterwards.
     """
     copies = list(sharing.coupled().values())
     owned = {id(p) for of_all in copies for p in of_all}
@@ -60,6 +66,7 @@ def linear_form(sharing: Sharing, suite: Suite) -> LinearForm | None:
     if len(groups) != 2 or len(weights) != 1 or len(intercepts) != 1:
         return None
     form = LinearForm(weights[0], intercepts[0], len(suite.tasks))
+    # The parameters' shapes do not tell what `forward` does with them: known numbers are put in and read back.
     before = [p.detach().clone() for p in (*form.weights, *form.intercepts)]
     tasks, generator = [task.name for task in suite.tasks], torch.Generator().manual_seed(0)
     dtype = form.weights[0].dtype
@@ -71,9 +78,9 @@ def linear_form(sharing: Sharing, suite: Suite) -> LinearForm | None:
     form.set_(W, b)
     inputs = {task: draw(3, *suite.input_shape) for task in tasks}
     with torch.no_grad():
-        found = sharing(inputs, TrainState(updates=1, generator=generator))
+        features = sharing(inputs, TrainState(updates=1, generator=generator))
         for parameter, value in zip((*form.weights, *form.intercepts), before, strict=True):
             parameter.copy_(value)
     columns = W.expand(-1, len(tasks)).T
     right = {t: inputs[t] @ w + c for t, w, c in zip(tasks, columns, b.expand(len(tasks)), strict=True)}
-    return form if all(torch.allclose(found[t][:, 0], right[t], atol=1e-4) for t in tasks) else None
+    return form if all(torch.allclose(features[t][:, 0], right[t], atol=1e-4) for t in tasks) else None

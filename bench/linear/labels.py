@@ -1,4 +1,4 @@
-"""Labels of tasks: one for each row, all numbers or all text."""
+"""Labels of tasks, as estimators take them: one for each row, all numbers or all text."""
 
 import numbers
 from typing import Any
@@ -6,11 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.errors import UsageError, make_printable, nearest
+from bench.errors import UsageError, make_printable, quote_nearest
 
 
 def read_labels(tasks: ArrayLike, rows: int) -> np.ndarray:
-    """The labels as an array (rows,). UsageError for another shape, missing labels, and numbers mixed with text."""
+    """The labels as an array (rows,).
+
+    tasks: a list or an array.
+    rows: how many labels there should be.
+
+    Raises:
+        UsageError: another shape, missing labels (None, NaN), or numbers mixed with text.
+    """
     given = np.asarray(tasks) if hasattr(tasks, "dtype") else np.array(tasks, dtype=object)  # else 1 becomes "1"
     if given.shape != (rows,):
         raise UsageError(f"`tasks` should hold one label for each of the {rows} rows. Found shape {given.shape}.")
@@ -28,15 +35,22 @@ def read_labels(tasks: ArrayLike, rows: int) -> np.ndarray:
 
 
 def find_places(known: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The place of every label among the `known`, which are sorted. UsageError for one that is not there."""
+    """Index of every label among the `known`, int64 (n,).
+
+    known: distinct and sorted, as `np.unique` gives them.
+    labels: (n,), as from `read_labels`.
+
+    Raises UsageError for the first label that is not known, with the nearest ones.
+    """
     if (known.dtype.kind == "U") == (labels.dtype.kind == "U"):
         places = np.searchsorted(known, labels).clip(max=len(known) - 1)
         unseen = known[places] != labels
     else:
+        # Text among numbers, or numbers among text, is never known.
         places, unseen = np.zeros(len(labels), dtype=int), np.ones(len(labels), dtype=bool)
     if unseen.any():
         label = labels[unseen].tolist()[0]
-        close = nearest(str(label), map(str, known.tolist()))
+        close = quote_nearest(str(label), map(str, known.tolist()))
         raise UsageError(
             make_printable(
                 f"`tasks` should be tasks whose rows `fit` was given. Found {label!r}; the nearest: {close}.", 300
@@ -46,7 +60,7 @@ def find_places(known: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _kind(label: Any) -> type | None:
-    """Text or numbers; None for what can be neither, as None and NaN."""
+    """`str` or `float`; None for what is neither text nor a number, as None and NaN."""
     if isinstance(label, str):
         return str
     return float if isinstance(label, numbers.Real | np.bool_) and label == label else None

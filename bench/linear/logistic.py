@@ -1,4 +1,4 @@
-"""Logistic loss of two classes."""
+"""Logistic loss of two classes, with intercepts by Newton's method."""
 
 import math
 from copy import copy
@@ -7,17 +7,21 @@ import torch
 from torch import Tensor
 
 from bench.errors import UsageError
-from bench.linear.loss import Loss, LossEvaluation, best_intercepts
+from bench.linear.loss import Loss, LossEvaluation, solve_intercepts
 from bench.linear.rows import TaskRows
 
-STEPS, CLOSE, LONGEST = 100, 1e-13, 2.0  # of Newton's method for the intercepts: steps, their size at the end, at most
+STEPS = 100  # of Newton's method for the intercepts, at most; from a warm start it takes a few
+CLOSE = 1e-13  # size of the last step, relative to the intercepts: near the rounding of float64
+LONGEST = 2.0  # size of a step at most, since on saturated rows Newton's own would overshoot
 
 
 class Logistic(Loss):
     """sum_ti log(1 + e^z_ti) - y_ti z_ti + rho sum_t (b_t - mean b)^2, z_ti = x_ti w_t + b_t, y in {0, 1}.
 
-    Intercepts are found by Newton's method from where they were. Raises UsageError for other targets, and for a task
-    of one class.
+    Intercepts are found by Newton's method from where they were, so an instance is not for several threads. Rows are
+    padded to (T, n, d), n the largest number of rows. Curvature is bounded by p (1 - p) <= 1/4.
+
+    Raises UsageError for other targets, and for a task of one class.
     """
 
     def __init__(self, rows: TaskRows, rho: float | None = 0.0) -> None:
@@ -33,7 +37,7 @@ class Logistic(Loss):
         self.b = torch.zeros(self.shape[1], dtype=torch.float64)
 
     def _logits(self, W: Tensor) -> Tensor:
-        """z (T, n), with the intercepts at their best."""
+        """z (T, n), with the intercepts at their best; sets `b`."""
         z = (self.X @ W.T.unsqueeze(-1)).squeeze(-1)
         if self.rho is None:
             return z
@@ -41,7 +45,7 @@ class Logistic(Loss):
             p = torch.sigmoid(z + self.b[:, None])
             slope = torch.where(self.mask, p - self.Y, 0.0).sum(dim=1)
             bend = torch.where(self.mask, p * (1 - p), 0.0).sum(dim=1).clamp(min=1e-12)
-            step = best_intercepts(bend * self.b - slope, bend, self.rho) - self.b
+            step = solve_intercepts(bend * self.b - slope, bend, self.rho) - self.b
             longest = float(step.abs().max())
             self.b = self.b + step * min(1.0, LONGEST / longest if longest else 1.0)
             if longest <= CLOSE * (1 + float(self.b.abs().max())):

@@ -1,4 +1,4 @@
-"""What is minimised, what came out, and how far from the minimum it is at most."""
+"""The objective of the solver, its result, and the certificate: a bound on the distance from the minimum."""
 
 import math
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from torch import Tensor
 from bench.core.constraint import Constraint
 from bench.linear.loss import Loss
 
-TOLERANCE, ITERATIONS = 1e-8, 20_000
-HALF = 0.5  # of the weights: a step that moves them by more has not arrived
+TOLERANCE = 1e-8  # of a certificate: eight digits of the objective
+ITERATIONS = 20_000  # proximal gradient steps of one fit, at most
+HALF = 0.5  # share of the weights: a step that moves them by more has not arrived
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class SolverResult:
-    """`W` as the penalty sees it, ([parts,] *shape, T or 1), and how it was found."""
+    """`W` as the penalty sees it, ([parts,] *shape, T or 1), its certificate, and the iterations it took."""
 
     W: Tensor
     certificate: Certificate
@@ -56,6 +57,9 @@ class Objective:
 
     f sees their sum as (d, T). The step 1 / L has L = parts * the largest curvature of f over all tasks: the prox
     may couple them.
+
+    loss: f, on the rows.
+    penalty: R, in float64. Where it has a closed form without its buffers (`marginal`), that is minimised.
     """
 
     def __init__(self, loss: Loss, penalty: Constraint) -> None:
@@ -73,20 +77,20 @@ class Objective:
         return float(self.gradient(self.zeros()).norm()) or 1.0
 
     def zeros(self) -> Tensor:
-        """W = 0."""
+        """W = 0, in the shape of the objective."""
         return torch.zeros(self.shape, dtype=torch.float64)
 
-    def whole(self, W: Tensor) -> Tensor:
-        """What f sees of W."""
+    def sum_parts(self, W: Tensor) -> Tensor:
+        """The weights (d, T) that f sees: the sum of the parts of W."""
         return (W.sum(dim=0) if self.parts > 1 else W)[0]
 
     def gradient(self, W: Tensor) -> Tensor:
         """df/dW, in the shape of W; the same for every part."""
-        return self.loss.gradient(self.whole(W)).expand(self.shape)
+        return self.loss.gradient(self.sum_parts(W)).expand(self.shape)
 
     def value(self, W: Tensor) -> float:
         """F(W)."""
-        return self.loss.value(self.whole(W)) + self._cost(W)
+        return self.loss.value(self.sum_parts(W)) + self._cost(W)
 
     def _cost(self, W: Tensor) -> float:
         """R(W); 0 at an infinite strength, where the prox leaves only what costs nothing, up to rounding."""
@@ -94,8 +98,11 @@ class Objective:
         return cost if math.isfinite(cost) else 0.0
 
     def certificate(self, W: Tensor, tolerance: float = TOLERANCE) -> Certificate:
-        """Of W, by the duality gap where R is a norm, else by the residual of a step."""
-        look = self.loss.look(self.whole(W))
+        """How far W is from the minimum, by the duality gap where R is a norm, else by the residual of a step.
+
+        One pass over the rows. `Certificate` has both definitions.
+        """
+        look = self.loss.look(self.sum_parts(W))
         dual = self.penalty.dual_norm(-look.gradient.expand(self.shape))
         objective = look.value + self._cost(W)
         if dual is None:
@@ -103,6 +110,7 @@ class Objective:
             change = float((W - moved).norm())
             value, size = change / self.step / self.scale, max(float(W.norm()), float(moved.norm()))
             if value <= tolerance and change > HALF * size:
+                # Under a stiff penalty W is tiny, and so is its residual before it has arrived.
                 value = change / size
             return Certificate("residual", value, tolerance, objective)
         below = look.dual(1 / float(dual) if dual else math.inf)

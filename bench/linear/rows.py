@@ -12,9 +12,14 @@ from bench.errors import UsageError
 
 @dataclass(frozen=True)
 class TaskRows:
-    """`inputs` (n_t, d) and `targets` (n_t,) of every task, in float64; tasks that share inputs hold one tensor.
+    """Rows of every task, in float64; tasks that share inputs hold one tensor.
 
-    Raises UsageError, with one sentence, for what no model can be fitted to.
+    inputs: (n_t, d) of every task.
+    targets: (n_t,) of every task.
+    names: of the tasks, for sentences.
+
+    Raises UsageError, with one sentence, for what no model can be fitted to: shapes that do not match, no rows, or
+    numbers that are not finite.
     """
 
     inputs: Sequence[Tensor]
@@ -69,7 +74,10 @@ class TaskRows:
         return *padded, pad(ones, batch_first=True)
 
     def take(self, kept: Sequence[Tensor]) -> "TaskRows":
-        """The rows at the indices `kept`, task by task; one index for all keeps common inputs common."""
+        """The rows at the indices `kept`, one tensor of indices per task.
+
+        One index tensor for all tasks keeps common inputs common, which losses use.
+        """
         if self.common and all(index is kept[0] for index in kept):
             inputs = [self.inputs[0][kept[0]]] * len(self.names)
         else:

@@ -1,4 +1,8 @@
-"""Rows of any size as rows of ordinary size, whose squares are numbers that float64 can hold, and the way back."""
+"""Rows of any size as rows of ordinary size, whose squares are numbers that float64 can hold, and the way back.
+
+Estimators take inputs of any unit, as 1e-120 or 1e120, whose squares are 0 or infinite. Factors are powers of
+two, so that ordinary rows, and all mantissas, keep every digit.
+"""
 
 import math
 from dataclasses import dataclass
@@ -35,8 +39,15 @@ class Scaled:
         """The largest sum of squares of X' of a task."""
         return max(float((X - X.mean(dim=0) if self.own else X).square().sum()) for X in self.rows.distinct)
 
-    def strength(self, strength: float, degree: int | None) -> float:
-        """For X' and y' what `strength` is for X and y, of a penalty with R(c W) = c^degree R(W). UsageError: none."""
+    def scale_strength(self, strength: float, degree: int | None) -> float:
+        """For X' and y' what `strength` is for X and y.
+
+        degree: p of a penalty with R(c W) = c^p R(W); None where it has none.
+
+        Raises:
+            UsageError: rows were scaled and the penalty does not scale with them, or a penalty of squares is
+                so stiff that its minimum is known to few digits.
+        """
         scaled = strength * self._unit(degree)
         if degree == 1:
             return min(scaled, ABOVE_ALL)
@@ -49,7 +60,7 @@ class Scaled:
         return scaled
 
     def strength_back(self, strength: float, degree: int | None) -> float:
-        """For X and y what `strength` is for X' and y'."""
+        """The strength for X and y that stands for `strength` with X' and y'; the inverse of `scale_strength`."""
         return strength / self._unit(degree)
 
     def model_back(self, weights: Tensor, intercepts: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,10 +69,11 @@ class Scaled:
         return weights, intercepts * 2.0**self.targets + self.middle - (self.constants * weights.T).sum(dim=1)
 
     def squares_back(self, value: float) -> float:
-        """An objective, or squared errors, in the unit of y."""
+        """An objective, or squared errors, in the unit of y squared."""
         return value * 2.0 ** (2 * self.targets)
 
     def _unit(self, degree: int | None) -> float:
+        """The factor from a strength for X and y to one for X' and y': 2^(p (b - a) - 2b)."""
         if degree is None and (self.inputs or self.targets):
             raise UsageError(
                 "A penalty that is neither a norm nor of squares does not scale with its rows. Found inputs or targets "
@@ -73,7 +85,10 @@ class Scaled:
 def scale(rows: TaskRows, own: bool, common: bool) -> Scaled:
     """Rows of ordinary size: without constant columns where intercepts are `own`, centred where they are `common`.
 
-    Raises UsageError for numbers whose squares are none.
+    own: every task has an unpenalised intercept, which takes up columns with one value in all its rows.
+    common: one intercept, or the mean of all, is free, which takes up the mean of all targets.
+
+    Raises UsageError for numbers whose squares float64 cannot hold even then.
     """
     distinct, targets = list(rows.distinct), list(rows.targets)
     constants = [torch.where((X[0] == X).all(dim=0), X[0], 0.0) if own else torch.zeros_like(X[0]) for X in distinct]
@@ -87,7 +102,7 @@ def scale(rows: TaskRows, own: bool, common: bool) -> Scaled:
 
 
 def _exponent(what: str, values: list[Tensor]) -> int:
-    """The power of two to divide these by: none, 0, where they are of ordinary size."""
+    """The power of two to divide these by; 0 where they are of ordinary size."""
     largest = max(float(value.abs().max()) for value in values)
     exponent = math.frexp(largest)[1]
     if abs(exponent) > FURTHEST:

@@ -1,11 +1,14 @@
-"""Squared loss, on sums of squares and products where there are more rows than columns."""
+"""Squared loss, on sums of squares and products where there are more rows than columns.
+
+With X_t^T X_t at hand an iteration costs d^2 T, whatever the number of rows.
+"""
 
 from copy import copy
 
 import torch
 from torch import Tensor
 
-from bench.linear.loss import Loss, LossEvaluation, best_intercepts
+from bench.linear.loss import Loss, LossEvaluation, solve_intercepts
 from bench.linear.rows import TaskRows
 
 FEW = 4  # times fewer inputs in use than there are: then only theirs are multiplied
@@ -29,6 +32,10 @@ class Squared(Loss):
     """sum_ti (y_ti - x_ti w_t - b_t)^2 / 2 + rho sum_t (b_t - mean b)^2.
 
     Own intercepts are taken out by centring; with more rows than columns only X_t^T X_t and X_t^T y_t are kept.
+    Tasks with common inputs keep one matrix for all.
+
+    rows: in float64.
+    rho: as in `Loss`: None for no intercepts, 0 for own ones, inf for one in common.
     """
 
     def __init__(self, rows: TaskRows, rho: float | None = None) -> None:
@@ -45,12 +52,13 @@ class Squared(Loss):
             self.B = distinct[0].T @ torch.stack(targets, dim=1)
         else:
             self.B = torch.stack([X.T @ y for X, y in zip(distinct, targets, strict=True)], dim=1)
+        # Half as many rows as columns, or fewer: two products with X are then cheaper than one with X^T X.
         wide = rows.features > 2 * max(len(X) for X in distinct)
         self.X = torch.nn.utils.rnn.pad_sequence(distinct, batch_first=True) if wide else None
         self.A = None if wide else torch.stack([X.T @ X for X in distinct])
 
     def _times(self, W: Tensor) -> Tensor:
-        """X_t^T X_t w_t."""
+        """X_t^T X_t w_t of every task, (d, T)."""
         if self.common:
             return self.A[0] @ W if self.A is not None else self._through_rows(W)
         rows = W.T.contiguous().unsqueeze(1)  # a row times a matrix takes half the time of a matrix times a column
@@ -60,6 +68,7 @@ class Squared(Loss):
         return (rows @ self.X.mT @ self.X).squeeze(1).T
 
     def _through_rows(self, W: Tensor) -> Tensor:
+        """X^T (X W) of common inputs; where few inputs are in use, only their columns are multiplied."""
         assert self.X is not None
         X = self.X[0]
         used = W.any(dim=1).nonzero().flatten()
@@ -85,7 +94,7 @@ class Squared(Loss):
     def _intercepts(self, W: Tensor) -> Tensor:
         if self.rho is None:
             return torch.zeros_like(self.y)
-        return best_intercepts(self.y - (self.x * W).sum(dim=0), self.counts, self.rho)
+        return solve_intercepts(self.y - (self.x * W).sum(dim=0), self.counts, self.rho)
 
     def restrict(self, inputs: Tensor) -> Loss:
         part = copy(self)
@@ -111,7 +120,11 @@ class Squared(Loss):
 
 
 class Offsets(Loss):
-    """Squared loss as a function of the intercepts, W (1, T); the slopes are one column for all, at their best."""
+    """Squared loss as a function of the intercepts, W (1, T); the slopes are one column for all, at their best.
+
+    For a constraint on intercepts with common weights, as `hard:split=1+l2`. The slopes solve
+    (sum_t X_t^T X_t) w = sum_t X_t^T (y_t - b_t), by a pseudo-inverse that is computed once.
+    """
 
     def __init__(self, rows: TaskRows) -> None:
         self.shape = 1, len(rows.names)
@@ -123,9 +136,9 @@ class Offsets(Loss):
         self.inverse = torch.linalg.pinv(sum(X.T @ X for X in rows.inputs), hermitian=True)
 
     def slopes(self, W: Tensor) -> Tensor:
-        """The slopes (d,) that belong to the intercepts."""
-        found: Tensor = self.inverse @ (self.B - self.x @ W[0])
-        return found
+        """The slopes (d,) that minimise the loss at the intercepts W (1, T)."""
+        slopes: Tensor = self.inverse @ (self.B - self.x @ W[0])
+        return slopes
 
     def look(self, W: Tensor) -> LossEvaluation:
         slopes = self.slopes(W)

@@ -1,4 +1,7 @@
-"""What a validation found, as sentences for whoever wrote the values."""
+"""Sentences for the errors of pydantic, addressed to whoever wrote the values.
+
+Used where a protocol comes from the command line, and where records or manifests come from files.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -6,25 +9,36 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bench.errors import make_printable, nearest
+from bench.errors import make_printable, quote_nearest
 from bench.records.protocol import Protocol
 
-AT_MOST = 3  # fields that are named; the others follow when these are mended
+AT_MOST = 3  # fields in one message: more would be read by nobody, and the rest follows when these are mended
 
 
 def explain_invalid(error: ValidationError) -> str:
-    """One sentence for each of the first fields that are wrong: what it should be, and what was found."""
+    """One sentence for each of the first fields that are wrong: what it should be, and what was found.
+
+    Fields of the protocol come with their choices, or with the description of what they mean; of other
+    models only the name is known. Values from outside are cut to 60 characters and made printable.
+    """
     known = error.title == Protocol.__name__
     owner, fields = ("the protocol", Protocol.model_fields) if known else (f"`{error.title}`", {})
     return " ".join(_sentence(owner, fields, dict(item)) for item in error.errors(include_url=False)[:AT_MOST])
 
 
 def _sentence(owner: str, fields: Mapping[str, FieldInfo], item: dict[str, Any]) -> str:
+    """The sentence for one error of pydantic.
+
+    Args:
+        owner: what the field belongs to, for the sentence: "the protocol" or the name of a model.
+        fields: name -> field where the model is known, for its choices and descriptions; else empty.
+        item: one item of `ValidationError.errors()`.
+    """
     place, message = ".".join(map(str, item["loc"])), item["msg"]
-    if not place:  # of several fields together: a sentence of the model's own
+    if not place:  # a validator of several fields, whose message is a sentence already
         return str(message.removeprefix("Value error, "))
     if item["type"] == "extra_forbidden":
-        remedy = f"the nearest: {nearest(place, fields)}" if fields else "leave it out"
+        remedy = f"the nearest: {quote_nearest(place, fields)}" if fields else "leave it out"
         return f"{owner[0].upper()}{owner[1:]} has no field `{place}`; {remedy}."
     found = f"`{make_printable(str(item['input']), 60)}`"
     if item["type"] == "missing":

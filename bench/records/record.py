@@ -1,4 +1,9 @@
-"""ResultRecord: one run, one file, readable by a person and checkable by a machine."""
+"""ResultRecord: one run, one file, readable by a person and checkable by a machine.
+
+A record holds everything that a table needs and enough to recompute its scores: the specification,
+the sufficient statistics on the test split, curves, cost, and a digest over all of it. It checks
+itself (`find_problems`); checks across records are those of `leaderboard.trust`.
+"""
 
 import base64
 import marshal
@@ -11,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
-from bench.records.grammar import UNWEIGHTED, parse_call, parse_method
+from bench.records.grammar import METHOD_PARTS, UNWEIGHTED, parse_call, parse_method
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
-CURVE_TASKS = 10  # per-task curves are kept up to this many tasks
-MAX_BYTES = 256 * 1024
+CURVE_TASKS = 10  # curves of single tasks are kept up to this many tasks, since records should stay small
+MAX_BYTES = 256 * 1024  # of one record's file; what is too large for it is named in `left_out`
 
 Statistics = dict[str, Any]  # the sufficient statistics of one task: numbers and nested lists of numbers
 
@@ -27,7 +32,12 @@ class _Frozen(BaseModel):
 
 
 class Failure(_Frozen):
-    """Why a run has no scores."""
+    """Why a run has no scores.
+
+    type: class of the error, as `Diverged`.
+    message: its text without paths of the machine, at most 500 characters.
+    where: module, function and line that raised it.
+    """
 
     type: str
     message: str
@@ -35,7 +45,10 @@ class Failure(_Frozen):
 
 
 class Cost(_Frozen):
-    """What a run cost. Times are comparable inside one hardware class only."""
+    """What a run cost. Times are comparable inside one hardware class only.
+
+    Parameters and operations are exact counts; times and memory are measured while the run trains.
+    """
 
     parameters: int = Field(description="trained parameters of sharing, heads, constraint and weighting")
     forward_flops: int = Field(
@@ -66,26 +79,30 @@ class Solution(_Frozen):
 
 
 class Curves(_Frozen):
-    """Per epoch: mean training loss and validation scores of each task. `None` where a number was not finite."""
+    """Per epoch: mean training loss and validation scores of each task. `None` where a number was not finite.
+
+    train_loss: task -> one number per epoch.
+    val: task -> metric -> one number per epoch, from the same statistics as the scores.
+    """
 
     train_loss: dict[str, list[float | None]] = {}
     val: dict[str, dict[str, list[float | None]]] = {}
 
 
 class Packed(_Frozen):
-    """An array as little-endian float16 in base64, row-major."""
+    """An array as little-endian float16 in base64, row-major: three significant digits in under three bytes a value."""
 
     shape: list[int]
     float16: str
 
     @classmethod
     def pack(cls, array: np.ndarray) -> "Packed":
-        """Pack any real array; values are rounded to half precision."""
+        """Pack any real array. Values are rounded to half precision; beyond 65504 they become infinite."""
         data = np.asarray(array, dtype="<f2")
         return cls(shape=list(data.shape), float16=base64.b64encode(data.tobytes()).decode("ascii"))
 
     def unpack(self) -> np.ndarray:
-        """The array, as float32. Raises ValueError where bytes and shape disagree."""
+        """The array, as float32, in its own shape. Raises ValueError where bytes and shape disagree."""
         flat = np.frombuffer(base64.b64decode(self.float16, validate=True), dtype="<f2")
         if flat.size != math.prod(self.shape):
             raise ValueError(f"Packed bytes should hold {math.prod(self.shape)} values. Found {flat.size}.")
@@ -96,7 +113,11 @@ class ResultRecord(_Frozen):
     """The result of one run.
 
     `suite` and `method` are the short names (defaults dropped) that tables list; the canonical ones
-    are in `spec`. `statistics` and `scores` are on the test split, by selection rule, then task.
+    are in `spec`. `statistics` and `scores` are on the test split: rule of selection -> task ->
+    statistics, and rule -> task -> metric -> value.
+
+    A run that diverged is `failed`, with `error` in place of scores. A trial of a random search has
+    `validation` errors and nothing of the test split. `digest` is over all other fields.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -133,51 +154,67 @@ class ResultRecord(_Frozen):
     created: str = Field(default="", description="UTC, ISO 8601")
     digest: str = ""
 
-    def sealed(self) -> "ResultRecord":
+    def seal(self) -> "ResultRecord":
         """The same record with the digest over its other content. Raises ValueError where a number is not finite."""
         return self.model_copy(update={"digest": self.content_digest()})
 
     def content_digest(self) -> str:
-        """SHA-256 of the canonical JSON of everything but the digest, values that equal their default left out."""
+        """SHA-256 of the canonical JSON of everything but the digest, values that equal their default left out.
+
+        Leaving defaults out lets a record gain a field without breaking the digests of stored ones. Raises
+        ValueError where a number is not finite.
+        """
         return digest(self.model_dump(mode="json", exclude={"digest"}, exclude_defaults=True))
 
-    def _incomplete(self) -> list[str]:
-        """What a finished run should have and this one has not, against its own protocol."""
+    def _find_gaps(self) -> list[str]:
+        """What a finished run should have and this one has not, against its own protocol.
+
+        Tasks are those of the protocol's metrics; there are statistics and an epoch for every
+        selection rule and task; statistics that count rows count all rows of the test split.
+        """
         if self.spec.is_trial:
-            return self._incomplete_trial()
-        protocol, tasks, found = self.spec.protocol, set(self.tasks), []
+            return self._find_trial_gaps()
+        protocol, tasks, gaps = self.spec.protocol, set(self.tasks), []
         if self.validation:
-            found.append("validation: should be there for trials of a search only")
+            gaps.append("validation: should be there for trials of a search only")
         if sorted(self.tasks) != sorted(protocol.metrics):
-            found.append("tasks: should be those of the protocol's metrics")
+            gaps.append("tasks: should be those of the protocol's metrics")
+        # Without a validation split nothing can be chosen by it; a solver has no epochs to choose from.
         rules = {"last": {"last"}, "cv": {"val"}}.get(protocol.selection, {"val", "per_task", "last"})
         if set(self.statistics) != rules or set(self.selection) != rules:
-            found.append(f"statistics: should be there for the rules {', '.join(sorted(rules))}")
+            gaps.append(f"statistics: should be there for the rules {', '.join(sorted(rules))}")
         for rule, epochs in self.selection.items():
             if epochs.keys() != tasks or not all(1 <= e <= protocol.epochs for e in epochs.values()):
-                found.append(f"selection.{rule}: should name an epoch in [1, {protocol.epochs}] for every task")
+                gaps.append(f"selection.{rule}: should name an epoch in [1, {protocol.epochs}] for every task")
         for rule, states in self.statistics.items():
             if states.keys() != tasks:
-                found.append(f"statistics.{rule}: should hold every task")
+                gaps.append(f"statistics.{rule}: should hold every task")
             elif not self._covers_test(states):
-                found.append(f"statistics.{rule}: should count the {protocol.splits['test']} test rows")
-        return found
+                gaps.append(f"statistics.{rule}: should count the {protocol.splits['test']} test rows")
+        return gaps
 
-    def _incomplete_trial(self) -> list[str]:
-        """A trial has a positive validation error for every task, and nothing of the test split."""
-        found = []
+    def _find_trial_gaps(self) -> list[str]:
+        """A trial has a positive validation error for every task, and nothing of the test split.
+
+        A search that had seen the test split would choose by it, so its trials may not hold any.
+        """
+        gaps = []
         if sorted(self.tasks) != sorted(self.spec.protocol.metrics):
-            found.append("tasks: should be those of the protocol's metrics")
+            gaps.append("tasks: should be those of the protocol's metrics")
         if sorted(self.validation) != sorted(self.tasks) or not all(error > 0 for error in self.validation.values()):
-            found.append("validation: should hold a positive error for every task")
+            gaps.append("validation: should hold a positive error for every task")
         if self.statistics or self.scores:
-            found.append("statistics: a trial should hold none of the test split")
-        return found
+            gaps.append("statistics: a trial should hold none of the test split")
+        return gaps
 
     def _covers_test(self, states: dict[str, Statistics]) -> bool:
-        """Whether tasks that count rows count those of the test split: all of them each, or all of them together."""
+        """Whether statistics that count rows count every row of the test split: each task all of them, or all together.
+
+        The second case is tasks with rows of their own, which divide the split among themselves.
+        """
         from bench.scores import KINDS
 
+        # A kind without `rows` may leave rows out, as pixels without depth, and is not held to a number.
         metrics, wanted = self.spec.protocol.metrics, self.spec.protocol.splits["test"]
         counters = {task: KINDS[metrics[task]].rows for task in states if metrics.get(task) in KINDS}
         try:
@@ -186,73 +223,81 @@ class ResultRecord(_Frozen):
             return True  # what cannot be counted cannot be scored either, and is named there
         return all(count == wanted for count in counts) or (len(counts) == len(states) and sum(counts) == wanted)
 
-    def problems(self) -> list[str]:
-        """What is wrong with this record on its own: digest, run id, status, scores against statistics."""
-        found = []
+    def find_problems(self) -> list[str]:
+        """What is wrong with this record on its own: digest, run id, status, scores against statistics.
+
+        Each problem reads "place: what should be there". An empty list means that the record agrees
+        with itself, not that it was trained: `mtlbench verify --rerun` tells that.
+        """
+        problems = []
         try:
             if self.digest != self.content_digest():
-                found.append("digest: does not match the content")
+                problems.append("digest: does not match the content")
         except ValueError:
-            found.append("digest: there is none of a content with a number that is not finite")
+            problems.append("digest: there is none of a content with a number that is not finite")
         if self.run_id != self.spec.run_id:
-            found.append(f"run_id: should be {self.spec.run_id}, found {self.run_id}")
+            problems.append(f"run_id: should be {self.spec.run_id}, found {self.run_id}")
         if (self.status == "failed") != (self.error is not None):
-            found.append("error: should be there exactly when status is failed")
+            problems.append("error: should be there exactly when status is failed")
         if self.status == "done" and not self.statistics and not self.spec.is_trial:
-            found.append("statistics: missing from a finished run")
-        found += _misnamed(self.suite, self.method, self.spec.suite, self.spec.method)
-        from bench.scores import unknown_kinds  # the metric definitions, needed for checking only
+            problems.append("statistics: missing from a finished run")
+        problems += _find_wrong_names(self.suite, self.method, self.spec.suite, self.spec.method)
+        from bench.scores import explain_unknown_kinds  # the metric definitions, needed for checking only
 
-        if unknown := unknown_kinds(self.spec.protocol.metrics):
-            return [*found, f"metrics: {unknown}"]  # whoever reads the rest would look the kind up
-        found += self._misscored()
-        return found + (self._incomplete() if self.status == "done" else [])
+        if unknown := explain_unknown_kinds(self.spec.protocol.metrics):
+            return [*problems, f"metrics: {unknown}"]  # the checks that follow look each kind up
+        problems += self._find_wrong_scores()
+        return problems + (self._find_gaps() if self.status == "done" else [])
 
-    def _misscored(self) -> list[str]:
-        """The scores that are not those of their statistics."""
+    def _find_wrong_scores(self) -> list[str]:
+        """The scores that do not follow from their statistics, beyond rounding (1e-9 relative)."""
         from bench.scores import score
 
         if sorted(self.statistics) != sorted(self.scores):
             return ["scores: their selection rules differ from those of the statistics"]
-        found = []
-        known: dict[tuple[str, bytes], dict[str, float]] = {}  # rules often keep the same epoch
+        problems = []
+        # Rules often keep the same epoch: each distinct state is scored once.
+        known: dict[tuple[str, bytes], dict[str, float]] = {}
         for rule, tasks in self.statistics.items():
             fresh = {}
             try:
                 for task, state in tasks.items():
-                    same = task, marshal.dumps(state, 2)  # of equal values it tells apart 1, 1.0 and true
+                    same = task, marshal.dumps(state, 2)  # unlike `==`, it tells 1, 1.0 and true apart
                     if same not in known:
                         known[same] = score(self.spec.protocol.metrics[task], state)
                     fresh[task] = known[same]
             except (KeyError, TypeError, ValueError) as error:
-                found.append(f"statistics.{rule}: cannot be scored ({error})")
+                problems.append(f"statistics.{rule}: cannot be scored ({error})")
                 continue
-            if fresh == self.scores[rule]:
+            if fresh == self.scores[rule]:  # as good as always; the closer look below allows for rounding
                 continue
             for task, metrics in fresh.items():
                 for metric, value in metrics.items():
                     stored = self.scores[rule].get(task, {}).get(metric, math.nan)
                     if not math.isclose(stored, value, rel_tol=1e-9, abs_tol=1e-12):
-                        found.append(f"scores.{rule}.{task}.{metric}: stored {stored}, recomputed {value}")
-        return found
+                        problems.append(f"scores.{rule}.{task}.{metric}: stored {stored}, recomputed {value}")
+        return problems
 
 
 @lru_cache(maxsize=512)  # a store has few names and many records
-def _misnamed(suite: str, method: str, whole_suite: str, whole_method: str) -> list[str]:
-    """The short names that say something else than the canonical ones."""
-    found = []
+def _find_wrong_names(suite: str, method: str, whole_suite: str, whole_method: str) -> list[str]:
+    """The short names that say something else than the canonical ones.
+
+    A short name may leave options and the default weighting out; what it does name has to agree.
+    """
+    problems = []
     try:
         pairs = [("suite", parse_call(suite), parse_call(whole_suite))]
         short, whole = parse_method(method), parse_method(whole_method)
     except UsageError as error:
         return [f"method: cannot be read ({error})"]
-    for part in ("sharing", "constraint", "weighting"):
+    for part in METHOD_PARTS:
         brief, full = getattr(short, part), getattr(whole, part)
         if brief is not None and full is not None:
             pairs.append(("method", brief, full))
         elif brief is not full and (part == "constraint" or full is None or full.name != UNWEIGHTED):
-            found.append(f"method: should be short for {whole_method}")
+            problems.append(f"method: should be short for {whole_method}")
     for name, brief, full in pairs:
         if brief.name != full.name or not brief.options.items() <= full.options.items():
-            found.append(f"{name}: `{brief}` should be short for `{full}`")
-    return found
+            problems.append(f"{name}: `{brief}` should be short for `{full}`")
+    return problems

@@ -1,4 +1,7 @@
-"""RunSpec: everything that can change a number, and the run id that is a hash of it."""
+"""RunSpec: everything that can change a number, and the run id that is a hash of it.
+
+Planning makes specifications, training carries them out, and every store is keyed by their ids.
+"""
 
 from functools import cached_property
 from typing import Any, Literal
@@ -12,8 +15,10 @@ from bench.records.protocol import Protocol
 class Tuning(BaseModel):
     """The place of a run in a random search: a trial, scored on validation only, or a run of the trial that won.
 
-    `of` is the method that was tuned, as tables list it, `trial` the number of the draw, counted from 0;
-    `edges` names the settings whose draw is an end of their grid: a better value may lie beyond.
+    of: the method that was tuned, as tables list it.
+    trial: number of the draw, counted from 0.
+    stage: `trial` while searching; `final` for the winner on the seeds of a board.
+    edges: settings whose draw is an end of their grid, since a better value may lie beyond.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,9 +32,12 @@ class Tuning(BaseModel):
 class RunSpec(BaseModel):
     """One cell of a table: a suite, a method and a seed under a protocol.
 
-    `suite` and `method` are canonical (defaults filled, keys sorted); `versions` holds the integer
-    version of every part named in them; `data` is the checksum of the data that will be used. `code` has the
-    SHA-256 of the source of every part that does not come with the project: another text is another run.
+    suite, method: canonical, with defaults filled and keys sorted.
+    versions: the integer version of every part named in them, as `sharing/hard` -> 1.
+    data: checksum of the data that will be used.
+    overrides: settings that differ from the protocol of the suite; such a run is on no board.
+    code: SHA-256 of the source of every part that does not come with the project: another text is
+        another run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,11 +58,12 @@ class RunSpec(BaseModel):
 
     @property
     def is_trial(self) -> bool:
-        """Whether the run is scored on validation only."""
+        """Whether the run is scored on validation only, without a look at the test split."""
         return self.tuning is not None and self.tuning.stage == "trial"
 
-    def varied(self, **values: Any) -> "RunSpec":
-        """The same specification but for `values`, with the run id of its own."""
+    def vary(self, **values: Any) -> "RunSpec":
+        """The same specification but for `values`, validated, with the run id of its own."""
+        # Not `model_copy`: it skips validation, and would copy the cached run id of this one.
         return RunSpec(**{name: getattr(self, name) for name in type(self).model_fields} | values)
 
     @cached_property

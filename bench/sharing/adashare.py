@@ -1,4 +1,7 @@
-"""AdaShare: one trunk, and for each task a learned choice of the stages it runs through."""
+"""AdaShare: one trunk, and for each task a learned choice of the stages it runs through.
+
+The choice is searched for and trained within one budget, as for every method with phases.
+"""
 
 import itertools
 from collections.abc import Mapping
@@ -80,17 +83,17 @@ class AdaShare(Sharing):
         self.logits = Parameter(logits)
         self.searching = False
 
-    def chosen(self) -> Tensor:
+    def choose_stages(self) -> Tensor:
         """(L, T) of 0 and 1: the likeliest choice; stages that cannot be skipped are 1."""
-        return self._whole((self.logits[..., 0] >= self.logits[..., 1]).to(self.logits.dtype))
+        return self._fill_rows((self.logits[..., 0] >= self.logits[..., 1]).to(self.logits.dtype))
 
-    def _whole(self, choice: Tensor) -> Tensor:
+    def _fill_rows(self, choice: Tensor) -> Tensor:
         """One row for every stage, from the rows of those that can be skipped."""
         rows = iter(choice)
         return torch.stack([next(rows) if can else torch.ones_like(choice[0]) for can in self.skippable])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        self.searching = state.phase == "search"
+        self.searching = state.phase == "search"  # `regulariser` is not told the phase
         u = self._choice(state)
         features = {}
         for x, tasks in by_input(inputs):
@@ -98,25 +101,31 @@ class AdaShare(Sharing):
             drawn = u.requires_grad
             memory: dict[tuple[bool, ...], Tensor] = {}
             for task, column in columns.items():
-                features[task] = self._drawn(x, column) if drawn else self._walked(x, column, memory)
+                features[task] = self._run_drawn(x, column) if drawn else self._run_path(x, column, memory)
         return {task: features[task] for task in inputs}
 
     def _choice(self, state: TrainState) -> Tensor:
+        """u (L, T): ones, a draw with a gradient, or the likeliest choice, by the phase."""
         if state.phase == "together":
             return torch.ones(len(self.trunk), len(self.tasks), dtype=self.logits.dtype, device=self.logits.device)
         if state.phase == "chosen" or not self.training:
-            return self.chosen().detach()
+            return self.choose_stages().detach()
         spent = (state.progress - self.together) / self.search
+        # Phases begin at whole updates, so that `spent` may lie a little outside of [0, 1].
         temperature = self.tau * 0.05 ** min(max(spent, 0.0), 1.0)
-        return self._whole(gumbel_choice(self.logits, temperature, state.generator)[..., 0])
+        return self._fill_rows(gumbel_choice(self.logits, temperature, state.generator)[..., 0])
 
-    def _drawn(self, x: Tensor, column: Tensor) -> Tensor:
+    def _run_drawn(self, x: Tensor, column: Tensor) -> Tensor:
+        """The features of a task with column u_t (L,), each stage both run and skipped for the gradient of u."""
         for stage, shape, can, u in zip(self.trunk, self.shapes, self.skippable, column, strict=True):
             x = u * stage(x) + (1 - u) * carried(x, shape) if can else stage(x)
         return x
 
-    def _walked(self, x: Tensor, column: Tensor, memory: dict[tuple[bool, ...], Tensor]) -> Tensor:
-        """A settled path; what two tasks have in common from the bottom up runs once."""
+    def _run_path(self, x: Tensor, column: Tensor, memory: dict[tuple[bool, ...], Tensor]) -> Tensor:
+        """The features of a task on a fixed path, u_t of 0 and 1.
+
+        `memory` holds features by the path to them: a beginning that tasks have in common runs once.
+        """
         path: tuple[bool, ...] = ()
         for stage, shape, runs in zip(self.trunk, self.shapes, column.bool().tolist(), strict=True):
             path += (runs,)
@@ -126,26 +135,31 @@ class AdaShare(Sharing):
         return x
 
     def regulariser(self) -> Tensor | float:
+        """The terms of sparsity and sharing during the search, as in the class's equation; 0 in other phases."""
         if not self.searching:
             return 0.0
         log_run = torch.log_softmax(self.logits, dim=-1)[..., 0]
         run, layers = log_run.exp(), len(self.trunk)
+        # Rows of the logits are the stages that can be skipped: their depth is that in the whole trunk.
         depth = torch.tensor([number for number, can in enumerate(self.skippable) if can])
         weight = ((layers - depth) / layers).to(run)
-        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2
+        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # the sum has every pair twice
         return (
             self.sparsity * log_run.sum() / (layers * len(self.tasks)) + self.sharing * (weight * apart).sum() / layers
         )
 
     def begin(self, phase: str) -> None:
+        """Freeze the choice when the search is over."""
         if phase == "chosen":
             self.logits.requires_grad_(False)
 
     def phases(self) -> tuple[Phase, ...]:
+        """`together` only where it has a share, then `search` and `chosen`."""
         parts = [Phase("together", self.together)] if self.together else []
         return (*parts, Phase("search", self.search), Phase("chosen", 1 - self.together - self.search))
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """The trunk; the logits without weight decay, at `rate` times the learning rate."""
         return [
             ParameterGroup(list(self.trunk.parameters()), role="trunk"),
             ParameterGroup([self.logits], role="coupling", lr_factor=self.rate),
@@ -153,9 +167,10 @@ class AdaShare(Sharing):
 
     def matrices(self) -> dict[str, Tensor]:
         """(L, T): the probability that a task runs a stage."""
-        return {"runs": self._whole(torch.softmax(self.logits, dim=-1)[..., 0]).detach()}
+        return {"runs": self._fill_rows(torch.softmax(self.logits, dim=-1)[..., 0]).detach()}
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses backbones in which every stage changes the kind of features: nothing could be skipped."""
         if not any(self.skippable):
             return "needs a stage that can be skipped: one that maps images to images or vectors to vectors."
         return None

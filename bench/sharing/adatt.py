@@ -1,16 +1,20 @@
-"""Adaptive task-to-task fusion: every task reads all tasks' experts, and its own once more."""
+"""Adaptive task-to-task fusion: every task reads all tasks' experts, and its own once more.
+
+Unlike `cgc` and `ple` there are no shared experts: what tasks have in common is found by reading each other.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
@@ -52,17 +56,17 @@ class AdaTT(Sharing):
     ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        apart = 0 if init == "tied" else experts
-        self.experts = nn.ModuleList(
-            nn.ModuleList(blueprint.backbone(copy=e + apart * t) for e in range(experts))
-            for t, _ in enumerate(self.tasks)
+        apart = 0 if init == "tied" else experts  # streams of weights between two tasks
+        self.experts = Modules(
+            Modules(blueprint.backbone(copy=e + apart * t) for e in range(experts)) for t, _ in enumerate(self.tasks)
         )
         stages = self.experts[0][0]
         self.levels = pieces(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels[:-1])]
         count = experts * len(self.tasks)
-        self.gates = nn.ModuleList(nn.ModuleList(Gate(shape, count) for _ in self.tasks) for shape in shapes)
+        self.gates = Modules(Modules(Gate(shape, count) for _ in self.tasks) for shape in shapes)
+        # v of the residual, (levels, T, experts), drawn as the weights of a linear layer with `experts` inputs.
         own = torch.ones(len(self.levels), len(self.tasks), experts)
         if experts == 1:
             self.register_buffer("own", own)
@@ -71,26 +75,30 @@ class AdaTT(Sharing):
             self.own = Parameter(own.uniform_(-bound, bound, generator=blueprint.generator("own")))
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> x_t after the last level. All streams run for every distinct input, since each reads the others."""
         features = {}
         for x, tasks in by_input(inputs):
+            # Gates count their usage on inputs of their own task only.
             streams, reads = [x] * len(self.tasks), [task in tasks for task in self.tasks]
             for level, gates, own in zip(self.levels, self.gates, self.own, strict=True):
-                found = [
+                outputs = [
                     [run_stages(expert[level.start : level.stop], stream) for expert in experts]
                     for experts, stream in zip(self.experts, streams, strict=True)
                 ]
-                everyone = [feature for mine in found for feature in mine]
+                everyone = [feature for mine in outputs for feature in mine]
                 streams = [
                     weighted(gate(stream, counts), everyone) + weighted(v, mine)
-                    for gate, stream, v, mine, counts in zip(gates, streams, own, found, reads, strict=True)
+                    for gate, stream, v, mine, counts in zip(gates, streams, own, outputs, reads, strict=True)
                 ]
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of expert 0, then of the others, over tasks; gates and v are not constrained."""
         return aligned(self.experts)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Experts as towers, each with an owner; gates and v without weight decay."""
         own = [self.own] if isinstance(self.own, Parameter) else []
         return [
             ParameterGroup(list(self.experts.parameters())),
@@ -98,10 +106,12 @@ class AdaTT(Sharing):
         ]
 
     def matrices(self) -> dict[str, Tensor]:
+        """`gate.LEVEL` (T, experts of all tasks): the mean weight that each task's gate gives to each expert."""
         return {
             f"gate.{level}": torch.stack([gate.usage.detach() for gate in gates])
             for level, gates in enumerate(self.gates)
         }
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses many tasks with inputs of their own: all experts run for every input."""
         return refuse_many_inputs(suite)

@@ -1,4 +1,7 @@
-"""Cross-stitch networks: towers that read each other's features through a learned T x T unit per stage."""
+"""Cross-stitch networks: towers that read each other's features through a learned T x T unit per stage.
+
+With the paper's unit, and with two others that go by the same name in published code and tables.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
@@ -12,6 +15,7 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Phase,
     Search,
@@ -26,20 +30,29 @@ from bench.api import (
 
 
 class Unit(nn.Module):
-    """x~_t = sum_s alpha_ts x_s, with alpha of shape (T, T), or (T, T, C) for one matrix per channel."""
+    """x~_t = sum_s alpha_ts x_s, with alpha of shape (T, T), or (T, T, C) for one matrix per channel.
+
+    Args:
+        tasks: T.
+        channels: C, or 0 for one matrix.
+        own: alpha_tt at the start; the rest of each row is divided over the others, so that rows sum to 1.
+        rows: `free` or `normalised`.
+        cross: 0 holds the terms off the diagonal at 0.
+    """
+
+    mask: Tensor | None  # of ones where alpha may differ from 0; None where all of it may
 
     def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int) -> None:
-        """`channels` is 0 for one matrix; rows of alpha sum to 1 at the start."""
         super().__init__()
         self.rows = rows
-        own = own if cross and tasks > 1 else 1.0
+        own = own if cross and tasks > 1 else 1.0  # where there is nothing else to read
         alpha = torch.full((tasks, tasks), (1.0 - own) / max(tasks - 1, 1))
         alpha.fill_diagonal_(own)
         self.alpha = Parameter(alpha[..., None].repeat(1, 1, channels) if channels else alpha)
         self.register_buffer("mask", None if cross else torch.eye(tasks).reshape(tasks, tasks, *[1] * bool(channels)))
 
     def matrix(self) -> Tensor:
-        """alpha as it is used: without cross terms where they are held at 0, its rows summing to 1 where normalised.
+        """The effective alpha: without cross terms where they are held at 0, with rows of sum 1 where normalised.
 
         Normalising projects each row on the plane of sum 1, so that no gain is left to learn.
         """
@@ -49,6 +62,7 @@ class Unit(nn.Module):
         return self.mask.expand_as(alpha) if self.rows == "normalised" else alpha * self.mask
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """x~ of T features x (n, c, ...), in the same shapes."""
         # Channels last, in memory too where the features are: the stack is then a plain copy.
         axes = features[0].dim()
         last = [x.movedim(1, -1) for x in features]
@@ -77,6 +91,7 @@ class MTANUnit(Unit):
         self.alpha = Parameter(torch.ones(tasks))
 
     def matrix(self) -> Tensor:
+        """(T, T) with equal rows."""
         return self.alpha.expand(len(self.alpha), -1)
 
 
@@ -127,32 +142,37 @@ class CrossStitch(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         self.rate, self.warm = rate, warm
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count, stages = len(self.tasks), self.towers[0]
         if as_ == "paper":
             channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
-            self.units = nn.ModuleList(Unit(count, each, own, rows, cross) for each in channels)
-        elif as_ == "mtan":
-            self.units = nn.ModuleList(MTANUnit(count) for _ in stages)
+            self.units = Modules(Unit(count, each, own, rows, cross) for each in channels)
+        elif as_ == "mtan":  # exhibits have units of their own, whatever the other options say
+            self.units = Modules(MTANUnit(count) for _ in stages)
         else:
-            self.units = nn.ModuleList(LibMTLUnit(count) for _ in stages[1:])
+            self.units = Modules(LibMTLUnit(count) for _ in stages[1:])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> features after the last unit. All towers run for every distinct input: each reads the others."""
         features = {}
         for x, tasks in by_input(inputs):
             streams = [x] * len(self.tasks)
             for number, stages in enumerate(zip(*self.towers, strict=True)):
                 streams = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
+                # The exhibit `libmtl` has one unit less than stages.
                 if state.phase != "towers" and number < len(self.units):
                     streams = self.units[number](streams)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return features
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of every parameter of the towers; units belong to all tasks."""
         return aligned(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Towers; units without weight decay, at `rate` times the learning rate."""
+        # Under Adam no factor is needed: its steps do not depend on the size of gradients.
         rate = self.rate if self.rate is not None else {"sgd": 100.0}.get(optimiser, 1.0)
         return [
             ParameterGroup(list(self.towers.parameters())),
@@ -160,12 +180,15 @@ class CrossStitch(Sharing):
         ]
 
     def phases(self) -> tuple[Phase, ...]:
+        """With a warm start the towers train alone first, in a phase of their own."""
         if self.warm == 0:
             return (Phase("train", 1.0),)
         return (Phase("towers", self.warm), Phase("stitched", 1.0 - self.warm))
 
     def matrices(self) -> dict[str, Tensor]:
+        """`stitch.STAGE`: the effective alpha, (T, T) or (T, T, C)."""
         return {f"stitch.{stage}": unit.matrix().detach() for stage, unit in enumerate(self.units)}
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses many tasks with inputs of their own: all towers run for every input."""
         return refuse_many_inputs(suite)

@@ -1,17 +1,21 @@
-"""Sparse selection of experts: each task learns which k of them it uses."""
+"""Sparse selection of experts: each task learns which k of them it uses.
+
+The choice of an expert is written as the bits of its number, so that it is differentiable and sparse at once.
+"""
 
 import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Ge,
     Gt,
+    Modules,
     ParameterGroup,
     Sharing,
     TrainState,
@@ -50,6 +54,7 @@ class DSelectK(Sharing):
     """
 
     limits: ClassVar = {"experts=1": "hard"}
+    codes: Tensor  # (E, m): the bits of every expert's number
 
     def __init__(
         self,
@@ -63,13 +68,14 @@ class DSelectK(Sharing):
         super().__init__()
         self.tasks, self.gamma, self.entropy = blueprint.tasks, gamma, entropy
         count = len(self.tasks) if experts is None else experts
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         bits = math.ceil(math.log2(count))
         numbers = torch.arange(count)[:, None] >> torch.arange(bits)
-        self.register_buffer("codes", (numbers & 1).bool())
-        if bits:
+        self.register_buffer("codes", (numbers & 1).bool())  # (E, m): the bits of every expert's number
+        if bits:  # a single expert needs no choice
             generators, k = [blueprint.generator(f"dselect_k/{task}") for task in self.tasks], min(k, count)
+            # Near 0, where the smooth step is 1/2 and steepest; not at 0, where all selectors would stay equal.
             z = [torch.empty(k, bits).uniform_(-gamma / 100, gamma / 100, generator=g) for g in generators]
             w = [torch.empty(k).uniform_(-0.05, 0.05, generator=g) for g in generators]
             self.z, self.w = Parameter(torch.stack(z)), Parameter(torch.stack(w))
@@ -80,12 +86,13 @@ class DSelectK(Sharing):
         return torch.where(self.codes, step, 1 - step).prod(dim=-1)
 
     def gates(self) -> Tensor:
-        """g (T, E)."""
+        """g (T, E): the weights of the experts; rows sum to 1 where E is a power of 2, else to at most 1."""
         if len(self.experts) == 1:
             return torch.ones(len(self.tasks), 1, dtype=next(self.parameters()).dtype, device=self.codes.device)
         return torch.einsum("tk,tke->te", torch.softmax(self.w, dim=-1), self.selections())
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> sum_e g_te f_e(x). All experts run, also those that no task selects any more."""
         gates, features = self.gates(), {}
         for x, tasks in by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
@@ -93,21 +100,24 @@ class DSelectK(Sharing):
         return {task: features[task] for task in inputs}
 
     def regulariser(self) -> Tensor | float:
+        """entropy * sum_ti H(r(z_ti)) and, where E is no power of 2, sum_ti 1 / sum_{e<E} r(z_ti)_e."""
         if len(self.experts) == 1:
             return 0.0
         r = self.selections()
-        tiny = torch.finfo(r.dtype).tiny
+        tiny = torch.finfo(r.dtype).tiny  # 0 log 0 = 0, with a finite gradient
         total = self.entropy * -(r * r.clamp(min=tiny).log()).sum()
         if len(self.experts) < 2 ** self.codes.shape[1]:
-            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()
+            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()  # finite where a code is all on missing experts
         return total
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
-        own = {id(p) for p in self.experts.parameters()}
+        """Experts as a trunk; z and w of the gates without weight decay."""
+        own = {id(p) for p in self.experts.parameters()}  # with one expert there are no z and w
         return [
             ParameterGroup(list(self.experts.parameters()), role="trunk"),
             ParameterGroup([p for p in self.parameters() if id(p) not in own], role="coupling"),
         ]
 
     def matrices(self) -> dict[str, Tensor]:
+        """`gate` (T, E)."""
         return {"gate": self.gates().detach()}

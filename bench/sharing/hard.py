@@ -1,33 +1,55 @@
-"""Hard sharing: one trunk for all tasks up to a split, towers of their own above it."""
+"""Hard sharing: one trunk for all tasks up to a split, towers of their own above it.
+
+One end of the line from hard sharing to separate models; `independent` has the other.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, ParameterGroup, Sharing, TrainState, aligned, by_input, register, run_stages
+from bench.api import (
+    Blueprint,
+    Ge,
+    Modules,
+    ParameterGroup,
+    Sharing,
+    TrainState,
+    aligned,
+    by_input,
+    register,
+    run_stages,
+)
 
 
 class Trunk(Sharing):
-    """z = f_{<split}(x) once per distinct input, then f_{t, >=split}(z) for each task."""
+    """z = f_{<split}(x) once per distinct input, then f_{t, >=split}(z) for each task.
+
+    Args:
+        blueprint: makes the backbones.
+        width: factor on the channels of trunk and towers.
+        split: stages in the trunk; None for all of them. Raises ValueError for more than the backbone has.
+    """
 
     def __init__(self, blueprint: Blueprint, width: float, split: int | None) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        stages = blueprint.backbone(width)
+        stages = blueprint.backbone(width)  # the number of stages is known from here on only
         split = len(stages) if split is None else split
         if split > len(stages):
             raise ValueError(
                 f"`split` should lie in [0, {len(stages)}], the stages of this backbone. Found `split = {split}`."
             )
-        self.separate = split == 0
+        self.separate = split == 0  # without a trunk tasks are separate models
         self.output_shape = stages[-1].output_shape
         self.trunk = stages[:split]
-        self.towers = nn.ModuleList(blueprint.backbone(width)[split:] for _ in self.tasks)
+        # The same copy for every task: towers start tied, and with the weights that one backbone would have.
+        self.towers = Modules(blueprint.backbone(width)[split:] for _ in self.tasks)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> features of its tower on the trunk's output."""
         towers = dict(zip(self.tasks, self.towers, strict=True))
         features = {}
         for x, tasks in by_input(inputs):
@@ -36,9 +58,11 @@ class Trunk(Sharing):
         return {task: features[task] for task in inputs}
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of every parameter above the split; none where the trunk has all stages."""
         return aligned(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """The trunk under the protocol's rule for trunks; towers as any model of one task."""
         return [
             ParameterGroup(list(self.trunk.parameters()), role="trunk"),
             ParameterGroup(list(self.towers.parameters())),
@@ -70,20 +94,24 @@ class HardWide(Trunk):
     """
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(1)] = None) -> None:
-        super().__init__(blueprint, self.matched_width(blueprint, split), split)
+        super().__init__(blueprint, self.match_width(blueprint, split), split)
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
-        """The width in [1, T] with which trunk and towers come closest, from below, to T plain backbones."""
+    def match_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
+        """The width in [1, T] with which trunk and towers come closest, from below, to T plain backbones.
+
+        By `steps` of bisection: the interval of widths halves with each, and 12 leave less than T / 4096 of it.
+        """
 
         def size(width: float, copies: int) -> int:
-            with torch.device("meta"):  # shapes without numbers
+            """Parameters of a trunk of this width with so many towers above it."""
+            with torch.device("meta"):  # shapes without memory for numbers
                 stages = [sum(p.numel() for p in stage.parameters()) for stage in blueprint.backbone(width)]
             return sum(stages[:split]) + copies * (sum(stages) - sum(stages[:split]))
 
         tasks = len(blueprint.tasks)
         budget, low, high = tasks * size(1.0, 1), 1.0, float(tasks)
-        if size(high, tasks) <= budget:
+        if size(high, tasks) <= budget:  # a split so low that towers have nearly everything
             return high
         for _ in range(steps):
             middle = (low + high) / 2

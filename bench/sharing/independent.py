@@ -1,25 +1,32 @@
-"""One tower per task and nothing in common: `single_task` alone, `soft` where a constraint holds the towers."""
+"""One tower per task and nothing in common: `single_task` alone, `soft` where a constraint holds the towers.
+
+The baseline of most boards, its control for capacity, and the sharing that constraints are compared on.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Interval, Phase, Sharing, TrainState, aligned, register, run_stages
+from bench.api import Blueprint, Interval, Modules, Phase, Sharing, TrainState, aligned, register, run_stages
 
 
 class Towers(Sharing):
-    """f_t(x_t), each task through its own backbone."""
+    """f_t(x_t), each task through its own backbone.
+
+    `init` is `tied` or `independent` (`Blueprint.towers`), `width` the factor on the channels.
+    """
 
     def __init__(self, blueprint: Blueprint, init: str, width: float = 1.0) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        self.towers = nn.ModuleList(blueprint.towers(init, width))
+        self.towers = Modules(blueprint.towers(init, width))
         self.output_shape = self.towers[0][-1].output_shape
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> features of its own tower, for the tasks in `inputs`."""
         return {
             task: run_stages(tower, inputs[task])
             for task, tower in zip(self.tasks, self.towers, strict=True)
@@ -27,6 +34,7 @@ class Towers(Sharing):
         }
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of every parameter of the backbone."""
         return aligned(self.towers)
 
 
@@ -42,7 +50,7 @@ class SingleTask(Towers):
         for methods with a warm start.
     """
 
-    separate = True
+    separate = True  # each task is clipped and selected as a model alone
 
     def __init__(
         self,
@@ -55,6 +63,7 @@ class SingleTask(Towers):
         self.warm = warm
 
     def phases(self) -> tuple[Phase, ...]:
+        """With `warm` two phases, of which the second differs by nothing but a fresh optimiser and schedule."""
         if self.warm == 0:
             return (Phase("train", 1.0),)
         return (Phase("towers", self.warm), Phase("train", 1.0 - self.warm))
@@ -73,14 +82,18 @@ class SingleTaskNarrow(Towers):
     separate = True
 
     def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
-        super().__init__(blueprint, init, self.matched_width(blueprint))
+        super().__init__(blueprint, init, self.match_width(blueprint))
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, steps: int = 12) -> float:
-        """The width in (0, 1] with which T backbones come closest, from below, to a plain one."""
+    def match_width(blueprint: Blueprint, steps: int = 12) -> float:
+        """The width in (0, 1] with which T backbones come closest, from below, to a plain one.
+
+        By `steps` of bisection. For one task it is 1.
+        """
 
         def size(width: float) -> int:
-            with torch.device("meta"):  # shapes without numbers
+            """Parameters of a backbone of this width."""
+            with torch.device("meta"):  # shapes without memory for numbers
                 return sum(p.numel() for p in blueprint.backbone(width).parameters())
 
         low, high = 0.0, 1.0

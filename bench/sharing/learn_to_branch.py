@@ -1,4 +1,7 @@
-"""Learning to branch: which towers a task's path goes through is searched for, then the tree is trained."""
+"""Learning to branch: which towers a task's path goes through is searched for, then the tree is trained.
+
+Search and training share one budget, as for every method with phases.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -11,6 +14,7 @@ from bench.api import (
     Blueprint,
     Gt,
     Interval,
+    Modules,
     ParameterGroup,
     Phase,
     Sharing,
@@ -58,57 +62,64 @@ class LearnToBranch(Sharing):
             raise ValueError("`together` and `search` should leave a part of the budget. Found a sum of 1 or more.")
         self.tasks = blueprint.tasks
         self.together, self.search, self.tau, self.rate = together, search, tau, rate
-        self.towers = nn.ModuleList(blueprint.towers("independent"))
+        self.towers = Modules(blueprint.towers("independent"))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
+        # alpha of every stage and of the heads' choice, (T, T): row = child, column = parent. All parents start alike.
         self.choices = nn.ParameterList(Parameter(torch.zeros(count, count)) for _ in self.towers[0])
 
     def tree(self) -> list[list[int]]:
         """[stage][child] -> its likeliest parent; the children of the last entry are the tasks."""
         return [alpha.argmax(dim=1).tolist() for alpha in self.choices]
 
-    def needed(self) -> list[set[int]]:
-        """[stage] -> the copies that are on a task's path in the likeliest tree."""
+    def find_needed(self) -> list[set[int]]:
+        """[stage] -> the copies that are on a task's path in the likeliest tree, found from the tasks downwards."""
         parents, wanted = self.tree(), [set(range(len(self.tasks)))]
         for choice in reversed(parents):
             wanted.insert(0, {choice[child] for child in wanted[0]})
         return wanted[:-1]
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> features: of the likeliest tree in evaluation and in phase `tree`, else of weighted copies."""
         weights = self._weights(state)
         features = {}
         for x, tasks in by_input(inputs):
-            streams = self._grown(x) if weights is None else self._searched(x, weights)
+            streams = self._run_tree(x) if weights is None else self._run_weighted(x, weights)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
 
     def _weights(self, state: TrainState) -> list[Tensor] | None:
         """[stage] (T, T): what each child takes of each parent; None for the likeliest tree."""
         if state.phase == "together":
+            # With 0 * alpha, alpha has a gradient of 0 in this phase, and not none.
             return [torch.full_like(alpha, 1 / len(alpha)) + 0 * alpha for alpha in self.choices]
         if state.phase == "tree" or not self.training:
             return None
         spent = (state.progress - self.together) / self.search
+        # Phases begin at whole updates, so that `spent` may lie a little outside of [0, 1].
         temperature = self.tau * 0.05 ** min(max(spent, 0.0), 1.0)
         return [gumbel_choice(alpha, temperature, state.generator) for alpha in self.choices]
 
-    def _searched(self, x: Tensor, weights: list[Tensor]) -> list[Tensor]:
+    def _run_weighted(self, x: Tensor, weights: list[Tensor]) -> list[Tensor]:
+        """The streams of all tasks, where every child reads all copies of the stage before by its weights."""
         streams = [x] * len(self.tasks)
         for number, choice in enumerate(weights):
             nodes = [tower[number](stream) for tower, stream in zip(self.towers, streams, strict=True)]
             streams = [weighted(row, nodes) for row in choice]
         return streams
 
-    def _grown(self, x: Tensor) -> list[Tensor]:
+    def _run_tree(self, x: Tensor) -> list[Tensor]:
+        """The streams of all tasks in the likeliest tree; each copy on a path runs once."""
         nodes = dict.fromkeys(range(len(self.tasks)), x)
-        for number, (parents, wanted) in enumerate(zip(self.tree(), self.needed(), strict=True)):
-            found = {copy: self.towers[copy][number](nodes[copy]) for copy in wanted}
-            nodes = {child: found[parent] for child, parent in enumerate(parents) if parent in found}
+        for number, (parents, wanted) in enumerate(zip(self.tree(), self.find_needed(), strict=True)):
+            outputs = {copy: self.towers[copy][number](nodes[copy]) for copy in wanted}
+            nodes = {child: outputs[parent] for child, parent in enumerate(parents) if parent in outputs}
         return [nodes[t] for t in range(len(self.tasks))]
 
     def begin(self, phase: str) -> None:
+        """Freeze the choices when the search is over, and the copies that are on no path."""
         if phase == "tree":
-            needed = [self.towers[copy][number] for number, wanted in enumerate(self.needed()) for copy in wanted]
+            needed = [self.towers[copy][number] for number, wanted in enumerate(self.find_needed()) for copy in wanted]
             kept = {id(parameter) for stage in needed for parameter in stage.parameters()}
             for parameter in self.towers.parameters():
                 if id(parameter) not in kept:  # the others learn on, or stay frozen as they came
@@ -116,17 +127,21 @@ class LearnToBranch(Sharing):
             self.choices.requires_grad_(False)
 
     def phases(self) -> tuple[Phase, ...]:
+        """`together` only where it has a share, then `search` and `tree`."""
         parts = [Phase("together", self.together)] if self.together else []
         return (*parts, Phase("search", self.search), Phase("tree", 1 - self.together - self.search))
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Copies as a trunk, since a task may take any of them; choices without weight decay, at `rate`."""
         return [
             ParameterGroup(list(self.towers.parameters()), role="trunk"),
             ParameterGroup(list(self.choices.parameters()), role="coupling", lr_factor=self.rate),
         ]
 
     def matrices(self) -> dict[str, Tensor]:
+        """`branch.STAGE` (T, T): the probability that a child (row) takes a copy (column) as its parent."""
         return {f"branch.{stage}": torch.softmax(alpha, dim=1).detach() for stage, alpha in enumerate(self.choices)}
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses many tasks with inputs of their own: all copies run for every input in the search."""
         return refuse_many_inputs(suite)

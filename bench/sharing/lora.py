@@ -1,4 +1,7 @@
-"""One trunk, and for each task a low-rank update of every weight in it."""
+"""One trunk, and for each task a low-rank update of every weight in it.
+
+Between `hard` (rank 0) and a tower for each task: how far a task can leave the trunk is a matter of rank.
+"""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, Gt, ParameterGroup, Sharing, TrainState, by_input, register
+from bench.api import Blueprint, Ge, Gt, Modules, ParameterGroup, Sharing, TrainState, by_input, register
 
 
 @register(
@@ -47,50 +50,53 @@ class LoRA(Sharing):
         self.output_shape = stages[-1].output_shape
         self.trunk = nn.Sequential(*stages)
         weights = {name: p for name, p in self.trunk.named_parameters() if p.dim() > 1} if rank else {}
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.down: Modules[nn.ParameterDict] = Modules()
+        self.up: Modules[nn.ParameterDict] = Modules()
         for task in self.tasks:
             down, up = nn.ParameterDict(), nn.ParameterDict()
             for name, weight in weights.items():
                 rows, columns = len(weight), weight[0].numel()
-                r, key = min(rank, rows, columns), name.replace(".", "/")
+                r, key = min(rank, rows, columns), name.replace(".", "/")  # torch refuses dots in keys
                 bound = 1 / math.sqrt(columns)
                 generator = blueprint.generator(f"lora/{task}/{name}")
                 down[key] = Parameter(torch.empty(r, columns).uniform_(-bound, bound, generator=generator))
-                up[key] = Parameter(torch.zeros(rows, r))
+                up[key] = Parameter(torch.zeros(rows, r))  # so that W_t = W_0 at the start
             self.down.append(down)
             self.up.append(up)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        if not self.rank:
+        """task -> features of the trunk with the weights W_t."""
+        if not self.rank:  # no updates: the trunk runs once per distinct input, as in `hard`
             shared = {task: z for x, tasks in by_input(inputs) for z in [self.trunk(x)] for task in tasks}
             return {task: shared[task] for task in inputs}
-        # Every place is named by itself: a layer that stands in two stages must not be exchanged twice.
+        # Every place has a name of its own: a layer that is used in two stages must not be replaced twice.
         return {
             task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,), tie_weights=False)
             for task, x in inputs.items()
         }
 
     def _weights(self, t: int) -> dict[str, Tensor]:
-        """name -> W_t, for every place that a weight is used in, each module looked at once."""
+        """name -> W_t of task number t, for every module that a weight is used in; each module counts once."""
         places = [
             (f"{path}.{name}", parameter)
             for path, module in self.trunk.named_modules()
             for name, parameter in module.named_parameters(recurse=False)
         ]
-        updated = self._updated(t)
+        updated = self._weights_by_id(t)
         return {place: updated[id(parameter)] for place, parameter in places if id(parameter) in updated}
 
-    def _updated(self, t: int) -> dict[int, Tensor]:
-        """id of W_0 -> W_t."""
+    def _weights_by_id(self, t: int) -> dict[int, Tensor]:
+        """id of W_0 -> W_t = W_0 + (scale / r) B_t A_t, in the shape of W_0."""
         plain = dict(self.trunk.named_parameters())
-        found = {}
+        weights = {}
         for key, down in self.down[t].items():
             name = key.replace("/", ".")
             update = (self.scale / len(down)) * (self.up[t][key] @ down)
-            found[id(plain[name])] = plain[name] + update.view_as(plain[name])
-        return found
+            weights[id(plain[name])] = plain[name] + update.view_as(plain[name])
+        return weights
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """W_0 as a trunk; A_t and B_t as towers, at `rate` times the learning rate."""
         return [
             ParameterGroup(list(self.trunk.parameters()), role="trunk"),
             ParameterGroup([*self.down.parameters(), *self.up.parameters()], lr_factor=self.rate),

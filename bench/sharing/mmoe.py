@@ -1,14 +1,18 @@
-"""Mixtures of experts over whole backbones: every task weighs all of them by a gate of its own."""
+"""Mixtures of experts over whole backbones: every task weighs all of them by a gate of its own.
+
+All experts are shared; `cgc` and `ple` add experts of the tasks' own.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     TrainState,
@@ -49,25 +53,30 @@ class MMoE(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         count = len(self.tasks) if experts is None else experts
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        # Expert 0 starts as the trunk of `hard`; the others from streams of their own, or all would stay alike.
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         shape = blueprint.suite.input_shape
-        self.gates = nn.ModuleList(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
+        self.gates = Modules(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> sum_e g_t(x)_e f_e(x). Experts run once per distinct input, for all of its tasks."""
         features = {}
         for x, tasks in by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
             for task in tasks:
+                # Modulo: with `gates=one` the only gate serves all tasks.
                 gate = self.gates[self.tasks.index(task) % len(self.gates)]
                 features[task] = weighted(gate(x), experts)
         return {task: features[task] for task in inputs}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Experts as a trunk; gates without weight decay."""
         return [
             ParameterGroup(list(self.experts.parameters()), role="trunk"),
             ParameterGroup(list(self.gates.parameters()), role="coupling"),
         ]
 
     def matrices(self) -> dict[str, Tensor]:
+        """`gate.T` (E,): the mean weights of a gate over training."""
         return {f"gate.{t}": gate.usage.detach() for t, gate in enumerate(self.gates)}

@@ -1,4 +1,7 @@
-"""Multi-task attention networks: one trunk, and per task a mask on the output of each of its stages."""
+"""Multi-task attention networks: one trunk, and per task a mask on the output of each of its stages.
+
+The trunk never sees the masks: tasks differ by what they select from common features.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -9,6 +12,7 @@ from torch import Tensor, nn
 from bench.api import (
     Blueprint,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
@@ -22,7 +26,10 @@ from bench.api import (
 
 
 class Attention(nn.Module):
-    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to those of the stage."""
+    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to the stage's channels.
+
+    `inputs` is the shape of [u; q] with the channels first, `outputs` the shape of the stage's output.
+    """
 
     def __init__(self, inputs: Shape, outputs: Shape, hidden: int) -> None:
         super().__init__()
@@ -39,7 +46,10 @@ class Attention(nn.Module):
 
 
 class Pass(nn.Module):
-    """relu(norm(C x)) at the next stage's place: what a task hands from one mask to the next."""
+    """relu(norm(C x)), C a 3 x 3 convolution: what a task passes from its masked features to the next mask.
+
+    `source` is the shape of x, `target` the shape of the next stage's output.
+    """
 
     def __init__(self, source: Shape, target: Shape) -> None:
         super().__init__()
@@ -48,8 +58,8 @@ class Pass(nn.Module):
         self.norm = nn.GroupNorm(1, source[0])
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = torch.relu(self.norm(self.map(x)))
-        return found
+        passed: Tensor = torch.relu(self.norm(self.map(x)))
+        return passed
 
 
 @register(
@@ -76,14 +86,15 @@ class MTAN(Sharing):
         self.trunk = blueprint.backbone()
         self.shapes = [stage.output_shape for stage in self.trunk]
         self.output_shape = self.shapes[-1]
-        before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # of u^j
-        self.attention = nn.ModuleList()
-        self.passes = nn.ModuleList()
+        before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # shapes of u^j
+        self.attention: Modules[Modules[Attention]] = Modules()
+        self.passes: Modules[Modules[Pass]] = Modules()
         for task in self.tasks:
-            with blueprint.stream("attention", task):
-                masks, passes = nn.ModuleList(), nn.ModuleList()
+            with blueprint.stream("attention", task):  # a task's masks do not depend on how many tasks there are
+                masks: Modules[Attention] = Modules()
+                passes: Modules[Pass] = Modules()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
-                    channels = source[0] if number == 0 else 2 * source[0]
+                    channels = source[0] if number == 0 else 2 * source[0]  # the first mask has none before it
                     inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
                     masks.append(Attention((channels, *target[1:]), target, inner))
                     if number + 1 < len(self.shapes):
@@ -92,6 +103,7 @@ class MTAN(Sharing):
             self.passes.append(passes)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> masked features of the last stage. The trunk runs once per distinct input, masks once per task."""
         features = {}
         for x, tasks in by_input(inputs):
             stream, ends = x, []
@@ -99,25 +111,27 @@ class MTAN(Sharing):
                 before, stream = stream, stage(stream)
                 ends.append((before, stream))
             for task in tasks:
-                features[task] = self._attended(self.tasks.index(task), ends)
+                features[task] = self._attend(self.tasks.index(task), ends)
         return {task: features[task] for task in inputs}
 
-    def _attended(self, t: int, ends: list[tuple[Tensor, Tensor]]) -> Tensor:
+    def _attend(self, t: int, ends: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """The features of task number t from the pairs (u^j, p^j) of all stages."""
         passed: Tensor | None = None
         for number, (u, p) in enumerate(ends):
             seen = u if passed is None else torch.cat([u, passed], dim=1)
-            masked = self.attention[t][number](_placed(seen, self.shapes[number])) * p
+            masked: Tensor = self.attention[t][number](_resize(seen, self.shapes[number])) * p
             if number < len(self.passes[t]):
                 passed = self.passes[t][number](masked)
         return masked
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """The trunk; masks and passes as towers, since each has one owner."""
         own = [*self.attention.parameters(), *self.passes.parameters()]
         return [ParameterGroup(list(self.trunk.parameters()), role="trunk"), ParameterGroup(own)]
 
 
-def _placed(x: Tensor, shape: Shape) -> Tensor:
-    """Features at the places of `shape`, with the channels they have; seen with other axes, as their means."""
+def _resize(x: Tensor, shape: Shape) -> Tensor:
+    """Features pooled to the places of `shape`, with their own channels; with other axes, their means everywhere."""
     if x.dim() == len(shape) + 1:
         return carried(x, (x.shape[1], *shape[1:]))
     means = x.flatten(2).mean(dim=2) if x.dim() > 2 else x

@@ -1,4 +1,7 @@
-"""Neural discriminative dimensionality reduction: towers fused by a learned 1 x 1 convolution after each stage."""
+"""Neural discriminative dimensionality reduction: towers fused by a learned 1 x 1 convolution after each stage.
+
+A cross-stitch unit with a full matrix over channels in place of one number per pair of tasks.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -11,6 +14,7 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
@@ -25,7 +29,15 @@ from bench.api import (
 
 
 class Fusion(nn.Module):
-    """norm(A_t [x_1; ...; x_T]) with A_t (C, T C), at the start own I for task t and (1 - own) / (T - 1) I else."""
+    """norm(A_t [x_1; ...; x_T]) with A_t (C, T C), at the start own I for task t and (1 - own) / (T - 1) I else.
+
+    Args:
+        task: t, from 0.
+        tasks: T.
+        shape: of a row of one tower's features.
+        own: the share of the task's own features at the start, in [0, 1].
+        norm: `group`, GroupNorm and relu, or `none`.
+    """
 
     def __init__(self, task: int, tasks: int, shape: Shape, own: float, norm: str) -> None:
         super().__init__()
@@ -34,15 +46,16 @@ class Fusion(nn.Module):
         own = own if tasks > 1 else 1.0
         gains = torch.full((tasks,), (1.0 - own) / max(tasks - 1, 1))
         gains[task] = own
-        with torch.no_grad():
+        with torch.no_grad():  # blocks that are multiples of I, one per task, whatever the kind of layer
             self.map.weight.copy_((gains[:, None] * torch.eye(channels)[:, None]).reshape(self.map.weight.shape))
         self.norm = nn.GroupNorm(1, channels) if norm == "group" else nn.Identity()
+        # Linear without a norm, so that own=1 leaves features as they are.
         self.act = nn.ReLU() if norm == "group" else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
-        """features: all streams, channels concatenated."""
-        found: Tensor = self.act(self.norm(self.map(features)))
-        return found
+        """The fused features (n, C, ...) of all streams, (n, T C, ...) with channels concatenated."""
+        fused: Tensor = self.act(self.norm(self.map(features)))
+        return fused
 
 
 @register(
@@ -78,15 +91,15 @@ class NDDR(Sharing):
     ) -> None:
         super().__init__()
         self.tasks, self.rate = blueprint.tasks, rate
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
-        self.fusions = nn.ModuleList(
-            nn.ModuleList(Fusion(t, count, stage.output_shape, own, norm) for t in range(count))
-            for stage in self.towers[0]
+        self.fusions = Modules(
+            Modules(Fusion(t, count, stage.output_shape, own, norm) for t in range(count)) for stage in self.towers[0]
         )
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> fused features of the last stage. All towers run for every distinct input."""
         features = {}
         for x, tasks in by_input(inputs):
             streams = [x] * len(self.tasks)
@@ -97,9 +110,11 @@ class NDDR(Sharing):
         return features
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of every parameter of the towers; fusions are not constrained."""
         return aligned(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Towers; fusions with weight decay, at `rate` times the learning rate."""
         rate = self.rate if self.rate is not None else {"sgd": 100.0}.get(optimiser, 1.0)
         return [
             ParameterGroup(list(self.towers.parameters())),
@@ -108,12 +123,13 @@ class NDDR(Sharing):
 
     def matrices(self) -> dict[str, Tensor]:
         """Per stage, the T x T means over channels of the diagonals of the blocks of A."""
-        found = {}
+        means = {}
         for stage, fusions in enumerate(self.fusions):
             blocks = [fusion.map.weight.detach().flatten(1) for fusion in fusions]  # (C, T C)
-            rows = [torch.stack([b.diagonal().mean() for b in block.split(len(block), dim=1)]) for block in blocks]
-            found[f"fusion.{stage}"] = torch.stack(rows)
-        return found
+            rows = [torch.stack([b.diagonal().mean() for b in block.chunk(len(blocks), dim=1)]) for block in blocks]
+            means[f"fusion.{stage}"] = torch.stack(rows)
+        return means
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses many tasks with inputs of their own: all towers run for every input."""
         return refuse_many_inputs(suite)

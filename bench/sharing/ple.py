@@ -1,15 +1,19 @@
-"""Experts of the tasks' own beside shared ones, mixed by gates: in one level, or in several."""
+"""Experts of the tasks' own and shared ones, mixed by gates: in one level (`cgc`), or in several (`ple`).
+
+With the right numbers of experts they are `single_task`, `hard` and `mmoe`, which the tests hold them to.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
@@ -31,6 +35,13 @@ class Extraction(Sharing):
 
         x_t <- sum_{e in own(t) + shared} softmax(G_t x_t)_e E_e
         x_s <- sum_{e in all}             softmax(G_s x_s)_e E_e     (not at the last level)
+
+    Args:
+        blueprint: makes the backbones that experts are cut from.
+        shared: shared experts of a level.
+        own: experts of each task's own at a level.
+        levels: stretches that the stages are cut into.
+        init: own experts start `tied` over tasks, or `independent`.
     """
 
     def __init__(self, blueprint: Blueprint, shared: int, own: int, levels: int, init: str) -> None:
@@ -39,24 +50,24 @@ class Extraction(Sharing):
             raise ValueError("`shared` and `own` should not both be 0: a task needs an expert.")
         self.tasks = blueprint.tasks
         apart = 0 if init == "tied" else 1
-        self.own = nn.ModuleList(
-            nn.ModuleList(blueprint.backbone(copy=e + apart * t * own) for e in range(own))
-            for t, _ in enumerate(self.tasks)
+        # Copies count own experts first, then shared ones: no two experts of a task start alike.
+        self.own = Modules(
+            Modules(blueprint.backbone(copy=e + apart * t * own) for e in range(own)) for t, _ in enumerate(self.tasks)
         )
         first = own * (1 if init == "tied" else len(self.tasks))
-        self.shared = nn.ModuleList(blueprint.backbone(copy=first + e) for e in range(shared))
+        self.shared = Modules(blueprint.backbone(copy=first + e) for e in range(shared))
         stages = (self.shared[0] if shared else self.own[0][0])[:]
         self.levels = pieces(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels)]
-        self.gates = nn.ModuleList(
-            nn.ModuleList(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1]
-        )
+        self.gates = Modules(Modules(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1])
         everyone = own * len(self.tasks) + shared
-        self.shared_gates = nn.ModuleList(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
-        self.separate = shared == 0 and own == 1
+        # The last level has no shared gate: nothing reads the shared stream after it.
+        self.shared_gates = Modules(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
+        self.separate = shared == 0 and own == 1  # nothing is read by two tasks
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> its stream after the last level. All streams run for every distinct input."""
         features = {}
         for x, tasks in by_input(inputs):
             streams = self._streams(x, tasks)
@@ -64,6 +75,8 @@ class Extraction(Sharing):
         return {task: features[task] for task in inputs}
 
     def _streams(self, x: Tensor, tasks: Sequence[str]) -> list[Tensor]:
+        """The streams of all tasks after the last level, for an input of `tasks`."""
+        # Gates count their usage on inputs of their own task only.
         reads = [task in tasks for task in self.tasks]
         streams, common = [x] * len(self.tasks), x
         for number, level in enumerate(self.levels):
@@ -83,9 +96,11 @@ class Extraction(Sharing):
         return streams
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of the own experts over tasks; none without own experts."""
         return aligned(self.own) if len(self.own[0]) else {}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Shared experts as a trunk, own ones as towers; gates without weight decay."""
         return [
             ParameterGroup(list(self.shared.parameters()), role="trunk"),
             ParameterGroup(list(self.own.parameters())),
@@ -93,14 +108,16 @@ class Extraction(Sharing):
         ]
 
     def matrices(self) -> dict[str, Tensor]:
-        found = {
+        """`gate.LEVEL.T` and `gate.LEVEL.shared`: the mean weights of a gate over training, own experts first."""
+        of_tasks = {
             f"gate.{level}.{t}": gate.usage.detach()
             for level, gates in enumerate(self.gates)
             for t, gate in enumerate(gates)
         }
-        return found | {f"gate.{level}.shared": gate.usage.detach() for level, gate in enumerate(self.shared_gates)}
+        return of_tasks | {f"gate.{level}.shared": gate.usage.detach() for level, gate in enumerate(self.shared_gates)}
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses many tasks with inputs of their own: all experts run for every input."""
         return refuse_many_inputs(suite)
 
 

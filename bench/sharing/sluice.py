@@ -1,4 +1,7 @@
-"""Sluice networks: cross-stitch between halves of the channels, and a mixture over layers."""
+"""Sluice networks: cross-stitch between halves of the channels, and a mixture over layers.
+
+Tasks may share one half of a layer and keep the other to themselves, and read features from different depths.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -12,6 +15,7 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
@@ -67,28 +71,29 @@ class Sluice(Sharing):
         super().__init__()
         self.tasks, self.subspaces = blueprint.tasks, subspaces
         self.rate, self.mix, self.strength = rate, mix, strength
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         stages = self.towers[0]
         self.output_shape = stages[-1].output_shape
         narrow = [number for number, stage in enumerate(stages) if stage.output_shape[0] < subspaces]
         if narrow:
             raise ValueError(f"`subspaces` should be at most the channels of stage {narrow[0]}. Found {subspaces}.")
         count = len(self.tasks) * subspaces
-        own = own if count > 1 else 1.0
+        own = own if count > 1 else 1.0  # a single subspace has no others to give the rest to
         alpha = torch.full((count, count), (1.0 - own) / max(count - 1, 1)).fill_diagonal_(own)
         self.alphas = nn.ParameterList(Parameter(alpha.clone()) for _ in stages)
         self.mixed = [number for number, stage in enumerate(stages) if stage.output_shape == self.output_shape]
-        last = last if len(self.mixed) > 1 else 1.0
+        last = last if len(self.mixed) > 1 else 1.0  # as above: no other stages to give the rest to
         beta = torch.full((len(self.tasks), len(self.mixed)), (1.0 - last) / max(len(self.mixed) - 1, 1))
         beta[:, -1] = last
         self.beta = Parameter(beta)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> sum_l beta_tl h~_t^l. All towers run for every distinct input, since each reads the others."""
         features = {}
         for x, tasks in by_input(inputs):
             streams, kept = [x] * len(self.tasks), []
             for number, (stages, alpha) in enumerate(zip(zip(*self.towers, strict=True), self.alphas, strict=True)):
-                streams = self._stitched([stage(s) for stage, s in zip(stages, streams, strict=True)], alpha)
+                streams = self._stitch([stage(s) for stage, s in zip(stages, streams, strict=True)], alpha)
                 if number in self.mixed:
                     kept.append(streams)
             for task in tasks:
@@ -96,12 +101,13 @@ class Sluice(Sharing):
                 features[task] = weighted(self.beta[t], [layer[t] for layer in kept])
         return features
 
-    def _stitched(self, streams: list[Tensor], alpha: Tensor) -> list[Tensor]:
+    def _stitch(self, streams: list[Tensor], alpha: Tensor) -> list[Tensor]:
         """h~_ts = sum over tasks u of sum over subspaces r of alpha[(t, s), (u, r)] h_ur, in the channels they share.
 
         Subspaces of different sizes meet in the channels of the smaller one.
         """
         halves = [half.movedim(1, -1) for stream in streams for half in self._halves(stream)]
+        # Padded to one width, so that all of them are mixed by a single product.
         widths = [half.shape[-1] for half in halves]
         stacked = torch.stack([pad(half, (0, max(widths) - width)) for half, width in zip(halves, widths, strict=True)])
         mixed = (alpha @ stacked.flatten(1)).view_as(stacked).unbind()
@@ -110,15 +116,17 @@ class Sluice(Sharing):
         return [torch.cat(parts[start : start + size], dim=1) for start in range(0, len(parts), size)]
 
     def _halves(self, x: Tensor) -> list[Tensor]:
-        """The subspaces of a stream or of a weight's rows."""
+        """The subspaces of x along axis 1: the channels of a stream, or the rows of a transposed weight."""
         return list(x.tensor_split([x.shape[1] // 2], dim=1)) if self.subspaces == 2 else [x]
 
     def regulariser(self) -> Tensor | float:
+        """strength * sum |G_1^T G_2|_F^2 over towers and stages."""
         if self.subspaces == 1 or self.strength == 0:
             return 0.0
         terms = []
         for tower in self.towers:
             for stage in tower:
+                # Only a weight whose rows are the stage's channels can be cut into subspaces.
                 weights = [p for p in stage.parameters() if p.dim() > 1 and len(p) == stage.output_shape[0]]
                 if weights:
                     first, second = self._halves(weights[-1].flatten(1).T)
@@ -126,9 +134,11 @@ class Sluice(Sharing):
         return self.strength * torch.stack(terms).sum() if terms else 0.0
 
     def coupled(self) -> dict[str, list[Parameter]]:
+        """The copies of every parameter of the towers; alpha and beta are not constrained."""
         return aligned(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
+        """Towers; alpha and beta without weight decay, at `rate`, and beta at `mix` of it."""
         rate = self.rate if self.rate is not None else {"sgd": 100.0}.get(optimiser, 1.0)
         return [
             ParameterGroup(list(self.towers.parameters())),
@@ -137,8 +147,10 @@ class Sluice(Sharing):
         ]
 
     def matrices(self) -> dict[str, Tensor]:
-        found = {f"stitch.{stage}": alpha.detach() for stage, alpha in enumerate(self.alphas)}
-        return found | {"layers": self.beta.detach()}
+        """`stitch.STAGE` (T S, T S): alpha; `layers` (T, stages that are mixed): beta."""
+        stitches = {f"stitch.{stage}": alpha.detach() for stage, alpha in enumerate(self.alphas)}
+        return stitches | {"layers": self.beta.detach()}
 
     def supports(self, suite: Suite) -> str | None:
+        """Refuses many tasks with inputs of their own: all towers run for every input."""
         return refuse_many_inputs(suite)

@@ -1,4 +1,8 @@
-"""Files that a crash cannot halve: written aside under a lock, synced, and renamed into place."""
+"""Files that a crash cannot halve: written aside under a lock, synced, and renamed into place.
+
+Stores, checkpoints, submissions and the site are written through here. Readers need no lock: a name
+shows the old file or the new one, never a part. Locks are those of flock, which a dead process drops.
+"""
 
 import contextlib
 import errno
@@ -21,13 +25,15 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
 
     Until then it lies beside `target` as `.NAME.XXXXXXXX.tmp`, locked by its writer. The lock ends with the process,
     however that ends, so that `clear_abandoned` never takes the file of one that lives, on this machine or another.
+
+    The folder of `target` has to exist. A file that was at `target` is replaced.
     """
-    temporary, file = _locked(target)
+    temporary, file = _open_temporary(target)
     try:
         with file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before the rename: else a power cut can leave the new name with no bytes
             os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -36,14 +42,18 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(target: Path, content: str | bytes) -> None:
-    """Put `content` (text as UTF-8) at `target` in one step."""
+    """Put `content` (text as UTF-8) at `target` in one step, as `atomic_file` does."""
     with atomic_file(target) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `folder`, which other processes wait for; no effect on file systems without flock."""
+    """Hold an exclusive lock on `folder`, which other processes wait for without limit.
+
+    It has no effect on file systems without flock: callers use it to save work or keep order, never as
+    the only guard of a file.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):
@@ -54,7 +64,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and its parents, each synced into its own parent: a record is as durable as its path."""
+    """Make `folder` and its parents, each synced into its own parent: a record is as durable as its path.
+
+    Folders that exist already, or that another process makes meanwhile, are no error.
+    """
     missing = []
     while not folder.is_dir() and folder != folder.parent:
         missing.append(folder)
@@ -65,7 +78,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable, where its file system can."""
+    """Make the names in `folder` durable, where its file system can. Other errors are raised as OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -77,7 +90,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def clear_abandoned(folder: Path) -> None:
-    """Remove the temporary files of dead writers from one folder; what cannot be locked or removed stays."""
+    """Remove the temporary files of dead writers from one folder.
+
+    A file whose lock is held belongs to a living writer and stays; what cannot be removed stays as well,
+    since clearing up may never fail a command.
+    """
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if _TEMPORARY.match(name):
@@ -86,6 +103,8 @@ def clear_abandoned(folder: Path) -> None:
 
 
 def _clear(temporary: Path) -> None:
+    """Remove one temporary file where its lock is free. Raises OSError where it is held."""
+    # Neither a link nor a pipe that somebody named like one of ours is followed or waited for.
     descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,8 +113,12 @@ def _clear(temporary: Path) -> None:
         os.close(descriptor)
 
 
-def _locked(target: Path) -> tuple[Path, BinaryIO]:
-    """A new temporary file and its name, locked; one that was cleared away before the lock held is made again."""
+def _open_temporary(target: Path) -> tuple[Path, BinaryIO]:
+    """A new, locked temporary file beside `target`, and its name.
+
+    Between making and locking a file another process may clear it; then it has no name left, and a new
+    one is made.
+    """
     while True:
         temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp")
         file = temporary.open("xb")

@@ -1,4 +1,8 @@
-"""The processes that descend from this one, whatever group, session or environment they gave themselves."""
+"""The processes that descend from this one, whatever group, session or environment they gave themselves.
+
+Engines and isolated checks end what they started through here. Everything rests on /proc and on
+Linux's subreapers; on other systems trees are empty and only process groups can be ended.
+"""
 
 import ctypes
 import os
@@ -13,19 +17,22 @@ from types import TracebackType
 
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 PATIENCE = 10.0  # seconds in which everything that was killed should have ended
-CALM = 3  # looks at everything, in a row, at which nothing was there
-QUICK = 8  # looks at new processes only, between two looks at everything
+CALM = 3  # full scans in a row that find nothing before a tree counts as ended
+QUICK = 8  # one scan in so many is full; the others look at new processes only, to outrun one that forks
 
 
 class ProcessTree:
     """All processes started inside the context, and their descendants.
 
     On Linux an orphan goes to the nearest ancestor that asked for it, which this process does meanwhile: nothing
-    that descends from it can leave. Elsewhere a family is empty, and only process groups can be ended.
+    that descends from it can leave. Elsewhere a tree is empty, and only process groups can be ended.
+
+    Children that this process had before are left alone. Contexts do not nest: leaving one stops the
+    adoption of orphans.
     """
 
     def __enter__(self) -> "ProcessTree":
-        self._strangers = _below({os.getpid()}, _parents(_all()))  # of others in this process
+        self._strangers = _children_of({os.getpid()}, _read_parents(_list_all()))  # started by other code
         _adopt_orphans(True)
         return self
 
@@ -34,45 +41,45 @@ class ProcessTree:
     ) -> None:
         _adopt_orphans(False)
 
-    def members(self) -> set[int]:
-        """Those that live."""
-        parents = _parents(_all())
-        found, further = set[int](), _below({os.getpid()}, parents) - self._strangers
+    def list_living(self) -> set[int]:
+        """Ids of all processes of the tree that have not ended."""
+        parents = _read_parents(_list_all())
+        members, further = set[int](), _children_of({os.getpid()}, parents) - self._strangers
         while further:
-            found |= further
-            further = _below(further, parents) - found
-        return {pid for pid in found if parents[pid][1] != "Z"}
+            members |= further
+            further = _children_of(further, parents) - members
+        return {pid for pid in members if parents[pid][1] != "Z"}
 
     def end(self) -> tuple[int, bool]:
-        """Kill all of them: how many had to be killed, and whether all ended.
+        """Kill all of them; the number that had to be killed, and whether all ended within `PATIENCE` seconds.
 
-        Only children are looked at: whoever loses its parent becomes one. Between two looks at all processes there are
-        several at new ones, which is quick enough for one that forks and leaves over and over.
+        Only children are looked at: whoever loses its parent becomes one. Between two full scans there are
+        several of new processes only, quick enough for one that forks and leaves over and over.
         """
         killed, calm, turn, before, last = 0, 0, 0, set[int](), time.monotonic() + PATIENCE
         while calm < CALM and time.monotonic() < last:
-            there = _all()
-            everything = turn % QUICK == 0
-            looked = _parents(there if everything else there - before)
-            others = _below({os.getpid()}, looked) - self._strangers
+            processes = _list_all()
+            is_full = turn % QUICK == 0
+            parents = _read_parents(processes if is_full else processes - before)
+            others = _children_of({os.getpid()}, parents) - self._strangers
             for pid in others:
                 _kill(pid)
             killed += sum(map(_was_killed, others))
-            calm = 0 if others else calm + everything
-            before, turn = there, turn + 1
+            calm = 0 if others else calm + is_full
+            before, turn = processes, turn + 1
             if not others:
                 time.sleep(0.002)
         return killed, calm == CALM
 
 
-def descendants(pid: int) -> set[int]:
-    """A process and all that descends from it, as far as they can be seen."""
-    parents = _parents(_all())
-    found, further = set[int](), {pid}
+def list_descendants(pid: int) -> set[int]:
+    """A process and all that descends from it, as far as /proc shows them; at least `{pid}`."""
+    parents = _read_parents(_list_all())
+    members, further = set[int](), {pid}
     while further:
-        found |= further
-        further = _below(further, parents) - found
-    return found
+        members |= further
+        further = _children_of(further, parents) - members
+    return members
 
 
 def read_resident_bytes(pid: int) -> int:
@@ -83,8 +90,8 @@ def read_resident_bytes(pid: int) -> int:
         return 0
 
 
-def processor_seconds(pid: int) -> float:
-    """Seconds of the processor that a process used by itself; 0 where that cannot be read."""
+def read_processor_seconds(pid: int) -> float:
+    """CPU seconds, user and system, of a process without its children; 0 where they cannot be read."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -93,8 +100,12 @@ def processor_seconds(pid: int) -> float:
 
 
 @contextmanager
-def stopping_like_ctrl_c() -> Iterator[None]:
-    """Being told to stop, or losing the terminal, is the same as Ctrl-C: what was started is ended."""
+def treat_stop_as_ctrl_c() -> Iterator[None]:
+    """Raise KeyboardInterrupt for SIGTERM and SIGHUP as well, so that what was started is ended in the same way.
+
+    Handlers are put back afterwards. Signals that are ignored, as under `nohup`, stay ignored; in other
+    threads than the main one nothing changes, since only that one may set handlers.
+    """
     if threading.current_thread() is not threading.main_thread():  # handlers belong to the main thread
         yield
         return
@@ -109,41 +120,47 @@ def stopping_like_ctrl_c() -> Iterator[None]:
 
 
 def _adopt_orphans(yes: bool) -> None:
+    """Become, or cease to be, the parent of descendants whose own parent ends (PR_SET_CHILD_SUBREAPER)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SUBREAPER, int(yes), 0, 0, 0)
 
 
-def _all() -> set[int]:
-    """Every process of the machine that can be seen."""
+def _list_all() -> set[int]:
+    """Ids of every process that /proc shows; none on systems other than Linux."""
     return {int(name) for name in os.listdir("/proc") if name.isdecimal()} if sys.platform == "linux" else set()
 
 
-def _parents(pids: Iterable[int]) -> dict[int, tuple[int, str]]:
+def _read_parents(pids: Iterable[int]) -> dict[int, tuple[int, str]]:
     """Process -> its parent and its state, `Z` where it ended and nobody waited for it."""
-    found = {}
+    parents = {}
     for pid in pids:
         try:
+            # The name before the last bracket may itself hold blanks and brackets.
             state, parent, *_ = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         except (OSError, ValueError):
             continue  # ended meanwhile
-        found[pid] = int(parent), state
-    return found
+        parents[pid] = int(parent), state
+    return parents
 
 
-def _below(above: set[int], parents: Mapping[int, tuple[int, str]]) -> set[int]:
-    """The children of some processes."""
+def _children_of(above: set[int], parents: Mapping[int, tuple[int, str]]) -> set[int]:
+    """Those of `parents` whose parent is in `above`."""
     return {pid for pid, (parent, _) in parents.items() if parent in above}
 
 
 def _kill(pid: int) -> None:
+    """Kill a process; one that ended already, or belongs to another user, is left."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 
 
 def _was_killed(pid: int) -> bool:
-    """Whether a child ended, and by being killed."""
+    """Wait for a child without blocking; whether it ended, and by being killed.
+
+    Waiting also clears the entry of an ended child, which would be found in every later scan.
+    """
     try:
-        found, status = os.waitpid(pid, os.WNOHANG)
+        ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return False
-    return bool(found) and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return bool(ended) and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

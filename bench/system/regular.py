@@ -1,4 +1,8 @@
-"""Files that are looked at before they are read: a pipe, a device or a socket in their place never stalls a reader."""
+"""Plain files only: a pipe, a device or a socket in the place of a file never stalls a reader.
+
+Readers of records, submissions and data sets open files through here. What needs a C library to
+parse is read in a process of its own beside (`bench.system.reading`).
+"""
 
 import errno
 import os
@@ -17,34 +21,40 @@ _KINDS = {
 
 
 class NotRegular(OSError):
-    """Something else than a file lies at a path; the message is one sentence."""
+    """A path holds something else than a plain file; the message is one sentence."""
 
 
 class TooLarge(OSError):
-    """A file holds more than its reader takes; the message is one sentence."""
+    """A file has more bytes than its reader takes; the message is one sentence."""
 
 
 def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
     """The plain file at `path`, open for reading.
 
-    Nothing else is ever opened: opening a named pipe waits for its writer, and opening a device can change it. `links`
-    says whether a link to a file is followed, as it should be for files that people point at; what the project wrote
-    itself is no link. Raises NotRegular, and any other OSError of opening as it is.
+    Nothing else is ever opened: opening a named pipe waits for its writer, and opening a device can change it.
+
+    links: whether a link to a file is followed. True for files that people point at; False for what the
+        project wrote itself, where a link is not its own.
+
+    Raises:
+        NotRegular: something else is there.
+        OSError: any other failure of opening, as it is.
     """
-    found = os.stat(path, follow_symlinks=links)
-    if not stat.S_ISREG(found.st_mode):
-        raise _other(path, found.st_mode)
+    status = os.stat(path, follow_symlinks=links)
+    if not stat.S_ISREG(status.st_mode):
+        raise _refuse(path, status.st_mode)
+    # The path may be exchanged between the look and the opening: these flags keep that harmless too.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if links else os.O_NOFOLLOW)
     try:
         descriptor = os.open(path, flags)
     except OSError as error:
         if error.errno == errno.ELOOP and not links:  # a link came into its place meanwhile
-            raise _other(path, stat.S_IFLNK) from error
+            raise _refuse(path, stat.S_IFLNK) from error
         raise
     try:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode):
-            raise _other(path, opened.st_mode)
+            raise _refuse(path, opened.st_mode)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -52,7 +62,12 @@ def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
 
 
 def read_regular(path: Path, most: int, *, links: bool = True) -> bytes:
-    """The bytes of the plain file at `path`; TooLarge where there are more than `most`, otherwise as `open_regular`."""
+    """The bytes of the plain file at `path`.
+
+    most: bytes that the caller takes; one more is read at most, whatever the size of the file.
+
+    Raises TooLarge beyond that, otherwise as `open_regular`.
+    """
     with open_regular(path, links=links) as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -60,5 +75,6 @@ def read_regular(path: Path, most: int, *, links: bool = True) -> bytes:
     return content
 
 
-def _other(path: Path, mode: int) -> NotRegular:
+def _refuse(path: Path, mode: int) -> NotRegular:
+    """The error for a path of this `st_mode`, with what was found in words."""
     return NotRegular(f"`{path.name}` should be a file. Found {_KINDS.get(stat.S_IFMT(mode), 'something else')}.")

@@ -1,4 +1,7 @@
-"""Too few open files, too little memory, a full disk: in a sentence that says what to raise or free."""
+"""Too few open files, too little memory, a full disk: in a sentence that says what to raise or free.
+
+The command line and engines ask here what an error means before they print it.
+"""
 
 import errno
 import sys
@@ -10,20 +13,24 @@ DISK = "The disk is full: free some space, and the same command continues."
 
 
 def explain_shortage(error: BaseException | str) -> str:
-    """What is short where that is what an error, its cause or the text of one means; nothing otherwise."""
+    """One sentence on the resource that ran out, where an error says so; empty for any other error.
+
+    error: an exception, whose causes are followed, or the text of one, as a worker left it.
+    """
     if isinstance(error, str):
         return _explain(None, error)
     link: BaseException | None = error
     while link is not None:
         if sentence := _explain(link, str(link)):
             return sentence
-        if isinstance(link, OSError):  # a sentence of its own, which says more than its cause
+        if isinstance(link, OSError):  # it has a message of its own, which says more than its cause
             return ""
         link = link.__cause__ or link.__context__
     return ""
 
 
 def _explain(error: BaseException | None, text: str) -> str:
+    """The sentence for one error by its number or its text; empty where it means no shortage."""
     number, text = getattr(error, "errno", None), text.lower()
     if number in (errno.ENOSPC, errno.EDQUOT):
         return DISK
@@ -38,7 +45,10 @@ def _explain(error: BaseException | None, text: str) -> str:
 
 
 def check_open_files(least: int, what: str) -> None:
-    """Raise OSError with one sentence where fewer than `least` files may be open, which `what` takes."""
+    """Raise OSError with one sentence where this process may open fewer than `least` files.
+
+    what: who needs them, the beginning of the sentence.
+    """
     most = _limit("NOFILE")
     if most is not None and most < least:
         raise OSError(
@@ -48,13 +58,16 @@ def check_open_files(least: int, what: str) -> None:
 
 
 def describe_memory_limit() -> str:
-    """For the end of a sentence about a process that died: the limit of memory that may be why; nothing without one."""
+    """The limit of memory, for the end of a sentence about a process that died; empty where there is none."""
     most = _limit("AS")
     return "" if most is None else f"; `ulimit -v` allows it {most >> 20:,} MB of memory, which may be too little"
 
 
 def _limit(name: str) -> int | None:
-    """What the system allows this process; None without a limit."""
+    """The soft limit of this process, in bytes or files; None where it has none, and on Windows.
+
+    name: as the constants of `resource` have it, without `RLIMIT_`.
+    """
     if sys.platform == "win32":
         return None
     import resource

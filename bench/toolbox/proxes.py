@@ -1,4 +1,7 @@
-"""Proxes of norms and the norms dual to them, for constraints that are built from them; all with threshold t >= 0."""
+"""Proxes of norms and the norms dual to them, for constraints that are built from them; all with threshold t >= 0.
+
+prox of t R at W is argmin_V t R(V) + |V - W|^2 / 2. W (..., T) has the tasks last. No function changes its argument.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +12,8 @@ from bench.toolbox.spectra import gram_eigen, mixed, unfoldings
 
 
 def shrink_groups(W: Tensor, axes: Sequence[int], t: float) -> Tensor:
-    """max(1 - t / |W_g|, 0) W_g for every group g, the entries that differ along `axes` only."""
+    """prox of t sum_g |W_g|: max(1 - t / |W_g|, 0) W_g for every group g, the entries that differ along `axes` only."""
+    # A group of zeros: dividing by the smallest positive number clips the factor to 0 where 0 would give NaN.
     norms: Tensor = torch.linalg.vector_norm(W, dim=tuple(axes), keepdim=True)
     return W * (1 - t / norms.clamp(min=torch.finfo(W.dtype).tiny)).clamp(min=0)
 
@@ -25,6 +29,7 @@ def scale_singular(W: Tensor, factor: Callable[[Tensor], Tensor]) -> Tensor:
 
     `factor` maps the min(P, T) singular values, ascending, to one number for each.
     """
+    # U is never computed: U diag(factor(s) s) V^T = A V diag(factor(s)) V^T, which is stable where s_i is near 0.
     [A] = unfoldings(W, "last")
     wide = A.shape[0] < A.shape[1]
     s, V = gram_eigen(A.T if wide else A)
@@ -39,7 +44,7 @@ def singular_values(W: Tensor) -> Tensor:
 
 
 def shrink_singular(W: Tensor, t: float) -> Tensor:
-    """U max(S - t, 0) V^T, the prox of t |W|_*."""
+    """prox of t |W|_*, the trace norm: U max(S - t, 0) V^T."""
     return scale_singular(W, lambda s: (1 - t / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0))
 
 
@@ -47,6 +52,7 @@ def shrink_singular_squared(W: Tensor, t: float) -> Tensor:
     """prox of t/2 |W|_*^2: U max(S - c, 0) V^T, c = t sum_i max(S_i - c, 0) = max_k t sum_{i<=k} S_i / (1 + k t)."""
 
     def factor(s: Tensor) -> Tensor:
+        # The equation for c is solved by trying all k, the number of singular values that stay: the largest is right.
         counts = torch.arange(1, len(s) + 1, dtype=s.dtype, device=s.device)
         level = (t * s.flip(0).cumsum(dim=0) / (1 + counts * t)).max()
         return (1 - level / s.clamp(min=torch.finfo(s.dtype).tiny)).clamp(min=0)

@@ -1,4 +1,7 @@
-"""What constraints do with singular values and symmetric matrices; one side is the tasks, so all of it is small."""
+"""Singular values and symmetric matrices of constraints.
+
+One side is the tasks, so decompositions are of T x T matrices, and the long side is met in products only.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -11,27 +14,35 @@ from torch import Tensor
 def gram_eigen(A: Tensor) -> tuple[Tensor, Tensor]:
     """(s, V): singular values of A (m, n), m >= n, and its right singular vectors, by A^T A in float64.
 
-    Values below 1e-7 of the largest are rounding, and come back as 0.
+    s (n,) ascends; V (n, n) has a vector per column. Values below 1e-7 of the largest are rounding, and come back
+    as 0.
     """
     G = A.double().T @ A.double()
     values, V = torch.linalg.eigh(G)
     values = values.clamp(min=0)
+    # Eigenvalues are squares: 1e-14 of the largest is what rounding in float64 leaves of a zero.
     values = torch.where(values > 1e-14 * values.max(), values, 0.0)
     return values.sqrt().to(A.dtype), V.to(A.dtype)
 
 
 def sqrt_psd(G: Tensor) -> Tensor:
-    """The symmetric square root of a symmetric positive semidefinite matrix."""
+    """The symmetric square root of a symmetric positive semidefinite matrix G (n, n)."""
+    # Rounding makes eigenvalues that are 0 slightly negative.
     values, Q = torch.linalg.eigh(G)
     root: Tensor = (Q * values.clamp(min=0).sqrt()) @ Q.T
     return root
 
 
 def water_filling(s: Tensor, eta: float, total: float) -> Tensor:
-    """m that minimises sum_i s_i^2 / (eta + m_i) under 0 <= m <= 1 and sum_i m_i = total.
+    """m (n,) that minimises sum_i s_i^2 / (eta + m_i) under 0 <= m <= 1 and sum_i m_i = total.
 
     m_i = clip(c s_i - eta, 0, 1), whose sum is piecewise linear in c: exact between the two corners around `total`.
-    What is left where every s_i > 0 has m_i = 1 is spread evenly over the others.
+    What is left where every s_i > 0 has m_i = 1 is spread evenly over the others. All m_i are 1 if total >= n.
+
+    Args:
+        s: singular values (n,), >= 0.
+        eta: > 0; the least denominator.
+        total: the amount to distribute, >= 0.
     """
     n = len(s)
     if total >= n:
@@ -40,9 +51,9 @@ def water_filling(s: Tensor, eta: float, total: float) -> Tensor:
     if total >= int(live.sum()):
         left = (total - int(live.sum())) / (n - int(live.sum()))
         return torch.where(live, 1.0, left).to(s)
-    found = s[live].double()
-    corners = torch.cat([eta / found, (eta + 1) / found]).sort().values
-    sums = (corners[:, None] * found - eta).clamp(0, 1).sum(dim=1)
+    positive = s[live].double()
+    corners = torch.cat([eta / positive, (eta + 1) / positive]).sort().values
+    sums = (corners[:, None] * positive - eta).clamp(0, 1).sum(dim=1)
     after = int(torch.searchsorted(sums, total).clamp(1, len(corners) - 1))
     low, high = sums[after - 1], sums[after]
     share = (total - low) / (high - low) if high > low else 1.0

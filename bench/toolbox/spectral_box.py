@@ -1,4 +1,7 @@
-"""Squares over water levels: what `cluster` and `caso` are once their matrix M is at its minimum."""
+"""The spectral box norm, squared: the penalty that `cluster` and `caso` become once their matrix M is at its minimum.
+
+A function of singular values alone, with a prox; a solver uses it as the `marginal` of those constraints.
+"""
 
 import torch
 from torch import Tensor
@@ -12,7 +15,8 @@ class SpectralBox(Constraint):
     """R(W) = c min_m sum_i s_i^2 / (eta + m_i), 0 <= m <= 1, sum_i m_i = total, s the singular values of W (P, T).
 
     prox_{t R}(W) scales s_i by (eta + m_i) / (eta + m_i + 2 t c), with the m that is best for s and eta + 2 t c
-    (McDonald, Pontil, Stamos, New Perspectives on k-Support and Cluster Norms, JMLR 17, 2016).
+    (McDonald, Pontil, Stamos, New Perspectives on k-Support and Cluster Norms, JMLR 17, 2016). `strength` is c >= 0,
+    `eta` > 0 and `total` are those of `water_filling`.
     """
 
     def __init__(self, coupled: Coupled, strength: float, eta: float, total: float) -> None:
@@ -20,6 +24,7 @@ class SpectralBox(Constraint):
         self.strength, self.eta, self.total = strength, eta, total
 
     def value(self, W: Tensor) -> Tensor:
+        """c sum_i s_i^2 / (eta + m_i), with m by water filling."""
         s = singular_values(W)
         value: Tensor = self.strength * (s.square() / (self.eta + water_filling(s, self.eta, self.total))).sum()
         return value
@@ -30,6 +35,7 @@ class SpectralBox(Constraint):
         def factor(s: Tensor) -> Tensor:
             if not s.any():
                 return torch.zeros_like(s)
+            # The prox adds 2 t c to every denominator: the same problem with a larger eta.
             level = self.eta + water_filling(s, self.eta + more, self.total)
             return level / (level + more)
 

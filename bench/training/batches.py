@@ -1,4 +1,7 @@
-"""The batches of a run, a function of its seed and the update's number alone."""
+"""The batches of a run: a function of its seed and the number of the update alone.
+
+So all methods of a seed see the same batches, and a resumed run goes on with those it would have seen.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +12,14 @@ from bench.records import Protocol, derive_seed
 
 
 class Batches:
-    """The batches of one epoch after the other, from update `step` on; Lightning asks for an iterator per epoch."""
+    """An iterable that goes on from epoch to epoch; Lightning asks for an iterator per epoch.
+
+    Args:
+        dataset: the training rows, on the device of the model.
+        protocol: sets the batch size and the updates of an epoch, which need not be one pass over the rows.
+        seed: decides order and augmentation.
+        step: number of the first update, > 0 where training goes on from a checkpoint.
+    """
 
     def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
         self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed

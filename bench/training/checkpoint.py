@@ -1,4 +1,8 @@
-"""Checkpoints: the full state of a long run at the end of an epoch; a killed run resumes to the same numbers."""
+"""Checkpoints: the full state of a long run at the end of an epoch; a killed run resumes to the same numbers.
+
+`fit` is handed a `Checkpoint`, one file per cell; its callback saves and restores one model of it. A checkpoint is a
+saving of time only: whatever is wrong with it, the run is trained from its start.
+"""
 
 import hashlib
 import os
@@ -17,55 +21,63 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.catalogue.registry import entry_of
+from bench.catalogue.registry import find_entry
 from bench.records import RunSpec
 from bench.system.files import atomic_file, make_folder
 from bench.system.regular import open_regular
 from bench.training.environment import hardware, peak_memory_mb, versions
 from bench.training.watch import TrainingMonitor
 
-FORMAT = 1
-ASIDE = "is left aside, and the run starts anew"
-SHARE = 20  # a checkpoint that took s seconds is followed by at least SHARE * s of training
-CheckpointState = dict[str, Any]
+FORMAT = 1  # of the file; a checkpoint of another format is ignored
+IGNORED = "is left aside, and the run starts anew"
+TRAINING_PER_WRITE = 20  # a write that took s seconds is followed by at least 20 s seconds of training: 5 % at most
+CheckpointState = dict[str, Any]  # of one model: plain values and tensors, as `capture_state` makes it
 
 
 class Checkpoint:
-    """The state of one cell in a file, written whole at most every `every` seconds: shorter cells write none.
+    """The state of one cell in a file, written at most every `every` seconds, atomically: shorter cells write none.
 
-    It belongs to a run id, to versions, code and hardware: another one is left aside with a note, as is one that is
-    damaged (every part has a checksum), and the run starts anew. A write that fails is noted, and training goes on.
+    A cell is one model, or the members of an ensemble one after the other. The file belongs to a run id, to versions,
+    code and hardware. A file of another run, or a damaged one (every part has a checksum), is ignored with a note on
+    standard error, and the run starts anew. A write that fails is noted, and training goes on.
+
+    Attributes:
+        peak_mb: peak memory of the earlier processes of the run, in MiB.
     """
 
     def __init__(self, path: Path, every: float = 60.0) -> None:
         self.path, self.every = path, every
-        self.peak_mb = 0.0  # of memory, before this process
+        self.peak_mb = 0.0
         self._members: list[CheckpointState] = []
         self._due = time.monotonic() + every
-        self._noted = False
+        self._noted = False  # one note per run: a full disk fails every write
 
     def open(self, spec: RunSpec) -> None:
-        """Take up what the file holds, if it belongs to `spec` as it would be run here and now."""
+        """Load the file, if there is one that belongs to `spec` as it would be run here and now."""
         self._spec, self._device = spec, torch.device(spec.protocol.device)
         if not os.path.lexists(self.path):
             return
         try:
+            # The store may be a shared folder: no links are followed, and no pickled code is run.
             with open_regular(self.path, links=False) as file:
                 with zipfile.ZipFile(file) as archive:
                     if (damaged := archive.testzip()) is not None:
                         raise ValueError(f"`{damaged}` does not match its checksum")
                 file.seek(0)
                 content = torch.load(file, map_location="cpu", weights_only=True)
-            found = content["identity"]
-            if other := sorted(name for name, value in self._identity.items() if found.get(name) != value):
+            identity = content["identity"]
+            if other := sorted(name for name, value in self._identity.items() if identity.get(name) != value):
                 raise ValueError(f"it was made with another {', another '.join(other)}")
             self._members, self.peak_mb = content["members"], content["peak_mb"]
         except Exception as error:
-            self._note(ASIDE, error)
+            self._note(IGNORED, error)
 
     def leave_aside(self, error: Exception) -> None:
-        """Remove what does not fit the run, with a note. The run has begun to take it up, and has to start anew."""
-        self._note(ASIDE, error)
+        """Remove a checkpoint that does not fit the run, with a note.
+
+        The model may hold some of its state already, so that the run has to be built anew.
+        """
+        self._note(IGNORED, error)
         self._members = []
         self.discard()
 
@@ -74,7 +86,13 @@ class Checkpoint:
         return self._members[number] if number < len(self._members) else None
 
     def keep(self, number: int, state: Callable[[], CheckpointState], over: bool) -> None:
-        """Save model `number`: calls `state` when a write is due, and when training is `over`."""
+        """Save the state of model `number` at the end of an epoch.
+
+        Args:
+            number: of the model in the cell. States of later ones are dropped.
+            state: copies the state; called only when a write is due or training is over, since copies take time.
+            over: the model is trained. Its state stays in the file while the members after it are trained.
+        """
         due = time.monotonic() >= self._due
         del self._members[number:]
         if due or over:
@@ -82,7 +100,7 @@ class Checkpoint:
         if due:
             self._write()
         if not over:
-            del self._members[number:]  # or it would hold weights that nothing else needs any more
+            del self._members[number:]  # or memory would hold a copy of weights until the next write
 
     def discard(self) -> None:
         """Remove the file; a folder in its place stays."""
@@ -90,6 +108,7 @@ class Checkpoint:
             self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
+        """Write the file, and set when the next write is due."""
         began = time.monotonic()
         peak = max(self.peak_mb, peak_memory_mb(self._device))
         try:
@@ -99,9 +118,10 @@ class Checkpoint:
         except Exception as error:  # a full disk, state that cannot be pickled: the run itself is sound
             self._note("could not be written, and the run goes on without", error)
         now = time.monotonic()
-        self._due = now + max(self.every, SHARE * (now - began))
+        self._due = now + max(self.every, TRAINING_PER_WRITE * (now - began))
 
     def _note(self, what: str, error: Exception) -> None:
+        """Print one line with what happened to the checkpoint, and the cause of `error`; only the first time."""
         if not self._noted:
             cause: BaseException = error
             while cause.__context__ and not isinstance(cause, OSError):  # torch's writer hides what stopped it
@@ -112,13 +132,17 @@ class Checkpoint:
 
     @cached_property
     def _identity(self) -> dict[str, str]:
-        found = {"format": str(FORMAT), "run id": self._spec.run_id, "hardware": hardware(self._device)}
-        return found | {"code": _code(self._spec), **versions()}
+        """Everything that has to be equal for a resumed run to end in the numbers of an uninterrupted one."""
+        run = {"format": str(FORMAT), "run id": self._spec.run_id, "hardware": hardware(self._device)}
+        return run | {"code": _hash_code(self._spec), **versions()}
 
 
-def _code(spec: RunSpec) -> str:
-    """SHA-256 over the source of the project and of every part of `spec`: half of a run is not mended by an edit."""
-    parts = [entry_of(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
+def _hash_code(spec: RunSpec) -> str:
+    """SHA-256 over the source of the project and of every part of `spec`.
+
+    After an edit a run starts anew: half of it would have been trained by the old code.
+    """
+    parts = [find_entry(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
     tops = {entry.cls.__module__.partition(".")[0] for entry in parts if not entry.code}
     digest = hashlib.sha256("".join(f"{entry.part} {entry.code}\n" for entry in parts if entry.code).encode())
     for top in sorted(tops | {__name__.partition(".")[0]}):
@@ -129,35 +153,40 @@ def _code(spec: RunSpec) -> str:
 
 
 class DoesNotFit(Exception):
-    """A checkpoint of the right name holds another state than the run has; it was removed."""
+    """A checkpoint of the right identity holds the state of another model; it was removed."""
 
 
 class CheckpointCallback(Callback):
     """Lightning callback of one model: restores it from the checkpoint, and updates the checkpoint after each epoch.
 
-    Raises DoesNotFit, on making and on resuming, where that cannot be: the model may be changed by then.
+    Raises DoesNotFit, from the constructor and from `resume`, where the saved state belongs to another model; after
+    `resume` the model may be half changed.
+
+    Attributes:
+        epochs: trained by an earlier process; 0 without a saved state.
     """
 
     def __init__(self, checkpoint: Checkpoint, number: int, watch: TrainingMonitor) -> None:
         self.checkpoint, self.number, self.watch = checkpoint, number, watch
         self._resumed = checkpoint.member(number)
-        self.epochs = 0  # that are trained already
+        self.epochs = 0
         if self._resumed is not None:
-            with self._fitting():
+            with self._refuse_other_state():
                 check_fit(self._resumed, watch)
                 self.epochs = len(self._resumed["watch"]["train"])
 
     def resume(self, optimiser: Optimizer | None = None) -> None:
-        """Restore the model; with `optimiser` where training continues."""
+        """Restore the model once; with its `optimiser` where training continues."""
         if self._resumed is None:
             return
-        with self._fitting():
+        with self._refuse_other_state():
             check_moments(self._resumed["optimiser"], optimiser)
             restore(self.watch, self._resumed, optimiser)
         self._resumed = None
 
     @contextmanager
-    def _fitting(self) -> Iterator[None]:
+    def _refuse_other_state(self) -> Iterator[None]:
+        """Turn any error inside into DoesNotFit: a state of another model fails in ways that cannot be listed."""
         try:
             yield
         except Exception as error:
@@ -165,10 +194,12 @@ class CheckpointCallback(Callback):
             raise DoesNotFit(str(error)) from error
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Restore the model before the first update, once Lightning has made the optimiser."""
         self.resume(trainer.optimizers[0])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.world_size > 1:  # each process has state of its own
+        """Save the model. The monitor comes first among the callbacks, so its state includes this epoch."""
+        if trainer.world_size > 1:  # each process has generators of its own, which one file would not restore
             return
         over = self.watch.epochs == self.watch.module.protocol.epochs
         optimiser = None if over else trainer.optimizers[0]
@@ -176,7 +207,11 @@ class CheckpointCallback(Callback):
 
 
 def capture_state(watch: TrainingMonitor, optimiser: Optimizer | None) -> CheckpointState:
-    """Everything a resume needs at the end of an epoch; the weights are in the last snapshot."""
+    """Everything a resume needs at the end of an epoch.
+
+    Weights are in the last snapshot of the monitor; `optimiser` is None once training is over. Besides the method's
+    generator, torch's own are saved: layers such as dropout draw from them.
+    """
     module = watch.module
     assert module.state.generator is not None
     return {
@@ -190,7 +225,10 @@ def capture_state(watch: TrainingMonitor, optimiser: Optimizer | None) -> Checkp
 
 
 def check_fit(state: CheckpointState, watch: TrainingMonitor) -> None:
-    """Raise ValueError where a state has other tensors, epochs or tasks than the model and the protocol of `watch`."""
+    """Raise ValueError where a state has other tensors, epochs or tasks than the model and the protocol of `watch`.
+
+    Before the model is touched: torch would load some of a state before it refuses the rest.
+    """
     module, seen = watch.module, state["watch"]
     epochs, tasks, weights = len(seen["train"]), len(watch.tasks), module.model.state_dict()
     if not 1 <= epochs <= module.protocol.epochs:
@@ -206,12 +244,12 @@ def check_fit(state: CheckpointState, watch: TrainingMonitor) -> None:
         if other := sorted(kept.keys() ^ weights.keys()):
             raise ValueError(f"it holds other weights, as `{other[0]}`")
         for name, value in weights.items():
-            if isinstance(value, Tensor):  # what a part keeps in other forms is its own to take up
+            if isinstance(value, Tensor):  # extra state of a part is checked by the part
                 _check_like(name, kept[name], value)
 
 
 def check_moments(state: Mapping[str, Any] | None, optimiser: Optimizer | None) -> None:
-    """Raise ValueError where what an optimiser remembers is not of the shape and type of its parameters."""
+    """Raise ValueError where the moments in an optimiser's `state` do not have the shape and type of its parameters."""
     if not (optimiser and state):
         return
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
@@ -222,7 +260,7 @@ def check_moments(state: Mapping[str, Any] | None, optimiser: Optimizer | None) 
 
 
 def _check_like(name: str, value: Any, wanted: Any) -> None:
-    """Raise ValueError where one of two tensors is none, or has another shape or type."""
+    """Raise ValueError where `value` is not a tensor of the shape and type of `wanted`."""
     forms = [(tuple(v.shape), v.dtype) if isinstance(v, Tensor) else None for v in (value, wanted)]
     if forms[0] != forms[1]:
         found, due = (f"{form[1]} {list(form[0])}" if form else "no tensor" for form in forms)
@@ -230,13 +268,17 @@ def _check_like(name: str, value: Any, wanted: Any) -> None:
 
 
 def restore(watch: TrainingMonitor, state: CheckpointState, optimiser: Optimizer | None) -> None:
-    """Put a fresh model and its watch where `state` says, and torch's generators with them."""
+    """Set a fresh model, its monitor, its optimiser and torch's generators to `state`.
+
+    The order matters: entering a phase may change weights and what is frozen, so both are set again afterwards, and
+    generators come last, since anything before may draw.
+    """
     module, model = watch.module, watch.module.model
     assert module.state.generator is not None
     watch.load_state_dict(state["watch"])
     last = watch.selector.snapshot(watch.selector.last)
     model.load_state_dict(last.weights)
-    module.fast_forward(last.state.step)  # phases may look at the weights, and change them
+    module.fast_forward(last.state.step)  # a phase may read the weights as it begins, and change them
     model.load_state_dict(last.weights)
     for parameter, trainable in zip(model.parameters(), state["trainable"], strict=True):
         parameter.requires_grad_(trainable)

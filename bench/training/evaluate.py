@@ -1,4 +1,7 @@
-"""Evaluation: sufficient statistics of a split, in large batches."""
+"""Evaluation: sufficient statistics of a split, in large batches.
+
+Used after every epoch on validation, and once at the end on the test split. Scores are made of statistics elsewhere.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,20 +17,22 @@ from bench.errors import Diverged
 from bench.records.record import Statistics
 from bench.training.model import MultiTaskModel
 
-Predictor = tuple[MultiTaskModel, TrainState]  # a model, and where its training stood
+Predictor = tuple[MultiTaskModel, TrainState]  # a model, and the training state of its weights
 Predict = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]  # task -> inputs, to task -> predictions
 
-ROWS, NUMBERS = 1000, 2_000_000  # of one forward pass: at most so many rows, and so many numbers of input
+# Limits of one forward pass: its overhead does not matter any more, and its memory is bounded for rows of any size.
+MAX_ROWS = 1000
+MAX_INPUT_NUMBERS = 2_000_000  # over all rows of an input
 
 
 def predict(models: Sequence[Predictor], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """task -> head outputs, averaged over the models."""
+    """task -> head outputs, averaged over the models of an ensemble."""
     each = [model(inputs, state) for model, state in models]
     return each[0] if len(each) == 1 else {task: sum(one[task] for one in each) / len(each) for task in each[0]}
 
 
 @contextmanager
-def predicting(models: Sequence[Predictor]) -> Iterator[Predict]:
+def evaluation_mode(models: Sequence[Predictor]) -> Iterator[Predict]:
     """inputs -> predictions of `models` in evaluation mode."""
     for model, _ in models:
         model.eval()
@@ -37,8 +42,12 @@ def predicting(models: Sequence[Predictor]) -> Iterator[Predict]:
 
 
 def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = None) -> dict[str, Statistics]:
-    """task, or its pool -> statistics over all rows of `dataset`, with the models in evaluation mode."""
-    with predicting(models) as function:
+    """task, or its pool -> statistics over all rows of `dataset`, with the models in evaluation mode.
+
+    `rows` is the number of rows of a forward pass, by default as many as the limits of this module allow. Models are
+    in training mode again afterwards. Raises Diverged where a prediction is not finite.
+    """
+    with evaluation_mode(models) as function:
         return collect_statistics(function, models[0][0].tasks, dataset, rows)
 
 
@@ -46,12 +55,20 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
 def collect_statistics(
     predict: Predict, tasks: Sequence[Task], dataset: Dataset, rows: int | None = None
 ) -> dict[str, Statistics]:
-    """task, or its pool -> statistics of what `predict` says of all rows of `dataset`, `rows` at a time.
+    """task, or its pool -> statistics of the predictions of all rows of `dataset`, `rows` at a time.
 
-    Raises Diverged where a prediction is not finite.
+    Args:
+        predict: maps the inputs of some tasks to their predictions.
+        tasks: each brings its metric; tasks of a pool share one.
+        dataset: the split.
+        rows: of one call of `predict`; by default as many as the limits of this module allow.
+
+    Raises:
+        Diverged: a prediction is not finite.
+        UsageError: predictions and targets would be broadcast against each other.
     """
     largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
-    rows = rows or max(1, min(ROWS, NUMBERS // largest))
+    rows = rows or max(1, min(MAX_ROWS, MAX_INPUT_NUMBERS // largest))
     reported = {task.name: task.reported for task in tasks}
     metrics: dict[str, TaskMetric] = {}
     for task in tasks:

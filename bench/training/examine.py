@@ -1,4 +1,8 @@
-"""Final evaluation: the test split is read once, after training."""
+"""Final evaluation: the test split is read once, after training.
+
+Training, whatever its kind, ends in a `TrainedCell`; `examine` turns it into the fields of a record. A judge does the
+same with a cell that was trained in another process.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -13,28 +17,31 @@ from bench.records import Packed, RunSpec
 from bench.scores import score_tasks
 from bench.training.evaluate import Predict, collect_statistics
 from bench.training.gallery import Gallery
-from bench.training.recovered import describe_beside_truth
+from bench.training.recovered import describe_with_truth
 
-Epochs = tuple[int, ...]  # of one prediction: the epoch whose weights each member of an ensemble takes
+Epochs = tuple[int, ...]  # the epoch whose weights each member of an ensemble predicts with
 
 
 @dataclass(frozen=True)
 class TrainedCell:
-    """A cell that is trained, before anybody looked at the test split.
+    """A trained cell, before the test split is read.
 
-    `fields` are those of its record that training decides. `epochs` maps rule -> task -> the epoch of each member that
-    stands for the task under the rule. `predictor` opens what predicts with the weights of such epochs. `weights` are
-    described beside the truth by whoever knows it.
+    Args:
+        fields: of the record, as far as training decides them.
+        epochs: selection rule -> task -> the epoch of each member that is selected for the task.
+        predictor: opens the prediction function with the weights of such epochs.
+        weights: (d, T), where models are linear. They are compared with the true weights in `examine`, since training
+            must not know those.
     """
 
     fields: dict[str, Any]
     epochs: Mapping[str, Mapping[str, Epochs]]
     predictor: Callable[[Epochs], AbstractContextManager[Predict]]
-    weights: Tensor | None = None  # (d, T), where models are linear
+    weights: Tensor | None = None
 
     @property
     def distinct_epochs(self) -> list[Epochs]:
-        """The epochs whose weights have to predict, each once."""
+        """The epochs that a rule selected for any task, each once: rules mostly agree, and predictions cost time."""
         return sorted({each for of_task in self.epochs.values() for each in of_task.values()})
 
 
@@ -45,8 +52,20 @@ def examine(
     read_test: Callable[[], Dataset],
     gallery: Gallery | None = None,
 ) -> dict[str, Any]:
-    """The statistics and scores on the test split, which is read here and nowhere else, beside the other fields."""
+    """The fields of `cell` with statistics and scores on the test split, which is read here and nowhere else.
+
+    Args:
+        cell: the trained cell.
+        suite: brings tasks, panels and true weights.
+        spec: the specification of the run.
+        read_test: reads the test split; called once.
+        gallery: is filled with panels of predictions, where there is one.
+
+    Returns:
+        Field -> value of a record, for `ResultRecord.model_copy(update=...)`.
+    """
     test = read_test()
+    # Panels show the epoch of the main rule, or of the only rule where there is no validation split.
     shown = cell.epochs.get("val", cell.epochs.get("last", {}))
     by_epochs = {}
     for each in cell.distinct_epochs:
@@ -61,7 +80,8 @@ def examine(
     scores = {rule: score_tasks(kinds, of_task, "test") for rule, of_task in states.items()}
     fields = cell.fields | {"statistics": states, "scores": scores}
     if cell.weights is not None:
-        recovered = describe_beside_truth(cell.weights, suite.known_weights(spec.seed))
-        beside = {name: Packed.pack(m.numpy()) for name, m in recovered.items()}
-        fields["matrices"] = beside | fields.get("matrices", {}) | beside  # whoever trained does not know the truth
+        recovered = describe_with_truth(cell.weights, suite.known_weights(spec.seed))
+        packed = {name: Packed.pack(m.numpy()) for name, m in recovered.items()}
+        # First in order, and last in force: training cannot claim a matrix of the truth.
+        fields["matrices"] = packed | fields.get("matrices", {}) | packed
     return fields

@@ -1,8 +1,9 @@
-"""One run: from its specification to its record. The model is trained by `MultiTaskModule`."""
+"""One run: from its specification to its record. The model is trained by `MultiTaskModule`.
+
+Execution calls `fit` in a worker process, once per cell. Nothing here stores a record or knows of other cells.
+"""
 
 import gc
-import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,20 @@ from bench.core.data import Dataset
 from bench.core.resident import ResidentRows
 from bench.core.suite import Suite
 from bench.errors import Diverged
-from bench.planning.plan import parse_suite, suite_under_protocol
-from bench.records import Failure, ResultRecord, RunSpec, derive_seed
+from bench.records import ResultRecord, RunSpec, derive_seed
 from bench.training.batches import Batches
 from bench.training.checkpoint import Checkpoint, CheckpointCallback, DoesNotFit
 from bench.training.devices.peers import launch_workers
 from bench.training.devices.ranks import Ranks
-from bench.training.environment import reset_peak_memory, settle_devices, settle_precision, versions, without_paths
+from bench.training.environment import reset_peak_memory, settle_devices, settle_precision
 from bench.training.examine import examine
 from bench.training.full_batch.prepare import prepare_full_batch_run
 from bench.training.gallery import Gallery
 from bench.training.learned import Ensemble, Member, Start, count_flops, describe_ensemble, describe_learned_sharing
+from bench.training.load import describe_failure, load_run
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import MultiTaskModule
-from bench.training.rows import memory_format_of, read_split
+from bench.training.rows import choose_memory_format, read_split
 from bench.training.trainer import train
 from bench.training.watch import OnEpoch, TrainingMonitor
 
@@ -42,62 +43,44 @@ def fit(
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
     Args:
+        spec: the specification, valid for its suite.
+        data_dir: where downloaded data lives; a suite without downloads ignores it.
         on_epoch: called as `on_epoch(done, epochs)` after every epoch.
         gallery: filled with panels of test images.
         checkpoint: where the run keeps its state, and resumes from.
         rows: the suite's data, where it was read already.
+
+    Returns:
+        A record of status `done`, or `failed` with type, message and place of the error, without absolute paths.
     """
     suite, method, record = load_run(spec, data_dir, rows)
     try:
         if spec.protocol.fit == "solver":
             fitted = prepare_full_batch_run(spec, suite, method)
             fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
-            return record.model_copy(update=fields).sealed()
+            return record.model_copy(update=fields).seal()
         with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
-            kept = None if ranks else checkpoint  # of one process; the others would have to go back with it
-            return record.model_copy(update=run.result(on_epoch, gallery, kept)).sealed()
+            kept = None if ranks else checkpoint  # a checkpoint has the state of one process only
+            return record.model_copy(update=run.result(on_epoch, gallery, kept)).seal()
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
-            checkpoint.discard()  # it would go on to the same end
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        failure = Failure(
-            type=type(error).__name__,
-            message=without_paths(str(error))[:500],
-            where=f"{Path(frame.filename).stem}.{frame.name}, line {frame.lineno}",
-        )
-        return record.model_copy(update={"status": "failed", "error": failure}).sealed()
-
-
-def load_run(
-    spec: RunSpec, data_dir: Path | None, rows: ResidentRows | None = None
-) -> tuple[Suite, Method, ResultRecord]:
-    """Build suite and method of a specification, and a record of it without results."""
-    choice, suite = parse_suite(spec.suite, data_dir)
-    if rows is not None:
-        rows.serve(suite)
-    method = Method.parse(spec.method)
-    return suite_under_protocol(suite, spec.protocol), method, begin_record(spec, choice.short, method.short)
-
-
-def begin_record(spec: RunSpec, suite: str, method: str) -> ResultRecord:
-    """A record without results; `suite` and `method` are the short names that tables use."""
-    return ResultRecord(
-        run_id=spec.run_id,
-        suite=suite,
-        method=method,
-        spec=spec,
-        status="done",
-        environment=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+            checkpoint.discard()  # a resumed run would diverge again
+        return describe_failure(record, error)
 
 
 class Run:
-    """Everything one cell needs, set up in the order that makes it repeatable: seed, model, data.
+    """One model of a cell and everything its training needs, set up in a fixed order: seed, model, data.
 
-    `member` counts the models of an ensemble: each has weights and batches of its own, on the data of the seed.
-    `ranks` are given where this process is one of several that train it.
+    Args:
+        spec: the specification.
+        suite: under the protocol of `spec`.
+        method: of `spec`.
+        member: number of the model in an ensemble: each has weights and batches of its own, on the data of the seed.
+        ranks: given where this process is one of several that train the model.
+
+    Raises:
+        UsageError: the precision does not exist on the device, or a part refuses the suite.
     """
 
     def __init__(
@@ -108,25 +91,28 @@ class Run:
         self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
         self.device = torch.device(self.protocol.device)
         self.dtype = settle_precision(self.protocol.precision, self.device)
-        self.format = memory_format_of(self.protocol)
+        self.format = choose_memory_format(self.protocol)
         torch.manual_seed(derive_seed(self.seed, "train"))
         self.model = MultiTaskModel(suite, method, self.protocol, self.seed)
         self.model.to(self.device, self.dtype)
         lay_out(self.model, self.format)
         if ranks:
             self.model.join(ranks)
-            if ranks.rank:  # dropout falls elsewhere in its rows than in those of the first
+            if ranks.rank:  # or dropout would drop the same places in the rows of every process
                 torch.manual_seed(derive_seed(self.seed, "train", ranks.rank))
         self.module = MultiTaskModule(self.model, self.protocol, self.seed)
 
     def result(
         self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
     ) -> dict[str, Any]:
-        """Train, select, then read the test split once; the fields of a finished record."""
+        """Train, select, then read the test split once; returns the fields of a finished record."""
         return self.score(self.train(on_epoch, checkpoint), gallery)
 
     def train(self, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Ensemble:
-        """Train and select; nothing has read the test split."""
+        """Train all members and select epochs; the test split is not read.
+
+        A checkpoint that turns out to be of another model is removed, and training starts anew, with a fresh model.
+        """
         if checkpoint:
             checkpoint.open(self.spec)
         start = self.start()
@@ -139,22 +125,22 @@ class Run:
     def train_on(
         self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None
     ) -> TrainingMonitor:
-        """Train on `rows`, watched on the validation split; the monitor has curves and the weights of epochs."""
+        """Train on `rows`; returns the monitor, which has the curves and the weights of selectable epochs."""
         watch = self.watch(on_epoch)
         keeper = CheckpointCallback(checkpoint, self.member, watch) if checkpoint else None
         train(self.module, self.batches(rows, keeper.epochs if keeper else 0), watch, keeper)
         return watch
 
     def start(self) -> Start:
-        """What is read and measured before the first update."""
+        """Read the training rows and measure the untrained model, with a fresh peak of memory."""
         settle_devices()
-        gc.collect()  # an earlier run of this process is not this one's memory
+        gc.collect()  # memory of earlier runs in this process should not count for this one
         reset_peak_memory(self.device)
         rows = self.data("train")
         return Start(rows, self.model.copies(), count_flops(self.model, self.module.state, rows, self.device))
 
     def data(self, split: Any) -> Dataset:
-        """A split, where and as the model needs it."""
+        """A split on the device of the model, in its type and memory format."""
         return read_split(self.suite, self.spec, split)
 
     def watch(self, on_epoch: OnEpoch | None = None) -> TrainingMonitor:
@@ -162,13 +148,20 @@ class Run:
         return TrainingMonitor(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
 
     def batches(self, rows: Dataset, epochs: int = 0) -> Batches:
-        """The batches of the training rows, in the order of the seed, after so many epochs."""
+        """The batches of the training rows in the order of the seed, from the one after `epochs` epochs on."""
         return Batches(rows, self.protocol, self.seed, epochs * self.protocol.steps_per_epoch)
 
     def describe(
         self, start: Start, watch: TrainingMonitor, checkpoint: Checkpoint | None = None, stacked: int = 1
     ) -> Ensemble:
-        """The trained cell of this model, one of `stacked` seeds, and of the further members, trained here."""
+        """Train the further members of an ensemble, and return the trained cell of all.
+
+        Args:
+            start: measured before this model was trained.
+            watch: the monitor of this model, which is trained.
+            checkpoint: that the run was resumed from, and that the further members use.
+            stacked: how many seeds were trained at once.
+        """
         learned = describe_learned_sharing(self.model, self.module.state, start, self.spec)
         members = [Member(self.model, watch)]
         for number in range(1, self.protocol.members):

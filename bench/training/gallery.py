@@ -1,4 +1,7 @@
-"""Panels: what a finished model makes of a few fixed test rows, as PNG files."""
+"""Panels: what a finished model predicts for a few fixed test rows, as PNG files.
+
+`examine` fills a gallery where `--images` asks for one; suites decide how a row looks (`Suite.panel`).
+"""
 
 import io
 from collections.abc import Collection
@@ -15,7 +18,10 @@ from bench.training.evaluate import Predict
 
 @dataclass
 class Gallery:
-    """Panels of `count` test rows at even distances, one PNG file each; each task from the epoch that was selected."""
+    """Panels of `count` test rows at even distances, one PNG file each; each task from the epoch that was selected.
+
+    Rows depend on `count` and the size of the split only, so that the panels of all methods show the same rows.
+    """
 
     count: int
     panels: list[bytes] = field(default_factory=list)
@@ -23,12 +29,12 @@ class Gallery:
 
     @torch.inference_mode()
     def look(self, predict: Predict, test: Dataset, tasks: Collection[str]) -> None:
-        """Keep what is predicted of `tasks`."""
+        """Keep the predictions of `tasks`, for which this epoch was selected."""
         inputs, _ = self._rows(test)
         self._predictions.update({t: p for t, p in predict(inputs).items() if t in tasks})
 
     def draw(self, suite: Suite, test: Dataset) -> None:
-        """Turn what was kept into panels; none where the suite has nothing to see."""
+        """Turn the kept predictions into panels; none where the suite draws none."""
         inputs, targets = self._rows(test)
         for row in range(min(self.count, *(len(x) for x in inputs.values()))):
             picture = suite.panel(
@@ -38,6 +44,7 @@ class Gallery:
                 self.panels.append(_png(picture))
 
     def _rows(self, test: Dataset) -> Batch:
+        """At most `count` rows of every distinct input, evenly spaced from the first on."""
         device = test.groups[0][0].device
         counts = [(len(tensor), min(self.count, len(tensor))) for tensor, _ in test.groups]
         index = [torch.arange(few, device=device) * rows // max(1, few) for rows, few in counts]
@@ -45,7 +52,8 @@ class Gallery:
 
 
 def _png(picture: Any) -> bytes:
-    from PIL import Image
+    """A uint8 array (height, width, 3) as the bytes of a PNG file."""
+    from PIL import Image  # only here: runs without panels need no image library
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)

@@ -1,6 +1,10 @@
-"""The gradient of every loss by every parameter, computed once: their Gramian, and one step from all of them."""
+"""The gradient of every loss by every parameter, computed once: their Gramian, and one step from all of them.
+
+`module` uses it for weightings that ask for the Gramian, `learned` for the cosines that records report.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,32 +24,46 @@ class TaskGradients:
 
     A parameter is shared where autograd finds it reached by two losses or more; T backward passes in all, and
     no further one when a step is made.
+
+    Attributes:
+        parameters: in the order given.
+        rows: T lists with a gradient per parameter, None where the loss does not reach it.
+        shared: for every parameter, whether two losses or more reach it.
     """
 
     def __init__(self, losses: Sequence[Tensor], parameters: Sequence[Parameter], ranks: Ranks | None = None) -> None:
-        """`losses` each by itself: through a stack of them, every loss would reach every parameter, by zeros.
+        """Run one backward pass per loss.
 
-        Those of a batch on several `ranks` have gradients that are averaged over them.
+        Args:
+            losses: T separate tensors, 0-dimensional. Not the entries of a stack: through it every loss would reach
+                every parameter, with zeros, and all would count as shared.
+            parameters: that learn.
+            ranks: the processes that share the batch; gradients are then averaged over them.
         """
         rows = [torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True) for loss in losses]
         if ranks:
-            means = iter(ranks.averaged([gradient for row in rows for gradient in row if gradient is not None]))
+            means = iter(ranks.average([gradient for row in rows for gradient in row if gradient is not None]))
             rows = [tuple(None if gradient is None else next(means) for gradient in row) for row in rows]
         self._hold(parameters, rows)
 
     @classmethod
-    def of_rows(cls, parameters: Sequence[Parameter], rows: Sequence[Sequence[Tensor | None]]) -> "TaskGradients":
-        """Gradients that are there already: row t holds those of loss t, None where it does not reach a parameter."""
-        found = cls.__new__(cls)
-        found._hold(parameters, rows)
-        return found
+    def from_rows(cls, parameters: Sequence[Parameter], rows: Sequence[Sequence[Tensor | None]]) -> "TaskGradients":
+        """From computed gradients: row t has the gradients of loss t, None where it does not reach a parameter."""
+        gradients = cls.__new__(cls)
+        gradients._hold(parameters, rows)
+        return gradients
 
     def _hold(self, parameters: Sequence[Parameter], rows: Sequence[Sequence[Any]]) -> None:
+        """Set the attributes, and find the shared parameters."""
         self.parameters, self.rows = list(parameters), rows
         self.shared = [sum(row[at] is not None for row in rows) > 1 for at, _ in enumerate(self.parameters)]
 
     def gramian(self) -> Tensor:
-        """G = J J^T (T, T): inner products of the task gradients over the shared parameters; 0 while none are."""
+        """G = J J^T (T, T): inner products of the task gradients over the shared parameters; 0 while none are.
+
+        Of a single task over all parameters.
+        """
+        # Parameter by parameter: J as a whole would be T copies of the model.
         first = next(gradient for row in self.rows for gradient in row if gradient is not None)
         total: Tensor = first.new_zeros(len(self.rows), len(self.rows))
         for at, parameter in enumerate(self.parameters):
@@ -55,49 +73,58 @@ class TaskGradients:
                 total += J @ J.T
         return total
 
-    def combined(self, weights: Tensor, scales: str, factor: float = 1.0) -> list[Tensor | None]:
-        """factor * sum_t w_t g_t for each parameter; where `scales` is `shared`, w_t is 1 off the shared ones.
+    def combine(self, weights: Tensor, scales: str, factor: float = 1.0) -> list[Tensor | None]:
+        """factor * sum_t w_t g_t for each parameter, None where no loss reaches it.
 
-        Each lies in memory as its parameter does: fused optimisers read both in the order of their bytes.
+        Args:
+            weights: w (T,).
+            scales: `losses`, or `shared`, where w_t is 1 for parameters that are not shared (`Weighting.scales`).
+            factor: on all of it.
+
+        Returns:
+            Gradients in the memory format of their parameters: fused optimisers read both in the order of their bytes.
         """
         own = torch.ones_like(weights) if scales == "shared" else weights
-        found: list[Tensor | None] = []
+        sums: list[Tensor | None] = []
         for at, shared in enumerate(self.shared):
             terms = [
                 (factor * weight) * row[at]
                 for weight, row in zip(weights if shared else own, self.rows, strict=True)
                 if row[at] is not None
             ]
-            found.append(torch.empty_like(self.parameters[at]).copy_(sum(terms)) if terms else None)
-        return found
+            sums.append(torch.empty_like(self.parameters[at]).copy_(sum(terms)) if terms else None)
+        return sums
 
 
 def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainState) -> Tensor | None:
-    """The mean over batches of the cosines of the task gradients, in evaluation mode (T, T).
+    """The mean over batches of the cosines of the task gradients, (T, T), with the model in evaluation mode.
 
     Over the shared parameters; where tasks share none, row t of J is the gradient of loss t by the task's own copies,
-    which are aligned with those of the others. None where there are neither.
+    which are aligned over tasks. None where there are neither.
     """
     model.eval()
-    found = []
+    by_batch = []
     for batch in batches:
         losses = compute_losses(model, batch, state)
         gradients = TaskGradients(losses, model.learning)
         if any(gradients.shared) or len(losses) == 1:
-            found.append(cosines(gradients.gramian()))
+            by_batch.append(cosines(gradients.gramian()))
         elif not (copies := learning_copies(model.sharing)):
             break
         else:
             at = {parameter: number for number, parameter in enumerate(gradients.parameters)}
             rows = [[gradients.rows[t][at[each[t]]] for each in copies.values()] for t, _ in enumerate(losses)]
             J = torch.stack([torch.cat([g.reshape(-1) for g in row if g is not None]) for row in rows])
-            found.append(cosines(J @ J.T))
+            by_batch.append(cosines(J @ J.T))
     model.train()
-    return torch.stack(found).mean(dim=0) if found else None
+    return torch.stack(by_batch).mean(dim=0) if by_batch else None
 
 
 def compute_losses(model: MultiTaskModel, batch: Batch, state: TrainState) -> list[Tensor]:
-    """The T losses of one batch, in the order of the tasks, each 0-dimensional."""
+    """The T losses of one batch, in the order of the tasks, each 0-dimensional.
+
+    Raises UsageError where predictions and targets would be broadcast against each other.
+    """
     inputs, targets = batch
     predictions = model(inputs, state)
     for task in model.tasks:
@@ -106,8 +133,36 @@ def compute_losses(model: MultiTaskModel, batch: Batch, state: TrainState) -> li
 
 
 def cosines(gramian: Tensor) -> Tensor:
-    """G_st / sqrt(G_ss G_tt), with 1 on the diagonal and 0 where a gradient is zero."""
+    """G_st / sqrt(G_ss G_tt) of a Gramian (T, T), with 1 on the diagonal and 0 where a gradient is zero."""
     norms = gramian.diagonal().clamp(min=0).sqrt()
     lengths = torch.outer(norms, norms)
-    found = torch.where(lengths > 0, gramian / lengths, 0.0).clamp(-1, 1)
-    return found.fill_diagonal_(1.0)
+    angles = torch.where(lengths > 0, gramian / lengths, 0.0).clamp(-1, 1)  # rounding may leave [-1, 1]
+    return angles.fill_diagonal_(1.0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The loss of one batch, or its gradients, before the backward pass.
+
+    Args:
+        total: the step's loss, 0-dimensional.
+        losses: the T losses in it, (T,), without a gradient.
+        gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
+            them `total` is differentiable.
+        rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
+    """
+
+    total: Tensor
+    losses: Tensor
+    gradients: list[tuple[Parameter, Tensor]] | None = None
+    rest: Tensor | None = None
+
+    def backward(self) -> None:
+        """Add the gradient of the step to the `grad` of every parameter."""
+        if self.gradients is None:
+            torch.autograd.backward(self.total)
+            return
+        if self.rest is not None and self.rest.requires_grad:
+            torch.autograd.backward(self.rest)
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -1,4 +1,7 @@
-"""What a trained model has become, as the fields of its record; nothing here reads the test split."""
+"""The fields of a record that training decides: what was learned, what it cost, which epochs are selected.
+
+The last step of a run before `examine`; nothing here reads the test split.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from bench.records import Cost, Packed, RunSpec
 from bench.training.checkpoint import Checkpoint
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb
-from bench.training.evaluate import Predictor, predicting
+from bench.training.evaluate import Predictor, evaluation_mode
 from bench.training.examine import Epochs, TrainedCell
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel
@@ -26,10 +29,12 @@ COSINE_TASKS = 10  # tasks at most: each takes a backward pass of its own
 
 @dataclass(frozen=True)
 class Start:
-    """What is known of a model before its first update.
+    """What is read and measured before the first update.
 
-    `copies` are the values of every coupled parameter, (copies, ...) each; `flops` those of one forward pass of one
-    row.
+    Args:
+        rows: the training rows.
+        copies: name -> values of the T copies of every coupled parameter, (T, *shape).
+        flops: floating-point operations of a forward pass of one row of every input.
     """
 
     rows: Dataset
@@ -39,21 +44,21 @@ class Start:
 
 @dataclass(frozen=True)
 class Member:
-    """One trained model of an ensemble (most have one), and what its monitor kept of it."""
+    """A trained model of an ensemble (most have one member), with its monitor: curves, and weights of epochs."""
 
     model: MultiTaskModel
     watch: TrainingMonitor
 
-    def at(self, epoch: int) -> Predictor:
-        """The model with the weights of an epoch that a selection rule chose."""
+    def load_epoch(self, epoch: int) -> Predictor:
+        """Load the weights of an epoch that a selection rule chose into the model, and return it with their state."""
         kept = self.watch.selector.snapshot(epoch)
         self.model.load_state_dict(kept.weights)
         return self.model, kept.state
 
 
-def at_epochs(members: Sequence[Member], epochs: Epochs) -> list[Predictor]:
-    """Each member with the weights of its epoch."""
-    return [member.at(epoch) for member, epoch in zip(members, epochs, strict=True)]
+def load_epochs(members: Sequence[Member], epochs: Epochs) -> list[Predictor]:
+    """Load into each member the weights of its epoch, for predictions."""
+    return [member.load_epoch(epoch) for member, epoch in zip(members, epochs, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ class Ensemble(TrainedCell):
 
 
 def count_flops(model: MultiTaskModel, state: TrainState, rows: Dataset, device: torch.device) -> int:
-    """Floating-point operations of one forward pass of one row, as torch counts them."""
+    """Floating-point operations of a forward pass of one row of every input, as torch counts them.
+
+    In evaluation mode: running statistics and random numbers stay as they are.
+    """
     inputs, _ = rows.take([torch.zeros(1, dtype=torch.long, device=device)] * len(rows.groups))
     model.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -74,9 +82,10 @@ def count_flops(model: MultiTaskModel, state: TrainState, rows: Dataset, device:
 
 
 def describe_learned_sharing(model: MultiTaskModel, state: TrainState, start: Start, spec: RunSpec) -> dict[str, Any]:
-    """The record's fields about what was learned to be shared: matrices, effective sharing, cosines of gradients.
+    """The record's fields about shared knowledge: learned matrices, effective sharing, cosines of task gradients.
 
-    It draws random numbers where the model has dropout, and so comes before another model is trained.
+    Call it right after training, on the weights of the last epoch, before another member of the ensemble is trained:
+    a method may draw random numbers in the forward passes of the cosines.
     """
     cosines = _compare_gradients(model, state, start.rows, spec)
     return {
@@ -87,9 +96,10 @@ def describe_learned_sharing(model: MultiTaskModel, state: TrainState, start: St
 
 
 def _compare_gradients(model: MultiTaskModel, state: TrainState, rows: Dataset, spec: RunSpec) -> Packed | None:
-    """Cosines (T, T) between the gradients of tasks after training; None where there are too few or too many tasks."""
+    """Cosines (T, T) between the gradients of tasks after training; None for one task or more than COSINE_TASKS."""
     if not 1 < len(model.tasks) <= COSINE_TASKS:
         return None
+    # The first batches of the seed's order: the same for every method.
     order = Order(rows, spec.protocol.batch_size, spec.seed)
     batches = (rows.take(order.batch(step)) for step in range(COSINE_BATCHES))
     cosines = task_cosines(model, batches, state)
@@ -105,18 +115,23 @@ def describe_ensemble(
     checkpoint: Checkpoint | None = None,
     stacked: int = 1,
 ) -> Ensemble:
-    """Select epochs, and put down what was trained and at which cost.
+    """Select epochs, and collect the fields of the record with the cost of training.
 
     Args:
         members: the models of the cell; the first one's curves and epochs are the record's.
-        learned: what `describe_learned_sharing` said of the first member.
-        checksums: of the data.
-        checkpoint: that the run was resumed from; the memory of its earlier processes counts.
-        stacked: seeds that were trained at once; each is put down for its part of the time.
+        spec: the specification of the run.
+        start: what was measured before the first update.
+        learned: fields of `describe_learned_sharing` for the first member.
+        checksums: of the data, part by part.
+        checkpoint: that the run was resumed from; the peak memory of its earlier processes counts.
+        stacked: how many seeds were trained at once; the times of the record are divided by it.
+
+    Returns:
+        The trained cell, ready for `examine`.
     """
     first = members[0].watch
     tasks, device = members[0].model.reported, torch.device(spec.protocol.device)
-    selection = first.selector.chosen()
+    selection = first.selector.choose_epochs()
     validated = _read_validation(first, selection) if spec.is_trial else {}
     cost = Cost(
         parameters=len(members) * sum(p.numel() for p in members[0].model.parameters() if p.requires_grad),
@@ -135,12 +150,12 @@ def describe_ensemble(
         "curves": first.curves(),
         **learned,
     }
-    chosen = [member.watch.selector.chosen() for member in members]
+    chosen = [member.watch.selector.choose_epochs() for member in members]
     epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
-    return Ensemble(fields, epochs, lambda each: predicting(at_epochs(members, each)), members=members)
+    return Ensemble(fields, epochs, lambda each: evaluation_mode(load_epochs(members, each)), members=members)
 
 
 def _read_validation(watch: TrainingMonitor, selection: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """What a trial is judged by: the error of each task at the epoch that the rule `val` keeps."""
+    """`validation` of a trial's record, which tuning compares: each task's error at the epoch selected by `val`."""
     errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
     return {"validation": {task: round(error, 9) for task, error in errors.items()}}

@@ -1,4 +1,8 @@
-"""wandb as a mirror of a record: config, curves, summary. Nothing ever reads from it."""
+"""wandb as a mirror of a record: config, curves, summary. Nothing ever reads from it.
+
+wandb is an optional package, imported in the functions that need it. A failure here must not cost the record, which is
+stored first; callers turn it into a warning.
+"""
 
 import io
 from collections.abc import Sequence
@@ -10,10 +14,10 @@ from bench.records import ResultRecord, slug
 
 
 def check_login() -> None:
-    """Raise UsageError where wandb has no key to send anything with."""
+    """Raise UsageError where wandb has no key to upload with."""
     import wandb
 
-    if not wandb.login(prompt=False, verify=False):  # nothing is asked, neither here nor of a server
+    if not wandb.login(prompt=False, verify=False):  # asks neither the user nor a server
         raise UsageError(
             "`--wandb online` should be given after `wandb login`, or with $WANDB_API_KEY. Found no key; "
             "`--wandb offline` keeps runs for `wandb sync`."
@@ -23,10 +27,14 @@ def check_login() -> None:
 def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: Sequence[bytes] = ()) -> Path:
     """Write `record` as a wandb run, `offline` or `online`; returns the run's directory.
 
-    It lies under `folder`, by default $WANDB_DIR or the current directory, as wandb's own do. The
-    project is mtlbench, the group the suite, the job type the method, the tags seed, status, sharing, constraint
-    and weighting; curves have one step per epoch; `panels` (PNG files) are logged as images; the record itself is
-    the artifact `record-ID` of type `record`.
+    The project is mtlbench, the group the suite, the job type the method, the tags seed, status, sharing, constraint
+    and weighting; curves have one step per epoch; the record itself is the artifact `record-ID` of type `record`.
+
+    Args:
+        record: finished or failed.
+        mode: `offline` or `online`.
+        folder: where wandb makes its directory; by default $WANDB_DIR or the current directory, as wandb's own do.
+        panels: PNG files, logged as images.
     """
     import wandb
     from PIL import Image
@@ -36,7 +44,7 @@ def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: 
         project="mtlbench",
         mode=mode,  # type: ignore[arg-type]
         dir=folder,
-        id=f"{record.run_id}-{record.digest[:8]}",
+        id=f"{record.run_id}-{record.digest[:8]}",  # wandb takes an id once: a run trained again needs another
         name=f"{record.method} seed {spec.seed}",
         group=slug(record.suite),
         job_type=slug(record.method),
@@ -44,7 +52,7 @@ def mirror(record: ResultRecord, mode: str, folder: Path | None = None, panels: 
         config=spec.model_dump(mode="json") | {"run_id": record.run_id},
         settings=wandb.Settings(
             silent=True, console="off", x_disable_meta=True, x_disable_stats=True, disable_git=True
-        ),
+        ),  # or wandb would upload host name, command line and repository
         reinit="finish_previous",
     )
     for epoch, row in enumerate(_rows(record), start=1):
@@ -76,7 +84,7 @@ def _rows(record: ResultRecord) -> list[dict[str, Any]]:
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:
-    """test/RULE/TASK/METRIC and the cost."""
+    """test/RULE/TASK/METRIC -> score, cost/NAME -> cost, with the status and the digest of the record."""
     summary: dict[str, Any] = {
         f"test/{rule}/{task}/{metric}": value
         for rule, tasks in record.scores.items()

@@ -1,4 +1,8 @@
-"""The whole model of a run: sharing, heads, constraints and weighting, from one seed."""
+"""The whole model of a run: sharing, heads, constraints and weighting, from one seed.
+
+It knows the parts of a method by their contracts only. The training step asks it for predictions and penalties, the
+optimiser for its groups of parameters, the record for the matrices that were learned.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,14 +24,17 @@ from bench.training.devices.ranks import Ranks
 
 
 def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
-    """Give every parameter of four axes this order in memory; the others have no channels to move."""
+    """Give every parameter of four axes (weights of 2D convolutions) this memory format, in place."""
     for parameter in module.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.to(memory_format=memory_format)
 
 
 class Named(nn.ModuleDict):
-    """Modules by names that others chose, be it `forward` or `keys`; one that torch has a use for gets a mark."""
+    """A ModuleDict with keys of any name, as names of tasks: `forward` and `keys` too, which torch refuses.
+
+    A key that is an attribute of ModuleDict is stored with MARK before it.
+    """
 
     MARK = "/"
 
@@ -39,21 +46,26 @@ class Named(nn.ModuleDict):
 
 
 class ConstrainedParameter:
-    """The T copies of one parameter, part after part, and the constraint that holds them."""
+    """The T copies of one parameter and the constraint on them.
+
+    `copies` has parts * T entries: all copies of the first part, then those of the next. `progress`, in [0, 1], is the
+    share of the budget spent, which the constraint's schedule depends on.
+    """
 
     def __init__(self, constraint: Constraint, copies: list[Parameter]) -> None:
         self.constraint, self.copies = constraint, copies
 
     def penalty(self, progress: float = 0.0) -> Tensor:
-        """The constraint's value as scheduled, differentiable."""
-        value = self.constraint.value(self._stacked())
+        """The constraint's value as scheduled, 0-dimensional, differentiable."""
+        value = self.constraint.value(self._stack_copies())
         return value if self.constraint.schedule == "constant" else self.constraint.factor(progress) * value
 
     @torch.no_grad()
     def apply_prox(self, step: float, progress: float = 0.0) -> None:
-        """Replace the copies by the prox of the constraint, as scheduled, with this step."""
+        """Replace the copies, in place, by the prox of the constraint as scheduled; `step` is the learning rate."""
         step *= self.constraint.factor(progress)
-        result = self.constraint.prox(self._stacked(), step)
+        result = self.constraint.prox(self._stack_copies(), step)
+        # One kernel for all copies: a copy_ for each would dominate the time of small parameters.
         if self.constraint.parts > 1:
             torch._foreach_copy_(list[Tensor](self.copies), list(result.movedim(-1, 1).flatten(0, 1).unbind()))
             return
@@ -61,20 +73,29 @@ class ConstrainedParameter:
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """The constraint's closed-form update of its buffers."""
-        self.constraint.refresh(self._stacked())
+        """Update the constraint's buffers in closed form."""
+        self.constraint.refresh(self._stack_copies())
 
-    def _stacked(self) -> Tensor:
-        """W (*shape, T); in memory one copy lies after the other, which costs a third of laying them side by side.
+    def _stack_copies(self) -> Tensor:
+        """W (*shape, T), of several parts (parts, *shape, T), as a view with the tasks moved to the end.
 
-        Of several parts (parts, *shape, T).
+        In memory one copy lies after the other, which takes a third of the time of interleaving them.
         """
         stacked, parts = torch.stack(tuple(self.copies)), self.constraint.parts
         return stacked.movedim(0, -1) if parts == 1 else stacked.reshape(parts, -1, *stacked.shape[1:]).movedim(1, -1)
 
 
 class MultiTaskModel(nn.Module):
-    """task -> prediction through features that a sharing provides and a head per task."""
+    """task -> prediction through features that a sharing provides and a head per task.
+
+    Every part draws its weights from a stream of its own, derived from `seed`: a method cannot shift the heads of
+    another.
+
+    Attributes:
+        held: the constrained parameters, in the order of the sharing's `coupled`.
+        means: shared means of copies that a constraint asked to write as mean + deviation.
+        ranks: the processes that share each batch; None for one process.
+    """
 
     def __init__(self, suite: Suite, method: Method, protocol: Protocol, seed: int) -> None:
         super().__init__()
@@ -86,10 +107,11 @@ class MultiTaskModel(nn.Module):
                 head = task.head(self.sharing.output_shape)
                 self.heads[task.name] = prepare_module(head, self.sharing.output_shape, f"The head of `{task.name}`")
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
-        self.ranks: Ranks | None = None  # where several processes train it
+        self.ranks: Ranks | None = None
         self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
         self.held: list[ConstrainedParameter] = []
+        # name -> copies, and what is added to each in a sum or in mean + deviation, [addend][task].
         self._copies: dict[str, tuple[list[Parameter], list[list[Parameter]]]] = {}
         self.constraints = Named()
         coupled = learning_copies(self.sharing)
@@ -99,13 +121,23 @@ class MultiTaskModel(nn.Module):
             self._copies[name] = (copies, addends)
 
     def _constrain(self, name: str, copies: list[Parameter], choice: Choice | None, lr: float) -> list[list[Parameter]]:
-        """Put one constraint on one coupled parameter; what is then to be added to its copies, [addend][task]."""
+        """Build the constraint of one coupled parameter, and rewrite its copies as sums or offsets where asked to.
+
+        Args:
+            name: of the parameter among the coupled ones.
+            copies: its T copies.
+            choice: the constraint with its options.
+            lr: the learning rate at the start.
+
+        Returns:
+            The parameters to add to the copies for their values, [addend][task]; empty where copies are the values.
+        """
         assert choice is not None
         coupled = Coupled(tuple(copies[0].shape), len(copies), lr)
         constraint: Constraint = choice.build(coupled)
         if not constraint.applies_to(name, coupled.shape):
             return []
-        self.constraints[name.replace(".", "/")] = constraint
+        self.constraints[name.replace(".", "/")] = constraint  # torch refuses dots in the names of modules
         parts = write_as_sums(self.sharing, copies, constraint.parts) if constraint.parts > 1 else []
         self.held.append(
             ConstrainedParameter(constraint, [*copies, *(part for of_tasks in parts for part in of_tasks)])
@@ -117,7 +149,7 @@ class MultiTaskModel(nn.Module):
 
     @torch.no_grad()
     def copies(self) -> dict[str, Tensor]:
-        """name -> the T copies of each coupled parameter as they are now, stacked first."""
+        """name -> the current values of the T copies of each coupled parameter, (T, *shape)."""
         return {
             name: sum((torch.stack(tuple(part)) for part in addends), start=torch.stack(tuple(copies)))
             for name, (copies, addends) in self._copies.items()
@@ -125,7 +157,7 @@ class MultiTaskModel(nn.Module):
 
     @property
     def reported(self) -> list[str]:
-        """The names that scores stand under: tasks, or the pools that tasks are scored in."""
+        """The names under which scores are reported: tasks, or the pools that tasks are scored in."""
         return list(dict.fromkeys(task.reported for task in self.tasks))
 
     @property
@@ -134,7 +166,7 @@ class MultiTaskModel(nn.Module):
         return self.sharing.separate
 
     def separate_parameters(self) -> list[list[Parameter]]:
-        """Of separate models: the parameters of each task."""
+        """The parameters of each task, where tasks are separate models."""
         copies = [copies for copies, _ in self._copies.values()]
         return [
             [*(of_all[t] for of_all in copies), *self.heads[task.name].parameters()]
@@ -143,11 +175,14 @@ class MultiTaskModel(nn.Module):
 
     @property
     def learning(self) -> list[Parameter]:
-        """What the losses train: the parameters of sharing and heads."""
+        """The parameters that the losses train: those of sharing and heads that are not frozen."""
         return [p for part in (self.sharing, self.heads) for p in part.parameters() if p.requires_grad]
 
     def join(self, ranks: Ranks) -> None:
-        """Train as one of several processes: in training mode each runs its rows, and gets the predictions of all."""
+        """Train as one of several processes.
+
+        In training mode `forward` then runs the rows of this process, and returns the predictions of the whole batch.
+        """
         self.ranks = ranks
         ranks.join_statistics(self)
 
@@ -158,20 +193,25 @@ class MultiTaskModel(nn.Module):
             self.ranks.sync_buffers(list(self.parameters()), kept)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        apart = self.ranks if self.training else None
-        predictions = self._predictions(apart.own(inputs) if apart else inputs, state)
-        return apart.whole(predictions) if apart else predictions
+        """task -> prediction (n, ...), of the tasks in `inputs`, task -> rows (n, ...)."""
+        ranks = self.ranks if self.training else None  # evaluation runs on rank 0 alone
+        predictions = self._predict(ranks.take_own_rows(inputs) if ranks else inputs, state)
+        return ranks.gather(predictions) if ranks else predictions
 
-    def _predictions(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
-        """task -> head outputs, in the type of the parameters, whatever was computed with."""
+    def _predict(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> head outputs, in the type of the parameters: losses in bfloat16 would lose their digits."""
         if not self.low:
             return {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
         with torch.autocast(next(self.parameters()).device.type, torch.bfloat16):
-            found = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
-        return {task: prediction.float() for task, prediction in found.items()}
+            predictions = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        return {task: prediction.float() for task, prediction in predictions.items()}
 
     def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
-        """The optimiser's groups: parameters of one rate and one weight decay."""
+        """The optimiser's groups: parameters of one learning rate and one weight decay.
+
+        Rates are at the start of the schedule: lr * lr_factor, times the trunk's factor for trunks (1/T of it under
+        the rule `mean`). Trunks have their own share of the weight decay, coupling parameters none.
+        """
         means = {id(mean) for mean in self.means}
         groups = [
             ParameterGroup([p for p in group.parameters if id(p) not in means], group.role, group.lr_factor)
@@ -184,7 +224,7 @@ class MultiTaskModel(nn.Module):
         ]
         trunk = protocol.trunk_lr / (len(self.tasks) if protocol.trunk_lr_rule == "mean" else 1)
         decay = {"trunk": protocol.trunk_weight_decay, "tower": 1.0, "coupling": 0.0}
-        alike: dict[tuple[float, float], list[Parameter]] = {}  # one call of the optimiser's kernel for each
+        alike: dict[tuple[float, float], list[Parameter]] = {}  # merged: each group is a kernel call of its own
         for group in groups:
             rate = protocol.lr * group.lr_factor * (trunk if group.role == "trunk" else 1.0)
             alike.setdefault((rate, protocol.weight_decay * decay[group.role]), []).extend(group.parameters)
@@ -195,7 +235,7 @@ class MultiTaskModel(nn.Module):
         ]
 
     def matrices(self) -> Iterable[tuple[str, Tensor]]:
-        """What was learned about sharing, by name."""
+        """(name, matrix) of everything that sharing and constraints learned about tasks, for the record."""
         yield from self.sharing.matrices().items()
         for name, constraint in self.constraints.items():
             for key, matrix in constraint.matrices().items():  # type: ignore[operator,union-attr]

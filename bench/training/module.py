@@ -1,30 +1,36 @@
 """A training step, whole: losses, weights, gradients, the optimiser's step, and the prox inside it.
 
-`MultiTaskModule` is what Lightning trains. `training_step` makes one loss of the T of a batch; a Gramian weighting
-works on the gradients instead. After the optimiser's step follow the prox of the constraints and their refreshes.
+`MultiTaskModule` is what Lightning trains; hooks are in the order of an update. `training_step` makes one loss of the
+T of a batch; a Gramian weighting works on the gradients instead. After the optimiser's step follow the prox of the
+constraints and their refreshes.
 """
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from bench.core.data import Batch
 from bench.core.state import StepState, TrainState
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import TaskGradients, compute_losses
+from bench.training.gradients import Step, TaskGradients, compute_losses
 from bench.training.model import MultiTaskModel
 from bench.training.replay import Replay
 from bench.training.schedule import TrainingSchedule
 
 
 class MultiTaskModule(L.LightningModule):
-    """Trains a MultiTaskModel under a protocol; keeps the running sum of losses on the device."""
+    """Trains a MultiTaskModel under a protocol.
+
+    Attributes:
+        state: step, phase, budget and generator, which parts of the method read.
+        taken: the step of the current batch.
+        loss_sum: (T,) sum of the losses since the monitor last cleared it. On the device: reading a loss at every
+            update would wait for the device each time.
+    """
 
     def __init__(self, model: MultiTaskModel, protocol: Protocol, seed: int) -> None:
         super().__init__()
@@ -46,6 +52,7 @@ class MultiTaskModule(L.LightningModule):
             super().__setattr__(name, value)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The protocol's optimiser on the groups of the model; notes the initial learning rate of each parameter."""
         groups = self.model.parameter_groups(self.protocol)
         self.rates = [group["lr"] for group in groups]
         self.rate_of = {parameter: group["lr"] for group in groups for parameter in group["params"]}
@@ -57,6 +64,7 @@ class MultiTaskModule(L.LightningModule):
         return batch  # the data set is on the device already
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Enter a phase where one begins, with an optimiser that remembers nothing."""
         number = self.schedule.phase(self.state.step)
         phase = self.schedule.phases[number].name
         if phase != self.state.phase:
@@ -65,6 +73,7 @@ class MultiTaskModule(L.LightningModule):
         self.replay = Replay(self.model, self.state, batch) if self.model.weighting.needs_second_forward else None
 
     def _enter(self, phase: str) -> None:
+        """Tell the sharing that `phase` begins; it may change weights and freeze parameters."""
         self.state.phase = phase
         with torch.no_grad():
             self.model.sharing.begin(phase)
@@ -78,12 +87,13 @@ class MultiTaskModule(L.LightningModule):
         self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of the batch; `taken` keeps the step for `backward`."""
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
         self.loss_sum.add_(self.taken.losses)
         return self.taken.total
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The step's own: a Gramian step has its gradients already. Where processes share a batch, their mean."""
+        """Run the backward pass of the step, which a Gramian step has behind it; average gradients over processes."""
         self.taken.backward()
         if self.model.ranks:
             self.model.ranks.average_([p.grad for p in self.model.parameters() if p.grad is not None])
@@ -94,7 +104,7 @@ class MultiTaskModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """The norm of the whole gradient; of each model's own where tasks are separate models."""
+        """Clip the norm of the whole gradient, or of each model's gradient where tasks are separate models."""
         if gradient_clip_val is not None:
             for parameters in self.model.separate_parameters() if self.model.separate else [self.model.parameters()]:
                 torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
@@ -102,48 +112,27 @@ class MultiTaskModule(L.LightningModule):
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """Set this update's learning rates, step, apply the prox with the same rate, and look back where asked to."""
+        """Set the learning rates of this update, step, apply the prox with the same rates, and replay where needed."""
         factor = self.schedule.factor(self.state.step)
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.after_update(factor)
+        self.finish_update(factor)
         if self.replay:
             self.model.weighting.observe(self.replay.losses())
 
-    def after_update(self, factor: float) -> None:
-        """After the optimiser's step: count the update, apply the prox with its rate, refresh constraints when due."""
-        progress = self.state.progress
+    def finish_update(self, factor: float) -> None:
+        """Count the update, apply the prox of every constraint, and refresh its buffers when due.
+
+        `factor` comes from the schedule: a prox takes the learning rate that its parameter was just stepped with.
+        """
+        progress = self.state.progress  # before the count, as penalties in the loss saw it
         self.state.step += 1
         for held in self.model.held:
             if not held.constraint.in_loss:
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one batch asks for: the step's loss, and the T losses in it.
-
-    Where `gradients` are there, they are those of the weighted losses, parameter by parameter, and `rest` is
-    what else to descend; otherwise `total` is.
-    """
-
-    total: Tensor
-    losses: Tensor
-    gradients: list[tuple[Parameter, Tensor]] | None = None
-    rest: Tensor | None = None
-
-    def backward(self) -> None:
-        """Add the step's gradient to every parameter's."""
-        if self.gradients is None:
-            torch.autograd.backward(self.total)
-            return
-        if self.rest is not None and self.rest.requires_grad:
-            torch.autograd.backward(self.rest)
-        for parameter, gradient in self.gradients:
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
 def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
@@ -161,7 +150,15 @@ def weigh(
     mean: bool = False,
     gradients: TaskGradients | None = None,
 ) -> Step:
-    """The step of T losses; of their `gradients` where they are there already and the weighting asks for them."""
+    """Weigh the T losses of a batch into one step.
+
+    Args:
+        model: brings weighting, regularisers and constraints.
+        each: T losses, 0-dimensional.
+        state: of the run.
+        mean: divide weighted losses by T.
+        gradients: of the losses, where they are computed already; without them a Gramian weighting computes them.
+    """
     losses = torch.stack(tuple(each))
     if model.separate:
         return Step(losses.sum() + _rest(model, state, 1), losses.detach())
@@ -172,13 +169,13 @@ def weigh(
     gradients = gradients or TaskGradients(each, model.learning, model.ranks)
     weights = model.weighting(StepState(losses, state, gradients.gramian()))
     rest = torch.as_tensor(_rest(model, state, scale))
-    combined = gradients.combined(weights.detach(), model.weighting.scales, scale)
+    combined = gradients.combine(weights.detach(), model.weighting.scales, scale)
     pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
     return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest)
 
 
 def _rest(model: MultiTaskModel, state: TrainState, scale: float) -> Tensor | float:
-    """The regularisers, and the penalties that no prox applies."""
+    """The regularisers of weighting and sharing, and the penalties of constraints without a prox."""
     total = scale * model.weighting.regulariser() + model.sharing.regulariser()
     for held in model.held:
         if held.constraint.in_loss:

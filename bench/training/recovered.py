@@ -1,23 +1,23 @@
-"""What was learned about tasks, as matrices that records store and people look at."""
+"""Matrices of what was learned about tasks, as records store them and the site draws them."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-LARGEST = 40  # tasks of which a covariance is stored
+LARGEST = 40  # tasks: a larger covariance is left out, as a record should stay small and a picture legible
 
 
-def describe_beside_truth(weights: Tensor, truth: Tensor | None) -> dict[str, Tensor]:
-    """What was recovered by weights (d, T), each beside the truth where that is known.
+def describe_with_truth(weights: Tensor, truth: Tensor | None) -> dict[str, Tensor]:
+    """`describe_weights` of weights (d, T) and, where it is known, of the truth (d, T), matrix by matrix.
 
-    A support is left out where all is in use, and in truth too.
+    The support is left out where all weights are in use, in the truth too: a picture of one colour.
     """
-    shown = describe_weights(weights)
+    learned = describe_weights(weights)
     known = {} if truth is None else describe_weights(truth)
-    if all(bool(part["support"].all()) for part in (shown, known) if part):
-        shown.pop("support")  # every weight is in use, as it should be
-    pairs = {name: part for key in shown for name, part in ((key, shown), (f"true {key}", known)) if key in part}
+    if all(bool(part["support"].all()) for part in (learned, known) if part):
+        learned.pop("support")
+    pairs = {name: part for key in learned for name, part in ((key, learned), (f"true {key}", known)) if key in part}
     return {name: part[name.removeprefix("true ")] for name, part in pairs.items()}
 
 
@@ -27,15 +27,17 @@ def select_storable(matrices: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def describe_weights(W: Tensor) -> dict[str, Tensor]:
-    """Weights (d, T) as people look at them: their support, their spectrum and the covariance of the tasks.
+    """The support, the spectrum and the task covariance of weights W (d, T).
 
-    1 where a weight is not 0; singular values over the largest; W^T W over the mean of its diagonal (up to 40 tasks).
-    All lie in one range, so that one scale of colours does.
+    `support` (d, T): 1 where a weight is not 0. `spectrum` (1, min(d, T)): singular values over the largest.
+    `covariance` (T, T): W^T W over the mean of its diagonal, up to 40 tasks. Their ranges are alike, so that one scale
+    of colours fits all.
     """
     values = torch.linalg.svdvals(W)
-    found = {"support": (W != 0).double()}
-    found["spectrum"] = (values / values[0].clamp(min=torch.finfo(W.dtype).tiny))[None]
+    tiny = torch.finfo(W.dtype).tiny  # weights may all be 0
+    matrices = {"support": (W != 0).double()}
+    matrices["spectrum"] = (values / values[0].clamp(min=tiny))[None]
     if W.shape[1] <= LARGEST:
         gram = W.T @ W
-        found["covariance"] = gram / gram.diagonal().mean().clamp(min=torch.finfo(W.dtype).tiny)
-    return found
+        matrices["covariance"] = gram / gram.diagonal().mean().clamp(min=tiny)
+    return matrices

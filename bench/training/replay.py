@@ -1,4 +1,4 @@
-"""The losses of a batch once more, after the update that it made."""
+"""The losses of a batch once more, after the update that it made; for weightings with `needs_second_forward`."""
 
 from dataclasses import replace
 
@@ -12,7 +12,11 @@ from bench.training.model import MultiTaskModel
 
 
 class Replay:
-    """A second forward pass of one batch, with the random numbers of the first and no trace of its own."""
+    """A second forward pass of one batch, with the random numbers of the first and no side effects.
+
+    Made before the first pass, whose training state and generators it remembers: with another dropout mask, say, the
+    losses would differ by more than the update.
+    """
 
     def __init__(self, model: MultiTaskModel, state: TrainState, batch: Batch) -> None:
         assert state.generator is not None
@@ -21,15 +25,17 @@ class Replay:
         self.before = self._generators()
 
     def _generators(self) -> tuple[Tensor, Tensor]:
+        """The states of torch's CPU generator and of the run's."""
         return torch.get_rng_state(), self.generator.get_state()
 
     def _set_generators(self, states: tuple[Tensor, Tensor]) -> None:
+        """Set both generators to `states` of `_generators`."""
         torch.set_rng_state(states[0])
         self.generator.set_state(states[1])
 
     @torch.no_grad()
     def losses(self) -> Tensor:
-        """The T losses as they are now; buffers (running statistics) and generators are left as they were."""
+        """The losses (T,) under the current weights; buffers (running statistics) and generators are restored."""
         after = self._generators()
         buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
         self._set_generators(self.before)

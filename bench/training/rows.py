@@ -1,4 +1,4 @@
-"""The rows of a split, where and as the models of a run need them."""
+"""The rows of a split on the device, in the type and the memory format that the models of a run need."""
 
 from typing import Any
 
@@ -10,20 +10,24 @@ from bench.records import Protocol, RunSpec
 from bench.training.environment import settle_precision
 
 
-def memory_format_of(protocol: Protocol) -> torch.memory_format:
-    """How tensors of four axes lie in memory."""
+def choose_memory_format(protocol: Protocol) -> torch.memory_format:
+    """The memory format of tensors of four axes: rows of images and weights of convolutions."""
     return torch.channels_last if protocol.memory_format == "channels_last" else torch.contiguous_format
 
 
 def place_rows(rows: Dataset, protocol: Protocol) -> Dataset:
-    """Rows on the device, in the type and the memory format of a protocol."""
+    """`rows` on the device, in the type and the memory format of `protocol`. Raises UsageError for TF32 off a GPU."""
     device = torch.device(protocol.device)
-    return rows.to(device, settle_precision(protocol.precision, device), memory_format_of(protocol))
+    return rows.to(device, settle_precision(protocol.precision, device), choose_memory_format(protocol))
 
 
 def read_split(suite: Suite, spec: RunSpec, split: Any) -> Dataset:
-    """A split of a suite as a run reads it: of `shuffled` tasks the training targets are dealt out anew."""
+    """A split of `suite` as the run of `spec` reads it; `split` is `train`, `val` or `test`.
+
+    The protocol's `shuffled` tasks have their training targets permuted, and nothing else: they are scored on true
+    targets.
+    """
     rows = suite.dataset(split, spec.seed)
     if split == "train" and spec.protocol.shuffled:
-        rows = rows.shuffled(spec.protocol.shuffled, spec.seed)
+        rows = rows.shuffle_targets(spec.protocol.shuffled, spec.seed)
     return place_rows(rows, spec.protocol)

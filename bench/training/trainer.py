@@ -1,4 +1,7 @@
-"""Lightning's trainer, set up so that it only trains: no logger, bars, checkpoints or summaries of its own."""
+"""Lightning's trainer, set up so that it only trains: no logger, bars, checkpoints or summaries of its own.
+
+Records, curves and checkpoints are the project's, and the device is the protocol's.
+"""
 
 import logging
 import warnings
@@ -16,7 +19,7 @@ from bench.training.checkpoint import CheckpointCallback
 
 
 class Silent(Profiler):
-    """Measures nothing, at less cost than a profiler that does so: Lightning asks it forty times an update."""
+    """A profiler that measures nothing. Lightning calls it forty times per update, and its own idle one is slower."""
 
     nothing = nullcontext("")
 
@@ -33,9 +36,13 @@ class Silent(Profiler):
 def train(
     module: L.LightningModule, batches: Iterable[Any], watch: Callback, keeper: CheckpointCallback | None = None
 ) -> None:
-    """Train a module that has a `protocol`, watched, on the batches of one epoch after the other.
+    """Train a module for the epochs of its protocol.
 
-    Of the epochs of the budget those are left out that `keeper` has from an earlier process.
+    Args:
+        module: has a `protocol`, as `MultiTaskModule` and the module of a stack.
+        batches: asked for an iterator at every epoch.
+        watch: the callback that evaluates after every epoch.
+        keeper: resumes from a checkpoint and writes it; the epochs that it has are not trained again.
     """
     protocol: Any = module.protocol
     epochs = protocol.epochs - (keeper.epochs if keeper else 0)

@@ -1,4 +1,8 @@
-"""The training monitor: timing, validation, selection and curves."""
+"""The training monitor: timing, validation, selection and curves.
+
+A Lightning callback. It changes nothing that training depends on, apart from averaging the buffers of several processes
+before they are evaluated.
+"""
 
 import copy
 import math
@@ -23,12 +27,25 @@ from bench.training.evaluate import evaluate
 from bench.training.module import MultiTaskModule
 from bench.training.select import Selector, Snapshot
 
-WARM_UP = 10  # updates left out of the step time
+WARM_UP = 10  # updates left out of the step time: the first ones compile kernels and fill caches
 OnEpoch = Callable[[int, int], None]  # epochs done, epochs in all
 
 
 class TrainingMonitor(Callback):
-    """Times the updates; after each epoch evaluates on validation, selects, and keeps the curves."""
+    """Times the updates; after each epoch evaluates on validation, selects, and keeps the curves.
+
+    Args:
+        module: the module in training.
+        val: the validation split; None for suites without one.
+        on_epoch: is called after every epoch, for progress.
+
+    Raises:
+        Diverged: from the end of an epoch in which a training loss stopped being finite.
+
+    Attributes:
+        seconds: of training so far, without evaluation.
+        errors: task -> primary error on validation, epoch by epoch.
+    """
 
     def __init__(self, module: MultiTaskModule, val: Dataset | None = None, on_epoch: OnEpoch | None = None) -> None:
         self.module, self.val, self.on_epoch = module, val, on_epoch
@@ -36,14 +53,14 @@ class TrainingMonitor(Callback):
         self.selector = Selector(module.model.reported, module.model.separate)
         self.seconds = 0.0
         self._began = 0.0
-        self._steps: list[float] = []
-        self._train: list[list[float]] = []
-        self._val: list[dict[str, dict[str, float]]] = []
-        self.errors: list[dict[str, float]] = []  # primary errors on validation, epoch by epoch
+        self._steps: list[float] = []  # seconds of every update
+        self._train: list[list[float]] = []  # epoch by epoch, the mean training loss of every task
+        self._val: list[dict[str, dict[str, float]]] = []  # epoch by epoch, task -> metric -> score
+        self.errors: list[dict[str, float]] = []
 
     @property
     def step_ms(self) -> float:
-        """Median time of one update after warm-up."""
+        """Median time of one update after warm-up, in milliseconds; of all updates where there are too few."""
         return 1000 * statistics.median(self._steps[WARM_UP:] or self._steps)
 
     @property
@@ -56,22 +73,26 @@ class TrainingMonitor(Callback):
         self._began += seconds
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock of the epoch."""
         self._began = self._mark = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
+        """Note the time of the update."""
         now = time.perf_counter()
         self._steps.append(now - self._mark)
         self._mark = now
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop the clock, check the losses, evaluate, offer the epoch to the selector."""
         module = self.module
-        losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()  # waits for the device
+        # Reading the sum waits for the device, so that the time of the last updates is counted.
+        losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()
         self.seconds += time.perf_counter() - self._began
         module.loss_sum.zero_()
         epoch = self.epochs + 1
         if not all(math.isfinite(loss) for loss in losses):
             bad = [task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss)]
-            # One drags along all that share parameters with it, which was first is not known.
+            # One loss makes all that share parameters with it infinite; which was first is not known.
             named = ", ".join(f"`{task}`" for task in bad[:3]) + (f" and {len(bad) - 3} others" if len(bad) > 3 else "")
             raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")
         self._train.append(losses)
@@ -88,6 +109,7 @@ class TrainingMonitor(Callback):
             self.on_epoch(epoch, module.protocol.epochs)
 
     def _snapshot(self) -> Snapshot:
+        """A copy of the weights and of the training state."""
         # Cloned one by one: a deep copy of a tensor takes all that lies in memory with it, as stacked models do.
         weights = self.module.model.state_dict()
         kept = OrderedDict(
@@ -109,25 +131,26 @@ class TrainingMonitor(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a `state_dict`."""
+        """Restore a `state_dict`."""
         self.seconds, self._steps = state_dict["seconds"], state_dict["steps"].tolist()
         self._train, self._val, self.errors = (state_dict[name] for name in ("train", "val", "errors"))
         self.selector.load_state_dict(state_dict["selector"], self.module.state)
 
     def curves(self) -> Curves:
-        """Per-task curves, up to ten tasks."""
+        """Training losses and validation scores per task and epoch; empty for more tasks than a record keeps."""
         if len(self.tasks) > CURVE_TASKS:
             return Curves()
-        train = {task: [_rounded(row[t]) for row in self._train] for t, task in enumerate(self.tasks)}
+        train = {task: [_round(row[t]) for row in self._train] for t, task in enumerate(self.tasks)}
         metrics = {task: list(scores) for task, scores in self._val[0].items()} if self._val else {}
         return Curves(
             train_loss=train,
             val={
-                task: {metric: [_rounded(row[task][metric]) for row in self._val] for metric in names}
+                task: {metric: [_round(row[task][metric]) for row in self._val] for metric in names}
                 for task, names in metrics.items()
             },
         )
 
 
-def _rounded(value: float) -> float | None:
+def _round(value: float) -> float | None:
+    """Six decimals; None for what JSON has no number for."""
     return round(value, 6) if math.isfinite(value) else None

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bench.api import Ge, GramianWeighting, register, with_solver
 
-PRECISION = 1e-12  # of the solver: gap and feasibility
+PRECISION = 1e-12  # of the solver: gap and feasibility; G has trace 1
 LIVE = 1e-8  # a weight below it is zero
 
 
@@ -34,6 +34,7 @@ class CAGrad(GramianWeighting):
         self._solver = (with_solver(_clarabel),)  # in a tuple: no part of the state
 
     def _weights(self, G: Tensor) -> Tensor:
+        """1/T + c |g_0| v / |g_v|, (T,), from G (T, T); where g_v is 0, the mean of the gradients."""
         T = len(G)
         values, vectors = np.linalg.eigh(G.double().cpu().numpy())
         R = np.sqrt(values.clip(min=0))[:, None] * vectors.T  # R^T R = G, so that |R v| = |g_v|
@@ -65,10 +66,10 @@ class CAGrad(GramianWeighting):
             none, objective, sparse.csc_matrix(rows), bounds, cones, _settings(clarabel)
         ).solve()
         v = np.asarray(solution.x[:T]).clip(min=0)
-        return _polished(R, radius, v / v.sum())
+        return _polish(R, radius, v / v.sum())
 
 
-def _polished(R: np.ndarray, radius: float, v: np.ndarray) -> np.ndarray:
+def _polish(R: np.ndarray, radius: float, v: np.ndarray) -> np.ndarray:
     """`v` after two steps of Newton's method on the conditions of a minimum where v > 0, unless they lead outside.
 
     An interior-point method stops at the square root of its precision where the objective is flat.
@@ -79,7 +80,7 @@ def _polished(R: np.ndarray, radius: float, v: np.ndarray) -> np.ndarray:
     ones = np.ones((len(u), 1))
     for _ in range(2):
         length = np.sqrt(u @ A @ u)
-        if not length > LIVE * np.linalg.norm(R):
+        if not length > LIVE * np.linalg.norm(R):  # |R v| has no derivative at 0
             return v
         pull = A @ u / length
         curvature = radius * (A - np.outer(pull, pull)) / length
@@ -94,12 +95,14 @@ def _polished(R: np.ndarray, radius: float, v: np.ndarray) -> np.ndarray:
 
 
 def _clarabel() -> Any:
+    """The solver, imported where it is needed only, since it is optional."""
     import clarabel
 
     return clarabel
 
 
 def _settings(clarabel: Any) -> Any:
+    """Silent, and as precise as double allows: the polish needs a start near the minimum."""
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = PRECISION

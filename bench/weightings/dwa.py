@@ -24,12 +24,14 @@ class DWA(Scalarised):
         self.epoch = 0
 
     def forward(self, state: StepState) -> Tensor:
+        """Tell the rule where an epoch begins, then weigh."""
         if state.train.epoch != self.epoch:
             self.scalarisation.step()  # type: ignore[operator]
             self.epoch = state.train.epoch
         return super().forward(state)
 
     def get_extra_state(self) -> dict[str, Any]:
+        """The sums and means of TorchJD's rule, which are no buffers of it."""
         rule: Any = self.scalarisation
         return {
             "epoch": self.epoch,

@@ -29,17 +29,20 @@ class FAMO(Scalarised):
         super().__init__(tasks, Rule(len(tasks), lr=rate, weight_decay=decay))
 
     def observe(self, losses: Tensor) -> None:
+        """Step xi by the change of the losses; TorchJD kept those before the step."""
         self.scalarisation.update(positive(losses))  # type: ignore[operator]
 
     def get_extra_state(self) -> dict[str, Any]:
+        """The moments of Adam on xi; xi itself is a parameter."""
         rule: Any = self.scalarisation
         return {"adam": rule._optimizer.state_dict()["state"] if rule._optimizer else {}}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Build the optimiser with its moments: TorchJD makes one at the first update only."""
         from torch.optim import Adam
 
         rule: Any = self.scalarisation
-        rule._optimizer = None
+        rule._optimizer = None  # an optimiser of an earlier state has other moments
         if state["adam"]:
             rule._optimizer = Adam([rule._w], lr=rule.lr, weight_decay=rule.weight_decay)
             groups = rule._optimizer.state_dict()["param_groups"]

@@ -33,13 +33,13 @@ class GradNorm(Weighting):
         self.alpha = alpha
         self.weights = Parameter(torch.ones(len(tasks)))
         self.register_buffer("first", torch.zeros(len(tasks)))  # the first losses; 0 until they are known
-        self._pull: Tensor | float = 0.0
+        self._pull: Tensor | float = 0.0  # the term of the current step, which `regulariser` hands out
 
     def forward(self, state: StepState) -> Tensor:
         if state.gramian is None:
             raise TypeError("GradNorm should be given the Gramian.")
         losses = positive(state.losses)
-        with torch.no_grad():
+        with torch.no_grad():  # the optimiser may have made a weight negative
             self.weights.clamp_(min=1e-6).mul_(len(self.tasks) / self.weights.sum())
             if not self.first.any():
                 self.first.copy_(losses)

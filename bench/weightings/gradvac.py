@@ -31,8 +31,10 @@ class GradVac(GramianWeighting):
         self.register_buffer("similarity", torch.zeros(len(tasks), len(tasks)))
 
     def forward(self, state: StepState) -> Tensor:
+        """Weigh, with the running means of TorchJD's rule kept in a buffer, which checkpoints save."""
         rule: Any = self.rule
         dtype = state.losses.dtype
+        # TorchJD starts anew where the key, tasks and type, is not the one it last saw.
         rule._phi_t, rule._state_key = self.similarity.to("cpu", dtype, copy=True), (len(self.tasks), dtype)
         weights = super().forward(state)
         self.similarity.copy_(rule._phi_t)

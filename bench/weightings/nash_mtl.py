@@ -28,6 +28,7 @@ class NashMTL(GramianWeighting):
         self.clip = clip
 
     def forward(self, state: StepState) -> Tensor:
+        """w, scaled down where |sum_t w_t g_t| = sqrt(w^T G w) is above `clip`."""
         weights = super().forward(state)
         if not self.clip or len(self.tasks) == 1 or state.gramian is None:
             return weights

@@ -74,7 +74,7 @@ def _load(
     except ValueError as error:  # of a line: one sentence
         return [str(error)]
     try:
-        return [*(record.problems() if check else ()), *find_misplaced(record)] or record
+        return [*(record.find_problems() if check else ()), *find_misplaced(record)] or record
     except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised
         return [f"content: cannot be checked ({type(error).__name__}: {error})"]
 

@@ -38,7 +38,7 @@ def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> Result
         record = _without(record, step)
         if bytes_of(record.model_copy(update=bare)) <= most - SPARE:
             break
-    return record.sealed()
+    return record.seal()
 
 
 def _without(record: ResultRecord, step: str) -> ResultRecord:

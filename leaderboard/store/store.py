@@ -68,7 +68,7 @@ class Store:
         its run. Raises ValueError where the record is unsound or above MAX_BYTES, OSError where the folder cannot be
         written.
         """
-        if problems := record.problems():
+        if problems := record.find_problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
         text = stored_text(record)
         size = len(text.encode())

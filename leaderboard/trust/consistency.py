@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.records import ResultRecord, digest
-from bench.scores import Kind, kind
+from bench.scores import Kind, find_kind
 
 AHEAD = timedelta(days=1)  # that a clock may be
 ROUNDED = 1e-4  # relative, of an error that is computed from a rounded metric
@@ -17,12 +17,12 @@ ROUNDED = 1e-4  # relative, of an error that is computed from a rounded metric
 def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
     """task -> what of the statistics under `rule` is the same for every method: how often each label occurs."""
     metrics = record.spec.protocol.metrics
-    return {task: kind(metrics[task]).truth(state) for task, state in record.statistics[rule].items()}
+    return {task: find_kind(metrics[task]).truth(state) for task, state in record.statistics[rule].items()}
 
 
 def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
-    """Contradictions within one record, a sentence each. Expects a record without `problems()`."""
-    yield from _created(record.created)
+    """Contradictions within one record, a sentence each. Expects a record without `find_problems()`."""
+    yield from _check_created(record.created)
     if record.status != "done":
         return
     if digest(record.data) != record.spec.data:
@@ -41,7 +41,7 @@ def numbers(record: ResultRecord) -> str:
     return digest([record.statistics, record.validation, record.curves.model_dump()])
 
 
-def _created(text: str) -> Iterator[str]:
+def _check_created(text: str) -> Iterator[str]:
     try:
         when = datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -59,7 +59,7 @@ def _statistics(record: ResultRecord) -> Iterator[str]:
     first = next(iter(record.statistics))
     for rule, states in record.statistics.items():
         for task, state in states.items():
-            own = kind(metrics[task])
+            own = find_kind(metrics[task])
             if strange := sorted(state.keys() - set(own.keys or state)):
                 yield f"statistics.{rule}.{task}: should not have `{strange[0]}`"
             if extra := sorted(record.scores[rule][task].keys() - {metric.name for metric in own.metrics}):
@@ -86,7 +86,7 @@ def _selection(record: ResultRecord) -> Iterator[str]:
     if set(record.selection["last"].values()) != {epochs}:
         yield f"selection.last: should be epoch {epochs} for every task"
     try:
-        errors = np.array([_errors(record.curves.val[task], kind(metrics[task])) for task in record.tasks])
+        errors = np.array([_errors(record.curves.val[task], find_kind(metrics[task])) for task in record.tasks])
     except (KeyError, ValueError):
         return  # there are none, or of other lengths, which is said elsewhere
     if "val" not in record.selection or errors.shape[1] != epochs:
@@ -124,7 +124,7 @@ def _curves(record: ResultRecord) -> Iterator[str]:
         yield "curves: should be those of the tasks"
         return
     for task, paths in curves.val.items():
-        own = kind(metrics[task]).metrics
+        own = find_kind(metrics[task]).metrics
         if paths.keys() != {metric.name for metric in own}:
             yield f"curves.val.{task}: should be those of the metrics"
         for metric in own:

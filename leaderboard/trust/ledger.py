@@ -16,7 +16,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,3 +119,13 @@ def state_of_row(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]
     if all(state == "rerun" for state in states):
         return "rerun"
     return "spot_checked" if "rerun" in states else "valid"
+
+
+def states_of_rows(
+    records: Mapping[tuple[str, int], ResultRecord], checks: dict[str, LedgerEntry]
+) -> dict[str, VerificationState]:
+    """method -> the state of its row, of runs by method and seed; nothing where a store was never verified."""
+    runs: dict[str, list[ResultRecord]] = {}
+    for (method, _), record in records.items() if checks else ():
+        runs.setdefault(method, []).append(record)
+    return {method: state_of_row(own, checks) for method, own in runs.items()}

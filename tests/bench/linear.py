@@ -47,7 +47,7 @@ def family(text: str, rows: TaskRows) -> PenaltyFamily:
 
 def penalty(text: str, rows: TaskRows) -> Constraint:
     """The constraint itself, in float64."""
-    return family(text, rows).penalty({})
+    return family(text, rows).build_penalty({})
 
 
 def solve(text: str, rows: TaskRows, loss: Loss, further: int = 500) -> SolverResult:
@@ -70,4 +70,4 @@ def at(name: str, strength: float) -> str:
 
 def largest(rows: TaskRows, loss: Loss, name: str) -> float:
     """The critical strength."""
-    return family(name, rows).strengths(loss, {}, 2, 0.1)[0]
+    return family(name, rows).list_strengths(loss, {}, 2, 0.1)[0]

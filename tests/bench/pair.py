@@ -131,7 +131,7 @@ def differences(rank: int, ranks: Ranks) -> Iterator[tuple[str, float]]:
     """For every case, how far the run of both is from the run of one; inf where the two do not agree to the bit."""
     together = [trained(case, ranks) for case in CASES]
     for number, (case, found) in enumerate(zip(CASES, together, strict=True)):
-        [mean] = ranks.averaged([found])
+        [mean] = ranks.average([found])
         if number % 2 == rank:
             apart = float((found - trained(case)).abs().max())
             yield label(*case), apart if torch.equal(mean, found) else torch.inf

@@ -9,7 +9,7 @@ from bench.planning.plan import plan
 from bench.records import RunSpec
 from leaderboard.boards.board import board_for
 from leaderboard.report.formats import render_parts
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store
 
 TINY = Path(__file__).parents[1] / "plugins" / "tiny.py"
@@ -39,5 +39,5 @@ def table(store: Path) -> str:
     assert paths == sorted(Store(store).path(record.spec).relative_to(store).as_posix() for record in contents.records)
     records = [record.model_dump(mode="json", exclude=set(DIFFERENT)) for record in contents.records]
     board = board_for("tiny", contents.records, set(), "default")
-    printed = render_parts([build_table(part, contents, "val", "default") for part in board.parts], "csv")
+    printed = render_parts([tabulate(part, contents, "val", "default") for part in board.parts], "csv")
     return "\n".join([printed, *sorted(json.dumps(record, sort_keys=True) for record in records)])

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from bench.api import DataMissing, register
-from bench.catalogue.registry import PACKAGES, Entry, entries
-from bench.check import RuleOutcome, check, check_entry, constraint, sharing, subjects, suite, weighting
+from bench.catalogue.registry import PACKAGES, Entry, list_entries
+from bench.check import RuleOutcome, check, check_entry, constraint, find_subjects, sharing, suite, weighting
 from bench.errors import UsageError
 from tests.bench.broken import change
 from tests.bench.broken import constraint as constraints
@@ -54,7 +54,7 @@ def failures(outcomes: list[RuleOutcome]) -> dict[str, str]:
     return {outcome.rule: outcome.advice for outcome in outcomes if not outcome.passed}
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PACKAGES for name in entries(kind)])
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PACKAGES for name in list_entries(kind)])
 def test_built_ins_keep_the_contract(kind: str, name: str) -> None:
     outcomes = list(check(kind, name))
     assert failures(outcomes) == {}
@@ -148,7 +148,7 @@ def test_advice_points_at_lines_of_the_subject_alone(
     lines += ["    'A sum.'", "    def __init__(self, tasks):", "        super().__init__(tasks)", f"        {body}"]
     file.write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
-    [(kind, name)] = subjects(str(file))
+    [(kind, name)] = find_subjects(str(file))
     found = failures(list(check(kind, name)))
     assert any(advice in text for text in found.values()), found
     for text in found.values():
@@ -173,10 +173,10 @@ def test_checks_leave_the_random_numbers_alone() -> None:
 
 def test_a_name_stands_for_every_kind_that_has_it() -> None:
     register("odd_one")(change(weightings.Good))
-    assert subjects("odd_one") == [("weighting", "odd_one")]
+    assert find_subjects("odd_one") == [("weighting", "odd_one")]
     register("odd_one")(change(sharings.Good))
-    assert subjects("odd_one") == [("sharing", "odd_one"), ("weighting", "odd_one")]
-    assert subjects("weighting/odd_one") == [("weighting", "odd_one")]
+    assert find_subjects("odd_one") == [("sharing", "odd_one"), ("weighting", "odd_one")]
+    assert find_subjects("weighting/odd_one") == [("weighting", "odd_one")]
     assert failures(list(check("weighting", "odd_one"))) == {}
 
 
@@ -184,7 +184,7 @@ def test_a_file_stands_for_what_it_registers(tmp_path: Path) -> None:
     lines = 'from bench.api import register\nfrom tests.bench.broken.weighting import Good\nregister("odd_two")(Good)\n'
     file = tmp_path / "odd.py"
     file.write_text(lines)
-    assert subjects(str(file)) == subjects(str(file)) == [("weighting", "odd_two")]
+    assert find_subjects(str(file)) == find_subjects(str(file)) == [("weighting", "odd_two")]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +211,6 @@ def test_what_stands_for_nothing_is_a_sentence(
     file = tmp_path / "odd.py"
     file.write_text("x = 1\nimport absent\n" if text == "BROKEN" else "x = 1\n")
     with pytest.raises(UsageError) as error:
-        subjects(str(file) if text.isupper() else text)
+        find_subjects(str(file) if text.isupper() else text)
     assert words in str(error.value)
     assert str(error.value).endswith(".")

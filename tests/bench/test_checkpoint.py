@@ -73,7 +73,7 @@ def _imported() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every epoch, and a clock that counts how often it was asked, so that times are exact too."""
-    monkeypatch.setattr(module, "SHARE", 0)
+    monkeypatch.setattr(module, "TRAINING_PER_WRITE", 0)
     ticks = itertools.count()
     monkeypatch.setattr(watch, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
 
@@ -222,10 +222,10 @@ def test_the_code_of_every_part_counts(tmp_path: Path) -> None:
         plugin = tmp_path / f"edited{number}.py"
         plugin.write_text(PLUGIN.read_text().replace('@register("', f'@register("edited{number}_') + more)
         load_plugin(plugin)
-        codes.append(module._code(specify(f"edited{number}_dies")))
-    assert len({module._code(specify("hard")), *codes}) == 3
+        codes.append(module._hash_code(specify(f"edited{number}_dies")))
+    assert len({module._hash_code(specify("hard")), *codes}) == 3
     plugin.write_text("")  # what was loaded is what counts
-    assert module._code(specify("edited1_dies")) == codes[1]
+    assert module._hash_code(specify("edited1_dies")) == codes[1]
 
 
 def reshape(found: dict[str, Any], name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
@@ -333,7 +333,7 @@ def test_it_is_written_so_often_and_costs_a_twentieth_at_most(tmp_path: Path, mo
         now[0] += 10
         written.append(now[0])
 
-    monkeypatch.setattr(module, "SHARE", 20)
+    monkeypatch.setattr(module, "TRAINING_PER_WRITE", 20)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(module.torch, "save", write)
     checkpoint = Checkpoint(tmp_path / "run.pt", every=60)

@@ -38,7 +38,7 @@ def test_rows_are_counted_once_per_input() -> None:
 def test_shuffling_deals_the_targets_of_some_tasks_out_anew() -> None:
     """Marginals stay, tasks of one input keep their relation to each other, others keep their targets."""
     rows = dataset(50, 9, shared=3)
-    shuffled = rows.shuffled(["g0t1", "g0t2"], seed=3)
+    shuffled = rows.shuffle_targets(["g0t1", "g0t2"], seed=3)
     assert all(shuffled.inputs[task] is x for task, x in rows.inputs.items())
     for task in ("g0t0", "g1t0"):
         assert shuffled.targets[task] is rows.targets[task]
@@ -46,7 +46,7 @@ def test_shuffling_deals_the_targets_of_some_tasks_out_anew() -> None:
     assert torch.equal(second - first, torch.full_like(first, 0.25))
     assert torch.equal(first.sort(dim=0).values, rows.targets["g0t1"])
     assert (first == rows.targets["g0t1"]).sum() < 10
-    again, other = (rows.shuffled(["g0t1"], seed).targets["g0t1"] for seed in (3, 4))
+    again, other = (rows.shuffle_targets(["g0t1"], seed).targets["g0t1"] for seed in (3, 4))
     assert torch.equal(again, first)
     assert not torch.equal(other, first)
 

@@ -68,7 +68,7 @@ def test_what_is_short_is_said_also_of_a_cause() -> None:
     ("limit", "words"), [("-n 10", "`ulimit -n"), ("-v 300000", "raise that, as with `ulimit -v unlimited`")]
 )
 def test_too_little_of_something_is_a_sentence(limit: str, words: str, tmp_path: Path) -> None:
-    from tests.suites.test_matlab_suites import write_school
+    from tests.suites.matlab_files import write_school
 
     write_school(tmp_path / "from")
     arguments = f"data prepare school --source {tmp_path / 'from'} --data-dir {tmp_path / 'to'}"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.core.constraint import Coupled
 from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
@@ -36,7 +36,7 @@ NOT_CONVEX = {"aso", "mrn", "orthogonal"}
 
 
 def test_every_convex_constraint_is_tried() -> None:
-    assert {name.partition(":")[0] for name in CONVEX} == set(entries("constraint")) - NOT_CONVEX
+    assert {name.partition(":")[0] for name in CONVEX} == set(list_entries("constraint")) - NOT_CONVEX
 
 
 @pytest.mark.parametrize("name", CONVEX)
@@ -57,7 +57,7 @@ def test_descent_reaches_the_minimum_of_the_solver(name: str) -> None:
     [spec] = plan(SUITE, [text], [0])
     settings = {"fit": "descent", "selection": "last", "lr": 1 / steepest, "steps_per_epoch": STEPS}
     protocol = spec.protocol.model_copy(update=settings)
-    model = train_run(Run(spec.varied(method=method.canonical, protocol=protocol), suite, method))
+    model = train_run(Run(spec.vary(method=method.canonical, protocol=protocol), suite, method))
 
     [held] = model.held
     parts = best.objective.parts

@@ -36,7 +36,7 @@ def remember(
         record = past[method, seed]
         assert record.cost
         cost = record.cost.model_copy(update={"train_seconds": seconds})
-        Store(store).write(record.model_copy(update={"cost": cost}).sealed())
+        Store(store).write(record.model_copy(update={"cost": cost}).seal())
 
     return own, committed, put
 
@@ -63,7 +63,7 @@ def test_the_nearest_likeness_decides_and_updates_scale(remember: tuple[Path, Pa
     assert Estimates(own).seconds(cell("hard:split=1")) == pytest.approx(60.0)
     half = str(cell("hard").protocol.epochs // 2)
     assert Estimates(own).seconds(cell("hard", epochs=half, members="3")) == pytest.approx(3 * 12.0 / 2)
-    gpu = cell("hard").varied(protocol=cell("hard").protocol.model_copy(update={"device": "cuda"}))
+    gpu = cell("hard").vary(protocol=cell("hard").protocol.model_copy(update={"device": "cuda"}))
     assert Estimates(own).seconds(gpu) is None
     strange = own / "multidigits" / "strange"
     strange.mkdir()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.catalogue import registry
-from bench.check import check, subjects
+from bench.check import check, find_subjects
 from bench.planning.plan import plan
 from bench.training.fit import fit
 
@@ -20,7 +20,7 @@ def example() -> Iterator[str]:
     """Its name, registered for these tests only."""
     torch.set_num_threads(1)
     registry._LOADED.clear()
-    [(kind, name)] = subjects(str(FILE))
+    [(kind, name)] = find_subjects(str(FILE))
     yield name
     del registry._ENTRIES[kind][name]
     registry._LOADED.clear()
@@ -51,5 +51,5 @@ def test_it_trains(example: str) -> None:
     [spec] = plan("multidigits", [example], [0], {"epochs": "1"}, device="cpu")
     record = fit(spec)
     assert record.status == "done", record.error
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert all(scores["accuracy"] > 15 for scores in record.scores["last"].values())  # ten classes: chance is 10

@@ -18,14 +18,14 @@ from bench.linear.choose import fit_at
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.planning.plan import all_methods, parse_suite, plan
+from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.sharing.gaussian_process import CoregionalisedProcess
-from bench.toolbox.normal_evidence import evidence
+from bench.sharing.gaussian_process.normal_evidence import evidence
 from bench.training.examine import examine
 from bench.training.fit import fit
 from bench.training.full_batch.infer import Inferred
-from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.soundness import find_further_problems
 from tests.bench.catalogue import fitted_by_themselves
 from tests.bench.linear import problem
 
@@ -277,7 +277,7 @@ def test_the_coupling_finds_tasks_that_are_alike_and_opposed() -> None:
 def test_many_rows_are_conditioned_on_and_some_of_them_decide() -> None:
     few, all_ = built("gp_icm:kernel=rbf,rows=20"), built("gp_icm:kernel=rbf")
     whole = all_._blocks(list(ROWS.inputs), list(ROWS.targets))[0]
-    kept = few.likely(whole, torch.Generator().manual_seed(0))
+    kept = few.select_rows(whole, torch.Generator().manual_seed(0))
     assert [int((kept.t == t).sum()) for t in range(6)] == [n * 20 // sum(COUNTS) for n in COUNTS]
     known = {tuple(row) for row in whole.x.tolist()}
     assert {tuple(row) for row in kept.x.tolist()} < known
@@ -297,8 +297,8 @@ def test_a_run_is_a_whole_record(method: str) -> None:
     [spec] = plan(SUITE, [method], [3])
     record, again = fit(spec), fit(spec)
     assert record.status == "done", record.error
-    assert record.problems() == further_problems(record) == []
-    assert ResultRecord.model_validate_json(record.model_dump_json()).problems() == []
+    assert record.find_problems() == find_further_problems(record) == []
+    assert ResultRecord.model_validate_json(record.model_dump_json()).find_problems() == []
     assert record.statistics["val"]["pooled"]["count"] == 6 * 200
     assert record.solution is not None
     assert (record.solution.certificate, record.solution.met) == ("gradient", True)
@@ -328,7 +328,7 @@ def test_the_test_split_is_read_once_after_the_fit(monkeypatch: pytest.MonkeyPat
 def test_all_methods_of_linear_suites_have_them() -> None:
     names = fitted_by_themselves()
     assert names == ["gp_icm", "gp_shared", "gp_single"]
-    assert set(names) <= set(all_methods(SUITE))
+    assert set(names) <= set(list_supported_methods(SUITE))
 
 
 @pytest.mark.parametrize(
@@ -361,4 +361,4 @@ def test_without_the_package_a_sentence_says_how_to_install_it(monkeypatch: pyte
     with pytest.raises(UsageError) as caught:
         plan(SUITE, ["gp_icm"], [0])
     assert str(caught.value) == "Gaussian processes need GPyTorch; install it with `pip install gpytorch`."
-    assert not set(fitted_by_themselves()) & set(all_methods(SUITE))
+    assert not set(fitted_by_themselves()) & set(list_supported_methods(SUITE))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench.catalogue.registry import choose
-from bench.core.state import StepState, TrainState, drawn_from
+from bench.core.state import StepState, TrainState, draw_from
 from bench.records import parse_call
 from bench.toolbox.bargaining import bargain
 
@@ -115,7 +115,7 @@ def test_steps_in_a_row_are_those_of_the_paper(name: str) -> None:
         conflicts += int((J @ J.T < 0).sum())
         G = torch.from_numpy(J @ J.T)
         found = weighting(StepState(torch.ones(3).double(), ours, G)).numpy() @ J
-        with drawn_from(theirs.generator):
+        with draw_from(theirs.generator):
             reference = {"pcgrad": surgery, "gradvac": lambda J: vaccine(J, means), "aligned_mtl": orthogonal_system}
             expected = reference[name](J)
         assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)

@@ -13,9 +13,9 @@ from torch import Tensor
 from torchjd import aggregation as jd
 from torchjd.linalg import QuadprogProjector
 
-from bench.catalogue.registry import choose, entries
+from bench.catalogue.registry import choose, list_entries
 from bench.core.data import Order
-from bench.core.state import StepState, TrainState, drawn_from
+from bench.core.state import StepState, TrainState, draw_from
 from bench.errors import UsageError
 from bench.records import parse_call
 from bench.training.gradients import TaskGradients, compute_losses, cosines, task_cosines
@@ -38,7 +38,7 @@ AGGREGATORS: dict[str, Any] = {
 
 
 def test_every_gramian_weighting_has_its_reference() -> None:
-    found = {name for name, entry in entries("weighting").items() if entry.cls.scales == "shared"}
+    found = {name for name, entry in list_entries("weighting").items() if entry.cls.scales == "shared"}
     assert found == AGGREGATORS.keys()
 
 
@@ -67,7 +67,7 @@ def test_steps_are_those_of_the_aggregator(name: str, suite: str, monkeypatch: p
     solve = cp.Problem.solve  # CAGrad's: at its default tolerance the step is off by up to 1e-4
     tight = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13} if name == "cagrad" else {}
     monkeypatch.setattr(cp.Problem, "solve", lambda *positional, **named: solve(*positional, **named, **tight))
-    with drawn_from(run.module.state.generator):
+    with draw_from(run.module.state.generator):
         expected = AGGREGATORS[name](len(J))(J)
     run.module.state.generator.set_state(state)
     training_step(run.model, batch, run.module.state).backward()
@@ -100,7 +100,7 @@ def test_stored_gradients_combine_to_weighted_sums(scales: str) -> None:
     weights = torch.tensor([0.5, 2.0, -1.0], dtype=torch.float64)
     whole = torch.autograd.grad(weights @ torch.stack(losses), gradients.parameters, retain_graph=True)
     plain = torch.autograd.grad(torch.stack(losses).sum(), gradients.parameters, retain_graph=True)
-    combined = gradients.combined(weights, scales, 0.25)
+    combined = gradients.combine(weights, scales, 0.25)
     assert 0 < sum(gradients.shared) < len(gradients.parameters)
     for found, shared, a, b in zip(combined, gradients.shared, whole, plain, strict=True):
         expected = a if shared or scales == "losses" else b

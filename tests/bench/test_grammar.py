@@ -3,7 +3,7 @@
 import pytest
 
 from bench.errors import UsageError
-from bench.records import Call, parse_call, parse_method, parse_seeds
+from bench.records import METHOD_PARTS, Call, complete_method, parse_call, parse_method, parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,26 @@ def test_malformed_seeds_get_one_sentence(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_seeds(text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "sharing", "method"),
+    [
+        ("sharing", "hard:split=2", None, "hard:split=2"),
+        ("constraint", "l2:strength=1e+1", None, "soft+l2:strength=1e+1"),
+        ("constraint", "l2", "towers", "towers+l2"),
+        ("weighting", "pcgrad", None, "hard@pcgrad"),
+        ("weighting", "pcgrad", "mmoe:experts=2", "mmoe:experts=2@pcgrad"),
+    ],
+)
+def test_a_lone_part_stands_for_a_method(kind: str, part: str, sharing: str | None, method: str) -> None:
+    whole = complete_method(kind, parse_call(part), parse_call(sharing) if sharing else None)
+    assert whole == parse_method(method)
+    assert str(whole) == method
+    assert str(getattr(whole, kind)) == part
+
+
+def test_a_suite_is_no_part_of_a_method() -> None:
+    assert "suite" not in METHOD_PARTS
+    with pytest.raises(KeyError):
+        complete_method("suite", Call("synthetic"))

@@ -34,7 +34,7 @@ def odd(suite: str = SUITE, settings: dict[str, str] = TINY) -> RunSpec:
     """The cell of the method that `judge_helpers.method` writes: `hard` under another name."""
     spec = spec_of("hard", suite, settings)
     versions = {part.replace("/hard", "/odd"): version for part, version in spec.versions.items()}
-    return spec.varied(method=spec.method.replace("hard", "odd"), versions=versions)
+    return spec.vary(method=spec.method.replace("hard", "odd"), versions=versions)
 
 
 def judged(
@@ -145,24 +145,15 @@ def test_no_target_of_the_test_split_is_in_the_process_that_predicts(player: Pla
     assert record.error is None
 
 
+FORGE = "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, "
+
+
 @pytest.mark.parametrize(
     ("body", "top", "words"),
     [
-        (
-            "",
-            "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'parameters': 12})",
-            "12 parameters",
-        ),
-        (
-            "",
-            "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'step_ms': 1e-5})",
-            "ms an update",
-        ),
-        (
-            "",
-            "import bench.training.learned as f\nf.Cost = lambda **k: before(**{**k, 'train_seconds': 1e6})",
-            "training",
-        ),
+        ("", f"{FORGE}'parameters': 12}})", "12 parameters"),
+        ("", f"{FORGE}'step_ms': 1e-5}})", "ms an update"),
+        ("", f"{FORGE}'train_seconds': 1e6}})", "training"),
         (
             "end = time.process_time() + 2 * (len(inputs['task00']) == 1000)\n        "
             "while time.process_time() < end: pass",
@@ -187,7 +178,7 @@ def test_misbehaviour_ends_as_a_failed_cell(player: Player, body: str, top: str,
 
 FORESEES = """
 import torch
-from suites.synthetic import _draw
+from suites.synthetic.suite import _draw
 
 KNOWN = {}
 for split, rows in (("train", 64), ("test", 2000)):

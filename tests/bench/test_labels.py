@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from bench.api import Classification, register
-from bench.check.splits import same_rows
+from bench.check.splits import are_same_rows
 from bench.core.data import Dataset
-from bench.core.labels import unlabelled
+from bench.core.labels import find_unlabelled
 from bench.errors import UsageError
 from bench.planning.plan import plan
 from bench.training.fit import fit
@@ -17,17 +17,17 @@ NAN = float("nan")
 
 
 def test_which_rows_have_no_label() -> None:
-    assert unlabelled(torch.tensor([[1.0, NAN], [NAN, NAN], [0.0, -1.0]])).tolist() == [False, True, False]
-    assert unlabelled(torch.tensor([2, -1, 0])).tolist() == [False, True, False]
-    assert unlabelled(torch.tensor([[[-1, 3]], [[-1, -1]]])).tolist() == [False, True]
+    assert find_unlabelled(torch.tensor([[1.0, NAN], [NAN, NAN], [0.0, -1.0]])).tolist() == [False, True, False]
+    assert find_unlabelled(torch.tensor([2, -1, 0])).tolist() == [False, True, False]
+    assert find_unlabelled(torch.tensor([[[-1, 3]], [[-1, -1]]])).tolist() == [False, True]
 
 
 def test_a_missing_label_equals_a_missing_one() -> None:
     x, y = torch.randn(3, 2), torch.tensor([1.0, NAN, 2.0])
-    assert same_rows(Dataset({"a": x}, {"a": y}), Dataset({"a": x.clone()}, {"a": y.clone()}))
+    assert are_same_rows(Dataset({"a": x}, {"a": y}), Dataset({"a": x.clone()}, {"a": y.clone()}))
     for other in (torch.tensor([1.0, 2.0, NAN]), torch.tensor([1.0, NAN, NAN]), y.double(), y[:2], y[None]):
-        assert not same_rows(Dataset({"a": x}, {"a": y}), Dataset({"a": x}, {"a": other}))
-    assert not same_rows(Dataset({"a": x}, {"a": y}), Dataset({"a": x + 1}, {"a": y}))
+        assert not are_same_rows(Dataset({"a": x}, {"a": y}), Dataset({"a": x}, {"a": other}))
+    assert not are_same_rows(Dataset({"a": x}, {"a": y}), Dataset({"a": x + 1}, {"a": y}))
 
 
 REFUSED = {rule_words[1]: cls for *rule_words, cls in suites.BROKEN if rule_words[0] == "labels"}
@@ -67,5 +67,5 @@ def test_a_suite_that_leaves_missing_labels_out_is_trained_on_what_is_there() ->
     register("partial")(change(suites.Good, dataset=drop, loss=staticmethod(suites.masked_loss), metric=suites.Masked))
     [spec] = plan("partial", ["hard"], [0], device="cpu")
     record = fit(spec)
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert {task: state["count"] for task, state in record.statistics["val"].items()} == {"sum": 10, "first": 7}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.core.constraint import Coupled
-from bench.linear.choose import fit_family, path
+from bench.linear.choose import fit_family, follow_path
 from bench.linear.family import PenaltyFamily
 from bench.linear.folds import split
 from bench.linear.rows import TaskRows
@@ -84,8 +84,8 @@ def test_what_is_given_is_kept_and_what_is_open_is_chosen() -> None:
     assert [family(text, rows).open for text in ("l2", "l2:halflife=10", "l2:strength=3", "l21", "l21:strength=1")] == [
         *(True, False, False, True, False)
     ]
-    assert family("cluster", rows).settings() == [{"k": k} for k in (1, 2, 3, 5)]
-    assert family("cluster:k=4", rows).settings() == [{}]
+    assert family("cluster", rows).list_settings() == [{"k": k} for k in (1, 2, 3, 5)]
+    assert family("cluster:k=4", rows).list_settings() == [{}]
     given = fit_family(rows, free, family("l21:strength=2.5", rows), half)
     assert (given.strength, given.curves) == (None, [])
     assert given.penalty.strength == 2.5
@@ -113,11 +113,11 @@ def test_paths_of_penalties_that_are_no_norms_span_both_ends(name: str) -> None:
     """The first strength all but ends the freedom that a penalty is about, the last leaves the tasks all but alone."""
     rows = problem((30, 40, 50))
     loss, held = free(rows), family(name, rows)
-    settings = held.settings()[0]
-    strengths = held.strengths(loss, settings, 5, 1e-3)
+    settings = held.list_settings()[0]
+    strengths = held.list_strengths(loss, settings, 5, 1e-3)
     assert strengths == sorted(strengths, reverse=True)
     assert strengths[0] / strengths[-1] == pytest.approx(1e4)
-    ends = [found.W[0] for _, found in path(loss, held, settings, strengths, 1e-4, 500)]
+    ends = [found.W[0] for _, found in follow_path(loss, held, settings, strengths, 1e-4, 500)]
     pairs = zip(rows.inputs, rows.targets, strict=True)
     alone = torch.stack([torch.linalg.lstsq(X - X.mean(dim=0), y - y.mean()).solution for X, y in pairs], dim=1)
     assert float((ends[-1] - alone).norm() / alone.norm()) < 0.1

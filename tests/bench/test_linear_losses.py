@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.errors import UsageError
 from bench.linear.logistic import Logistic
-from bench.linear.loss import Loss, Tied, best_intercepts
+from bench.linear.loss import Loss, Tied, solve_intercepts
 from bench.linear.minimise import minimise
 from bench.linear.objective import Objective
 from bench.linear.rows import TaskRows
@@ -109,21 +109,23 @@ def solve_offsets(rows: TaskRows, strength: float) -> tuple[Tensor, Tensor]:
     from bench.linear.family import PenaltyFamily
     from bench.records import parse_call
 
-    held = PenaltyFamily(choose("constraint", parse_call(f"l2:strength={strength}")), Coupled((1,), 4, 1.0)).penalty({})
+    held = PenaltyFamily(
+        choose("constraint", parse_call(f"l2:strength={strength}")), Coupled((1,), 4, 1.0)
+    ).build_penalty({})
     loss = Offsets(rows)
     objective = Objective(loss, held)
     found = minimise(objective, None, 1e-12, 100_000)
     assert found.certificate.met
-    return loss.model(objective.whole(found.W))
+    return loss.model(objective.sum_parts(found.W))
 
 
 def test_intercepts_shrink_to_a_common_one() -> None:
     sums, counts = torch.tensor([3.0, -8.0, 40.0]).double(), torch.tensor([3.0, 8.0, 10.0]).double()
-    free, pooled = best_intercepts(sums, counts, 0.0), best_intercepts(sums, counts, math.inf)
+    free, pooled = solve_intercepts(sums, counts, 0.0), solve_intercepts(sums, counts, math.inf)
     assert free.tolist() == [1.0, -1.0, 4.0]
     assert pooled.tolist() == pytest.approx([35 / 21] * 3)
-    assert torch.allclose(best_intercepts(sums, counts, 1e-9), free, atol=1e-8)
-    assert torch.allclose(best_intercepts(sums, counts, 1e9), pooled, atol=1e-6)
+    assert torch.allclose(solve_intercepts(sums, counts, 1e-9), free, atol=1e-8)
+    assert torch.allclose(solve_intercepts(sums, counts, 1e9), pooled, atol=1e-6)
 
 
 # --- bad input -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.errors import UsageError
 from bench.linear.estimators import MultiTaskRegressor, MultiTaskRegressorCV
 from bench.linear.objective import Objective
@@ -145,23 +145,23 @@ def test_ordinary_rows_are_left_as_they_are() -> None:
     back = scaled.model_back(W, b)
     assert torch.equal(back[0], W)
     assert torch.equal(back[1], b)
-    assert scaled.strength(0.3, 1) == scaled.strength(0.3, 2) == scaled.strength_back(0.3, 2) == 0.3
+    assert scaled.scale_strength(0.3, 1) == scaled.scale_strength(0.3, 2) == scaled.strength_back(0.3, 2) == 0.3
     common = scale(problem((12, 12), common=True), own=True, common=False)
     assert common.rows.common
 
 
 def test_degrees_are_those_of_norms_and_squares() -> None:
     made = problem()
-    for name in set(entries("constraint")) - {"orthogonal"}:
+    for name in set(list_entries("constraint")) - {"orthogonal"}:
         assert family(name, made).degree() == (1 if name in NORMS else 2), name
 
 
 def test_a_penalty_of_no_degree_is_fitted_at_ordinary_sizes_only() -> None:
     made = problem()
-    assert scale(made, own=True, common=False).strength(0.3, None) == 0.3
+    assert scale(made, own=True, common=False).scale_strength(0.3, None) == 0.3
     far = TaskRows([1e50 * X for X in made.inputs], made.targets, made.names)
     with pytest.raises(UsageError, match=r"^A penalty that is neither a norm nor of squares does not scale with its"):
-        scale(far, own=True, common=False).strength(0.3, None)
+        scale(far, own=True, common=False).scale_strength(0.3, None)
 
 
 # --- strengths -------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_stiff_and_slack_are_ridge_by_hand(strength: float) -> None:
 
 def test_a_model_of_zeros_is_not_certified_by_a_stiff_penalty() -> None:
     made = problem()
-    objective = Objective(Squared(made, 0.0), family("ridge:strength=1e12", made).penalty({}))
+    objective = Objective(Squared(made, 0.0), family("ridge:strength=1e12", made).build_penalty({}))
     certificate = objective.certificate(objective.zeros())
     assert (certificate.kind, certificate.value, certificate.met) == ("residual", 1.0, False)
 

@@ -84,7 +84,7 @@ def test_a_path_from_the_critical_strength_down() -> None:
     """Warm or cold starts end at one objective, which falls with the strength."""
     rows = problem()
     loss = Squared(rows, 0.0)
-    strengths = family("l21", rows).strengths(loss, {}, 10, 1e-3)
+    strengths = family("l21", rows).list_strengths(loss, {}, 10, 1e-3)
     ratios = [b / a for a, b in itertools.pairwise(strengths)]
     assert ratios == pytest.approx([1e-3 ** (1 / 9)] * 9)
     W, seen = None, []

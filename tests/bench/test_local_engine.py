@@ -108,10 +108,11 @@ def test_rows_are_read_once_and_served(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = ResidentRows.read(suite)
     assert rows is not None
     assert rows.checksums == suite.checksums()
-    monkeypatch.setattr("suites.multidigits._images", None)  # reading once more would raise
-    rows.serve(suite)
-    assert suite.dataset("val", 3) is rows.splits["val"]
-    assert suite.checksums() == rows.checksums
+    monkeypatch.setattr("suites.multidigits.suite._images", None)  # reading once more would raise
+    served = rows.serve(suite)
+    assert isinstance(served, MultiDigits)
+    assert served.dataset("val", 3) is rows.splits["val"]
+    assert served.checksums() == rows.checksums
 
 
 def test_what_is_not_read_for_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_low_rank_updates_reach_every_place_of_a_tied_weight(tied: str) -> None:
 
     run = run_of("lora", Odd(stages, [(WIDTH,), (WIDTH,)]))
     trunk = run.model.sharing.trunk
-    weights = train_run(run).sharing._updated(0)[id(trunk[0][0].weight)]  # type: ignore[operator]
+    weights = train_run(run).sharing._weights_by_id(0)[id(trunk[0][0].weight)]  # type: ignore[operator]
     x, state = run.data("test").inputs["a"], run.module.state
     biases = [trunk[0][0].bias, trunk[1][0][1].bias]
     by_hand = torch.tanh(x @ weights.T + biases[0]) @ weights.T + biases[1]

@@ -41,7 +41,7 @@ def test_a_folder_in_the_place_of_a_record_is_said_before_training(
 ) -> None:
     path = store.path(tiny(seeds=1)[0])
     folder(path)
-    monkeypatch.setattr("bench.execution.execute.execute", None)  # nothing is trained
+    monkeypatch.setattr("bench.execution.execute.Execution.run_missing", None)  # nothing is trained
     assert main([*WORDS, "--store", str(store.root)]) == 1
     said = f"mtlbench: `{path}` should be a record or nothing. Found a folder; remove it.\n"
     assert capsys.readouterr().err == said

@@ -7,9 +7,17 @@ import pytest
 from bench.api import Blueprint, register
 from bench.catalogue import registry
 from bench.catalogue.method import Method
+from bench.catalogue.registry import choose, list_entries
 from bench.errors import DataMissing, UsageError
-from bench.planning.plan import all_methods, method_names, override, parse_suite, plan, suite_under_protocol
-from bench.records import digest
+from bench.planning.plan import (
+    list_method_names,
+    list_supported_methods,
+    override,
+    parse_suite,
+    plan,
+    suite_under_protocol,
+)
+from bench.records import METHOD_PARTS, Call, complete_method, digest
 from bench.sharing.hard import Hard
 from tests.bench.catalogue import catalogue, fitted_by_themselves
 
@@ -95,15 +103,15 @@ def test_missing_data_is_noticed_before_anything_runs(tmp_path: Path) -> None:
 
 
 def test_all_methods() -> None:
-    names = method_names()
+    names = list_method_names()
     assert len(names) == len(set(names))
     assert {"single_task", "hard", "cross_stitch", "soft+l2", "hard@uncertainty"} <= set(names)
     assert not {"soft", "hard@uniform"} & set(names)
     itself = fitted_by_themselves()
     assert set(names) - set(itself) <= set(catalogue())
     names = [name for name in names if name not in itself]
-    assert all_methods("synthetic:tasks=2") == names
-    many = all_methods("synthetic:inputs=own,tasks=11")
+    assert list_supported_methods("synthetic:tasks=2") == names
+    many = list_supported_methods("synthetic:inputs=own,tasks=11")
     mixing = ["adatt", "cgc", "cross_stitch", "learn_to_branch", "nddr", "ple", "sluice"]
     assert [name for name in names if name not in many] == mixing
 
@@ -131,3 +139,13 @@ def test_a_method_is_built_without_the_data(settings: dict[str, str]) -> None:
         assert built.dataset("test", 0).targets  # which the harness still may
     finally:
         del registry._ENTRIES["sharing"]["reader"]
+
+
+@pytest.mark.parametrize("kind", METHOD_PARTS)
+def test_every_part_alone_is_the_method_of_its_text(kind: str) -> None:
+    """What is built around a part, registered or not, is what its text says."""
+    for name in list_entries(kind):
+        choice = choose(kind, Call(name))
+        if kind == "sharing" and choice.entry.cls.needs_constraint:  # type: ignore[attr-defined]
+            continue
+        assert Method.around(choice) == Method.parse(str(complete_method(kind, Call(name))))

@@ -14,7 +14,7 @@ import pytest
 from bench.judge.cells import MethodSource
 from bench.judge.host import MethodFailed, Player, PlayerFailed
 from bench.judge.limits import Limits
-from bench.system.processes import descendants
+from bench.system.processes import list_descendants
 from tests.bench.judge_helpers import FOREVER, living, method
 
 QUICK = Limits(seconds=100, memory_mb=3000, output=100_000, grace=1.0)
@@ -108,7 +108,7 @@ def test_limits_end_the_player(code: str, limits: Limits, words: str) -> None:
         with pytest.raises(PlayerFailed, match=re.escape(words)):
             describe(player, code)
         assert not player.is_alive
-    assert set(living("bench.judge.player")) & descendants(os.getpid()) <= before
+    assert set(living("bench.judge.player")) & list_descendants(os.getpid()) <= before
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGKILL])

@@ -13,12 +13,12 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench.catalogue.registry import Plugin, confirm_code, entry_of, read_plugin
+from bench.catalogue.registry import Plugin, confirm_code, find_entry, read_plugin
 from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback, Status
-from bench.engines.local import call_apart, run_cells
+from bench.engines.local import call_in_clean_process, run_cells
 from bench.execution.cell import StoredCell
-from bench.execution.execute import survey
+from bench.execution.plan_status import survey
 from bench.planning.plan import plan
 from bench.records import RunSpec
 from leaderboard.store import Store
@@ -60,7 +60,7 @@ def test_the_text_of_a_plugin_is_part_of_the_run(tmp_path: Path) -> None:
     assert mine.code == {"sharing/mine": hashlib.sha256((tmp_path / "mine.py").read_bytes()).hexdigest()}
     assert hard.code == {}
     assert "code" not in hard.model_dump(exclude_defaults=True)
-    edited = mine.varied(code={"sharing/mine": "0" * 64})
+    edited = mine.vary(code={"sharing/mine": "0" * 64})
     assert edited.run_id != mine.run_id
     confirm_code(mine.code)
     with pytest.raises(RuntimeError, match="`mine` should have the source that the run was planned with"):
@@ -70,7 +70,7 @@ def test_the_text_of_a_plugin_is_part_of_the_run(tmp_path: Path) -> None:
 def test_a_part_of_the_project_that_a_plugin_registers_is_the_plugins(tmp_path: Path) -> None:
     """Its class is found in the project; whose it is, is said by who registered it."""
     plugged(tmp_path / "other.py", 'register("hard_again")(type("Again", (Hard,), {"__module__": Hard.__module__}))')
-    assert entry_of("sharing", "hard_again").code == entry_of("sharing", "mine").code is not None
+    assert find_entry("sharing", "hard_again").code == find_entry("sharing", "mine").code is not None
 
 
 def test_modules_beside_a_plugin_are_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +80,8 @@ def test_modules_beside_a_plugin_are_part_of_it(tmp_path: Path, monkeypatch: pyt
     for scale in (1, 2):
         helper.write_text(f"SCALE = {scale}\n")
         script = (
-            "import sys; from pathlib import Path; from bench.catalogue.registry import entry_of, read_plugin\n"
-            f"read_plugin(Path({str(tmp_path / 'mine.py')!r})); print(entry_of('sharing', 'mine').code)"
+            "import sys; from pathlib import Path; from bench.catalogue.registry import find_entry, read_plugin\n"
+            f"read_plugin(Path({str(tmp_path / 'mine.py')!r})); print(find_entry('sharing', 'mine').code)"
         )
         (tmp_path / "mine.py").write_text(TEXT.format(more="from helper_of_mine import SCALE\nimport helper_of_mine"))
         path = os.pathsep.join([str(tmp_path), *map(str, filter(None, sys.path))])
@@ -97,9 +97,9 @@ def test_two_files_of_one_name_are_two(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.py").write_text(TEXT.replace('"mine"', '"other"').format(more="pass"))
     second = read_plugin(tmp_path / "b" / "mine.py")
-    assert entry_of("sharing", "mine").plugin == first
-    assert entry_of("sharing", "other").plugin == second
-    assert entry_of("sharing", "mine").code != entry_of("sharing", "other").code
+    assert find_entry("sharing", "mine").plugin == first
+    assert find_entry("sharing", "other").plugin == second
+    assert find_entry("sharing", "mine").code != find_entry("sharing", "other").code
 
 
 def test_a_plugin_travels_as_it_was_read(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_stored_runs_of_another_text_are_said(tmp_path: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert survey(specs, Store(tmp_path / "store")).count("stored") == 4
     assert capsys.readouterr().err == ""
-    edited = [spec.varied(code=dict.fromkeys(spec.code, "0" * 64)) for spec in specs]
+    edited = [spec.vary(code=dict.fromkeys(spec.code, "0" * 64)) for spec in specs]
     assert survey(edited, Store(tmp_path / "store")).count("stored") == 2  # those of `hard`
     said = "2 stored runs of `mine:split=none` were made by another text of its file and do not count.\n"
     assert capsys.readouterr().err == said.replace(":split=none", "")
@@ -178,11 +178,11 @@ def _first_row(scale: float) -> ResidentRows | None:
 
 def test_rows_are_read_in_a_process_of_their_own() -> None:
     """They come back whole, in shared memory; a process that ends without an answer is none."""
-    rows, here = call_apart(_first_row, 2.0), ResidentRows.read(MultiDigits())
+    rows, here = call_in_clean_process(_first_row, 2.0), ResidentRows.read(MultiDigits())
     assert rows is not None
     assert here is not None
     image = rows.splits["test"].inputs["left"]
     assert image.is_shared()
     assert torch.equal(image, 2 * here.splits["test"].inputs["left"])
     assert rows.checksums == here.checksums
-    assert call_apart(os._exit, 3) is None
+    assert call_in_clean_process(os._exit, 3) is None

@@ -56,12 +56,12 @@ def test_the_measure_sees_a_run_on_half_of_the_rows() -> None:
 
 def test_every_process_has_its_stretch_of_every_input_and_tensors_stay_shared() -> None:
     x, z = torch.arange(6.0), torch.arange(4.0)
-    parts = [Ranks(rank, 2).own({"a": x, "b": z, "c": x}) for rank in (0, 1)]
+    parts = [Ranks(rank, 2).take_own_rows({"a": x, "b": z, "c": x}) for rank in (0, 1)]
     assert all(list(part) == ["a", "b", "c"] and part["a"] is part["c"] for part in parts)
     assert torch.equal(torch.cat([part["a"] for part in parts]), x)
     assert torch.equal(torch.cat([part["b"] for part in parts]), z)
     with pytest.raises(UsageError, match=r"`devices=2` should divide the rows .* Found 3\."):
-        Ranks(0, 2).own({"a": torch.zeros(3)})
+        Ranks(0, 2).take_own_rows({"a": torch.zeros(3)})
 
 
 # --- the protocol ------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_rows_of_an_update_are_divided_evenly() -> None:
 def test_there_are_as_many_gpus_as_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     [spec] = plan("multidigits", ["hard"], [0], {"devices": "4"}, "cpu")
-    spec = spec.varied(protocol=spec.protocol.model_copy(update={"device": "cuda"}))
+    spec = spec.vary(protocol=spec.protocol.model_copy(update={"device": "cuda"}))
     with (
         pytest.raises(UsageError, match=r"at most the GPUs that a worker sees, 2. Found `4`\."),
         launch_workers(spec, None),
@@ -119,7 +119,7 @@ def test_the_record_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     one, two = (record("hard@halves", n, lambda done, epochs: told.append((done, epochs)), members="2") for n in (1, 2))
     assert (two.status, two.error) == ("done", None)
     assert told == [(1, 2), (2, 2)] * 2
-    assert two.problems() == []
+    assert two.find_problems() == []
     assert two.selection == one.selection
     for task in one.tasks:
         assert two.scores["val"][task]["rmse"] == pytest.approx(one.scores["val"][task]["rmse"], abs=1e-9)

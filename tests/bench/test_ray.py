@@ -149,10 +149,10 @@ def test_how_many_cells_a_cluster_has_room_for(
     nodes = [({"CPU": 5.0, "GPU": 2.0}, True), ({"CPU": 2.0, "GPU": 1.0}, True), ({"CPU": 64.0, "GPU": 8.0}, False)]
     monkeypatch.setattr(ray, "nodes", lambda: [{"Resources": each, "Alive": alive} for each, alive in nodes])
     protocol = tiny(seeds=1)[0].protocol.model_copy(update={"device": device, "devices": devices})
-    specs = [spec.varied(protocol=protocol) for spec in tiny(seeds=3)]
+    specs = [spec.vary(protocol=protocol) for spec in tiny(seeds=3)]
     assert Ray().width(specs) == room
     assert Ray(jobs=1).width(specs) == 1
-    many = [spec.varied(protocol=protocol.model_copy(update={"devices": 8})) for spec in specs]
+    many = [spec.vary(protocol=protocol.model_copy(update={"devices": 8})) for spec in specs]
     with pytest.raises(UsageError, match=r"should have 8 [CG]PU for a cell. Found none\."):
         Ray().width(many)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.errors import DataMissing
-from bench.system.reading.mistaken import mistaken_for
+from bench.system.reading.mistaken import identify_content
 from bench.system.reading.process import Reader, ReadLimits, read_in_process
 from bench.system.reading.values import NotAValue, pack, unpack
 from tests.bench import breaking_readers as functions
@@ -157,7 +157,7 @@ def test_only_numbers_and_texts_are_packed() -> None:
 
 
 def test_what_lies_in_place_of_a_file_is_named() -> None:
-    assert mistaken_for(b"") == "an empty file"
-    assert mistaken_for(b"\n <!DOCTYPE html>") == "a web page"
-    assert mistaken_for(b"\x89HDF\r\n\x1a\n") == "HDF5"
-    assert mistaken_for(b"\x00\x01\x02") == "a file of another kind"
+    assert identify_content(b"") == "an empty file"
+    assert identify_content(b"\n <!DOCTYPE html>") == "a web page"
+    assert identify_content(b"\x89HDF\r\n\x1a\n") == "HDF5"
+    assert identify_content(b"\x00\x01\x02") == "a file of another kind"

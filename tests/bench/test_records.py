@@ -80,7 +80,7 @@ def record() -> ResultRecord:
         matrices={"stitch.0": Packed.pack(np.eye(2))},
         effective_sharing={"0.weight": 0.5},
         created="2026-01-02T03:04:05+00:00",
-    ).sealed()
+    ).seal()
 
 
 # --- one text for one value --------------------------------------------------------------------
@@ -255,7 +255,7 @@ def changed_at(content: Any, path: tuple[Any, ...]) -> Any:
 def test_json_round_trip() -> None:
     again = ResultRecord.model_validate_json(record().model_dump_json(indent=1))
     assert again == record()
-    assert again.problems() == []
+    assert again.find_problems() == []
 
 
 def test_any_changed_value_is_noticed() -> None:
@@ -266,7 +266,7 @@ def test_any_changed_value_is_noticed() -> None:
     unnoticed = []
     for path in paths:
         try:
-            problems = ResultRecord.model_validate(changed_at(content, path)).problems()
+            problems = ResultRecord.model_validate(changed_at(content, path)).find_problems()
         except ValidationError:
             continue
         if "digest: does not match the content" not in problems:
@@ -299,7 +299,7 @@ def test_any_changed_value_is_noticed() -> None:
     ],
 )
 def test_a_new_digest_does_not_hide_a_contradiction(change: dict[str, Any], problem: str) -> None:
-    found = record().model_copy(update=change).sealed().problems()
+    found = record().model_copy(update=change).seal().find_problems()
     assert any(sentence.startswith(problem) for sentence in found)
 
 
@@ -308,17 +308,17 @@ def test_statistics_of_other_rows_than_the_test_split_are_no_result() -> None:
     for rule in content["statistics"]:
         content["statistics"][rule]["left"] = {"confusion": [[1, 0], [0, 0]]}
         content["scores"][rule]["left"]["accuracy"] = 100.0
-    found = ResultRecord.model_validate(content).sealed().problems()
+    found = ResultRecord.model_validate(content).seal().find_problems()
     assert found == [f"statistics.{rule}: should count the 4 test rows" for rule in content["statistics"]]
 
 
 def test_scores_are_recomputed_from_statistics() -> None:
     content = record().model_dump(mode="json")
     content["scores"]["val"]["left"]["accuracy"] = 76.0
-    [found] = ResultRecord.model_validate(content).sealed().problems()
+    [found] = ResultRecord.model_validate(content).seal().find_problems()
     assert found == "scores.val.left.accuracy: stored 76.0, recomputed 75.0"
     content["statistics"]["val"]["left"] = {"confusion": [[1, 2]]}
-    found = "; ".join(ResultRecord.model_validate(content).sealed().problems())
+    found = "; ".join(ResultRecord.model_validate(content).seal().find_problems())
     assert found.startswith("statistics.val: cannot be scored (`confusion` should be a square matrix")
 
 
@@ -328,10 +328,10 @@ def test_records_hold_finite_numbers(number: float) -> None:
         Cost(parameters=1, forward_flops=1, step_ms=number, train_seconds=1, peak_memory_mb=1, hardware="cpu")
     bad = {"val": {"left": {"confusion": [[1, 0], [0, 1]]}, "right": {"count": 4, "squared_error": number}}}
     with pytest.raises(ValueError, match="not JSON compliant"):
-        record().model_copy(update={"statistics": bad}).sealed()
+        record().model_copy(update={"statistics": bad}).seal()
     content = record().model_dump(mode="json")
     content["statistics"]["last"] = bad["val"]
-    found = ResultRecord.model_validate_json(json.dumps(content)).problems()
+    found = ResultRecord.model_validate_json(json.dumps(content)).find_problems()
     assert found[0] == "digest: there is none of a content with a number that is not finite"
     content["scores"]["last"]["right"]["rmse"] = number
     with pytest.raises(ValidationError):

@@ -10,11 +10,11 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor
 
 from bench.catalogue.method import Method
-from bench.catalogue.options import Infinite, Replaces, fill_defaults, options_as_text, options_of, write
-from bench.catalogue.registry import PACKAGES, choose, entries, load_plugin, register
+from bench.catalogue.options import Infinite, Replaces, fill_defaults, options_as_text, read_options, write
+from bench.catalogue.registry import PACKAGES, choose, list_entries, load_plugin, register
 from bench.core.state import StepState
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, quote_nearest
 from bench.planning.plan import parse_suite
 from bench.records import parse_call
 from tests.bench.catalogue import catalogue
@@ -45,7 +45,7 @@ class Toy:
         pass
 
 
-OPTIONS = options_of(Toy)
+OPTIONS = read_options(Toy)
 
 
 def test_keyword_only_parameters_are_the_options() -> None:
@@ -144,8 +144,8 @@ def test_unknown_options_get_the_nearest(key: str, message: str) -> None:
 
 
 def test_nearest_names_all_where_none_is_close() -> None:
-    assert nearest("zzz", ["b", "a"]) == "`a`, `b`"
-    assert nearest("crossstitch", ["hard", "cross_stitch", "soft"]) == "`cross_stitch`"
+    assert quote_nearest("zzz", ["b", "a"]) == "`a`, `b`"
+    assert quote_nearest("crossstitch", ["hard", "cross_stitch", "soft"]) == "`cross_stitch`"
 
 
 # --- the built-in methods and suites -----------------------------------------------------------
@@ -189,15 +189,15 @@ def test_versions_name_every_part() -> None:
 @pytest.mark.parametrize("kind", PACKAGES)
 def test_every_option_is_explained(kind: str) -> None:
     """The docstring of a registered class has a paragraph `name: what it does` for each option."""
-    documents = {name: inspect.getdoc(entry.cls) or "" for name, entry in entries(kind).items()}
+    documents = {name: inspect.getdoc(entry.cls) or "" for name, entry in list_entries(kind).items()}
     missing = [
         (name, option)
-        for name, entry in entries(kind).items()
+        for name, entry in list_entries(kind).items()
         for option in entry.options
         if f"\n{option}: " not in documents[name]
     ]
     assert missing == []
-    assert all(entry.summary.endswith(".") for entry in entries(kind).values())
+    assert all(entry.summary.endswith(".") for entry in list_entries(kind).values())
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_names_are_taken_once_per_kind() -> None:
         ValueError, match=r"^The weighting `uniform` is registered already, by bench\.weightings\.uniform\.$"
     ):
         register("uniform")(Halves)
-    assert entries("weighting")["uniform"].cls.__module__ == "bench.weightings.uniform"
+    assert list_entries("weighting")["uniform"].cls.__module__ == "bench.weightings.uniform"
 
 
 def test_only_the_four_abstractions_are_registered() -> None:
@@ -267,7 +267,7 @@ def test_options_without_a_default_are_refused() -> None:
 
     with pytest.raises(TypeError, match=r"^Every option of `needy` should have a default\. Found none for `gain`\.$"):
         register("needy")(Needy)
-    assert "needy" not in entries("weighting")
+    assert "needy" not in list_entries("weighting")
 
 
 PLUGIN = '''
@@ -344,7 +344,7 @@ def test_an_option_that_no_text_can_be_read_as_is_refused(tmp_path: Path, signat
     assert str(error.value).startswith("`odd.py` should import without an error. Found TypeError: The option `width`")
     assert "`plugged` should be annotated as `float`, `int`, `bool`, `str`, a `Literal`, a list as" in str(error.value)
     assert f" Found {found} (odd.py, line " in str(error.value)
-    assert "plugged" not in entries("weighting")
+    assert "plugged" not in list_entries("weighting")
 
 
 def test_an_error_of_syntax_is_said_with_its_own_line(tmp_path: Path) -> None:

@@ -26,12 +26,12 @@ def offered(errors: list[dict[str, float] | None], separate: bool = False) -> tu
 def test_a_joint_model_keeps_the_least_sum_of_logarithms() -> None:
     errors = [{"left": a, "right": b} for a, b in ((0.5, 0.5), (0.01, 0.9), (0.3, 0.3))]
     selector, _ = offered(errors)  # products .25, .009, .09; sums 1, .91, .6
-    assert selector.chosen()["val"] == {"left": 2, "right": 2}
+    assert selector.choose_epochs()["val"] == {"left": 2, "right": 2}
 
 
 def test_rules_of_a_joint_model() -> None:
     selector, _ = offered(ERRORS)
-    assert selector.chosen() == {
+    assert selector.choose_epochs() == {
         "val": {"left": 3, "right": 3},
         "per_task": {"left": 2, "right": 4},
         "last": {"left": 4, "right": 4},
@@ -40,7 +40,7 @@ def test_rules_of_a_joint_model() -> None:
 
 def test_separate_models_keep_their_own_best() -> None:
     selector, _ = offered(ERRORS, separate=True)
-    assert selector.chosen() == {
+    assert selector.choose_epochs() == {
         "val": {"left": 2, "right": 4},
         "per_task": {"left": 2, "right": 4},
         "last": {"left": 4, "right": 4},
@@ -51,7 +51,7 @@ def test_separate_models_keep_their_own_best() -> None:
 def test_the_first_of_equal_epochs_wins(separate: bool) -> None:
     best = {"left": 0.25, "right": 0.5}
     selector, _ = offered([{"left": 0.5, "right": 0.5}, best, best, dict(best)], separate)
-    chosen = selector.chosen()
+    chosen = selector.choose_epochs()
     assert chosen["val"] == ({"left": 2, "right": 1} if separate else {"left": 2, "right": 2})
     assert chosen["per_task"] == {"left": 2, "right": 1}
     assert chosen["last"] == {"left": 4, "right": 4}
@@ -60,12 +60,12 @@ def test_the_first_of_equal_epochs_wins(separate: bool) -> None:
 def test_tasks_count_alike_whatever_their_units() -> None:
     """Errors of one task times a constant leave every choice as it is."""
     scaled = [{"left": 1000 * e["left"], "right": e["right"]} for e in ERRORS]
-    assert offered(scaled)[0].chosen() == offered(ERRORS)[0].chosen()
+    assert offered(scaled)[0].choose_epochs() == offered(ERRORS)[0].choose_epochs()
 
 
 def test_without_validation_only_the_last_epoch_is_kept() -> None:
     selector, _ = offered([None, None, None])
-    assert selector.chosen() == {"last": {"left": 3, "right": 3}}
+    assert selector.choose_epochs() == {"last": {"left": 3, "right": 3}}
     assert selector.snapshot(3) == {"epoch": 3}
     with pytest.raises(KeyError):
         selector.snapshot(1)
@@ -75,7 +75,7 @@ def test_without_validation_only_the_last_epoch_is_kept() -> None:
 def test_weights_are_there_for_every_choice_and_for_no_other_epoch(separate: bool) -> None:
     for stop in range(1, len(ERRORS) + 1):
         selector, copied = offered(list(ERRORS[:stop]), separate)
-        wanted = {epoch for tasks in selector.chosen().values() for epoch in tasks.values()}
+        wanted = {epoch for tasks in selector.choose_epochs().values() for epoch in tasks.values()}
         assert {epoch for epoch in copied if epoch in wanted} == wanted
         assert all(selector.snapshot(epoch) == {"epoch": epoch} for epoch in wanted)
         if not separate:

@@ -81,7 +81,7 @@ def test_other_code_or_other_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="the same mtlbench as the runner, found other source files"):
         replace(sent, code="0" * 64).make(spec, quiet)
     with pytest.raises(RuntimeError, match="should hold the runner's data, found other checksums"):
-        sent.make(spec.varied(data="0" * 64), quiet)
+        sent.make(spec.vary(data="0" * 64), quiet)
     assert Store(tmp_path / "store").read().records == []
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.core.sharing import pieces
 from bench.core.state import TrainState
-from bench.sharing.dmtrl import Factored, _kept
+from bench.sharing.dmtrl import Factored, _truncate_rank
 from bench.sharing.dselect_k import smooth_step
 from bench.toolbox.layers import Gate, carried, gumbel_choice, pooled, pooled_size, weighted
 from bench.training.fit import Run
@@ -163,7 +163,7 @@ def test_subspaces_are_stitched_channel_by_channel() -> None:
     with torch.no_grad():
         alpha = sharing.alphas[0].copy_(torch.rand(4, 4, generator=torch.Generator().manual_seed(0)))
     streams = [torch.randn(6, 5, generator=torch.Generator().manual_seed(t)).double() for t in range(2)]
-    found = sharing._stitched(streams, alpha)
+    found = sharing._stitch(streams, alpha)
     halves = [half for stream in streams for half in (stream[:, :2], stream[:, 2:])]
     for t in range(2):
         for s in range(2):
@@ -327,7 +327,7 @@ def test_a_tree_with_one_stem_is_a_hard_split(suite: str) -> None:
                 alpha.fill_diagonal_(1.0)
     split.model.sharing.towers = nn.ModuleList(copy.deepcopy(tower[1:]) for tower in sharing.towers)
     assert apart(predictions(run, "tree"), predictions(split)) == 0
-    assert sharing.needed()[0] == {0}
+    assert sharing.find_needed()[0] == {0}
     before = sum(p.numel() for p in sharing.parameters())
     sharing.begin("tree")
     kept = sum(p.numel() for p in sharing.parameters() if p.requires_grad)
@@ -386,7 +386,7 @@ def test_lower_stages_are_wanted_in_common_more_than_higher_ones() -> None:
 
 
 def test_parts_of_a_number_are_not_rounded_up() -> None:
-    assert [_kept(share, full) for share, full in ((0.07, 100), (0.5, 5), (1, 7), (0.01, 3))] == [7, 3, 7, 1]
+    assert [_truncate_rank(share, full) for share, full in ((0.07, 100), (0.5, 5), (1, 7), (0.01, 3))] == [7, 3, 7, 1]
 
 
 @pytest.mark.parametrize("method", ["adatt", "cgc", "ple"])

@@ -80,7 +80,7 @@ ROOM = [  # options of sbatch, device, devices of a cell -> cells at a time in a
 @pytest.mark.parametrize(("options", "device", "devices", "room"), ROOM)
 def test_how_many_cells_a_job_has_room_for(options: dict[str, str], device: str, devices: int, room: int) -> None:
     protocol = tiny(seeds=1)[0].protocol.model_copy(update={"device": device, "devices": devices})
-    specs = [spec.varied(protocol=protocol) for spec in tiny(seeds=20)]
+    specs = [spec.vary(protocol=protocol) for spec in tiny(seeds=20)]
     assert Slurm(Path("jobs"), None, options).width(specs) == min(16 * room, 80)
     assert Slurm(Path("jobs"), 3, options).width(specs) == 3
 
@@ -254,7 +254,7 @@ def test_notes_that_are_none_are_passed_over(tmp_path: Path) -> None:
     lines = ["[]", "3", "{", '{"run_id": ["x"]}', json.dumps({"run_id": spec.run_id, "status": "done", "more": 1})]
     notes.path.write_text("\n".join(lines) + "\n")
     notes.append(Ended(spec, "done"))
-    assert list(notes.new({spec.run_id: spec})) == [Ended(spec, "done")]
+    assert list(notes.read_new({spec.run_id: spec})) == [Ended(spec, "done")]
 
 
 def test_nothing_of_the_folder_is_a_pickle(state: Path, tmp_path: Path, word: Path) -> None:

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.core.sharing import Blueprint
 from bench.errors import UsageError
-from bench.linear.form import linear_form
-from bench.planning.plan import all_methods, parse_suite, plan
+from bench.linear.form import read_linear_form
+from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.records import ResultRecord
 from bench.training.examine import examine
 from bench.training.fit import fit
@@ -39,7 +39,7 @@ def rows(split: str, seed: int = 0, suite: str = SUITE) -> tuple[list[np.ndarray
 @pytest.mark.parametrize("method", ["single_task", "hard", "soft+l21", "soft+cluster:k=2", "hard:split=1+l2"])
 def test_a_solved_run_is_a_whole_record(method: str) -> None:
     record = solved(method)
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert record.method == method
     assert set(record.statistics) == {"val"}
     assert record.tasks == ["pooled"]
@@ -171,10 +171,10 @@ def test_settings_that_a_solver_does_not_read_are_refused() -> None:
 
 
 def test_every_constraint_with_a_prox_is_a_row() -> None:
-    found = all_methods(SUITE)
+    found = list_supported_methods(SUITE)
     assert {"single_task", "hard"} <= set(found)
     held = {name.removeprefix("soft+") for name in found if "+" in name}
-    assert held == set(entries("constraint")) - {"orthogonal"}
+    assert held == set(list_entries("constraint")) - {"orthogonal"}
     assert not any("@" in name for name in found)
 
 
@@ -182,7 +182,7 @@ def test_who_owns_what_is_told_from_the_parameters() -> None:
     _, suite = parse_suite(SUITE)
 
     def form(text: str) -> tuple[bool, bool] | None:
-        found = linear_form(Method.parse(text).sharing.build(Blueprint(suite, 0)), suite)
+        found = read_linear_form(Method.parse(text).sharing.build(Blueprint(suite, 0)), suite)
         return found and (found.tied, found.pooled)
 
     assert form("single_task") == form("hard:split=0") == form("soft+l2") == (False, False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue.registry import load_plugin
-from bench.catalogue.source_text import decode_source, suspicious_lines
+from bench.catalogue.source_text import decode_source, find_suspicious_lines
 from bench.cli.main import main
 from bench.errors import UsageError
 
@@ -92,15 +92,15 @@ F.relu = None
 
 
 def test_lines_that_a_reader_should_look_at_are_named() -> None:
-    assert [line.split(":")[0] for line in suspicious_lines(SOURCE)] == [
+    assert [line.split(":")[0] for line in find_suspicious_lines(SOURCE)] == [
         *("line 4", "line 6", "line 7", "line 8", "line 8", "line 12", "line 13", "line 14", "line 15"),
         *("line 18", "line 19"),
     ]
-    named = "\n".join(suspicious_lines(SOURCE))
+    named = "\n".join(find_suspicious_lines(SOURCE))
     assert "line 12: `.dataset(` reads a split of a suite" in named
     assert "line 13: `numpy.load` reads a file" in named
     assert "line 18: `scores.score` is assigned to, which was imported" in named
 
 
 def test_the_example_has_nothing_to_look_at() -> None:
-    assert suspicious_lines(Path(__file__).parents[2].joinpath("examples/scale_and_bias.py").read_text()) == []
+    assert find_suspicious_lines(Path(__file__).parents[2].joinpath("examples/scale_and_bias.py").read_text()) == []

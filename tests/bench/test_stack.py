@@ -16,7 +16,7 @@ from bench.core.state import TrainState
 from bench.core.suite import Stage
 from bench.engines import Ended, Progressed
 from bench.execution.cell import StoredCell
-from bench.execution.stacked_cell import StackedCell, stacks
+from bench.execution.stacked_cell import StackedCell, group_seeds
 from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.sharing.hard import Hard
@@ -176,7 +176,7 @@ def specs(method: str, **settings: str) -> list[RunSpec]:
 def near(a: ResultRecord, b: ResultRecord) -> None:
     """Two records of one specification, equal but for rounding and time."""
     assert (a.status, a.run_id, a.spec, a.selection) == (b.status, b.run_id, b.spec, b.selection)
-    assert a.problems() == []
+    assert a.find_problems() == []
     for rule, tasks in b.scores.items():
         for task, scores in tasks.items():
             assert a.scores[rule][task] == pytest.approx(scores, abs=1e-9)
@@ -234,7 +234,7 @@ def test_one_seed_that_fails_is_not_the_others_fault(
 
 def test_stacks_are_seeds_of_one_method() -> None:
     runs = plan("synthetic:tasks=2", ["hard", "single_task"], range(5), {}, "cpu")
-    groups = stacks(runs, 3)
+    groups = group_seeds(runs, 3)
     assert [[spec.seed for spec in group] for group in groups] == [[0, 1, 2], [3, 4]] * 2
     assert [spec for group in groups for spec in group] == runs
     assert all(len({spec.method for spec in group}) == 1 for group in groups)
@@ -274,5 +274,5 @@ def test_a_layer_in_two_places_is_left_to_runs_of_their_own() -> None:
 
     suite = Tied()
     runs = [make(Method.parse("hard"), seed, suite) for seed in SEEDS]
-    with pytest.raises(CannotStack, match="A layer that stands in two places"):
+    with pytest.raises(CannotStack, match="A layer that is used in two places"):
         StackedModule([run.module for run in runs])

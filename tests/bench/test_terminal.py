@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.main import main
 from leaderboard.store.committed import COMMITTED
 
 TABLE = [sys.executable, "-m", "bench.cli.start", "table", "multidigits", "--store", str(COMMITTED), "--format"]
@@ -61,3 +62,16 @@ def test_ctrl_c_ends_without_a_traceback_however_often(waits: list[float], tmp_p
     assert code in (130, -signal.SIGINT), err  # a shell says 130 of both
     assert "Traceback" not in err
     assert "ignored" not in err
+
+
+def test_an_interrupt_that_python_wraps_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python 3.11 makes a RuntimeError of it where it falls into the making of a class, as in an import."""
+
+    def fall(words: list[str]) -> int:
+        raise RuntimeError("Error calling __set_name__ on 'Field'") from KeyboardInterrupt()
+
+    monkeypatch.setattr("bench.cli.main.run", fall)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err.startswith("Interrupted;")

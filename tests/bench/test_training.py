@@ -22,9 +22,9 @@ from bench.planning.plan import parse_suite, plan
 from bench.records import ResultRecord, RunSpec
 from bench.scores import score
 from bench.sharing.independent import Soft
-from bench.training import fit as fit_module
+from bench.training import load as load_module
 from bench.training.batches import Batches
-from bench.training.environment import without_paths
+from bench.training.environment import strip_paths
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
 from bench.training.trainer import train
@@ -205,7 +205,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[ResultRecord
         diary: list[str] = []
         spec = specify(method, "synthetic:tasks=2", **settings)
         choice, _ = parse_suite(spec.suite)
-        monkeypatch.setattr(fit_module, "parse_suite", lambda text, data_dir: (choice, Watched(diary, instead)))
+        monkeypatch.setattr(load_module, "parse_suite", lambda text, data_dir: (choice, Watched(diary, instead)))
         return fit(spec, on_epoch=lambda done, epochs: diary.append(f"epoch {done}/{epochs}")), diary
 
     return get
@@ -281,10 +281,10 @@ def test_a_finished_record_is_sound(method: str, suite: str, tmp_path: Path) -> 
     spec = specify(method, suite)
     record = fit(spec, data_dir=tmp_path)
     assert (record.status, record.error) == ("done", None)
-    assert record.problems() == []
+    assert record.find_problems() == []
     again = ResultRecord.model_validate_json(record.model_dump_json())
     assert again == record
-    assert again.problems() == []
+    assert again.find_problems() == []
     assert private(record) == []
     assert (record.run_id, record.spec) == (spec.run_id, spec)
     assert record.suite == suite
@@ -328,8 +328,8 @@ def test_a_diverged_run_is_a_failed_record() -> None:
     assert (record.statistics, record.scores, record.selection, record.cost) == ({}, {}, {}, None)
     assert (record.run_id, record.spec, record.suite, record.method) == (spec.run_id, spec, "synthetic:tasks=3", "hard")
     assert record.environment["torch"] == version("torch")
-    assert record.problems() == []
-    assert ResultRecord.model_validate_json(record.model_dump_json()).problems() == []
+    assert record.find_problems() == []
+    assert ResultRecord.model_validate_json(record.model_dump_json()).find_problems() == []
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -343,7 +343,7 @@ def test_an_error_anywhere_is_a_failed_record_without_paths(watched: Any, split:
     assert record.error.type == "DataMissing"
     assert record.error.message == "MNIST is not in `data`: see todo.txt, (y.py)"
     assert re.fullmatch(r"test_training\.fail, line \d+", record.error.where)
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert private(record) == []
 
 
@@ -359,7 +359,7 @@ def test_an_error_anywhere_is_a_failed_record_without_paths(watched: Any, split:
     ],
 )
 def test_paths_are_cut_to_their_last_part(text: str, kept: str) -> None:
-    assert without_paths(text) == kept
+    assert strip_paths(text) == kept
 
 
 # --- what is tested is what was selected ---------------------------------------------------------------------
@@ -377,7 +377,7 @@ def test_a_kept_epoch_scores_as_it_did_when_it_was_selected(method: str) -> None
     watch = TrainingMonitor(run.module, val)
     train(run.module, Batches(run.data("train"), run.protocol, spec.seed), watch)
     curves = watch.curves().val
-    chosen = watch.selector.chosen()
+    chosen = watch.selector.choose_epochs()
     assert chosen["last"]["task00"] == 4
     for epochs in chosen.values():
         for task, epoch in epochs.items():

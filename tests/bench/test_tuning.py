@@ -9,7 +9,7 @@ import pytest
 
 from bench.catalogue.method import Method
 from bench.cli.main import main
-from bench.planning.tuning import RATES, finals, trials
+from bench.planning.tuning import RATES, plan_finals, plan_trials
 from bench.records import parse_method
 from bench.training.fit import fit
 from leaderboard.store import Store
@@ -20,7 +20,7 @@ SHARED = ("lr", "weight_decay", "trunk_lr")
 
 
 def test_trials_share_their_settings_between_methods() -> None:
-    drawn = [[spec.protocol for spec in trials(SUITE, method, 8)] for method in ("single_task", "hard", "soft+l2")]
+    drawn = [[spec.protocol for spec in plan_trials(SUITE, method, 8)] for method in ("single_task", "hard", "soft+l2")]
     assert all(
         [getattr(p, key) for p in path] == [getattr(p, key) for p in drawn[0]] for path in drawn for key in SHARED
     )
@@ -31,12 +31,12 @@ def test_trials_share_their_settings_between_methods() -> None:
 
 
 def test_more_trials_begin_with_the_same_ones() -> None:
-    assert trials(SUITE, "soft+l2", 8)[:3] == trials(SUITE, "soft+l2", 3)
+    assert plan_trials(SUITE, "soft+l2", 8)[:3] == plan_trials(SUITE, "soft+l2", 3)
 
 
 def test_an_option_of_its_own_is_drawn_log_uniformly() -> None:
     halflives = []
-    for spec in trials(SUITE, "soft+l2", 200):
+    for spec in plan_trials(SUITE, "soft+l2", 200):
         constraint = parse_method(spec.method).constraint
         assert constraint is not None
         halflives.append(float(constraint.options["halflife"]))
@@ -47,14 +47,14 @@ def test_an_option_of_its_own_is_drawn_log_uniformly() -> None:
 
 
 def test_what_the_user_gave_instead_is_not_drawn() -> None:
-    methods = {Method.parse(spec.method).short for spec in trials(SUITE, "soft+l2:strength=0.5", 3)}
+    methods = {Method.parse(spec.method).short for spec in plan_trials(SUITE, "soft+l2:strength=0.5", 3)}
     assert methods == {"soft+l2:strength=0.5"}
 
 
 def test_the_place_in_a_search_is_part_of_the_run() -> None:
-    [trial] = trials(SUITE, "hard", 1)
-    assert trial.run_id not in {spec.run_id for spec in finals(trial, [trial.seed, 0])}
-    assert [spec.protocol for spec in finals(trial, [0])] == [trial.protocol]
+    [trial] = plan_trials(SUITE, "hard", 1)
+    assert trial.run_id not in {spec.run_id for spec in plan_finals(trial, [trial.seed, 0])}
+    assert [spec.protocol for spec in plan_finals(trial, [0])] == [trial.protocol]
 
 
 def test_a_trial_never_reads_the_test_split(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,14 +66,14 @@ def test_a_trial_never_reads_the_test_split(monkeypatch: pytest.MonkeyPatch) -> 
         return whole(self, split, seed)
 
     monkeypatch.setattr(Synthetic, "dataset", guarded)
-    [trial] = trials(SUITE, "hard", 1)  # in whose planning nothing looks at it either
-    quick = trial.varied(protocol=trial.protocol.model_copy(update={"epochs": 2, "steps_per_epoch": 3}))
+    [trial] = plan_trials(SUITE, "hard", 1)  # in whose planning nothing looks at it either
+    quick = trial.vary(protocol=trial.protocol.model_copy(update={"epochs": 2, "steps_per_epoch": 3}))
     record = fit(quick)
     assert record.status == "done", record.error
-    assert record.problems() == []
+    assert record.find_problems() == []
     assert record.statistics == record.scores == {}
     assert sorted(record.validation) == sorted(record.tasks)
-    assert fit(finals(quick, [0])[0]).status == "failed"  # which reads it, and only then
+    assert fit(plan_finals(quick, [0])[0]).status == "failed"  # which reads it, and only then
 
 
 def test_tune_runs_trials_then_the_winner_and_fills_the_tuned_track(

@@ -61,7 +61,7 @@ def _ranked(method: str, seed: int) -> ResultRecord:
     """Areas under a curve, which no committed board has."""
     kinds = dict.fromkeys(("mines", "hills"), "classification")
     record = build_record(method, seed, {"mines": 90.0, "hills": 80.0}, kinds)
-    spec = record.spec.varied(
+    spec = record.spec.vary(
         protocol=record.spec.protocol.model_copy(update={"metrics": dict.fromkeys(kinds, "ranking")})
     )
     gain = {"single_task": 0, "hard": 40_000}[method] + 10_000 * seed
@@ -74,7 +74,7 @@ def _ranked(method: str, seed: int) -> ResultRecord:
     update |= {
         name: dict.fromkeys(record.statistics, value) for name, value in (("statistics", states), ("scores", scores))
     }
-    return record.model_copy(update=update).sealed()
+    return record.model_copy(update=update).seal()
 
 
 @cache

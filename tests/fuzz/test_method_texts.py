@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bench.sharing
-from bench.catalogue.source_text import decode_source, suspicious_lines
+from bench.catalogue.source_text import decode_source, find_suspicious_lines
 from leaderboard.intake.source_card import cards_of
 from leaderboard.store.committed import COMMITTED
 from tests.fuzz.budget import LONGEST, seeds, sentence
@@ -73,7 +73,7 @@ def test_what_is_read_is_what_is_shown(name: str) -> None:
         assert text.translate({10: None, 9: None, 13: None}).isprintable(), seed
         module = parsed(data)
         try:
-            told = suspicious_lines(text)
+            told = find_suspicious_lines(text)
             cards = list(cards_of(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # which who reads a submission says

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store
 from leaderboard.store.merge import merge_stores
 from leaderboard.store.packed import PROTOCOLS
@@ -30,7 +30,7 @@ def packed(kind: str, root: Path) -> list[ResultRecord]:
 
 def sound(records: list[ResultRecord]) -> bool:
     """Whether each is what its digest says, with scores that follow from its statistics."""
-    return all(record.digest == record.content_digest() and record.problems() == [] for record in records)
+    return all(record.digest == record.content_digest() and record.find_problems() == [] for record in records)
 
 
 def mutated_line(value: Any, line: bytes, seed: int, generator: np.random.Generator) -> bytes:
@@ -60,7 +60,7 @@ def test_mutated_lines(tmp_path: Path) -> None:
         path.write_bytes(b"\n".join([*lines[:at], line, *lines[at + 1 :]]))
         before, start = tree(tmp_path), time.monotonic()
         contents = Store(root).read()
-        rendered(build_table(base(kind).board, contents))
+        rendered(tabulate(base(kind).board, contents))
         assert time.monotonic() - start < LONGEST, seed
         assert tree(tmp_path) == before, seed
         named(contents.problems)

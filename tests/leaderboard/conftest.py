@@ -92,7 +92,7 @@ def build_record(
         data={"rows": data},
         **more,
     )
-    return record.sealed()
+    return record.seal()
 
 
 @pytest.fixture

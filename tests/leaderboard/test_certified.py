@@ -4,7 +4,8 @@ import pytest
 
 from bench.records.record import Solution
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.long_table import build_table
+from leaderboard.report.formats import write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
 from leaderboard.store import StoreContents
 
@@ -37,7 +38,7 @@ def test_a_table_names_the_methods_whose_solver_ended_too_early(make_record):
         *(solved(make_record, "single_task", "residual", 1e-9, met=True, seed=seed) for seed in range(2)),
         *(solved(make_record, "soft+mrn", "residual", 1e-4, met=seed == 0, seed=seed) for seed in range(3)),
     ]
-    notes = build_table(board_of_suite("toy", records), StoreContents(records)).notes
+    notes = write_notes(tabulate(board_of_suite("toy", records), StoreContents(records)))
     assert "Not certified, for the solver ended above its tolerance: `soft+mrn` 2 of 3 runs." in notes
-    notes = build_table(board_of_suite("toy", records[:3]), StoreContents(records[:3])).notes
+    notes = write_notes(tabulate(board_of_suite("toy", records[:3]), StoreContents(records[:3])))
     assert not any("certified" in note for note in notes)

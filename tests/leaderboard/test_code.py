@@ -6,12 +6,11 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.records.spec import Tuning
-from leaderboard.analysis.data_worth import sizes
-from leaderboard.analysis.dials import dials
-from leaderboard.analysis.relatedness import related
+from leaderboard.analysis.dials import find_dials
+from leaderboard.analysis.relatedness import estimate_relatedness
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.boards.record_selection import of_one_code, select_records
-from leaderboard.boards.tuned_track import select_tuned
+from leaderboard.boards.comparability import keep_last_code
+from leaderboard.boards.record_selection import select_records
 
 OLD, NEW = ("2024-01-01T00:00:00+00:00", "a" * 64), ("2024-01-02T00:00:00+00:00", "b" * 64)
 PARTS = {"suite/toy": 1, "sharing/mine": 1}
@@ -21,8 +20,8 @@ Make = Callable[..., ResultRecord]
 
 def by(record: ResultRecord, text: tuple[str, str], part: str = "sharing/mine", **spec: object) -> ResultRecord:
     """`record` as a run of a plug-in's text, made at its time."""
-    changed = record.spec.varied(code={part: text[1]} if text[1] else {}, **spec)
-    return record.model_copy(update={"spec": changed, "run_id": changed.run_id, "created": text[0]}).sealed()
+    changed = record.spec.vary(code={part: text[1]} if text[1] else {}, **spec)
+    return record.model_copy(update={"spec": changed, "run_id": changed.run_id, "created": text[0]}).seal()
 
 
 def test_a_row_is_of_the_text_that_was_run_last(make_record: Make) -> None:
@@ -66,8 +65,8 @@ def test_another_text_of_a_suite_is_another_suite(make_record: Make) -> None:
 def test_texts_are_told_apart_suite_by_suite(make_record: Make) -> None:
     here = by(make_record("mine", versions=PARTS), OLD)
     there = by(make_record("mine", versions=PARTS), NEW, suite="other")
-    assert of_one_code([here, there]) == [here, there]
-    assert of_one_code([here, there], apart=lambda record: None) == [there]
+    assert keep_last_code([here, there]) == [here, there]
+    assert keep_last_code([here, there], apart=lambda record: None) == [there]
 
 
 def test_a_dial_is_of_one_text(make_record: Make) -> None:
@@ -76,9 +75,9 @@ def test_a_dial_is_of_one_text(make_record: Make) -> None:
         return by(record, text, method=f"mine:own={value}@uniform")
 
     old = [point(value, OLD) for value in range(4)]
-    [dial] = dials(old)
+    [dial] = find_dials(old)
     assert list(dial.points) == [3, 2, 1, 0]
-    assert dials([*old, point(4, NEW)]) == []
+    assert find_dials([*old, point(4, NEW)]) == []
 
 
 def test_pairs_are_of_one_text(make_record: Make) -> None:
@@ -91,8 +90,8 @@ def test_pairs_are_of_one_text(make_record: Make) -> None:
         return [by(plain, text), by(shuffled, text)]
 
     old = [run for seed in (0, 1) for run in pair(seed, OLD)]
-    assert related(old)[0].seeds == 2
-    assert related([*old, *pair(2, NEW)])[0].seeds == 1
+    assert estimate_relatedness(old)[0].seeds == 2
+    assert estimate_relatedness([*old, *pair(2, NEW)])[0].seeds == 1
 
 
 def test_a_search_is_of_one_text(make_record: Make) -> None:
@@ -101,7 +100,7 @@ def test_a_search_is_of_one_text(make_record: Make) -> None:
         return by(make_record("mine", 1000, versions=PARTS), text, tuning=tuning)
 
     board = BOARD.model_copy(update={"trials": 2})
-    found = select_tuned(board, [trial(0, OLD), trial(1, OLD), trial(0, NEW)])
+    found = select_records(board, [trial(0, OLD), trial(1, OLD), trial(0, NEW)], "tuned")
     assert "`mine` has 1 of 2 trials: not counted." in found.notes
     assert any("2 records left out: of `mine`, made by another text" in note for note in found.notes)
 
@@ -113,11 +112,11 @@ def test_a_curve_over_sizes_is_of_one_text_of_the_suite(make_record: Make) -> No
         return by(record, text, "suite/toy", suite=f"toy{rows}")
 
     board = board_of_suite("toy100", [size(100, OLD)]).model_copy(update={"series": ["toy50", "toy100", "toy200"]})
-    assert list(sizes(board, "single_task", [size(50, OLD), size(100, OLD)], "val")) == [50, 100]
-    assert list(sizes(board, "single_task", [size(50, OLD), size(100, OLD), size(200, NEW)], "val")) == [200]
+    assert list(select_records(board, [size(50, OLD), size(100, OLD)]).series) == ["toy50", "toy100"]
+    assert list(select_records(board, [size(50, OLD), size(100, OLD), size(200, NEW)]).series) == ["toy200"]
 
 
 @pytest.mark.parametrize("code", [{"sharing/x": "a" * 64}, {}])
 def test_the_text_of_a_part_is_in_the_run_id_where_there_is_one(code: dict[str, str], make_record: Make) -> None:
     spec = make_record().spec
-    assert (spec.varied(code=code).run_id == spec.run_id) == (not code)
+    assert (spec.vary(code=code).run_id == spec.run_id) == (not code)

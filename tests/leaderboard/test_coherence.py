@@ -29,14 +29,14 @@ HARD, SINGLE, ROOMS = first("multidigits", "hard"), first("multidigits", "single
 
 def sealed(content: Content) -> ResultRecord:
     record = ResultRecord.model_validate(content)
-    return record.model_copy(update={"run_id": record.spec.run_id}).sealed()
+    return record.model_copy(update={"run_id": record.spec.run_id}).seal()
 
 
 def said(base: Content, lie: Callable[[Content], Any]) -> list[str]:
     content = copy.deepcopy(base)
     lie(content)
     record = sealed(content)
-    assert record.problems() == []  # nothing but its own contradictions gives it away
+    assert record.find_problems() == []  # nothing but its own contradictions gives it away
     return list(find_inconsistencies(record))
 
 

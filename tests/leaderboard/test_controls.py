@@ -6,10 +6,11 @@ import pytest
 
 from bench.cli.main import main
 from bench.errors import UsageError
-from bench.execution.execute import plan_controls
+from bench.execution.controls import plan_controls
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.boards.controls import CONTROLS, add_controls, control_rows
+from leaderboard.boards.controls import CONTROLS, control_rows
+from leaderboard.boards.record_selection import select_records
 
 Make = Callable[..., ResultRecord]
 TASKS = ["left", "right"]
@@ -119,9 +120,9 @@ def shuffled(make_record: Make, task: str, left: float, right: float, seed: int 
 
 def test_each_task_of_a_row_comes_from_its_own_run(make_record: Make) -> None:
     runs = [shuffled(make_record, "right", 91.0, 10.0), shuffled(make_record, "left", 11.0, 81.0)]
-    shown, chosen = add_controls(board("shuffled"), [*plain(make_record), *runs])
-    [key] = set(shown.methods) - {"single_task", "hard"}
-    assert shown.labels[key] == "control: hard, other tasks shuffled"
+    chosen = select_records(board("shuffled"), [*plain(make_record), *runs])
+    [key] = set(chosen.board.methods) - {"single_task", "hard"}
+    assert chosen.board.labels[key] == "control: hard, other tasks shuffled"
     assert {task: value["accuracy"] for task, value in chosen.records[key, 0].scores["val"].items()} == {
         "left": 91.0,
         "right": 81.0,
@@ -131,17 +132,17 @@ def test_each_task_of_a_row_comes_from_its_own_run(make_record: Make) -> None:
 
 def test_replicas_count_for_the_task_they_copy(make_record: Make) -> None:
     runs = [replicas_of(make_record, task, value) for task, value in (("left", 88.0), ("right", 77.0))]
-    shown, chosen = add_controls(board("replica"), [*plain(make_record), *runs])
-    record = chosen.records[shown.methods[-1], 0]
+    chosen = select_records(board("replica"), [*plain(make_record), *runs])
+    record = chosen.records[chosen.board.methods[-1], 0]
     assert record.tasks == TASKS
     assert {task: value["accuracy"] for task, value in record.scores["last"].items()} == {"left": 88.0, "right": 77.0}
 
 
 def test_a_row_with_a_part_missing_is_not_there(make_record: Make) -> None:
     runs = [shuffled(make_record, "right", 91.0, 10.0)]
-    shown, chosen = add_controls(board("shuffled"), [*plain(make_record), *runs])
+    chosen = select_records(board("shuffled"), [*plain(make_record), *runs])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
-    assert len(shown.methods) == 3  # named, without numbers
+    assert len(chosen.board.methods) == 3  # named, without numbers
 
 
 @pytest.mark.parametrize(
@@ -154,14 +155,14 @@ def test_runs_on_other_data_or_versions_are_left_out(make_record: Make, other: d
         shuffled(make_record, "right", 91.0, 10.0, **other),  # type: ignore[arg-type]
         shuffled(make_record, "left", 11.0, 81.0),
     ]
-    _, chosen = add_controls(board("shuffled"), [*plain(make_record), *runs])
+    chosen = select_records(board("shuffled"), [*plain(make_record), *runs])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
 
 
 def test_a_run_with_more_changed_than_the_control_changes_is_another_run(make_record: Make) -> None:
     both = {"epochs": "6", "lr": "0.2"}
     changed = make_record("hard", 0, PLAIN, overrides=both, changed={"epochs": 6, "lr": 0.2})
-    _, chosen = add_controls(board("long"), [*plain(make_record), changed])
+    chosen = select_records(board("long"), [*plain(make_record), changed])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
     assert any("with overrides" in note for note in chosen.notes)
 
@@ -169,16 +170,16 @@ def test_a_run_with_more_changed_than_the_control_changes_is_another_run(make_re
 def test_runs_of_controls_are_not_reported_as_left_out(make_record: Make) -> None:
     longer = make_record("hard", 0, PLAIN, overrides={"epochs": "6"}, changed={"epochs": 6})
     records = [*plain(make_record), longer]
-    assert add_controls(board(), records) == (board(), add_controls(board(), plain(make_record))[1])
-    shown, chosen = add_controls(board("long"), records)
+    assert select_records(board(), records) == select_records(board(), plain(make_record))
+    chosen = select_records(board("long"), records)
     assert chosen.notes == []
-    assert chosen.records[shown.methods[-1], 0] == longer
+    assert chosen.records[chosen.board.methods[-1], 0] == longer
 
 
 def test_a_control_that_is_a_method_of_the_board_is_one_row(make_record: Make) -> None:
     records = [*plain(make_record), make_record("hard_wide", 0, PLAIN)]
-    shown, _ = add_controls(board("wide", methods=("single_task", "hard", "hard_wide")), records)
-    assert shown.methods == ["single_task", "hard", "hard_wide"]
+    chosen = select_records(board("wide", methods=("single_task", "hard", "hard_wide")), records)
+    assert chosen.board.methods == ["single_task", "hard", "hard_wide"]
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -195,5 +196,5 @@ def test_a_control_is_of_the_newest_version_of_its_method(make_record: Make, tur
         for version in (1, 2)
     }
     runs = [*plain(make_record), of[1], of[2]][::turn]
-    _, chosen = add_controls(board("ensemble"), runs)
+    chosen = select_records(board("ensemble"), runs)
     assert chosen.records["hard, 2 averaged", 0].run_id == of[2].run_id

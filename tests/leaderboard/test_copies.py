@@ -1,6 +1,7 @@
 """Runs that equal others beyond chance are named, and no honest ones are."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
-from leaderboard.intake.submission import read_submission, resembling
-from leaderboard.report.long_table import build_table
+from bench.scores import KINDS
+from leaderboard.intake.submission import find_resembling, read_submission
+from leaderboard.report.formats import write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, committed_of
-from leaderboard.trust.copies import NEAR, find_copies, repeated_seeds, same_models, trace_of
+from leaderboard.trust.copies import NEAR, count_same_models, find_copies, find_repeated_seeds, trace_of
 from tests.leaderboard import test_submissions as toy
 from tests.leaderboard.conftest import build_record
 
@@ -48,15 +51,15 @@ def changed(run: ResultRecord, method: str, seed: int, noise: float) -> ResultRe
 
 def test_no_two_committed_runs_of_different_seeds_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     records = Store(COMMITTED).read().records
-    assert repeated_seeds(records) == {}
+    assert find_repeated_seeds(records) == {}
     monkeypatch.setattr("leaderboard.trust.copies.NEAR", 8 * NEAR)
-    assert repeated_seeds(records) == {}
+    assert find_repeated_seeds(records) == {}
 
 
 def test_models_that_are_the_same_are_told_apart_from_those_that_are_not() -> None:
-    assert same_models(plain("single_task"), multidigits()) == {("single_task", "soft+l2:halflife=inf"): 5}
-    assert same_models(plain("cross_stitch"), multidigits()) == {}
-    assert resembling(plain("hard@static"), plain("hard")) == [
+    assert count_same_models(plain("single_task"), multidigits()) == {("single_task", "soft+l2:halflife=inf"): 5}
+    assert count_same_models(plain("cross_stitch"), multidigits()) == {}
+    assert find_resembling(plain("hard@static"), plain("hard")) == [
         "`hard@static` comes out as `hard` at 5 of 5 seeds: the same model, or a copy of it"
     ]
 
@@ -65,12 +68,12 @@ def test_models_that_are_the_same_are_told_apart_from_those_that_are_not() -> No
 def test_one_seed_as_ten_and_rotated_seeds_are_named(noise: float) -> None:
     run = plain("cross_stitch")[0]
     repeated = [changed(run, "mine", seed, noise) for seed in range(10)]
-    assert len(repeated_seeds(repeated)) == 9
+    assert len(find_repeated_seeds(repeated)) == 9
     rotated = [changed(r, "mine", (r.spec.seed + 1) % 10, noise) for r in plain("cross_stitch")]
-    assert len(repeated_seeds(rotated, multidigits())) == 10
+    assert len(find_repeated_seeds(rotated, multidigits())) == 10
     copied = [changed(r, "mine", r.spec.seed, noise) for r in plain("cross_stitch")]
-    assert repeated_seeds(copied, multidigits()) == {}
-    assert same_models(copied, multidigits()) == {("mine", "cross_stitch"): 10}
+    assert find_repeated_seeds(copied, multidigits()) == {}
+    assert count_same_models(copied, multidigits()) == {("mine", "cross_stitch"): 10}
 
 
 def test_of_a_solver_every_number_counts() -> None:
@@ -84,8 +87,18 @@ def test_of_a_solver_every_number_counts() -> None:
     assert list(find_copies([copied.model_copy(update={"solution": moved})], [run])) == []
 
 
+def test_a_kind_names_the_statistics_by_which_its_runs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = next(r for r in committed_of("linear_synthetic") if r.solution)
+    [(task, state)] = next(iter(run.statistics.values())).items()
+    name = run.spec.protocol.metrics[task]
+    with_errors = trace_of(run)
+    assert with_errors[-1] == state["squared_error"]
+    monkeypatch.setitem(KINDS.data, name, replace(KINDS[name], trace=lambda state: [state["target_squares"]]))
+    assert [*with_errors[:-1], state["target_squares"]] == list(trace_of(run))
+
+
 def test_runs_without_curves_are_not_compared() -> None:
-    assert repeated_seeds([build_record(seed=0), build_record(seed=1)]) == {}
+    assert find_repeated_seeds([build_record(seed=0), build_record(seed=1)]) == {}
 
 
 CURVES = [Curves(train_loss={t: [3.0 - n, 2.0 - n, 1.5] for t in ("left", "right")}) for n in (0.0, 0.1)]
@@ -98,7 +111,7 @@ def test_a_submission_that_is_a_method_of_the_board_is_noted(tmp_path: Path) -> 
     found = read_submission(toy.write(tmp_path / "mine", runs=runs), toy.BOARDS, BOARD)
     assert found.sound
     assert found.notes == ["`mine` comes out as `hard` at 2 of 2 seeds: the same model, or a copy of it"]
-    notes = build_table(toy.BOARD, StoreContents(BOARD), submissions=[found]).notes
+    notes = write_notes(tabulate(toy.BOARD, StoreContents(BOARD), submissions=[found]))
     assert f"Submission `mine`: {found.notes[0]}." in notes
 
 

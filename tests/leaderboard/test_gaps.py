@@ -11,7 +11,7 @@ from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.gaps import ratios, too_good
+from leaderboard.trust.gaps import find_too_good, ratios
 from tests.leaderboard import test_submissions as toy
 
 Make = Callable[..., ResultRecord]
@@ -21,7 +21,7 @@ VAL = Curves(val={task: {"accuracy": [80.0, 85.0, 90.0]} for task in ("left", "r
 def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other() -> None:
     records = Store(COMMITTED).read().records
     assert min(min(found.values()) for record in records if (found := ratios(record))) > 0.7
-    assert list(too_good(records)) == []
+    assert list(find_too_good(records)) == []
     suites = defaultdict(lambda: defaultdict(list))
     for record in records:
         if not record.spec.tuning:
@@ -29,7 +29,7 @@ def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other() ->
     for methods in suites.values():
         for name, own in methods.items():
             board = [record for other, runs in methods.items() if other != name for record in runs]
-            assert list(too_good(own, board)) == []
+            assert list(find_too_good(own, board)) == []
 
 
 def test_ratio_is_that_of_the_epoch_kept(make_record: Make) -> None:
@@ -45,10 +45,10 @@ def test_ratio_is_that_of_the_epoch_kept(make_record: Make) -> None:
 def test_test_far_from_validation_is_named(make_record: Make) -> None:
     board = [make_record("hard", seed, {"left": 91.0, "right": 90.0}, curves=VAL) for seed in (0, 1)]
     forged = [make_record("mine", seed, {"left": 100.0, "right": 90.0}, curves=VAL) for seed in (0, 1)]
-    assert list(too_good(forged)) == ["`mine`: the test error of left (val) is 0.00 of that on validation"]
+    assert list(find_too_good(forged)) == ["`mine`: the test error of left (val) is 0.00 of that on validation"]
     lifted = [make_record("mine", seed, {"left": 93.0, "right": 90.0}, curves=VAL) for seed in (0, 1)]
-    assert list(too_good(lifted)) == []
-    assert list(too_good(lifted, board)) == [
+    assert list(find_too_good(lifted)) == []
+    assert list(find_too_good(lifted, board)) == [
         "`mine`: the test error of left (val) is 0.70 of that on validation, on the board's own runs at least 0.90"
     ]
 

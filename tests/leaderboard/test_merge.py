@@ -64,7 +64,7 @@ def test_a_contradiction_is_named_and_nothing_is_written(
     tmp_path: Path, make_record: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = make_record("hard", created="2026-01-01T00:00:00+00:00")
-    other = record.model_copy(update={"created": "2026-02-02T00:00:00+00:00"}).sealed()
+    other = record.model_copy(update={"created": "2026-02-02T00:00:00+00:00"}).seal()
     mine = open_store(tmp_path / "mine", record)
     theirs = open_store(tmp_path / "theirs", make_record("single_task"), other)
     before = tree(mine)

@@ -6,15 +6,16 @@ import pytest
 
 from bench.catalogue.method import DEFAULT_WEIGHTING
 from bench.catalogue.options import write
-from bench.catalogue.registry import entries
+from bench.catalogue.registry import list_entries
 from bench.records import UNWEIGHTED, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
-from leaderboard.intake.names import misnamed
-from leaderboard.intake.soundness import further_problems
-from leaderboard.intake.source_card import built_in, cards_of
+from leaderboard.intake.names import find_misnamed
+from leaderboard.intake.soundness import find_further_problems
+from leaderboard.intake.source_card import cards_of, read_built_in_cards
 from leaderboard.intake.submission import read_submission
-from leaderboard.report.long_table import build_table
+from leaderboard.report.formats import write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, write_checks
 from tests.leaderboard import test_submissions as toy
@@ -50,11 +51,11 @@ def test_defaults_are_read_from_the_source() -> None:
 
 @pytest.mark.parametrize("kind", ["sharing", "constraint", "weighting"])
 def test_what_is_read_of_every_built_in_part_is_what_its_schema_has(kind: str) -> None:
-    own = {name: entry for name, entry in entries(kind).items() if not entry.code}
-    assert {name: dict(built_in()[name].defaults) for name in own} == {
+    own = {name: entry for name, entry in list_entries(kind).items() if not entry.code}
+    assert {name: dict(read_built_in_cards()[name].defaults) for name in own} == {
         name: {key: write(option.default) for key, option in entry.options.items()} for name, entry in own.items()
     }
-    assert {built_in()[name].kind for name in own} == {kind}
+    assert {read_built_in_cards()[name].kind for name in own} == {kind}
 
 
 def test_a_method_without_a_weighting_has_the_harness_own() -> None:
@@ -83,17 +84,17 @@ def named(method: str, canonical: str, **versions: int) -> ResultRecord:
 )
 def test_names_that_say_something_else(method: str, canonical: str, words: str) -> None:
     cards = {card.name: card for card in cards_of(SOURCE)}
-    assert misnamed(named(method, canonical), cards) == ([words] if words else [])
+    assert find_misnamed(named(method, canonical), cards) == ([words] if words else [])
 
 
 def test_a_weighting_or_a_built_in_option_cannot_be_left_out_in_any_store() -> None:
-    assert "method: should be short for mine@uncertainty" in named("mine", "mine@uncertainty").problems()
+    assert "method: should be short for mine@uncertainty" in named("mine", "mine@uncertainty").find_problems()
     soft = named("soft+l2", "soft:init=tied+l2:halflife=7.0@uniform")
-    assert [reason for reason in further_problems(soft) if "halflife" in reason] == [
+    assert [reason for reason in find_further_problems(soft) if "halflife" in reason] == [
         "method: should name `halflife=7.0`; the default is 100.0"
     ]
     older = named("soft+l2", "soft:init=tied+l2:halflife=7.0@uniform", **{"constraint/l2": 99})
-    assert not [reason for reason in further_problems(older) if "halflife" in reason]  # its defaults are not known
+    assert not [reason for reason in find_further_problems(older) if "halflife" in reason]  # its defaults are not known
 
 
 def test_a_default_that_is_spelled_out_is_no_method_of_its_own(tmp_path: Path) -> None:
@@ -122,9 +123,9 @@ def test_names_that_differ_by_case_are_one(tmp_path: Path) -> None:
     )
     second = read_submission(toy.write(tmp_path / "other", manifest, code, runs), toy.BOARDS, toy.COMMITTED)
     assert second.sound
-    table = build_table(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
+    table = tabulate(toy.BOARD, StoreContents(toy.COMMITTED), submissions=[first, second])
     assert table.board.methods == ["single_task", "hard", "mine"]
-    assert "Submission `other` is left out: `Mine` stands here already." in table.notes
+    assert "Submission `other` is left out: `Mine` stands here already." in write_notes(table)
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "MINE"], seeds="0-1")
     found = read_submission(tmp_path / "mine", {"toy": board}, toy.COMMITTED)
     assert "methods: `MINE` stands on the board already" in found.problems[0].reasons

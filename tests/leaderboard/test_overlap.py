@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard.analysis.standings import as_rows, standings
-from leaderboard.analysis.statistics import corrected_interval, interval, paired_t, rank_intervals, tie_groups
+from leaderboard.analysis.standings import rank_methods
+from leaderboard.analysis.statistics import corrected_interval, find_ties, interval, paired_t, rank_intervals
 from leaderboard.boards.board import Board
-from leaderboard.report.details import details
-from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
+from leaderboard.report.details import write_details
+from leaderboard.report.formats import format_table, write_notes, write_standings
+from leaderboard.report.table import tabulate
 from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import protocol
 
@@ -50,8 +50,8 @@ def data(make_cells):
 
 
 def test_standings_of_splits_that_overlap(data):
-    plain = standings(data, METHODS)
-    found = standings(
+    plain = rank_methods(data, METHODS)
+    found = rank_methods(
         replace(data, protocol=protocol({"t0": "regression"}, splits=OVERLAPPING["splits"], overlapping=True)), METHODS
     )
     change = np.log(data.errors[0] / data.errors[2])[:, 0]
@@ -63,15 +63,17 @@ def test_standings_of_splits_that_overlap(data):
     assert (good.rank.low, plain.methods["good"].rank.low) == (None, 1.0)
     assert math.isnan(good.max_t["single_task"])
     assert good.worst.gain == good.change
-    assert not any("bootstrap" in note for note in found.notes)
-    row = next(row for row in as_rows(found) if row["method"] == "good")
+    row = next(row for row in write_standings(found) if row["method"] == "good")
     assert row["p_max_t"] == {"single_task": None, "hard": None}
 
 
 def test_ties_are_wider_and_ranks_have_no_interval(data):
     changes = np.log(data.errors[:1] / data.errors)[:, :, 0]
-    assert len(tie_groups(changes)) == 2
-    assert tie_groups(changes, overlap=1 / 3) == [[2, 1, 0]] or len(tie_groups(changes, overlap=1 / 3)) == 1
+    assert len(find_ties(changes).groups()) == 2
+    assert (
+        find_ties(changes, overlap=1 / 3).groups() == [[2, 1, 0]]
+        or len(find_ties(changes, overlap=1 / 3).groups()) == 1
+    )
     found = rank_intervals(changes, np.random.default_rng(0), overlap=1 / 3)
     assert [one.low for one in found] == [None] * 3
     assert sorted(one.mean for one in found) == [1.0, 2.0, 3.0]
@@ -94,15 +96,16 @@ def records(make_record, **changed):
 
 def test_a_table_says_that_its_splits_overlap(make_record):
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=METHODS, seeds="0-4")
-    plain = build_table(board, StoreContents(records(make_record), [], None))
-    found = build_table(board, StoreContents(records(make_record, **OVERLAPPING), [], None))
-    assert "Student t intervals over seeds" in plain.notes[0]
-    assert found.notes[0].startswith("mean [low, high]: 95 % t intervals over seeds")
-    assert "1/n + 0.333, the test rows per training row" in found.notes[0]
+    plain = tabulate(board, StoreContents(records(make_record), [], None))
+    found = tabulate(board, StoreContents(records(make_record, **OVERLAPPING), [], None))
+    assert "Student t intervals over seeds" in write_notes(plain)[0]
+    assert write_notes(found)[0].startswith("mean [low, high]: 95 % t intervals over seeds")
+    assert "1/n + 0.333, the test rows per training row" in write_notes(found)[0]
     one, two = (next(row for row in table.rows if row.method == "good") for table in (plain, found))
     assert one.mean == two.mean
     assert (two.ci_high - two.mean) / (one.ci_high - one.mean) == pytest.approx(math.sqrt((1 / 5 + 1 / 3) * 5))
-    text = details(found)
+    assert not any("bootstrap" in note for note in write_notes(found))
+    text = write_details(found)
     assert "–" in text or "-" in text
     assert json.loads(format_table(found, "json"))["statistics"]
 
@@ -115,9 +118,8 @@ def test_a_table_of_cross_validated_strengths_says_so(make_record):
         record.model_copy(update={"statistics": {"val": record.statistics["val"]}})
         for record in records(make_record, selection="cv")
     ]
-    assert (
-        f"Selection {CHOSEN}; all numbers are on the test split."
-        in build_table(board, StoreContents(chosen, [], None)).notes
+    assert f"Selection {CHOSEN}; all numbers are on the test split." in write_notes(
+        tabulate(board, StoreContents(chosen, [], None))
     )
-    plain = build_table(board, StoreContents(records(make_record), [], None))
-    assert f"Selection {RULES['val']}; all numbers are on the test split." in plain.notes
+    plain = tabulate(board, StoreContents(records(make_record), [], None))
+    assert f"Selection {RULES['val']}; all numbers are on the test split." in write_notes(plain)

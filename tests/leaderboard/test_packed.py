@@ -99,7 +99,7 @@ def test_a_packed_run_is_found_and_never_written_again(tmp_path: Path, make_reco
     assert store.get(make_record("hard:split=2", 9).spec) is None
     assert sorted(record.spec.seed for record in store.beside(spec)) == [0, 1, 2]
     assert store.panels(spec) == [tmp_path / PANELS / f"{spec.run_id}.{n}.png" for n in (0, 1)]
-    again = records[1].model_copy(update={"created": "2027-01-01T00:00:00+00:00"}).sealed()
+    again = records[1].model_copy(update={"created": "2027-01-01T00:00:00+00:00"}).seal()
     assert store.write(again).suffix == ".jsonl"
     assert store.read().records == Store(tmp_path).read().records
     assert store.get(spec) == records[1]
@@ -201,7 +201,7 @@ def test_a_run_counts_once_whatever_lies_beside_it(tmp_path: Path, make_record: 
     opened.parent.mkdir(parents=True)
     opened.write_text(stored_text(record))
     assert (Store(tmp_path).read().records, Store(tmp_path).read().problems) == ([record], [])
-    opened.write_text(stored_text(record.model_copy(update={"created": "later"}).sealed()))
+    opened.write_text(stored_text(record.model_copy(update={"created": "later"}).seal()))
     [problem] = Store(tmp_path).read().problems
     assert problem.reasons == [f"run_id: already read from {path.relative_to(tmp_path).as_posix()}:1"]
     opened.unlink()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.main import parser_of
-from leaderboard.analysis.dials import dials
+from bench.cli.main import build_parser
+from leaderboard.analysis.dials import find_dials
 from leaderboard.boards.board import boards
 from leaderboard.boards.controls import control_rows
 from leaderboard.intake.submission import find_submissions
@@ -46,7 +46,9 @@ def test_committed_records_are_sound_and_complete_enough_to_show():
     assert contents.problems == []
     assert {record.status for record in contents.records} == {"done"}
     changed = {tuple(record.spec.overrides.items()) for record in contents.records if not record.spec.tuning} - {()}
-    swept = {tuple(r.spec.overrides.items()) for d in dials(contents.records) for p in d.points.values() for r in p}
+    swept = {
+        tuple(r.spec.overrides.items()) for d in find_dials(contents.records) for p in d.points.values() for r in p
+    }
     assert changed <= settings_of_controls(contents.records) | swept
 
 
@@ -64,7 +66,7 @@ def test_commands_of_pages_are_commands(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     lines = [line.partition(" #")[0].split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
     for line in lines:
-        _, unknown = parser_of(line[0]).parse_known_args(line)
+        _, unknown = build_parser(line[0]).parse_known_args(line)
         assert unknown == []
 
 

@@ -168,7 +168,7 @@ def test_other_settings_versions_and_trials_say_nothing_of_a_rows_noise(make_rec
         make_record("soft", 5, {"left": 10.0}),
     ]
     tuning = Tuning(of="hard", trial=0, stage="trial")
-    spec = row[0].spec.varied(seed=1000, tuning=tuning)
+    spec = row[0].spec.vary(seed=1000, tuning=tuning)
     trial = row[0].model_copy(update={"spec": spec, "run_id": spec.run_id, "scores": {}, "statistics": {}})
     fresh = make_record("hard", 0, {"left": 99.0}, environment=ELSEWHERE)
     [outcome] = judge(row[:1], {row[0].run_id: fresh}, {}, [*others, trial, *row])
@@ -176,7 +176,7 @@ def test_other_settings_versions_and_trials_say_nothing_of_a_rows_noise(make_rec
         f"left accuracy ({rule}) 95, again 99" for rule in ("val", "per_task", "last")
     )
     again = trial.model_copy(update={"validation": {"left": 0.5}, "environment": ELSEWHERE})
-    [outcome] = judge([trial], {trial.run_id: again.sealed()}, {}, [trial])
+    [outcome] = judge([trial], {trial.run_id: again.seal()}, {}, [trial])
     assert (outcome.agrees, outcome.sentence[:10]) == (None, "not judged")
 
 

@@ -43,7 +43,7 @@ def test_the_largest_matrices_go_first_and_no_more_than_must(make_record: Make) 
     assert record.left_out == ["matrices.a"]
     assert list(record.matrices) == ["b", "c"]
     assert bytes_of(record) <= MAX_BYTES
-    assert record.problems() == []
+    assert record.find_problems() == []
     tight = drop_largest_matrices(large(make_record), 60_000)
     assert (tight.left_out, list(tight.matrices)) == (["matrices.a", "matrices.c"], ["b"])
 
@@ -53,7 +53,7 @@ def test_curves_go_after_matrices_and_scores_never(make_record: Make) -> None:
     record = drop_largest_matrices(large(make_record, curves=long))
     assert record.left_out == ["matrices.a", "matrices.c", "matrices.b", "curves"]
     assert record.scores == large(make_record).scores
-    assert record.problems() == []
+    assert record.find_problems() == []
 
 
 def test_two_runs_of_a_cell_leave_out_the_same(make_record: Make) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from bench.records import Packed
-from benchmarks.scale import METHODS, SUITES, fill, synthetic
+from benchmarks.scale import METHODS, SUITES, make_records, write_unsynced
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.intake.source_card import built_in, cards_of
-from leaderboard.report.long_table import build_table
-from leaderboard.report.wide_table import lay_out_wide
+from leaderboard.intake.source_card import cards_of, read_built_in_cards
+from leaderboard.report.formats import write_interval, write_mean
+from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
 from leaderboard.store import Problem, Store, StoreContents
 
@@ -62,13 +62,13 @@ class Reader(HTMLParser):
 
 def test_the_site_shows_the_numbers_of_the_table(site, three_methods):
     page = (site(three_methods) / "suites/toy.html").read_text()
-    laid = lay_out_wide(build_table(board_of_suite("toy", three_methods), StoreContents(three_methods)))
-    for line in laid.lines:
+    table = tabulate(board_of_suite("toy", three_methods), StoreContents(three_methods))
+    for line in table.lines:
         cells = re.search(rf'<th scope="row" data-order="{line.method}">.*?</tr>', page, re.S)
         assert cells is not None
-        for column, row in zip(laid.columns, line.cells, strict=True):
-            assert re.search(rf">\s*{re.escape(column.mean(row))}\s*<", cells[0])
-            assert column.interval(row) in cells[0]
+        for column, row in zip(table.columns, line.cells, strict=True):
+            assert re.search(rf">\s*{re.escape(write_mean(column, row))}\s*<", cells[0])
+            assert write_interval(column, row) in cells[0]
     assert "Everything stored of toy" in page
 
 
@@ -77,8 +77,10 @@ def test_the_overview_counts_ranks_and_draws(site, three_methods):
     assert "13 finished runs · 3 methods · 1 suite" in page
     assert page.count('<svg class="interval') == 2  # the reference does not differ from itself
     assert re.search(r'<svg class="interval worse".*?>', page)
-    table = build_table(board_of_suite("toy", three_methods), StoreContents(three_methods))
-    best = max((each for each in table.standings.methods.values() if each.place), key=lambda each: each.change.mean)
+    table = tabulate(board_of_suite("toy", three_methods), StoreContents(three_methods))
+    best = max(
+        (each for each in table.results.standings.methods.values() if each.ranked), key=lambda each: each.change.mean
+    )
     assert best.method == "single_task"
     assert "In front <code>single_task</code>, ahead of all others." in page
     strip = re.search(r'<p class="strip".*?</p>', page, re.S)[0]
@@ -100,7 +102,7 @@ def test_rows_are_in_the_order_of_ranks_with_what_has_none_below(site, make_reco
     order = ["a", "b", "single_task", "c"]
     for page in ("suites/toy.html", "index.html"):
         assert re.findall(r'<th scope="row" data-order="(\w+)">', (folder / page).read_text()) == order
-    standing = build_table(board_of_suite("toy", records), StoreContents(records)).standings.methods
+    standing = tabulate(board_of_suite("toy", records), StoreContents(records)).results.standings.methods
     letters = sorted({letter for each in standing.values() for letter in each.letters})
     lines = re.findall(r"<tr.*?</tr>", (folder / "suites/toy.html").read_text(), re.S)[1:]
     for method, line in zip(order, lines, strict=True):
@@ -132,7 +134,7 @@ def test_files_beside_a_table_are_what_the_command_line_prints(site, three_metho
     board = board_of_suite("toy", three_methods).model_copy(update={"title": "Everything stored of toy"})
     for kind in FORMATS:
         (found,) = (folder / "data").glob(f"*.{kind}")
-        assert found.read_text() == format_table(build_table(board, StoreContents(three_methods)), kind)
+        assert found.read_text() == format_table(tabulate(board, StoreContents(three_methods)), kind)
 
 
 def test_a_run_page_has_everything_about_the_run(site, make_record):
@@ -236,7 +238,7 @@ def test_no_page_grows_beyond_8_megabytes_with_ten_thousand_records(tmp_path):
     """A run costs a page about one method a line, and the overview nothing: the law behind the slow test below."""
     sizes = {}
     for seeds in (2, 5):
-        records = list(synthetic(seeds * 4, SUITES[:2], METHODS[:2]))
+        records = list(make_records(seeds * 4, SUITES[:2], METHODS[:2]))
         assert len(records) == seeds * 4
         write_site(StoreContents(records), [], tmp_path / str(seeds), "runs")
         read = pages(tmp_path / str(seeds))
@@ -251,7 +253,7 @@ def test_no_page_grows_beyond_8_megabytes_with_ten_thousand_records(tmp_path):
 @pytest.mark.slow
 def test_ten_thousand_records_are_a_site_of_small_pages(tmp_path):
     store = Store(tmp_path / "results")
-    assert fill(store, synthetic(10_000)) >= 10_000
+    assert write_unsynced(store, make_records(10_000)) >= 10_000
     contents = store.read()
     assert contents.problems == []
     write_site(contents, [], tmp_path / "out", "results")
@@ -289,10 +291,10 @@ def test_cards_are_read_without_running_anything():
 
 
 def test_every_part_that_comes_with_the_project_has_a_card():
-    from bench.catalogue.registry import entries
+    from bench.catalogue.registry import list_entries
 
-    cards = built_in()
+    cards = read_built_in_cards()
     for kind in ("sharing", "constraint", "weighting"):
-        for name, entry in entries(kind).items():
+        for name, entry in list_entries(kind).items():
             assert (cards[name].version, cards[name].paper) == (entry.version, entry.paper)
             assert cards[name].text

@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from leaderboard.site import write_site
 from leaderboard.site.build import LISTING, written_names
 from leaderboard.site.panels import MAX_BYTES, MAX_SIDE, PNG, find_panels
-from leaderboard.site.watch import HOST, serving
+from leaderboard.site.watch import HOST, serve_site
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.test_watch import get
 
@@ -111,7 +111,7 @@ def test_only_what_a_build_wrote_is_served(contents, tmp_path):
     (out / "link.html").symlink_to(tmp_path / "secret")
     (out / "methods.html").unlink()
     (out / "methods.html").symlink_to(tmp_path / "secret")
-    with serving(out) as address:
+    with serve_site(out) as address:
         assert get(address)[0] == get(address, "index.html?x=1")[0] == get(address, "assets/site.css")[0] == 200
         for path in (
             ".env",
@@ -131,7 +131,7 @@ def test_only_what_a_build_wrote_is_served(contents, tmp_path):
 def test_readers_that_leave_or_say_nothing_are_let_go_in_silence(contents, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr("leaderboard.site.watch._Handler.timeout", 0.2)
     write_site(contents, [], tmp_path / "out", "store")
-    with serving(tmp_path / "out") as address:
+    with serve_site(tmp_path / "out") as address:
         place = HOST, int(address.rsplit(":", 1)[1].strip("/"))
         for _ in range(3):
             dropped = socket.create_connection(place)
@@ -148,6 +148,6 @@ def test_readers_that_leave_or_say_nothing_are_let_go_in_silence(contents, tmp_p
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path):
     with socket.create_server((HOST, 0)) as taken:
-        server = serving(tmp_path, taken.getsockname()[1])
+        server = serve_site(tmp_path, taken.getsockname()[1])
         with pytest.raises(OSError, match=r"Port \d+ should be free on this machine, but is not"):
             server.__enter__()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from bench.records.sheet import Sheet
 from bench.records.spec import Tuning
 from leaderboard.site.commands import missing_commands, run_command
-from leaderboard.site.figures.parts import counted, log_axis
+from leaderboard.site.figures.parts import abbreviate_number, log_axis
 from leaderboard.site.panels import Panel, find_panels
-from leaderboard.site.prose import marked, prose
+from leaderboard.site.prose import split_code, split_prose
 from leaderboard.site.view import as_json
 from leaderboard.store import Store
 
@@ -66,28 +66,28 @@ def test_arrays_are_lists():
     ],
 )
 def test_equations_and_names_are_code_and_nothing_is_lost(text, code):
-    parts = marked(text)
+    parts = split_code(text)
     assert parts[1::2] == code
     assert "".join(parts) == text.replace("`", "")
 
 
 def test_options_are_a_list_and_lines_are_joined():
-    paragraph, options = prose("One\ntwo.\n\nrate: a factor,\n    at least 0.\ninit: `tied`.")
+    paragraph, options = split_prose("One\ntwo.\n\nrate: a factor,\n    at least 0.\ninit: `tied`.")
     assert paragraph.text == ["One two."]
     assert options.options == [("rate", ["a factor, at least 0."]), ("init", ["", "tied", "."])]
-    paragraph, options = prose("A sentence.\nrate: a factor.")
+    paragraph, options = split_prose("A sentence.\nrate: a factor.")
     assert (paragraph.text, options.options) == (["A sentence."], [("rate", ["a factor."])])
-    (paragraph,) = prose("There are two\nends: a and b.")
+    (paragraph,) = split_prose("There are two\nends: a and b.")
     assert paragraph.text == ["There are two ends: a and b."]
 
 
 def test_every_word_of_every_description_is_on_its_page():
-    from leaderboard.intake.source_card import built_in
+    from leaderboard.intake.source_card import read_built_in_cards
 
-    for card in built_in().values():
+    for card in read_built_in_cards().values():
         said = "".join(
             part
-            for block in prose(card.text)
+            for block in split_prose(card.text)
             for part in [*block.text, *(f"{name}: " + "".join(text) for name, text in block.options)]
         )
         assert "".join(said.split()) == "".join(card.text.replace("`", "").split()), card.name
@@ -132,7 +132,7 @@ def test_ticks_of_a_logarithmic_axis_are_few_round_and_inside():
         assert 2 <= len(axis["tickvals"]) <= 4
         assert all(ends[0] <= value <= ends[1] for value in axis["tickvals"])
         assert ends[0] < low <= high < ends[1]
-    assert [counted(value) for value in (12_448, 1e6, 0.25, 3)] == ["12.4k", "1M", "0.25", "3"]
+    assert [abbreviate_number(value) for value in (12_448, 1e6, 0.25, 3)] == ["12.4k", "1M", "0.25", "3"]
 
 
 def test_commands_are_what_a_shell_takes(make_record):

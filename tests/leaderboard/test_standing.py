@@ -12,11 +12,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.cli.main import main
-from leaderboard.analysis.standings import as_rows, standings
-from leaderboard.report.details import details
-from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
-from leaderboard.report.wide_table import lay_out_wide
+from leaderboard.analysis.standings import rank_methods
+from leaderboard.report.details import write_details
+from leaderboard.report.formats import format_table, write_ends, write_notes, write_rank, write_standings
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.conftest import protocol
 
@@ -36,18 +35,18 @@ def data(make_cells):
 
 
 def test_ranks_letters_and_stars(data) -> None:
-    found = standings(data, NAMES).methods
+    found = rank_methods(data, NAMES).methods
     assert (found["good"].rank.mean, found["bad"].rank.mean) == (1, 4)
-    assert (found["good"].groups, found["bad"].groups) == ("a", "c")
-    assert found["single_task"].groups == found["hard"].groups == "b"
+    assert ("".join(found["good"].letters), "".join(found["bad"].letters)) == ("a", "c")
+    assert "".join(found["single_task"].letters) == "".join(found["hard"].letters) == "b"
     assert [name for name, each in found.items() if each.holds("single_task")] == ["good", "bad", "unfinished"]
-    assert found["good"].place == "1 [1, 1] a"
-    assert found["unfinished"].place == ""  # it lacks a seed that others have
+    assert write_rank(found["good"]) == "1 [1, 1] a"
+    assert write_rank(found["unfinished"]) == ""  # it lacks a seed that others have
     assert found["unfinished"].change.n == SEEDS - 1
 
 
 def test_adjusted_p_are_those_of_scipy_and_statsmodels(data) -> None:
-    found = standings(data, NAMES)
+    found = rank_methods(data, NAMES)
     logs = np.log(data.errors).mean(axis=2)
     pairs = [(method, reference) for reference in ("single_task", "hard") for method in NAMES]
     pairs = [(m, r) for m, r in pairs if m != r and (m, r) != ("single_task", "hard")]
@@ -63,17 +62,17 @@ def test_adjusted_p_are_those_of_scipy_and_statsmodels(data) -> None:
 
 def test_those_who_take_no_part_change_nothing(data) -> None:
     few = [name for name in NAMES if name != "bad"]
-    assert standings(data, few).methods.keys() == set(few)
-    assert standings(data, few).family == 5
-    assert standings(data, few).methods["good"].rank.mean == 1
+    assert rank_methods(data, few).methods.keys() == set(few)
+    assert rank_methods(data, few).family == 5
+    assert rank_methods(data, few).methods["good"].rank.mean == 1
 
 
 def test_nobody_is_ranked_without_the_reference(data) -> None:
-    assert standings(data, ["hard", "good"]).methods == {}
+    assert rank_methods(data, ["hard", "good"]).methods == {}
 
 
 def test_the_same_table_twice(data) -> None:
-    assert repr(as_rows(standings(data, NAMES))) == repr(as_rows(standings(data, NAMES)))
+    assert repr(write_standings(rank_methods(data, NAMES))) == repr(write_standings(rank_methods(data, NAMES)))
 
 
 # --- from records to pages ---------------------------------------------------------------------
@@ -88,10 +87,9 @@ def board(three_methods):
 
 
 def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
-    table = build_table(board, StoreContents(three_methods, []))
-    laid = lay_out_wide(table)
-    ends = {line.method: laid.ends(line) for line in laid.lines}
-    assert laid.tail == ["rank", "seeds"]
+    table = tabulate(board, StoreContents(three_methods, []))
+    ends = {line.method: write_ends(table, line) for line in table.lines}
+    assert table.ends == ["rank", "seeds"]
     assert ends == {
         "single_task": ["1 a", "5/5"],
         "hard": ["2 b", "5/5"],
@@ -100,26 +98,26 @@ def test_a_table_shows_ranks_stars_and_daggers(board, three_methods) -> None:
     text = format_table(table, "text", width=200)
     assert [line for line in text.splitlines() if "] *" in line and line.startswith("hard ")]
     assert r"\]" not in format_table(table, "md").split("Δ log ↑")[1].split("rank")[1].split("\n")[3].split("|")[5]
-    assert any(note.startswith("* Δ log holds against `single_task`") for note in table.notes)
-    assert any(note.startswith("† Fewer than 5 seeds") and "`cross_stitch` 3" in note for note in table.notes)
+    assert any(note.startswith("* Δ log holds against `single_task`") for note in write_notes(table))
+    assert any(note.startswith("† Fewer than 5 seeds") and "`cross_stitch` 3" in note for note in write_notes(table))
 
 
 def test_two_seeds_have_no_interval_anywhere(board, make_record) -> None:
     runs = [
         make_record(m, seed, {"left": 95.0 + seed - lost, "right": 90.0 - lost}) for m, lost in BOTH for seed in (0, 1)
     ]
-    table = build_table(
+    table = tabulate(
         board.model_copy(update={"seeds": "0-1", "methods": ["single_task", "hard"]}), StoreContents(runs, [])
     )
     assert all(row.ci_low is None and row.ci_high is None and row.mean is not None for row in table.rows)
-    assert not any(each.holds("single_task") for each in table.standings.methods.values())
+    assert not any(each.holds("single_task") for each in table.results.standings.methods.values())
     for format in ("text", "md", "tex"):
         shown = format_table(table, format, width=200).replace("\\", "")
         assert re.findall(r"\[[^a-z]", shown) == []  # but for `mean [low, high]` below the table
         assert "no interval below 3 seeds" in shown
         assert "without an interval below 10 seeds" in shown
     for format in ("text", "md"):
-        assert re.findall(r"\[[^a-z]", details(table, format).replace("\\", "")) == []
+        assert re.findall(r"\[[^a-z]", write_details(table, format).replace("\\", "")) == []
     assert {line.count(",,") for line in format_table(table, "csv").splitlines()[1:]} == {1}
 
 
@@ -133,16 +131,16 @@ def test_names_of_one_model_share_a_rank(make_cells) -> None:
     errors[3:5] *= 1 + 1e-9 * generator.random((2, SEEDS, 2))  # always worse, never by anything
     solved = protocol({"t0": "regression", "t1": "regression"}, fit="solver", tolerance=1e-8)
     data = replace(make_cells(errors, names), protocol=solved)
-    found = standings(data, names)
+    found = rank_methods(data, names)
     same = [found.methods[name] for name in names[2:5]]
     assert len({each.rank.mean for each in same}) == 1
     assert len({(each.rank.low, each.rank.high) for each in same}) == 1
-    assert len({each.groups for each in same}) == 1
+    assert len({"".join(each.letters) for each in same}) == 1
     assert found.methods["soft+l1"].rank.mean not in {each.rank.mean for each in same}
-    assert "`soft+graph` = `soft+l2` = `soft+l2_pairwise`." in "".join(found.notes)
-    assert "to within 1e-06" in "".join(found.notes)
+    assert found.equal == [names[2:5]]
+    assert found.tolerance == pytest.approx(1e-6)
     # the same numbers from descent are the luck of the runs
-    trained = standings(replace(data, protocol=protocol({"t0": "regression", "t1": "regression"})), names)
+    trained = rank_methods(replace(data, protocol=protocol({"t0": "regression", "t1": "regression"})), names)
     assert len({trained.methods[name].rank.mean for name in names[2:5]}) == 3
 
 
@@ -152,7 +150,7 @@ def test_no_change_holds_against_another_name_of_the_reference(make_cells) -> No
     errors[1] *= 1.3
     errors[2] *= 1 - 1e-9 * generator.random((5, 1))
     solved = protocol({"t0": "regression"}, fit="solver", tolerance=1e-8)
-    found = standings(replace(make_cells(errors), protocol=solved), ["single_task", "hard", "m2"]).methods
+    found = rank_methods(replace(make_cells(errors), protocol=solved), ["single_task", "hard", "m2"]).methods
     assert (found["m2"].rank.mean, found["single_task"].rank.mean) == (1.5, 1.5)
     assert not found["m2"].holds("single_task")
     assert found["m2"].win == 0.5
@@ -166,9 +164,9 @@ def test_a_board_with_too_many_groups_says_that_it_compares_with_the_first(make_
         for _ in range(2)
     ]
     data = make_cells(np.exp(np.concatenate(halves))[:, :, None])
-    found = standings(data, data.board.methods)
-    assert {each.groups for each in found.methods.values()} == {"a", ""}
-    assert any("`a` marks the first and what paired t tests" in note for note in found.notes)
+    found = rank_methods(data, data.board.methods)
+    assert {"".join(each.letters) for each in found.methods.values()} == {"a", ""}
+    assert found.first_only
 
 
 def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
@@ -176,15 +174,15 @@ def test_a_board_of_five_hundred_methods_takes_seconds(make_cells) -> None:
     sizes, luck = generator.standard_normal((500, 1, 1)), generator.standard_normal((500, 12, 2))
     data = make_cells(np.exp(0.15 * sizes + 0.3 * luck))
     start = time.process_time()
-    found = standings(data, data.board.methods)
+    found = rank_methods(data, data.board.methods)
     assert time.process_time() - start < 30
     assert sorted(each.rank.mean for each in found.methods.values()) == list(range(1, 501))
     assert all(each.letters for each in found.methods.values())
-    assert max(len(each.place) for each in found.methods.values()) < 60
+    assert max(len(write_rank(each)) for each in found.methods.values()) < 60
 
 
 def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
-    found = json.loads(format_table(build_table(board, StoreContents(three_methods, [])), "json"))
+    found = json.loads(format_table(tabulate(board, StoreContents(three_methods, [])), "json"))
     by_method = {row["method"]: row for row in found["statistics"]}
     assert by_method.keys() == {"single_task", "hard", "cross_stitch"}
     hard = by_method["hard"]
@@ -198,9 +196,9 @@ def test_json_has_the_statistics_of_every_method(board, three_methods) -> None:
 
 
 def test_details_are_sorted_by_rank_and_say_what_they_are(board, three_methods) -> None:
-    table = build_table(board, StoreContents(three_methods, []))
+    table = tabulate(board, StoreContents(three_methods, []))
     for format in ("text", "md"):
-        text = details(table, format).replace("\\", "")
+        text = write_details(table, format).replace("\\", "")
         assert text.index("single_task ") < text.index("hard  " if format == "text" else "| hard |")
         assert "p single_task (Holm)" in text
         assert "max-t" in text
@@ -222,10 +220,10 @@ def test_protocols_that_are_not_ranked_have_no_ranks(board, make_record) -> None
         for method, lost in (("single_task", 0), ("hard", 1))
         for seed in range(5)
     ]
-    table = build_table(board, StoreContents(runs, []))
-    assert table.standings.methods == {}
-    assert lay_out_wide(table).tail == ["seeds"]
-    assert any(note.startswith("Not ranked") for note in table.notes)
+    table = tabulate(board, StoreContents(runs, []))
+    assert table.results.standings.methods == {}
+    assert table.ends == ["seeds"]
+    assert any(note.startswith("Not ranked") for note in write_notes(table))
 
 
 def test_what_was_not_verified_is_not_ranked(board, three_methods, tmp_path) -> None:
@@ -237,16 +235,16 @@ def test_what_was_not_verified_is_not_ranked(board, three_methods, tmp_path) -> 
     for record in three_methods:
         if record.method == "hard":
             store.write(record)
-    table = build_table(board, store.read())
-    assert table.standings.methods.keys() == {"single_task", "cross_stitch"}
-    assert any("not all of their runs were verified" in note and "`hard`" in note for note in table.notes)
+    table = tabulate(board, store.read())
+    assert table.results.standings.methods.keys() == {"single_task", "cross_stitch"}
+    assert any("not all of their runs were verified" in note and "`hard`" in note for note in write_notes(table))
 
 
 def test_letters_go_on_after_z(make_cells) -> None:
     errors = np.exp(np.arange(30.0))[:, None, None] * np.exp(
         1e-3 * np.random.default_rng(0).standard_normal((30, 6, 1))
     )
-    found = standings(make_cells(errors), make_cells(errors).board.methods).methods
-    assert [each.groups for each in found.values()][:2] == ["a", "b"]
-    assert [each.groups for each in found.values()][25:28] == ["z", "aa", "ab"]
+    found = rank_methods(make_cells(errors), make_cells(errors).board.methods).methods
+    assert ["".join(each.letters) for each in found.values()][:2] == ["a", "b"]
+    assert ["".join(each.letters) for each in found.values()][25:28] == ["z", "aa", "ab"]
     assert not any(math.isnan(each.rank.mean) for each in found.values())

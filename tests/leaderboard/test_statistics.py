@@ -6,17 +6,17 @@ import pytest
 from scipy import stats
 
 from bench.scores import Metric
+from leaderboard.analysis.results import collect_cells
 from leaderboard.analysis.statistics import (
     Column,
-    against,
     change_matrix,
     changes,
-    collect_cells,
     delta_flat,
     delta_log,
     delta_task,
     gains,
     interval,
+    replace_reference,
 )
 from leaderboard.boards.board import board_of_suite
 from leaderboard.boards.record_selection import select_records
@@ -97,17 +97,17 @@ def test_gains_are_the_terms_of_delta_log(make_cells):
     data = make_cells(np.random.default_rng(0).uniform(0.1, 0.5, (3, 4, 2)))
     np.testing.assert_allclose(gains(data).mean(axis=2), change_matrix(data), rtol=1e-12, atol=1e-15)
     np.testing.assert_array_equal(gains(data)[0], np.zeros((4, 2)))
-    assert np.isnan(gains(against(data, "elsewhere"))).all()
+    assert np.isnan(gains(replace_reference(data, "elsewhere"))).all()
 
 
 def test_another_reference_shifts_delta_log_by_its_own_change(make_cells):
     data = make_cells(np.random.default_rng(0).uniform(0.1, 0.5, (3, 4, 2)))
     shifted = change_matrix(data) - change_matrix(data)[1]
-    np.testing.assert_allclose(change_matrix(against(data, "hard")), shifted, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(change_matrix(replace_reference(data, "hard")), shifted, rtol=1e-9, atol=1e-15)
     assert data.board.reference == "single_task"
     np.testing.assert_array_equal(
-        change_matrix(against(data, "hard"), "delta_flat")[2],
-        delta_flat(data.of("m2"), data.of("hard"), data.columns),
+        change_matrix(replace_reference(data, "hard"), "delta_flat")[2],
+        delta_flat(data.values_of("m2"), data.values_of("hard"), data.columns),
     )
 
 
@@ -122,13 +122,13 @@ def test_array_status_and_paired_changes(three_methods):
     assert board.methods == ["single_task", "cross_stitch", "hard"]
     assert data.values.shape == (3, 5, 2)
     assert [column.task for column in data.columns] == ["left", "right"]
-    assert np.isnan(data.of("cross_stitch")[3:]).all()
-    assert np.isfinite(data.of("cross_stitch")[:3]).all()
+    assert np.isnan(data.values_of("cross_stitch")[3:]).all()
+    assert np.isfinite(data.values_of("cross_stitch")[:3]).all()
     assert [data.status(method) for method in board.methods] == ["complete", "incomplete (3/5)", "complete"]
     np.testing.assert_array_equal(data.errors[2, 0], [0.06, 0.12])
 
     flat = changes(data, "hard")["delta_flat"]
-    left, right = data.of("single_task").T
+    left, right = data.values_of("single_task").T
     np.testing.assert_allclose(flat, 50 * (-1 / left - 2 / right), rtol=1e-12)
     paired = stats.ttest_rel(
         np.log(data.errors[0]).mean(axis=1), np.log(data.errors[2]).mean(axis=1)

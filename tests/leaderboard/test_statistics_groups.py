@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from leaderboard.analysis.letters import abridged, join_letters, letters_of
-from leaderboard.analysis.statistics import pairwise, tie_groups, tied_with_first
+from leaderboard.analysis.letters import abridge_letters, join_letters, letters_of
+from leaderboard.analysis.statistics import compare_pairs, find_ties
 from leaderboard.analysis.statistics.groups import clique_cover
 
 
@@ -43,13 +43,13 @@ def test_tie_groups_may_overlap():
     noise = np.array([1.0, -1.0, 0.5, -0.5, 1.5, -1.5, 1.0, -1.0])
     changes = np.array([noise, 0.9 - noise, np.full(8, 5.0)])
     # 0 and 1 differ by 0.9 with deviation 2.4; 2 is far above both
-    assert tie_groups(changes) == [[2], [1, 0]]
+    assert find_ties(changes).groups() == [[2], [1, 0]]
     # in the middle a method so noisy that it ties with both, which alone are far apart
     changes = np.array([5.0 + 0.1 * noise, 2.5 + 9 * noise, -0.1 * noise])
-    assert tie_groups(changes) == [[0, 1], [1, 2]]
+    assert find_ties(changes).groups() == [[0, 1], [1, 2]]
     # and one that is not in the middle: nothing says that it is above or below either
     changes[1] += 4.0
-    assert tie_groups(changes) == [[1, 0], [1, 2]]
+    assert find_ties(changes).groups() == [[1, 0], [1, 2]]
 
 
 @pytest.mark.parametrize("draw", range(20))
@@ -57,9 +57,9 @@ def test_methods_share_a_group_exactly_where_the_data_do_not_order_them(draw):
     generator = np.random.default_rng(draw)
     scale = generator.uniform(0.1, 3, (7, 1))
     changes = generator.normal(0, 2, (7, 1)) + scale * generator.normal(size=(7, 8))
-    groups = tie_groups(changes)
+    groups = find_ties(changes).groups()
     together = np.array([[any({a, b} <= set(group) for group in groups) for a in range(7)] for b in range(7)])
-    np.testing.assert_array_equal(together, pairwise(changes) > 0.05)
+    np.testing.assert_array_equal(together, compare_pairs(changes) > 0.05)
     assert not any(set(one) < set(other) for one in groups for other in groups)
     means = changes.mean(axis=1)
     assert all(list(means[group]) == sorted(means[group], reverse=True) for group in groups)
@@ -69,7 +69,7 @@ def test_methods_share_a_group_exactly_where_the_data_do_not_order_them(draw):
 
 def test_methods_that_do_not_differ_are_one_group():
     generator = np.random.default_rng(0)
-    split = sum(len(tie_groups(generator.normal(size=(5, 6)))) > 1 for _ in range(500))
+    split = sum(len(find_ties(generator.normal(size=(5, 6))).groups()) > 1 for _ in range(500))
     assert split / 500 <= 0.06
 
 
@@ -109,31 +109,31 @@ def test_a_cover_stays_below_its_bound_or_is_none():
 def test_boards_with_exponentially_many_groups_end(methods):
     changes = triples(methods)
     start = time.process_time()
-    groups = tie_groups(changes)
+    groups = find_ties(changes).groups()
     assert time.process_time() - start < 20
     assert len(groups) <= methods
     together = np.zeros((len(changes), len(changes)), dtype=bool)
     for group in groups:
         together[np.ix_(group, group)] = True
-    np.testing.assert_array_equal(together, ~(pairwise(changes) <= 0.05))
+    np.testing.assert_array_equal(together, ~(compare_pairs(changes) <= 0.05))
 
 
 def test_where_no_groups_are_few_enough_there_is_a_comparison_with_the_first():
     g = np.random.default_rng(0)
     halves = [10 * g.standard_normal(20) + np.arange(30)[:, None] + 1e-3 * g.standard_normal((30, 20)) for _ in "ab"]
     changes = np.concatenate(halves)
-    assert tie_groups(changes) is None
+    assert find_ties(changes).groups() is None
     first = int(changes.mean(axis=1).argmax())
-    found = tied_with_first(changes)
+    found = find_ties(changes).with_first()
     assert found[0] == first
-    assert sorted(found) == np.flatnonzero(~(pairwise(changes)[first] <= 0.05)).tolist()
-    assert tied_with_first(np.full((2, 3), np.nan)) == []
+    assert sorted(found) == np.flatnonzero(~(compare_pairs(changes)[first] <= 0.05)).tolist()
+    assert find_ties(np.full((2, 3), np.nan)).with_first() == []
 
 
 def test_many_letters_are_abridged_and_nothing_is_lost():
     groups = [[0], *([[0, 1]] * 30), [1]]
     first, second = letters_of(groups, 2)
     assert (first[:2], first[-1], second[0], second[-1]) == (("a", "b"), "ae", "b", "af")
-    assert (abridged(first), abridged(second)) == ("a-ae", "b-af")
-    assert join_letters(first[:3]) == abridged(first[:3]) == "abc"
-    assert abridged(("a", "c", *first[4:20], "z", "aa", "ac")) == "a c e-t z aa ac"
+    assert (abridge_letters(first), abridge_letters(second)) == ("a-ae", "b-af")
+    assert join_letters(first[:3]) == abridge_letters(first[:3]) == "abc"
+    assert abridge_letters(("a", "c", *first[4:20], "z", "aa", "ac")) == "a c e-t z aa ac"

@@ -9,14 +9,14 @@ from scipy import stats
 
 from leaderboard.analysis.statistics import (
     change_matrix,
+    compare_pairs,
+    find_ties,
     holm,
     kendall_tau,
     paired_t,
-    pairwise,
     rank_intervals,
     ranks,
     sensitivity,
-    tie_groups,
 )
 
 SEEDS = 12
@@ -56,7 +56,7 @@ def test_an_incomplete_method_is_not_ranked_and_takes_no_seed_from_the_others():
     found = rank_intervals(changes, np.random.default_rng(0))
     assert [(one.mean, one.n) for one in found if not math.isnan(one.mean)] == [(1.0, SEEDS), (2.0, SEEDS)]
     assert (found[1].low, found[1].n) == (None, SEEDS - 1)
-    assert tie_groups(spread(300.0, 0.0, -300.0) + np.where(np.isnan(changes), np.nan, 0.0)) == [[0], [2]]
+    assert find_ties(spread(300.0, 0.0, -300.0) + np.where(np.isnan(changes), np.nan, 0.0)).groups() == [[0], [2]]
     changes[:, 5] = np.nan  # a seed without reference
     assert [one.n for one in rank_intervals(changes, np.random.default_rng(0))] == [SEEDS - 1, SEEDS - 2, SEEDS - 1]
 
@@ -78,15 +78,15 @@ def test_rank_intervals_are_the_same_whatever_fits_into_memory(monkeypatch):
 def test_one_seed_has_ranks_without_intervals_and_none_has_nothing():
     one = rank_intervals(np.array([[1.0], [2.0]]), np.random.default_rng(0))
     assert [(rank.mean, rank.low) for rank in one] == [(2.0, None), (1.0, None)]
-    assert tie_groups(np.array([[1.0], [2.0]])) == [[1, 0]]
+    assert find_ties(np.array([[1.0], [2.0]])).groups() == [[1, 0]]
     none = np.full((2, 3), np.nan)
     assert [math.isnan(rank.mean) for rank in rank_intervals(none, np.random.default_rng(0))] == [True, True]
-    assert tie_groups(none) == []
+    assert find_ties(none).groups() == []
 
 
 def test_pairwise_is_holm_over_paired_t_tests():
     changes = spread(0.0, 1.0, 3.0)
-    found = pairwise(changes)
+    found = compare_pairs(changes)
     pairs = [(0, 1), (0, 2), (1, 2)]
     expected = holm(np.array([paired_t(changes[a] - changes[b]) for a, b in pairs]))
     np.testing.assert_array_equal([found[pair] for pair in pairs], expected)

@@ -9,7 +9,7 @@ import pytest
 
 from bench.records.record import MAX_BYTES
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store
 from leaderboard.store.json_text import compact_json
 from leaderboard.store.progress_notes import named_after
@@ -210,7 +210,7 @@ def test_what_no_table_could_show_is_named_and_spoils_none(tmp_path, make_record
     contents = Store(tmp_path).read()
     assert contents.records == [sound]
     assert contents.problems[0].reasons[0].startswith(reason)
-    assert build_table(board_of_suite("toy", contents.records), contents).board.seeds == "0"
+    assert tabulate(board_of_suite("toy", contents.records), contents).board.seeds == "0"
 
 
 def test_of_very_many_reasons_the_first_are_told(tmp_path, make_record):

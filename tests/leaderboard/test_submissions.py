@@ -19,7 +19,8 @@ from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
 from leaderboard.intake.submission import find_submissions, read_submission
-from leaderboard.report.long_table import build_table
+from leaderboard.report.formats import write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.json_text import compact_json
@@ -81,18 +82,18 @@ def test_a_sound_submission_stands_on_its_board(tmp_path, folder):
     assert found.sound
     assert found.manifest == MANIFEST
     contents = StoreContents(COMMITTED)
-    table = build_table(BOARD, contents, submissions=[found])
+    table = tabulate(BOARD, contents, submissions=[found])
     assert table.board.methods == ["single_task", "hard", "mine"]
     assert [(row.mean, row.seeds) for row in table.rows if (row.method, row.task) == ("mine", "left")] == [(96.5, 2)]
-    assert any("Submission by A. Author: `mine`." in note for note in table.notes)
-    assert build_table(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
-    assert build_table(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
+    assert any("Submission by A. Author: `mine`." in note for note in write_notes(table))
+    assert tabulate(BOARD, StoreContents(COMMITTED)).board.methods == ["single_task", "hard"]
+    assert tabulate(BOARD, contents, track="tuned", submissions=[found]).board.methods == []
 
 
 def table_beside(store):
     """The board from a store and the submissions beside it."""
     contents = store.read()
-    return build_table(BOARD, contents, submissions=find_submissions(contents, BOARDS))
+    return tabulate(BOARD, contents, submissions=find_submissions(contents, BOARDS))
 
 
 def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, folder):
@@ -103,7 +104,7 @@ def test_submissions_beside_a_store_are_found_and_unsound_ones_named(tmp_path, f
     (folder / "method.py").write_bytes(CODE + b"# changed\n")
     table = table_beside(store)
     assert "mine" not in table.board.methods
-    assert any("Submission `mine` is left out: method.py" in note for note in table.notes)
+    assert any("Submission `mine` is left out: method.py" in note for note in write_notes(table))
 
 
 def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, folder):
@@ -116,11 +117,11 @@ def test_rows_that_nobody_ran_again_are_named_beside_those_that_were(tmp_path, f
     }
     write_checks(store.root, by.values())
     sentence = "Run by nobody but who submitted them (`mtlbench verify SUBMISSION --rerun 2`): `mine`."
-    assert sentence in table_beside(store).notes
+    assert sentence in write_notes(table_beside(store))
     write_checks(store.root, [LedgerEntry(RUNS[0].run_id, RUNS[0].digest, "rerun", "equal digit for digit", "v")])
     table = table_beside(store)
-    assert sentence not in table.notes
-    assert table.states["mine"] == "spot_checked"
+    assert sentence not in write_notes(table)
+    assert table.results.states["mine"] == "spot_checked"
 
 
 def test_commands_show_the_submissions_beside_a_store(tmp_path, folder, monkeypatch, capsys):
@@ -208,8 +209,8 @@ NAMED = attrgetter("run_id")  # the order in which runs are read
 
 def resealed(run: ResultRecord, **changed) -> ResultRecord:
     """The run with other content or another specification, and a digest that fits."""
-    spec = run.spec.varied(**changed.pop("spec", {}))
-    return run.model_copy(update={"spec": spec, "run_id": spec.run_id, **changed}).sealed()
+    spec = run.spec.vary(**changed.pop("spec", {}))
+    return run.model_copy(update={"spec": spec, "run_id": spec.run_id, **changed}).seal()
 
 
 @pytest.mark.parametrize("lie", ["labels", "suite", "options", "seed", "run"])
@@ -237,7 +238,7 @@ def test_runs_that_cannot_have_been(tmp_path, lie):
         odd = resealed(RUNS[1], curves=curves, statistics=known.statistics, scores=known.scores)
         words = "should not be, to the last digit, those of `hard` seed 1"
         honest = RUNS[0]
-    assert odd.problems() == []
+    assert odd.find_problems() == []
     folder = write(tmp_path / "mine", runs=[honest, odd])
     board = [*COMMITTED[:3], resealed(COMMITTED[3], curves=curves, cost=COST)] if lie == "run" else COMMITTED
     found = {p.path: "; ".join(p.reasons) for p in read_submission(folder, BOARDS, board).problems}
@@ -278,10 +279,12 @@ def test_no_submission_displaces_another_or_the_board(tmp_path):
     unreadable = read_submission(write(tmp_path / "un\nread", manifest=None), BOARDS, COMMITTED)
     assert first.sound
     assert second.sound
-    table = build_table(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
+    table = tabulate(BOARD, StoreContents(COMMITTED), submissions=[first, first, second, unreadable])
     assert table.board.methods == ["single_task", "hard", "mine"]
-    assert {run.digest for (method, _), run in table.records.items() if method == "mine"} == {r.digest for r in RUNS}
-    left_out = [note for note in table.notes if "is left out" in note]
+    assert {run.digest for (method, _), run in table.results.records.items() if method == "mine"} == {
+        r.digest for r in RUNS
+    }
+    left_out = [note for note in write_notes(table) if "is left out" in note]
     assert left_out == [
         "Submission `mine` is left out: `mine` stands here already.",
         "Submission `un\\nread` is left out: submission.toml: should be a plain file.",
@@ -295,9 +298,9 @@ def test_a_submission_given_by_hand_stands_before_one_beside_the_store(tmp_path,
         store.write(record)
     mine = write(tmp_path / "own" / "mine", runs=[resealed(run, created="2026-02-02T00:00:00+00:00") for run in RUNS])
     contents = store.read()
-    table = build_table(BOARD, contents, submissions=collect_submissions(contents, [mine]))
-    assert {run.created[:7] for (method, _), run in table.records.items() if method == "mine"} == {"2026-02"}
-    assert "Submission `mine` is left out: `mine` stands here already." in table.notes
+    table = tabulate(BOARD, contents, submissions=collect_submissions(contents, [mine]))
+    assert {run.created[:7] for (method, _), run in table.results.records.items() if method == "mine"} == {"2026-02"}
+    assert "Submission `mine` is left out: `mine` stands here already." in write_notes(table)
 
 
 def test_all_problems_are_told_at_once(tmp_path):
@@ -545,8 +548,8 @@ def test_very_many_or_very_large_files_are_counted_and_not_read(tmp_path):
 def test_runs_are_of_the_text_that_is_submitted(code: dict[str, str], sound: bool, tmp_path: Path) -> None:
     runs = []
     for run in RUNS:
-        spec = run.spec.varied(code=code)
-        runs.append(run.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed())
+        spec = run.spec.vary(code=code)
+        runs.append(run.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal())
     found = problems(write(tmp_path / "mine", runs=runs))
     said = "spec.code: should be the checksum of method.py, of the parts that it registers"
     named = [path for path, reasons in found.items() if reasons == said]

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from bench.cli.main import main
+from bench.cli.submit import _list_methods
+from bench.execution.execute import Execution
 from bench.execution.judged_cell import JudgedCell
 from bench.execution.plan_status import PlanStatus
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
+from leaderboard.intake.source_card import Card
 from leaderboard.store import Store
 from tests.leaderboard.test_submissions import BOARDS, CODE, COMMITTED, build
 
@@ -37,7 +40,9 @@ class Runner:
         self.devices.append(device)
         return [build(seed, **self.changed).spec for seed in seeds]
 
-    def execute(self, outcome: PlanStatus, cell: JudgedCell, engine: object) -> None:
+    def execute(self, execution: Execution, outcome: PlanStatus) -> None:
+        cell = execution.cell
+        assert isinstance(cell, JudgedCell)
         self.cells.append(cell)
         self.before()
         left = self.most
@@ -63,7 +68,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setattr("bench.execution.judged_cell.describe_methods", found.describe)
     monkeypatch.setattr("bench.execution.judged_cell.plan_judged", found.plan)
-    monkeypatch.setattr("bench.execution.judged_cell.execute", found.execute)
+    monkeypatch.setattr(Execution, "run_missing", lambda self, outcome: found.execute(self, outcome))
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     return found
 
@@ -74,6 +79,14 @@ def submit(tmp_path: Path) -> Run:
         return main(["submit", str(tmp_path / "mine.py"), "--suite", "toy", "--out", str(tmp_path / out), *more])
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("sharing", "mine"), ("constraint", "soft+mine"), ("weighting", "hard@mine")]
+)
+def test_what_a_file_registers_is_run_as_the_method_it_stands_for(kind, method):
+    outcomes = [{"subject": subject} for subject in ("a file", "suite/mine", f"{kind}/other", f"{kind}/mine")]
+    assert _list_methods(outcomes, [Card("mine", "", 1, "")]) == [method]
 
 
 def test_what_is_made_is_a_sound_submission(tmp_path, runner, submit, capsys):

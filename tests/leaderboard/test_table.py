@@ -9,9 +9,8 @@ import pytest
 
 from bench.records.record import Failure
 from leaderboard.boards.board import board_of_suite
-from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
-from leaderboard.report.wide_table import lay_out_wide
+from leaderboard.report.formats import format_table, write_interval, write_mean, write_notes
+from leaderboard.report.table import tabulate
 from leaderboard.store import Problem, StoreContents
 
 COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,seeds,selection,status"
@@ -21,7 +20,7 @@ COLUMNS = "table,suite,method,task,metric,higher_is_better,mean,ci_low,ci_high,s
 def table(three_methods, make_record):
     records = [*three_methods, make_record("soft+l2", 0, failed=True)]
     problem = Problem("toy/bad.json", ["digest: does not match the content"])
-    return build_table(board_of_suite("toy", records), StoreContents(records, [problem]))
+    return tabulate(board_of_suite("toy", records), StoreContents(records, [problem]))
 
 
 def test_csv_is_long_form_in_board_order(table):
@@ -86,20 +85,18 @@ def test_tex_is_booktabs_and_escaped(table):
 def test_text_never_cuts_a_number(table, width):
     text = format_table(table, "text", width=width)
     assert "…" not in text
-    laid = lay_out_wide(table)
-    for line in laid.lines:
-        for column, row in zip(laid.columns, line.cells, strict=True):
-            assert column.mean(row) in text
-            assert column.interval(row) in text
+    for line in table.lines:
+        for column, row in zip(table.columns, line.cells, strict=True):
+            assert write_mean(column, row) in text
+            assert write_interval(column, row) in text
     if width >= 80:
         assert max(map(len, text.splitlines())) <= width
 
 
 def test_complete_methods_come_first_and_the_reference_has_no_interval_of_zero(table):
-    laid = lay_out_wide(table)
-    assert [line.method for line in laid.lines] == ["single_task", "hard", "cross_stitch", "soft+l2"]
-    first = zip(laid.columns, laid.lines[0].cells, strict=True)
-    assert [(column.mean(row), column.interval(row)) for column, row in first][2:] == [
+    assert [line.method for line in table.lines] == ["single_task", "hard", "cross_stitch", "soft+l2"]
+    first = zip(table.columns, table.lines[0].cells, strict=True)
+    assert [(write_mean(column, row), write_interval(column, row)) for column, row in first][2:] == [
         ("0.00", ""),
         ("0.00", ""),
         ("0.000", ""),
@@ -107,8 +104,8 @@ def test_complete_methods_come_first_and_the_reference_has_no_interval_of_zero(t
 
 
 def test_notes_name_few_seeds_and_disagreement(make_record, table):
-    assert any("† Fewer than 5 seeds" in note and "`cross_stitch` 3" in note for note in table.notes)
-    assert not any("disagree" in note for note in table.notes)
+    assert any("† Fewer than 5 seeds" in note and "`cross_stitch` 3" in note for note in write_notes(table))
+    assert not any("disagree" in note for note in write_notes(table))
 
 
 def test_many_tasks_are_shown_as_their_mean_and_the_worst(make_record):
@@ -118,7 +115,7 @@ def test_many_tasks_are_shown_as_their_mean_and_the_worst(make_record):
         for method, factor in (("single_task", 0.0), ("hard", 0.1))
         for seed in range(2)
     ]
-    table = build_table(board_of_suite("toy", records), StoreContents(records))
+    table = tabulate(board_of_suite("toy", records), StoreContents(records))
     assert len(table.rows) == 2 * (12 + 3)
     text = format_table(table, "text")
     assert [part for part in ("mean of tasks", "worst task", "0.6550", "(t11)", "rmse ↓") if part not in text] == []
@@ -130,22 +127,22 @@ def test_each_selection_rule_has_its_own_numbers(make_record):
     records = [make_record(seed=0, last={"left": 94.5, "right": 80.0})]
     found = {}
     for rule in ("val", "per_task", "last"):
-        table = build_table(board_of_suite("toy", records), StoreContents(records), rule)
+        table = tabulate(board_of_suite("toy", records), StoreContents(records), rule)
         assert {row.selection for row in table.rows} == {rule}
-        assert any(f"Selection `{rule}`" in note for note in table.notes)
+        assert any(f"Selection `{rule}`" in note for note in write_notes(table))
         found[rule] = [row.mean for row in table.rows[:2]]
     assert found == {"val": [95.0, 90.0], "per_task": [95.0, 90.0], "last": [94.5, 80.0]}
 
 
 def test_an_unknown_selection_or_format_is_one_sentence(table):
     with pytest.raises(ValueError, match=r"`selection` should be one of val, per_task, last\. Found `test`\."):
-        build_table(table.board, StoreContents(), "test")
+        tabulate(table.board, StoreContents(), "test")
     with pytest.raises(ValueError, match=r"`format` should be one of text, md, tex, csv, json\. Found `xml`\."):
         format_table(table, "xml")
 
 
 def test_a_board_without_results_is_all_missing(table):
-    empty = build_table(table.board, StoreContents())
+    empty = tabulate(table.board, StoreContents())
     for format in ("text", "md", "tex", "csv", "json"):
         assert format_table(empty, format)
     assert format_table(empty, "text").count("missing") == 4
@@ -154,7 +151,7 @@ def test_a_board_without_results_is_all_missing(table):
 
 def test_control_characters_do_not_reach_the_terminal(make_record):
     record = make_record("hard\x1b[31m|evil\n")
-    table = build_table(board_of_suite("toy", [record]), StoreContents([record]))
+    table = tabulate(board_of_suite("toy", [record]), StoreContents([record]))
     for format in ("text", "md", "tex"):
         assert "\x1b" not in format_table(table, format)
         assert "evil\n" not in format_table(table, format)
@@ -165,17 +162,17 @@ def test_what_a_record_says_of_its_failure_is_one_line_of_bounded_length(make_re
     failure = Failure(type="E" * 9000, message="first\nsecond\x1b[2J" * 9000, where="x")
     failed = make_record("soft+l2", 0, failed=True).model_copy(update={"error": failure})
     records = [make_record(), make_record("hard\n: stands alone"), failed]
-    table = build_table(board_of_suite("toy", records), StoreContents(records))
-    [note] = [note for note in table.notes if note.startswith("Failed run, not counted: `soft+l2`, seed 0: EEE")]
+    table = tabulate(board_of_suite("toy", records), StoreContents(records))
+    [note] = [note for note in write_notes(table) if note.startswith("Failed run, not counted: `soft+l2`, seed 0: EEE")]
     assert len(note) < 600
-    assert table.notes == json.loads(format_table(table, "json"))["notes"]
-    assert all(note.isprintable() for note in table.notes)
-    assert any("hard\\n" in note for note in table.notes)
+    assert write_notes(table) == json.loads(format_table(table, "json"))["notes"]
+    assert all(note.isprintable() for note in write_notes(table))
+    assert any("hard\\n" in note for note in write_notes(table))
 
 
 def test_a_table_loads_neither_torch_nor_what_it_does_not_need():
     code = (
-        "import sys; import leaderboard, leaderboard.report.long_table, leaderboard.report.formats, leaderboard.site;"
+        "import sys; import leaderboard, leaderboard.report.table, leaderboard.report.formats, leaderboard.site;"
         "print([name for name in ('torch', 'lightning', 'scipy', 'jinja2', 'rich', 'plotly') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -185,7 +182,7 @@ def test_a_table_loads_neither_torch_nor_what_it_does_not_need():
 def test_what_is_not_ranked_says_so(make_record):
     record = make_record()
     loose = record.spec.model_copy(update={"protocol": record.spec.protocol.model_copy(update={"ranked": False})})
-    trial = record.model_copy(update={"spec": loose, "run_id": loose.run_id}).sealed()
+    trial = record.model_copy(update={"spec": loose, "run_id": loose.run_id}).seal()
     board = board_of_suite("toy", [record])
-    assert not any("Not ranked" in note for note in build_table(board, StoreContents([record])).notes)
-    assert any("Not ranked" in note for note in build_table(board, StoreContents([trial])).notes)
+    assert not any("Not ranked" in note for note in write_notes(tabulate(board, StoreContents([record]))))
+    assert any("Not ranked" in note for note in write_notes(tabulate(board, StoreContents([trial]))))

@@ -12,8 +12,9 @@ import pytest
 
 from bench.records import ResultRecord, Tuning
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.boards.tuned_track import MethodSearch, searches_of, select_tuned
-from leaderboard.report.long_table import build_table
+from leaderboard.boards.record_selection import select_records
+from leaderboard.boards.tuned_track import MethodSearch, searches_of
+from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
 
@@ -22,8 +23,8 @@ BOARD = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard", 
 
 
 def placed(record: ResultRecord, tuning: Tuning) -> ResultRecord:
-    spec = record.spec.varied(tuning=tuning)
-    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+    spec = record.spec.vary(tuning=tuning)
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
 
 
 def trial(
@@ -56,28 +57,28 @@ def store(make_record: Make) -> list[ResultRecord]:
 def test_records_of_a_search_are_sound_and_stored(store: list[ResultRecord], tmp_path: object) -> None:
     root = Store(tmp_path)  # type: ignore[arg-type]
     for record in store:
-        assert record.problems() == []
+        assert record.find_problems() == []
         root.write(record)
     assert len(root.read().records) == len(store)
 
 
 def test_a_trial_holds_nothing_of_the_test_split(make_record: Make) -> None:
     whole = trial(make_record, "hard", 0, 0.1)
-    with_test = whole.model_copy(update={"statistics": make_record("hard").statistics}).sealed()
-    assert any("test split" in problem for problem in with_test.problems())
-    without = whole.model_copy(update={"validation": {}}).sealed()
-    assert any("positive error" in problem for problem in without.problems())
+    with_test = whole.model_copy(update={"statistics": make_record("hard").statistics}).seal()
+    assert any("test split" in problem for problem in with_test.find_problems())
+    without = whole.model_copy(update={"validation": {}}).seal()
+    assert any("positive error" in problem for problem in without.find_problems())
 
 
 def test_the_rows_of_the_tuned_track_are_the_methods_searched_for(store: list[ResultRecord]) -> None:
     board = BOARD.model_copy(update={"methods": ["soft", *BOARD.methods], "labels": {"hard": "hard, half-life 100"}})
-    table = build_table(board, StoreContents(store), track="tuned")
+    table = tabulate(board, StoreContents(store), track="tuned")
     assert table.board.methods == BOARD.methods
     assert table.board.label("hard") == "hard"  # what a label tells may have been drawn
 
 
 def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> None:
-    chosen = select_tuned(BOARD, store)
+    chosen = select_records(BOARD, store, "tuned")
     assert {key: record.scores["val"]["left"]["accuracy"] for key, record in chosen.records.items()} == {
         ("hard", 0): 96.0,
         ("hard", 1): 97.0,
@@ -85,19 +86,19 @@ def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> No
         ("single_task", 1): 95.0,
     }
     assert any("`hard` lies at the edge of its grid: lr=0.1" in note for note in chosen.notes)
-    table = build_table(BOARD, StoreContents(store), track="tuned")
+    table = tabulate(BOARD, StoreContents(store), track="tuned")
     assert next(row.mean for row in table.rows if row.method == "hard" and row.task == "left") == 96.5
 
 
 def test_the_default_track_knows_nothing_of_searches(store: list[ResultRecord]) -> None:
-    table = build_table(BOARD, StoreContents(store))
+    table = tabulate(BOARD, StoreContents(store))
     assert {(row.method, row.seeds) for row in table.rows if row.task == "left"} == {("hard", 1), ("single_task", 0)}
     assert board_of_suite("toy", store).methods == ["hard"]
     assert board_of_suite("toy", store, "tuned").methods == ["single_task", "hard"]
 
 
 def test_fewer_trials_than_the_others_have_no_place(store: list[ResultRecord]) -> None:
-    chosen = select_tuned(BOARD, store[1:])
+    chosen = select_records(BOARD, store[1:], "tuned")
     assert {method for method, _ in chosen.records} == {"single_task"}
     assert any("2 of 3 trials" in note for note in chosen.notes)
 
@@ -154,8 +155,8 @@ def test_no_winner_where_every_trial_failed(make_record: Make) -> None:
 
 
 def versioned(record: ResultRecord, version: int) -> ResultRecord:
-    spec = record.spec.varied(versions={"suite/toy": 1, "sharing/x": version})
-    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).sealed()
+    spec = record.spec.vary(versions={"suite/toy": 1, "sharing/x": version})
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -166,9 +167,10 @@ def test_searches_of_an_older_version_are_not_mixed_in(make_record: Make, turn: 
     stale = [final(make_record, "hard", 0, seed, 99.0) for seed in (0, 1)]
     fresh = [versioned(final(make_record, "hard", 0, seed, 91.0), 2) for seed in (0, 1)]
     board = BOARD.model_copy(update={"methods": ["hard"]})
-    chosen = select_tuned(board, [*old, *new, *stale, *fresh][::turn]).records
+    chosen = select_records(board, [*old, *new, *stale, *fresh][::turn], "tuned").records
     assert {key: record.run_id for key, record in chosen.items()} == {
         ("hard", seed): record.run_id for seed, record in enumerate(fresh)
     }
-    assert select_tuned(board, [*old, *new, *stale][::turn]).records == {}  # the winner of now has not been run
-    assert select_tuned(board, [*old, *stale][::turn]).records.keys() == {("hard", 0), ("hard", 1)}
+    now = select_records(board, [*old, *new, *stale][::turn], "tuned")
+    assert now.records == {}  # the winner of now has not been run
+    assert select_records(board, [*old, *stale][::turn], "tuned").records.keys() == {("hard", 0), ("hard", 1)}

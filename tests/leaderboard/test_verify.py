@@ -15,9 +15,9 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, Packed, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.soundness import further_problems
-from leaderboard.report.long_table import build_table
-from leaderboard.report.wide_table import lay_out_wide
+from leaderboard.intake.soundness import find_further_problems
+from leaderboard.report.formats import write_ends
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.store.walk import CHECKED
@@ -74,7 +74,7 @@ def test_a_resealed_lie_about_a_score_is_named(make_record: Make, tmp_path: Path
     record = make_record()
     scores = {rule: {t: {m: v + 1 for m, v in s.items()} for t, s in ts.items()} for rule, ts in record.scores.items()}
     with pytest.raises(ValueError, match="recomputed 95"):
-        Store(tmp_path).write(record.model_copy(update={"scores": scores}).sealed())
+        Store(tmp_path).write(record.model_copy(update={"scores": scores}).seal())
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_resealed_lie_about_a_score_is_named(make_record: Make, tmp_path: Path
     ],
 )
 def test_what_is_out_of_range_is_named(make_record: Make, update: dict[str, Any], sentence: str) -> None:
-    [problem] = further_problems(make_record().model_copy(update=update))
+    [problem] = find_further_problems(make_record().model_copy(update=update))
     assert re.search(sentence, problem)
 
 
 def test_committed_records_have_nothing_out_of_range() -> None:
-    assert [problem for record in Store(COMMITTED).read().records for problem in further_problems(record)] == []
+    assert [problem for record in Store(COMMITTED).read().records for problem in find_further_problems(record)] == []
 
 
 def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp_path: Path) -> None:
@@ -157,11 +157,11 @@ def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None
     for seed in (0, 1):
         Store(tmp_path).write(make_record("hard", seed))
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["hard"], seeds="0-1")
-    assert lay_out_wide(build_table(board, Store(tmp_path).read())).tail == ["seeds"]
+    assert tabulate(board, Store(tmp_path).read()).ends == ["seeds"]
     assert main(["verify", str(tmp_path)]) == 0
-    laid = lay_out_wide(build_table(board, Store(tmp_path).read()))
-    assert laid.tail == ["seeds", "checked"]
-    assert laid.ends(laid.lines[0]) == ["2/2 †", "valid"]
+    table = tabulate(board, Store(tmp_path).read())
+    assert table.ends == ["seeds", "checked"]
+    assert write_ends(table, table.lines[0]) == ["2/2 †", "valid"]
 
 
 def test_verify_names_the_bad_and_fails(make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,7 +242,7 @@ def test_cells_run_again_come_back_equal_and_a_lie_does_not(tmp_path: Path, caps
     Store(tmp_path).path(other.spec).unlink()
     loss = {task: [9.0] * len(path) for task, path in record.curves.train_loss.items()}
     lie = record.model_copy(update={"curves": record.curves.model_copy(update={"train_loss": loss})})
-    Store(tmp_path).write(lie.sealed())
+    Store(tmp_path).write(lie.seal())
     assert main(["verify", str(tmp_path), "--rerun", "1"]) == 1
     assert "differs in curves on the same kind of processor" in capsys.readouterr().out
-    assert read_checks(tmp_path)[lie.sealed().digest].state == "reported"
+    assert read_checks(tmp_path)[lie.seal().digest].state == "reported"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.engines.events import Ended, Progressed
-from bench.execution.live_notes import journal
+from bench.execution.live_notes import write_live_note
 from leaderboard.site import SiteWriter, write_site
-from leaderboard.site.watch import HOST, SiteWatcher, serving
+from leaderboard.site.watch import HOST, SiteWatcher, serve_site
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.progress_notes import NOTES_FOLDER, named_after, read_live
 
@@ -38,48 +38,48 @@ def get(address, path="", **headers):
 
 
 def test_it_builds_again_when_the_store_changes_and_only_then(watch, make_record):
-    assert watch.look()
-    assert not watch.look()
+    assert watch.rebuild_if_changed()
+    assert not watch.rebuild_if_changed()
     assert "No results yet" in (watch.out / "index.html").read_text()
     Store(watch.root).write(make_record())
-    assert watch.look()
+    assert watch.rebuild_if_changed()
     assert "1 finished run" in (watch.out / "index.html").read_text()
     assert json.loads((watch.out / "version.json").read_text()) == {"build": 2}
 
 
 def test_what_runs_is_shown_and_gone_afterwards(watch, make_record):
     specs = [make_record(seed=seed).spec for seed in range(3)]
-    with journal(watch.root, specs, 2) as see:
+    with write_live_note(watch.root, specs, 2) as see:
         see(Progressed(specs[0], 1, 4))
         see(Ended(specs[1], "done"))
         (running,) = read_live(watch.root)["runs"]
         assert (running["title"], running["planned"], running["ended"]) == ("toy", 3, 1)
         assert running["cells"] == [{"name": "single_task seed 0", "done": 1, "epochs": 4}]
-        watch.look()
+        watch.rebuild_if_changed()
         page = (watch.out / "index.html").read_text()
         assert "1/3 done" in page
         assert "epoch 1 of 4" in page
         assert "data-live" in page
     assert read_live(watch.root) == {"runs": []}
     assert not (watch.root / NOTES_FOLDER).exists()
-    assert watch.look()
+    assert watch.rebuild_if_changed()
     assert "Nothing runs in this store" in (watch.out / "index.html").read_text()
 
 
 def test_how_far_runs_are_changes_the_overview_alone(watch, make_record):
     Store(watch.root).write(make_record())
-    watch.look()
+    watch.rebuild_if_changed()
     calls = []
     build, watch._build = watch._build, lambda records: calls.append(records) or build(records)
-    with journal(watch.root, [make_record(seed=1).spec], 1) as see:
+    with write_live_note(watch.root, [make_record(seed=1).spec], 1) as see:
         see(Progressed(make_record(seed=1).spec, 1, 4))
         times = {path: path.stat().st_mtime_ns for path in watch.out.rglob("*.html")}
-        assert watch.look()
+        assert watch.rebuild_if_changed()
         changed = {path.name for path, time in times.items() if path.stat().st_mtime_ns != time}
         assert changed == {"index.html"}
         assert "epoch 1 of 4" in (watch.out / "index.html").read_text()
         Store(watch.root).write(make_record(seed=2))
-        assert watch.look()
+        assert watch.rebuild_if_changed()
     assert calls == [False, True]
 
 
@@ -120,9 +120,9 @@ def test_a_number_that_another_process_has_got_brings_no_note_back_to_life(tmp_p
 
 
 def test_the_server_answers_here_only_and_only_reads(watch, tmp_path):
-    watch.look()
+    watch.rebuild_if_changed()
     (tmp_path / "secret").write_text("x")
-    with serving(watch.out) as address:
+    with serve_site(watch.out) as address:
         assert address.startswith(f"http://{HOST}:")
         status, page, headers = get(address)
         assert (status, headers["Cache-Control"]) == (200, "no-store")
@@ -145,7 +145,7 @@ def test_a_build_that_fails_is_told_once_and_tried_at_the_next_change(watch):
     told, stop = [], threading.Event()
     watch.root.mkdir()
     watch._build = lambda records: 1 / 0
-    thread = threading.Thread(target=watch.forever, args=(stop, 0.01, told.append))
+    thread = threading.Thread(target=watch.rebuild_until, args=(stop, 0.01, told.append))
     thread.start()
     while not told:
         pass

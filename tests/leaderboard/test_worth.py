@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from bench.records import ResultRecord
-from leaderboard.analysis.data_worth import DataCurve, worth
+from leaderboard.analysis.data_worth import DataCurve, estimate_worth
 from leaderboard.analysis.statistics import interval
 from leaderboard.boards.board import Board
-from leaderboard.report.long_table import build_table
-from leaderboard.report.wide_table import lay_out_wide
+from leaderboard.report.formats import write_ends, write_notes, write_worth
+from leaderboard.report.table import tabulate
 from leaderboard.store import StoreContents
 
 Make = Callable[..., ResultRecord]
@@ -40,7 +40,7 @@ def test_a_method_with_a_tenth_less_error_is_worth_more_rows(make_cells) -> None
     noise = 0.01 * np.random.default_rng(0).standard_normal((3, 6, 1))
     errors = np.array([1.0, 0.9, 1.1])[:, None, None] * np.exp(noise)
     data = make_cells(errors, ["single_task", "good", "bad"])
-    found = worth(data, 1000, POWER)
+    found = estimate_worth(data, 1000, POWER)
     assert found.keys() == {"good", "bad"}
     for name, at in (("good", 1), ("bad", 2)):
         gain = interval((noise[0] - noise[at])[:, 0] - math.log([1.0, 0.9, 1.1][at]))
@@ -52,9 +52,9 @@ def test_a_method_with_a_tenth_less_error_is_worth_more_rows(make_cells) -> None
 
 def test_words_say_where_the_sizes_end(make_cells) -> None:
     data = make_cells(np.array([1.0, 0.01, 50.0])[:, None, None] * np.ones((3, 5, 1)), ["single_task", "good", "bad"])
-    found = worth(data, 1000, POWER)
-    assert found["good"].text == "> 10x [> 10, > 10]"
-    assert found["bad"].text == "< 0.1x [< 0.1, < 0.1]"
+    found = estimate_worth(data, 1000, POWER)
+    assert write_worth(found["good"]) == ("> 10x", "[> 10, > 10]")
+    assert write_worth(found["bad"]) == ("< 0.1x", "[< 0.1, < 0.1]")
     assert found["good"].order > found["bad"].order
 
 
@@ -70,12 +70,11 @@ def test_tables_with_a_series_have_the_column(make_record: Make) -> None:
         name="t", title="T", version=1, suite="small", methods=["single_task", "hard"], seeds="0-4",
         series=["small", "large"],
     )  # fmt: skip
-    table = build_table(board, StoreContents(records))
-    laid = lay_out_wide(table)
-    assert "worth" in laid.tail
-    assert [laid.ends(line)[laid.tail.index("worth")] for line in laid.lines] == ["—", "2.00x [2.00, 2.00]"]
-    assert any("linear between 100, 400 rows" in note for note in table.notes)
-    plain = build_table(board.model_copy(update={"series": []}), StoreContents(records))
-    assert "worth" not in lay_out_wide(plain).tail
-    largest = build_table(board.model_copy(update={"suite": "large"}), StoreContents(records))
-    assert largest.worth == {}  # nothing but the reference ran there
+    table = tabulate(board, StoreContents(records))
+    assert "worth" in table.ends
+    assert [write_ends(table, line)[table.ends.index("worth")] for line in table.lines] == ["—", "2.00x [2.00, 2.00]"]
+    assert any("linear between 100, 400 rows" in note for note in write_notes(table))
+    plain = tabulate(board.model_copy(update={"series": []}), StoreContents(records))
+    assert "worth" not in plain.ends
+    largest = tabulate(board.model_copy(update={"suite": "large"}), StoreContents(records))
+    assert largest.results.worth == {}  # nothing but the reference ran there

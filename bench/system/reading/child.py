@@ -1,7 +1,7 @@
-"""What runs in the process that reads: `python -m bench.system.reading.child PIPE PARENT MEMORY`, started by `Reader`.
+"""The child's side of reading in a process: `python -m bench.system.reading.child PIPE PARENT MEMORY`.
 
-Requests are lines of JSON on standard input, {"module", "function", "arguments"}; answers go to PIPE, packed. Nothing
-of the project that loads torch is imported here, unless a function's own module does.
+Started by `Reader`. Requests are lines of JSON on standard input, {"module", "function", "arguments"}; answers go to
+PIPE, packed. Nothing of the project that loads torch is imported here, unless a function's own module does.
 """
 
 import ctypes
@@ -22,7 +22,13 @@ PDEATHSIG = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def answer(function: Callable[..., Value], arguments: list[Any]) -> dict[str, Value]:
-    """The result of a call, or how it failed."""
+    """Call `function` and return its result, or how it failed, as a dictionary of one key.
+
+    result    what it returned
+    sentence  the text of a DataMissing that it raised
+    memory    true, where the limit of memory was met
+    broke     the name of any other exception
+    """
     try:
         return {"result": function(*arguments)}
     except DataMissing as error:
@@ -36,19 +42,24 @@ def answer(function: Callable[..., Value], arguments: list[Any]) -> dict[str, Va
 
 
 def main() -> None:
-    """Answer until the parent leaves."""
+    """Answer until standard input ends, which it does with the parent.
+
+    Words of the command line: the file descriptor for answers, the id of the parent, and the bytes of
+    memory that a call may take.
+    """
     pipe, parent, memory = (int(word) for word in sys.argv[1:4])
     if sys.platform == "linux":
+        # The end of standard input is noticed between requests only; a busy child has to be ended by the system.
         ctypes.CDLL(None).prctl(PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:  # it was gone before it could be asked for
+    if os.getppid() != parent:  # it died before the request above
         return
-    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_CORE, 0)  # a crash should leave no dump of gigabytes
     _lower(resource.RLIMIT_FSIZE, 0)  # no byte into any file
     space = resource.getrlimit(resource.RLIMIT_AS)
     with os.fdopen(pipe, "wb") as answers:
         for line in sys.stdin.buffer:
             request = json.loads(line)
-            resource.setrlimit(resource.RLIMIT_AS, space)  # libraries do not count
+            resource.setrlimit(resource.RLIMIT_AS, space)  # imports do not count
             try:
                 function = getattr(importlib.import_module(request["module"]), request["function"])
             except Exception as error:  # too little memory for its libraries, mostly
@@ -60,7 +71,7 @@ def main() -> None:
 
 
 def _limit(memory: int) -> None:
-    """`memory` more bytes from here on, where the system says how many there are."""
+    """Allow `memory` more bytes of address space than are in use; no limit where /proc does not tell the use."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (OSError, ValueError, IndexError):
@@ -69,6 +80,7 @@ def _limit(memory: int) -> None:
 
 
 def _lower(kind: int, value: int) -> None:
+    """Set a soft limit to `value`, or leave it where it is lower; the hard limit stays, so it can be raised again."""
     soft, hard = resource.getrlimit(kind)
     known = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(kind, (min([value, *known]), hard))

@@ -1,5 +1,9 @@
-"""What people have in place of a file, told from its first bytes."""
+"""What people have in place of a data file, told from its first bytes.
 
+Readers of suites use it, so that "cannot be read" becomes "Found a web page".
+"""
+
+# Marks are in lower case, as the head of a file is when it is compared with them.
 _KNOWN: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS, which `git lfs pull` replaces by the file"),
     (b"<!doctype", "a web page"),
@@ -15,8 +19,13 @@ _KNOWN: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def mistaken_for(head: bytes) -> str:
-    """What a file is that begins with `head`, as the end of a sentence; `a file of another kind` where nobody knows."""
+def identify_content(head: bytes) -> str:
+    """What kind of file begins with `head`, as the end of a sentence.
+
+    head: the first bytes of a file; a few dozen are enough. A byte order mark and blanks are skipped.
+
+    Returns "an empty file", the name of a known kind with its remedy, or "a file of another kind".
+    """
     if not head:
         return "an empty file"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

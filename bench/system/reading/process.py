@@ -1,4 +1,4 @@
-"""The process that reads, seen from the one that asks."""
+"""The parent's side of reading in a process: starts the child, asks it, limits it, and explains how it failed."""
 
 import contextlib
 import errno
@@ -17,13 +17,19 @@ from types import TracebackType
 from bench.errors import DataMissing, make_printable
 from bench.system.reading.values import NotAValue, Value, unpack
 
-CHUNK = 1 << 20
-QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}  # `::`: no plugins of HDF5
+CHUNK = 1 << 20  # bytes of one read from the pipe
+# One thread each: threads of BLAS take address space, which is limited. `::`: HDF5 loads no plug-ins.
+QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
 
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """What one answer may take: seconds, megabytes of memory beyond an idle reader's, and megabytes of arrays."""
+    """Limits of one answer.
+
+    seconds: of wall time, from the question to the last byte.
+    memory_mb: of address space beyond what the child has after its imports.
+    answer_mb: of all arrays of the answer together.
+    """
 
     seconds: float = 120.0
     memory_mb: int = 2048
@@ -34,7 +40,10 @@ class Reader:
     """A process of its own in which functions read files that come from others.
 
     It is started when it is first asked, and again after a crash. It answers in arrays, texts and numbers, writes no
-    file, and ends with this process, however that ends.
+    file, and ends with this process, however that ends. One question at a time; not for several threads.
+
+        with Reader() as reader:
+            images = reader.ask(read_images, str(path), about="`images.mat`")
     """
 
     def __init__(self, limits: ReadLimits | None = None) -> None:
@@ -43,21 +52,27 @@ class Reader:
         self._answers = -1
 
     def ask(self, function: Callable[..., Value], *arguments: str | int, about: str) -> Value:
-        """What `function` makes of `arguments` there; it is found by the name of its module and its own.
+        """Call `function` in the child and return what it returned.
 
-        DataMissing, in one sentence that begins with `about`, where there is no answer: it raised, it crashed, or it
-        took more than the limits allow. A DataMissing of its own is raised as it is.
+        Args:
+            function: at the top level of a module; the child imports it by name.
+            arguments: texts and whole numbers, sent as JSON.
+            about: what is read, the beginning of an error's sentence, as "`labels.mat`".
+
+        Raises:
+            DataMissing: the function raised it, or any other error; the child crashed, did not start, or
+                went beyond a limit. One sentence says which.
         """
         request = {"module": function.__module__, "function": function.__qualname__, "arguments": arguments}
         end = time.monotonic() + self.limits.seconds
         try:
-            stdin = self._started().stdin
+            stdin = self._start().stdin
             assert stdin is not None
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
-            found = unpack(lambda count: self._receive(count, end), self.limits.answer_mb << 20)
+            answer = unpack(lambda count: self._receive(count, end), self.limits.answer_mb << 20)
         except (EOFError, BrokenPipeError):
-            raise DataMissing(f"{about} cannot be read: {self._crash()}.") from None
+            raise DataMissing(f"{about} cannot be read: {self._explain_crash()}.") from None
         except TimeoutError:
             self.close()
             seconds = f"{self.limits.seconds:g} seconds"
@@ -75,16 +90,16 @@ class Reader:
         except BaseException:
             self.close()
             raise
-        return self._told(found, about)
+        return self._interpret(answer, about)
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does. The next `ask` starts another."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
             assert process.stdin is not None
-            with contextlib.suppress(OSError):  # there may be what it was not told yet
+            with contextlib.suppress(OSError):  # closing flushes, and the pipe of a dead process breaks
                 process.stdin.close()
             os.close(self._answers)
 
@@ -96,12 +111,14 @@ class Reader:
     ) -> None:
         self.close()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
+        """The child, started where none is running."""
         if self._process is None:
             ours, theirs = os.pipe()
             words = [str(number) for number in (theirs, os.getpid(), self.limits.memory_mb << 20)]
             try:
                 self._process = subprocess.Popen(
+                    # -P: the current folder may hold files named like modules. -B: the child may write no file.
                     [sys.executable, "-P", "-B", "-W", "ignore", "-m", "bench.system.reading.child", *words],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
@@ -114,28 +131,32 @@ class Reader:
                 os.close(ours)
                 raise
             finally:
-                os.close(theirs)
+                os.close(theirs)  # the child alone holds the other end, so its death is an end of file here
             self._answers = ours
         return self._process
 
     def _receive(self, count: int, end: float) -> bytearray:
+        """Exactly `count` bytes of the answer, before the monotonic time `end`.
+
+        Raises TimeoutError after it, EOFError where the child is gone.
+        """
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
-        found = bytearray()
-        while len(found) < count:
+        received = bytearray()
+        while len(received) < count:
             if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
                 raise TimeoutError
-            data = os.read(self._answers, min(CHUNK, count - len(found)))
+            data = os.read(self._answers, min(CHUNK, count - len(received)))
             if not data:
                 raise EOFError
-            found += data
-        return found
+            received += data
+        return received
 
-    def _crash(self) -> str:
-        """How the process ended by itself, for a sentence."""
+    def _explain_crash(self) -> str:
+        """How the process ended by itself, for a sentence; closes what is left of it."""
         assert self._process is not None
         try:
-            code = self._process.wait(5)
+            code = self._process.wait(5)  # its pipe is closed, so it is ending
         except subprocess.TimeoutExpired:
             code = 0
         self.close()
@@ -144,36 +165,45 @@ class Reader:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"it crashed its reader ({how}), as damaged files do"
 
-    def _told(self, found: Value, about: str) -> Value:
-        if not isinstance(found, dict):
-            found = {}
-        if "result" in found:
-            return found["result"]
-        if "sentence" in found:
-            raise DataMissing(make_printable(str(found["sentence"])))
-        if "memory" in found:
+    def _interpret(self, answer: Value, about: str) -> Value:
+        """The result in an answer of the child; DataMissing where it holds a failure, as `child.answer` makes them."""
+        if not isinstance(answer, dict):
+            answer = {}
+        if "result" in answer:
+            return answer["result"]
+        if "sentence" in answer:
+            raise DataMissing(make_printable(str(answer["sentence"])))
+        if "memory" in answer:
             raise DataMissing(f"{about} cannot be read: that takes more than {self.limits.memory_mb:,} MB of memory.")
-        if "start" in found:
+        if "start" in answer:
             self.close()
             raise DataMissing(
-                f"{about} cannot be read: its reader did not start ({make_printable(str(found['start']), 200)})."
+                f"{about} cannot be read: its reader did not start ({make_printable(str(answer['start']), 200)})."
             )
-        raise DataMissing(f"{about} cannot be read: it is damaged ({make_printable(str(found.get('broke')), 200)}).")
+        raise DataMissing(f"{about} cannot be read: it is damaged ({make_printable(str(answer.get('broke')), 200)}).")
 
 
 def read_in_process(
     function: Callable[..., Value], path: Path, *arguments: str | int, name: str = "", limits: ReadLimits | None = None
 ) -> Value:
-    """What `function` makes of `path` (as a text) and `arguments` in a process of its own; DataMissing as `Reader.ask`.
+    """Call `function(path, *arguments)` in a process of its own and return the result; DataMissing as `Reader.ask`.
 
-    name: what the file is called in sentences, where that is not its own name.
+    Args:
+        function: at the top level of a module; gets the path as text.
+        path: of the file to read.
+        arguments: further texts and whole numbers.
+        name: what the file is called in sentences, where that is not its own name.
+        limits: of time, memory and size; by default those of `ReadLimits`.
     """
     with Reader(limits) as reader:
         return reader.ask(function, str(path), *arguments, about=f"`{make_printable(name or path.name, 200)}`")
 
 
 def _search_path() -> str:
-    """Where modules are found here, without the current folder: files in it may be called like any module."""
+    """The module search path of this process for the child, without the current folder.
+
+    Files in the current folder may be named like any module, and would be imported in its place.
+    """
     root = str(Path(__file__).parents[3])
     others = [folder for folder in sys.path if os.path.isabs(folder) and folder != os.getcwd()]
     return os.pathsep.join(dict.fromkeys([root, *others]))

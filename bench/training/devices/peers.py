@@ -1,4 +1,7 @@
-"""Starts and ends the worker processes of a run on several devices; rank 0 is the process that starts them."""
+"""Starts and ends the worker processes of a run on several devices; rank 0 is the process that starts them.
+
+Workers get their job on stdin and end when it closes, so that none outlives rank 0, however that ends.
+"""
 
 import json
 import os
@@ -22,16 +25,20 @@ from bench.planning.plan import parse_suite
 from bench.records import RunSpec
 from bench.training.devices.ranks import Ranks
 
-HOST = "127.0.0.1"
-GRACE_SECONDS = 5.0  # between the end of a peer's input and ending it
-TIMEOUT = timedelta(minutes=30)  # of one message: the peers wait while the first process evaluates
+HOST = "127.0.0.1"  # all processes of a run are on one machine
+GRACE_SECONDS = 5.0  # from closing a worker's stdin to killing it
+TIMEOUT = timedelta(minutes=30)  # of one message: workers wait while rank 0 evaluates
 
 
 @contextmanager
 def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | None]:
     """Start ranks 1 to N - 1 of a run and join their process group while the block runs; None for a run on one device.
 
-    Raises RuntimeError with a peer's last line where one ended before its time, UsageError where GPUs are too few.
+    Workers are ended when the block is left, in whatever way.
+
+    Raises:
+        UsageError: there are fewer GPUs than devices.
+        RuntimeError: a worker ended too early, with the last line it wrote, or did not start in time.
     """
     size = spec.protocol.devices
     if size == 1:
@@ -41,7 +48,7 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
         raise UsageError(
             f"`devices` should be at most the GPUs that a worker sees, {torch.cuda.device_count()}. Found `{size}`."
         )
-    store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)  # port 0: any that is free
     job = {
         "spec": spec.model_dump(mode="json"),
         "data_dir": data_dir and str(data_dir),
@@ -51,14 +58,15 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
     }
     peers = [_Peer(job | {"rank": rank}) for rank in range(1, size)]
     try:
+        # Joining the group blocks without a way out: before it, wait until every worker is ready for it.
         late = time.monotonic() + TIMEOUT.total_seconds()
         while not store.check([ready_key(peer.rank) for peer in peers]):
             if time.monotonic() > late or any(peer.last_words() for peer in peers):
                 raise RuntimeError("Every process of a run should come to its start. Found that one did not.")
             time.sleep(0.05)
         yield join_group(store, 0, spec)
-    except RuntimeError as error:  # as torch's are where the other end of a message is gone; others are this process's
-        time.sleep(1.0)  # a peer closes its connections before it ends
+    except RuntimeError as error:  # what torch raises where the other end of a message is gone
+        time.sleep(1.0)  # a worker closes its connections before it exits, and only then has last words
         for peer in peers:
             if words := peer.last_words():
                 raise RuntimeError(f"Process {peer.rank} of the run ended: {words}") from error
@@ -71,7 +79,7 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
 
 
 def _plugins(spec: RunSpec) -> list[dict[str, Any]]:
-    """The plug-ins that the suite and the parts of the method came from, as they were read here."""
+    """The plug-ins that suite and method come from, with their text: a worker must run the code that rank 0 read."""
     parts = [parse_suite(spec.suite)[0], *Method.parse(spec.method).parts]
     plugins = {part.entry.plugin.path: part.entry.plugin for part in parts if part.entry.plugin}
     return [plugin.as_json() for plugin in plugins.values()]
@@ -83,7 +91,10 @@ def ready_key(rank: int) -> str:
 
 
 def join_group(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
-    """Make torch's default process group, over NCCL on GPUs and gloo else."""
+    """Make torch's default process group, over NCCL on GPUs and gloo elsewhere; returns this process's place in it.
+
+    Blocks until all processes of the run have called it.
+    """
     on_gpu = spec.protocol.device == "cuda"
     if on_gpu:
         torch.cuda.set_device(rank)
@@ -93,16 +104,17 @@ def join_group(store: TCPStore, rank: int, spec: RunSpec) -> Ranks:
 
 
 class _Peer:
-    """One process beside this one."""
+    """A worker process. `job` is written to its stdin as one JSON line; its stderr is kept in a temporary file."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.rank: int = job["rank"]
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.training.devices.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=self.said,
+            stderr=self.stderr,
+            # The modules that this process can import, wherever it was started from.
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
         )
         assert self.process.stdin is not None
@@ -111,18 +123,19 @@ class _Peer:
         self.input.flush()
 
     def last_words(self) -> str:
-        """The last line it wrote, or its exit code, once it has exited; empty while it runs."""
+        """The last line the worker wrote to stderr, or its exit code, once it has exited; empty while it runs."""
         if self.process.poll() is None:
             return ""
-        self.said.seek(0)
-        lines = self.said.read().decode(errors="replace").split("\n")
+        self.stderr.seek(0)
+        lines = self.stderr.read().decode(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
 
     def end(self) -> None:
+        """Close the worker's stdin, and kill the worker if it does not exit."""
         try:
             self.input.close()
             self.process.wait(GRACE_SECONDS)
-        except (OSError, subprocess.TimeoutExpired):  # it ended already, or does not listen
+        except (OSError, subprocess.TimeoutExpired):  # it has exited already, or does not listen
             self.process.kill()
             self.process.wait()
-        self.said.close()
+        self.stderr.close()

@@ -19,13 +19,18 @@ from bench.training.devices.peers import HOST, join_group, ready_key
 
 
 def main() -> None:
-    """Read one job, train, then wait until stdin closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process decides
+    """Read one job, train, then wait until stdin closes.
+
+    The job has the specification, the rank, the port of the shared store, the number of threads, the folder of data
+    and the plug-ins with their text. Errors go to stderr, whose last line rank 0 reports.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; rank 0 decides what follows
     job = json.loads(sys.stdin.readline())
-    listening = threading.Thread(target=_leave_at_the_end, daemon=True)
+    listening = threading.Thread(target=_exit_with_stdin, daemon=True)
     listening.start()
-    # Not before: it takes seconds, in which an interrupt or the end of the parent would not be heeded.
-    from bench.training.fit import Run, load_run
+    # Not before: the imports take seconds, in which the end of the parent would go unnoticed.
+    from bench.training.fit import Run
+    from bench.training.load import load_run
     from bench.training.trainer import train
     from bench.training.watch import TrainingMonitor
 
@@ -43,10 +48,11 @@ def main() -> None:
     listening.join()
 
 
-def _leave_at_the_end() -> None:
+def _exit_with_stdin() -> None:
+    """Exit the process once stdin is closed; runs in a thread."""
     while os.read(0, 1):
         pass
-    os._exit(0)  # wherever the others are: they wait for messages that will not come
+    os._exit(0)  # not sys.exit: other threads wait for messages that will not come
 
 
 if __name__ == "__main__":

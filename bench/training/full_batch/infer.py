@@ -1,4 +1,4 @@
-"""Full-batch runs of self-fitting sharings, as Gaussian processes by their marginal likelihood."""
+"""Full-batch runs of self-fitting sharings, such as Gaussian processes fitted by their marginal likelihood."""
 
 import time
 
@@ -9,38 +9,45 @@ from bench.core.data import Dataset
 from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.records import Solution, derive_seed
-from bench.training.full_batch.run import Answer, FullBatchRun, rounded
+from bench.training.full_batch.run import Answer, FullBatchRun, round_digits
 from bench.training.recovered import select_storable
 from bench.training.watch import OnEpoch
 
 
 class Inferred(FullBatchRun):
-    """One cell: the sharing is given the training rows, and finds everything that is open by them."""
+    """A full-batch run that hands the training rows to the sharing, which fits itself.
+
+    `met` in the solution says whether the residual of the fit is at most the sharing's `tolerance`. Optimiser,
+    constraint and weighting take no part.
+    """
 
     def answer(self, train: Dataset, on_epoch: OnEpoch | None = None) -> Answer:
+        """Fit the sharing with at most the protocol's `updates` iterations, and count the cost of one prediction."""
         sharing = self.model.sharing
         assert isinstance(sharing, SelfFitting)
         generator, began = torch.Generator().manual_seed(derive_seed(self.spec.seed, "fit")), time.perf_counter()
-        inputs, targets = train.take([torch.arange(len(x)) for x, _ in train.groups])  # copies: it may write there
-        found = sharing.fit(
+        # Copies of the rows: a sharing that writes into its inputs must not change the data.
+        inputs, targets = train.take([torch.arange(len(x)) for x, _ in train.groups])
+        fitted = sharing.fit(
             inputs, {task: y.flatten() for task, y in targets.items()}, self.protocol.updates, generator, on_epoch
         )
         seconds, weights = time.perf_counter() - began, sharing.weights()
+        # One row of each task, as for every other method.
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             sharing({task: x[:1] for task, x in train.inputs.items()}, TrainState())
         return Answer(
             Solution(
                 strength=None,
-                objective=rounded(found.objective),
+                objective=round_digits(fitted.objective),
                 certificate="gradient",
-                value=float(f"{found.residual:.3g}"),
-                met=found.residual <= sharing.tolerance,
-                iterations=found.iterations,
+                value=float(f"{fitted.residual:.3g}"),
+                met=fitted.residual <= sharing.tolerance,
+                iterations=fitted.iterations,
             ),
             weights,
             select_storable(sharing.matrices()),
-            parameters=found.parameters,
+            parameters=fitted.parameters,
             forward_flops=counter.get_total_flops(),
-            step_ms=1000 * seconds / max(1, found.iterations),
+            step_ms=1000 * seconds / max(1, fitted.iterations),
             packages=sharing.packages,
         )

@@ -1,4 +1,4 @@
-"""Which full-batch run a specification asks for."""
+"""The kind of full-batch run that a specification asks for."""
 
 from bench.catalogue.method import Method
 from bench.core.self_fitting import SelfFitting
@@ -10,6 +10,9 @@ from bench.training.full_batch.solve import Solved
 
 
 def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullBatchRun:
-    """The full-batch run of a specification: by a solver, or by the sharing's own inference."""
+    """The full-batch run of a specification: by its own inference for a self-fitting sharing, else by a solver.
+
+    Builds the model. Raises ValueError or UsageError as its parts do.
+    """
     cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
     return cell(spec, suite, method)

@@ -1,4 +1,8 @@
-"""Full-batch runs: the model is fitted to all training rows at once, without epochs."""
+"""Full-batch runs: the model is fitted to all training rows at once, without epochs.
+
+What `Solved` and `Inferred` have in common: reading the rows, measuring the cost, and the fields of the record. They
+run in float64, on the CPU.
+"""
 
 import gc
 import time
@@ -17,19 +21,29 @@ from bench.core.suite import Suite
 from bench.records import Cost, Packed, RunSpec, Solution
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
-from bench.training.evaluate import predicting
+from bench.training.evaluate import evaluation_mode
 from bench.training.examine import TrainedCell
 from bench.training.model import MultiTaskModel
 from bench.training.rows import read_split
 from bench.training.watch import OnEpoch
 
 CPU = torch.device("cpu")
-DIGITS = 9
+DIGITS = 9  # significant digits of stored numbers
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How a fit ended, what it learned about the tasks, and what it cost; `weights` (d, T) where models are linear."""
+    """The result of a fit.
+
+    Args:
+        solution: objective, certificate and chosen strength, as the record keeps them.
+        weights: (d, T) where models are linear.
+        matrices: name -> matrix of what was learned about the tasks.
+        parameters: how many numbers were fitted.
+        forward_flops: operations to predict one row of every task.
+        step_ms: mean time of one iteration, in milliseconds.
+        packages: whose versions the record lists besides those of every record.
+    """
 
     solution: Solution
     weights: Tensor | None
@@ -37,11 +51,15 @@ class Answer:
     parameters: int
     forward_flops: int
     step_ms: float
-    packages: tuple[str, ...] = ()  # whose versions matter beside those that every record has
+    packages: tuple[str, ...] = ()
 
 
 class FullBatchRun(ABC):
-    """One cell: `answer` sets the parameters of `model` from the training rows; then the test split is read once."""
+    """One cell: `answer` sets the parameters of `model` from the training rows; then the test split is read once.
+
+    There is one set of weights, recorded as epoch 1 of the rule `val`: whatever is open is chosen on training rows, by
+    cross-validation or by a likelihood.
+    """
 
     def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
         self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
@@ -49,42 +67,46 @@ class FullBatchRun(ABC):
 
     @abstractmethod
     def answer(self, train: Dataset, on_epoch: OnEpoch | None = None) -> Answer:
-        """Choose what is open and fit the model, by the training rows alone."""
+        """Choose open options and fit the model, by the training rows alone. `on_epoch` reports progress."""
 
     def data(self, split: Any) -> Dataset:
         """A split in float64."""
         return read_split(self.suite, self.spec, split)
 
     def train(self, on_epoch: OnEpoch | None = None) -> TrainedCell:
-        """Fit the model; the test split is not read."""
+        """Fit the model; the test split is not read.
+
+        Returns:
+            The trained cell, with cost, solution, learned matrices and effective sharing among its fields.
+        """
         settle_devices()
-        gc.collect()
+        gc.collect()  # memory of earlier runs in this process should not count for this one
         reset_peak_memory(CPU)
         train = self.data("train")
         start, began = self.model.copies(), time.perf_counter()
-        found = self.answer(train, on_epoch)
+        answer = self.answer(train, on_epoch)
         seconds, tasks = time.perf_counter() - began, self.model.reported
         fields = {
             "tasks": tasks,
             "selection": {"val": dict.fromkeys(tasks, 1)},
-            "solution": found.solution,
-            "environment": versions(*found.packages),
+            "solution": answer.solution,
+            "environment": versions(*answer.packages),
             "cost": Cost(
-                parameters=found.parameters,
-                forward_flops=found.forward_flops,
-                step_ms=round(found.step_ms, 4),
+                parameters=answer.parameters,
+                forward_flops=answer.forward_flops,
+                step_ms=round(answer.step_ms, 4),
                 train_seconds=round(seconds, 3),
                 peak_memory_mb=round(peak_memory_mb(CPU), 1),
                 hardware=hardware(CPU),
             ),
             "data": self.suite.checksums(),
-            "matrices": {name: Packed.pack(matrix.numpy()) for name, matrix in found.matrices.items()},
+            "matrices": {name: Packed.pack(matrix.numpy()) for name, matrix in answer.matrices.items()},
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }
         epochs = {"val": dict.fromkeys(tasks, (1,))}
-        return TrainedCell(fields, epochs, lambda _: predicting([(self.model, TrainState())]), found.weights)
+        return TrainedCell(fields, epochs, lambda _: evaluation_mode([(self.model, TrainState())]), answer.weights)
 
 
-def rounded(value: float) -> float:
-    """As records store numbers of a fit."""
+def round_digits(value: float) -> float:
+    """`value` to DIGITS significant digits, as records store the numbers of a fit."""
     return float(f"{value:.{DIGITS}g}")

@@ -1,4 +1,7 @@
-"""Stacked training of several seeds of one method, with one record per seed."""
+"""Stacked training of several seeds of one method, with one record per seed.
+
+The counterpart of `bench.training.fit.fit` for workers that are given a stack of seeds.
+"""
 
 import sys
 import time
@@ -12,9 +15,10 @@ from bench.core.data import Batch
 from bench.core.resident import ResidentRows
 from bench.records import ResultRecord, RunSpec
 from bench.training.batches import Batches
-from bench.training.environment import without_paths
-from bench.training.fit import Run, fit, load_run
+from bench.training.environment import strip_paths
+from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
+from bench.training.load import load_run
 from bench.training.stacked.stack import CannotStack, StackedModule
 from bench.training.trainer import train
 from bench.training.watch import OnEpoch, TrainingMonitor
@@ -29,46 +33,55 @@ def fit_stacked(
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed alone, trained as one stack.
 
-    Each is what `fit` makes of it up to rounding, with its own selection, scores and curves; `cost` is its part of
-    the stack's. Where anything goes wrong, the seeds are trained one after the other, and the reason is said on
-    standard error: what one of them did is not the others' fault.
+    Each record equals the one of `fit` up to rounding, with its own selection, scores and curves; `cost` is a share
+    of the stack's. Where anything goes wrong, the seeds are trained one after the other, with the reason on standard
+    error: a seed that fails must not fail the others.
+
+    Args:
+        specs: differ in `seed` only.
+        data_dir: where downloaded data lives.
+        on_epoch: is called after every epoch of the stack.
+        galleries: one per specification, or None where no panels are wanted.
+        rows: the data, where a runner has read it already.
     """
     each: list[Gallery | None] = list(galleries) if galleries else [None] * len(specs)
     if len(specs) > 1:
         try:
-            return _stacked(specs, data_dir, on_epoch, each, rows)
+            return _fit_as_stack(specs, data_dir, on_epoch, each, rows)
         except Exception as error:
-            reason = without_paths(str(error)).split("\n")[0] or type(error).__name__
+            reason = strip_paths(str(error)).split("\n")[0] or type(error).__name__
             print(f"The seeds of `{specs[0].method}` are trained one after the other: {reason}", file=sys.stderr)
     return [fit(spec, data_dir, on_epoch, gallery, rows=rows) for spec, gallery in zip(specs, each, strict=True)]
 
 
-def _stacked(
+def _fit_as_stack(
     specs: Sequence[RunSpec],
     data_dir: Path | None,
     on_epoch: OnEpoch | None,
     galleries: Sequence[Gallery | None],
     rows: ResidentRows | None,
 ) -> list[ResultRecord]:
-    if len({spec.varied(seed=0).run_id for spec in specs}) > 1:
+    """As `fit_stacked`, without the fallback. Raises CannotStack for specifications or methods that do not stack."""
+    if len({spec.vary(seed=0).run_id for spec in specs}) > 1:
         raise CannotStack("The runs of a stack should differ in their seed alone.")
     if specs[0].protocol.members > 1 or specs[0].protocol.devices > 1:
         raise CannotStack("A stack should be of single models on one device.")
     parts = [load_run(spec, data_dir, rows) for spec in specs]
     runs = [Run(spec, suite, method) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
     starts = [run.start() for run in runs]
+    # Epochs are reported once, by the first seed.
     watches = [run.watch(None if number else on_epoch) for number, run in enumerate(runs)]
     module = StackedModule([run.module for run in runs])
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery)).sealed()
+        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery)).seal()
         for (_, _, record), run, start, watch, gallery in zip(parts, runs, starts, watches, galleries, strict=True)
     ]
 
 
 class StackedBatches:
-    """The batches of every seed, side by side."""
+    """An iterable of lists with the batch of every seed at one update; one pass is an epoch."""
 
     def __init__(self, each: Sequence[Batches]) -> None:
         self.each = each
@@ -81,21 +94,28 @@ class StackedBatches:
 
 
 class Watches(Callback):
-    """One monitor per seed; none counts the time of another's evaluation."""
+    """One training monitor per seed, in one callback.
+
+    Monitors evaluate one after the other; none counts the time that another takes.
+    """
 
     def __init__(self, each: Sequence[TrainingMonitor]) -> None:
         self.each = each
 
     def on_train_epoch_start(self, *arguments: Any) -> None:
+        """Start every clock."""
         for watch in self.each:
             watch.on_train_epoch_start(*arguments)
 
     def on_train_batch_end(self, *arguments: Any) -> None:
+        """Note the time of the update, which is one for all seeds."""
         for watch in self.each:
             watch.on_train_batch_end(*arguments)
 
     def on_train_epoch_end(self, *arguments: Any) -> None:
+        """Let every monitor evaluate its seed."""
         began = time.perf_counter()
+        # Each is told how long those before it have taken since training stopped.
         for watch in self.each:
             watch.pause(time.perf_counter() - began)
             watch.on_train_epoch_end(*arguments)

@@ -1,4 +1,7 @@
-"""The models of several seeds as one stack: one forward pass, one backward pass and one optimiser for all."""
+"""The models of several seeds as one stack: one forward pass, one backward pass and one optimiser for all.
+
+It repeats the order of `MultiTaskModule` hook by hook: what changes there for one model changes here for S.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +17,13 @@ from torch.nn import Parameter
 
 from bench.core.data import Batch, by_input
 from bench.core.state import TrainState
-from bench.training.gradients import TaskGradients, compute_losses
-from bench.training.module import MultiTaskModule, Step, weigh
+from bench.training.gradients import Step, TaskGradients, compute_losses
+from bench.training.module import MultiTaskModule, weigh
 
-TOLERANCE = 1e-3  # relative, between the first losses and gradients of a stack and those of its models one by one
-EVERY = ("sharing.", "heads.")  # the parts of a model that its forward pass runs through
+# Largest relative difference of first losses and gradients between a stack and its models one by one: above the
+# rounding of float32, below the effect of a wrong computation.
+TOLERANCE = 1e-3
+FORWARD_PARTS = ("sharing.", "heads.")  # prefixes of the parameters and buffers that the forward pass reads
 
 
 class CannotStack(Exception):
@@ -30,8 +35,16 @@ class StackedModule(L.LightningModule):
 
     Their parameters, and the buffers of sharing and heads, become views of tensors (S, ...). The forward pass and the
     losses run over the stack (`torch.func.vmap`); what a method adds to them (weighting, regularisers, penalties,
-    prox) is that of each model, on its views. So every model is where a run of its own would be, up to rounding.
-    Raises CannotStack for what depends on more than the tensors: phases, and random numbers drawn in the forward pass.
+    prox) is computed model by model, on the views. So every model is where a run of its own would be, up to rounding.
+
+    Raises CannotStack, from the constructor or at the first batch, for what depends on more than the tensors: phases,
+    and random numbers drawn in the forward pass.
+
+    Attributes:
+        each: the modules of the models, which keep state, schedule and sums of losses.
+        copies: name -> the S parameters of that name, one per model.
+        stacked: name -> the parameter (S, ...) whose views they are, which the optimiser steps.
+        running: name -> the buffer (S, ...), as running statistics.
     """
 
     def __init__(self, modules: Sequence[MultiTaskModule]) -> None:
@@ -46,19 +59,23 @@ class StackedModule(L.LightningModule):
             id(m) for _, m in first.named_modules(remove_duplicate=False) if next(m.parameters(False), None) is not None
         ]
         if len(places) > len(set(places)):
-            raise CannotStack("A layer that stands in two places cannot be stacked.")
+            raise CannotStack("A layer that is used in two places cannot be stacked.")
         self.gramian = first.weighting.needs_gramian and not first.separate
         named = [dict(model.named_parameters()) for model in self.models]
         self.copies = {name: [parameters[name] for parameters in named] for name in named[0]}
-        wholes = {name: _as_views(copies) for name, copies in self.copies.items()}
+        wholes = {name: _merge_as_views(copies) for name, copies in self.copies.items()}
         self.stacked = {name: Parameter(whole, self.copies[name][0].requires_grad) for name, whole in wholes.items()}
         self.stacked_of = {copies[0]: self.stacked[name] for name, copies in self.copies.items()}
-        buffers = [dict(_running(model)) for model in self.models]
-        self.running = {name: _as_views([each[name] for each in buffers]) for name in buffers[0]}
+        buffers = [dict(_forward_buffers(model)) for model in self.models]
+        self.running = {name: _merge_as_views([each[name] for each in buffers]) for name in buffers[0]}
         self.compared = False
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """That of a model by itself, on the stacked parameters."""
+        """The optimiser of a single model, with each parameter replaced by its stack.
+
+        The rules of SGD and Adam are elementwise, so a step on the stack is a step on each model.
+        """
+        # All modules configure theirs, since each needs its rates; only the first one's groups are used.
         own, *_ = [module.configure_optimizers() for module in self.each]
         groups = [group | {"params": [self.stacked_of[p] for p in group["params"]]} for group in own.param_groups]
         return type(own)(groups)  # type: ignore[call-arg]
@@ -67,17 +84,23 @@ class StackedModule(L.LightningModule):
         return batch  # the data sets are on the device already
 
     def losses(self, batches: Sequence[Batch], state: TrainState) -> list[Tensor]:
-        """For every task, in order, the losses (S,) of the models on their batches."""
+        """For every task, in order, the losses (S,) of the models, each on its own batch.
+
+        Args:
+            batches: one per model, of equal shapes.
+            state: the same for all models, which have one protocol.
+        """
         groups = by_input(batches[0][0])
         inputs = [torch.stack([own[tasks[0]] for own, _ in batches]) for _, tasks in groups]
 
         def run(tensors: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
+            """The predictions of one model, with the structure of the first and the tensors of its own."""
             own = {task: x for x, (_, tasks) in zip(inputs, groups, strict=True) for task in tasks}
-            found: dict[str, Tensor] = functional_call(self.models[0], tensors, (own, state))
-            return found
+            predictions: dict[str, Tensor] = functional_call(self.models[0], tensors, (own, state))
+            return predictions
 
-        tensors = {name: whole for name, whole in self.stacked.items() if name.startswith(EVERY)} | self.running
-        with _quiet():
+        tensors = {name: whole for name, whole in self.stacked.items() if name.startswith(FORWARD_PARTS)} | self.running
+        with _ignore_vmap_advice():
             predictions = vmap(run)(tensors, inputs)
             return [
                 vmap(task.loss)(predictions[task.name], torch.stack([own[task.name] for _, own in batches]))
@@ -85,6 +108,7 @@ class StackedModule(L.LightningModule):
             ]
 
     def on_train_batch_start(self, batch: list[Batch], batch_idx: int) -> None:
+        """Check the stack at the first batch, and keep the batch where the weighting observes it again."""
         if not self.compared:
             self._compare(batch)
             self.compared = True
@@ -92,24 +116,29 @@ class StackedModule(L.LightningModule):
         self.replayed = (batch, replace(self.each[0].state)) if again else None
 
     def _compare(self, batches: Sequence[Batch]) -> None:
-        """Hold the first losses and their gradients against those of the models one by one."""
+        """Raise CannotStack where losses or gradients on the first batch differ from those of the models one by one.
+
+        Which methods stack cannot be told from their code; that the numbers are right can be seen.
+        """
         state = self.each[0].state
-        with self._kept_running():
+        with self._restore_running():
             each = self.losses(batches, state)
             rows = torch.autograd.grad(torch.stack(each).sum(), self._learning(), allow_unused=True)
             terms = [model.sharing.regulariser() for model in self.models]
         for s, (model, batch) in enumerate(zip(self.models, batches, strict=True)):
-            with self._kept_running():
+            with self._restore_running():
                 alone = compute_losses(model, batch, state)
                 own = torch.autograd.grad(torch.stack(alone).sum(), model.learning, allow_unused=True)
                 term = model.sharing.regulariser()
-            found = [None if row is None else row[s] for row in rows]
-            if not (_alike([*(losses[s] for losses in each), terms[s]], [*alone, term]) and _alike(found, own)):
+            stacked = [None if row is None else row[s] for row in rows]
+            if not (_agree([*(losses[s] for losses in each), terms[s]], [*alone, term]) and _agree(stacked, own)):
                 raise CannotStack("The models of the stack do not compute what each does by itself.")
 
     def training_step(self, batch: list[Batch], batch_idx: int) -> Tensor:
-        each = self.losses(batch, self.each[0].state)
+        """The sum over models of their steps' losses: no model's gradient depends on another's."""
+        each = self.losses(batch, self.each[0].state)  # T tensors (S,)
         gradients = self._gradients(each) if self.gramian else [None] * len(self.each)
+        # Weightings and penalties are computed model by model: some of them read numbers, which vmap cannot.
         mean = self.protocol.loss_reduction == "mean"
         self.taken: list[Step] = [
             weigh(module.model, [losses[s] for losses in each], module.state, mean, gradients[s])
@@ -120,28 +149,31 @@ class StackedModule(L.LightningModule):
         return torch.stack([step.total for step in self.taken]).sum()
 
     def _learning(self) -> list[Parameter]:
-        """What the losses train, stacked, in the order of a model's own."""
+        """The stacks (S, ...) of the parameters that the losses train, in the order of `MultiTaskModel.learning`."""
         return [self.stacked_of[parameter] for parameter in self.models[0].learning]
 
     def _gradients(self, each: Sequence[Tensor]) -> list[TaskGradients | None]:
-        """For every model, the gradients of its losses: T backward passes for all of them."""
+        """For every model the gradients of its T losses, by T backward passes in all, not S T."""
         wholes = self._learning()
         rows = [torch.autograd.grad(losses.sum(), wholes, retain_graph=True, allow_unused=True) for losses in each]
         return [
-            TaskGradients.of_rows(model.learning, [[None if g is None else g[s] for g in row] for row in rows])
+            TaskGradients.from_rows(model.learning, [[None if g is None else g[s] for g in row] for row in rows])
             for s, model in enumerate(self.models)
         ]
 
     @contextmanager
-    def _kept_running(self) -> Iterator[None]:
-        """What a look at a batch does to running statistics is undone."""
+    def _restore_running(self) -> Iterator[None]:
+        """Undo what forward passes inside do to running statistics."""
         kept = {name: whole.clone() for name, whole in self.running.items()}
         yield
         for name, whole in self.running.items():
             whole.copy_(kept[name])
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The gradients of all models, as those of the stacked parameters."""
+        """Set the gradients of the stacked parameters from the gradients of all models.
+
+        They arrive in two ways: by the stack (losses) and by the views (what a model adds to its losses).
+        """
         if self.gramian:
             for step in self.taken:
                 step.backward()
@@ -159,9 +191,10 @@ class StackedModule(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Each model's own norm."""
+        """Clip each model by the norm of its own gradient."""
         if gradient_clip_val is None:
             return
+        # A model's gradients are views of the stack's while it clips, so that clipping in place reaches the stack.
         for s, module in enumerate(self.each):
             for name, whole in self.stacked.items():
                 self.copies[name][s].grad = None if whole.grad is None else whole.grad[s]
@@ -172,44 +205,50 @@ class StackedModule(L.LightningModule):
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
     ) -> None:
-        """One step of the optimiser for all, then what follows it for each."""
+        """One step of the optimiser for all models, then prox, refresh and observation for each.
+
+        The same order as in `MultiTaskModule.optimizer_step`.
+        """
         first = self.each[0]
         factor = first.schedule.factor(first.state.step)
         for group, rate in zip(optimizer.param_groups, first.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         for module in self.each:
-            module.after_update(factor)
+            module.finish_update(factor)
         if self.replayed:
-            with torch.no_grad(), self._kept_running():
+            with torch.no_grad(), self._restore_running():
                 after = torch.stack(self.losses(*self.replayed), dim=1)
             for model, losses in zip(self.models, after, strict=True):
                 model.weighting.observe(losses)
 
 
-def _as_views(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors as one, S first, of which each becomes a view."""
+def _merge_as_views(tensors: Sequence[Tensor]) -> Tensor:
+    """Copy S tensors of one shape into a new one (S, ...), and turn each into a view of it.
+
+    Whoever holds a tensor, as a constraint or an optimiser, goes on with the same object.
+    """
     whole = torch.stack([tensor.detach() for tensor in tensors])
     for tensor, view in zip(tensors, whole, strict=True):
         tensor.data = view
     return whole
 
 
-def _running(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """The buffers that a forward pass may write to."""
-    return ((name, buffer) for name, buffer in model.named_buffers() if name.startswith(EVERY))
+def _forward_buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """(name, buffer) of the buffers that a forward pass may write to."""
+    return ((name, buffer) for name, buffer in model.named_buffers() if name.startswith(FORWARD_PARTS))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without torch's advice where an operation is run seed by seed, which is as it should be."""
+def _ignore_vmap_advice() -> Iterator[None]:
+    """Ignore torch's warning that an operation has no batching rule: it is then run seed by seed, and still right."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")
         yield
 
 
-def _alike(first: Sequence[Tensor | float | None], second: Sequence[Tensor | float | None]) -> bool:
-    """Whether what is there is there in both, and equal up to TOLERANCE of the largest number."""
+def _agree(first: Sequence[Tensor | float | None], second: Sequence[Tensor | float | None]) -> bool:
+    """Whether two lists have None in the same places, and numbers equal up to TOLERANCE of the largest one."""
     if [a is None for a in first] != [b is None for b in second]:
         return False
     pairs = [

@@ -1,0 +1,101 @@
+"""Stores a finished record, and mirrors it to Weights & Biases where that is asked for.
+
+A record that is stored and not mirrored leaves a mark in the store, so that the next command with `--wandb` mirrors it.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from bench.engines.events import Status
+from bench.errors import make_printable
+from bench.records import ResultRecord, RunSpec
+from bench.records.record import MAX_BYTES
+from bench.system.files import make_folder
+from leaderboard.store import Store
+from leaderboard.store.room import bytes_of, drop_largest_matrices
+
+
+def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wandb: str = "off") -> Status:
+    """Write a record and its panels, then mirror it.
+
+    Where the record is too large its largest matrices are left out, with a sentence on standard error.
+
+    Args:
+        store: Where to.
+        whole: The record as the run made it.
+        panels: PNG files; where they cannot be written the record is stored without.
+        wandb: `off`, `offline` or `online`.
+
+    Returns:
+        The record's status.
+
+    Raises:
+        OSError: The record cannot be written.
+    """
+    # A store refuses larger files when it reads, whoever wrote them.
+    record = drop_largest_matrices(whole)
+    if record.left_out:
+        print(
+            f"mtlbench: The record of run {record.run_id} leaves out {', '.join(record.left_out)}: with all of it "
+            f"there would be {bytes_of(whole):,} bytes, and {MAX_BYTES:,} are stored at most.",
+            file=sys.stderr,
+        )
+    if panels:  # before the record, with which the cell is over
+        try:
+            store.write_panels(record.spec, list(panels))
+        except OSError as error:
+            print(f"mtlbench: The panels of run {record.run_id} are not stored ({error.strerror}).", file=sys.stderr)
+    if wandb != "off":  # before the record as well: whoever is killed in between leaves word
+        make_folder(store.unmirrored(record.spec).parent)
+        store.unmirrored(record.spec).touch()
+    store.write(record)
+    if wandb != "off":
+        mirror_record(store, record, panels, wandb)
+    return record.status
+
+
+def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], wandb: str) -> None:
+    """Mirror a record that is stored, and remove its mark.
+
+    Whatever goes wrong is a sentence on standard error and no failure: the record is safe, and the next command tries
+    again.
+    """
+    from bench.training.mirror import mirror
+
+    mark = store.unmirrored(record.spec)
+    try:
+        mirror(record, wandb, panels=list(panels))
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        what = f"Run {record.run_id} is stored, and not mirrored: {make_printable(reason, 300)}"
+        print(f"mtlbench: {what}; the same command tries again.", file=sys.stderr)
+    else:
+        with suppress(OSError):  # marks of other runs are left in the folder
+            mark.unlink(missing_ok=True)
+            mark.parent.rmdir()
+
+
+def mirror_stored(store: Store, stored: Sequence[RunSpec], wandb: str, more_to_come: bool) -> None:
+    """Mirror what an earlier command stored and could not mirror.
+
+    Args:
+        store: The store.
+        stored: Specifications of the stored cells of this command.
+        wandb: `off`, `offline` or `online`.
+        more_to_come: Whether cells will be run after this: then a missing login should be an error now, not hours
+            later.
+
+    Raises:
+        UsageError: Records should be mirrored online, and there is no login.
+    """
+    if wandb == "off":
+        return
+    left = [spec for spec in stored if store.unmirrored(spec).exists()]
+    if wandb == "online" and (left or more_to_come):
+        from bench.training.mirror import check_login
+
+        check_login()
+    for spec in left:
+        if record := store.get(spec):
+            mirror_record(store, record, [path.read_bytes() for path in store.panels(spec)], wandb)

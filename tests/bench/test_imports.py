@@ -74,7 +74,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.core": {"numpy", "scipy", "torch"},
     "bench.toolbox": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "torch"},
-    "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "rich", "scipy"},
+    "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "pydantic_core", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}
 

@@ -12,8 +12,7 @@ import pytest
 from scipy import stats
 
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
-from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store.committed import committed_of
 from leaderboard.trust.reruns import NU, RATIO, RunPair, judge, paired_tests, spread_between_seeds
 
 Make = Callable[..., ResultRecord]
@@ -63,7 +62,7 @@ def test_a_rerun_that_is_the_stored_file_is_none(make_record: Make) -> None:
 @cache
 def committed() -> list[ResultRecord]:
     """The plain committed runs of MultiDigits."""
-    records = Store(COMMITTED / "multidigits").read().records
+    records = committed_of("multidigits")
     return [record for record in records if not record.spec.overrides and not record.spec.tuning]
 
 

@@ -79,17 +79,20 @@ def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Pa
 
 def test_results_and_states_alone_are_reviewed(clone: Path) -> None:
     base = git(clone, "rev-parse", "HEAD")
-    with (clone / "leaderboard/results/verified.jsonl").open("a") as file:
-        file.write("{}\n")
-    git(clone, "commit", "-qam", "Found out")
+    (clone / "leaderboard/results/_verified/20990101T000000.000000Z-01234567.jsonl").write_text("{}\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "Found out")
     code, out = review(clone, base)
     assert (code, "States of verification: 1 lines added, 0 removed." in out) == (0, True)
-    record = next((clone / "leaderboard/results").glob("*/*/*.json"))
-    record.write_text(record.read_text().replace('"seed": 0', '"seed": 1', 1).replace("0.", "1.", 1))
+    assert "Records" not in out
+    file = min((clone / "leaderboard/results/multidigits").glob("*.jsonl"))
+    file.write_text(file.read_text().replace('"seed":0', '"seed":1', 1))
     git(clone, "commit", "-qam", "Better")
     code, out = review(clone, base)
     assert code == 1
     assert "digest: does not match the content" in out
+    assert f"{file.relative_to(clone / 'leaderboard/results').as_posix()}:" in out
+    assert "Records, one a line: 1 lines added, 1 removed" in out
 
 
 def test_what_a_change_is_called_steers_nothing(clone: Path) -> None:

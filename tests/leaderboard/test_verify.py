@@ -2,9 +2,10 @@
 
 import json
 import math
+import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from leaderboard.intake.soundness import find_further_problems
 from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store.committed import COMMITTED, committed_of
+from leaderboard.store.walk import CHECKED
 from leaderboard.trust.ledger import FILE, LedgerEntry, find_state, read_checks, state_of_row, write_checks
 
 Make = Callable[..., ResultRecord]
@@ -45,18 +47,10 @@ def changed(value: Any) -> Any:
     return value[:-1] + ("0" if value[-1:] != "0" else "1")
 
 
-def committed(suite: str) -> Path:
-    """One record of a committed suite."""
-    return next(path for path in sorted(COMMITTED.glob("*/*/*.json")) if path.parts[-3].startswith(suite))
-
-
 @pytest.mark.parametrize("suite", ["multidigits", "scenes"])
 def test_a_changed_digit_anywhere_is_named(suite: str, tmp_path: Path) -> None:
-    source = committed(suite)
-    content = json.loads(source.read_text())
-    target = tmp_path / source.relative_to(COMMITTED)
-    target.parent.mkdir(parents=True)
-    shutil.copy(source, target)
+    target = Store(tmp_path).write(committed_of(suite)[0])
+    content = json.loads(target.read_text())
     assert Store(tmp_path).read().problems == []
     places = list(leaves(content))
     # every place of every kind; of long lists of numbers each tenth
@@ -108,6 +102,7 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     write_checks(tmp_path, [LedgerEntry(r.run_id, r.digest, "valid", "scores", "v2") for r in (a, b)])
     checks = read_checks(tmp_path)
     assert [find_state(record, checks) for record in (a, b)] == ["rerun", "valid"]
+    assert write_checks(tmp_path, checks.values()) is None  # nothing new, no file
     assert state_of_row([a, b], checks) == "spot_checked"
     assert state_of_row([a], checks) == "rerun"
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "reported", "differs in scores", "v3")])
@@ -119,8 +114,43 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     assert find_state(other, checks) == "reported"
     odd = json.dumps({"run_id": ["a"], "digest": a.digest, "state": "rerun", "how": "", "by": ""})
     deep = "[" * 100_000
-    (tmp_path / FILE).write_text(f"not json\n{odd}\n{deep}\n" + (tmp_path / FILE).read_text())
+    last = max((tmp_path / CHECKED).iterdir())
+    last.write_text(f"not json\n{odd}\n{deep}\n" + last.read_text())
     assert read_checks(tmp_path) == checks
+
+
+def test_later_files_are_believed_over_earlier_ones_and_over_those_of_older_stores(
+    make_record: Make, tmp_path: Path
+) -> None:
+    record = make_record()
+    entry = LedgerEntry(record.run_id, record.digest, "valid", "scores", "v0")
+    (tmp_path / FILE).write_text(json.dumps(asdict(entry)) + "\n")
+    assert find_state(record, read_checks(tmp_path)) == "valid"
+    ahead = tmp_path / CHECKED / "29991231T235959.999999Z-01234567.jsonl"  # by a clock that is wrong
+    ahead.parent.mkdir()
+    ahead.write_text(json.dumps(asdict(entry) | {"state": "reported", "how": "differs"}) + "\n")
+    assert find_state(record, read_checks(tmp_path)) == "reported"
+    path = write_checks(tmp_path, [LedgerEntry(record.run_id, record.digest, "rerun", "equal", "v1")])
+    assert path is not None
+    assert path.name.startswith("30000101T000000.000000Z-")
+    assert find_state(record, read_checks(tmp_path)) == "rerun"
+    (tmp_path / CHECKED / "31000101.jsonl").write_text(ahead.read_text())  # no name of such a file
+    assert find_state(record, read_checks(tmp_path)) == "rerun"
+
+
+def test_states_behind_a_link_or_a_pipe_are_not_read(
+    make_record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, store, outside = make_record(), tmp_path / "store", tmp_path / "outside"
+    Store(store).write(record)
+    write_checks(outside, [LedgerEntry(record.run_id, record.digest, "rerun", "equal", "v1")])
+    (store / CHECKED).symlink_to(outside / CHECKED)
+    assert read_checks(store) == {}
+    assert [problem.path for problem in Store(store).read().problems] == [CHECKED]
+    (store / CHECKED).unlink()
+    os.mkfifo(store / CHECKED)
+    assert main(["verify", str(store)]) == 0
+    assert "what was found out could not be kept (File exists)" in capsys.readouterr().err
 
 
 def test_tables_show_what_was_checked(make_record: Make, tmp_path: Path) -> None:
@@ -196,7 +226,7 @@ def test_a_submission_that_is_not_sound_is_not_run(tmp_path: Path, capsys: pytes
         captured = capsys.readouterr()
         assert {"submission.toml", "method.py"} <= {problem["path"] for problem in json.loads(captured.out)["problems"]}
         assert "nothing was run again" in captured.err
-        assert not list(folder.glob("verified.jsonl"))
+        assert not list(folder.glob("*verified*"))
 
 
 def test_cells_run_again_come_back_equal_and_a_lie_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,7 @@ def test_a_name_stands_for_every_kind_that_has_it() -> None:
 
 
 def test_a_file_stands_for_what_it_registers(tmp_path: Path) -> None:
-    lines = 'from bench.api import register\nfrom tests.bench.check.broken.weighting import Good\n'
+    lines = "from bench.api import register\nfrom tests.bench.check.broken.weighting import Good\n"
     lines += 'register("odd_two")(Good)\n'
     file = tmp_path / "odd.py"
     file.write_text(lines)

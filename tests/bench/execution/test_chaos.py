@@ -25,10 +25,17 @@ from bench.planning.plan import plan
 from bench.records import RunSpec
 from leaderboard.store import Store
 from leaderboard.store.progress_notes import read_live
+from tests.bench.execution.living import end_soon, workers_of
 
 SUITE = "synthetic:tasks=2"
+
+
 METHODS = ["hard", "cross_stitch", "soft+mtrl", "hard@famo", "single_task"]
+
+
 QUICK = {"epochs": "2", "steps_per_epoch": "4"}
+
+
 GAP = 2.0  # seconds between two moments, at most
 
 
@@ -73,43 +80,6 @@ def content(store: Path, spec: RunSpec) -> dict[str, Any]:
     record = Store(store).get(spec)
     assert record is not None
     return record.model_dump(exclude={"digest", "created", "cost"})
-
-
-def workers_of(pid: int) -> list[int]:
-    """The worker processes of a runner: copies, and so children, of a process of its own."""
-    return [worker for child in children(pid) if b"forkserver" in words_of(child) for worker in children(child)]
-
-
-def children(pid: int) -> list[int]:
-    """What a process started, by its main thread."""
-    try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def words_of(pid: int) -> bytes:
-    """The command line of a process; nothing where it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended, also where nobody has asked for its exit code yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
-def end_soon(pids: list[int]) -> None:
-    """Wait until these have ended, as they should without being told."""
-    end = time.monotonic() + 60
-    while not all(map(gone, pids)):
-        assert time.monotonic() < end, "workers should end with their runner"
-        time.sleep(0.02)
 
 
 class Runners:
@@ -211,9 +181,6 @@ def test_two_runners_fill_one_store(tmp_path: Path) -> None:
     table.check(tmp_path / "store")
 
 
-# --- one process, which is all that these need --------------------------------------------------
-
-
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[RunSpec], None]]:
     """Cells run in this process, as a worker would run them; what is put into the list is called before each."""
@@ -251,9 +218,6 @@ def test_what_another_runner_stores_meanwhile_is_left_to_it(
     assert [cell["status"] for cell in told["cells"]] == ["done", "stored", "done"]
     assert store.get(table.specs[1]) == Store(table.reference).get(table.specs[1])
     table.check(store.root)
-
-
-# --- a store that takes no records any more -----------------------------------------------------
 
 
 def fill(root: Path) -> None:
@@ -328,81 +292,3 @@ def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
     mend(root)
     assert main(words) == 0
     table.check(store)
-
-
-# --- workers that should leave ------------------------------------------------------------------
-
-CELLS = """
-import time
-
-def endless(spec, on_epoch):
-    on_epoch(0, 1)
-    while True:
-        pass
-
-class Slow:
-    def __init__(self, on_epoch):
-        self.on_epoch = on_epoch
-
-    def __del__(self):
-        self.on_epoch(0, 1)
-        time.sleep(600)
-
-def finalising(spec, on_epoch):
-    Slow(on_epoch)
-    return "done"
-
-endless.modules = finalising.modules = ()
-endless.needs = finalising.needs = lambda spec: frozenset()
-"""
-RUNNER = """
-import cells, sys
-from types import SimpleNamespace
-from bench.engines.local import run_cells
-if __name__ == "__main__":
-    spec = SimpleNamespace(protocol=SimpleNamespace(device="cpu", devices=1))
-    for event in run_cells([spec], getattr(cells, sys.argv[1]), 1):
-        print(getattr(event, "error", "underway"), flush=True)
-"""
-
-
-@contextmanager
-def underway(cell: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A runner whose worker is in the middle of a cell, and that worker."""
-    (folder / "cells.py").write_text(CELLS)
-    (folder / "runner.py").write_text(RUNNER)
-    path = os.pathsep.join([str(folder), str(Path(__file__).parents[3])])
-    process = subprocess.Popen(
-        [sys.executable, str(folder / "runner.py"), cell],
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-    workers = []
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == b"underway\n"
-        workers = workers_of(process.pid)
-        yield process, *workers
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-
-
-def test_a_worker_ends_with_its_runner_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    with underway("endless", tmp_path) as (process, worker):
-        assert not gone(worker)
-        process.kill()
-        process.wait()
-        end_soon([worker])
-
-
-def test_a_worker_hears_in_a_finaliser_that_it_should_leave(tmp_path: Path) -> None:
-    """Python ignores what is raised there, and would go on with the cell."""
-    with underway("finalising", tmp_path) as (process, worker):
-        os.kill(worker, signal.SIGTERM)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"the worker process died (exit code 1)\n"

@@ -20,7 +20,7 @@ from leaderboard.intake.source_card import cards_of
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
 from tests.leaderboard.conftest import build_record
-from tests.leaderboard.intake.test_submissions import CODE, COST, resealed
+from tests.leaderboard.intake.toy import CODE, COST, resealed
 
 PAPER = "nyuv2:backbone=resnet50,size=288x384,training=paper"
 EMPTY = boards()["nyuv2_paper"].model_copy(update={"seeds": "0-1"})  # which has no committed runs

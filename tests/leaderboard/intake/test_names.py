@@ -18,7 +18,7 @@ from leaderboard.report.formats import write_notes
 from leaderboard.report.table import tabulate
 from leaderboard.store import StoreContents
 from leaderboard.trust.ledger import LedgerEntry, find_state, read_checks, write_checks
-from tests.leaderboard.intake import test_submissions as toy
+from tests.leaderboard.intake import toy
 
 SOURCE = """
 import math

@@ -19,7 +19,7 @@ from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.intake.source_card import Card
 from leaderboard.store import Store
-from tests.leaderboard.intake.test_submissions import BOARDS, CODE, COMMITTED, build
+from tests.leaderboard.intake.toy import BOARDS, CODE, COMMITTED, build
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "scale_and_bias.py"
 Run = Callable[..., int]

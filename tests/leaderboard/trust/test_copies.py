@@ -18,7 +18,7 @@ from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, committed_of
 from leaderboard.trust.copies import NEAR, count_same_models, find_copies, find_repeated_seeds, trace_of
 from tests.leaderboard.conftest import build_record
-from tests.leaderboard.intake import test_submissions as toy
+from tests.leaderboard.intake import toy
 
 
 @cache

@@ -12,7 +12,7 @@ from leaderboard.intake.submission import read_submission
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
 from leaderboard.trust.gaps import find_too_good, ratios
-from tests.leaderboard.intake import test_submissions as toy
+from tests.leaderboard.intake import toy
 
 Make = Callable[..., ResultRecord]
 VAL = Curves(val={task: {"accuracy": [80.0, 85.0, 90.0]} for task in ("left", "right")})

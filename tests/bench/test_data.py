@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.core.data import Dataset, Order, by_input
+from bench.core.data import Dataset, Order, group_by_input
 
 
 def numbered(rows: int, start: int = 0) -> Tensor:
@@ -23,11 +23,11 @@ def dataset(*sizes: int, shared: int = 2) -> Dataset:
 
 def test_tasks_are_grouped_by_identity_not_by_value() -> None:
     x, y = numbered(3), numbered(3)
-    groups = by_input({"a": x, "b": y, "c": x})
+    groups = group_by_input({"a": x, "b": y, "c": x})
     assert [tasks for _, tasks in groups] == [["a", "c"], ["b"]]
     assert groups[0][0] is x
     assert groups[1][0] is y
-    assert by_input({}) == []
+    assert group_by_input({}) == []
 
 
 def test_rows_are_counted_once_per_input() -> None:

@@ -21,7 +21,7 @@ PROBLEMS = {"replica", "augmentation"}
 
 def changed(spec: RunSpec, field: str) -> RunSpec:
     """The specification with another value of one field, as `--set` would refuse to make it."""
-    return spec.varied(protocol=spec.protocol.model_copy(update={field: CHANGED_PROTOCOL[field]}))
+    return spec.vary(protocol=spec.protocol.model_copy(update={field: CHANGED_PROTOCOL[field]}))
 
 
 def numbers(record: ResultRecord) -> tuple[object, ...]:

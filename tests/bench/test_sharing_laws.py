@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.core.sharing import pieces
+from bench.core.sharing import split_stages
 from bench.core.state import TrainState
 from bench.sharing.dmtrl import Factored, _truncate_rank
 from bench.sharing.dselect_k import smooth_step
-from bench.toolbox.layers import Gate, carried, gumbel_choice, pooled, pooled_size, weighted
+from bench.toolbox.layers import Gate, carry_over, gumbel_choice, pool, pooled_size, weighted_sum
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
 from tests.conftest import make_run, train_run
@@ -429,7 +429,7 @@ def test_draws_follow_the_softmax_and_carry_its_gradient() -> None:
 def test_stretches_cover_the_stages_in_order() -> None:
     for stages in range(1, 8):
         for count in range(1, 10):
-            found = pieces(stages, count)
+            found = split_stages(stages, count)
             assert [stage for stretch in found for stage in stretch] == list(range(stages))
             sizes = [len(stretch) for stretch in found]
             assert min(sizes) >= 1
@@ -438,13 +438,13 @@ def test_stretches_cover_the_stages_in_order() -> None:
 
 def test_features_are_carried_by_means_cuts_and_zeros() -> None:
     x = torch.arange(32.0).reshape(1, 2, 4, 4)
-    small = carried(x, (3, 2, 2))
+    small = carry_over(x, (3, 2, 2))
     assert torch.equal(small[0, 0], torch.tensor([[2.5, 4.5], [10.5, 12.5]]))
     assert torch.equal(small[0, 2], torch.zeros(2, 2))
-    assert torch.equal(carried(x, (1, 4, 4)), x[:, :1])
-    assert pooled(torch.ones(2, 3, 30, 4)).shape == (2, pooled_size((3, 30, 4))) == (2, 96)
+    assert torch.equal(carry_over(x, (1, 4, 4)), x[:, :1])
+    assert pool(torch.ones(2, 3, 30, 4)).shape == (2, pooled_size((3, 30, 4))) == (2, 96)
     gates, features = torch.tensor([[0.25, 0.75]]), [torch.ones(1, 2), 3 * torch.ones(1, 2)]
-    assert torch.equal(weighted(gates, features), torch.full((1, 2), 2.5))
+    assert torch.equal(weighted_sum(gates, features), torch.full((1, 2), 2.5))
 
 
 def learned(model: MultiTaskModel) -> int:

@@ -14,7 +14,7 @@ from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.boards.record_selection import select_records
 from leaderboard.report.details import write_details
 from leaderboard.report.formats import FORMATS, SUMMARY_TITLES, format_table
-from leaderboard.report.table import MANY_TASKS, tabulate
+from leaderboard.report.table import MANY_TASKS, build_table, tabulate
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.grids import board_grid
 from leaderboard.site.shown import Shown
@@ -69,7 +69,7 @@ def test_a_control_is_never_ranked_however_good_it_is(board: Board, records: lis
     results = analyse(selection)
     assert results.standings.methods.keys() == {"single_task", "hard", "mine"}
     assert results.standings.methods["mine"].rank.mean == 1
-    for line in tabulate(results).lines:
+    for line in build_table(results).lines:
         assert line.ranked == (line.role != "control")
         assert line.complete
     gains = {method: own["delta_log"].mean for method, own in results.change_rows.items()}
@@ -93,7 +93,7 @@ def test_steps_leave_what_they_are_given_as_it_is(board: Board, records: list[Re
     assert first.rows == second.rows
     assert format_table(first, "json") == format_table(second, "json")
     assert (board, [record.digest for record in records]) == before
-    assert tabulate(first.results).lines == first.lines
+    assert build_table(first.results).lines == first.lines
 
 
 def test_tasks_may_be_called_as_marks_are(make_record: Make) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Found, Ge, ParameterGroup, Phase, SelfFitting, Sharing, aligned, run_stages
+from bench.api import Blueprint, Found, Ge, ParameterGroup, Phase, SelfFitting, Sharing, align_copies, run_stages
 from tests.bench.broken import Broken, change
 
 
@@ -35,7 +35,7 @@ class Good(Sharing):
         return {task: self.gain * run_stages(towers[task], x) for task, x in inputs.items()}
 
     def coupled(self):
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser):
         return [
@@ -266,7 +266,7 @@ BROKEN: list[Broken] = [
         change(
             Good,
             __init__=started(foreign_copies),
-            coupled=lambda self: aligned([tower for [tower] in self.foreign]),
+            coupled=lambda self: align_copies([tower for [tower] in self.foreign]),
         ),
     ),
     ("parameter groups", "['gain']", change(Good, parameter_groups=without_gain)),

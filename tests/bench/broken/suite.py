@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.api import DataMissing, Dataset, Explained, Protocol, Regression, Stage, Suite, Task, scaled
+from bench.api import DataMissing, Dataset, Explained, Protocol, Regression, Stage, Suite, Task, scale_channels
 from tests.bench.broken import Broken, change
 
 ROWS = {"train": 20, "val": 10, "test": 10}
@@ -20,7 +20,7 @@ def loss_of(prediction, target):
 
 
 def backbone_of(width, shape=None):
-    sizes = [4, scaled(6, width), scaled(5, width)]
+    sizes = [4, scale_channels(6, width), scale_channels(5, width)]
     stages = [Stage(nn.Linear(a, b), nn.ReLU(), output_shape=(b,)) for a, b in itertools.pairwise(sizes)]
     stages[0].output_shape = shape or stages[0].output_shape
     return nn.ModuleList(stages)

@@ -57,7 +57,7 @@ class Store:
         """Where a run of `spec` keeps its state until its record is stored."""
         return self.root / CHECKPOINTS / f"{spec.run_id}.pt"
 
-    def unmirrored(self, spec: RunSpec) -> Path:
+    def unmirrored_mark(self, spec: RunSpec) -> Path:
         """A file that is there while the record of `spec` should be mirrored and is not."""
         return self.root / UNMIRRORED / spec.run_id
 
@@ -146,7 +146,7 @@ class Store:
                     if isinstance(loaded, ResultRecord):
                         yield loaded
 
-    def beside(self, spec: RunSpec) -> list[ResultRecord]:
+    def list_siblings(self, spec: RunSpec) -> list[ResultRecord]:
         """The sound records of the suite and the method of `spec`, whatever their seed, settings and code."""
         loaded = [load_record(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
         same = {record.run_id: record for record in self._packed(spec)}

@@ -92,14 +92,14 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
-    from leaderboard.intake.source_card import cards_of
+    from leaderboard.intake.source_card import parse_cards
     from leaderboard.store.limits import read_limited
 
     out = _resolve_out(arguments.out)
     try:
         # Read once, as bytes: the checksum in the manifest is of exactly these.
         code = read_limited(arguments.file, MAX_CODE)
-        cards = list(cards_of(decode_source(code)))
+        cards = list(parse_cards(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         reasons = "; ".join(str(error).split("\n"))
         raise UsageError(f"`{make_printable(str(arguments.file))}` should be a Python file: {reasons}.") from error
@@ -248,7 +248,7 @@ def _draft_manifest(
     from pydantic import ValidationError
 
     from leaderboard.intake.eligibility import find_misregistered_parts, find_unannounced_parts
-    from leaderboard.intake.manifest import Manifest, checksum_bytes, reasons
+    from leaderboard.intake.manifest import Manifest, checksum_bytes, explain_validation
 
     wrong = [f"`{arguments.file.name}`: {reason}" for reason in find_misregistered_parts(cards)]
     wrong += find_unannounced_parts(arguments.method, cards, board)
@@ -266,7 +266,7 @@ def _draft_manifest(
     try:
         draft = Manifest.model_validate(content)
     except ValidationError as error:
-        wrong += reasons(error)
+        wrong += explain_validation(error)
     if wrong:
         raise UsageError(make_printable(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
     return draft
@@ -346,7 +346,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
         runs: The store of the runs.
         packed: The folder; what lies there is removed.
     """
-    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, manifest_as_toml
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, format_manifest
     from leaderboard.store import Store
     from leaderboard.store.json_text import write_whole
 
@@ -359,7 +359,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
     for record in records:
         write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
     methods = sorted({record.method for record in records})
-    write_whole(packed / MANIFEST, manifest_as_toml(draft.model_copy(update={"methods": methods})))
+    write_whole(packed / MANIFEST, format_manifest(draft.model_copy(update={"methods": methods})))
     return packed
 
 

@@ -17,7 +17,7 @@ from bench.cli.main import main
 from bench.cli.table import collect_submissions
 from bench.records import Cost, Curves, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
+from leaderboard.intake.manifest import Manifest, checksum_bytes, format_manifest
 from leaderboard.intake.submission import find_submissions, read_submission
 from leaderboard.report.formats import write_notes
 from leaderboard.report.table import tabulate
@@ -61,7 +61,7 @@ def write(folder: Path, manifest: Manifest | None = MANIFEST, code: bytes = CODE
     (folder / "results").mkdir(parents=True)
     (folder / "method.py").write_bytes(code)
     if manifest:
-        (folder / "submission.toml").write_text(manifest_as_toml(manifest))
+        (folder / "submission.toml").write_text(format_manifest(manifest))
     for run in runs:
         (folder / "results" / f"{run.run_id}.json").write_text(compact_json(run.model_dump(mode="json")))
     return folder
@@ -360,7 +360,7 @@ def literal(path, text):
 
 def without(key):
     """The manifest as text, less the line of one key."""
-    return "\n".join(line for line in manifest_as_toml(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
+    return "\n".join(line for line in format_manifest(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
 
 
 wrong_type = st.tuples(st.sampled_from(PLACES), JUNK).filter(

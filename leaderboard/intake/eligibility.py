@@ -20,8 +20,8 @@ from leaderboard.trust.consistency import numbers, truth
 from leaderboard.trust.copies import find_repeated_seeds
 from leaderboard.trust.gaps import FAR, find_too_good
 
-# Parts of one file, and characters of a paper: many times what a method needs, little enough to show.
-MAX_CARDS, MAX_PAPER = 20, 300
+MAX_CARDS = 20  # parts of one file; a method is made of three at most
+MAX_PAPER = 300  # characters: it is one line of a page
 # Plain words only: a part's name becomes a file name, an address on the site and a word of the command line.
 PART_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
 

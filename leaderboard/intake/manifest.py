@@ -18,8 +18,10 @@ from leaderboard.store.limits import read_limited
 
 METHOD, MANIFEST, RESULTS = "method.py", "submission.toml", "results"
 SUBMISSIONS_FOLDER = "submissions"  # beside a store
-# Bytes of the code, bytes of the manifest, and cells: a submission is read whole before anybody has looked at it.
-MAX_CODE, MAX_MANIFEST, MAX_RECORDS = 128 * 1024, 16 * 1024, 1000
+# Limits, since a submission is read whole before anybody has looked at it.
+MAX_CODE = 128 * 1024  # bytes
+MAX_MANIFEST = 16 * 1024  # bytes
+MAX_RECORDS = 1000  # methods times seeds
 MAX_RESULTS = 8 << 20  # bytes of all records
 # Lower case only: folders that differ in case would be one folder on some file systems.
 SUBMISSION_NAME = r"^[a-z][a-z0-9_]{0,59}$"

@@ -19,11 +19,11 @@ from bench.api import (
     ParameterGroup,
     Sharing,
     TrainState,
-    by_input,
+    group_by_input,
     register,
     run_stages,
-    weighted,
 )
+from bench.toolbox.layers import weighted_sum
 
 
 def smooth_step(z: Tensor, width: float) -> Tensor:
@@ -94,9 +94,9 @@ class DSelectK(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_te f_e(x). All experts run, also those that no task selects any more."""
         gates, features = self.gates(), {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
-            features.update({task: weighted(gates[self.tasks.index(task)], experts) for task in tasks})
+            features.update({task: weighted_sum(gates[self.tasks.index(task)], experts) for task in tasks})
         return {task: features[task] for task in inputs}
 
     def regulariser(self) -> Tensor | float:

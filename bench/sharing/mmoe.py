@@ -8,19 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import (
-    Blueprint,
-    Gate,
-    Ge,
-    Modules,
-    ParameterGroup,
-    Sharing,
-    TrainState,
-    by_input,
-    register,
-    run_stages,
-    weighted,
-)
+from bench.api import Blueprint, Ge, Modules, ParameterGroup, Sharing, TrainState, group_by_input, register, run_stages
+from bench.toolbox.layers import Gate, weighted_sum
 
 
 @register(
@@ -62,12 +51,12 @@ class MMoE(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_t(x)_e f_e(x). Experts run once per distinct input, for all of its tasks."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
             for task in tasks:
                 # Modulo: with `gates=one` the only gate serves all tasks.
                 gate = self.gates[self.tasks.index(task) % len(self.gates)]
-                features[task] = weighted(gate(x), experts)
+                features[task] = weighted_sum(gate(x), experts)
         return {task: features[task] for task in inputs}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

@@ -150,7 +150,7 @@ def _resolve_out(given: Path) -> Path:
         UsageError: Its name is not of a-z, 0-9 and `_`, a file or folder of that name exists, or it lies in a store.
         DataMissing: There are no committed results to compare with.
     """
-    from leaderboard.store.committed import committed_root
+    from leaderboard.store.committed import find_committed_root
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -158,7 +158,7 @@ def _resolve_out(given: Path) -> Path:
         raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
     if os.path.lexists(out):
         raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
-    for store in (committed_root(), options.resolve_store_dir(None)):
+    for store in (find_committed_root(), options.resolve_store_dir(None)):
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out
@@ -329,9 +329,9 @@ def _choose_device(board: "Board") -> str:
     `auto` for a board without runs: the submission then decides.
     """
     from leaderboard.boards.record_selection import select_records
-    from leaderboard.store.committed import committed_of
+    from leaderboard.store.committed import read_committed_suite
 
-    known = select_records(board.without_controls(), committed_of(board.suite)).records
+    known = select_records(board.without_controls(), read_committed_suite(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
 
 
@@ -371,9 +371,9 @@ def _find_problems(folder: Path, board: "Board") -> "list[Problem]":
     """
     from leaderboard.boards.board import boards
     from leaderboard.intake.submission import read_submission
-    from leaderboard.store.committed import committed_of
+    from leaderboard.store.committed import read_committed_suite
 
-    return read_submission(folder, boards(), committed_of(board.suite)).problems
+    return read_submission(folder, boards(), read_committed_suite(board.suite)).problems
 
 
 def _print_table(folder: Path, board: "Board") -> int:

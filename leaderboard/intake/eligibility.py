@@ -16,7 +16,7 @@ from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.intake.names import find_misnamed
 from leaderboard.intake.source_card import Card, read_built_in_cards
 from leaderboard.store import Problem
-from leaderboard.trust.consistency import numbers, truth
+from leaderboard.trust.consistency import count_labels, digest_numbers
 from leaderboard.trust.copies import find_repeated_seeds
 from leaderboard.trust.gaps import FAR, find_too_good
 
@@ -156,7 +156,7 @@ def _digest_numbers_and_costs(record: ResultRecord) -> str:
     Two methods that compute the same model share the numbers but never the times, so equal digests mean a copied
     record.
     """
-    return digest([numbers(record), record.cost and record.cost.model_dump()])
+    return digest([digest_numbers(record), record.cost and record.cost.model_dump()])
 
 
 def _find_unannounced(
@@ -216,7 +216,7 @@ def _find_board_mismatches(
         return
     if record.tasks != like.tasks:
         yield f"tasks: should be {', '.join(like.tasks)}"
-    elif of_seed and spec.data == board.data and truth(record, "last") != truth(like, "last"):
+    elif of_seed and spec.data == board.data and count_labels(record, "last") != count_labels(like, "last"):
         # Label counts depend on the seed where a suite draws its data, so only a run of the same seed can tell.
         yield "statistics: should count the labels of the test split, as the board's other runs do"
     if bool(record.curves.val) < bool(like.curves.val) or bool(record.curves.train_loss) < bool(like.curves.train_loss):

@@ -9,17 +9,17 @@ from leaderboard.store.store import Store, StoreContents
 COMMITTED = Path(__file__).parents[1] / "results"
 
 
-def committed_of(suite: str) -> list[ResultRecord]:
+def read_committed_suite(suite: str) -> list[ResultRecord]:
     """The committed records of a suite, short or canonical, under whatever options; DataMissing as `read_committed`."""
     return read_committed(suite.partition(":")[0]).records
 
 
 def read_committed(suite: str | None = None) -> StoreContents:
     """The committed store, or what it holds of one suite. Raises DataMissing where the code came without it."""
-    return Store(committed_root()).read(suite)
+    return Store(find_committed_root()).read(suite)
 
 
-def committed_root() -> Path:
+def find_committed_root() -> Path:
     """Where the committed store is. Raises DataMissing where the code came without it."""
     if not COMMITTED.is_dir():
         raise DataMissing(

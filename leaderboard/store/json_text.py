@@ -5,20 +5,20 @@ from typing import Any
 
 from bench.system.files import write_whole
 
-__all__ = ["compact_json", "write_whole"]
+__all__ = ["format_json", "write_whole"]
 
 
-def compact_json(value: Any, indent: str = "") -> str:
+def format_json(value: Any, indent: str = "") -> str:
     """Indented JSON of `value` in which a list without objects, however nested, stays on one line.
 
     Raises ValueError where `value` holds a NaN or an infinity.
     """
     inner = indent + " "
     if isinstance(value, dict) and value:
-        items = [f"{inner}{json.dumps(key)}: {compact_json(item, inner)}" for key, item in value.items()]
+        items = [f"{inner}{json.dumps(key)}: {format_json(item, inner)}" for key, item in value.items()]
         return "{\n" + ",\n".join(items) + f"\n{indent}}}"
     if isinstance(value, list) and _holds_object(value):
-        items = [inner + compact_json(item, inner) for item in value]
+        items = [inner + format_json(item, inner) for item in value]
         return "[\n" + ",\n".join(items) + f"\n{indent}]"
     return json.dumps(value, allow_nan=False)
 

@@ -44,10 +44,10 @@ def parse_json(data: bytes) -> Any:
     try:
         value = json.loads(
             data.decode("utf-8"),
-            object_pairs_hook=_once,
-            parse_constant=_refuse,
-            parse_int=_whole,
-            parse_float=_real,
+            object_pairs_hook=_build_object,
+            parse_constant=_refuse_constant,
+            parse_int=_parse_whole,
+            parse_float=_parse_real,
         )
     except UnicodeDecodeError as error:
         raise ValueError("should be UTF-8") from error
@@ -55,32 +55,32 @@ def parse_json(data: bytes) -> Any:
         raise ValueError(f"should be JSON ({error.msg}, line {error.lineno})") from error
     except RecursionError as error:
         raise ValueError(f"should be nested at most {MAX_DEPTH} deep") from error
-    _count(value)
+    _check_values(value)
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
     for key, value in pairs:
         if len(key) > MAX_KEY:
             raise ValueError(f"keys should be at most {MAX_KEY} characters, found {len(key):,}")
-        if key in found:
+        if key in content:
             raise ValueError(f"`{key[:60]}` should be there once")
-        found[key] = value
-    return found
+        content[key] = value
+    return content
 
 
-def _refuse(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"numbers should be finite, found {name}")
 
 
-def _whole(text: str) -> int:
+def _parse_whole(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise ValueError(f"numbers should have at most {MAX_DIGITS} digits, found {len(text):,}")
     return int(text)
 
 
-def _real(text: str) -> float:
+def _parse_real(text: str) -> float:
     if len(text) > MAX_DIGITS:
         raise ValueError(f"numbers should have at most {MAX_DIGITS} digits, found {len(text):,}")
     if not math.isfinite(value := float(text)):
@@ -88,7 +88,7 @@ def _real(text: str) -> float:
     return value
 
 
-def _count(value: Any) -> None:
+def _check_values(value: Any) -> None:
     waiting, count = [value], 0
     while waiting:
         item = waiting.pop()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from bench.records import ResultRecord
 from bench.records.record import MAX_BYTES
 from bench.system.regular import NotRegular, TooLarge, open_regular, read_regular
-from leaderboard.store.packed import ProtocolShelf, packed_path, unpack_line
+from leaderboard.store.packed import ProtocolShelf, find_packed_path, unpack_line
 
 MAX_BAD_LINES = 20  # of one file, before the rest of it is left alone
 Loaded = ResultRecord | list[str]  # a record, or reasons
@@ -40,7 +40,7 @@ def load_lines(
     home = f"{path.parent.name}/{path.name}"
 
     def find_misplaced(record: ResultRecord) -> list[str]:
-        right = packed_path(record)
+        right = find_packed_path(record)
         return [] if right == home else [f"path: should be in {right}, by its suite and method"]
 
     bad = 0

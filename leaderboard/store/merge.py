@@ -13,11 +13,11 @@ from leaderboard.store.load import load_record
 from leaderboard.store.packed import (
     PANELS,
     PROTOCOLS,
-    line_order,
+    digest_protocol,
+    find_packed_path,
+    format_protocol,
+    make_line_key,
     pack_line,
-    packed_path,
-    protocol_digest,
-    protocol_file_text,
 )
 from leaderboard.store.problem import Problem
 from leaderboard.store.store import Store, StoreContents
@@ -90,12 +90,12 @@ def write_lines(records: Iterable[ResultRecord], target: Path) -> None:
     files: dict[str, list[ResultRecord]] = defaultdict(list)
     protocols = {}
     for record in records:
-        files[packed_path(record)].append(record)
-        protocols[protocol_digest(record.spec.protocol)] = record.spec.protocol
+        files[find_packed_path(record)].append(record)
+        protocols[digest_protocol(record.spec.protocol)] = record.spec.protocol
     for name, protocol in sorted(protocols.items()):
-        _replace(target / PROTOCOLS / f"{name}.json", protocol_file_text(protocol).encode())
+        _replace(target / PROTOCOLS / f"{name}.json", format_protocol(protocol).encode())
     for where, lines in sorted(files.items()):
-        _replace(target / where, "".join(map(pack_line, sorted(lines, key=line_order))).encode())
+        _replace(target / where, "".join(map(pack_line, sorted(lines, key=make_line_key))).encode())
 
 
 def _replace(path: Path, content: bytes) -> None:

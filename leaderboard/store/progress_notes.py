@@ -17,7 +17,7 @@ def read_live(root: Path) -> dict[str, Any]:
     for path in sorted((root / NOTES_FOLDER).glob("*.json")):
         try:
             note = parse_json(read_limited(path, MAX_NOTE))
-            if not alive(path):
+            if not is_alive(path):
                 continue
             runs.append(
                 {
@@ -38,15 +38,15 @@ def read_live(root: Path) -> dict[str, Any]:
 
 def clear_notes(root: Path) -> None:
     """Remove the notes of runs that were killed, and of this process, from before; what cannot be removed stays."""
-    mine = named_after(os.getpid())
+    mine = make_note_prefix(os.getpid())
     with contextlib.suppress(OSError):
         for note in (root / NOTES_FOLDER).glob("*.json"):
-            if not alive(note) or note.name.startswith(mine):
+            if not is_alive(note) or note.name.startswith(mine):
                 note.unlink(missing_ok=True)
         (root / NOTES_FOLDER).rmdir()
 
 
-def named_after(pid: int) -> str:
+def make_note_prefix(pid: int) -> str:
     """The start of a note's name: the process, and, where the system tells, when it began; numbers are used again."""
     try:
         began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]  # after a name with any sign in it
@@ -55,7 +55,7 @@ def named_after(pid: int) -> str:
     return f"{pid}-{began}-"
 
 
-def alive(note: Path) -> bool:
+def is_alive(note: Path) -> bool:
     """Whether the process that a note is named after still runs on this machine."""
     try:
         pid = int(note.name.partition("-")[0])
@@ -64,4 +64,4 @@ def alive(note: Path) -> bool:
         return True
     except (OSError, ValueError, OverflowError):
         return False
-    return note.name.startswith(named_after(pid))
+    return note.name.startswith(make_note_prefix(pid))

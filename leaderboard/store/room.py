@@ -4,23 +4,23 @@ from typing import Any
 
 from bench.records import Curves, ResultRecord
 from bench.records.record import MAX_BYTES
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 
 SPARE = 8 * 1024  # bytes for what differs between two runs of one cell, so that both leave out the same
 
 
-def bytes_of(record: ResultRecord) -> int:
+def count_stored_bytes(record: ResultRecord) -> int:
     """The size of the file that a store makes of a record."""
-    return len(stored_text(record).encode())
+    return len(format_record(record).encode())
 
 
-def stored_text(record: ResultRecord) -> str:
+def format_record(record: ResultRecord) -> str:
     """A record as it stands in a store; fields that came later are there only where they say something."""
     content = record.model_dump(mode="json")
     for holder, name in ((content["spec"], "code"), (content, "left_out")):
         if not holder[name]:
             del holder[name]
-    return compact_json(content)
+    return format_json(content)
 
 
 def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> ResultRecord:
@@ -29,19 +29,19 @@ def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> Result
     After them go curves, cosines and what was found about sharing. `left_out` names all of it. Statistics and scores
     stay, so that a record may be too large all the same.
     """
-    if bytes_of(record) <= most:
+    if count_stored_bytes(record) <= most:
         return record
     bare: dict[str, Any] = {"created": "", "environment": {}, "cost": None, "digest": ""}
     sizes = {name: len(matrix.float16) for name, matrix in record.matrices.items()}
     steps = [f"matrices.{name}" for name in sorted(sizes, key=lambda name: (-sizes[name], name))]
     for step in [*steps, "curves", "cosines", "effective_sharing"]:
-        record = _without(record, step)
-        if bytes_of(record.model_copy(update=bare)) <= most - SPARE:
+        record = _drop_step(record, step)
+        if count_stored_bytes(record.model_copy(update=bare)) <= most - SPARE:
             break
     return record.seal()
 
 
-def _without(record: ResultRecord, step: str) -> ResultRecord:
+def _drop_step(record: ResultRecord, step: str) -> ResultRecord:
     field, _, name = step.partition(".")
     empty: dict[str, Any] = {"curves": Curves(), "cosines": None, "effective_sharing": {}}
     if field == "matrices":

@@ -16,11 +16,11 @@ from bench.records.record import MAX_BYTES
 from bench.system.files import clear_abandoned, folder_lock, make_folder
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.load import Loaded, load_lines, load_record
-from leaderboard.store.packed import PANELS, ProtocolShelf, packed_files, packed_path
+from leaderboard.store.packed import PANELS, ProtocolShelf, find_packed_files, find_packed_path
 from leaderboard.store.problem import Problem
 from leaderboard.store.progress_notes import NOTES_FOLDER as LIVE
 from leaderboard.store.progress_notes import clear_notes
-from leaderboard.store.room import stored_text
+from leaderboard.store.room import format_record
 from leaderboard.store.walk import list_record_files
 
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
@@ -70,16 +70,16 @@ class Store:
         """
         if problems := record.find_problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
-        text = stored_text(record)
+        text = format_record(record)
         size = len(text.encode())
         if size > MAX_BYTES:
             raise ValueError(f"A record should be at most {MAX_BYTES} bytes. Found {size} in run {record.run_id}.")
         target = self.path(record.spec)
         self.check_place(record.spec)
-        for packed in self._packed(record.spec, record.run_id):
+        for packed in self._read_packed(record.spec, record.run_id):
             if packed.run_id == record.run_id and packed.status == "done":
                 self._drop_checkpoint(record.spec)
-                return self.root / packed_path(packed)
+                return self.root / find_packed_path(packed)
         make_folder(target.parent)
         with folder_lock(
             target.parent
@@ -133,23 +133,23 @@ class Store:
         loaded = load_record(path)
         if isinstance(loaded, ResultRecord) and loaded.run_id == spec.run_id and loaded.status == "done":
             return loaded
-        packed = [record for record in self._packed(spec, spec.run_id) if record.run_id == spec.run_id]
+        packed = [record for record in self._read_packed(spec, spec.run_id) if record.run_id == spec.run_id]
         if packed:
             return packed[0]
         return loaded if isinstance(loaded, ResultRecord) and loaded.run_id == spec.run_id else None
 
-    def _packed(self, spec: RunSpec, holding: str = "") -> Iterator[ResultRecord]:
+    def _read_packed(self, spec: RunSpec, holding: str = "") -> Iterator[ResultRecord]:
         """Sound packed records of the suite and the method of `spec` on lines with the text `holding`."""
-        for path in packed_files(self.root, spec):
+        for path in find_packed_files(self.root, spec):
             if path.resolve().is_relative_to(self.root.resolve()):
                 for _, loaded in load_lines(path, self._shelf, holding=holding):
                     if isinstance(loaded, ResultRecord):
                         yield loaded
 
-    def beside(self, spec: RunSpec) -> list[ResultRecord]:
+    def find_siblings(self, spec: RunSpec) -> list[ResultRecord]:
         """The sound records of the suite and the method of `spec`, whatever their seed, settings and code."""
         loaded = [load_record(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
-        same = {record.run_id: record for record in self._packed(spec)}
+        same = {record.run_id: record for record in self._read_packed(spec)}
         same |= {record.run_id: record for record in loaded if isinstance(record, ResultRecord)}
         return [
             record for record in same.values() if (record.spec.suite, record.spec.method) == (spec.suite, spec.method)
@@ -172,7 +172,7 @@ class Store:
         """
         contents = StoreContents(root=self.root)
         taken: dict[str, tuple[ResultRecord, str]] = {}
-        with _no_collector():
+        with _pause_collector():
             for where, loaded in self._load_all(contents.problems, suite, check):
                 if isinstance(loaded, ResultRecord) and loaded.run_id in taken:
                     first, first_where = taken[loaded.run_id]
@@ -190,7 +190,7 @@ class Store:
                     taken[loaded.run_id] = loaded, where
             entries = list(taken.values())
             if any(_is_packed(where) for _, where in entries):
-                entries.sort(key=lambda entry: _place(entry[0].spec))
+                entries.sort(key=lambda entry: _make_place(entry[0].spec))
             for record, where in entries:
                 contents.records.append(record)
                 contents.paths[record.run_id] = where
@@ -251,7 +251,7 @@ def _is_packed(where: str) -> bool:
     return not where.endswith(".json")
 
 
-def _place(spec: RunSpec) -> tuple[str, str, str]:
+def _make_place(spec: RunSpec) -> tuple[str, str, str]:
     """The parts of the path of an open record."""
     return _slug(spec.suite), _slug(spec.method), spec.run_id
 
@@ -260,7 +260,7 @@ _slug = lru_cache(maxsize=4096)(slug)  # a store has few names and many records
 
 
 @contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
+def _pause_collector() -> Iterator[None]:
     """Records have no cycles, and the collector would look at all of them again and again: as they come, and later.
 
     What was read is left out of its rounds until the next time something is.

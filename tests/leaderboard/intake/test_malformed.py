@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from leaderboard.intake.manifest import Manifest, format_manifest
 from leaderboard.intake.submission import read_submission
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 from tests.leaderboard.intake.toy import BOARDS, COMMITTED, MANIFEST, RUNS, SCRIPT, problems, snapshot, write
 
 
@@ -42,7 +42,7 @@ def put(value, path, new):
 RECORD = RUNS[0].model_dump(mode="json")
 
 
-TEXT = compact_json(RECORD)
+TEXT = format_json(RECORD)
 
 
 PLACES = [path for path in paths(RECORD) if path]

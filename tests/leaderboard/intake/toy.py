@@ -7,7 +7,7 @@ from bench.records import Cost, ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import Manifest, checksum_bytes, format_manifest
 from leaderboard.intake.submission import read_submission
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -60,7 +60,7 @@ def write(folder: Path, manifest: Manifest | None = MANIFEST, code: bytes = CODE
     if manifest:
         (folder / "submission.toml").write_text(format_manifest(manifest))
     for run in runs:
-        (folder / "results" / f"{run.run_id}.json").write_text(compact_json(run.model_dump(mode="json")))
+        (folder / "results" / f"{run.run_id}.json").write_text(format_json(run.model_dump(mode="json")))
     return folder
 
 

@@ -12,8 +12,9 @@ import pytest
 from scipy import stats
 
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
-from leaderboard.store.committed import committed_of
-from leaderboard.trust.reruns import NU, RATIO, RunPair, judge, paired_tests, spread_between_seeds
+from leaderboard.store.committed import read_committed_suite
+from leaderboard.trust.paired_tests import NU, RATIO, RunPair, estimate_seed_spread, run_paired_tests
+from leaderboard.trust.reruns import judge_reruns
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}
@@ -45,7 +46,7 @@ def test_what_a_rerun_says(
 ) -> None:
     row = [make_record("hard", seed, {"left": score}) for seed, score in enumerate(scores)]
     fresh = make_record("hard", 0, {"left": again}, environment=ELSEWHERE) if again else None
-    [outcome] = judge(row[:1], {row[0].run_id: fresh}, {}, row)
+    [outcome] = judge_reruns(row[:1], {row[0].run_id: fresh}, {}, row)
     assert outcome.agrees is agrees
     assert words in outcome.sentence
     assert outcome.as_json()["agrees"] is agrees
@@ -54,7 +55,7 @@ def test_what_a_rerun_says(
 def test_a_rerun_that_is_the_stored_file_is_none(make_record: Make) -> None:
     """Code that finds the record it should come out with, and hands it back."""
     record = make_record("hard", 0, created="2026-01-01T00:00:00+00:00")
-    [outcome] = judge([record], {record.run_id: record}, {}, [record])
+    [outcome] = judge_reruns([record], {record.run_id: record}, {}, [record])
     assert outcome.agrees is False
     assert "the stored record itself" in outcome.sentence
 
@@ -62,7 +63,7 @@ def test_a_rerun_that_is_the_stored_file_is_none(make_record: Make) -> None:
 @cache
 def committed() -> list[ResultRecord]:
     """The plain committed runs of MultiDigits."""
-    records = committed_of("multidigits")
+    records = read_committed_suite("multidigits")
     return [record for record in records if not record.spec.overrides and not record.spec.tuning]
 
 
@@ -88,7 +89,7 @@ def verdicts(method: str, points: float, count: int) -> list[bool | None]:
     row = sorted((r for r in committed() if r.method == method), key=lambda record: record.spec.seed)
     stored = [lifted(record, points) for record in row]
     again = {record.run_id: ran_again(record) for record in row}
-    return [outcome.agrees for outcome in judge(stored[:count], again, {}, [*others, *stored])]
+    return [outcome.agrees for outcome in judge_reruns(stored[:count], again, {}, [*others, *stored])]
 
 
 @pytest.mark.parametrize("method", ["hard", "single_task", "cross_stitch"])
@@ -102,7 +103,7 @@ def test_honest_cells_of_two_machines_agree_and_lifted_ones_do_not(method: str) 
 def test_one_lifted_cell_among_honest_ones_is_named() -> None:
     row = sorted((r for r in committed() if r.method == "hard"), key=lambda record: record.spec.seed)
     stored = [lifted(row[0], 8), *row[1:]]
-    outcomes = judge(stored, {record.run_id: ran_again(record) for record in row}, {}, [*committed(), *stored])
+    outcomes = judge_reruns(stored, {record.run_id: ran_again(record) for record in row}, {}, [*committed(), *stored])
     assert [outcome.stored.spec.seed for outcome in outcomes if outcome.agrees is False] == [0]
 
 
@@ -116,13 +117,13 @@ def test_without_what_honest_pairs_have_it_is_the_paired_t_test(
         for seed, (a, b) in enumerate(zip(before, after, strict=True))
     ]
     known = [pair.stored for pair in pairs]
-    monkeypatch.setattr("leaderboard.trust.reruns.NU", 0)
-    joint = next(test for test in paired_tests(pairs, known) if len(test.cells) == 6)
+    monkeypatch.setattr("leaderboard.trust.paired_tests.NU", 0)
+    joint = next(test for test in run_paired_tests(pairs, known) if len(test.cells) == 6)
     assert joint.p == pytest.approx(stats.ttest_rel(before, after).pvalue)
     monkeypatch.undo()
     prior, spread = RATIO * float(np.std(before, ddof=1)), before - after
     variance = (NU * prior**2 + float(((spread - spread.mean()) ** 2).sum())) / (NU + 5)
-    joint = next(test for test in paired_tests(pairs, known) if len(test.cells) == 6)
+    joint = next(test for test in run_paired_tests(pairs, known) if len(test.cells) == 6)
     assert joint.p == pytest.approx(2 * stats.t.sf(abs(spread.mean()) / math.sqrt(variance / 6), NU + 5))
 
 
@@ -142,7 +143,7 @@ def test_false_alarms_are_rare_where_machines_differ_almost_as_much_as_seeds(mak
                 RunPair(scored(record, 90.0 + x), scored(record, 90.0))
                 for record, x in zip(row[:count], noise, strict=True)
             ]
-            tests = paired_tests(pairs, row)
+            tests = run_paired_tests(pairs, row)
             alarms += min(test.p for test in tests) * len(tests) <= 0.05
         assert alarms <= 12  # of 100, at level 0.05: 2 in 1,000 by chance
 
@@ -151,13 +152,13 @@ def test_who_makes_numbers_up_cannot_make_the_noise_large(make_record: Make) -> 
     wild = [make_record("mine", seed, {"left": x}) for seed, x in enumerate([50.0, 70.0, 90.0])]
     calm = [make_record(name, seed, {"left": 90.0 + seed}) for name in ("a", "b", "c") for seed in range(3)]
     name = "left accuracy (val)"
-    assert spread_between_seeds(wild)(wild[0])[name] == pytest.approx(20.0)
-    assert spread_between_seeds([*wild, *calm])(wild[0])[name] == pytest.approx(2.0)
+    assert estimate_seed_spread(wild)(wild[0])[name] == pytest.approx(20.0)
+    assert estimate_seed_spread([*wild, *calm])(wild[0])[name] == pytest.approx(2.0)
     flat = [make_record("mine", seed, {"left": 90.0}) for seed in range(3)]
-    assert spread_between_seeds([*flat, *calm])(flat[0])[name] == pytest.approx(1.0)
+    assert estimate_seed_spread([*flat, *calm])(flat[0])[name] == pytest.approx(1.0)
     alone = make_record("mine", 7, {"left": 90.0})
-    assert spread_between_seeds([alone, *calm])(alone)[name] == pytest.approx(1.0)
-    assert spread_between_seeds([alone])(alone) == {}
+    assert estimate_seed_spread([alone, *calm])(alone)[name] == pytest.approx(1.0)
+    assert estimate_seed_spread([alone])(alone) == {}
 
 
 def test_other_settings_versions_and_trials_say_nothing_of_a_rows_noise(make_record: Make) -> None:
@@ -171,12 +172,12 @@ def test_other_settings_versions_and_trials_say_nothing_of_a_rows_noise(make_rec
     spec = row[0].spec.vary(seed=1000, tuning=tuning)
     trial = row[0].model_copy(update={"spec": spec, "run_id": spec.run_id, "scores": {}, "statistics": {}})
     fresh = make_record("hard", 0, {"left": 99.0}, environment=ELSEWHERE)
-    [outcome] = judge(row[:1], {row[0].run_id: fresh}, {}, [*others, trial, *row])
+    [outcome] = judge_reruns(row[:1], {row[0].run_id: fresh}, {}, [*others, trial, *row])
     assert outcome.sentence == "beyond what another kind of machine changes: " + "; ".join(
         f"left accuracy ({rule}) 95, again 99" for rule in ("val", "per_task", "last")
     )
     again = trial.model_copy(update={"validation": {"left": 0.5}, "environment": ELSEWHERE})
-    [outcome] = judge([trial], {trial.run_id: again.seal()}, {}, [trial])
+    [outcome] = judge_reruns([trial], {trial.run_id: again.seal()}, {}, [trial])
     assert (outcome.agrees, outcome.sentence[:10]) == (None, "not judged")
 
 
@@ -197,7 +198,7 @@ def test_costs_that_cannot_be_are_named_on_every_machine(
 ) -> None:
     stored = make_record("hard", 0, cost=COST.model_copy(update=claim | {"hardware": hardware}))
     fresh = make_record("hard", 0, cost=COST)
-    [outcome] = judge([stored], {stored.run_id: fresh}, {}, [stored])
+    [outcome] = judge_reruns([stored], {stored.run_id: fresh}, {}, [stored])
     assert outcome.agrees is not bool(words)
     assert outcome.sentence.startswith(words or "equal digit for digit")
 
@@ -226,7 +227,7 @@ def test_what_was_learned_is_compared_too(make_record: Make, name: str) -> None:
     def said(stored: dict[str, Any], environment: dict[str, str]) -> tuple[bool | None, str]:
         record = make_record("hard", 0, {"left": 95.0}, **{name: stored[name]})
         fresh = make_record("hard", 0, {"left": 95.0}, environment=environment, **{name: LEARNED[name]})
-        [outcome] = judge([record], {record.run_id: fresh}, {}, row)
+        [outcome] = judge_reruns([record], {record.run_id: fresh}, {}, row)
         return outcome.agrees, outcome.sentence
 
     assert said(LEARNED, {"torch": "1"}) == (True, "equal digit for digit")
@@ -241,7 +242,7 @@ def test_processors_of_one_name_may_differ_in_the_last_digits(make_record: Make)
     def said(factor: float) -> str:
         stored = make_record("hard", 0, curves=Curves(train_loss={"left": [3.0, 2.0 * factor], "right": [1.0, 0.5]}))
         fresh = make_record("hard", 0, curves=Curves(train_loss={"left": [3.0, 2.0], "right": [1.0, 0.5]}))
-        [outcome] = judge([stored], {stored.run_id: fresh}, {}, [stored])
+        [outcome] = judge_reruns([stored], {stored.run_id: fresh}, {}, [stored])
         return outcome.sentence
 
     assert said(1 + 1e-13) == "equal but for rounding, below 1e-10 of every number"
@@ -250,5 +251,5 @@ def test_processors_of_one_name_may_differ_in_the_last_digits(make_record: Make)
 
 def test_what_older_records_had_not_is_not_missed(make_record: Make) -> None:
     stored, fresh = make_record("hard", 0), make_record("hard", 0, **LEARNED | {"matrices": {}})
-    [outcome] = judge([stored], {stored.run_id: fresh}, {}, [stored])
+    [outcome] = judge_reruns([stored], {stored.run_id: fresh}, {}, [stored])
     assert outcome.sentence == "equal digit for digit"

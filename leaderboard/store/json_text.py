@@ -1,4 +1,4 @@
-"""Files that a person can read and a crash cannot halve."""
+"""JSON that a person can read: long lists of numbers stay on one line, everything else is indented."""
 
 import json
 from typing import Any
@@ -11,7 +11,12 @@ __all__ = ["format_json", "write_whole"]
 def format_json(value: Any, indent: str = "") -> str:
     """Indented JSON of `value` in which a list without objects, however nested, stays on one line.
 
-    Raises ValueError where `value` holds a NaN or an infinity.
+    Args:
+        value: plain JSON values.
+        indent: spaces before the closing bracket, for calls on what lies inside.
+
+    Raises:
+        ValueError: `value` holds a NaN or an infinity.
     """
     inner = indent + " "
     if isinstance(value, dict) and value:
@@ -24,4 +29,5 @@ def format_json(value: Any, indent: str = "") -> str:
 
 
 def _holds_object(value: Any) -> bool:
+    """Whether a list has an object in it, at any depth, and so needs several lines."""
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_object, value)))

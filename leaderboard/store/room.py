@@ -1,4 +1,4 @@
-"""Room in a record: what describes a run beside its scores is left out where all of it would be too much to store."""
+"""Keeps a record within the size that a store takes, by leaving out what describes the run beside its scores."""
 
 from typing import Any
 
@@ -15,7 +15,10 @@ def count_stored_bytes(record: ResultRecord) -> int:
 
 
 def format_record(record: ResultRecord) -> str:
-    """A record as it stands in a store; fields that came later are there only where they say something."""
+    """The text of an open record.
+
+    Fields that came after the first records are left out where they are empty, so that those keep their bytes.
+    """
     content = record.model_dump(mode="json")
     for holder, name in ((content["spec"], "code"), (content, "left_out")):
         if not holder[name]:
@@ -24,10 +27,17 @@ def format_record(record: ResultRecord) -> str:
 
 
 def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> ResultRecord:
-    """`record` itself where it has at most `most` bytes; else without its largest matrices, as many as must go.
+    """Leave out what makes a record too large: matrices from the largest on, then curves, cosines, effective sharing.
 
-    After them go curves, cosines and what was found about sharing. `left_out` names all of it. Statistics and scores
-    stay, so that a record may be too large all the same.
+    Only as much as must go is dropped, and `left_out` names it. Statistics and scores always stay, so that the result
+    may be too large all the same.
+
+    Args:
+        record: the record, sealed or not.
+        most: bytes of the file.
+
+    Returns:
+        `record` itself if it fits, else a sealed copy.
     """
     if count_stored_bytes(record) <= most:
         return record
@@ -42,6 +52,7 @@ def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> Result
 
 
 def _drop_step(record: ResultRecord, step: str) -> ResultRecord:
+    """The record without one thing, as `curves` or `matrices.NAME`, which is added to `left_out`."""
     field, _, name = step.partition(".")
     empty: dict[str, Any] = {"curves": Curves(), "cosines": None, "effective_sharing": {}}
     if field == "matrices":

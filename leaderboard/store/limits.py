@@ -72,7 +72,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object from its pairs; ValueError for a key that is too long or there twice, of which readers would take one."""
+    """An object from its pairs. Raises ValueError for a key that is too long, or there twice: readers would differ."""
     content: dict[str, Any] = {}
     for key, value in pairs:
         if len(key) > MAX_KEY:

@@ -49,7 +49,10 @@ def read_live(root: Path) -> dict[str, Any]:
 
 
 def clear_notes(root: Path) -> None:
-    """Remove the notes of processes that ended, and those that this process left before; what cannot be removed stays."""
+    """Remove the notes of processes that ended, and those that this process left before.
+
+    What cannot be removed stays, as its next reader skips it anyway.
+    """
     mine = make_note_prefix(os.getpid())
     with contextlib.suppress(OSError):
         for note in (root / NOTES_FOLDER).glob("*.json"):

@@ -128,7 +128,7 @@ class Store:
             (self.root / CHECKPOINTS).rmdir()
 
     def write_panels(self, spec: RunSpec, panels: list[bytes]) -> None:
-        """Store the pictures of a run, PNG bytes, as `<run_id>.0.png` and so on; those of an earlier time are removed."""
+        """Store the pictures of a run, PNG bytes, as `<run_id>.0.png` and so on; earlier ones are removed."""
         folder = self.path(spec).parent
         make_folder(folder)
         for old in self.panels(spec):

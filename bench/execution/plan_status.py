@@ -82,7 +82,7 @@ def _explain_other_code(spec: RunSpec, store: Store) -> str:
 
     Tables show the text that was run last, so which of the two is newer decides what counts.
     """
-    siblings = [record for record in store.find_siblings(spec) if record.status == "done"]
+    siblings = [record for record in store.list_siblings(spec) if record.status == "done"]
     others = [record for record in siblings if record.spec.code != spec.code]
     if not others:
         return ""

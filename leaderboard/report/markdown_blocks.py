@@ -34,12 +34,12 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
         parts = [tabulate(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
-    def across(match: re.Match[str]) -> str:
+    def widen(match: re.Match[str]) -> str:
         """The same for the changes across parts."""
         parts = [analyse_board(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{changes_across(parts)}{match[3]}"
 
-    return ACROSS.sub(across, BLOCK.sub(block, text))
+    return ACROSS.sub(widen, BLOCK.sub(block, text))
 
 
 def changes_across(parts: Sequence[Results]) -> str:

@@ -67,7 +67,7 @@ class Store:
         """Where a run keeps its state until its record is stored."""
         return self.root / CHECKPOINTS / f"{spec.run_id}.pt"
 
-    def unmirrored(self, spec: RunSpec) -> Path:
+    def unmirrored_mark(self, spec: RunSpec) -> Path:
         """A file that exists while the record of a run should be copied to the mirror and is not."""
         return self.root / UNMIRRORED / spec.run_id
 
@@ -167,7 +167,7 @@ class Store:
                     if isinstance(loaded, ResultRecord):
                         yield loaded
 
-    def find_siblings(self, spec: RunSpec) -> list[ResultRecord]:
+    def list_siblings(self, spec: RunSpec) -> list[ResultRecord]:
         """The sound records of a run's suite and method under whatever seed, settings and code."""
         loaded = [load_record(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
         same = {record.run_id: record for record in self._read_packed(spec)}

@@ -1,12 +1,12 @@
 """What runs that were made again say about the stored ones.
 
 On the same kind of processor with the same versions every number has the same digits, times and memory excepted (and
-rounding below LAST_DIGITS, where processors of one name are not quite the same).
-On another kind of machine sizes and operations are still equal; what a run learned about sharing may move by NEAR, and
-all other numbers are tested with their seeds paired (`paired_tests`).
+rounding below LAST_DIGITS, where processors of one name are not quite the same). On another kind of machine sizes and
+operations are still equal; what a run learned about sharing may move by NEAR, and all other numbers are tested with
+their seeds paired (`paired_tests`).
 
-`mtlbench verify --rerun` trains the cells and passes them to `judge_reruns`. Whole tables, whose seeds need not be the
-same ones, are compared in `reproduction`.
+`mtlbench verify --rerun` trains the cells and passes them to `compare_reruns`. Whole tables, whose seeds need not be
+the same ones, are compared in `reproduction`.
 """
 
 import math
@@ -48,7 +48,7 @@ class RerunResult:
         return {**named, "agrees": self.agrees, "found": self.sentence}
 
 
-def judge_reruns(
+def compare_reruns(
     drawn: Sequence[ResultRecord],
     again: Mapping[str, ResultRecord | None],
     errors: Mapping[str, str],

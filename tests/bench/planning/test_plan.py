@@ -148,4 +148,4 @@ def test_every_part_alone_is_the_method_of_its_text(kind: str) -> None:
         choice = choose(kind, Call(name))
         if kind == "sharing" and choice.entry.cls.needs_constraint:  # type: ignore[attr-defined]
             continue
-        assert Method.around(choice) == Method.parse(str(complete_method(kind, Call(name))))
+        assert Method.complete(choice) == Method.parse(str(complete_method(kind, Call(name))))

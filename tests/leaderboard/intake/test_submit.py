@@ -233,6 +233,7 @@ def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, c
     tiny = Board(name="tiny", title="T", version=1, suite=suite, methods=["hard"], seeds="0-1", reference="hard")
     outcome = {"subject": "sharing/scale_and_bias", "rule": "all", "passed": True, "advice": ""}
     monkeypatch.setattr("leaderboard.boards.board.boards", lambda: {"tiny": tiny})
+    (tmp_path / "board" / "results").mkdir(parents=True)  # a board without runs
     monkeypatch.setattr("leaderboard.store.committed.COMMITTED", tmp_path / "board" / "results")
     monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: [outcome])
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))

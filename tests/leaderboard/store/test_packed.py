@@ -97,7 +97,7 @@ def test_a_packed_run_is_found_and_never_written_again(tmp_path: Path, make_reco
     assert store.get(spec) == records[1]
     assert store.has_done(spec)
     assert store.get(make_record("hard:split=2", 9).spec) is None
-    assert sorted(record.spec.seed for record in store.find_siblings(spec)) == [0, 1, 2]
+    assert sorted(record.spec.seed for record in store.list_siblings(spec)) == [0, 1, 2]
     assert store.panels(spec) == [tmp_path / PANELS / f"{spec.run_id}.{n}.png" for n in (0, 1)]
     again = records[1].model_copy(update={"created": "2027-01-01T00:00:00+00:00"}).seal()
     assert store.write(again).suffix == ".jsonl"

@@ -14,7 +14,7 @@ from scipy import stats
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
 from leaderboard.store.committed import read_committed_suite
 from leaderboard.trust.paired_tests import NU, RATIO, RunPair, estimate_seed_spread, run_paired_tests
-from leaderboard.trust.reruns import judge_reruns
+from leaderboard.trust.reruns import compare_reruns
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}
@@ -46,7 +46,7 @@ def test_what_a_rerun_says(
 ) -> None:
     row = [make_record("hard", seed, {"left": score}) for seed, score in enumerate(scores)]
     fresh = make_record("hard", 0, {"left": again}, environment=ELSEWHERE) if again else None
-    [outcome] = judge_reruns(row[:1], {row[0].run_id: fresh}, {}, row)
+    [outcome] = compare_reruns(row[:1], {row[0].run_id: fresh}, {}, row)
     assert outcome.agrees is agrees
     assert words in outcome.sentence
     assert outcome.as_json()["agrees"] is agrees
@@ -55,7 +55,7 @@ def test_what_a_rerun_says(
 def test_a_rerun_that_is_the_stored_file_is_none(make_record: Make) -> None:
     """Code that finds the record it should come out with, and hands it back."""
     record = make_record("hard", 0, created="2026-01-01T00:00:00+00:00")
-    [outcome] = judge_reruns([record], {record.run_id: record}, {}, [record])
+    [outcome] = compare_reruns([record], {record.run_id: record}, {}, [record])
     assert outcome.agrees is False
     assert "the stored record itself" in outcome.sentence
 
@@ -89,7 +89,7 @@ def verdicts(method: str, points: float, count: int) -> list[bool | None]:
     row = sorted((r for r in committed() if r.method == method), key=lambda record: record.spec.seed)
     stored = [lifted(record, points) for record in row]
     again = {record.run_id: ran_again(record) for record in row}
-    return [outcome.agrees for outcome in judge_reruns(stored[:count], again, {}, [*others, *stored])]
+    return [outcome.agrees for outcome in compare_reruns(stored[:count], again, {}, [*others, *stored])]
 
 
 @pytest.mark.parametrize("method", ["hard", "single_task", "cross_stitch"])
@@ -103,7 +103,7 @@ def test_honest_cells_of_two_machines_agree_and_lifted_ones_do_not(method: str) 
 def test_one_lifted_cell_among_honest_ones_is_named() -> None:
     row = sorted((r for r in committed() if r.method == "hard"), key=lambda record: record.spec.seed)
     stored = [lifted(row[0], 8), *row[1:]]
-    outcomes = judge_reruns(stored, {record.run_id: ran_again(record) for record in row}, {}, [*committed(), *stored])
+    outcomes = compare_reruns(stored, {record.run_id: ran_again(record) for record in row}, {}, [*committed(), *stored])
     assert [outcome.stored.spec.seed for outcome in outcomes if outcome.agrees is False] == [0]
 
 
@@ -172,12 +172,12 @@ def test_other_settings_versions_and_trials_say_nothing_of_a_rows_noise(make_rec
     spec = row[0].spec.vary(seed=1000, tuning=tuning)
     trial = row[0].model_copy(update={"spec": spec, "run_id": spec.run_id, "scores": {}, "statistics": {}})
     fresh = make_record("hard", 0, {"left": 99.0}, environment=ELSEWHERE)
-    [outcome] = judge_reruns(row[:1], {row[0].run_id: fresh}, {}, [*others, trial, *row])
+    [outcome] = compare_reruns(row[:1], {row[0].run_id: fresh}, {}, [*others, trial, *row])
     assert outcome.sentence == "beyond what another kind of machine changes: " + "; ".join(
         f"left accuracy ({rule}) 95, again 99" for rule in ("val", "per_task", "last")
     )
     again = trial.model_copy(update={"validation": {"left": 0.5}, "environment": ELSEWHERE})
-    [outcome] = judge_reruns([trial], {trial.run_id: again.seal()}, {}, [trial])
+    [outcome] = compare_reruns([trial], {trial.run_id: again.seal()}, {}, [trial])
     assert (outcome.agrees, outcome.sentence[:10]) == (None, "not judged")
 
 
@@ -198,7 +198,7 @@ def test_costs_that_cannot_be_are_named_on_every_machine(
 ) -> None:
     stored = make_record("hard", 0, cost=COST.model_copy(update=claim | {"hardware": hardware}))
     fresh = make_record("hard", 0, cost=COST)
-    [outcome] = judge_reruns([stored], {stored.run_id: fresh}, {}, [stored])
+    [outcome] = compare_reruns([stored], {stored.run_id: fresh}, {}, [stored])
     assert outcome.agrees is not bool(words)
     assert outcome.sentence.startswith(words or "equal digit for digit")
 
@@ -227,7 +227,7 @@ def test_what_was_learned_is_compared_too(make_record: Make, name: str) -> None:
     def said(stored: dict[str, Any], environment: dict[str, str]) -> tuple[bool | None, str]:
         record = make_record("hard", 0, {"left": 95.0}, **{name: stored[name]})
         fresh = make_record("hard", 0, {"left": 95.0}, environment=environment, **{name: LEARNED[name]})
-        [outcome] = judge_reruns([record], {record.run_id: fresh}, {}, row)
+        [outcome] = compare_reruns([record], {record.run_id: fresh}, {}, row)
         return outcome.agrees, outcome.sentence
 
     assert said(LEARNED, {"torch": "1"}) == (True, "equal digit for digit")
@@ -242,7 +242,7 @@ def test_processors_of_one_name_may_differ_in_the_last_digits(make_record: Make)
     def said(factor: float) -> str:
         stored = make_record("hard", 0, curves=Curves(train_loss={"left": [3.0, 2.0 * factor], "right": [1.0, 0.5]}))
         fresh = make_record("hard", 0, curves=Curves(train_loss={"left": [3.0, 2.0], "right": [1.0, 0.5]}))
-        [outcome] = judge_reruns([stored], {stored.run_id: fresh}, {}, [stored])
+        [outcome] = compare_reruns([stored], {stored.run_id: fresh}, {}, [stored])
         return outcome.sentence
 
     assert said(1 + 1e-13) == "equal but for rounding, below 1e-10 of every number"
@@ -251,5 +251,5 @@ def test_processors_of_one_name_may_differ_in_the_last_digits(make_record: Make)
 
 def test_what_older_records_had_not_is_not_missed(make_record: Make) -> None:
     stored, fresh = make_record("hard", 0), make_record("hard", 0, **LEARNED | {"matrices": {}})
-    [outcome] = judge_reruns([stored], {stored.run_id: fresh}, {}, [stored])
+    [outcome] = compare_reruns([stored], {stored.run_id: fresh}, {}, [stored])
     assert outcome.sentence == "equal digit for digit"

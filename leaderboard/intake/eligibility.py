@@ -54,8 +54,8 @@ def find_unannounced_parts(methods: Sequence[str], cards: Sequence[Card], board:
         except UsageError as error:
             yield f"methods: {error}"
             continue
-        if standing := [known for known in board.methods if known.casefold() == method.casefold()]:
-            yield f"methods: `{standing[0]}` stands on the board already"
+        if taken := [known for known in board.methods if known.casefold() == method.casefold()]:
+            yield f"methods: `{taken[0]}` stands on the board already"
         elif own and not own & parts:
             # Else the submission would be a row of built-in parts, with a file that has nothing to do with it.
             yield f"methods: `{method}` should use a part that {METHOD} registers ({', '.join(sorted(own))})"

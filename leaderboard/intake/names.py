@@ -75,8 +75,8 @@ def _compare_part(brief: Call, full: Call, card: Card) -> Iterator[str]:
             yield f"method: should leave out `{label}={make_printable(value, 60)}`, which is the default"
         elif not named and not _is_same_value(value, default) and not (value == "none" and brief.options):
             # An option that another one replaces is `none` in the full text: `strength=0.1` switches `halflife` off.
-            stands = make_printable(default, 60)
-            yield f"method: should name `{label}={make_printable(value, 60)}`; the default is {stands}"
+            default_text = make_printable(default, 60)
+            yield f"method: should name `{label}={make_printable(value, 60)}`; the default is {default_text}"
 
 
 def _is_same_value(value: str, default: str) -> bool:

@@ -103,7 +103,7 @@ def read_defaults(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], tree:
             if isinstance(item, ast.FunctionDef) and item.name == "__init__":
                 pairs = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
                 # `lambda_` in Python is `lambda` in a method's text.
-                return {argument.arg.rstrip("_"): _literal_text(value, constants) for argument, value in pairs}
+                return {argument.arg.rstrip("_"): _write_literal(value, constants) for argument, value in pairs}
         # `seen` ends the search where classes of a hostile source inherit in a circle.
         names = [base.id for base in one.bases if isinstance(base, ast.Name)]
         waiting += [classes[name] for name in names if name in classes and name not in seen]
@@ -117,7 +117,7 @@ def _list_targets(statement: ast.stmt) -> list[ast.expr]:
     return [statement.target] if isinstance(statement, ast.AnnAssign) else []
 
 
-def _literal_text(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
+def _write_literal(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
     """A default as `bench.catalogue.options.write` spells it, or None where its value is not known."""
     if isinstance(node, ast.Name) and node.id in constants:
         node = constants[node.id]

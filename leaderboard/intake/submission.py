@@ -157,7 +157,7 @@ def add_submissions(
     """
     notes, methods, added = list[str](), list(board.methods), list[ResultRecord]()
     own = {record.run_id for record in records}
-    standing: list[set[str]] = []  # digests of the runs of each
+    accepted: list[set[str]] = []  # digests of the runs of each
     others = [record for record in records if record.suite == board.suite]
     for submission in submissions:
         manifest, runs = submission.manifest, {record.digest for record in submission.records}
@@ -168,13 +168,13 @@ def add_submissions(
             reasons = "; ".join(f"{p.path}: {', '.join(p.reasons)}" for p in submission.problems[:2])
             notes.append(f"Submission `{name}` is left out: {reasons}.")
             continue
-        standing_names = {method.casefold() for method in methods}  # addresses do not tell `Mine` from `mine`
-        if there := [method for method in manifest.methods if method.casefold() in standing_names]:
-            if runs not in standing:  # else it is given twice, as beside the store and by hand
-                notes.append(f"Submission `{name}` is left out: `{there[0]}` stands here already.")
+        names_on_board = {method.casefold() for method in methods}  # addresses do not tell `Mine` from `mine`
+        if taken := [method for method in manifest.methods if method.casefold() in names_on_board]:
+            if runs not in accepted:  # else it is given twice, as beside the store and by hand
+                notes.append(f"Submission `{name}` is left out: `{taken[0]}` stands here already.")
             continue
         methods += manifest.methods
-        standing.append(runs)
+        accepted.append(runs)
         notes += [f"Submission `{name}`: {each}." for each in find_resembling(submission.records, others + added)]
         added += [record for record in submission.records if record.run_id not in own]
         by = f" by {manifest.authors}" if manifest.authors else ""

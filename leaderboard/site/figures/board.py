@@ -75,7 +75,7 @@ def plot_changes(results: Results, name: str, hrefs: dict[str, str]) -> Figure |
                 "categoryorder": "array",
                 "categoryarray": [label_method(results, row.method) for row in rows],
                 "type": "category",
-                # Categories are at 0, 1, ..; by itself Plotly adds a margin that grows with their number.
+                # Categories are at 0, 1, ..; Plotly's own margins around them are wide.
                 "range": [-0.7, len(rows) - 0.3],
                 "showgrid": False,
             },

@@ -50,7 +50,7 @@ def plot_matrices(runs: Sequence[ResultRecord], name: str) -> Figure | None:
             for run in runs
             if key in run.matrices and (matrix := _unpack_readable(run.matrices[key])) is not None
         ]
-        # Runs under other options may have matrices of other shapes, of which there is no mean.
+        # Matrices of different shapes have no mean.
         if own and all(matrix.shape == own[0].shape for matrix in own):
             slices = _split_slices(np.mean(own, axis=0) if len(own) > 1 else own[0])
             matrices |= {f"{key} {part}".strip(): matrix for part, matrix in slices.items()}
@@ -140,13 +140,13 @@ def plot_relatedness(estimates: Sequence[Related], name: str) -> Figure | None:
 def _write_starred(each: Related) -> list[list[str]]:
     """[main][extra] of the texts in a map's cells: the mean with two decimals, and the star."""
 
-    def text(main: str, extra: str) -> str:
+    def write_cell(main: str, extra: str) -> str:
         """The number of a cell, with its star."""
         cell = each.cells.get((main, extra))
         sure = cell and cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
         return f"{cell.mean:+z.2f}{MARKS['holds'] if sure else ''}" if cell else ""
 
-    return [[text(main, extra) for extra in each.tasks] for main in each.tasks]
+    return [[write_cell(main, extra) for extra in each.tasks] for main in each.tasks]
 
 
 def _list_pairs(tasks: list[str]) -> list[tuple[int, int]]:

@@ -32,6 +32,7 @@ from bench.toolbox.layers import (
     pooled_size,
     weighted,
 )
+from bench.toolbox.muting import deal_out, list_reads
 from bench.toolbox.proxes import (
     clip_to_ball,
     largest_group,
@@ -100,12 +101,14 @@ __all__ = [
     "can_carry",
     "carried",
     "clip_to_ball",
+    "deal_out",
     "derive_seed",
     "digest",
     "gram_eigen",
     "gumbel_choice",
     "largest_group",
     "linear_map",
+    "list_reads",
     "mixed",
     "pack_histogram",
     "pieces",

@@ -117,15 +117,14 @@ class Sluice(Sharing):
         # Padded to one width, so that all of them are mixed by a single product.
         widths = [half.shape[-1] for half in halves]
         stacked = torch.stack([pad(half, (0, max(widths) - width)) for half, width in zip(halves, widths, strict=True)])
+        size, tasks = self.subspaces, len(streams)
         if self.muted:  # by task: its rows of alpha, and its own subspaces T times over
-            size, tasks = self.subspaces, len(streams)
             own = stacked.reshape(tasks, size, -1)
             product = torch.bmm(alpha.reshape(tasks, size, -1), own.repeat(1, tasks, 1))
         else:
             product = alpha @ stacked.flatten(1)
         mixed = product.view_as(stacked).unbind()
         parts = [half[..., :width].movedim(-1, 1) for half, width in zip(mixed, widths, strict=True)]
-        size = self.subspaces
         return [torch.cat(parts[start : start + size], dim=1) for start in range(0, len(parts), size)]
 
     def _halves(self, x: Tensor) -> list[Tensor]:

@@ -10,6 +10,7 @@ and lies below that of one mistake.
 """
 
 import base64
+import itertools
 import math
 import zlib
 from collections.abc import Callable, Mapping
@@ -52,7 +53,7 @@ def _read_confusion(state: State) -> np.ndarray:
     matrix = np.asarray(rows)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     # numpy turns `true` among whole numbers into 1 without a word.
-    truth = square and isinstance(rows, list) and any(isinstance(count, bool) for row in rows for count in row)
+    truth = square and isinstance(rows, list) and bool in map(type, itertools.chain(*rows))
     if not square or truth or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
     if not 1 <= matrix.sum(dtype=float) <= MAX_COUNT:  # as floats: a sum of large counts may run over and look small

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-from bench.api import DataMissing, Stage, scaled
+from bench.api import DataMissing, Stage, scale_channels
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 Name = Literal["resnet18", "resnet34", "resnet50"]
@@ -24,7 +24,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
 
     wide = name == "resnet50"
     block = Bottleneck if wide else BasicBlock
-    channels = scaled(64, width)
+    channels = scale_channels(64, width)
     rows, columns = (_halve(_halve(side)) for side in size)
     stem = Stage(
         nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
@@ -35,7 +35,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
     )
     stages, before, dilation = [stem], channels, 1
     for number, depth in enumerate(DEPTHS[name]):
-        planes = scaled(64 * 2**number, width)
+        planes = scale_channels(64 * 2**number, width)
         dilate = wide and number >= 2  # a dilation in the place of each stride: the same field of view, finer features
         stride = 1 if number == 0 or dilate else 2
         blocks = []

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, max_unpool2d
 
-from bench.api import Stage, scaled
+from bench.api import Stage, scale_channels
 
 # Of VGG-16, level by level.
 CHANNELS = (64, 128, 256, 512, 512)
@@ -43,7 +43,7 @@ def segnet(size: tuple[int, int], width: float = 1.0) -> nn.ModuleList:
     Badrinarayanan, Kendall, Cipolla, SegNet, PAMI 2017, in the form of Liu, Johns, Davison, CVPR 2019.
     `size` is rows and columns of RGB images; odd ones are fine, since poolings round up.
     """
-    channels = tuple(scaled(c, width) for c in CHANNELS)
+    channels = tuple(scale_channels(c, width) for c in CHANNELS)
     shape = (channels[0], *size)
     return nn.ModuleList(
         [

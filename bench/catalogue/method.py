@@ -46,7 +46,7 @@ class Method:
         return method
 
     @classmethod
-    def around(cls, part: Choice) -> "Method":
+    def complete(cls, part: Choice) -> "Method":
         """The method that a lone part stands for, as `complete_method` says; the part need not be registered."""
         kind = part.entry.kind
         text = complete_method(kind, Call(part.entry.name))

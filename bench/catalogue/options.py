@@ -50,7 +50,7 @@ class Search:
     high: float = 1.0
     choices: tuple[Any, ...] = ()
 
-    def at(self, u: float) -> Any:
+    def draw(self, u: float) -> Any:
         """The value at the quantile `u` in [0, 1); four significant digits, so that texts stay readable."""
         if self.choices:
             return self.choices[int(u * len(self.choices))]

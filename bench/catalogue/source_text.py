@@ -34,7 +34,7 @@ LOOKED_AT = {
     **dict.fromkeys(["os", "pathlib", "shutil", "glob", "tempfile", "io", "mmap", "sqlite3"], "reaches files"),
     **dict.fromkeys(["pickle", "marshal", "joblib", "dill", "scipy.io", "pandas", "PIL", "imageio"], "reads files"),
 }
-ALLOWED = ("bench.api",)  # the contract of plug-ins, an exception from `bench`
+ALLOWED = ("bench.api", "bench.toolbox")  # the contract of plug-ins and mathematics for them, exceptions from `bench`
 # Calls by the full name that imports give them, and what each does.
 CALLS = {
     **dict.fromkeys(["open", "io.open"], "opens a file"),

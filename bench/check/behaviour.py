@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.check.outcome import Broken, Skipped, attempt, expect
 from bench.check.trial import SharingCase, compute_stand_in, evaluate_features, list_moments, measure_gap
-from bench.core.data import Dataset, by_input
+from bench.core.data import Dataset, group_by_input
 from bench.core.suite import Split, Suite, derive_suite
 from bench.planning.plan import parse_suite
 from bench.training.model import lay_out
@@ -186,7 +186,7 @@ def some_of_the_tasks(case: SharingCase) -> None:
             expect(
                 list(alone) == [task],
                 f"`forward` should answer the tasks of its inputs. Found {list(alone)} for the inputs of `{task}` on "
-                f"`{at.text}`; go through `by_input(inputs)`.",
+                f"`{at.text}`; go through `group_by_input(inputs)`.",
             )
             distance = measure_gap({task: whole[task]}, alone)
             expect(
@@ -234,7 +234,7 @@ def memory_format(case: SharingCase) -> None:
         sharing = case.build(at)
         plain = evaluate_features(sharing, at.rows())
         # By input: tasks that look at one image go on holding the same tensor.
-        turned = [(x.contiguous(memory_format=torch.channels_last), tasks) for x, tasks in by_input(at.rows())]
+        turned = [(x.contiguous(memory_format=torch.channels_last), tasks) for x, tasks in group_by_input(at.rows())]
         with attempt(f"Moving the module and the images of `{at.text}` to channels last"):
             lay_out(sharing, torch.channels_last)
             distance = measure_gap(

@@ -69,7 +69,7 @@ def hold_limits(entry: Entry) -> None:
         text = f"{entry.name}:{options}" if options else entry.name
         with attempt(f"The options of the claimed limit `{text}`"):
             call = parse_call(text)
-            method = Method.around(Choice(entry, fill_defaults(entry.name, entry.options, call.options)))
+            method = Method.complete(Choice(entry, fill_defaults(entry.name, entry.options, call.options)))
         claimed = complete_method(entry.kind, call)
         with attempt(f"The other side of the claimed limit `{text}`, `{other}`,"):
             target = Method.parse(other)

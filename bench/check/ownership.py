@@ -87,14 +87,14 @@ def coupled(case: SharingCase) -> None:
         expect(
             groups or not sharing.needs_constraint,
             "A sharing that needs a constraint should name copies for it in `coupled`. Found none; return "
-            "`aligned(self.towers)`.",
+            "`align_copies(self.towers)`.",
         )
         for name, copies in groups.items():
             expect(
                 len(copies) == len({id(copy) for copy in copies}) == tasks,
                 f"`coupled` should hold one parameter per task, {tasks} different ones. Found {len(copies)} of them, "
                 f"{len({id(copy) for copy in copies})} different, for `{name}` on `{at.text}`; return "
-                "`aligned(self.towers)`.",
+                "`align_copies(self.towers)`.",
             )
             expect(
                 all(isinstance(copy, Parameter) and id(copy) in own for copy in copies),

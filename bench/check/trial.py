@@ -11,7 +11,7 @@ from torch import Tensor
 from bench.catalogue.registry import Entry
 from bench.check.options import is_sentence, list_defaults
 from bench.check.outcome import Skipped, attempt, expect
-from bench.core.data import by_input
+from bench.core.data import group_by_input
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Blueprint, Sharing
 from bench.core.state import TrainState
@@ -45,7 +45,7 @@ class Setting:
 
     def rows(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """Copies of the first `count` rows (all by default); tasks that share an input hold the very same tensor."""
-        groups = [(x[:count].to(dtype, copy=True), tasks) for x, tasks in by_input(self.inputs)]
+        groups = [(x[:count].to(dtype, copy=True), tasks) for x, tasks in group_by_input(self.inputs)]
         return {task: x for x, tasks in groups for task in tasks}
 
 

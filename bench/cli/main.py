@@ -27,6 +27,7 @@ COMMANDS = {
     "table": "print a table from stored records",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
+    "merge": "put the records of stores into one, packed: one line per run",
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",

@@ -50,12 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
     from leaderboard.report.table import tabulate
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import committed_root
 
     board = load_board(arguments.table)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
-    if arguments.against and execution.cell.store.resolve() == COMMITTED.resolve():
+    if arguments.against and execution.cell.store.resolve() == committed_root().resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     # A table may have several parts, each with a suite of its own.
     specs = [
@@ -87,11 +87,10 @@ def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]")
     Returns:
         0 where no number is outside its tolerance; 1 where one is, or nothing could be compared.
     """
-    from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import read_committed
     from leaderboard.trust.reproduction import OUTSIDE, compare_with_committed
 
-    judged = compare_with_committed(parts, records, Store(COMMITTED).read().records)
+    judged = compare_with_committed(parts, records, read_committed().records)
     if not judged:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1

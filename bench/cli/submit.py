@@ -148,8 +148,9 @@ def _resolve_out(given: Path) -> Path:
 
     Raises:
         UsageError: Its name is not of a-z, 0-9 and `_`, a file or folder of that name exists, or it lies in a store.
+        DataMissing: There are no committed results to compare with.
     """
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import committed_root
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -157,7 +158,7 @@ def _resolve_out(given: Path) -> Path:
         raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
     if os.path.lexists(out):
         raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
-    for store in (COMMITTED, options.resolve_store_dir(None)):
+    for store in (committed_root(), options.resolve_store_dir(None)):
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out
@@ -380,9 +381,8 @@ def _print_table(folder: Path, board: "Board") -> int:
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
     from leaderboard.report.table import tabulate
-    from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import read_committed
 
-    contents = Store(COMMITTED).read()
+    contents = read_committed()
     print(format_table(tabulate(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

@@ -8,17 +8,9 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Constraint,
-    Coupled,
-    Ge,
-    Schedule,
-    Search,
-    gram_eigen,
-    register,
-    scale_singular,
-    singular_values,
-)
+from bench.api import Constraint, Coupled, Ge, Schedule, Search, register
+from bench.toolbox.proxes import scale_singular, singular_values
+from bench.toolbox.spectra import gram_eigen
 
 
 @register("aso", paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, clip_to_ball, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, register
+from bench.toolbox.proxes import clip_to_ball
 
 
 @register(

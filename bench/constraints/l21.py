@@ -5,17 +5,8 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Constraint,
-    Coupled,
-    Ge,
-    Infinite,
-    Schedule,
-    largest_group,
-    refuse_infinite,
-    register,
-    shrink_groups,
-)
+from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
+from bench.toolbox.proxes import largest_group, shrink_groups
 
 
 @register(

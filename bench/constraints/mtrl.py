@@ -5,18 +5,9 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Constraint,
-    Coupled,
-    Ge,
-    Interval,
-    Schedule,
-    mixed,
-    register,
-    shrink_singular_squared,
-    sqrt_psd,
-    trace_norm,
-)
+from bench.api import Constraint, Coupled, Ge, Interval, Schedule, register
+from bench.toolbox.proxes import shrink_singular_squared
+from bench.toolbox.spectra import mix_copies, sqrt_psd, trace_norm
 
 
 @register(
@@ -66,7 +57,7 @@ class MTRL(Constraint):
         if step == 0 or self.strength == 0:  # exactly W, without the rounding of Omega^-1 Omega
             return W
         eye = torch.eye(len(self.omega), dtype=W.dtype, device=W.device)
-        return mixed(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
+        return mix_copies(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
     def refresh(self, W: Tensor) -> None:
         """Move Omega by 1 - memory of the way to its minimum."""

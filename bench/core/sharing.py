@@ -185,7 +185,7 @@ def _join_names(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(f"`{name}`" for name in names[:most]) + rest
 
 
-def aligned(towers: Iterable[nn.Module]) -> dict[str, list[Parameter]]:
+def align_copies(towers: Iterable[nn.Module]) -> dict[str, list[Parameter]]:
     """name -> the copies of one parameter, over modules of one architecture."""
     named = [dict(tower.named_parameters()) for tower in towers]
     return {name: [parameters[name] for parameters in named] for name in named[0]}
@@ -198,7 +198,7 @@ def run_stages(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
     return x
 
 
-def pieces(stages: int, count: int) -> list[range]:
+def split_stages(stages: int, count: int) -> list[range]:
     """`count` stretches of consecutive stages, as even as possible, later ones longer; at most one per stage."""
     count = min(count, stages)
     ends = [number * stages // count for number in range(count + 1)]

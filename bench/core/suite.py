@@ -30,7 +30,7 @@ class Stage(nn.Sequential):
         self.output_shape = output_shape
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     """`channels` times `width`, rounded, at least 1: how a backbone applies its width."""
     return max(1, round(channels * width))
 

@@ -62,7 +62,7 @@ class Scalarised(Weighting):
 
     def forward(self, state: StepState) -> Tensor:
         """dS/dL (T,); with a graph where S has parameters that the regulariser trains."""
-        losses = positive(state.losses).requires_grad_()
+        losses = clamp_losses(state.losses).requires_grad_()
         learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
         with torch.enable_grad(), draw_from(state.train.generator):
             total = self.scalarisation(losses)
@@ -106,12 +106,12 @@ class GramianWeighting(Weighting):
         return torch.where(weights.isfinite().all(), weights, even)
 
 
-def positive(losses: Tensor) -> Tensor:
+def clamp_losses(losses: Tensor) -> Tensor:
     """Losses without a gradient, at least 1e-12, so that their logarithms and ratios are finite."""
     return losses.detach().clamp(min=1e-12)
 
 
-def with_solver(make: Callable[[], C]) -> C:
+def call_solver(make: Callable[[], C]) -> C:
     """Call `make`, which imports an optional solver, and return its result.
 
     Raises ValueError with the install command where the solver is missing.

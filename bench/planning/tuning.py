@@ -32,14 +32,14 @@ def draw_settings(suite_text: str, lr: float, tasks: int, number: int) -> dict[s
         number: of the trial, from 0.
     """
 
-    def at(space: Search, name: str) -> float:
-        return float(space.at(_uniform(suite_text, number, name)))
+    def draw(space: Search, name: str) -> float:
+        return float(space.draw(_uniform(suite_text, number, name)))
 
     return {
         # Six digits: a product of floats would have a text that nobody can read or write again.
-        "lr": write(float(f"{lr * at(RATES, 'lr'):.6g}")),
-        "weight_decay": write(at(DECAYS, "weight_decay")),
-        "trunk_lr": write(at(Search(choices=(1 / tasks, 1.0, float(tasks))), "trunk_lr")),
+        "lr": write(float(f"{lr * draw(RATES, 'lr'):.6g}")),
+        "weight_decay": write(draw(DECAYS, "weight_decay")),
+        "trunk_lr": write(draw(Search(choices=(1 / tasks, 1.0, float(tasks))), "trunk_lr")),
     }
 
 
@@ -52,7 +52,7 @@ def draw_method(suite_text: str, method: Method, number: int) -> str:
     def part(choice: Choice) -> Call:
         spaces = {name: option.search for name, option in choice.entry.options.items() if option.search}
         fresh = {
-            name: write(space.at(_uniform(suite_text, number, choice.entry.kind, choice.entry.name, name)))
+            name: write(space.draw(_uniform(suite_text, number, choice.entry.kind, choice.entry.name, name)))
             for name, space in spaces.items()
             if choice.values[name] is not None  # None: another option stands in for it
         }

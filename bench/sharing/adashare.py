@@ -21,12 +21,10 @@ from bench.api import (
     Sharing,
     Suite,
     TrainState,
-    by_input,
-    can_carry,
-    carried,
-    gumbel_choice,
+    group_by_input,
     register,
 )
+from bench.toolbox.layers import can_carry, carry_over, gumbel_choice
 
 
 @register(
@@ -101,7 +99,7 @@ class AdaShare(Sharing):
         self.searching = state.phase == "search"  # `regulariser` is not told the phase
         u = self._choice(state)
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             columns = {task: u[:, self.tasks.index(task)] for task in tasks}
             drawn = u.requires_grad
             memory: dict[tuple[bool, ...], Tensor] = {}
@@ -123,7 +121,7 @@ class AdaShare(Sharing):
     def _run_drawn(self, x: Tensor, column: Tensor) -> Tensor:
         """The features of a task with column u_t (L,), each stage both run and skipped for the gradient of u."""
         for stage, shape, can, u in zip(self.trunk, self.shapes, self.skippable, column, strict=True):
-            x = u * stage(x) + (1 - u) * carried(x, shape) if can else stage(x)
+            x = u * stage(x) + (1 - u) * carry_over(x, shape) if can else stage(x)
         return x
 
     def _run_path(self, x: Tensor, column: Tensor, memory: dict[tuple[bool, ...], Tensor]) -> Tensor:
@@ -135,7 +133,7 @@ class AdaShare(Sharing):
         for stage, shape, runs in zip(self.trunk, self.shapes, column.bool().tolist(), strict=True):
             path += (runs,)
             if path not in memory:
-                memory[path] = stage(x) if runs else carried(x, shape)
+                memory[path] = stage(x) if runs else carry_over(x, shape)
             x = memory[path]
         return x
 

@@ -13,22 +13,21 @@ from torch.nn import Parameter
 from bench.api import (
     Added,
     Blueprint,
-    Gate,
     Ge,
     Modules,
     ParameterGroup,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
-    list_reads,
-    pieces,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
     run_stages,
-    weighted,
+    split_stages,
 )
+from bench.toolbox.layers import Gate, weighted_sum
+from bench.toolbox.muting import list_reads
 
 
 @register(
@@ -69,7 +68,7 @@ class AdaTT(Sharing):
         owners = [t for t, _ in enumerate(self.tasks) for _ in range(experts)]
         self.reads = list_reads(owners, len(self.tasks), muted)
         stages = self.experts[0][0]
-        self.levels = pieces(len(stages), levels)
+        self.levels = split_stages(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels[:-1])]
         count = experts * len(self.tasks)
@@ -85,7 +84,7 @@ class AdaTT(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> x_t after the last level. All streams run for every distinct input, since each reads the others."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             # Gates count their usage on inputs of their own task only.
             streams, counted = [x] * len(self.tasks), [task in tasks for task in self.tasks]
             for level, gates, own in zip(self.levels, self.gates, self.own, strict=True):
@@ -95,7 +94,7 @@ class AdaTT(Sharing):
                 ]
                 everyone = [feature for mine in outputs for feature in mine]
                 streams = [
-                    weighted(gate(stream, counts), [everyone[e] for e in places]) + weighted(v, mine)
+                    weighted_sum(gate(stream, counts), [everyone[e] for e in places]) + weighted_sum(v, mine)
                     for gate, stream, v, mine, counts, places in zip(
                         gates, streams, own, outputs, counted, self.reads, strict=True
                     )
@@ -105,7 +104,7 @@ class AdaTT(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of expert 0, then of the others, over tasks; gates and v are not constrained."""
-        return aligned(self.experts)
+        return align_copies(self.experts)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Experts as towers, each with an owner; gates and v without weight decay."""

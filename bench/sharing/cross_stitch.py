@@ -22,8 +22,8 @@ from bench.api import (
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
 )
@@ -176,7 +176,7 @@ class CrossStitch(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features after the last unit. All towers run for every distinct input: each reads the others."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = [x] * len(self.tasks)
             for number, stages in enumerate(zip(*self.towers, strict=True)):
                 streams = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
@@ -188,7 +188,7 @@ class CrossStitch(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the towers; units belong to all tasks."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Towers; units without weight decay, at `rate` times the learning rate."""

@@ -20,13 +20,12 @@ from bench.api import (
     ParameterGroup,
     Sharing,
     TrainState,
-    by_input,
-    deal_out,
-    list_reads,
+    group_by_input,
     register,
     run_stages,
-    weighted,
 )
+from bench.toolbox.layers import weighted_sum
+from bench.toolbox.muting import deal_out, list_reads
 
 
 def smooth_step(z: Tensor, width: float) -> Tensor:
@@ -102,11 +101,11 @@ class DSelectK(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_te f_e(x). All experts run, also those that no task selects any more."""
         gates, features = self.gates(), {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
             for task in tasks:
                 t = self.tasks.index(task)
-                features[task] = weighted(gates[t], [experts[e] for e in self.reads[t]])
+                features[task] = weighted_sum(gates[t], [experts[e] for e in self.reads[t]])
         return {task: features[task] for task in inputs}
 
     def regulariser(self) -> Tensor | float:

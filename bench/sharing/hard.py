@@ -17,8 +17,8 @@ from bench.api import (
     ParameterGroup,
     Sharing,
     TrainState,
-    aligned,
-    by_input,
+    align_copies,
+    group_by_input,
     register,
     run_stages,
 )
@@ -52,14 +52,14 @@ class Trunk(Sharing):
         """task -> features of its tower on the trunk's output."""
         towers = dict(zip(self.tasks, self.towers, strict=True))
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             z = run_stages(self.trunk, x)
             features.update({task: run_stages(towers[task], z) for task in tasks})
         return {task: features[task] for task in inputs}
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter above the split; none where the trunk has all stages."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """The trunk under the protocol's rule for trunks; towers as any model of one task."""

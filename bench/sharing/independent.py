@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Interval, Modules, Phase, Sharing, TrainState, aligned, register, run_stages
+from bench.api import Blueprint, Interval, Modules, Phase, Sharing, TrainState, align_copies, register, run_stages
 
 
 class Towers(Sharing):
@@ -35,7 +35,7 @@ class Towers(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the backbone."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
 
 @register("single_task", paper="Caruana, Multitask Learning, Machine Learning 28, 1997 (its STL baseline)")

@@ -20,12 +20,11 @@ from bench.api import (
     Sharing,
     Suite,
     TrainState,
-    by_input,
-    gumbel_choice,
+    group_by_input,
     refuse_many_inputs,
     register,
-    weighted,
 )
+from bench.toolbox.layers import gumbel_choice, weighted_sum
 
 
 @register(
@@ -88,7 +87,7 @@ class LearnToBranch(Sharing):
         """task -> features: of the likeliest tree in evaluation and in phase `tree`, else of weighted copies."""
         weights = self._weights(state)
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = self._run_tree(x) if weights is None else self._run_weighted(x, weights)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
@@ -110,7 +109,7 @@ class LearnToBranch(Sharing):
         streams = [x] * len(self.tasks)
         for number, choice in enumerate(weights):
             nodes = [tower[number](stream) for tower, stream in zip(self.towers, streams, strict=True)]
-            streams = [weighted(row, nodes) for row in choice]
+            streams = [weighted_sum(row, nodes) for row in choice]
         return streams
 
     def _run_tree(self, x: Tensor) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, Gt, Modules, ParameterGroup, Sharing, TrainState, by_input, register
+from bench.api import Blueprint, Ge, Gt, Modules, ParameterGroup, Sharing, TrainState, group_by_input, register
 
 
 @register(
@@ -71,7 +71,7 @@ class LoRA(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features of the trunk with the weights W_t."""
         if not self.rank:  # no updates: the trunk runs once per distinct input, as in `hard`
-            shared = {task: z for x, tasks in by_input(inputs) for z in [self.trunk(x)] for task in tasks}
+            shared = {task: z for x, tasks in group_by_input(inputs) for z in [self.trunk(x)] for task in tasks}
             return {task: shared[task] for task in inputs}
         # Every place has a name of its own: a layer that is used in two stages must not be replaced twice.
         return {

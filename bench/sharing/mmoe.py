@@ -11,19 +11,17 @@ from torch import Tensor
 from bench.api import (
     Added,
     Blueprint,
-    Gate,
     Ge,
     Modules,
     ParameterGroup,
     Sharing,
     TrainState,
-    by_input,
-    deal_out,
-    list_reads,
+    group_by_input,
     register,
     run_stages,
-    weighted,
 )
+from bench.toolbox.layers import Gate, weighted_sum
+from bench.toolbox.muting import deal_out, list_reads
 
 
 @register(
@@ -73,12 +71,12 @@ class MMoE(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_t(x)_e f_e(x). Experts run once per distinct input, for all of its tasks."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
             for task in tasks:
                 t = self.tasks.index(task)
                 gate = self.gates[t % len(self.gates)]  # with `gates=one` the only gate serves all tasks
-                features[task] = weighted(gate(x), [experts[e] for e in self.reads[t]])
+                features[task] = weighted_sum(gate(x), [experts[e] for e in self.reads[t]])
         return {task: features[task] for task in inputs}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

@@ -9,20 +9,8 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from bench.api import (
-    Blueprint,
-    Interval,
-    Modules,
-    ParameterGroup,
-    Shape,
-    Sharing,
-    TrainState,
-    by_input,
-    carried,
-    linear_map,
-    pointwise,
-    register,
-)
+from bench.api import Blueprint, Interval, Modules, ParameterGroup, Shape, Sharing, TrainState, group_by_input, register
+from bench.toolbox.layers import carry_over, linear_map, pointwise_layer
 
 
 class Attention(nn.Module):
@@ -34,9 +22,9 @@ class Attention(nn.Module):
     def __init__(self, inputs: Shape, outputs: Shape, hidden: int) -> None:
         super().__init__()
         self.shape = outputs
-        self.reduce = pointwise((inputs[0], *outputs[1:]), hidden, bias=False)
+        self.reduce = pointwise_layer((inputs[0], *outputs[1:]), hidden, bias=False)
         self.first = nn.GroupNorm(1, hidden)
-        self.expand = pointwise((hidden, *outputs[1:]), outputs[0], bias=False)
+        self.expand = pointwise_layer((hidden, *outputs[1:]), outputs[0], bias=False)
         self.second = nn.GroupNorm(1, outputs[0])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,7 +98,7 @@ class MTAN(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> masked features of the last stage. The trunk runs once per distinct input, masks once per task."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             stream, ends = x, []
             for stage in self.trunk:
                 before, stream = stream, stage(stream)
@@ -138,6 +126,6 @@ class MTAN(Sharing):
 def _resize(x: Tensor, shape: Shape) -> Tensor:
     """Features pooled to the places of `shape`, with their own channels; with other axes, their means everywhere."""
     if x.dim() == len(shape) + 1:
-        return carried(x, (x.shape[1], *shape[1:]))
+        return carry_over(x, (x.shape[1], *shape[1:]))
     means = x.flatten(2).mean(dim=2) if x.dim() > 2 else x
     return means[(..., *[None] * (len(shape) - 1))].expand(-1, -1, *shape[1:])

@@ -21,13 +21,13 @@ from bench.api import (
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
-    list_reads,
-    pointwise,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
 )
+from bench.toolbox.layers import pointwise_layer
+from bench.toolbox.muting import list_reads
 
 
 class Fusion(nn.Module):
@@ -44,7 +44,7 @@ class Fusion(nn.Module):
     def __init__(self, task: int, tasks: int, shape: Shape, own: float, norm: str) -> None:
         super().__init__()
         channels = shape[0]
-        self.map = pointwise((tasks * channels, *shape[1:]), channels, bias=False)
+        self.map = pointwise_layer((tasks * channels, *shape[1:]), channels, bias=False)
         own = own if tasks > 1 else 1.0
         gains = torch.full((tasks,), (1.0 - own) / max(tasks - 1, 1))
         gains[task] = own
@@ -107,7 +107,7 @@ class NDDR(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> fused features of the last stage. All towers run for every distinct input."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = [x] * len(self.tasks)
             for stages, fusions in zip(zip(*self.towers, strict=True), self.fusions, strict=True):
                 ends = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
@@ -119,7 +119,7 @@ class NDDR(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the towers; fusions are not constrained."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Towers; fusions with weight decay, at `rate` times the learning rate."""

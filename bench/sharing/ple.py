@@ -12,23 +12,21 @@ from torch.nn import Parameter
 from bench.api import (
     Added,
     Blueprint,
-    Gate,
     Ge,
     Modules,
     ParameterGroup,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
-    deal_out,
-    list_reads,
-    pieces,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
     run_stages,
-    weighted,
+    split_stages,
 )
+from bench.toolbox.layers import Gate, weighted_sum
+from bench.toolbox.muting import deal_out, list_reads
 
 
 class Extraction(Sharing):
@@ -64,7 +62,7 @@ class Extraction(Sharing):
         first = own * (1 if init == "tied" else len(self.tasks))
         self.shared = Modules(blueprint.backbone(copy=first + e) for e in range(shared))
         stages = (self.shared[0] if shared else self.own[0][0])[:]
-        self.levels = pieces(len(stages), levels)
+        self.levels = split_stages(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels)]
         self._deal(shared, own, muted)
@@ -93,7 +91,7 @@ class Extraction(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> its stream after the last level. All streams run for every distinct input."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = self._streams(x, tasks)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
@@ -114,16 +112,16 @@ class Extraction(Sharing):
                 for expert, owner in zip(self.shared, self.followed, strict=True)
             ]
             streams = [
-                weighted(gate(stream, counts), [everyone[e] for e in places])
+                weighted_sum(gate(stream, counts), [everyone[e] for e in places])
                 for gate, stream, counts, places in zip(self.gates[number], streams, counted, self.reads, strict=True)
             ]
             if number < len(self.shared_gates):
-                common = weighted(self.shared_gates[number](common), [everyone[e] for e in self.common])
+                common = weighted_sum(self.shared_gates[number](common), [everyone[e] for e in self.common])
         return streams
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of the own experts over tasks; none without own experts."""
-        return aligned(self.own) if len(self.own[0]) else {}
+        return align_copies(self.own) if len(self.own[0]) else {}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Shared experts as a trunk, own ones as towers; gates without weight decay."""

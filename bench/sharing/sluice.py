@@ -21,12 +21,12 @@ from bench.api import (
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
-    weighted,
 )
+from bench.toolbox.layers import weighted_sum
 
 
 @register(
@@ -96,7 +96,7 @@ class Sluice(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_l beta_tl h~_t^l. All towers run for every distinct input, since each reads the others."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams, kept = [x] * len(self.tasks), []
             for number, (stages, alpha) in enumerate(zip(zip(*self.towers, strict=True), self.alphas, strict=True)):
                 streams = self._stitch([stage(s) for stage, s in zip(stages, streams, strict=True)], alpha)
@@ -104,7 +104,7 @@ class Sluice(Sharing):
                     kept.append(streams)
             for task in tasks:
                 t = self.tasks.index(task)
-                features[task] = weighted(self.beta[t], [layer[t] for layer in kept])
+                features[task] = weighted_sum(self.beta[t], [layer[t] for layer in kept])
         return features
 
     def _stitch(self, streams: list[Tensor], alpha: Tensor) -> list[Tensor]:
@@ -147,7 +147,7 @@ class Sluice(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the towers; alpha and beta are not constrained."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Towers; alpha and beta without weight decay, at `rate`, and beta at `mix` of it."""

@@ -1,7 +1,7 @@
 """The twin of a method: its control without the path between tasks.
 
 `twins.json` has for each built-in sharing what its class names as `twin`, so that a table needs no torch. It is made
-from the classes (`python -m tests.leaderboard.test_twins --write`), and a test keeps the two the same.
+from the classes (`python -m tests.leaderboard.boards.test_twins --write`), and a test keeps the two the same.
 """
 
 import json

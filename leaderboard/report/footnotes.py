@@ -129,7 +129,7 @@ def _explain_changes(results: Results) -> str:
 def _name_few(results: Results) -> Iterator[Note]:
     """Methods with few seeds, and those of which few pair with the reference."""
     board = results.board
-    finished = {method: results.cells.finished(method) for method in board.methods}
+    finished = {method: results.cells.count_finished(method) for method in board.methods}
     few = [f"`{board.label(method)}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
     if few:
         none = any(0 < count < LEAST_SEEDS for count in finished.values())

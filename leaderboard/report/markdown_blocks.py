@@ -12,8 +12,8 @@ from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import MARKS, MISSING, render_parts
 from leaderboard.report.table import analyse_board, tabulate
-from leaderboard.store import Store, StoreContents
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store import StoreContents
+from leaderboard.store.committed import read_committed
 from leaderboard.store.json_text import write_whole
 
 _REST = r"-->\n).*?^(<!-- end -->)$"  # a mark is a line of its own: inside another it is what a record says
@@ -34,12 +34,12 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
         parts = [tabulate(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
-    def across(match: re.Match[str]) -> str:
+    def widen(match: re.Match[str]) -> str:
         """The same for the changes across parts."""
         parts = [analyse_board(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{changes_across(parts)}{match[3]}"
 
-    return ACROSS.sub(across, BLOCK.sub(block, text))
+    return ACROSS.sub(widen, BLOCK.sub(block, text))
 
 
 def changes_across(parts: Sequence[Results]) -> str:
@@ -73,7 +73,7 @@ def _change(row: Row | None, best: float) -> str:
 
 
 if __name__ == "__main__":
-    contents = Store(COMMITTED).read()
+    contents = read_committed()
     submissions = find_submissions(contents, boards())
     for page in map(Path, sys.argv[1:]):
         write_whole(page, fill_tables(page.read_text(encoding="utf-8"), contents, submissions))

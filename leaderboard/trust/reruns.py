@@ -79,7 +79,7 @@ class Test:
     sentence: str
 
 
-def judge(
+def compare_reruns(
     drawn: Sequence[ResultRecord],
     again: Mapping[str, ResultRecord | None],
     errors: Mapping[str, str],

@@ -19,9 +19,9 @@ import numpy as np
 
 from suites._shared.dense.camera import NYUV2, Size
 from suites._shared.dense.writer import SetWriter, pack_normals
+from suites.scenes.release import RELEASE, VIEWS_PER_ROOM
 from suites.scenes.render import render_view
 from suites.scenes.scene import Scene, make_scene_of_room
-from suites.scenes.suite import RELEASE, VIEWS_PER_ROOM
 from suites.scenes.views import View, choose_view
 
 # Part of every seed: another number is another set of rooms.

@@ -10,11 +10,10 @@ import torch
 from bench.api import Added, DataMissing, Dataset, Interval, Protocol, Split, UsageError, register
 from suites._shared.dense.suite import Augment, Backbone, DenseSuite, Weights, channels_second
 from suites._shared.dense.tasks import kinds
+from suites.scenes.release import RELEASE, VIEWS_PER_ROOM
 
-RELEASE = 1  # of the renderer: moves when the bytes of any image change
 BATCH = 4  # images of an update: within a few epochs, more updates of fewer images learn more
 SEALED_IMAGES = 60  # of 20 rooms: half a minute on one core
-VIEWS_PER_ROOM = 3  # images index // VIEWS_PER_ROOM share a room; rooms are never shared by splits
 
 
 @register("scenes")

@@ -9,19 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import (
-    Dataset,
-    Interval,
-    Protocol,
-    Regression,
-    Shape,
-    Split,
-    Suite,
-    Task,
-    derive_seed,
-    digest,
-    register,
-)
+from bench.api import Dataset, Interval, Protocol, Regression, Shape, Split, Suite, Task, derive_seed, digest, register
 from bench.backbones.mlp import mlp
 
 DIMENSION = 20  # inputs

@@ -5,6 +5,7 @@ A file that is no record is named, and the table is that of a store without it, 
 
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from bench.cli.main import main
 from bench.records import ResultRecord
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store
-from leaderboard.trust.ledger import FILE, LedgerEntry, write_checks
+from leaderboard.store.walk import CHECKED
+from leaderboard.trust.ledger import LedgerEntry, write_checks
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.mutations import mutated
 from tests.fuzz.stores import base, case
@@ -152,12 +154,12 @@ def test_beside_the_records(tmp_path: Path) -> None:
 
 
 def test_what_was_verified(tmp_path: Path) -> None:
-    """A mutated `verified.jsonl` changes no number, and no state but to what a line of it says of that digest."""
+    """A mutated file of `_verified` changes no number, and no state but to what a line of it says of that digest."""
     given = base("classification")
     law = Law(given, tmp_path)
     records = Store(law.root).read().records
     write_checks(law.root, [LedgerEntry(run.run_id, run.digest, "rerun", "equal", "v") for run in records])
-    file = law.root / FILE
+    [file] = (law.root / CHECKED).iterdir()
     sound = file.read_bytes()
     lines, means = sound.splitlines(), [row.mean for row in tabulate(given.board, Store(law.root).read()).rows]
     for seed in seeds(80, "files of stores"):
@@ -201,7 +203,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert main(["table", law.base.board.suite, "--store", str(law.root), "--format", format]) == 0, seed
             said = capsys.readouterr()
             held(said.out + said.err)
-        (law.root / FILE).unlink()
+        shutil.rmtree(law.root / CHECKED, ignore_errors=True)  # there is none where no record is sound
         after = tree(tmp_path)
         assert {name for name in after if after[name] != before.get(name)} <= {f"{law.parent.name}/store"}, seed
         (law.root / one.path).unlink()

@@ -30,7 +30,7 @@ from tests.fuzz.sources import manifest, spoiled
 from tests.fuzz.stores import METHODS, resealed
 from tests.fuzz.test_stores import check_numbers, held, named, rendered
 from tests.fuzz.trees import mutated_text, mutated_tree
-from tests.leaderboard.test_submissions import BOARD, COMMITTED, write
+from tests.leaderboard.intake.toy import BOARD, COMMITTED, write
 
 SUBMITTED = RESULTS.parent / "submissions" / "scale_and_bias"
 SHOWN = ("single_task", "hard")  # of the board's own methods, so that reading is quick

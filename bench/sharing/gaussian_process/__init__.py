@@ -14,17 +14,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from bench.api import (
-    Blueprint,
-    Found,
-    Ge,
-    Modules,
-    OnStep,
-    SelfFitting,
-    Suite,
-    TrainState,
-    register,
-)
+from bench.api import Blueprint, Found, Ge, Modules, OnStep, SelfFitting, Suite, TrainState, register
 from bench.sharing.gaussian_process.process import Process, ProcessRows, evidence_of, maximise_evidence
 
 Kernel = Literal["linear", "rbf"]

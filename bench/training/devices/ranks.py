@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench.core.data import by_input
+from bench.core.data import group_by_input
 from bench.errors import UsageError
 
 
@@ -37,7 +37,7 @@ class Ranks:
         Raises UsageError where the rows of an input cannot be divided by the number of processes.
         """
         own: dict[str, Tensor] = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             share, rest = divmod(len(x), self.size)
             if rest:
                 raise UsageError(

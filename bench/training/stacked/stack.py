@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import Parameter
 
-from bench.core.data import Batch, by_input
+from bench.core.data import Batch, group_by_input
 from bench.core.state import TrainState
 from bench.training.gradients import Step, TaskGradients, compute_losses
 from bench.training.module import MultiTaskModule, weigh
@@ -90,7 +90,7 @@ class StackedModule(L.LightningModule):
             batches: one per model, of equal shapes.
             state: the same for all models, which have one protocol.
         """
-        groups = by_input(batches[0][0])
+        groups = group_by_input(batches[0][0])
         inputs = [torch.stack([own[tasks[0]] for own, _ in batches]) for _, tasks in groups]
 
         def run(tensors: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:

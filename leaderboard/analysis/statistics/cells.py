@@ -51,14 +51,14 @@ class Cells:
         errors: np.ndarray = self.errors[self.board.methods.index(method)]
         return errors
 
-    def finished(self, method: str) -> int:
+    def count_finished(self, method: str) -> int:
         """How many seeds of `method` have every number."""
         return int(np.isfinite(self.values_of(method)).all(axis=1).sum()) if self.columns else 0
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`, against the seeds of the board."""
         started = bool(self.columns) and bool(np.isfinite(self.values_of(method)).any())
-        return status_of(self.finished(method), len(self.board.seed_list), started)
+        return status_of(self.count_finished(method), len(self.board.seed_list), started)
 
 
 def status_of(finished: int, wanted: int, started: bool = False) -> str:

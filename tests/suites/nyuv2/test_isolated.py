@@ -164,7 +164,7 @@ def test_a_process_of_its_own_reads_the_same(tmp_path: Path) -> None:
 def test_a_crash_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.bench import breaking_readers
+    from tests.bench.system import breaking_readers
 
     path = write_mat(tmp_path / "copy")
     monkeypatch.setattr(isolated, "describe_copy", breaking_readers.crash)

@@ -69,7 +69,7 @@ def muted_twin(case: SharingCase) -> str | None:
 def _check_text(twin: str) -> None:
     """Raise Broken unless `twin` is a method, once options that are taken over from the original are left out."""
     call = parse_method(twin).sharing
-    given = {key: value for key, value in call.options.items() if value != "*"}
+    given = {key: value for key, value in call.options.items() if value != "same"}
     with attempt(f"The twin `{twin}`"):
         options = Method.parse(str(type(call)(call.name, given))).sharing.entry.options
     unknown = call.options.keys() - options.keys()

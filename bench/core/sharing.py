@@ -99,7 +99,7 @@ class Sharing(nn.Module, ABC):
 
     `twin` names the control that cuts the path between tasks: options to add, as in "muted=1", with which all layers,
     parameters and arithmetic stay and `mtlbench check` finds no parameter that two tasks' features depend on; or the
-    text of another sharing, the nearest in size. There an option `init=*` is taken over from the method. Empty where
+    text of another sharing, the nearest in size. There an option `init=same` is taken over from the method. Empty where
     nothing is shared.
     """
 

@@ -114,7 +114,7 @@ class Soft(Towers):
     """
 
     needs_constraint = True
-    twin = "single_task:init=*"
+    twin = "single_task:init=same"
 
     def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
         super().__init__(blueprint, init)

@@ -13,7 +13,7 @@ from bench.records import Call, MethodText, parse_call, parse_method
 
 TWINS_FILE = Path(__file__).parent / "twins.json"
 MUTED = "muted=1"  # the twin of a sharing that is not written down, where runs of it are stored
-SAME = "*"  # the value of a twin's option that is the method's own
+SAME = "same"  # the value of a twin's option that is the method's own
 
 
 @cache
@@ -41,7 +41,7 @@ def write_twin(method: str, twins: Mapping[str, str]) -> str | None:
 
     Args:
         method: as written, in short form.
-        twins: name of a sharing -> its twin, options or another sharing. Options of value `*` are the method's own.
+        twins: name of a sharing -> its twin, options or another sharing. Options of value `same` are the method's own.
     """
     parts = parse_method(method)
     twin = twins.get(parts.sharing.name, "")

@@ -193,7 +193,7 @@ class CoregionalisedProcess(Processes):
     Its twin is `gp_single`, in which nothing is shared.
     """
 
-    twin = "gp_single:ard=*,kernel=*"
+    twin = "gp_single:ard=same,kernel=same"
 
     def __init__(
         self,
@@ -258,7 +258,7 @@ class SharedProcess(Processes):
     Its twin is `gp_single`, in which nothing is shared.
     """
 
-    twin = "gp_single:ard=*,kernel=*"
+    twin = "gp_single:ard=same,kernel=same"
 
     def __init__(
         self,

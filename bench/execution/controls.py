@@ -32,8 +32,8 @@ def plan_controls(
         seeds: Of each run.
         device: As --device.
         data_dir: Where data sets are.
-        methods: Whose twins the control `twin` has, in any form; every method that supports the suite where there are
-            none.
+        methods: Whose twins the controls `muted` and `twin` have, in any form; where there are none, every method that
+            supports the suite.
 
     Raises:
         UsageError: A control is not known, does not fit the suite or has no rows, or the suite has a single task.
@@ -44,7 +44,7 @@ def plan_controls(
         raise UsageError(f"Controls should be run on a suite of two tasks or more. Found one (`{tasks[0]}`).")
     specs: dict[str, RunSpec] = {}
     controls = find_controls(names)
-    if any(control.name == "twin" for control in controls) and not methods:
+    if any(control.of_methods for control in controls) and not methods:
         methods = list_supported_methods(suite_text, data_dir)
     twins = {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
     short = [Method.parse(method).short for method in methods]

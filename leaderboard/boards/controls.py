@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.errors import UsageError, hint
-from leaderboard.boards.twins import write_twin, written_twins
+from leaderboard.boards.twins import is_muted, write_twin, written_twins
 
 OTHERS = {"single_task_narrow": "single-task, as small as hard"}  # methods that are controls by themselves
 NAMES = {"hard": "hard", "single_task": "single-task"}  # the two sides that a lever is pulled on, and their labels
@@ -61,11 +61,12 @@ class ControlSubject:
 
 @dataclass(frozen=True)
 class Control:
-    """What is controlled for, in a sentence, and the rows that do so."""
+    """What is controlled for, in a sentence, and the rows that do so; `of_methods` where they depend on the board's."""
 
     name: str
     summary: str
     rows: Callable[[ControlSubject], list[ControlRow]]
+    of_methods: bool = False
 
 
 def _wide_rows(on: ControlSubject) -> list[ControlRow]:
@@ -188,17 +189,19 @@ def _own_gain_rows(on: ControlSubject) -> list[ControlRow]:
     return [ControlRow("cross_stitch:cross=0", "cross-stitch, own gain only")]
 
 
+def _muted_rows(on: ControlSubject) -> list[ControlRow]:
+    """Every method that can be muted, muted: its layers and parameters, and no path between tasks."""
+    twins = {method: write_twin(method, on.twins) for method in on.methods}
+    muted = {twin: method for method, twin in twins.items() if twin and is_muted(twin, method)}
+    return [ControlRow(twin, f"{on.labels.get(method, method)}, muted") for twin, method in muted.items()]
+
+
 def _twin_rows(on: ControlSubject) -> list[ControlRow]:
-    """The twin of every method: its layers and parameters, and no path between tasks."""
-    rows: dict[str, ControlRow] = {}
-    for method in on.methods:
-        twin = write_twin(method, on.twins)
-        if twin is None:
-            continue
-        same = twin.partition(":")[0] == method.partition(":")[0]
-        label = f"{on.labels.get(method, method)}, muted" if same else on.labels.get(twin, OTHERS.get(twin, twin))
-        rows.setdefault(twin, ControlRow(twin, label))
-    return list(rows.values())
+    """The twin of every method: muted, or else the nearest one without a path between tasks."""
+    muted = _muted_rows(on)
+    twins = dict.fromkeys(write_twin(method, on.twins) for method in on.methods)
+    others = [twin for twin in twins if twin and twin not in {row.method for row in muted}]
+    return muted + [ControlRow(twin, on.labels.get(twin, OTHERS.get(twin, twin))) for twin in others]
 
 
 CONTROLS = {
@@ -237,9 +240,13 @@ CONTROLS = {
             lambda on: _at_faster_trunks(_replica_rows(on), on),
         ),
         Control(
-            "twin",
-            "the path between tasks: each method beside its twin, which has its layers and parameters and no such path",
-            _twin_rows,
+            "muted",
+            "the path between tasks: methods that can be muted without it, with all of their layers and parameters",
+            _muted_rows,
+            of_methods=True,
+        ),
+        Control(
+            "twin", "as `muted`, and the nearest other method without the path for those that cannot", _twin_rows, True
         ),
         Control("own_gain", "the units' learning rate: cross-stitch without crossing, own gain only", _own_gain_rows),
     )

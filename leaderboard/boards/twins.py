@@ -33,6 +33,18 @@ def collect_twins(methods: Collection[str]) -> dict[str, str]:
     return {call.name: MUTED for call in calls if call.options.get(option) == value} | dict(written_twins())
 
 
+def is_muted(twin: str, method: str) -> bool:
+    """Whether a twin is the method itself with further options, and no other method."""
+    return parse_method(twin).sharing.name == parse_method(method).sharing.name
+
+
+def find_muted(methods: Collection[str]) -> set[str]:
+    """Those of the methods, in short form, that are another of them muted."""
+    twins = collect_twins(methods)
+    pairs = {method: write_twin(method, twins) for method in methods}
+    return {twin for method, twin in pairs.items() if twin in pairs and is_muted(twin, method)}
+
+
 def write_twin(method: str, twins: Mapping[str, str]) -> str | None:
     """The text of a method's twin; None where it has none, or is its own.
 

@@ -9,7 +9,7 @@ from bench.cli.main import main
 from bench.errors import UsageError
 from bench.execution.controls import plan_controls
 from bench.records import ResultRecord
-from leaderboard.boards.board import Board
+from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.boards.controls import CONTROLS, ControlRow, ControlSubject, control_rows
 from leaderboard.boards.record_selection import select_records
 
@@ -225,6 +225,15 @@ def test_a_twin_stands_below_the_methods_as_a_control(make_record: Make) -> None
     assert chosen.board.labels["cross_stitch:muted=1"] == "control: cross_stitch, muted"
     assert chosen.roles["cross_stitch:muted=1"] == "control"
     assert chosen.records["cross_stitch:muted=1", 0] == runs[1]
+
+
+def test_on_a_board_of_everything_twins_are_controls(make_record: Make) -> None:
+    methods = ["hard", "nddr:muted=1", "sluice", "sluice:muted=1"]
+    chosen = board_of_suite("toy", [make_record(method, 0, PLAIN) for method in methods])
+    assert chosen.methods == ["hard", "nddr:muted=1", "sluice"]  # one is a method, where nothing is its original
+    assert chosen.controls == ["muted"]
+    subject = ControlSubject(TASKS, 10, 0.1, chosen.methods)
+    assert control_rows(["muted"], subject) == [ControlRow("sluice:muted=1", "sluice, muted")]
 
 
 def test_a_faster_rate_of_separate_models_is_a_row(make_record: Make) -> None:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         for part in board.parts
         for spec in (
             *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data),
-            *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data),
+            *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data, part.methods),
         )
     ]
     outcome = execution.run(specs)

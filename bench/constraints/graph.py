@@ -24,6 +24,8 @@ class Graph(Constraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    sees_deviations = True
+    ties: ClassVar = ("strength=inf",)
     limits: ClassVar = {"strength=0": "single_task", "strength=inf": "soft+l2:halflife=0"}
 
     def __init__(

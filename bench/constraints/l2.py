@@ -34,6 +34,8 @@ class L2(Constraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    sees_deviations = True
+    ties: ClassVar = ("halflife=0", "strength=inf")
     limits: ClassVar = {
         "halflife=inf": "single_task",
         "form=penalty,strength=0": "single_task",
@@ -87,6 +89,8 @@ class L2Pairwise(Constraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    sees_deviations = True
+    ties: ClassVar = ("strength=inf",)
     limits: ClassVar = {"strength=0": "single_task", "strength=inf": "soft+l2:halflife=0"}
 
     def __init__(

@@ -7,7 +7,7 @@ applies its prox. No constraint knows the model, the data or the optimiser.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -47,19 +47,25 @@ class Constraint(nn.Module, ABC):
     written as sums, theta_t = P_t + Q_t + ...: W then has a first axis over the parts, (parts, *shape, T). `by_input`
     says that the penalty is a sum over inputs, the second axis of shape, which a solver may look at one by one.
 
+    `sees_deviations` says that the mean of the copies does not matter, R(W + c 1^T) = R(W) for any c (*shape): where the
+    optimiser works on their mean and the deviations from it, W then holds the deviations alone.
+
     `schedule` is what training multiplies the strength by: 1 (`constant`), min(1, 10 p) (`warmup`) or 1 - p
     (`anneal`), where p in [0, 1] is the share of the budget spent.
 
     `limits` claims, options -> method, what `soft` with this constraint equals exactly under SGD without
-    momentum and decay, as in {"strength=0": "single_task"}; `mtlbench check` holds it to that.
+    momentum and decay, as in {"strength=0": "single_task"}; `ties` lists the options with which it equals `hard` under
+    any optimiser that works on mean and deviations (`coordinates=mean`). `mtlbench check` holds it to both.
     """
 
     in_loss: bool = False
     offset: bool = False
+    sees_deviations: bool = False
     parts: ClassVar[int] = 1
     by_input: ClassVar[bool] = False
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
     limits: ClassVar[Mapping[str, str]] = {}
+    ties: ClassVar[Sequence[str]] = ()
 
     def __init__(self, coupled: Coupled, schedule: Schedule = "constant") -> None:
         super().__init__()

@@ -76,6 +76,12 @@ class Protocol(BaseModel):
     trunk_weight_decay: NonNegative = Field(
         default=1.0, description="a factor on the weight decay of shared parameters"
     )
+    coordinates: Literal["copies", "mean"] = Field(
+        default="copies",
+        description="of copies that a constraint holds, as the optimiser sees them: `copies`, each by itself; `mean`, "
+        "their mean, at the rate of a trunk, and the deviations from it: tied copies are then `hard` under any "
+        "optimiser. Under sgd the two are the same, up to the rate of tied copies; see docs/protocol.md",
+    )
     initialisation: str = Field(
         default="torch defaults; one stream per module, the same for every method of a seed",
         description="of weights",

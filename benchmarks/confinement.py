@@ -1,9 +1,9 @@
-"""What a confined cell costs beside one of this process: the same cell both ways, alternately, medians.
+"""What a confined cell costs compared with one of this process: the same cell both ways, alternately, medians.
 
     python -m benchmarks.confinement [SUITE ...] [--rounds N]
 
 Processor seconds of all processes, and seconds on the clock. The start of a player, once for many cells, is a row of
-its own. Scores must be equal digit for digit.
+its own. Scores must be equal digit for digit: confinement may cost time, and may not move a number.
 """
 
 import argparse
@@ -26,18 +26,22 @@ SUITES = ("synthetic", "multidigits")
 
 
 class Measured(Player):
-    """A player that adds up what its requests use."""
+    """A player that adds up what its requests use, in processor seconds."""
 
     used = 0.0
 
     def _finish(self) -> Usage:
+        """As the player's own, noting the usage that it returns."""
         usage = super()._finish()
         self.used += usage.seconds
         return usage
 
 
 def measure(player: Measured, suite: str, rounds: int) -> tuple[float, float, float, float]:
-    """Processor seconds of a plain and of a judged cell, and their seconds on the clock."""
+    """Medians over `rounds`: processor seconds of a plain and a judged cell, and their seconds on the clock.
+
+    The judged cell's processor time is that of this process and of the player. Raises SystemExit where scores differ.
+    """
     source = MethodSource(EXAMPLE.name, EXAMPLE.read_text())
     [spec] = plan(suite, ["scale_and_bias"], [0], device="cpu")
     times: list[tuple[float, float, float, float]] = []
@@ -45,16 +49,18 @@ def measure(player: Measured, suite: str, rounds: int) -> tuple[float, float, fl
         began, clock = time.process_time(), time.perf_counter()
         plain = fit(spec)
         middle, half = time.process_time(), time.perf_counter()
+        # The start of a player and earlier cells are not counted.
         player.used = 0.0
         judged = judge_cell(player, source, spec, plain.method).record
         end, last = time.process_time(), time.perf_counter()
-        _hold_equal(plain, judged)
+        _check_equal(plain, judged)
         times.append((middle - began, end - middle + player.used, half - clock, last - half))
     a, b, c, d = (statistics.median(each) for each in zip(*times, strict=True))
     return a, b, c, d
 
 
-def _hold_equal(plain: ResultRecord, judged: ResultRecord) -> None:
+def _check_equal(plain: ResultRecord, judged: ResultRecord) -> None:
+    """Raise SystemExit where the two records have different scores."""
     if judged.scores != plain.scores:
         raise SystemExit(f"The judged cell should have the scores of the plain one. Found {judged.error}.")
 

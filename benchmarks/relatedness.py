@@ -2,9 +2,11 @@
 
     python -m benchmarks.relatedness --data-dir DATA --store STORE
 
-For every setting of the dial: `hard` with the true extra tasks, and with the same extra tasks whose training
-targets are dealt out anew, which keeps everything about them but what they say of an image. The gain is the
-difference of mIoU, paired by seed, with its 95 % interval. Finished runs are read, missing ones are run.
+For every setting of the dial: `hard` with the true extra tasks, and with the same extra tasks whose training targets
+are dealt out anew, which keeps everything about them but what they say of an image. The gain is the difference of mIoU,
+paired by seed, with its 95 % interval. Finished runs are read, missing ones are run.
+
+Its table is in suites/scenes/README.md.
 """
 
 import argparse
@@ -24,22 +26,33 @@ METRIC = "miou"
 SELECTION = "per_task"  # the main task's own best epoch: no say of shuffled tasks in it
 
 
-def mtlbench(*arguments: str) -> None:
+def run_mtlbench(*arguments: str) -> None:
+    """Run a command of `mtlbench`. Raises CalledProcessError where it fails."""
     subprocess.run([sys.executable, "-m", "bench.cli.main", *arguments], check=True)
 
 
-def scores(records: Iterable[ResultRecord], classes: float, shuffled: bool) -> dict[int, float]:
-    """seed -> mIoU of one setting of the dial."""
+def select_scores(records: Iterable[ResultRecord], classes: float, shuffled: bool) -> dict[int, float]:
+    """seed -> mIoU of one setting of the dial.
+
+    Args:
+        records: Finished runs of `hard` on `scenes`.
+        classes: The setting of the dial.
+        shuffled: Whether the targets of the extra tasks were dealt out anew.
+    """
     return {
         record.spec.seed: record.scores[SELECTION][MAIN][METRIC]
         for record in records
+        # A store of its own is wanted, since other runs of `scenes` in it would be read as well.
         if float(parse_call(record.spec.suite).options["classes"]) == classes
         and bool(record.spec.protocol.shuffled) == shuffled
     }
 
 
-def row(classes: float, true: dict[int, float], shuffled: dict[int, float]) -> str:
-    """One line of the table; the interval is the paired t interval over seeds."""
+def format_row(classes: float, true: dict[int, float], shuffled: dict[int, float]) -> str:
+    """One line of the table: both means, their difference with the paired t interval, and the number of pairs.
+
+    Only seeds that both have are compared.
+    """
     seeds = sorted(true.keys() & shuffled.keys())
     pairs = np.array([(true[seed], shuffled[seed]) for seed in seeds])
     gain = interval(pairs[:, 0] - pairs[:, 1])
@@ -48,6 +61,7 @@ def row(classes: float, true: dict[int, float], shuffled: dict[int, float]) -> s
 
 
 def main() -> None:
+    """Read the command line, run the experiment, print its numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--store", required=True, help="a folder of its own")
@@ -58,15 +72,20 @@ def main() -> None:
     given = parser.parse_args()
     for classes in given.classes:
         suite = f"scenes:classes={classes},test={given.test},train={given.train}"
-        mtlbench("data", "prepare", suite, "--data-dir", given.data_dir)
+        # Rendered images depend on the setting of the dial, so each has data of its own.
+        run_mtlbench("data", "prepare", suite, "--data-dir", given.data_dir)
         run = ["run", suite, "hard", "--seeds", given.seeds, "--store", given.store, "--data-dir", given.data_dir]
-        mtlbench(*run)
-        mtlbench(*run, "--set", f"shuffled={EXTRAS}")
+        run_mtlbench(*run)
+        run_mtlbench(*run, "--set", f"shuffled={EXTRAS}")
     done = [record for record in Store(Path(given.store)).read().records if record.status == "done"]
     print(f"| `classes` | {METRIC} with true extra tasks | with shuffled ones | gain [95 %] | runs |")
     print("|---|---|---|---|---|")
     for classes in given.classes:
-        print(row(classes, scores(done, classes, shuffled=False), scores(done, classes, shuffled=True)))
+        print(
+            format_row(
+                classes, select_scores(done, classes, shuffled=False), select_scores(done, classes, shuffled=True)
+            )
+        )
 
 
 if __name__ == "__main__":

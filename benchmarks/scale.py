@@ -29,32 +29,38 @@ import numpy as np
 from bench.records import Packed, Protocol, ResultRecord, RunSpec, derive_seed, digest
 from bench.records.record import Cost, Curves
 from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, pack_histogram, score
-from benchmarks.processes import command
+from benchmarks.processes import build_command
 from leaderboard.store import Store
 from leaderboard.store.json_text import compact_json
 
 ROWS = 2000  # of the test split
-EPOCHS = 20
-CLASSES = 10
-SECONDS, MEMORY = 60.0, 1024.0  # of computing and MiB, that a command on one board may take
+EPOCHS = 20  # of every run: the length of its curves
+CLASSES = 10  # of classification and segmentation
+SECONDS = 60.0  # of computing that a command on one board may take
+MEMORY = 1024.0  # MiB that it may hold
 VERSIONS = {"python": "3.11.7", "torch": "2.11.0", "numpy": "2.4.6"}
 
 
 @dataclass(frozen=True)
-class Kin:
-    """A suite of which runs are made up: its tasks, each with a kind and the size of its error."""
+class SuiteShape:
+    """A suite of which runs are made up.
+
+    `tasks` maps a task to its kind of metric and the typical size of its error, in the metric's own unit.
+    """
 
     name: str
     tasks: dict[str, tuple[str, float]]
 
 
 SUITES = (
-    Kin("digits", {"left": ("classification", 0.09), "right": ("classification", 0.10)}),
-    Kin("garments", {"left": ("classification", 0.12), "right": ("classification", 0.15)}),
-    Kin("attributes", {f"trait{k}": ("classification", 0.05 + 0.02 * k) for k in range(6)}),
-    Kin("rooms", {"segmentation": ("segmentation", 0.65), "depth": ("depth", 0.5), "normals": ("normals", 29.0)}),
-    Kin("schools", {f"school{k:02}": ("regression", 9.0 + k / 4) for k in range(12)}),
-    Kin("arms", {f"joint{k}": ("regression", 0.3 + 0.05 * k) for k in range(7)}),
+    SuiteShape("digits", {"left": ("classification", 0.09), "right": ("classification", 0.10)}),
+    SuiteShape("garments", {"left": ("classification", 0.12), "right": ("classification", 0.15)}),
+    SuiteShape("attributes", {f"trait{k}": ("classification", 0.05 + 0.02 * k) for k in range(6)}),
+    SuiteShape(
+        "rooms", {"segmentation": ("segmentation", 0.65), "depth": ("depth", 0.5), "normals": ("normals", 29.0)}
+    ),
+    SuiteShape("schools", {f"school{k:02}": ("regression", 9.0 + k / 4) for k in range(12)}),
+    SuiteShape("arms", {f"joint{k}": ("regression", 0.3 + 0.05 * k) for k in range(7)}),
 )
 METHODS = (
     *("single_task", "hard", "hard:split=1", "hard:split=2", "hard_wide", "lora", "mtan", "adashare", "mmoe", "cgc"),
@@ -66,44 +72,55 @@ METHODS = (
 )
 
 
-def synthetic(
-    count: int, suites: tuple[Kin, ...] = SUITES, methods: tuple[str, ...] = METHODS
+def make_records(
+    count: int, suites: tuple[SuiteShape, ...] = SUITES, methods: tuple[str, ...] = METHODS
 ) -> Iterator[ResultRecord]:
-    """Sound, sealed records: every method on every suite, seed by seed, until there are `count` or a few more."""
+    """Yields sound, sealed records: every method on every suite, seed by seed.
+
+    Seeds are whole, so that there are `count` records or a few more.
+    """
     for seed in range(-(-count // (len(suites) * len(methods)))):
-        for kin in suites:
+        for suite in suites:
             for method in methods:
-                yield made_up(kin, method, seed)
+                yield make_record(suite, method, seed)
 
 
-def one_board(methods: int, seeds: int) -> Iterator[ResultRecord]:
-    """Sound, sealed records of `methods` on the first suite, seed by seed; beyond the usual ones, of one option."""
+def make_board(methods: int, seeds: int) -> Iterator[ResultRecord]:
+    """Yields sound, sealed records of `methods` methods on the first suite, seed by seed.
+
+    Beyond METHODS, methods are `soft+l2` with different half-lives.
+    """
     options = (f"soft+l2:halflife={value / 8}" for value in range(1, methods + 1))
     names = list(dict.fromkeys((*METHODS, *options)))[:methods]
     for seed in range(seeds):
         for method in names:
-            yield made_up(SUITES[0], method, seed)
+            yield make_record(SUITES[0], method, seed)
 
 
-def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
-    """One record. A method has a gain of its own on a suite, a seed its luck, which all methods share."""
-    gain = 0.15 * _draw(kin.name, method).standard_normal() * (method != "single_task")
-    luck = 0.05 * _draw(kin.name, seed).standard_normal()
-    generator = _draw(kin.name, method, seed)
+def make_record(suite: SuiteShape, method: str, seed: int) -> ResultRecord:
+    """One sealed record that passes all checks. Equal arguments give equal records.
+
+    log error = luck of the seed - gain of the method + noise, so that methods differ by about 15 % on a suite, and all
+    methods have the luck of a seed (5 %) in common, as runs that share data and initialisation do.
+    """
+    gain = 0.15 * _seed_generator(suite.name, method).standard_normal() * (method != "single_task")
+    luck = 0.05 * _seed_generator(suite.name, seed).standard_normal()
+    generator = _seed_generator(suite.name, method, seed)
     errors = {
         task: size * float(np.exp(luck - gain + 0.03 * generator.standard_normal()))
-        for task, (_, size) in kin.tasks.items()
+        for task, (_, size) in suite.tasks.items()
     }
-    kinds = {task: kind for task, (kind, _) in kin.tasks.items()}
+    kinds = {task: kind for task, (kind, _) in suite.tasks.items()}
     states = {task: _state(kinds[task], error, generator) for task, error in errors.items()}
     scores = {task: score(kinds[task], state) for task, state in states.items()}
-    data = {split: f"{derive_seed(kin.name, split):064x}" for split in ("train", "val", "test")}
-    spec = _spec(kin.name, method, seed, kinds, digest(data))
+    data = {split: f"{derive_seed(suite.name, split):064x}" for split in ("train", "val", "test")}
+    spec = _spec(suite.name, method, seed, kinds, digest(data))
+    # Methods whose records have matrices between tasks and effective sharing.
     towers = method.startswith(("cross", "soft", "sluice", "nddr"))
     many, layers = len(kinds), [f"{stage}.0.weight" for stage in range(4)]
     return ResultRecord(
         run_id=spec.run_id,
-        suite=kin.name,
+        suite=suite.name,
         method=method,
         spec=spec,
         status="done",
@@ -122,8 +139,8 @@ def made_up(kin: Kin, method: str, seed: int) -> ResultRecord:
     ).seal()
 
 
-def fill(store: Store, records: Iterator[ResultRecord]) -> int:
-    """Put records where the store has them and say how many there are; they are not synced one by one."""
+def write_unsynced(store: Store, records: Iterator[ResultRecord]) -> int:
+    """Put records where the store has them; returns how many. They are not synced, which would take minutes."""
     count = 0
     for record in records:
         path = store.path(record.spec)
@@ -133,11 +150,16 @@ def fill(store: Store, records: Iterator[ResultRecord]) -> int:
     return count
 
 
-def _draw(*names: Any) -> np.random.Generator:
+def _seed_generator(*names: Any) -> np.random.Generator:
+    """A generator whose seed is derived from the names."""
     return np.random.default_rng(derive_seed(*names))
 
 
 def _spec(suite: str, method: str, seed: int, kinds: dict[str, str], data: str) -> RunSpec:
+    """The specification of a made-up run.
+
+    The default weighting is spelt out, since specifications name all three parts of a method.
+    """
     protocol = Protocol(
         name=suite,
         version=1,
@@ -156,7 +178,13 @@ def _spec(suite: str, method: str, seed: int, kinds: dict[str, str], data: str) 
 
 
 def _state(kind: str, error: float, generator: np.random.Generator) -> dict[str, Any]:
-    """Statistics with about this error."""
+    """Statistics of a test split with about this error, in the form that a metric of this kind stores.
+
+    Args:
+        kind: A kind of metric of `bench.scores.KINDS`.
+        error: Its primary error, in the metric's own unit.
+        generator: Draws how errors are spread.
+    """
     if kind == "regression":
         return {"count": ROWS, "squared_error": error**2 * ROWS}
     if kind == "depth":
@@ -165,6 +193,7 @@ def _state(kind: str, error: float, generator: np.random.Generator) -> dict[str,
         angles = np.clip(generator.exponential(error, 5000), 0, 179)
         counts = np.bincount((angles / ANGLE_BIN).astype(int), minlength=ANGLE_BINS)
         return {"count": len(angles), "angle_sum": float(angles.sum()), "histogram": pack_histogram(counts)}
+    # Right answers are spread evenly over the classes; a wrong one is taken for the next class.
     wrong = round(ROWS * min(error, 0.9))
     confusion = np.diag(np.full(CLASSES, (ROWS - wrong) // CLASSES))
     off = generator.multinomial(ROWS - int(confusion.sum()), np.full(CLASSES, 1 / CLASSES))
@@ -173,6 +202,7 @@ def _state(kind: str, error: float, generator: np.random.Generator) -> dict[str,
 
 
 def _cost(method: str) -> Cost:
+    """A cost that depends on the method only."""
     size = 1 + derive_seed(method) % 40
     return Cost(
         parameters=10_000 * size,
@@ -185,7 +215,13 @@ def _cost(method: str) -> Cost:
 
 
 def _curves(scores: dict[str, dict[str, float]], errors: dict[str, float], kinds: dict[str, str]) -> Curves:
-    """Paths that settle at the scores; none above ten tasks, as in records of runs."""
+    """Curves over epochs that settle at the scores; none above ten tasks, as in records of real runs.
+
+    Args:
+        scores: task -> metric -> value at the end.
+        errors: task -> primary error, which the training loss settles at.
+        kinds: task -> kind of metric, which says in which direction a metric improves.
+    """
     if len(scores) > 10:
         return Curves()
     settle = [1 - 0.6 * 0.7**epoch for epoch in range(1, EPOCHS + 1)]
@@ -202,6 +238,7 @@ def _curves(scores: dict[str, dict[str, float]], errors: dict[str, float], kinds
 
 
 def main() -> None:
+    """Read the command line, run the experiment, print its numbers."""
     from leaderboard.site import write_site
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -212,16 +249,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="of one board")
     given = parser.parse_args()
     if given.methods:
-        sys.exit(0 if measured(given.out, given.methods, given.seeds) else 1)
+        sys.exit(0 if measure_commands(given.out, given.methods, given.seeds) else 1)
     store, site = Store(given.out / "results"), given.out / "site"
-    print(f"{fill(store, synthetic(given.records)):,} records of {len(SUITES)} suites and {len(METHODS)} methods")
-    with timed("parsed"):
+    written = write_unsynced(store, make_records(given.records))
+    print(f"{written:,} records of {len(SUITES)} suites and {len(METHODS)} methods")
+    with print_time("parsed"):
         for path in store.root.rglob("*.json"):
             json.loads(path.read_bytes())
-    with timed("read"):
+    with print_time("read"):
         contents = store.read()
+    # A record that the reader refuses would make reading look fast.
     assert not contents.problems, contents.problems[:3]
-    with timed("built"):
+    with print_time("built"):
         write_site(contents, [], site, "results")
     pages = sorted(site.rglob("*.html"), key=lambda page: page.stat().st_size)
     whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
@@ -229,31 +268,38 @@ def main() -> None:
     for page in pages[-3:][::-1]:
         print(f"       {page.stat().st_size / 2**20:6.2f} MiB {page.relative_to(site)}")
     if given.browser != "none":
-        print(f"opened {opened(site, given.browser or None):6.2f} s until the overview's tables answer")
+        print(f"opened {time_opening(site, given.browser or None):6.2f} s until the overview's tables answer")
 
 
-def measured(out: Path, methods: int, seeds: int) -> bool:
-    """Write one board and print what each command takes of it; whether all stay within SECONDS and MEMORY."""
+def measure_commands(out: Path, methods: int, seeds: int) -> bool:
+    """Write one board and print what each command takes of it.
+
+    Returns whether every command stayed within SECONDS of computing and MEMORY.
+    """
     store, name = out / "results", SUITES[0].name
-    print(f"{fill(Store(store), one_board(methods, seeds)):,} records of {methods} methods and {seeds} seeds")
+    print(
+        f"{write_unsynced(Store(store), make_board(methods, seeds)):,} records of {methods} methods and {seeds} seeds"
+    )
     within = True
+    # `table` alone, with everything that it can compute, the pages, and the checks.
     for words in (
         ["table", name, "--store", str(store)],
         ["table", name, "--store", str(store), "--details"],
         ["site", "--store", str(store), "--out", str(out / "site")],
         ["verify", str(store)],
     ):
-        wall, own, memory = taken(command(*words))
+        wall, own, memory = measure_command(build_command(*words))
         within = within and own <= SECONDS and memory <= MEMORY
         shown = " ".join(word for word in words if word in ("table", name, "--details", "site", "verify"))
         print(f"{shown:24} {wall:6.1f} s, {own:5.1f} s of computing, {memory:5.0f} MiB")
     return within
 
 
-def taken(arguments: list[str]) -> tuple[float, float, float]:
-    """Seconds that passed, those that the process computed, and its largest memory in MiB.
+def measure_command(arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds that passed, seconds that the process computed, and its largest resident memory in MiB.
 
-    It should end with 0, or with 1: of ten thousand made-up runs some are copies of others by chance, which is said.
+    It should end with 0, or with 1: of ten thousand made-up runs some are copies of others by chance, and `verify` says
+    so. Raises RuntimeError for another exit status.
     """
     start = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
@@ -265,26 +311,32 @@ def taken(arguments: list[str]) -> tuple[float, float, float]:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
-    """Print the seconds that passed, and those of them that this process computed."""
+def print_time(what: str) -> Iterator[None]:
+    """Print, at the end of the block, the seconds that passed and those that this process computed."""
     wall, own = time.perf_counter(), time.process_time()
     yield
     print(f"{what:6} {time.perf_counter() - wall:6.1f} s, {time.process_time() - own:.1f} s of computing")
 
 
-def opened(site: Path, executable: str | None = None, times: int = 5) -> float:
-    """Seconds from the start of loading the overview from disk until it sorts and narrows; the median."""
+def time_opening(site: Path, executable: str | None = None, times: int = 5) -> float:
+    """Median seconds from the start of loading the overview from disk until its tables sort and filter.
+
+    Args:
+        site: Folder of the site.
+        executable: A Chromium; by default what the system has.
+        times: How often the page is opened, each time anew.
+    """
     from benchmarks.screenshots import browser
 
-    found = []
+    seconds = []
     with browser(executable) as chromium:
         for _ in range(times):
             page = chromium.new_page()
             page.goto((site / "index.html").resolve().as_uri())
             page.wait_for_selector("html[data-ready]", state="attached")
-            found.append(float(page.evaluate("performance.getEntriesByName('ready')[0].startTime")) / 1000)
+            seconds.append(float(page.evaluate("performance.getEntriesByName('ready')[0].startTime")) / 1000)
             page.close()
-    return float(np.median(found))
+    return float(np.median(seconds))
 
 
 if __name__ == "__main__":

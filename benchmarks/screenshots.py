@@ -17,14 +17,22 @@ from typing import Any
 
 from leaderboard.store import Store
 
-LARGE = 150_000  # bytes of a picture
+LARGE = 150_000  # bytes above which a picture is reduced to 256 colours
 PAUSE = 80  # milliseconds in which a page notices what came into view
-WIDE, PHONE = (1280, 900), (390, 844)
+WIDE, PHONE = (1280, 900), (390, 844)  # windows: width and height in CSS pixels
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A page, the part of it that is shown, the window, and the theme."""
+    """One picture to take.
+
+    Attributes:
+        name: Of the file, without its ending.
+        page: Relative to the site.
+        selector: The part that is scrolled into view; empty for the top of the page.
+        window: Width and height in CSS pixels.
+        theme: `light` or `dark`.
+    """
 
     name: str
     page: str
@@ -33,8 +41,8 @@ class Picture:
     theme: str = "light"
 
 
-def pictures(site: Path) -> list[Picture]:
-    """What the README shows."""
+def list_pictures(site: Path) -> list[Picture]:
+    """The pictures that the README shows."""
     return [
         Picture("overview", "index.html"),
         Picture("overview-dark", "index.html", theme="dark"),
@@ -43,30 +51,34 @@ def pictures(site: Path) -> list[Picture]:
         Picture("suite-images", "suites/scenes.html", "section:has(.pictures)"),
         Picture("suite-phone", "suites/scenes.html", window=PHONE),
         Picture("method", "methods/cross_stitch.html"),
-        Picture("run", f"runs/{_a_run(site)}.html"),
+        Picture("run", f"runs/{_find_run(site)}.html"),
         Picture("dial", "dials.html"),
     ]
 
 
 @contextmanager
 def browser(executable: str | None = None) -> Iterator[Any]:
-    """A headless Chromium that reaches no network."""
+    """Yields a headless Chromium, `executable` or what the system has."""
     from playwright.sync_api import sync_playwright
 
     path = executable or next(
         (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None
     )
     with sync_playwright() as playwright:
+        # Without a sandbox, since containers often lack the rights for one; it opens local pages only.
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        found = playwright.chromium.launch(executable_path=path, args=flags)
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
         try:
-            yield found
+            yield chromium
         finally:
-            found.close()
+            chromium.close()
 
 
 def settle(page: Any) -> None:
-    """Wait until tables are in place and every chart near the window is drawn."""
+    """Wait until tables are in place and every chart in the window is drawn.
+
+    Charts are drawn when they come into view, so a picture taken at once would have empty frames.
+    """
     page.wait_for_selector("html[data-ready]")
     page.wait_for_timeout(PAUSE)
     page.wait_for_function(
@@ -78,10 +90,17 @@ def settle(page: Any) -> None:
     page.wait_for_timeout(PAUSE)
 
 
-def shoot(found: Any, site: Path, picture: Picture, out: Path) -> Path:
-    """Take one picture and return its file."""
+def shoot(chromium: Any, site: Path, picture: Picture, out: Path) -> Path:
+    """Take one picture and return its file, `out`/NAME.png.
+
+    Args:
+        chromium: From `browser`.
+        site: Folder of the site, opened from disk.
+        picture: What to take.
+        out: Folder of the pictures.
+    """
     width, height = picture.window
-    context = found.new_context(viewport={"width": width, "height": height}, color_scheme=picture.theme)
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=picture.theme)
     page = context.new_page()
     page.goto((site / picture.page).resolve().as_uri())
     settle(page)
@@ -95,17 +114,18 @@ def shoot(found: Any, site: Path, picture: Picture, out: Path) -> Path:
 
 
 def _save(png: bytes, target: Path) -> None:
-    """Write a picture; in 256 colours where it would be large."""
+    """Write a picture as PNG; in 256 colours where it would be larger than LARGE."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     picture.save(target, optimize=True)
+    # Pages have few colours; pictures of rendered scenes lose little.
     if target.stat().st_size > LARGE:
         picture.quantize(256).save(target, optimize=True)
 
 
-def _a_run(site: Path) -> str:
-    """A finished run of cross-stitch units on `multidigits`, whose page has every part."""
+def _find_run(site: Path) -> str:
+    """A finished run of cross-stitch units on `multidigits`, whose page has every part; its run id."""
     from leaderboard.store.committed import COMMITTED
 
     runs = Store(COMMITTED).read().records
@@ -118,15 +138,16 @@ def _a_run(site: Path) -> str:
 
 
 def main() -> None:
+    """Take every picture and print its file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--site", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--browser", help="the executable of a Chromium")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    with browser(given.browser) as found:
-        for picture in pictures(given.site):
-            print(shoot(found, given.site, picture, given.out))
+    with browser(given.browser) as chromium:
+        for picture in list_pictures(given.site):
+            print(shoot(chromium, given.site, picture, given.out))
 
 
 if __name__ == "__main__":

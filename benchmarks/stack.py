@@ -24,16 +24,29 @@ from bench.training.stacked.stack import StackedModule
 from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
+# One tower per task, one trunk, towers that meet, copies with a prox, and weightings with one and several backward
+# passes: each is another path through the stacked step.
 METHODS = ("single_task", "hard", "cross_stitch", "soft+l2", "hard@uncertainty", "hard@pcgrad")
 
 
-def compare(
+def compare_stack(
     suite_text: str, method: str, seeds: int, updates: int, rounds: int, device: str, data_dir: Path | None
 ) -> dict[str, object]:
-    """One row: milliseconds of an update of a seed, in turn and stacked."""
+    """One row: milliseconds of an update of a seed, in turn and stacked, and their ratio with its quartiles.
+
+    Args:
+        suite_text: A suite with options.
+        method: A method.
+        seeds: How many are stacked.
+        updates: Of a block.
+        rounds: Pairs of blocks.
+        device: As `--device`.
+        data_dir: Where data sets are; None for the default.
+    """
     settings = {"epochs": "1", "steps_per_epoch": str(updates)}
     specs = plan(suite_text, [method], range(seeds), settings, device, data_dir)
     _, suite = parse_suite(specs[0].suite, data_dir)
+    # Read once: reading is the same work in both ways.
     rows = [Run(spec, suite, Method.parse(spec.method)).data("train") for spec in specs]
 
     def fresh() -> list[Run]:
@@ -52,6 +65,7 @@ def compare(
         batches = StackedBatches([run.batches(data) for run, data in zip(runs, rows, strict=True)])
         watches = Watches([TrainingMonitor(run.module) for run in runs])
         train(StackedModule([run.module for run in runs]), batches, watches)
+        # A step of the stack is a step of every seed.
         return watches.each[0].step_ms / seeds
 
     stack_ms, turn_ms, ratio, low, high = alternate(stacked, in_turn, rounds)
@@ -69,6 +83,7 @@ def compare(
 
 
 def main() -> None:
+    """Print one JSON object a line, a row per method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="multidigits")
     parser.add_argument("--methods", nargs="+", default=METHODS)
@@ -80,7 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for method in arguments.methods:
-        row = compare(
+        row = compare_stack(
             arguments.suite,
             method,
             arguments.seeds,

@@ -19,48 +19,68 @@ from typing import Any
 
 import torch
 
-from bench.perf.harness import REFERENCE, bare_ms, prepare_block
+from bench.perf.harness import REFERENCE, prepare_block, time_bare_loop
 from bench.training.environment import settle_devices
 from bench.training.evaluate import evaluate
-from benchmarks.processes import command, peak_memory, seconds
+from benchmarks.processes import build_command, measure_peak_memory, time_command
 
-SUITE, STEPS = "multimnist", 195
+SUITE = "multimnist"
+STEPS = 195  # updates of an epoch: 50,000 training rows in batches of 256, the last one dropped
+# The interpreter that memory is compared with; it stays for a while, so that a reading falls into its life.
 TORCH = [sys.executable, "-c", "import torch, lightning, time; time.sleep(3)"]
 
 
-def table_command(store: Path, data_dir: Path, epochs: int, seeds: int, jobs: int, *more: str) -> list[str]:
-    """The table: all reference methods, so many seeds."""
+def build_table_command(store: Path, data_dir: Path, epochs: int, seeds: int, jobs: int, *more: str) -> list[str]:
+    """The words of the command that makes the table: all reference methods, `seeds` seeds each.
+
+    `more` are further words of `mtlbench run`.
+    """
     words = ["run", SUITE, *REFERENCE, "--seeds", f"0-{seeds - 1}", "--jobs", jobs, "--store", store]
-    return command(*words, "--data-dir", data_dir, "--device", "cpu", "--set", f"epochs={epochs}", *more)
+    return build_command(*words, "--data-dir", data_dir, "--device", "cpu", "--set", f"epochs={epochs}", *more)
 
 
-def table_seconds(data_dir: Path, epochs: int, seeds: int, jobs: int) -> float:
-    """Wall time of the table in an empty store."""
+def time_table(data_dir: Path, epochs: int, seeds: int, jobs: int) -> float:
+    """Seconds on the clock of the table in an empty store."""
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(table_command(Path(folder), data_dir, epochs, seeds, jobs))
+        return time_command(build_table_command(Path(folder), data_dir, epochs, seeds, jobs))
 
 
-def floor_seconds(data_dir: Path, method: str, epochs: int) -> tuple[float, float]:
-    """Seconds of one cell in a bare loop: its updates, and its validation and test."""
+def time_floor(data_dir: Path, method: str, epochs: int) -> tuple[float, float]:
+    """Seconds of one cell in a bare loop: its updates, and its evaluations.
+
+    Evaluations are one of validation per epoch and one of test.
+    """
     torch.set_num_threads(1)
     settle_devices()
     run, rows = prepare_block(SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS))()
     val, test = run.data("val"), run.data("test")
     began = time.perf_counter()
-    bare_ms(run, rows)
+    time_bare_loop(run, rows)
     middle = time.perf_counter()
+    # As often as a run evaluates: after each epoch, and once at the end.
     for split in [val] * epochs + [test]:
         evaluate([(run.model, run.module.state)], split)
     return middle - began, time.perf_counter() - middle
 
 
-def throughput(data_dir: Path, epochs: int, seeds: int, jobs: int) -> dict[str, Any]:
-    """Table, floor and script, and their ratios."""
-    table = table_seconds(data_dir, epochs, seeds, jobs)
-    floors = {method: floor_seconds(data_dir, method, epochs) for method in REFERENCE}
+def compare_table(data_dir: Path, epochs: int, seeds: int, jobs: int) -> dict[str, Any]:
+    """Seconds of table, floor and script, and their ratios.
+
+    Args:
+        data_dir: Where MNIST is.
+        epochs: Of every cell.
+        seeds: Per method.
+        jobs: Workers of the table; the floor is divided by them.
+
+    Returns:
+        `table_s`, `floor_s`, `floor_updates_s` and `script_s` in seconds, and ratios `table_over_...`, below 1 where
+        the table is faster.
+    """
+    table = time_table(data_dir, epochs, seeds, jobs)
+    floors = {method: time_floor(data_dir, method, epochs) for method in REFERENCE}
     updates, evaluations = (seeds * sum(part) for part in zip(*floors.values(), strict=True))
     words = ["--data-dir", str(data_dir), "--epochs", str(epochs), "--seeds", str(seeds)]
-    script = seconds([sys.executable, "-m", "benchmarks.plain", *words])
+    script = time_command([sys.executable, "-m", "benchmarks.plain", *words])
     floor = (updates + evaluations) / jobs
     return {
         "cells": seeds * len(REFERENCE),
@@ -75,45 +95,65 @@ def throughput(data_dir: Path, epochs: int, seeds: int, jobs: int) -> dict[str, 
     }
 
 
-def workers(data_dir: Path, epochs: int, seeds: int, counts: list[int]) -> list[dict[str, Any]]:
-    """Wall time of one table with several numbers of workers, and the speed against the first of them."""
-    times = {jobs: table_seconds(data_dir, epochs, seeds, jobs) for jobs in counts}
+def time_workers(data_dir: Path, epochs: int, seeds: int, counts: list[int]) -> list[dict[str, Any]]:
+    """One row per number of workers: seconds of one table, and its speed relative to the first number.
+
+    Args:
+        data_dir: Where MNIST is.
+        epochs: Of every cell.
+        seeds: Per method.
+        counts: Numbers of workers, the smallest first.
+    """
+    times = {jobs: time_table(data_dir, epochs, seeds, jobs) for jobs in counts}
     return [{"jobs": jobs, "table_s": s, "speed": times[counts[0]] / s} for jobs, s in times.items()]
 
 
-def crowding(data_dir: Path, jobs: int, rounds: int) -> dict[str, Any]:
-    """How much slower bare loops of `hard` are when every worker's core runs one, than one alone; medians, in turns."""
+def measure_crowding(data_dir: Path, jobs: int, rounds: int) -> dict[str, Any]:
+    """How much slower bare loops of `hard` are when every worker's core runs one, than one alone.
+
+    Medians over `rounds`, in turns. A ratio above 1 is what cores take from each other (memory, clock, caches), which
+    no scheduling can gain back.
+    """
+    # New interpreters, as bare loops would be started: nothing is inherited from this process.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for _ in range(2):  # until each process has run one
-            list(pool.map(_loop, [data_dir] * jobs))
+            list(pool.map(_time_loop, [data_dir] * jobs))
         pairs = [
-            (pool.submit(_loop, data_dir).result(), max(pool.map(_loop, [data_dir] * jobs))) for _ in range(rounds)
+            (pool.submit(_time_loop, data_dir).result(), max(pool.map(_time_loop, [data_dir] * jobs)))
+            for _ in range(rounds)
         ]
     alone, together = (statistics.median(times) for times in zip(*pairs, strict=True))
     ratio = statistics.median(both / one for one, both in pairs)
     return {"jobs": jobs, "alone_s": alone, "together_s": together, "ratio": ratio}
 
 
-def _loop(data_dir: Path) -> float:
-    return floor_seconds(data_dir, "hard", 1)[0]
+def _time_loop(data_dir: Path) -> float:
+    """Seconds of the updates of one epoch; what each process of `measure_crowding` runs."""
+    return time_floor(data_dir, "hard", 1)[0]
 
 
-def memory(data_dir: Path, jobs: int) -> dict[str, Any]:
-    """MiB held at most by a short table on all rows, and by an interpreter with torch and Lightning alone."""
+def measure_memory(data_dir: Path, jobs: int) -> dict[str, Any]:
+    """MiB held at most by a short table on all rows, and by an interpreter with torch and Lightning alone.
+
+    `beyond_mb` is their difference: what the rows, the networks and the workers take.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        peak = peak_memory(table_command(Path(folder), data_dir, 1, 1, jobs, "--set", "steps_per_epoch=30"))
-    torch_alone = peak_memory(TORCH)
+        peak = measure_peak_memory(
+            build_table_command(Path(folder), data_dir, 1, 1, jobs, "--set", "steps_per_epoch=30")
+        )
+    torch_alone = measure_peak_memory(TORCH)
     return {"jobs": jobs, "peak_mb": peak, "torch_mb": torch_alone, "beyond_mb": peak - torch_alone}
 
 
 def main() -> None:
+    """Read the command line, run the experiment, print its numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    for name, value in throughput(given.data_dir, given.epochs, given.seeds, given.jobs).items():
+    for name, value in compare_table(given.data_dir, given.epochs, given.seeds, given.jobs).items():
         print(f"{name:28} {value:.3f}" if isinstance(value, float) else f"{name:28} {value}")
 
 

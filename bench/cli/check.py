@@ -26,12 +26,22 @@ A file runs in a confined process: in a sandbox where bubblewrap works (no netwo
 under limits on time and memory, with your rights; the last line says which. docs/security.md has what that promises.
 """
 
-MOST_RULES = 100_000  # answers of one check
+MOST_RULES = 100_000  # answers of one check: a process could send them for ever
+# The rule about the process itself, which no code inside it could check.
 RULE = "keeps to its process, its limits and its own files"
 
 
 class RuleResult(BaseModel):
-    """One rule, as a confined process sends it and `mtlbench check --json` prints it."""
+    """One rule and whether it holds, as `mtlbench check --json` prints it and a confined process sends it.
+
+    What a process sends is validated by this schema, lengths included: it is text of somebody else's.
+
+    Attributes:
+        subject: The part that was checked, as `sharing/hard`, or a file.
+        rule: What should hold.
+        passed: Whether it does.
+        advice: What to change where it does not; may be empty.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -42,7 +52,7 @@ class RuleResult(BaseModel):
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("subject", metavar="NAME|FILE", nargs="?", help="a registered name, or a Python file")
     parser.add_argument("--all", action="store_true", help="everything that is registered")
     options.add_plugin(parser)
@@ -52,22 +62,44 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run every rule; exit code 1 where one failed."""
+    """Check every rule and print the results.
+
+    Built-in parts are checked in this process. Where a file is named, as the subject or as a plug-in, all rules run in
+    a confined process that imports it, and this process does not.
+
+    Returns:
+        1 where a rule failed, else 0.
+
+    Raises:
+        UsageError: Neither or both of a subject and --all are given, the subject is not registered, or a file cannot be
+            read.
+    """
     if bool(arguments.subject) == arguments.all:
         raise UsageError("`mtlbench check` should be given a NAME or a FILE, or --all.")
+    # A registered name has no ending; a file may be named without one.
     subject = arguments.subject or ""
     is_file = subject.endswith(".py") or Path(subject).is_file()
+    # Somebody's file is never imported here: what it does on import would be done to this process.
     if arguments.plugin or is_file:
         files = [read_source(Path(file)) for file in [*arguments.plugin, *([subject] if is_file else [])]]
         name = "" if is_file or arguments.all else subject
-        outcomes = check_confined(files, name, arguments.data_dir, options.limits(arguments), arguments.all)
+        outcomes = check_confined(files, name, arguments.data_dir, options.read_limits(arguments), arguments.all)
     else:
-        outcomes = _outcomes(arguments)
-    return show(outcomes, arguments.json, brief=arguments.all)
+        outcomes = _check_registered(arguments)
+    return print_outcomes(outcomes, arguments.json, brief=arguments.all)
 
 
-def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
-    """Print outcomes and return the exit code; `brief` leaves out the rules that hold."""
+def print_outcomes(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
+    """Print outcomes, as lines or as JSON.
+
+    Args:
+        outcomes: Mappings with the fields of RuleResult.
+        as_json: Print all of them as a JSON list.
+        brief: Leave out the rules that hold; the counts are printed all the same.
+
+    Returns:
+        The exit code, 1 where a rule failed.
+    """
     failed = sum(not outcome["passed"] for outcome in outcomes)
     if as_json:
         print(json.dumps(outcomes, indent=1))
@@ -84,7 +116,11 @@ def show(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: bool) -> int:
 
 
 def read_source(path: Path) -> "MethodSource":
-    """A plug-in's file as text. Raises UsageError where there is none, or where it does not read as it looks."""
+    """A plug-in's file as text.
+
+    Raises:
+        UsageError: It is no source text of Python, is too large, or reads otherwise than it looks.
+    """
     from bench.catalogue.source_text import decode_source
     from bench.judge.cells import MethodSource
     from leaderboard.intake.manifest import MAX_CODE
@@ -100,16 +136,28 @@ def read_source(path: Path) -> "MethodSource":
 def check_confined(
     files: "Sequence[MethodSource]", subject: str, data_dir: str | None, limits: "Limits", whole: bool = False
 ) -> list[dict[str, Any]]:
-    """Every rule on a registered name, or without one on what the last of `files` registers, or on all (`whole`).
+    """Check rules in a confined process that imports `files`; returns outcomes with the fields of RuleResult.
 
-    The files run in a confined process; the last outcome is about that process.
+    The last outcomes are about the files' text and about the process: whether it kept to its limits and left the stores
+    alone.
+
+    Args:
+        files: Sources in the order in which they are imported.
+        subject: A registered name; an empty text takes what the last of `files` registers.
+        data_dir: A folder of data sets that the process may read.
+        limits: Bounds of the process.
+        whole: Check all that is registered.
+
+    Raises:
+        UsageError: `subject` is not registered.
     """
     from bench.judge.confinement import describe_confinement
     from bench.judge.host import MethodFailed, Player, PlayerFailed
     from leaderboard.store.committed import COMMITTED
 
+    # The process sees a folder of data sets only where the user names one.
     readable = [Path(data_dir)] if data_dir else []
-    watched = [options.store_dir(None), COMMITTED]
+    watched = [options.resolve_store_dir(None), COMMITTED]
     values = {"files": [file.sent for file in files], "subject": subject, "all": whole, "data_dir": data_dir or ""}
     outcomes, troubles = list[dict[str, Any]](), list[str]()
     player = Player(limits, readable=readable, watched=watched, hide_scans=False)
@@ -132,7 +180,7 @@ def check_confined(
     troubles += player.troubles
     return [
         *outcomes,
-        *(_read_through(file) for file in files),
+        *(_list_suspicious_lines(file) for file in files),
         {
             "subject": subject or files[-1].name,
             "rule": RULE,
@@ -142,8 +190,11 @@ def check_confined(
     ]
 
 
-def _read_through(file: "MethodSource") -> dict[str, Any]:
-    """What in a file a reviewer should look at; it is no failure."""
+def _list_suspicious_lines(file: "MethodSource") -> dict[str, Any]:
+    """An outcome that names the lines of a file which a reviewer should look at; it always passes.
+
+    A file that does not parse has none: importing it fails, with a better sentence.
+    """
     from bench.catalogue.source_text import find_suspicious_lines
 
     try:
@@ -159,7 +210,11 @@ def _read_through(file: "MethodSource") -> dict[str, Any]:
     }
 
 
-def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def _check_registered(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Check built-in parts in this process.
+
+    With --all a line per part is printed on standard error as it is done, since all of them take minutes.
+    """
     import torch
 
     from bench.catalogue.registry import PACKAGES, list_entries
@@ -170,15 +225,15 @@ def _outcomes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         if arguments.all
         else find_subjects(arguments.subject)
     )
-    data = options.data_dir(arguments.data_dir)
+    data = options.resolve_data_dir(arguments.data_dir)
     torch.set_num_threads(1)  # the models are tiny: a second thread only waits for the first
     outcomes = []
     for number, (kind, name) in enumerate(chosen, 1):
-        found = list(check(kind, name, data))
-        outcomes += [asdict(outcome) for outcome in found]
+        of_part = list(check(kind, name, data))
+        outcomes += [asdict(outcome) for outcome in of_part]
         if arguments.all:
-            bad = sum(not outcome.passed for outcome in found)
+            bad = sum(not outcome.passed for outcome in of_part)
             print(
-                f"{number}/{len(chosen)} {kind} {name}: {len(found)} rules, {bad} failed", file=sys.stderr, flush=True
+                f"{number}/{len(chosen)} {kind} {name}: {len(of_part)} rules, {bad} failed", file=sys.stderr, flush=True
             )
     return outcomes

@@ -1,4 +1,4 @@
-"""The data of suites: what is there (list), where it comes from (prepare), what it holds (info)."""
+"""List, prepare or describe the data of suites."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ EPILOG = """examples:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("action", metavar="ACTION", choices=["list", "prepare", "info"], help="list, prepare or info")
     parser.add_argument("suite", metavar="SUITE", nargs="?", help="needed by prepare and info")
     options.add_data_dir(parser)
@@ -34,7 +34,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do one of the three; what files say reaches the terminal as plain text."""
+    """Do one of the three actions.
+
+    Errors may quote what files say; they are made printable here.
+
+    Returns:
+        The exit code of the action.
+
+    Raises:
+        UsageError: The arguments do not fit the suite.
+        DataMissing: Data is absent, cannot be prepared, or something is short: memory, open files, room on the disk.
+    """
     try:
         return {"list": _list, "info": _info, "prepare": _prepare}[arguments.action](arguments)
     except (UsageError, DataMissing) as error:
@@ -46,18 +56,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    """Print the state of every suite's data, one suite a line or as JSON; returns 0."""
     from bench.catalogue.registry import list_entries
     from bench.planning.plan import parse_suite
 
     options.load_plugins(arguments.plugin)
-    root = options.data_dir(arguments.data_dir)
-    states = {name: _state(parse_suite(name, root)[1].data_status()) for name in list_entries("suite")}
+    root = options.resolve_data_dir(arguments.data_dir)
+    states = {name: _format_state(parse_suite(name, root)[1].data_status()) for name in list_entries("suite")}
     print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))
     return 0
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    choice, suite, root = _chosen(arguments)
+    """Print the splits of a suite with their rows, and the SHA-256 of every part of its data; returns 0.
+
+    Raises:
+        DataMissing: The data is not prepared.
+    """
+    choice, suite, root = _choose_suite(arguments)
     splits, sums = suite.protocol.splits, suite.checksums()
     if arguments.json:
         info = {"suite": choice.canonical, "data_dir": str(root), "splits": splits, "sha256": sums}
@@ -70,17 +86,29 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    """Download, copy or render the data of a suite, and tell its state.
+
+    Returns:
+        1 where data was prepared that the suite, with these options, does not take; 130 where the user interrupted it;
+        else 0.
+
+    Raises:
+        UsageError: --source is given for a suite that needs no data, or names nothing that can be read.
+        DataMissing: Preparing failed.
+    """
     from bench.planning.plan import parse_suite
 
-    choice, suite, root = _chosen(arguments)
+    choice, suite, root = _choose_suite(arguments)
     name = choice.entry.name
     source = Path(arguments.source).expanduser() if arguments.source else None
+    # Before anything is written: a mistake in --source should not leave half of the data behind.
     if source is not None:
         _check_source(source)
         if not suite.data_status():
             raise UsageError(f"`{name}` needs no data: `--source` should be left out.")
     try:
         for line in suite.prepare_data(source):
+            # Line by line, since a download or a rendering takes minutes.
             print(make_printable(line), flush=True)
     except KeyboardInterrupt:
         print("Interrupted; what was prepared is kept, and the same command continues.", file=sys.stderr)
@@ -88,12 +116,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if explain_shortage(error):
             raise
+        # Without a network the same files can be brought by other means.
         hint = "; --source takes a local folder" if isinstance(error, URLError) and source is None else ""
         told = f"{error.strerror}: `{error.filename}`" if error.strerror and error.filename else error
         raise DataMissing(f"The data of `{name}` could not be prepared ({told}){hint}.") from error
     _, suite = parse_suite(choice.canonical, root)  # anew: what was prepared may decide about it
     state = suite.data_status()
-    print(f"{name}: {_state(state)} in {make_printable(str(root))}")
+    print(f"{name}: {_format_state(state)} in {make_printable(str(root))}")
     try:
         suite.checksums()
     except DataMissing as error:  # something else is there, as measured normals where derived ones were asked for
@@ -102,17 +131,25 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
-    """The suite by its name and options, itself, and the data folder."""
+def _choose_suite(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
+    """(the suite's name and options, the suite, the data folder), from the arguments.
+
+    Raises:
+        UsageError: No suite is named, or it does not parse.
+    """
     from bench.planning.plan import parse_suite
 
-    root = options.data_dir(arguments.data_dir)
+    root = options.resolve_data_dir(arguments.data_dir)
     if arguments.suite is None:
         raise UsageError(f"`mtlbench data {arguments.action}` should be given a SUITE, as in `multimnist`.")
-    return *parse_suite(_sized(arguments.suite, arguments.size), root), root
+    return *parse_suite(_add_size(arguments.suite, arguments.size), root), root
 
 
 def _check_source(source: Path) -> None:
+    """Raise UsageError where --source is absent, or neither a folder nor a plain file.
+
+    A pipe or a device would be read for ever, or wait for a writer that never comes.
+    """
     name = make_printable(str(source))
     if not source.exists():
         raise UsageError(f"--source should be a file or a folder. Found nothing at `{name}`.")
@@ -124,12 +161,19 @@ def _check_source(source: Path) -> None:
             raise UsageError(f"--source should be a file or a folder. Found {what} at `{name}`.") from error
 
 
-def _sized(suite: str, size: str | None) -> str:
-    """`suite` with the option `size`, where one is given apart."""
+def _add_size(suite: str, size: str | None) -> str:
+    """`suite` with the option `size`, where --size is given.
+
+    --size is short for the option that suites of images have; a suite without it refuses the option by itself.
+    """
     if size is None:
         return suite
     return f"{suite},size={size}" if ":" in suite else f"{suite}:size={size}"
 
 
-def _state(parts: dict[str, str]) -> str:
+def _format_state(parts: dict[str, str]) -> str:
+    """The states of the parts of a suite's data as text, `needs no data` where it has none.
+
+    `parts` maps a part, such as `images`, to a state, such as `ready`.
+    """
     return make_printable(", ".join(f"{part} {state}" for part, state in parts.items())) or "needs no data"

@@ -1,4 +1,4 @@
-"""What there is: suites, sharing, constraints, weightings, methods, controls, tables, backbones."""
+"""List suites, sharing, constraints, weightings, methods, controls, tables or backbones."""
 
 import argparse
 import json
@@ -12,12 +12,13 @@ EPILOG = """examples:
   mtlbench list constraints --json
   mtlbench list methods --plugin my_method.py
 """
+# Shelves of the registry: the word of the command line -> kind of part.
 KINDS = {"suites": "suite", "sharing": "sharing", "constraints": "constraint", "weightings": "weighting"}
 SHELVES = [*KINDS, "methods", "controls", "tables", "backbones"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument(
         "what", metavar="WHAT", nargs="?", choices=SHELVES, help=f"one of {', '.join(SHELVES)}; all by default"
     )
@@ -26,12 +27,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one kind of part, or all kinds."""
+    """Print one kind of part, or all kinds, as tables or as JSON.
+
+    With --json one kind is a list, and all kinds are an object of lists. Returns 0.
+    """
     options.load_plugins(arguments.plugin)
-    shelves = {shelf: _items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
+    shelves = {shelf: _list_items(shelf) for shelf in ([arguments.what] if arguments.what else SHELVES)}
     if arguments.json:
         print(json.dumps(shelves[arguments.what] if arguments.what else shelves, indent=1))
         return 0
+    # Imported late: --json needs no tables, and the import takes time.
     from rich.console import Console
     from rich.table import Table
 
@@ -47,7 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _items(shelf: str) -> list[dict[str, Any]]:
+def _list_items(shelf: str) -> list[dict[str, Any]]:
+    """What there is of one kind, as `--json` prints it.
+
+    Every item has a `name`, and all but methods have a `summary`: the first sentence of the docstring, or the title of
+    a table. Suites and parts of methods also have `version`, `paper` and `options`, tables `suite`, `methods` and
+    `seeds`.
+    """
     if shelf == "tables":
         from leaderboard.boards.board import boards
 
@@ -76,6 +87,7 @@ def _items(shelf: str) -> list[dict[str, Any]]:
 
         import bench.backbones
 
+        # Backbones are no parts of methods and are not registered: each is a module, and its docstring the summary.
         modules = [
             importlib.import_module(f"bench.backbones.{m.name}") for m in pkgutil.iter_modules(bench.backbones.__path__)
         ]

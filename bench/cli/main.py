@@ -1,4 +1,9 @@
-"""`mtlbench`: reads the arguments, runs one command, and turns errors into one sentence and an exit code."""
+"""`mtlbench`: reads the arguments, runs one command, and turns errors into one sentence and an exit code.
+
+Exit codes: 0 success, 2 wrong arguments (UsageError), 130 interrupted, 1 anything else. Errors that a user can cause or
+meet are UsageError, DataMissing, OSError and ValueError; of others the type is named, since they are faults of the
+program or of a plug-in. `--debug` prints the traceback of any.
+"""
 
 import argparse
 import importlib
@@ -14,7 +19,7 @@ from bench.system.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {
-    "list": "what there is: suites, methods and their parts, tables, backbones",
+    "list": "list suites, methods and their parts, controls, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
@@ -25,9 +30,10 @@ COMMANDS = {
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
-    "data": "the data of suites: what is there, where it comes from, what it holds",
+    "data": "list, prepare or describe the data of suites",
     "perf": "time the harness against a bare PyTorch loop",
 }
+# Words that people try because other tools use them.
 SYNONYMS = {"latex": "tex", "markdown": "md", "txt": "text", "describe": "info", "gpu": "cuda", "download": "prepare"}
 EPILOG = """examples:
   mtlbench reproduce demo
@@ -40,17 +46,27 @@ else, 130 where you interrupted it.
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors in one sentence with the nearest valid choice, and help that keeps its line breaks."""
+    """A parser whose errors are one sentence with the nearest valid choice, and whose help keeps its line breaks.
+
+    Options may not be abbreviated: a new option would change what an old script means.
+    """
 
     def __init__(self, **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of leaving: main() decides about the exit code."""
+        """Raise UsageError instead of ending the process, as argparse would.
+
+        `main` decides about the exit code, and tests can catch the error.
+        """
         raise UsageError(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Raise UsageError where a value is none of an argument's choices.
+
+        The sentence has the synonym, where people use another word for a choice, or the nearest choices.
+        """
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
             what = f"`{action.option_strings[-1]}`" if action.option_strings else action.metavar or action.dest
@@ -59,17 +75,25 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"There is no {what} `{value}`; {hint(str(value), known, f'{self.prog} --help')}.")
 
     def unknown(self, arguments: list[str]) -> NoReturn:
-        """Name the options that are not there, with the nearest that are."""
+        """Raise UsageError that names the first of the unknown `arguments`.
+
+        The sentence has the nearest options of this command; those that the word abbreviates come first.
+        """
         known = [option for action in self._actions for option in action.option_strings]
         word = arguments[0].partition("=")[0]
+        # An abbreviation, which is refused, most often means the option that begins with it.
         longer = [option for option in known if option.startswith(word) and word.strip("-")]
         near = longer or get_close_matches(word, known, n=2)
         hint = f"; the nearest: {', '.join(f'`{name}`' for name in near)}" if near else ""
         raise UsageError(f"`{self.prog}` has no argument `{arguments[0]}`{hint}.")
 
 
-def parser_of(name: str | None) -> Parser:
-    """The parser with the command `name` filled in; the others are named only, so that nothing heavy is loaded."""
+def build_parser(name: str | None) -> Parser:
+    """The parser of all commands, with the arguments of the command `name` alone filled in.
+
+    The other commands have a name and a summary only, so that their modules need not be imported. With None, or a word
+    that is no command, no command is filled in.
+    """
     parser = Parser(
         prog="mtlbench",
         description="The benchmark of multi-task learning: who should own which parameters?",
@@ -80,6 +104,7 @@ def parser_of(name: str | None) -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     for command, summary in COMMANDS.items():
         if command == name:
+            # Only the module of the command that is run is imported.
             module = importlib.import_module(f"bench.cli.{command}")
             child = commands.add_parser(command, help=summary, description=module.__doc__, epilog=module.EPILOG)
             module.add(child)
@@ -90,9 +115,21 @@ def parser_of(name: str | None) -> Parser:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; the exit code it gives."""
+    """Run one command.
+
+    Without a command the help page is printed, with --version the version.
+
+    Returns:
+        The exit code of the command.
+
+    Raises:
+        UsageError: The arguments do not parse. Commands raise other errors too; `main` turns all of them into a
+            sentence.
+    """
+    # The first word that is no option is the command: options before it take no value.
     name = next((word for word in arguments if not word.startswith("-")), None)
-    parser = parser_of(name)
+    parser = build_parser(name)
+    # Unknown arguments are collected, since argparse's own error has no nearest choice.
     options, rest = parser.parse_known_args(arguments)
     if options.version:
         from importlib.metadata import version
@@ -109,10 +146,18 @@ def run(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point: errors a user can cause or meet become one sentence on standard error."""
+    """Entry point: run one command, and print the sentence of an error.
+
+    `arguments` are the words after the program's name. None takes them from the process, which is then this command's
+    alone: it may set environment variables and handlers of signals for good.
+
+    Returns:
+        The exit code, see the top of this module.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     if arguments is None:  # as a command: what it starts finds modules where it does, not in the current folder
         os.environ.setdefault("PYTHONSAFEPATH", "1")
+    # Taken out by hand, so that it works before and after the command.
     debug = "--debug" in words
     settle_streams()
     try:
@@ -123,9 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
+        # Python would flush it at exit, and complain about the same pipe again.
         sys.stdout = None
         return 0
     except Exception as error:
+        # The sentence of any other error is for its type to explain: it is a fault, not a mistake.
         expected = isinstance(error, (UsageError, DataMissing, OSError, ValueError))
         sentence = _sentence(error) if expected else f"{type(error).__name__}: {_sentence(error)}"
         if debug:
@@ -138,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """What an error says, on one line: it may quote what a file says."""
+    """What an error says, joined to one line and printable: it may quote what a file or a plug-in says."""
     return make_printable("; ".join(filter(None, map(str.strip, str(error).splitlines()))))
 
 

@@ -1,4 +1,11 @@
-"""Options that several commands share, and the places they fall back to."""
+"""Options that several commands share, what they mean, and the folders that they fall back to.
+
+`add_...` put options into a parser; the other functions read them from the parsed arguments or check one value. A word
+on the command line wins over an environment variable, which wins over the default:
+
+MTLBENCH_STORE    --store, else ./runs
+MTLBENCH_DATA     --data-dir, else the folder that the system keeps for data of applications
+"""
 
 import argparse
 import os
@@ -16,30 +23,43 @@ if TYPE_CHECKING:
     from bench.execution.execute import Execution
     from bench.judge.limits import Limits
 
+# Choices of --engine. Ray and Slurm are imported only when they are chosen.
 ENGINES = ("local", "ray", "slurm")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """--store DIR."""
+    """Add --store DIR, read by `resolve_store_dir`.
+
+    It has no default in the parser, so that the environment variable is looked up when the command runs.
+    """
     parser.add_argument("--store", metavar="DIR", help="folder of records (default: $MTLBENCH_STORE, then ./runs)")
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    """--data-dir DIR."""
+    """Add --data-dir DIR, read by `resolve_data_dir`.
+
+    Without the option and the environment variable it is the folder that the system keeps for data of applications.
+    """
     parser.add_argument(
         "--data-dir", metavar="DIR", help="folder of data sets (default: $MTLBENCH_DATA, then the user-data folder)"
     )
 
 
 def add_plugin(parser: argparse.ArgumentParser) -> None:
-    """--plugin FILE."""
+    """Add --plugin FILE, repeatable, read by `load_plugins`.
+
+    Files are imported in the order given, so that a later one may use what an earlier one registers.
+    """
     parser.add_argument(
         "--plugin", metavar="FILE", action="append", default=[], help="a Python file with methods or suites; repeatable"
     )
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """--seconds, --memory: of a process that imports somebody else's code."""
+    """Add --seconds and --memory, read by `read_limits`.
+
+    They bound the process that imports somebody else's code, and all that it starts.
+    """
     parser.add_argument(
         "--seconds", type=parse_positive, default=600, metavar="N", help="time limit of a file's process (default: 600)"
     )
@@ -52,20 +72,30 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def limits(arguments: argparse.Namespace) -> "Limits":
-    """What --seconds and --memory were given."""
+def read_limits(arguments: argparse.Namespace) -> "Limits":
+    """The bounds that --seconds and --memory give.
+
+    Those of output and processes keep their defaults, see `bench.judge.limits.Limits`.
+    """
     from bench.judge.limits import Limits
 
     return Limits(arguments.seconds, arguments.memory)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json."""
+    """Add --json: standard output is then one JSON value, for scripts.
+
+    Its keys are part of the interface: they may be added to, and are not renamed.
+    """
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
-    """How cells are run: engine, workers, device, panels, mirror."""
+    """Add all options about how cells are run, read by `read_execution`.
+
+    They are about the engine, the workers, the device, checkpoints, panels and the mirror, with --store, --data-dir
+    and --plugin. The commands that train have them: run, sweep, tune and reproduce.
+    """
     add_store(parser)
     add_data_dir(parser)
     add_plugin(parser)
@@ -106,7 +136,7 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint",
-        type=seconds,
+        type=parse_seconds,
         default=60.0,
         metavar="SECONDS",
         help="between two checkpoints of a long cell, at least; inf for none (default: 60)",
@@ -114,8 +144,14 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
 
 
-def engine(arguments: argparse.Namespace) -> "Engine":
-    """Where cells are to run. Raises UsageError where that is not installed or not at hand."""
+def choose_engine(arguments: argparse.Namespace) -> "Engine":
+    """The engine that --engine names, with its options; nothing is connected or started yet.
+
+    Raises:
+        UsageError: An option belongs to another engine, the engine's package is not installed, or `--device cuda` is
+            given on a machine without a GPU.
+    """
+    # An option that would be ignored is an error: the user meant something by it.
     if arguments.sbatch and arguments.engine != "slurm":
         raise UsageError("`--sbatch` should be given with `--engine slurm`: it is for Slurm's jobs.")
     if arguments.address and arguments.engine == "local":
@@ -130,10 +166,12 @@ def engine(arguments: argparse.Namespace) -> "Engine":
     if arguments.engine == "slurm":
         from bench.engines.slurm import Slurm
 
-        folder = store_dir(arguments.store).absolute() / f".jobs-{os.getuid()}"  # each user's own
-        return Slurm(folder, arguments.jobs, pairs("--sbatch", arguments.sbatch), arguments.address)
+        # In the store, which every node sees; hidden, and for this user only.
+        folder = resolve_store_dir(arguments.store).absolute() / f".jobs-{os.getuid()}"  # each user's own
+        return Slurm(folder, arguments.jobs, parse_pairs("--sbatch", arguments.sbatch), arguments.address)
     from bench.engines import Local
 
+    # Only here: on a cluster the nodes have the GPUs, not the machine that plans.
     if arguments.device == "cuda":
         import torch
 
@@ -143,23 +181,34 @@ def engine(arguments: argparse.Namespace) -> "Engine":
 
 
 def _require(package: str, extra: str) -> None:
+    """Raise UsageError where an engine's package is absent, with the command that installs it.
+
+    `extra` is both the engine's name and that of the extra of this project that brings the package.
+    """
     if find_spec(package) is None:
         raise UsageError(f"`--engine {extra}` needs {package}; `pip install 'mtlbench[{extra}]'` brings it.")
 
 
 def read_execution(arguments: argparse.Namespace) -> "Execution":
-    """How cells are run, from the options of `add_execution`; plug-ins are loaded here."""
+    """How cells are run, from the options of `add_execution`; plug-ins are loaded here.
+
+    Nothing is trained, and no cluster is connected, before its `run` is called.
+    """
     from bench.execution.cell import StoredCell
     from bench.execution.execute import Execution
 
-    where, plugins = engine(arguments), load_plugins(arguments.plugin)
-    store, data = store_dir(arguments.store), data_dir(arguments.data_dir)
+    # The engine first: a wrong option is said before plug-ins are imported, which may take long.
+    where, plugins = choose_engine(arguments), load_plugins(arguments.plugin)
+    store, data = resolve_store_dir(arguments.store), resolve_data_dir(arguments.data_dir)
     cell = StoredCell(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
     return Execution(cell, where, arguments.stack)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """--set KEY=VALUE."""
+    """Add --set KEY=VALUE, repeatable, read by `parse_settings`.
+
+    Runs with changed settings have names of their own and are not shown on boards.
+    """
     parser.add_argument(
         "--set",
         action="append",
@@ -170,62 +219,104 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_settings(given: list[str]) -> dict[str, str]:
-    """What --set was given, by key."""
-    return pairs("--set", given, "lr=0.01")
+    """Changes of the protocol by key, from the uses of --set.
+
+    Whether the protocol has such a setting is checked when cells are planned.
+
+    Raises:
+        UsageError: A text is not of the form KEY=VALUE.
+    """
+    return parse_pairs("--set", given, "lr=0.01")
 
 
-def pairs(option: str, given: list[str], example: str = "partition=gpu") -> dict[str, str]:
-    """What an option of the form KEY=VALUE was given, by key."""
-    found = {}
+def parse_pairs(option: str, given: list[str], example: str = "partition=gpu") -> dict[str, str]:
+    """Values by key, of an option of the form KEY=VALUE; of a key that is given twice the last value.
+
+    Args:
+        option: The option's name, for the error.
+        given: What the user wrote, one text for each use of the option.
+        example: A pair that would be right, for the error.
+
+    Raises:
+        UsageError: A text has no `=`, or nothing on one side of it.
+    """
+    values = {}
     for pair in given:
         key, equals, value = pair.partition("=")
         if not (key and equals and value):
             raise UsageError(f"{option} should read key=value, as in `{option} {example}`. Found `{pair}`.")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def parse_positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number of at least 1; a `type` for argparse.
+
+    Raises:
+        ArgumentTypeError: The text is something else, such as `0`, `1.5` or `1e3`.
+    """
+    # `isdigit` alone also takes digits of other scripts and superscripts, which `int` may refuse.
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
     return int(text)
 
 
-def port(text: str) -> int:
-    """A number of a port."""
+def parse_port(text: str) -> int:
+    """A port number in [1, 65535]; a `type` for argparse.
+
+    Raises:
+        ArgumentTypeError: The text is something else; 0, which would mean any port, too.
+    """
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"should be a port in [1, 65535], found `{text}`")
     return int(text)
 
 
-def seconds(text: str) -> float:
-    """A number of at least 0, or inf."""
+def parse_seconds(text: str) -> float:
+    """A number of seconds of at least 0, or inf; a `type` for argparse.
+
+    Raises:
+        ArgumentTypeError: The text is something else, NaN among them.
+    """
     try:
         value = float(text)
     except ValueError:
         value = -1.0
+    # Written so that NaN is refused too.
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"should be a number of seconds of at least 0, or inf, found `{text}`")
     return value
 
 
-def store_dir(given: str | None) -> Path:
-    """Where records are."""
+def resolve_store_dir(given: str | None) -> Path:
+    """The store: `given` by --store, then $MTLBENCH_STORE, then ./runs.
+
+    `~` is expanded. The folder need not exist: commands that write make it.
+    """
     return Path(given or os.environ.get("MTLBENCH_STORE") or "runs").expanduser()
 
 
-def data_dir(given: str | None) -> Path:
-    """Where data sets are."""
+def resolve_data_dir(given: str | None) -> Path:
+    """The folder of data sets: --data-dir, then $MTLBENCH_DATA, then the user-data folder of the system.
+
+    The path is absolute, since workers may have another current folder.
+    """
     if given or os.environ.get("MTLBENCH_DATA"):
         return Path(given or os.environ["MTLBENCH_DATA"]).expanduser().resolve()
+    # Imported late: most commands are given a folder, or need none.
     from platformdirs import user_data_path
 
     return user_data_path("mtlbench", appauthor=False)
 
 
 def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
-    """Load each plug-in file here; what workers need to do the same."""
+    """Load each plug-in file into this process; a file that is named twice is loaded once.
+
+    What files print on import goes to standard error: standard output is the command's answer.
+
+    Returns:
+        What workers need to load the same text again, in the order of the files.
+    """
     if not files:
         return ()
     from bench.catalogue.registry import read_plugin

@@ -18,11 +18,12 @@ EPILOG = """examples:
   mtlbench perf --effects
   mtlbench perf --linear --data-dir ~/data
 """
+# Many towers and one trunk: the longest and the shortest update of the simple methods.
 DEFAULT = ["single_task", "hard"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"default: {' and '.join(DEFAULT)}")
     parser.add_argument("--all", action="store_true", help="the reference methods: a trunk, towers, towers that meet")
     parser.add_argument("--all-methods", action="store_true", help="every built-in method that a suite supports")
@@ -37,11 +38,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and print ratios with their spread."""
+    """Time updates, speedups or the linear solver, and print ratios with their quartiles.
+
+    Each row is told on standard error as soon as it is measured, since all of them take minutes. Returns 0; a slow
+    harness is no failure of the command.
+
+    Raises:
+        UsageError: Options exclude each other, or no size of a block is known for a suite.
+    """
     if arguments.linear:
-        return _linear(arguments)
+        return _time_linear_solver(arguments)
     from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
 
+    # Each names what is measured; two of them would contradict each other.
     asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
     if sum(asked) > 1:
         raise UsageError("Give methods or `--all`, `--all-methods` or `--effects`, one of them.")
@@ -50,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     for suite in arguments.suite or ():
         if (name := suite.partition(":")[0]) not in BLOCK_UPDATES:
             raise UsageError(f"Updates of `{name}` are not timed; {hint(name, BLOCK_UPDATES)}.")
-    data_dir = options.data_dir(arguments.data_dir)
+    data_dir = options.resolve_data_dir(arguments.data_dir)
     if arguments.effects:
-        return _effects(data_dir, arguments)
+        return _time_speedups(data_dir, arguments)
     methods = () if arguments.all_methods else REFERENCE if arguments.all else arguments.methods or DEFAULT
     results = []
     for row in measure(data_dir, methods, arguments.suite or tuple(BLOCK_UPDATES), arguments.rounds):
@@ -68,23 +77,27 @@ def run(arguments: argparse.Namespace) -> int:
             f"{row['bare_ms']:.3f}",
             f"{row['harness_ms']:.3f}",
             f"{row['harness_ms'] - row['bare_ms']:+.3f}",
-            _spread(row),
+            _format_ratio(row),
         )
         for row in results
     ]
     headings = ("suite", "method", "bare", "harness", "difference", "ratio [quartiles]")
-    _print("One update, milliseconds (medians of alternating blocks)", headings, 2, lines)
+    _print_table("One update, milliseconds (medians of alternating blocks)", headings, 2, lines)
     return 0
 
 
-def _linear(arguments: argparse.Namespace) -> int:
-    """The solver on School and on common inputs."""
+def _time_linear_solver(arguments: argparse.Namespace) -> int:
+    """Time the solver on School and on common inputs, and print both; returns 0.
+
+    Raises:
+        UsageError: Methods, a suite or another thing to measure are named too.
+    """
     from bench.perf.linear_solver import measure_linear
 
     asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
     if any(asked):
         raise UsageError("`--linear` times the solver: leave out methods, `--all`, `--effects` and `--suite`.")
-    school, common = measure_linear(options.data_dir(arguments.data_dir), arguments.rounds)
+    school, common = measure_linear(options.resolve_data_dir(arguments.data_dir), arguments.rounds)
     if arguments.json:
         print(json.dumps([school, common], indent=1))
         return 0
@@ -103,31 +116,50 @@ def _linear(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _effects(data_dir: Path, arguments: argparse.Namespace) -> int:
-    from bench.perf.speedups import effects
+def _time_speedups(data_dir: Path, arguments: argparse.Namespace) -> int:
+    """Time every speedup, without and with it, and print a table of them; returns 0."""
+    from bench.perf.speedups import measure_speedups
 
     results = []
-    for row in effects(data_dir, arguments.rounds):
+    for row in measure_speedups(data_dir, arguments.rounds):
         results.append(row)
         print(f"{row['suite']} {row['effect']}: {row['ratio']:.3f}", file=sys.stderr, flush=True)
     if arguments.json:
         print(json.dumps(results, indent=1))
         return 0
     lines = [
-        (row["effect"], row["suite"], row["work"], f"{row['without_ms']:.3f}", f"{row['with_ms']:.3f}", _spread(row))
+        (
+            row["effect"],
+            row["suite"],
+            row["work"],
+            f"{row['without_ms']:.3f}",
+            f"{row['with_ms']:.3f}",
+            _format_ratio(row),
+        )
         for row in results
     ]
     headings = ("effect", "suite", "work", "without", "with", "ratio [quartiles]")
-    _print("The same work without and with it, milliseconds", headings, 3, lines)
+    _print_table("The same work without and with it, milliseconds", headings, 3, lines)
     return 0
 
 
-def _spread(row: Mapping[str, Any]) -> str:
+def _format_ratio(row: Mapping[str, Any]) -> str:
+    """A ratio with its quartiles, as text.
+
+    A reader should see from them whether the difference is more than noise of the machine.
+    """
     return f"{row['ratio']:.3f} [{row['ratio_low']:.3f}, {row['ratio_high']:.3f}]"
 
 
-def _print(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequence[str]]) -> None:
-    """A table whose first `words` columns are words, the others numbers."""
+def _print_table(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequence[str]]) -> None:
+    """Print a table that keeps its rows whole in a file.
+
+    Args:
+        title: Above the table.
+        headings: Of the columns.
+        words: How many columns at the left hold words; the others hold numbers and are aligned to the right.
+        lines: The cells, row by row.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -136,4 +168,5 @@ def _print(title: str, headings: Sequence[str], words: int, lines: Sequence[Sequ
         table.add_column(heading, justify="left" if number < words else "right")
     for line in lines:
         table.add_row(*map(text_cell, line))
+    # In a file rows should not be broken at the 80 columns that rich assumes.
     Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -13,14 +13,21 @@ EPILOG = """examples:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     options.add_plugin(parser)
     options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every setting, its value, and what it means."""
+    """Print every setting of a suite's protocol, its value and its meaning.
+
+    The last line has the number of updates that follows from the settings, and their SHA-256, which changes with any of
+    them. With --json the settings alone are printed. Returns 0.
+
+    Raises:
+        UsageError: There is no such suite, or it does not take an option.
+    """
     from bench.planning.plan import parse_suite
     from bench.records import Protocol, digest
 
@@ -37,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = Table(title=text_cell(f"{choice.canonical}: protocol"), title_justify="left", box=None, pad_edge=False)
     for heading in ("setting", "value", "meaning"):
         table.add_column(heading, no_wrap=heading == "setting", ratio=None if heading == "setting" else 1)
+    # Meanings are the descriptions of the schema's fields, so that they cannot be forgotten here.
     for name, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value)
         table.add_row(*map(text_cell, (name, text, Protocol.model_fields[name].description or "")))

@@ -27,14 +27,22 @@ elsewhere, or the exit code is 1. Give it a store of its own, so that every cell
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("table", metavar="TABLE", help="name of a table, as `mtlbench list tables` prints them")
     options.add_execution(parser)
     parser.add_argument("--against", choices=["committed"], help="compare with the records in leaderboard/results")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan the table's cells, run what is missing, print, compare."""
+    """Plan the table's cells, run what is missing, print the table, and compare it where asked.
+
+    Returns:
+        1 where a cell failed, or with --against a number is outside its tolerance; else 0.
+
+    Raises:
+        UsageError: There is no such table, or --against is given with the committed store, which would be compared with
+            itself.
+    """
     from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
     from bench.planning.plan import plan
@@ -49,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = execution.cell.data_dir
     if arguments.against and execution.cell.store.resolve() == COMMITTED.resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
+    # A table may have several parts, each with a suite of its own.
     specs = [
         spec
         for part in board.parts
@@ -60,15 +69,24 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = execution.run(specs)
     report(outcome)
     contents = execution.store.read()
+    # Those in the folder beside the store; the committed store has some.
     submissions = find_submissions(contents, boards())
     tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
-    against = _against(board.parts, contents.records) if arguments.against else 0
+    against = _compare_with_committed(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
 
 
-def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
-    """Print ours beside the committed numbers; 0 where none is outside its tolerance."""
+def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]") -> int:
+    """Print our numbers with the committed ones and the verdict on each.
+
+    Args:
+        parts: The boards of the table.
+        records: Those of the store that was filled here.
+
+    Returns:
+        0 where no number is outside its tolerance; 1 where one is, or nothing could be compared.
+    """
     from leaderboard.store import Store
     from leaderboard.store.committed import COMMITTED
     from leaderboard.trust.reproduction import OUTSIDE, compare_with_committed
@@ -77,11 +95,12 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     if not judged:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1
-    _print(judged)
+    _print_verdicts(judged)
     counts = Counter(cell.verdict for cell in judged)
     outside = sum(counts[verdict] for verdict in OUTSIDE)
     told = [f"{counts['equal']} equal digit for digit", f"{counts['within noise']} within seed noise"]
     told += [f"{counts['not judged']} not judged (too few runs)"] if counts["not judged"] else []
+    # A method without runs in one of the stores would otherwise be passed over without a word.
     compared = {(cell.pair.suite, cell.pair.method) for cell in judged}
     absent = [f"`{m}` ({part.suite})" for part in parts for m in part.methods if (part.suite, m) not in compared]
     if absent:
@@ -93,8 +112,12 @@ def _against(parts: "list[Board]", records: "list[ResultRecord]") -> int:
     return 1 if outside else 0
 
 
-def _print(judged: "list[PairVerdict]") -> None:
-    """One line per number: ours, the committed one, and what their difference may be."""
+def _print_verdicts(judged: "list[PairVerdict]") -> None:
+    """Print one line per number: ours, the committed one, and what their difference may be.
+
+    `+-` is the half-width t s sqrt(1/n + 1/n') that seed noise allows, and p the p-value of the difference, both by
+    Holm over all numbers. Where output is no terminal the table is 200 columns wide, so that no number is cut.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -26,7 +26,7 @@ SUITE   name[:key=value,...]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="*", help="as in `soft+l2:halflife=100`")
     parser.add_argument("--all-methods", action="store_true", help="every method that supports the suite")
@@ -48,12 +48,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan, run what is missing, tell what became of it."""
+    """Plan the cells, run what is missing, and tell what became of each.
+
+    With --dry-run nothing is trained: the plan and an estimate of its cost are printed. With --json the plan, or what
+    became of it, is printed as JSON.
+
+    Returns:
+        1 where a cell failed, else 0.
+
+    Raises:
+        UsageError: No method is named, --all-methods is given beside methods, or --control beside --set.
+    """
     from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
     from bench.planning.plan import all_methods, plan
     from bench.records import parse_seeds
 
+    # Methods, all methods or controls; controls may stand beside either.
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
     if asked[:2] == (True, True) or not any(asked):
         raise UsageError("`mtlbench run` should be given one METHOD or more, --all-methods, or --control NAME.")
@@ -69,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = execution.survey(specs)
         from bench.execution.forecast import forecast
 
+        # Asks the engine how many cells run at a time; with Ray this connects to the cluster.
         cost = forecast(outcome, execution.cell.store, execution.engine)
         _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
     else:
@@ -80,18 +92,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(value: dict[str, Any]) -> None:
+    """Print a value as JSON on standard output, and nothing else there.
+
+    Whatever else a command says goes to standard error, so that a script can parse the output.
+    """
     json.dump(value, sys.stdout, indent=1)
     print()
 
 
 def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
-    """A line per cell, with the time that one like it took, then a line per method and one for all."""
-    from bench.execution.forecast import clock
+    """Print a line per cell, with its estimated time, then the estimate per method and for all.
+
+    Args:
+        outcome: The plan. Cells that are stored are listed too.
+        cost: Its estimate; cells that no past run is like have no time.
+    """
+    from bench.execution.forecast import format_duration
 
     for spec in outcome.specs:
         settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
         seconds = cost.cells.get(spec.run_id)
-        about = f"  (about {clock(seconds)})" if seconds is not None else ""
+        about = f"  (about {format_duration(seconds)})" if seconds is not None else ""
         print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
     for line in cost.lines(outcome.missing) if outcome.missing else []:
         print(line)

@@ -21,22 +21,30 @@ changes; Ctrl-C ends it.
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     options.add_store(parser)
     parser.add_argument("--out", metavar="DIR", help="folder to write (default: site; with --watch a temporary one)")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--watch", action="store_true", help="serve it on this machine, up to date while runs go on")
-    parser.add_argument("--port", type=options.port, metavar="N", help="with --watch (default: one that is free)")
+    parser.add_argument("--port", type=options.parse_port, metavar="N", help="with --watch (default: one that is free)")
     options.add_plugin(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the pages and say where they are."""
+    """Write the pages and say where they are, or serve them with --watch.
+
+    Returns:
+        0, for --watch when Ctrl-C has ended it.
+
+    Raises:
+        UsageError: --port is given without --watch, or --out lies in the store.
+        FileNotFoundError: There is no store; with --watch it may come later.
+    """
     from leaderboard.boards.board import boards
     from leaderboard.site import write_site
     from leaderboard.store import Store
 
-    root = options.store_dir(arguments.store)
+    root = options.resolve_store_dir(arguments.store)
     if arguments.port and not arguments.watch:
         raise UsageError("`--port` should be given with `--watch`.")
     options.load_plugins(arguments.plugin)
@@ -44,15 +52,25 @@ def run(arguments: argparse.Namespace) -> int:
         return _watch(root, arguments)
     if not root.is_dir():
         raise FileNotFoundError(f"`{root}` should be a folder of records. Found none; `mtlbench run` makes one.")
-    page = write_site(Store(root).read(), boards().values(), _out(arguments.out or "site", root), root.name)
+    # All records at once: pages compare methods over the whole store.
+    page = write_site(Store(root).read(), boards().values(), _resolve_out(arguments.out or "site", root), root.name)
     print(f"The site is at {page}")
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
     return 0
 
 
-def _out(text: str, root: Path) -> Path:
-    """Where to write. Raises UsageError inside the store: what is there is records."""
+def _resolve_out(text: str, root: Path) -> Path:
+    """The folder to write into.
+
+    Args:
+        text: What --out was given, or its default.
+        root: The store. Pages inside it would be taken for files that do not belong there.
+
+    Raises:
+        UsageError: The folder is in the store.
+        NotADirectoryError: There is a file of that name.
+    """
     out = Path(text)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out should be a folder. `{out}` is a file.")
@@ -62,7 +80,10 @@ def _out(text: str, root: Path) -> Path:
 
 
 def _watch(root: Path, arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C."""
+    """Serve the pages on this machine until Ctrl-C, and write them again when the store changes.
+
+    A store that does not exist yet is waited for. Without --out the pages lie in a temporary folder. Returns 0.
+    """
     from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
     from leaderboard.site.watch import SiteWatcher, serving
@@ -72,16 +93,18 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"The store should be a folder. `{root}` is a file.")
     with tempfile.TemporaryDirectory(prefix="mtlbench-site-") as folder:
-        out = _out(arguments.out or folder, root)
+        out = _resolve_out(arguments.out or folder, root)
         writer = SiteWriter(list(boards().values()), out, root.name)
 
         def build(records: bool) -> None:
+            """Write all pages where records changed; else only the page that shows what is running."""
             if records:
                 writer.write(Store(root).read(), read_live(root))
             else:
                 writer.write_status(read_live(root))
 
         watch = SiteWatcher(root, out, build)
+        # Pages should be there before anybody is told the address.
         watch.look()
         with serving(out, arguments.port or 0) as address:
             print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)

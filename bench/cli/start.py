@@ -1,4 +1,7 @@
-"""The first lines of `mtlbench`: quiet about Ctrl-C before anything that takes time is imported."""
+"""The first lines of `mtlbench`: Ctrl-C is answered quietly before anything that takes time is imported.
+
+Importing the command line takes part of a second, and Python would print a traceback of whatever it was importing.
+"""
 
 import atexit
 import os
@@ -7,7 +10,14 @@ import sys
 
 
 def main() -> int:
-    """Import the command line, and run it. Ctrl-C meanwhile is exit code 130 and nothing else."""
+    """Import the command line and run it. Ctrl-C meanwhile ends the process with exit code 130.
+
+    Where Ctrl-C is ignored, as for a command in the background of a script, it stays ignored.
+
+    Returns:
+        The exit code of the command.
+    """
+    # Where another program handles or ignores Ctrl-C, that stays so.
     heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heeded:
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # last of all: handlers are gone then

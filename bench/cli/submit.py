@@ -35,12 +35,12 @@ goes on: finished runs lie in OUT.partial, and count as long as the file is the 
 processes, which never see a target of the test split; docs/security.md has what that promises.
 """
 
-CHECK_SECONDS = 600.0  # of the contract alone
-MAX_OUTPUT = 64 << 20  # bytes that all runs may print
+CHECK_SECONDS = 600.0  # for checking the contract, however long the runs may take
+MAX_OUTPUT = 64 << 20  # bytes that all runs may print: far more than a check, since runs are many and long
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("file", metavar="FILE", type=Path, help="a Python file that registers a method's part")
     parser.add_argument("--suite", metavar="SUITE", required=True, help="a suite with a committed board")
     parser.add_argument("--board", metavar="TABLE", help="which of its boards (default: the one of the suite's name)")
@@ -75,59 +75,80 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, run, pack, verify, show."""
-    from bench.cli.check import check_confined, show
+    """Check the file, run every seed, pack the folder, verify it, and print the board with it.
+
+    What is finished stays in OUT.partial when a step fails or the command is interrupted, and the same command
+    continues.
+
+    Returns:
+        1 where a rule of the contract fails, a run fails, or what was packed is not sound; else 0.
+
+    Raises:
+        UsageError: --out exists or has a wrong name, the suite has no board, or the file could not be submitted
+            whatever its runs give.
+        OSError: Another `submit` is at work on the same --out, or it cannot be written.
+    """
+    from bench.cli.check import check_confined, print_outcomes
     from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
     from leaderboard.intake.source_card import cards_of
     from leaderboard.store.limits import read_limited
 
-    out = _place(arguments.out)
+    out = _resolve_out(arguments.out)
     try:
+        # Read once, as bytes: the checksum in the manifest is of exactly these.
         code = read_limited(arguments.file, MAX_CODE)
         cards = list(cards_of(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         reasons = "; ".join(str(error).split("\n"))
         raise UsageError(f"`{make_printable(str(arguments.file))}` should be a Python file: {reasons}.") from error
-    board = _board(arguments.suite, arguments.board, boards())
-    draft = _draft(arguments, out.name, board, cards, code)
+    board = _choose_board(arguments.suite, arguments.board, boards())
+    draft = _draft_manifest(arguments, out.name, board, cards, code)
 
-    with _alone(out.with_name(f"{out.name}.partial")) as partial:
+    with _lock_partial(out.with_name(f"{out.name}.partial")) as partial:
         # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
         print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
-        limits = options.limits(arguments)
+        limits = options.read_limits(arguments)
+        # The contract takes minutes; the day is for the runs.
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
         source = MethodSource(arguments.file.name, decode_source(code))
         outcomes = check_confined([source], "", None, short)
         if any(not outcome["passed"] for outcome in outcomes):
-            show([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
+            print_outcomes([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
             return 1
-        methods = arguments.method or _methods(outcomes, cards)
+        methods = arguments.method or _list_methods(outcomes, cards)
 
         print(f"2/4 Running {', '.join(methods)} on {board.suite}, seeds {board.seeds}.", file=sys.stderr, flush=True)
+        # The folder is named after code, suite and methods: runs of another text are never packed by mistake.
         runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods])[:16]}"
         if any(other != runs for other in partial.glob("runs-*")):
             print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
-        if code_of_runs := _run(arguments, board, methods, source, draft.method_sha256, runs):
+        if code_of_runs := _run_seeds(arguments, board, methods, source, draft.method_sha256, runs):
             return code_of_runs
 
         print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
         packed = _pack(draft, code, board, runs, partial / "packed" / out.name)
-        problems = _problems(packed, board)
+        # By the very checks of a reviewer, so that nobody submits what would be refused.
+        problems = _find_problems(packed, board)
         for problem in problems:
             print(f"{problem.path}: {'; '.join(problem.reasons)}")
         if problems:
             print(f"mtlbench: what was packed is not sound; it stays in {packed}.", file=sys.stderr)
             return 1
+        # In one step: the folder is whole or absent.
         os.rename(packed, out)
         shutil.rmtree(partial, ignore_errors=True)
     print(f"4/4 The submission is {arguments.out}.", file=sys.stderr, flush=True)
-    return _table(arguments.out, board)
+    return _print_table(arguments.out, board)
 
 
-def _place(given: Path) -> Path:
-    """Where the submission will be. Raises UsageError where it cannot be there."""
+def _resolve_out(given: Path) -> Path:
+    """The absolute path of the submission's folder.
+
+    Raises:
+        UsageError: Its name is not of a-z, 0-9 and `_`, a file or folder of that name exists, or it lies in a store.
+    """
     from leaderboard.store.committed import COMMITTED
 
     out = given.resolve()
@@ -136,15 +157,21 @@ def _place(given: Path) -> Path:
         raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
     if os.path.lexists(out):
         raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
-    for store in (COMMITTED, options.store_dir(None)):
+    for store in (COMMITTED, options.resolve_store_dir(None)):
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out
 
 
 @contextmanager
-def _alone(partial: Path) -> Iterator[Path]:
-    """The folder of what is not finished, with nobody else in it. Raises OSError with one sentence."""
+def _lock_partial(partial: Path) -> Iterator[Path]:
+    """Hold an exclusive lock on the folder of unfinished work; yields the folder.
+
+    It is made where it is absent. The lock ends with the process, however that ends.
+
+    Raises:
+        OSError: With one sentence where it cannot be written, or another `submit` holds the lock.
+    """
     import fcntl
 
     try:
@@ -156,14 +183,26 @@ def _alone(partial: Path) -> Iterator[Path]:
         ) from error
     with file:
         try:
+            # Not waited for: the other command may take a day.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OSError(f"Another `mtlbench submit` is at work in `{partial}`; wait for its end.") from error
         yield partial
 
 
-def _board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
-    """The committed board that is meant. Raises UsageError with the nearest."""
+def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
+    """The committed board of a suite; with `name` the one of that name.
+
+    A suite may have several, of which the one of its own name is the default.
+
+    Args:
+        suite: As boards write it, with its options.
+        name: Of a board, or None.
+        known: Boards by name.
+
+    Raises:
+        UsageError: There is none; the sentence has the nearest names.
+    """
     parts = [part for board in known.values() for part in board.parts]
     fitting = [part for part in parts if part.suite == suite and (name is None or part.name == name)]
     if not fitting:
@@ -173,19 +212,41 @@ def _board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board
     return next((part for part in fitting if part.name == suite.partition(":")[0]), fitting[0])
 
 
-def _methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
-    """What is registered, as a method: a constraint holds `soft`, a weighting weighs the losses of `hard`."""
+def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
+    """What the file registers, as methods: a constraint holds `soft`, a weighting weighs the losses of `hard`.
+
+    Args:
+        outcomes: Of the check; their subjects name what was registered.
+        cards: The parts that the file's text shows. Others are not run: a reviewer could not find them.
+
+    Raises:
+        UsageError: The file registers no part of a method.
+    """
+    # A part that is no method by itself stands in the plainest method that uses it.
     forms = {"sharing": "{}", "constraint": "soft+{}", "weighting": "hard@{}"}
     pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
     own = {card.name for card in cards}
-    found = [forms[kind].format(part) for kind, part in pairs if kind in forms and part in own]
-    if not found:
+    methods = [forms[kind].format(part) for kind, part in pairs if kind in forms and part in own]
+    if not methods:
         raise UsageError("The file should register a sharing, a constraint or a weighting. Found none.")
-    return found
+    return methods
 
 
-def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "list[Card]", code: bytes) -> "Manifest":
-    """The manifest before there are runs. Raises UsageError for all that would make it unsound after them."""
+def _draft_manifest(
+    arguments: argparse.Namespace, name: str, board: "Board", cards: "list[Card]", code: bytes
+) -> "Manifest":
+    """The manifest before there are runs.
+
+    Args:
+        arguments: Those of the command.
+        name: Of the submission.
+        board: What it is submitted to.
+        cards: The parts that the file's text registers.
+        code: The file.
+
+    Raises:
+        UsageError: For all at once that would make it unsound after the runs: they may take days.
+    """
     from pydantic import ValidationError
 
     from leaderboard.intake.eligibility import find_misregistered_parts, find_unannounced_parts
@@ -213,10 +274,22 @@ def _draft(arguments: argparse.Namespace, name: str, board: "Board", cards: "lis
     return draft
 
 
-def _run(
+def _run_seeds(
     arguments: argparse.Namespace, board: "Board", methods: list[str], source: "MethodSource", code: str, runs: Path
 ) -> int:
-    """The board's seeds, judged here and trained in confined processes; 1 where not all of them are done."""
+    """Run the board's seeds, judged here and trained in confined processes.
+
+    Args:
+        arguments: Those of the command.
+        board: Decides about suite, seeds and device.
+        methods: What to run.
+        source: The file.
+        code: SHA-256 of the file.
+        runs: The store of the runs; those that it holds are not run again.
+
+    Returns:
+        0 where all runs are done, else 1.
+    """
     from bench.engines import Local
     from bench.execution.judged_cell import JudgedCell, describe_methods, execute_judged, plan_judged, print_confinement
     from bench.execution.plan_status import report, survey
@@ -224,10 +297,11 @@ def _run(
     from leaderboard.store.committed import COMMITTED
 
     print_confinement()
-    limits, data = options.limits(arguments), options.data_dir(arguments.data_dir)
+    limits, data = options.read_limits(arguments), options.resolve_data_dir(arguments.data_dir)
+    # One clock for all cells, however many players run them.
     deadline = time.monotonic() + limits.seconds
     described = describe_methods(source, board.suite, methods, limits)
-    specs = plan_judged(board, described, board.seed_list, _device(board), data, code)
+    specs = plan_judged(board, described, board.seed_list, _choose_device(board), data, code)
     engine = Local(arguments.jobs)
     cell = JudgedCell(
         runs,
@@ -235,11 +309,12 @@ def _run(
         name=source.name,
         text=source.text,
         shorts=tuple((method["canonical"], method["short"]) for method in described),
+        # Cells run side by side, and the limit is for all of them.
         limits=replace(limits, memory_mb=limits.memory_mb // engine.width(specs), output=MAX_OUTPUT),
         deadline=deadline,
     )
     outcome = survey(specs, Store(runs))
-    troubles = execute_judged(outcome, cell, engine, [options.store_dir(None), COMMITTED])
+    troubles = execute_judged(outcome, cell, engine, [options.resolve_store_dir(None), COMMITTED])
     report(outcome)
     for trouble in troubles:
         print(f"mtlbench: {trouble}", file=sys.stderr)
@@ -249,8 +324,11 @@ def _run(
     return 1
 
 
-def _device(board: "Board") -> str:
-    """The device that the board's other runs had, since a table shows one protocol."""
+def _choose_device(board: "Board") -> str:
+    """The device of the board's other runs, since a table shows one protocol.
+
+    `auto` for a board without runs: the submission then decides.
+    """
     from leaderboard.boards.record_selection import select_records
     from leaderboard.store.committed import committed_of
 
@@ -259,7 +337,17 @@ def _device(board: "Board") -> str:
 
 
 def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
-    """The folder of the submission, made anew."""
+    """Write the folder of the submission anew, at `packed`: file, records and manifest.
+
+    Records are copied byte by byte; only finished ones of the board's seeds.
+
+    Args:
+        draft: The manifest; it gets the short names of the methods that were run.
+        code: The file, as it was checked and run.
+        board: Decides about the seeds.
+        runs: The store of the runs.
+        packed: The folder; what lies there is removed.
+    """
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, manifest_as_toml
     from leaderboard.store import Store
     from leaderboard.store.json_text import write_whole
@@ -277,7 +365,11 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
     return packed
 
 
-def _problems(folder: Path, board: "Board") -> "list[Problem]":
+def _find_problems(folder: Path, board: "Board") -> "list[Problem]":
+    """What is wrong with a packed folder, by the checks of `mtlbench verify`; empty where it is sound.
+
+    `board` gives the committed runs that it is compared with.
+    """
     from leaderboard.boards.board import boards
     from leaderboard.intake.submission import read_submission
     from leaderboard.store.committed import committed_of
@@ -285,8 +377,8 @@ def _problems(folder: Path, board: "Board") -> "list[Problem]":
     return read_submission(folder, boards(), committed_of(board.suite)).problems
 
 
-def _table(folder: Path, board: "Board") -> int:
-    """The board with the submission on it."""
+def _print_table(folder: Path, board: "Board") -> int:
+    """Print the committed board with the submission on it; returns 0."""
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
     from leaderboard.report.long_table import build_table

@@ -22,7 +22,7 @@ numbers, in equal ratios. The option may belong to the sharing, the constraint o
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multidigits`")
     parser.add_argument("method", metavar="METHOD", help="as in `soft+l2`")
     parser.add_argument("--over", required=True, metavar="OPTION=VALUES", help="as in `halflife=1..1e4:8`")
@@ -33,7 +33,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan the path, run what is missing, print it."""
+    """Plan the cells of every value, run what is missing, and print the path.
+
+    Returns:
+        1 where a cell failed, else 0.
+
+    Raises:
+        UsageError: The method has no such option, or it does not take a value.
+    """
     from bench.execution.plan_status import report
     from bench.planning.plan import plan
     from bench.records import parse_seeds
@@ -51,13 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
         print()
     else:
         name = arguments.over.partition("=")[0]
-        _print(name, {value: [execution.store.get(spec) for spec in cells] for value, cells in specs.items()})
+        _print_path(name, {value: [execution.store.get(spec) for spec in cells] for value, cells in specs.items()})
     report(outcome)
     return 1 if outcome.count("failed") else 0
 
 
 def vary_option(method: str, over: str) -> dict[str, str]:
-    """value -> method with the option at that value. Raises UsageError with the nearest options."""
+    """value -> short name of the method with the option at that value, in the order of the values.
+
+    Args:
+        method: A method, as in `soft+l2`; its other options stay as they are.
+        over: The text of --over, as in `halflife=1..1e4:8`.
+
+    Raises:
+        UsageError: No part of the method has the option (with the nearest that there are), or it does not take a value.
+    """
     from bench.catalogue.method import Method
     from bench.catalogue.options import fill_defaults
     from bench.catalogue.registry import Choice
@@ -70,25 +85,40 @@ def vary_option(method: str, over: str) -> dict[str, str]:
     if owner is None:
         known = [option for part in parsed.parts for option in part.entry.options]
         raise UsageError(f"`{method}` has no option `{name}`; {hint(name, known)}.")
+    # Whole numbers have another text than floats, and the text is part of a run's name.
     whole = owner.entry.options[name].parses_whole_numbers
-    found = {}
-    for value in values(text, whole):
-        given = {key: written for key, written in _written(owner).items() if key != name}
+    methods = {}
+    for value in parse_values(text, whole):
+        given = {key: written for key, written in _options_as_text(owner).items() if key != name}
         at = Choice(owner.entry, fill_defaults(owner.entry.name, owner.entry.options, {**given, name: value}))
         parts = [at if part is owner else part for part in (parsed.sharing, parsed.constraint, parsed.weighting)]
-        found[value] = Method(parts[0], parts[1], parts[2]).short  # type: ignore[arg-type]
-    return found
+        methods[value] = Method(parts[0], parts[1], parts[2]).short  # type: ignore[arg-type]
+    return methods
 
 
-def _written(part: Any) -> dict[str, str]:
-    """The options of a part that differ from their defaults, as text."""
+def _options_as_text(part: Any) -> dict[str, str]:
+    """The options of a part that differ from their defaults, as text.
+
+    Values are written as `--method` takes them, so that they can be parsed again beside the one that varies.
+    """
     from bench.catalogue.options import options_as_text
 
     return options_as_text(part.entry.options, part.values, short=True)
 
 
-def values(text: str, whole: bool = False) -> Iterator[str]:
-    """The values that `--over` names, in order, each once; ranges in equal ratios, to four digits."""
+def parse_values(text: str, whole: bool = False) -> Iterator[str]:
+    """Yield the values that --over names, in order, each once.
+
+    `0/1..100:3` gives 0, 1.0, 10.0 and 100.0: a range has equal ratios, a (b / a)^(k / (n - 1)), rounded to four
+    digits.
+
+    Args:
+        text: What stands behind `=`.
+        whole: Whether the option takes whole numbers, to which values of a range are rounded.
+
+    Raises:
+        UsageError: A range has an end that is not positive, or fewer than two values.
+    """
     seen = set()
     for item in text.split("/"):
         low, dots, rest = item.partition("..")
@@ -104,6 +134,7 @@ def values(text: str, whole: bool = False) -> Iterator[str]:
                 raise UsageError(
                     f"A range should read LOW..HIGH:COUNT with positive ends and two values or more. Found `{item}`."
                 )
+            # Four digits keep names of runs short; equal ratios suit options on a logarithmic scale.
             steps = [float(f"{a * (b / a) ** (k / (n - 1)):.4g}") for k in range(n)]
             each = [str(round(step)) if whole else repr(step) for step in steps]
         for value in each:
@@ -112,8 +143,13 @@ def values(text: str, whole: bool = False) -> Iterator[str]:
                 yield value
 
 
-def _print(name: str, path: dict[str, list[Any]]) -> None:
-    """One row per value: the primary metric of each task, and how much the copies learned in common."""
+def _print_path(name: str, path: dict[str, list[Any]]) -> None:
+    """Print one row per value: each task's primary metric, and how much of the copies' updates was common.
+
+    Args:
+        name: The option.
+        path: value -> the record of each seed, None where there is none.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -136,6 +172,7 @@ def _print(name: str, path: dict[str, list[Any]]) -> None:
         runs = [record for record in records if record and record.status == "done"]
         cells = []
         for task, metric in primary.items():
+            # Runs without a choice of epochs have no rule `val`.
             scores = [record.scores["val" if "val" in record.scores else "last"][task][metric.name] for record in runs]
             cells.append(f"{sum(scores) / len(scores):.4g}" if scores else "-")
         shared = [value for record in runs for value in record.effective_sharing.values()]

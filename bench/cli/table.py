@@ -29,11 +29,11 @@ EPILOG = """examples:
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
 
-LEFT_OUT = 3  # files that are named where no table can be made
+MAX_SKIPPED = 3  # unreadable files that are named where no table can be made
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument(
         "name", metavar="TABLE|SUITE", help="a table of `mtlbench list tables`, or a suite with records"
     )
@@ -75,7 +75,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read the store, print the table, name what could not be read."""
+    """Read the store, print the table, and name on standard error what could not be read.
+
+    Returns:
+        0, also where the table is empty; a sentence then says what would fill it.
+
+    Raises:
+        UsageError: Options exclude each other, the name is none of a table or suite, a submission is not sound, or
+            nothing is stored under --where.
+    """
     from leaderboard.boards.controls import find_controls
     from leaderboard.report.details import details
     from leaderboard.report.formats import render_parts
@@ -84,21 +92,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
     find_controls(arguments.control)
-    where = options.pairs("--where", arguments.where, "lr=0.01")
+    where = options.parse_pairs("--where", arguments.where, "lr=0.01")
+    # Controls and tuned runs have settings of their own, which --where would never equal.
     if where and (arguments.control or arguments.track != "default"):
         raise UsageError(
             "`--where` should be given without `--control` and `--track`: these have settings of their own."
         )
     options.load_plugins(arguments.plugin)
-    root = options.store_dir(arguments.store)
+    root = options.resolve_store_dir(arguments.store)
     contents = Store(root).read()
     submissions = collect_submissions(contents, arguments.submission)
     try:
-        parts = _parts(arguments, contents, where)
+        parts = _choose_boards(arguments, contents, where)
     except UsageError:
-        for problem in contents.problems[:LEFT_OUT]:  # which may be why there is none
+        for problem in contents.problems[:MAX_SKIPPED]:  # which may be why there is none
             print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
         raise
+    # What was read, for the messages; `chosen` is what the table shows.
     chosen = contents
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
@@ -107,33 +117,44 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(details(table, arguments.format) for table in tables))
     else:
         text = render_parts(tables, arguments.format)
-        print(text if arguments.format != "json" or takes_everything(sys.stdout) else _in_ascii(text))
+        print(text if arguments.format != "json" or takes_everything(sys.stdout) else _escape_json(text))
     for problem in contents.problems if arguments.format in ("csv", "json") else []:
         print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
     if not any(row.seeds for table in tables for row in table.rows):
-        print(f"mtlbench: {make_printable(_nothing(arguments, contents, parts))}", file=sys.stderr)
+        print(f"mtlbench: {make_printable(_explain_empty_table(arguments, contents, parts))}", file=sys.stderr)
     return 0
 
 
-def _in_ascii(text: str) -> str:
-    """JSON whose characters every encoding has."""
+def _escape_json(text: str) -> str:
+    """JSON text in ASCII, with escapes, which every encoding of a terminal has.
+
+    Signs of one character in their place, as other formats get them, would change keys and names.
+    """
     return json.dumps(json.loads(text), indent=1) + "\n"
 
 
-def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[str, str]) -> "list[Board]":
-    """The boards that are meant; with `where`, one for each of their suites with what is stored under it.
+def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where: dict[str, str]) -> "list[Board]":
+    """The boards that the name means; with `where`, one for each of their suites with what is stored under it.
 
-    Raises UsageError where nothing has that name, or nothing is stored under these settings.
+    Args:
+        arguments: Those of the command: name, track, controls, plug-ins.
+        contents: Of the store. A suite with records and no board of its own gets one made of them.
+        where: Changes of the protocol; empty for runs of the protocol itself.
+
+    Raises:
+        UsageError: Nothing has that name, or nothing is stored under these settings.
     """
     from leaderboard.boards.board import board_for, board_of_suite
 
+    # Suites are listed by their README files: asking the registry would import torch, which a table does not need.
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
     packages = {card.parent.name for card in cards}
     if arguments.plugin:
         from bench.catalogue.registry import list_entries
 
         packages |= set(list_entries("suite"))
-    name = _resolved(arguments.name, contents.records)
+    # Records have short names: a suite written in another order of options is the same suite.
+    name = _resolve_suite_name(arguments.name, contents.records)
     board = board_for(name, contents.records, packages, arguments.track)
     if not where:
         return [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
@@ -141,24 +162,32 @@ def _parts(arguments: argparse.Namespace, contents: StoreContents, where: dict[s
         select_changed(contents.records, where),
         ", ".join(f"{key}={value}" for key, value in where.items()),
     )
-    found = [board_of_suite(suite, records) for suite in dict.fromkeys(part.suite for part in board.parts)]
-    found = [part.model_copy(update={"title": f"{part.title} with {pairs}"}) for part in found if part.methods]
-    if not found:
-        raise UsageError(_nothing(arguments, contents, board.parts))
-    return found
+    changed = [board_of_suite(suite, records) for suite in dict.fromkeys(part.suite for part in board.parts)]
+    changed = [part.model_copy(update={"title": f"{part.title} with {pairs}"}) for part in changed if part.methods]
+    if not changed:
+        raise UsageError(_explain_empty_table(arguments, contents, board.parts))
+    return changed
 
 
-def _nothing(arguments: argparse.Namespace, contents: StoreContents, parts: "Sequence[Board]") -> str:
-    """Why a table is empty, and what would fill it or is there instead."""
-    root, name = options.store_dir(arguments.store), arguments.name
+def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents, parts: "Sequence[Board]") -> str:
+    """Why a table is empty, and what would fill it.
+
+    Where runs with other settings are stored, the sentence ends with the --where that shows the first group of them.
+
+    Args:
+        arguments: Those of the command.
+        contents: Of the store.
+        parts: The boards that have no rows.
+    """
+    root, name = options.resolve_store_dir(arguments.store), arguments.name
     kind = " of the tuned track" if arguments.track == "tuned" else ""
     asked = f" with `{' '.join(arguments.where)}` and no other setting" if arguments.where else kind
     text = f"`{root}` holds no finished run of `{name}`{asked}"
-    there = settings_counts(contents.records, [part.suite for part in parts]) if not kind else {}
-    if not there:
+    stored = settings_counts(contents.records, [part.suite for part in parts]) if not kind else {}
+    if not stored:
         command = "mtlbench tune" if kind else "mtlbench run"
         return f"{text}; `{command}` makes some."
-    [(pairs, count), *others] = there.items()
+    [(pairs, count), *others] = stored.items()
     more = f", and {len(others)} other group{'s' * (len(others) != 1)}" if others else ""
     runs = f"{count} run{'s' * (count != 1)}"
     own = text if arguments.where else f"{text} under its own protocol"
@@ -168,7 +197,12 @@ def _nothing(arguments: argparse.Namespace, contents: StoreContents, parts: "Seq
 def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "list[Submission]":
     """The submissions in `folders`, then those beside the store, one of which may have the same methods.
 
-    Raises UsageError where one in `folders` is not sound.
+    Args:
+        contents: Records that submissions are compared with: copies of them are not sound.
+        folders: Named by the user.
+
+    Raises:
+        UsageError: One in `folders` is not sound; the first problem is named.
     """
     from leaderboard.boards.board import boards
     from leaderboard.intake.submission import find_submissions, read_submission
@@ -186,8 +220,11 @@ def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "li
     return [*given, *find_submissions(contents, known)]
 
 
-def _resolved(name: str, records: Sequence[ResultRecord]) -> str:
-    """The short name of a suite that is written with options, as records have it; anything else as it is."""
+def _resolve_suite_name(name: str, records: Sequence[ResultRecord]) -> str:
+    """The short name of a suite that is written with options, as records have it.
+
+    Names of tables, and suites that some record is of, are returned as they are, without loading torch.
+    """
     if ":" not in name or any(name in (record.suite, record.spec.suite) for record in records):
         return name
     from bench.planning.plan import parse_suite  # loads torch, for a suite in other words than the records' only

@@ -24,7 +24,7 @@ again runs only what is missing. Trials share their learning rate, weight decay 
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
     parser.add_argument("methods", metavar="METHOD", nargs="+", help="as in `soft+l2`")
     parser.add_argument(
@@ -36,7 +36,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, choose, run the winners, tell."""
+    """Search the settings of each method, choose by validation, run the winners on fresh seeds, and tell.
+
+    All methods have equally many trials. Trials keep no panels and are not stacked; the winners' runs keep panels where
+    --images asks for them.
+
+    Returns:
+        1 where a trial or a winner's run failed, else 0.
+    """
     from bench.execution.plan_status import report
     from bench.planning.tuning import finals, trials
     from bench.records import parse_seeds
@@ -51,20 +58,26 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     searched = replace(execution, cell=replace(execution.cell, images=0)).run(specs)  # nobody looks at trials
     report(searched)
+    # All trials, also those of earlier commands: the search is over what is stored.
     records = {spec.run_id: execution.store.get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = execution.run(spec for winner in chosen for spec in finals(winner, seeds))
     if arguments.json:
-        json.dump([_as_json(search) for search in searches], sys.stdout, indent=1)
+        json.dump([_search_as_json(search) for search in searches], sys.stdout, indent=1)
         print()
     else:
-        _print(searches)
+        _print_searches(searches)
     report(outcome)
     return 1 if searched.count("failed") or outcome.count("failed") else 0
 
 
-def _as_json(search: "MethodSearch") -> dict[str, Any]:
+def _search_as_json(search: "MethodSearch") -> dict[str, Any]:
+    """A search as `--json` prints it.
+
+    `objectives` has one number per trial, null where it failed; `winner` has the trial, the method with its options,
+    the changes of the protocol, and those of them that lie at the edge of what was searched.
+    """
     winner = search.winner
     return {
         "method": search.method,
@@ -79,8 +92,12 @@ def _as_json(search: "MethodSearch") -> dict[str, Any]:
     }
 
 
-def _print(searches: "list[MethodSearch]") -> None:
-    """One row per method: what won, and what one trial and half of them would have come to."""
+def _print_searches(searches: "list[MethodSearch]") -> None:
+    """Print one row per method: what won, with which settings, and what fewer trials would have come to.
+
+    The expected best of 1, of half and of all trials tells whether more of them would have helped. A setting at the
+    edge of what was searched is marked: a better one may lie beyond.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -89,6 +106,7 @@ def _print(searches: "list[MethodSearch]") -> None:
         table.add_column(heading, justify="left" if heading in ("method", "winner", "settings") else "right")
     for search in searches:
         best = search.expected_best()
+        # Positions of 1, half and all trials; `best[k]` is for k + 1 trials.
         where = [0, max(0, len(best) // 2 - 1), len(best) - 1] if len(best) else []
         changed = search.winner.spec.overrides if search.winner else {}
         words = ", ".join(f"{key}={value}{' (edge)' if key in search.edges else ''}" for key, value in changed.items())

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from leaderboard.trust.ledger import VerificationState
     from leaderboard.trust.reruns import RerunResult
 
-NAMED, NAMED_NOTES = 10, 40  # problems and notes that are printed
+MAX_PROBLEMS = 10  # that are printed; --json has all of them
+MAX_NOTES = 40  # that are printed
 EPILOG = """examples:
   mtlbench verify leaderboard/results
   mtlbench verify leaderboard/results --rerun 2 --suite multidigits
@@ -34,7 +35,7 @@ one. docs/security.md has what that promises.
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("path", metavar="PATH", type=Path, help="a store, or a submission's folder")
     parser.add_argument(
         "--rerun", type=options.parse_positive, default=0, metavar="N", help="train N random cells again"
@@ -50,22 +51,36 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, run again, keep what was found out, tell."""
+    """Check every record, run some cells again, keep the result in the ledger, and print it.
+
+    The ledger (`verified.jsonl`) lies in the store; of a submission only --store says where, and only a sound one is
+    noted.
+
+    Returns:
+        1 where a file has a problem or a cell that was run again does not agree, else 0.
+
+    Raises:
+        UsageError: The path is no folder, or no cell can be run again.
+        FileNotFoundError: The folder holds no record.
+    """
     from leaderboard.trust.ledger import LedgerEntry, write_checks
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
     if _is_submission(arguments.path):
-        found = _submission(arguments.path)
+        inspection = _inspect_submission(arguments.path)
     else:
         options.load_plugins(arguments.plugin)  # kinds of metrics that the records of their suites are scored by
-        found = _store(arguments.path)
-    keep = arguments.path if found.code is None else arguments.store if not found.problems else None
+        inspection = _inspect_store(arguments.path)
+    # A submission's own folder is not written to: a ledger in it would be part of what is submitted.
+    keep = arguments.path if inspection.code is None else arguments.store if not inspection.problems else None
     by = f"mtlbench {version('mtlbench')}"
-    checks = {r.run_id: LedgerEntry(r.run_id, r.digest, "valid", "scores recomputed", by) for r in found.sound}
-    outcomes = _outcomes(found, arguments) if arguments.rerun else []
+    # A re-run replaces the entry below: it says more than that scores follow from statistics.
+    checks = {r.run_id: LedgerEntry(r.run_id, r.digest, "valid", "scores recomputed", by) for r in inspection.sound}
+    outcomes = _rerun_cells(inspection, arguments) if arguments.rerun else []
     for outcome in outcomes:
         stored = outcome.stored
+        # None: the re-run could not be compared, which says nothing about the record.
         if outcome.agrees is not None:
             state: VerificationState = "rerun" if outcome.agrees else "reported"
             checks[stored.run_id] = LedgerEntry(stored.run_id, stored.digest, state, outcome.sentence, by)
@@ -76,22 +91,29 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"mtlbench: what was found out could not be kept ({error.strerror}).", file=sys.stderr)
     if arguments.json:
         content = {
-            "records": len(found.sound) + found.unsound,
-            "valid": len(found.sound),
-            "problems": [{"path": problem.path, "reasons": problem.reasons} for problem in found.problems],
-            "notes": found.notes,
+            "records": len(inspection.sound) + inspection.unsound,
+            "valid": len(inspection.sound),
+            "problems": [{"path": problem.path, "reasons": problem.reasons} for problem in inspection.problems],
+            "notes": inspection.notes,
             "rerun": [outcome.as_json() for outcome in outcomes],
         }
         json.dump(content, sys.stdout, indent=1)
         print()
     else:
-        _print(found, outcomes)
-    return 1 if found.problems or any(outcome.agrees is False for outcome in outcomes) else 0
+        _print_report(inspection, outcomes)
+    return 1 if inspection.problems or any(outcome.agrees is False for outcome in outcomes) else 0
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The sound records of a store or a submission, what is wrong with it, its code, and notes for whoever reviews."""
+    """What was found in a store or a submission.
+
+    Attributes:
+        sound: Records without a problem.
+        problems: Files with one, and the reasons.
+        code: The file of a submission; None for a store.
+        notes: Sentences for whoever reviews; they do not make the exit code 1.
+    """
 
     sound: "list[ResultRecord]"
     problems: "list[Problem]"
@@ -100,11 +122,16 @@ class Inspection:
 
     @property
     def unsound(self) -> int:
-        """How many of the problems are records."""
+        """How many of the problems are about records."""
         return sum(problem.path.endswith(".json") for problem in self.problems)
 
 
 def _is_submission(path: Path) -> bool:
+    """Whether a folder is a submission, complete or not.
+
+    It is one by where it lies, by records of its own layout, or by a file that only submissions have: an incomplete one
+    should be told what is missing, not be read as a store.
+    """
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, SUBMISSIONS_FOLDER
 
     if path.absolute().parent.name == SUBMISSIONS_FOLDER or any((path / RESULTS).glob("*.json")):
@@ -112,26 +139,37 @@ def _is_submission(path: Path) -> bool:
     return any(os.path.lexists(path / name) for name in (MANIFEST, METHOD))
 
 
-def _submission(path: Path) -> Inspection:
-    """A submission, held against the committed runs of its board."""
+def _inspect_submission(path: Path) -> Inspection:
+    """Check a submission, also against the committed runs of its board.
+
+    Records that a problem names are not among the sound ones, all others are. The submission's code is read and not
+    run.
+    """
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, read_manifest
     from leaderboard.intake.submission import compare_with_others, read_submission
     from leaderboard.store.committed import committed_of
 
     try:
+        # Only this suite's records are read, of thousands.
         known = committed_of(read_manifest(path / MANIFEST).suite)
     except ValueError:  # which reading the submission names
         known = []
-    found = read_submission(path, boards(), known)
-    compare_with_others(found, boards(), known)
-    wrong = {problem.path for problem in found.problems}
-    sound = [record for record in found.records if f"{RESULTS}/{record.run_id}.json" not in wrong]
-    return Inspection(sound, found.problems, path / METHOD, found.notes)
+    submission = read_submission(path, boards(), known)
+    compare_with_others(submission, boards(), known)
+    wrong = {problem.path for problem in submission.problems}
+    sound = [record for record in submission.records if f"{RESULTS}/{record.run_id}.json" not in wrong]
+    return Inspection(sound, submission.problems, path / METHOD, submission.notes)
 
 
-def _store(path: Path) -> Inspection:
-    """Every record of a store, each by itself and beside those of other seeds."""
+def _inspect_store(path: Path) -> Inspection:
+    """Check every record of a store, each by itself and against the records of other seeds.
+
+    Records of two seeds with equal numbers are problems both, since either may be the copy.
+
+    Raises:
+        FileNotFoundError: There is no record.
+    """
     from leaderboard.intake.soundness import further_problems
     from leaderboard.store import Problem, Store
     from leaderboard.trust.copies import repeated_seeds
@@ -140,6 +178,7 @@ def _store(path: Path) -> Inspection:
     contents = Store(path).read()
     if not contents.records and not contents.problems:
         raise FileNotFoundError(f"`{path}` should hold records. Found none.")
+    # A record with a problem is left out of `sound`, and so never gets the mark of a valid one.
     sound, problems, copied = [], list(contents.problems), repeated_seeds(contents.records)
     for record in contents.records:
         reasons = further_problems(record)
@@ -152,29 +191,37 @@ def _store(path: Path) -> Inspection:
     return Inspection(sound, problems, notes=list(too_good(sound)))
 
 
-def _outcomes(found: Inspection, arguments: argparse.Namespace) -> "list[RerunResult]":
+def _rerun_cells(inspection: Inspection, arguments: argparse.Namespace) -> "list[RerunResult]":
+    """Run cells again; none where a submission has problems, which its authors should mend first.
+
+    Returns one result per cell that was drawn.
+    """
     from bench.cli.rerun import rerun
 
-    if found.code and found.problems:
+    if inspection.code and inspection.problems:
         print("mtlbench: nothing was run again: a submission should be sound first.", file=sys.stderr)
         return []
-    return rerun(found.sound, arguments, found.code)
+    return rerun(inspection.sound, arguments, inspection.code)
 
 
-def _print(found: Inspection, outcomes: "list[RerunResult]") -> None:
-    for problem in found.problems[:NAMED]:
+def _print_report(inspection: Inspection, outcomes: "list[RerunResult]") -> None:
+    """Print problems, notes, re-runs and the counts.
+
+    At most MAX_PROBLEMS and MAX_NOTES are printed, so that the counts at the end are not scrolled away.
+    """
+    for problem in inspection.problems[:MAX_PROBLEMS]:
         print(f"{problem.path}: {'; '.join(problem.reasons)}")
-    if len(found.problems) > NAMED:
-        print(f"and {len(found.problems) - NAMED:,} more files with problems; --json names all of them")
-    for note in found.notes[:NAMED_NOTES]:
+    if len(inspection.problems) > MAX_PROBLEMS:
+        print(f"and {len(inspection.problems) - MAX_PROBLEMS:,} more files with problems; --json names all of them")
+    for note in inspection.notes[:MAX_NOTES]:
         print(make_printable(f"note: {note}"))
-    if len(found.notes) > NAMED_NOTES:
-        print(f"note: and {len(found.notes) - NAMED_NOTES:,} more like these; --json has all of them")
+    if len(inspection.notes) > MAX_NOTES:
+        print(f"note: and {len(inspection.notes) - MAX_NOTES:,} more like these; --json has all of them")
     for outcome in outcomes:
         stored = outcome.stored
         print(make_printable(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))
-    others = len(found.problems) - found.unsound
+    others = len(inspection.problems) - inspection.unsound
     more = f"; {others} other problem{'s' * (others != 1)}" if others else ""
     same = sum(bool(outcome.agrees) for outcome in outcomes)
     again = f", {same} of {len(outcomes)} runs again the same" if outcomes else ""
-    print(f"{len(found.sound)} records valid, {found.unsound} not{again}{more}.")
+    print(f"{len(inspection.sound)} records valid, {inspection.unsound} not{again}{more}.")

@@ -1,4 +1,8 @@
-"""Engine: where cells run. The local one is always there; Ray and Slurm are modules beside this one."""
+"""Engine: where cells run.
+
+`Local` is always available. `bench.engines.ray` and `bench.engines.slurm` are imported only when they are chosen, since
+they need packages or programs that not every machine has.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
@@ -12,7 +16,11 @@ RETRIES = 2  # times that a cell is run again after the machine or the process t
 
 
 class Engine(ABC):
-    """Schedules cells without looking into them. A context manager: enter it before any other call."""
+    """Schedules cells without looking into them. A context manager: enter it before any other call.
+
+    Every engine keeps three promises: cells start in the order given, every cell ends exactly once, and a cell leaves
+    either a complete record or none.
+    """
 
     remote: ClassVar[bool] = False  # whether cells run on machines that have not loaded what this process has
 
@@ -24,22 +32,40 @@ class Engine(ABC):
 
     @abstractmethod
     def width(self, specs: Sequence[RunSpec]) -> int:
-        """How many of these cells may run at a time."""
+        """How many of these cells may run at a time, at least 1.
+
+        Raises UsageError where the engine has no room for even one of them.
+        """
 
     def warm_up(self, specs: Sequence[RunSpec], cell: Cell) -> None:
-        """Get ready for these cells while the caller does other things."""
+        """Get ready for these cells while the caller does other things. Optional: `run_cells` works without it.
+
+        `specs` should not be empty.
+        """
         return
 
     @abstractmethod
     def run_cells(self, specs: Sequence[RunSpec], cell: Cell) -> Generator[Event, None, None]:
-        """Start cells in this order and tell what happens; every cell ends once.
+        """Start cells in this order and yield what happens; every cell ends once.
 
         Closing the iterator, as Ctrl-C does, ends what is queued and what runs: a cell then has a whole record or none.
+
+        Args:
+            specs: The cells. All of them have one `protocol.device`; their `protocol.devices` may differ.
+            cell: What runs a specification, see `bench.engines.events.Cell`.
+
+        Yields:
+            Any number of `Progressed` events of a cell, then one `Ended`. A cell that was lost with its machine and
+            runs again may report its first epochs twice.
         """
 
 
 class Local(Engine):
-    """Worker processes on this machine, `jobs` of them; without a number one per core or per GPU."""
+    """Worker processes on this machine.
+
+    `jobs` is their number. The default is one per core, or one per GPU where the protocol's device is `cuda`; a cell
+    that takes several devices counts for as many.
+    """
 
     def __init__(self, jobs: int | None = None) -> None:
         self.jobs = jobs
@@ -54,5 +80,6 @@ class Local(Engine):
         return run_cells(specs, cell, self._workers(specs))
 
     def _workers(self, specs: Sequence[RunSpec]) -> int:
+        """Number of workers for these cells; the widest cell decides where they take several devices."""
         device, devices = specs[0].protocol.device, max(spec.protocol.devices for spec in specs)
         return self.jobs or default_jobs(device, devices)

@@ -1,6 +1,11 @@
-"""Local engine: worker processes that live for many cells, with one torch thread and, where all are used, a core each.
+"""Local engine: worker processes that live for many cells, with one torch thread each.
 
-On a box with GPUs every worker sees GPUs of its own.
+On CPUs under Linux a worker is forked from a server process that has imported everything already (`warm_up`), which
+saves the seconds that `import torch` takes. Elsewhere, and with a GPU, a worker is a new interpreter. A worker is
+pinned to a core where there are as many workers as cores, and sees only its own GPUs.
+
+The runner and a worker talk over one pipe: specifications go down; epochs and ends come up. The worker exits when the
+pipe closes or its parent is gone, so it never outlives the runner.
 """
 
 import gc
@@ -26,27 +31,37 @@ from bench.records import RunSpec
 from bench.system.shortage import check_open_files, describe_memory_limit, explain_shortage
 
 T = TypeVar("T")
-LONGEST = 60  # bytes of a folder with sockets; what they add and the system's limit leave room for no more
-OPEN, OPEN_EACH = 14, 2  # files that a runner has open, and those more for each worker
-SHORT = ("/tmp", "/var/tmp", "/dev/shm")
+# A socket's address holds 108 bytes on Linux and 104 on macOS, and multiprocessing appends two names to the folder.
+MAX_FOLDER_BYTES = 60
+RUNNER_FILES = 14  # open files of a runner besides those of its workers
+WORKER_FILES = 2  # open files that each worker adds to its runner: its pipe and its sentinel
+# Where sockets go instead if $TMPDIR is too long; the first that can be written to.
+SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 GRACE_SECONDS = 5.0  # between asking a worker to stop and ending it
 FORKS = sys.platform == "linux"  # elsewhere, and with a GPU, a copy of a process is not sound
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a worker has to itself: a core, where it is pinned to one, and GPUs, named as in CUDA_VISIBLE_DEVICES."""
+    """The hardware that one worker has to itself.
+
+    `core` is the core it is pinned to, or None for no pinning. `gpus` are its GPUs, named as in CUDA_VISIBLE_DEVICES.
+    """
 
     core: int | None = None
     gpus: tuple[str, ...] = ()
 
 
 def default_jobs(device: str, devices: int = 1) -> int:
-    """One worker per core, or per GPU, that this process may use; per so many where a cell takes several `devices`."""
-    return max(1, len(gpus() if device == "cuda" else _cores()) // devices)
+    """Number of workers where the user gives none, at least 1.
+
+    One per core that this process may use, or per GPU where `device` is `cuda`; divided by `devices`, the number that
+    one cell takes.
+    """
+    return max(1, len(list_gpus() if device == "cuda" else _list_cores()) // devices)
 
 
-def gpus() -> list[str]:
+def list_gpus() -> list[str]:
     """The GPUs that this process may use, named as in CUDA_VISIBLE_DEVICES."""
     import torch
 
@@ -54,19 +69,27 @@ def gpus() -> list[str]:
     return named.split(",")[:count] if named else [str(number) for number in range(count)]
 
 
-def places(specs: Sequence[RunSpec], jobs: int) -> list[Place]:
-    """A place for each worker: one core each where all are used; as many GPUs as a cell takes, then the next ones."""
+def assign_places(specs: Sequence[RunSpec], jobs: int) -> list[Place]:
+    """One place for each of `jobs` workers.
+
+    GPUs are dealt out in turn, as many to a worker as the widest cell takes; with more workers than GPUs they start
+    again from the first. Cores are pinned only where every core has its own worker and every cell takes one.
+    """
     each = max(spec.protocol.devices for spec in specs)
     if specs[0].protocol.device == "cuda":
-        found = gpus()
-        return [Place(gpus=tuple(found[(job * each + k) % len(found)] for k in range(each))) for job in range(jobs)]
-    # With fewer workers than cores the system places them: another runner may have picked the same cores.
-    cores = _cores()
+        visible = list_gpus()
+        return [Place(gpus=tuple(visible[(job * each + k) % len(visible)] for k in range(each))) for job in range(jobs)]
+    # With fewer workers than cores the system places them: a second runner would pin its workers to the same cores.
+    cores = _list_cores()
     return [Place(core) for core in cores] if each == 1 and jobs == len(cores) else [Place()] * jobs
 
 
 def warm_up(modules: Sequence[str], device: str) -> None:
-    """Import `modules` in the process that workers will be copies of, while this one goes on."""
+    """Start the fork server and import `modules` in it, while the caller goes on.
+
+    Does nothing where workers are not forked (another system than Linux, or a GPU). Calling it again has no effect: one
+    process has one fork server.
+    """
     if not FORKS or device != "cpu":
         return
     _shorten_addresses()
@@ -80,16 +103,17 @@ def warm_up(modules: Sequence[str], device: str) -> None:
 
 
 def _shorten_addresses() -> None:
-    """Have sockets of this process in a folder with a short name: their addresses have a hundred bytes or so.
+    """Put the sockets of this process into a folder with a short name where $TMPDIR is too long for their addresses.
 
-    $TMPDIR may be longer. multiprocessing makes its folder once, where `tempfile` says, and removes it at the end.
+    multiprocessing makes its folder once, where `tempfile` points at that moment, and removes it at the end; the user's
+    own $TMPDIR stays in force for everything else. Raises OSError where no short folder can be written to.
     """
-    if len(os.fsencode(tempfile.gettempdir())) <= LONGEST:
+    if len(os.fsencode(tempfile.gettempdir())) <= MAX_FOLDER_BYTES:
         return
-    short = [folder for folder in SHORT if os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)]
+    short = [folder for folder in SHORT_FOLDERS if os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)]
     if not short:
         raise OSError(
-            f"$TMPDIR should have at most {LONGEST} characters, since sockets lie in it. Found "
+            f"$TMPDIR should have at most {MAX_FOLDER_BYTES} characters, since sockets lie in it. Found "
             f"{len(os.fsencode(tempfile.gettempdir()))}."
         )
     given, tempfile.tempdir = tempfile.tempdir, short[0]
@@ -102,11 +126,19 @@ def _shorten_addresses() -> None:
 def run_cells(
     specs: Sequence[RunSpec], cell: Cell, jobs: int, take: Callable[[RunSpec], bool] = lambda spec: True
 ) -> Generator[Event, None, None]:
-    """Run every specification, `jobs` at a time, and tell what happens as it happens.
+    """Run every specification, `jobs` at a time, and yield what happens as it happens.
 
-    A worker that dies takes one cell with it, which ends as failed, and is replaced. Closing the
-    iterator, as Ctrl-C does, stops the workers: a cell then has a whole record or none. `take` is asked
-    when a worker is free for a cell; where somebody else has it, nothing is told of it.
+    A worker that dies takes one cell with it, which ends as failed, and is replaced. Closing the iterator, as Ctrl-C
+    does, stops the workers: a cell then has a whole record or none.
+
+    Args:
+        specs: The cells, in the order in which they start; of one device.
+        cell: What a worker calls with a specification.
+        jobs: Workers at a time; no more are started than there are cells.
+        take: Asked when a worker is free for a cell, whether this runner may have it. Where the answer is no, another
+            runner has it, and no event tells of it. Slurm jobs claim cells this way.
+
+    Raises OSError where this process may not open enough files, or a worker cannot start.
     """
     if not specs:
         return
@@ -115,11 +147,11 @@ def run_cells(
     warm_up(cell.modules, device)
     context = multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
     count = min(jobs, len(specs))
-    check_open_files(OPEN + OPEN_EACH * count, f"A command with {count} worker{'s' * (count > 1)}")
-    workers = [_Worker(context, cell, place) for place in places(specs, jobs)[: len(specs)]]
+    check_open_files(RUNNER_FILES + WORKER_FILES * count, f"A command with {count} worker{'s' * (count > 1)}")
+    workers = [_Worker(context, cell, place) for place in assign_places(specs, jobs)[: len(specs)]]
     try:
         for worker in workers:
-            worker.give(_next(queue, take))
+            worker.give(_pop_next(queue, take))
         while busy := [worker for worker in workers if worker.spec is not None]:
             ready = wait([worker.connection for worker in busy])
             for worker in busy:
@@ -129,7 +161,7 @@ def run_cells(
                 if isinstance(event, Ended):
                     if not worker.process.is_alive():
                         worker.restart()
-                    worker.give(_next(queue, take))
+                    worker.give(_pop_next(queue, take))
                 yield event
     finally:
         for worker in workers:
@@ -143,15 +175,18 @@ def run_cells(
             raise
 
 
-def call_apart(function: Callable[..., T], *arguments: Any) -> T | None:
-    """What a function gives in a process that has loaded nothing but the project; None where it gives nothing there.
+def call_in_clean_process(function: Callable[..., T], *arguments: Any) -> T | None:
+    """Call a function in a process that has loaded nothing but the project.
 
-    Function, arguments and result pickle; tensors come back in shared memory.
+    Function, arguments and result should pickle; tensors come back in shared memory, without a copy.
+
+    Returns:
+        The function's result, or None where it raised, returned None, or its process died.
     """
     _shorten_addresses()
     mine, theirs = (context := multiprocessing.get_context("forkserver" if FORKS else "spawn")).Pipe()
     errand = (theirs, dict(os.environ), function, arguments)
-    process = context.Process(target=_answer, args=errand, daemon=True)  # type: ignore[attr-defined]
+    process = context.Process(target=_call_once, args=errand, daemon=True)  # type: ignore[attr-defined]
     process.start()
     theirs.close()
     try:
@@ -163,35 +198,35 @@ def call_apart(function: Callable[..., T], *arguments: Any) -> T | None:
     return answer
 
 
-def _next(queue: deque[RunSpec], take: Callable[[RunSpec], bool]) -> RunSpec | None:
-    """The first cell that is ours to run."""
+def _pop_next(queue: deque[RunSpec], take: Callable[[RunSpec], bool]) -> RunSpec | None:
+    """Remove cells from `queue` up to the first that this runner may have, and return it; None at the end."""
     while queue:
         if take(spec := queue.popleft()):
             return spec
     return None
 
 
-def _cores() -> Sequence[int | None]:
-    """The cores that this process may use; unknown ones where the system does not tell."""
+def _list_cores() -> Sequence[int | None]:
+    """The cores that this process may use; a None for each where the system does not number them."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return [None] * (os.cpu_count() or 1)
 
 
 class _Worker:
-    """One process, the cell it has, and the pipe to it."""
+    """One worker process, the cell it has at the moment (`spec`, None while it is idle), and the pipe to it."""
 
     def __init__(self, context: BaseContext, cell: Cell, place: Place) -> None:
-        self.context, self.life = context, (cell, place)
+        self.context, self.cell, self.place = context, cell, place
         self.spec: RunSpec | None = None
         self.restart()
 
     def restart(self) -> None:
-        """Start a process that has loaded nothing for a cell yet."""
+        """Start a new process, which has loaded nothing for a cell yet. Raises OSError where none can start."""
         self.loaded: frozenset[str] = frozenset()
         self.connection, theirs = self.context.Pipe()
-        arguments = (theirs, *self.life, dict(os.environ))
-        self.process = self.context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        arguments = (theirs, self.cell, self.place, dict(os.environ))
+        self.process = self.context.Process(target=_run_worker, args=arguments, daemon=True)  # type: ignore[attr-defined]
         try:
             self.process.start()
         except EOFError as error:  # of the process that it would be a copy of
@@ -199,10 +234,15 @@ class _Worker:
         theirs.close()  # so that the death of the worker is the end of the pipe
 
     def give(self, spec: RunSpec | None) -> None:
+        """Send a cell, or note with None that the worker is idle.
+
+        The process is replaced first where it has loaded something that this cell does not need.
+        """
         self.spec = spec
         if spec is None:
             return
-        needs = self.life[0].needs(spec)
+        needs = self.cell.needs(spec)
+        # A plug-in cannot be unloaded, and one that patches torch would change the numbers of all later cells.
         if self.loaded - needs:
             self.process.terminate()
             self.stop()
@@ -214,21 +254,24 @@ class _Worker:
             return
 
     def receive(self) -> Event:
-        """The next message about the cell at hand; the end of the pipe is the end of the worker."""
+        """The next event of the cell at hand, waiting for it.
+
+        The end of the pipe is the end of the worker: its cell then ends as failed, with the exit code in words.
+        """
         assert self.spec is not None
         try:
             kind, *rest = self.connection.recv()
         except (EOFError, OSError):
             self.process.join(GRACE_SECONDS)
             spec, self.spec = self.spec, None
-            return Ended(spec, "failed", _how(self.process.exitcode))
+            return Ended(spec, "failed", _describe_exit(self.process.exitcode))
         if kind == "epoch":
             return Progressed(self.spec, *rest)
         spec, self.spec = self.spec, None
         return Ended(spec, *rest)
 
     def stop(self) -> None:
-        """Wait for the end of the process, or make one."""
+        """Wait for the process to end, kill it after GRACE_SECONDS, and close the pipe."""
         self.process.join(GRACE_SECONDS)
         if self.process.is_alive():
             self.process.kill()
@@ -236,23 +279,23 @@ class _Worker:
         self.connection.close()
 
 
-def _how(code: int | None) -> str:
-    """The end of a worker in words."""
+def _describe_exit(code: int | None) -> str:
+    """How a worker ended, in words, from its exit code (negative: the signal that killed it)."""
     if code == -signal.SIGKILL:
         return "the worker process was killed (SIGKILL, as the system does where memory runs out)"
     return f"the worker process died (exit code {code}){describe_memory_limit()}"
 
 
 def _end_with_parent() -> None:
-    """Leave at once when the parent is gone, also in the middle of an epoch."""
+    """Thread of a child: exit the process at once when its parent is gone, also in the middle of an epoch."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _begin(environment: Mapping[str, str]) -> None:
-    """Set up a child process: exit with the parent, ignore Ctrl-C, take over the environment."""
+def _set_up_child(environment: Mapping[str, str]) -> None:
+    """Set up a child process: exit with the parent, ignore Ctrl-C, take over the environment of the runner."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for kind in ("SIGINT", "SIGUSR2"):  # Ctrl-C and a scheduler's warning reach the whole group; the parent decides
         if hasattr(signal, kind):
@@ -260,11 +303,14 @@ def _begin(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)  # that of the process it is a copy of may be older
 
 
-def _answer(
+def _call_once(
     connection: Connection, environment: Mapping[str, str], function: Callable[..., Any], arguments: Sequence[Any]
 ) -> None:
-    """Call a function once; leave when the answer was taken, since tensors are handed over by whoever has them."""
-    _begin(environment)
+    """Entry point of `call_in_clean_process`: call the function, send its result, and wait until it was taken.
+
+    The process has to stay until then, since shared memory of tensors is handed over by the process that owns it.
+    """
+    _set_up_child(environment)
     sys.excepthook = lambda *_: None  # of the thread that hands them over: whoever asked goes on without
     try:
         connection.send(function(*arguments))
@@ -274,10 +320,14 @@ def _answer(
         connection.recv()
 
 
-def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
-    """Entry point of a worker: run cells until the pipe closes."""
-    _begin(environment)
-    sys.unraisablehook = _unraisable
+def _run_worker(connection: Connection, cell: Cell, place: Place, environment: Mapping[str, str]) -> None:
+    """Entry point of a worker: import what cells need, then run cells until the pipe closes.
+
+    Sends ("epoch", done, epochs) after each epoch and ("end", status[, error]) after each cell. Where memory or open
+    files do not suffice for the imports, every cell ends with that sentence instead of a traceback.
+    """
+    _set_up_child(environment)
+    sys.unraisablehook = _exit_on_unraisable
     if place.gpus:  # before torch looks for them
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(place.gpus)
     if place.core is not None:
@@ -317,11 +367,15 @@ def _work(connection: Connection, cell: Cell, place: Place, environment: Mapping
 
 
 def _leave(*_: Any) -> None:
+    """Handler of SIGTERM: leave through `finally` blocks, so that a checkpoint on its way is whole or absent."""
     sys.exit(1)
 
 
-def _unraisable(what: Any) -> None:
-    """Python goes on after an exception in a finaliser, where a signal is often heard: leaving is leaving there too."""
+def _exit_on_unraisable(what: Any) -> None:
+    """Exit where a finaliser was interrupted by the signal to leave; other exceptions of finalisers are printed.
+
+    Python swallows exceptions in finalisers, and with them a `sys.exit` of a signal handler that ran there.
+    """
     if isinstance(what.exc_value, SystemExit):
         os._exit(1)
     sys.__unraisablehook__(what)

@@ -1,6 +1,7 @@
-"""Slurm's own commands, and processes of this machine in their place: jobs are submitted, asked about, and cancelled.
+"""Slurm's commands (`sbatch`, `sacct`, `scancel`), or processes of this machine in their place.
 
-Nothing of Python's is handed over: a job is a command line, and what is known of it is a word of Slurm's.
+Submits jobs, asks for their states, and cancels them, for `bench.engines.slurm`. A job is a command line: no Python
+object is handed over, and all that is known of a job is Slurm's word for its state.
 """
 
 import os
@@ -12,35 +13,48 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Words of `sacct` for jobs that may still do something; every other one is an end.
-ALIVE = {
+# States in which a job may still run, in the words of `sacct`. Every other word means that it has ended.
+# UNKNOWN is ours, for a job that the accounting has not heard of yet: it may be seconds behind.
+UNFINISHED = {
     *("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "STAGE_OUT", "SIGNALING", "SUSPENDED", "STOPPED", "RESIZING"),
     *("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT", "UNKNOWN"),
 }
 
 
 class BatchSystem(ABC):
-    """Where jobs run. A job is known by a text, as Slurm's `12_3`."""
+    """Where jobs run. A job is known by a text, such as Slurm's `12_3`: the third job of array 12."""
 
     @abstractmethod
     def submit(self, command: Sequence[str], count: int, log: Path, options: Mapping[str, str]) -> list[str]:
-        """Start `command NUMBER` for every number below `count`; what they say goes into files beginning with `log`."""
+        """Start `command NUMBER` for every number below `count`.
+
+        Args:
+            command: Program and arguments; the number is appended.
+            count: How many jobs, at least 1.
+            log: Beginning of the paths that the jobs' output goes to; `log()` gives the whole path.
+            options: Options of sbatch by long name without dashes, `cpus-per-task` among them.
+
+        Returns:
+            One name per job, in the order of the numbers.
+
+        Raises OSError with Slurm's own last line where the jobs were refused.
+        """
 
     @abstractmethod
     def states(self, jobs: Sequence[str]) -> dict[str, str]:
-        """The word for each job; `UNKNOWN` where there is none yet."""
+        """job -> Slurm's word for its state; `UNKNOWN` where there is none yet."""
 
     @abstractmethod
     def cancel(self, job: str) -> None:
-        """End a job that waits or runs."""
+        """End a job that waits or runs; no effect on one that has ended."""
 
     @abstractmethod
     def log(self, job: str, log: Path) -> Path:
-        """The file of a job."""
+        """The file with the output of a job; `log` is what `submit` was given."""
 
 
 class Sbatch(BatchSystem):
-    """One array of jobs for each submission."""
+    """Slurm itself: one job array for each submission."""
 
     def submit(self, command: Sequence[str], count: int, log: Path, options: Mapping[str, str]) -> list[str]:
         given = {
@@ -48,6 +62,8 @@ class Sbatch(BatchSystem):
             "job-name": "mtlbench",
             "output": f"{log}%A_%a.log",
             "open-mode": "append",  # a job that is queued again goes on in its file
+            # SIGUSR2 90 seconds before the time limit, so that cells can stop and the job can queue itself again.
+            # Options of the user come last and win.
             "signal": "USR2@90",
             **options,
         }
@@ -56,7 +72,7 @@ class Sbatch(BatchSystem):
         done = subprocess.run(
             ["sbatch", "--parsable", *(f"--{key}={value}" for key, value in given.items())],
             input=f"#!/bin/bash\n{step} $SLURM_ARRAY_TASK_ID\n",  # not in a file that somebody could change meanwhile
-            env=environment(),
+            env=job_environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -80,8 +96,11 @@ class Sbatch(BatchSystem):
         return log.with_name(f"{log.name}{job}.log")
 
 
-class Here(BatchSystem):
-    """Processes of this machine, to try what jobs would do."""
+class LocalProcesses(BatchSystem):
+    """Processes of this machine in place of jobs, to try `--engine slurm` where there is no Slurm.
+
+    Each gets a session of its own, so that cancelling ends it together with its workers.
+    """
 
     def __init__(self) -> None:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -93,7 +112,7 @@ class Here(BatchSystem):
             with self.log(job, log).open("ab") as said:
                 self._processes[job] = subprocess.Popen(
                     [*command, str(index)],
-                    env=environment(),
+                    env=job_environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=said,
@@ -115,11 +134,14 @@ class Here(BatchSystem):
         return log.with_name(f"{log.name}{job}.log")
 
 
-def environment() -> dict[str, str]:
-    """That of this process, with which a command of Python's finds the same modules, and none beside it by chance."""
+def job_environment() -> dict[str, str]:
+    """Environment of a job: this process's own, with its import path.
+
+    PYTHONPATH makes a new interpreter find the same modules; PYTHONSAFEPATH keeps the current folder from hiding one.
+    """
     return os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path), "PYTHONSAFEPATH": "1"}
 
 
 def last_line(text: str) -> str:
-    """The last line in which something is said."""
+    """The last line that is not blank, stripped; an empty text where there is none."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

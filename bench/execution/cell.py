@@ -1,4 +1,7 @@
-"""One planned cell: train it, store its record, mirror it. What a worker is given."""
+"""One planned cell: what a worker is given. It trains a specification, stores the record and mirrors it.
+
+A cell pickles: it is made in the runner and called in workers. The modules that train are imported when it is called.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -22,9 +25,19 @@ Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
 @dataclass(frozen=True)
 class StoredCell:
-    """Fits one specification and stores its record; what a worker is given.
+    """Trains one specification and stores its record, on a machine that sees the store.
 
-    Of the `plugins` those are loaded that a specification names: what they do on import is not done to others.
+    Of the `plugins` those are loaded that a specification names: one may change torch when it is imported, and should
+    not change the numbers of others.
+
+    Attributes:
+        store: Folder of records.
+        data_dir: Folder of data sets.
+        plugins: Those that the user named.
+        wandb: `off`, `offline` or `online`.
+        images: Test images of each panel; 0 for no panels.
+        checkpoint: Seconds between two checkpoints, at least; infinite for none.
+        rows: suite -> its data, where the runner has read it for all workers.
     """
 
     store: Path
@@ -37,24 +50,34 @@ class StoredCell:
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
-        """The plug-in files of the cell, and the parts of it that came from installed packages."""
+        """The plug-in files of the cell, and the parts of it that came from installed packages.
+
+        A plug-in without parts may hold the metrics of a suite; it is needed where the suite is a plug-in's too.
+        """
         own_suite = any(part.startswith("suite/") for part in spec.code)
         named = [
             plugin
             for plugin in self.plugins  # one without parts may hold the metrics of a suite
             if not spec.versions.keys().isdisjoint(plugin.parts) or (own_suite and not plugin.parts)
         ]
+        # Parts of installed packages are loaded by their name, so they count as loaded too: see `Cell.needs`.
         packaged = spec.code.keys() - {part for plugin in named for part in plugin.parts}
         return frozenset([*(str(plugin.path) for plugin in named), *packaged])
 
     def load(self, spec: RunSpec) -> None:
-        """Make the parts of a cell known here. Raises RuntimeError where one is not what the cell was planned with."""
+        """Load the plug-ins that a cell needs into this process.
+
+        Raises:
+            RuntimeError: A part is not what the cell was planned with: its file was edited meanwhile, or another one is
+                installed.
+        """
         from bench.catalogue.registry import confirm_code
 
         needs = self.needs(spec)
         for plugin in self.plugins:
             if str(plugin.path) in needs:
                 plugin.load()
+        # After loading: the text that is here now should be the text that the run is named after.
         confirm_code(spec.code)
 
     def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
@@ -63,13 +86,16 @@ class StoredCell:
         return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
 
     def checkpoint_of(self, spec: RunSpec) -> "Checkpoint":
-        """Where the run keeps its state meanwhile: in the store."""
+        """The checkpoint of a run, in the store, so that any later command continues from it."""
         from bench.training.checkpoint import Checkpoint
 
         return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
-        """Train; stores nothing but a checkpoint."""
+        """Train; returns the record and its panels. Stores nothing but a checkpoint.
+
+        What a plug-in prints goes to standard error: standard output is the command's answer, which may be JSON.
+        """
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
 
@@ -80,5 +106,5 @@ class StoredCell:
         return record, gallery.panels if gallery else []
 
     def keep(self, made: Made) -> Status:
-        """Store a record with its panels, and mirror it."""
+        """Store a record with its panels, and mirror it; returns the record's status."""
         return store_record(Store(self.store), *made, self.wandb)

@@ -1,4 +1,7 @@
-"""The runs of controls: a method again with one thing changed, as a longer or wider one."""
+"""The runs of controls: a method again with one thing changed, such as a longer or a wider one.
+
+A control tells whether what a method gains comes from sharing, or from the time and size that it takes with it.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -13,9 +16,18 @@ from leaderboard.boards.controls import find_controls
 def plan_controls(
     suite_text: str, names: Sequence[str], seeds: Sequence[int], device: str = "auto", data_dir: Path | None = None
 ) -> list[RunSpec]:
-    """The runs of controls on a suite, each once; what `all` holds and the suite has not is said and left out.
+    """Plan the runs of controls on a suite, each once.
 
-    Raises UsageError for what the user wrote.
+    Args:
+        suite_text: A suite with options.
+        names: Controls, or `all`; of `all` those that do not fit the suite are left out, with a sentence on standard
+            error.
+        seeds: Of each run.
+        device: As --device.
+        data_dir: Where data sets are.
+
+    Raises:
+        UsageError: A control is not known or does not fit the suite, or the suite has a single task.
     """
     _, suite = parse_suite(suite_text, data_dir)
     tasks = [task.name for task in suite.tasks]

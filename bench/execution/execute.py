@@ -39,15 +39,19 @@ class Execution:
 
     @property
     def store(self) -> Store:
-        """Where the records go."""
+        """The store that records go to."""
         return Store(self.cell.store)
 
     def survey(self, specs: Iterable[RunSpec]) -> PlanStatus:
-        """Look up which of `specs` are stored, each once. Raises OSError where the store cannot be written."""
+        """Look up which of `specs` are stored; a specification that comes twice is one cell.
+
+        Raises:
+            OSError: The store cannot be written.
+        """
         return survey(list({spec.run_id: spec for spec in specs}.values()), self.store)
 
     def run(self, specs: Iterable[RunSpec]) -> PlanStatus:
-        """Run those of `specs` that are not stored yet; what became of all of them."""
+        """Run every one of `specs` that is not stored yet; returns the status of all of them."""
         outcome = self.survey(specs)
         self.run_missing(outcome)
         return outcome
@@ -55,12 +59,17 @@ class Execution:
     def run_missing(self, outcome: PlanStatus) -> None:
         """Run what is planned and not stored, and note in `outcome` what became of it.
 
-        Raises OSError where the store takes no records any more: further cells would train for nothing.
+        Leftovers of killed runs are removed first, and what an earlier command could not mirror is mirrored.
+
+        Raises:
+            OSError: The store takes no records any more: further cells would train for nothing.
+            UsageError: Records should be mirrored online, and Weights & Biases has no login.
         """
         stored = [spec for spec in outcome.specs if outcome.status[spec.run_id] == "stored"]
         self.store.clear(stored)  # what killed runs left
         mirror_stored(self.store, stored, self.cell.wandb, more_to_come=bool(outcome.missing))
         if outcome.missing:
+            # Entered only where something is missing: a command whose cells are all stored needs no cluster.
             with self.engine:
                 self._place(outcome.missing, outcome)
         without = sum(not self.store.panels(spec) for spec in outcome.specs) if self.cell.images else 0
@@ -71,11 +80,15 @@ class Execution:
             )
 
     def _place(self, missing: list[RunSpec], outcome: PlanStatus) -> None:
-        """Hand the missing specifications and the cell to the engine, and follow its events."""
+        """Hand the missing specifications and the cell to the engine, and follow its events.
+
+        The kind of cell follows from the engine: a portable one for other machines, otherwise one that shares data in
+        memory, stacked where that is asked for.
+        """
         from bench.execution.forecast import Estimates
-        from bench.execution.live_notes import journal
+        from bench.execution.live_notes import write_live_note
         from bench.execution.portable_cell import SentCell
-        from bench.execution.progress import progress
+        from bench.execution.progress import show_progress
         from bench.execution.shared_rows import read_shared_rows
         from bench.execution.stacked_cell import StackedCell
 
@@ -84,21 +97,24 @@ class Execution:
         engine.warm_up(missing, cell)
         if len(missing) > width:  # so that no long cell is left to the end, when the others are done
             missing = Estimates(cell.store).longest_first(missing)
+        # Shared memory ends at this machine.
         if not engine.remote:
             cell = replace(cell, rows=read_shared_rows({spec.suite for spec in missing}, cell.data_dir))
         stacked = StackedCell.of(cell, missing, self.stack) if self.stack > 1 else None
         placed = stacked or (SentCell.of(cell) if engine.remote else cell)
         with (
             treat_stop_as_ctrl_c(),
-            progress(missing, width) as show,
-            journal(cell.store, missing, width) as note,
+            show_progress(missing, width) as show,
+            write_live_note(cell.store, missing, width) as note,
             closing(engine.run_cells(stacked.first if stacked else missing, placed)) as events,
         ):
             for event in stacked.events_of_all_seeds(events) if stacked else events:
                 show(event)
                 note(event)
                 if isinstance(event, Ended):
-                    if event.error:  # without a record: is it the store?
+                    # An error without a record may be the store's: a full disk would fail every further cell in the
+                    # same way.
+                    if event.error:
                         self.store.check_writable()
                     outcome.status[event.spec.run_id] = event.status
                     if event.error or event.status == "failed":

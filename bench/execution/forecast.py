@@ -1,4 +1,8 @@
-"""Run-time estimates for planned cells, from the recorded cost of similar runs."""
+"""Run-time estimates for planned cells, from the recorded cost of similar runs.
+
+`mtlbench run --dry-run` prints them, and cells are started in their order. An estimate is a median: it knows nothing of
+a faster machine or a busier one.
+"""
 
 import heapq
 import math
@@ -16,15 +20,18 @@ from bench.records.record import MAX_BYTES
 from leaderboard.store.committed import COMMITTED
 from leaderboard.store.limits import read_limited
 
+# What runs have in common so that their times are comparable: the device, then the method, its parts, or nothing more.
 Key = tuple[str, ...]
 
 
 class Estimates:
     """Seconds of training, from the records of a store and the committed ones.
 
-    The median over past runs of seconds per update, times the updates: of the same suite and method, else of a
-    method with the same parts under other options, else of any method on the suite. The store's own runs come first,
-    since times are comparable inside one hardware class only, and the committed ones are from other machines.
+    The median over past runs of seconds per update, times the updates: of the same suite and method, else of a method
+    with the same parts under other options, else of any method on the suite. The store's own runs come first, since
+    times are comparable inside one hardware class only, and the committed ones are from other machines.
+
+    Records are read once per suite, at the first question about it.
     """
 
     def __init__(self, store: Path) -> None:
@@ -32,17 +39,21 @@ class Estimates:
         self._known: dict[str, list[Mapping[Key, float]]] = {}
 
     def seconds(self, spec: RunSpec) -> float | None:
-        """Of one cell; None where the suite was never run on this kind of device."""
+        """Estimated seconds of one cell; None where the suite was never run on this kind of device."""
         if spec.suite not in self._known:
-            self._known[spec.suite] = [_paces(store / slug(spec.suite)) for store in self._stores]
-        for key in _keys(spec):
+            self._known[spec.suite] = [_read_paces(store / slug(spec.suite)) for store in self._stores]
+        # The most similar runs first, and among equally similar ones those of this store before the committed ones.
+        for key in _similarity_keys(spec):
             for paces in self._known[spec.suite]:
                 if key in paces:
-                    return paces[key] * _updates(spec)
+                    return paces[key] * _count_updates(spec)
         return None
 
     def longest_first(self, specs: Iterable[RunSpec]) -> list[RunSpec]:
-        """Specifications by falling estimate, so that no long cell runs last; those without an estimate come first."""
+        """Specifications by falling estimate, so that no long cell runs last, alone.
+
+        Those without an estimate come first: they may be long.
+        """
 
         def length(spec: RunSpec) -> float:
             seconds = self.seconds(spec)
@@ -53,7 +64,10 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Estimated training time of planned cells with `workers` at a time: run id -> seconds, None if unknown."""
+    """Estimated training time of planned cells.
+
+    `cells` maps run id -> seconds, None where no past run is similar; `workers` is how many run at a time.
+    """
 
     cells: dict[str, float | None]
     workers: int
@@ -65,14 +79,18 @@ class Forecast:
 
     @property
     def wall(self) -> float:
-        """Seconds until the last worker is free, where each takes the longest cell that is left."""
+        """Seconds until the last worker is free, where each takes the longest cell that is left.
+
+        Training only: imports, evaluation and cells without an estimate are not in it.
+        """
+        # When each worker will be free, as a heap: the next cell goes to the first.
         free = [0.0] * max(1, self.workers)
         for seconds in sorted(self.known, reverse=True):
             heapq.heapreplace(free, free[0] + seconds)
         return max(free)
 
     def as_json(self) -> dict[str, object]:
-        """The key `estimate` of `run --dry-run --json`."""
+        """The value of the key `estimate` of `run --dry-run --json`; seconds are rounded to tenths."""
         return {
             "train_seconds": round(sum(self.known), 1),
             "wall_seconds": round(self.wall, 1),
@@ -82,23 +100,31 @@ class Forecast:
         }
 
     def lines(self, specs: Sequence[RunSpec]) -> list[str]:
-        """A line per method, and one for all."""
+        """A line per method, with the mean and the sum of its cells, and one for all."""
         methods: dict[str, list[float | None]] = {}
         for spec in specs:
             methods.setdefault(spec.method, []).append(self.cells[spec.run_id])
-        found = []
+        lines = []
         for method, cells in methods.items():
             known = [seconds for seconds in cells if seconds is not None]
-            cost = f"{clock(sum(known) / len(known))} each, {clock(sum(known))} in all" if known else "no past run"
-            found.append(f"estimate {len(cells):4} x {method}: {cost}")
+            cost = (
+                f"{format_duration(sum(known) / len(known))} each, {format_duration(sum(known))} in all"
+                if known
+                else "no past run"
+            )
+            lines.append(f"estimate {len(cells):4} x {method}: {cost}")
         unknown = len(self.cells) - len(self.known)
-        total = f"{clock(sum(self.known))} of training, about {clock(self.wall)} with {self.workers} at a time"
+        training, wall = format_duration(sum(self.known)), format_duration(self.wall)
+        total = f"{training} of training, about {wall} with {self.workers} at a time"
         more = f"; not counted are {unknown} that no past run is like" if unknown else ""
-        return [*found, f"estimate {len(self.cells):4} cells: {total}{more}"]
+        return [*lines, f"estimate {len(self.cells):4} cells: {total}{more}"]
 
 
 def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
-    """Estimate the time of the missing cells with the workers of `engine`."""
+    """Estimate the time of the missing cells with the workers of `engine`.
+
+    The engine is entered to ask how many cells it runs at a time; nothing is started.
+    """
     missing = outcome.missing
     if not missing:
         return Forecast({}, 0)
@@ -108,12 +134,12 @@ def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
     return Forecast({spec.run_id: estimates.seconds(spec) for spec in missing}, workers)
 
 
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds."""
+def format_duration(seconds: float) -> str:
+    """Seconds as H:MM:SS, with days where there are some."""
     return str(timedelta(seconds=round(seconds)))
 
 
-def _keys(spec: RunSpec) -> list[Key]:
+def _similarity_keys(spec: RunSpec) -> list[Key]:
     """Groups of similar runs that a cell belongs to, the most similar first."""
     method = parse_method(spec.method)
     parts = [part.name for part in (method.sharing, method.constraint, method.weighting) if part]
@@ -121,20 +147,21 @@ def _keys(spec: RunSpec) -> list[Key]:
     return [(device, "method", spec.method), (device, "parts", *parts), (device, "suite")]
 
 
-def _updates(spec: RunSpec) -> int:
+def _count_updates(spec: RunSpec) -> int:
+    """Updates of a cell, over all members of an ensemble."""
     return spec.protocol.updates * spec.protocol.members
 
 
-def _paces(folder: Path) -> dict[Key, float]:
-    """Likeness -> median seconds per update, from the records of a suite.
+def _read_paces(folder: Path) -> dict[Key, float]:
+    """key -> median seconds per update, from the records of a suite's folder.
 
-    Their scores are not checked, which takes longer than all the rest; what is no record is passed over.
+    Scores are not checked, which takes longer than all the rest; what is no record is skipped.
     """
-    found: dict[Key, list[float]] = {}
+    paces: dict[Key, list[float]] = {}
     for path in folder.glob("*/*.json"):
         with suppress(ValueError):
             record = ResultRecord.model_validate_json(read_limited(path, MAX_BYTES))
             if record.status == "done" and record.cost:
-                for key in _keys(record.spec):
-                    found.setdefault(key, []).append(record.cost.train_seconds / _updates(record.spec))
-    return {key: median(paces) for key, paces in found.items()}
+                for key in _similarity_keys(record.spec):
+                    paces.setdefault(key, []).append(record.cost.train_seconds / _count_updates(record.spec))
+    return {key: median(values) for key, values in paces.items()}

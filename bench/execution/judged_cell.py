@@ -1,4 +1,8 @@
-"""Judged jobs: a submitted method is trained in a confined process; a worker scores it and stores the record."""
+"""Judged cells: a submitted method is trained in a confined process; a worker scores it and stores the record.
+
+Used by `mtlbench submit` and `mtlbench verify --rerun`. What happens inside a judged cell is in `bench.judge`; this
+module plans such cells, gives each worker a player, and collects what was seen from outside.
+"""
 
 import json
 import sys
@@ -25,16 +29,22 @@ if TYPE_CHECKING:
     from bench.training.checkpoint import Checkpoint
     from leaderboard.boards.board import Board
 
-MAX_NAME, MAX_VERSION = 10_000, 1 << 31  # characters of a method's name; of a part
+MAX_NAME = 10_000  # characters of a method's name: one with many options is long
+MAX_VERSION = 1 << 31  # of a part
 
 
 @dataclass(frozen=True)
 class JudgedCell(StoredCell):
     """As `StoredCell`, for a method in a file that no worker imports.
 
-    `name` and `text` are the file's, `shorts` maps a method to its name in tables, `deadline` is on the clock of
-    `time.monotonic`, which all processes share. With `sealed` every cell takes the second test. What was seen from
-    outside is put into `reports`.
+    Attributes:
+        name: Of the file.
+        text: Of the file.
+        shorts: Pairs of a method and its name in tables.
+        limits: Bounds of one player.
+        deadline: When all runs should be over, on the clock of `time.monotonic`, which all processes share.
+        sealed: Whether every cell takes the second test on fresh rows.
+        reports: A folder into which RUN_ID.json with what was seen from outside is written; None for none.
     """
 
     name: str = ""
@@ -47,25 +57,32 @@ class JudgedCell(StoredCell):
     modules: ClassVar[tuple[str, ...]] = ("bench.judge.cells", "bench.judge.host")
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
-        """Nothing: no worker loads the file."""
+        """Nothing: no worker loads the file, so any worker can run any cell."""
         return frozenset()
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
+        """Have the cell trained in this worker's player; returns the record and its panels.
+
+        A checkpoint, where one is given, is kept by the judge: a player keeps nothing between requests.
+        """
         from bench.judge.cells import MethodSource, judge_cell
         from bench.training.gallery import Gallery
 
         gallery = Gallery(self.images) if self.images else None
         kept = (Store(self.store).checkpoint(spec), self.checkpoint) if checkpoint else None
-        player = _player(self.limits, self.deadline, spec.protocol.device == "cuda")
+        player = _start_player(self.limits, self.deadline, spec.protocol.device == "cuda")
         source, short = MethodSource(self.name, self.text), dict(self.shorts)[spec.method]
         judged = judge_cell(player, source, spec, short, self.data_dir, on_epoch, gallery, kept, self.sealed)
+        # A failed method leaves its player alive; a broken limit ends it.
         if judged.record.status == "failed" and not player.is_alive:
-            _player.cache_clear()
+            # The player was ended for what this cell did; the next cell starts another.
+            _start_player.cache_clear()
         if self.reports:
             self._report(spec, judged)
         return judged.record, gallery.panels if gallery else []
 
     def _report(self, spec: RunSpec, judged: "Judgement") -> None:
+        """Write what was seen from outside: confinement, counted numbers, the second test, notes."""
         from leaderboard.store.json_text import write_whole
 
         assert self.reports is not None
@@ -79,8 +96,11 @@ class JudgedCell(StoredCell):
 
 
 @cache
-def _player(limits: Limits, deadline: float, gpu: bool) -> "Player":
-    """This worker's player, which goes when the worker does."""
+def _start_player(limits: Limits, deadline: float, gpu: bool) -> "Player":
+    """This worker's player, started at the first cell; it ends when the worker does.
+
+    Its time is what is left until `deadline`, at least a second.
+    """
     from bench.judge.host import Player
 
     left = max(1.0, min(limits.seconds, deadline - time.monotonic()))
@@ -88,7 +108,10 @@ def _player(limits: Limits, deadline: float, gpu: bool) -> "Player":
 
 
 def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine", stores: Sequence[Path]) -> list[str]:
-    """Run what is missing; without a sandbox, a sentence for each of `stores` that changed meanwhile."""
+    """Run what is missing; returns a sentence for each of `stores` that changed meanwhile.
+
+    Stores are compared where there is no sandbox: then a method could write to them.
+    """
     from bench.judge.confinement import choose_confinement
     from bench.judge.watched import watch_folders
 
@@ -100,9 +123,16 @@ def execute_judged(outcome: PlanStatus, cell: JudgedCell, engine: "Engine", stor
 def describe_methods(
     source: "MethodSource", suite: str, methods: Sequence[str], limits: Limits
 ) -> list[dict[str, Any]]:
-    """canonical, short and versions of methods, as the file in a confined process has them.
+    """`canonical`, `short` and `versions` of methods, as the file in a confined process names them.
 
-    Raises UsageError with what is wrong with a method, or with the file.
+    Args:
+        source: The file.
+        suite: The suite that the methods should fit.
+        methods: Texts of methods.
+        limits: Bounds of the process.
+
+    Raises:
+        UsageError: A method does not parse or fit the suite, the file fails to import, or the process breaks a limit.
     """
     from bench.judge.host import MethodFailed, Player, PlayerFailed
 
@@ -116,14 +146,19 @@ def describe_methods(
     except PlayerFailed as error:
         raise UsageError(str(error)) from error
     if not isinstance(described, list) or len(described) != len(methods):
+        # An answer of another length fails the check below, method by method.
         described = [None] * len(methods)
     for text, entry in zip(methods, described, strict=True):
-        _hold_form(text, entry)
+        _check_description(text, entry)
     return list(described)
 
 
-def _hold_form(text: str, entry: Any) -> None:
-    """Raise UsageError where what a file says of its method has another form than it should."""
+def _check_description(text: str, entry: Any) -> None:
+    """Raise UsageError where what a file says of its method `text` has another form than it should.
+
+    Names should be printable, parse as methods and name the sharing that was asked for; versions should be whole
+    numbers, none of them a suite's.
+    """
     from bench.records.grammar import parse_method
 
     try:
@@ -149,14 +184,21 @@ def plan_judged(
     data_dir: Path | None,
     code: str,
 ) -> list[RunSpec]:
-    """The cells of methods that a player described, under the protocol of the board's suite.
+    """Plan the cells of methods that a player described, under the protocol of the board's suite.
 
-    `code` is the SHA-256 of the file, which the parts come from that are not built in.
+    Args:
+        board: Decides about the suite.
+        described: From `describe_methods`.
+        seeds: Of each method.
+        device: As --device.
+        data_dir: Where data sets are.
+        code: SHA-256 of the file, which the parts come from that are not built in.
     """
     from bench.planning.plan import parse_suite, resolve_device
     from leaderboard.intake.source_card import built_in
 
     choice, suite = parse_suite(board.suite, data_dir)
+    # Solvers have one implementation, on the processor.
     device = "cpu" if suite.protocol.fit == "solver" and device == "auto" else device
     protocol = suite.protocol.model_copy(update={"device": resolve_device(device)})
     data = digest(suite.checksums())
@@ -176,7 +218,7 @@ def plan_judged(
 
 
 def print_confinement() -> None:
-    """Say on standard error how somebody else's code is kept apart."""
+    """Tell on standard error how somebody else's code is confined on this machine."""
     from bench.judge.confinement import choose_confinement, describe_confinement
 
     print(f"The method runs {describe_confinement(choose_confinement())}.", file=sys.stderr, flush=True)

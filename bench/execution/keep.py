@@ -1,4 +1,7 @@
-"""Stores a finished record, and mirrors it to Weights & Biases where that is asked for."""
+"""Stores a finished record, and mirrors it to Weights & Biases where that is asked for.
+
+A record that is stored and not mirrored leaves a mark in the store, so that the next command with `--wandb` mirrors it.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -14,7 +17,23 @@ from leaderboard.store.room import bytes_of, drop_largest_matrices
 
 
 def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wandb: str = "off") -> Status:
-    """Write a record and its panels (PNG files), then mirror it; the record's status."""
+    """Write a record and its panels, then mirror it.
+
+    Where the record is too large its largest matrices are left out, with a sentence on standard error.
+
+    Args:
+        store: Where to.
+        whole: The record as the run made it.
+        panels: PNG files; where they cannot be written the record is stored without.
+        wandb: `off`, `offline` or `online`.
+
+    Returns:
+        The record's status.
+
+    Raises:
+        OSError: The record cannot be written.
+    """
+    # A store refuses larger files when it reads, whoever wrote them.
     record = drop_largest_matrices(whole)
     if record.left_out:
         print(
@@ -37,7 +56,11 @@ def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wan
 
 
 def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], wandb: str) -> None:
-    """Mirror a record that is stored; what goes wrong is said, and the next command tries again."""
+    """Mirror a record that is stored, and remove its mark.
+
+    Whatever goes wrong is a sentence on standard error and no failure: the record is safe, and the next command tries
+    again.
+    """
     from bench.training.mirror import mirror
 
     mark = store.unmirrored(record.spec)
@@ -54,7 +77,18 @@ def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], w
 
 
 def mirror_stored(store: Store, stored: Sequence[RunSpec], wandb: str, more_to_come: bool) -> None:
-    """Mirror what an earlier command stored and could not mirror. Raises UsageError where wandb has no login."""
+    """Mirror what an earlier command stored and could not mirror.
+
+    Args:
+        store: The store.
+        stored: Specifications of the stored cells of this command.
+        wandb: `off`, `offline` or `online`.
+        more_to_come: Whether cells will be run after this: then a missing login should be an error now, not hours
+            later.
+
+    Raises:
+        UsageError: Records should be mirrored online, and there is no login.
+    """
     if wandb == "off":
         return
     left = [spec for spec in stored if store.unmirrored(spec).exists()]

@@ -11,14 +11,20 @@ from leaderboard.store import Store
 
 @dataclass
 class PlanStatus:
-    """Status of the planned cells: run id -> `stored`, `planned`, `done` or `failed`."""
+    """Status of the planned cells; `Execution` updates it while they run.
+
+    Attributes:
+        specs: The cells, in the order of the plan.
+        status: run id -> `stored`, `planned`, `done` or `failed`.
+        errors: run id -> one sentence, of failed cells.
+    """
 
     specs: list[RunSpec]
     status: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
 
     def count(self, status: str) -> int:
-        """Cells with this status."""
+        """Number of cells with this status."""
         return sum(value == status for value in self.status.values())
 
     @property
@@ -28,7 +34,7 @@ class PlanStatus:
 
     @property
     def to_run(self) -> int:
-        """Cells that were not in the store."""
+        """Number of cells that were not stored, whether they have run since or not."""
         return len(self.specs) - self.count("stored")
 
     def as_json(self) -> dict[str, Any]:
@@ -53,22 +59,29 @@ class PlanStatus:
 
 
 def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
-    """Look up which cells are in the store; notes records that another version of a plug-in left there.
+    """Look up which cells are in the store.
 
-    Raises OSError with one sentence where the store cannot be written.
+    Prints a sentence for each method of a plug-in of which another text's runs are stored.
+
+    Raises:
+        OSError: The store cannot be written.
     """
     store.check_writable()
     for spec in {spec.method: spec for spec in specs if spec.code}.values():
-        if sentence := _of_other_code(spec, store):
+        if sentence := _explain_other_code(spec, store):
             print(sentence, file=sys.stderr)
     outcome = PlanStatus(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    # Before anything trains: a record without a place would be lost at the end of a run.
     for spec in outcome.missing:
         store.check_place(spec)
     return outcome
 
 
-def _of_other_code(spec: RunSpec, store: Store) -> str:
-    """What is to be said of stored runs of the same method by another text of its plug-in; nothing where none are."""
+def _explain_other_code(spec: RunSpec, store: Store) -> str:
+    """A sentence about stored runs of the same method by another text of its plug-in; empty where there are none.
+
+    Tables show the text that was run last, so which of the two is newer decides what counts.
+    """
     beside = [record for record in store.beside(spec) if record.status == "done"]
     others = [record for record in beside if record.spec.code != spec.code]
     if not others:
@@ -82,7 +95,7 @@ def _of_other_code(spec: RunSpec, store: Store) -> str:
 
 
 def report(outcome: PlanStatus) -> None:
-    """The outcome in words, on standard error."""
+    """Print failed cells and the counts on standard error."""
     for spec in outcome.specs:
         if spec.run_id in outcome.errors:
             print(

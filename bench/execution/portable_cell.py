@@ -1,4 +1,7 @@
-"""Portable job for remote engines: ships plug-in sources; refuses to run where code or data checksums differ."""
+"""Portable cell for remote engines: ships plug-in sources; refuses to run where code or data checksums differ.
+
+Another machine may have an older checkout or other data; its numbers would be stored under a name that promises ours.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,7 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SentCell(Cell):
-    """`cell` with the sources of its plug-ins and the digest of the code that planned it."""
+    """`cell` with the sources of its plug-ins and the digest of the code that planned it.
+
+    It has the path of the store: where nodes share it, they keep checkpoints there; where they do not, the record alone
+    travels back.
+    """
 
     cell: StoredCell
     code: str
@@ -28,11 +35,11 @@ class SentCell(Cell):
 
     @classmethod
     def of(cls, cell: StoredCell) -> "SentCell":
-        """What another machine needs to run `cell`; the paths of store and data are the same there."""
+        """What another machine needs to run `cell`; the paths of store and data should be the same there."""
         return cls(replace(cell, store=cell.store.absolute()), code_digest())
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as JSON: texts, numbers, and the plug-ins."""
+        """The cell as JSON: texts, numbers, and the plug-ins with their sources."""
         cell = self.cell
         return {
             "store": str(cell.store),
@@ -46,7 +53,7 @@ class SentCell(Cell):
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "SentCell":
-        """What `as_json` gave."""
+        """Rebuild a cell from the result of `as_json`."""
         from bench.catalogue.registry import Plugin
 
         cell = StoredCell(
@@ -68,7 +75,12 @@ class SentCell(Cell):
         return self.keep(self.make(spec, on_epoch, self.cell.checkpoint_of(spec)))
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
-        """Fit. Raises RuntimeError where code or data are others than the runner's."""
+        """Train; returns the record and its panels.
+
+        Raises:
+            RuntimeError: Code or data differ from the runner's. Data is compared after training, by the checksums that
+                the record has.
+        """
         if code_digest() != self.code:
             raise RuntimeError("this machine should have the same mtlbench as the runner, found other source files")
         own = None
@@ -77,6 +89,7 @@ class SentCell(Cell):
         record, panels = self.cell.make(spec, on_epoch, checkpoint)
         if own and record.status == "done":  # where they do not, nobody else would remove it
             own.discard()
+        # A failed record may have no checksums: it failed before the data was read.
         if record.data and digest(record.data) != spec.data:
             raise RuntimeError(f"`{self.cell.data_dir}` should hold the runner's data, found other checksums")
         return record, panels
@@ -87,7 +100,11 @@ class SentCell(Cell):
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the source files that numbers come from, with their names."""
+    """SHA-256 over the source files that numbers come from, with their names, in hex.
+
+    Only `bench` and `suites`: what `leaderboard` computes is computed where tables are made.
+    """
+    # Names are hashed with the texts, so that a module that was moved counts as changed.
     sources = hashlib.sha256()
     for package in ("bench", "suites"):
         root = Path(str(files(package)))

@@ -14,17 +14,22 @@ from bench.records import RunSpec
 
 
 @contextmanager
-def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
-    """Show done, running and failed cells and the time left; yields the callback for events."""
+def show_progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
+    """Show done, running and failed cells and the time left; yields the function to call with each event.
+
+    `jobs` is how many cells run at a time.
+    """
     console = Console(stderr=True)
     tracker = Tracker(specs, jobs)
+    # A log file should have a line per cell, not the control characters of bars.
     if not console.is_terminal:
 
         def tell(event: Event) -> None:
+            """Print a line when a cell ends."""
             tracker.see(event)
             if isinstance(event, Ended):
                 console.print(
-                    f"{event.status}: {name(event.spec)} ({tracker.summary()})",
+                    f"{event.status}: {name_cell(event.spec)} ({tracker.summary()})",
                     highlight=False,
                     markup=False,
                     soft_wrap=True,
@@ -38,6 +43,7 @@ def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None
         running: dict[str, TaskID] = {}
 
         def show(event: Event) -> None:
+            """Move the bar of a cell; a running cell has one, and all cells together have one."""
             tracker.see(event)
             run_id = event.spec.run_id
             if isinstance(event, Ended):
@@ -46,20 +52,23 @@ def progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None
                 bars.update(whole, advance=1)
             else:
                 if run_id not in running:
-                    running[run_id] = bars.add_task(f"  {name(event.spec)}", total=event.epochs)
+                    running[run_id] = bars.add_task(f"  {name_cell(event.spec)}", total=event.epochs)
                 bars.update(running[run_id], completed=event.done)
             bars.update(whole, description=tracker.summary())
 
         yield show
 
 
-def name(spec: RunSpec) -> str:
-    """A cell in a few words."""
+def name_cell(spec: RunSpec) -> str:
+    """A cell in a few words: its method without the weighting, at most 48 characters, and its seed."""
     return make_printable(f"{spec.method.partition('@')[0][:48]} seed {spec.seed}")
 
 
 class Tracker:
-    """Counts, and how long the rest will take at the pace so far."""
+    """Counts of cells, and how long the rest will take at the pace so far.
+
+    `part` maps the run id of a running cell to the share of it that is done.
+    """
 
     def __init__(self, specs: list[RunSpec], jobs: int) -> None:
         self.total, self.jobs = len(specs), jobs
@@ -68,6 +77,7 @@ class Tracker:
         self.part: dict[str, float] = {}
 
     def see(self, event: Event) -> None:
+        """Count an event."""
         if isinstance(event, Ended):
             self.part.pop(event.spec.run_id, None)
             self.done += event.status != "failed"
@@ -76,7 +86,13 @@ class Tracker:
             self.part[event.spec.run_id] = event.done / event.epochs
 
     def summary(self) -> str:
+        """One line: done, running, failed, and about how long is left.
+
+        time left = time passed * (1 - share) / share, with `share` of all cells done, running ones in part. It assumes
+        that cells are alike, and is not shown before the first epoch.
+        """
         ended = self.done + self.failed
+        # Cells that were stored before the command began are not among `specs`: they say nothing about the pace.
         share = (ended + sum(self.part.values())) / self.total
         running = min(self.jobs, self.total - ended)
         left = ""

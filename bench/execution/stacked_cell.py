@@ -1,4 +1,7 @@
-"""Stacked seeds as one job: the engine schedules the first seed; its events are repeated for the other seeds."""
+"""Stacked seeds as one cell: the engine schedules the first seed; its events are repeated for the other seeds.
+
+Engines know single specifications only. `bench.training.stacked` trains the seeds of a stack as one model.
+"""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +16,12 @@ from bench.records import RunSpec
 from leaderboard.store import Store
 
 
-def stacks(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]]:
-    """The specifications in groups of at most `size` that differ in their seed alone, in order."""
+def group_seeds(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]]:
+    """Specifications in groups of at most `size` that differ in their seed alone.
+
+    Groups are in the order of their first specification, seeds in the order given.
+    """
+    # Keyed by the run id of the same cell with seed 0: equal for cells that differ in their seed alone.
     alike: dict[str, list[RunSpec]] = {}
     for spec in specs:
         alike.setdefault(spec.vary(seed=0).run_id, []).append(spec)
@@ -23,7 +30,10 @@ def stacks(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]]:
 
 @dataclass(frozen=True)
 class StackedCell:
-    """Train the stack that begins with a specification, and store one record per seed."""
+    """Trains the stack that begins with a specification, and stores one record per seed.
+
+    `stacks` maps the run id of the first specification to the whole stack.
+    """
 
     cell: StoredCell
     stacks: dict[str, tuple[RunSpec, ...]]  # run id of the first -> all of them
@@ -31,8 +41,8 @@ class StackedCell:
 
     @classmethod
     def of(cls, cell: StoredCell, specs: Iterable[RunSpec], size: int) -> "StackedCell":
-        """With `specs` in stacks of at most `size`."""
-        return cls(cell, {stack[0].run_id: stack for stack in stacks(specs, size)})
+        """A stacked cell for `specs`, in stacks of at most `size`."""
+        return cls(cell, {stack[0].run_id: stack for stack in group_seeds(specs, size)})
 
     @property
     def first(self) -> list[RunSpec]:
@@ -40,7 +50,7 @@ class StackedCell:
         return [stack[0] for stack in self.stacks.values()]
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
-        """Those of every seed."""
+        """What every seed needs: they are of one method."""
         return self.cell.needs(spec)
 
     def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
@@ -53,15 +63,16 @@ class StackedCell:
         return status if spec in left else "stored"
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback) -> list[Made]:
-        """Train; stores nothing."""
+        """Train all seeds of a stack; stores nothing. Returns a record and its panels per seed."""
         return self._fit(self.stacks[spec.run_id], on_epoch)
 
     def keep(self, made: list[Made]) -> Status:
-        """Store the records of a stack; the status of the first."""
+        """Store the records of a stack; returns the status of the first, which the engine has scheduled."""
         first, *_ = [self.cell.keep(each) for each in made]
         return first
 
     def _fit(self, stack: Sequence[RunSpec], on_epoch: EpochCallback) -> list[Made]:
+        """Train `stack` as one model, in this process."""
         from bench.training.gallery import Gallery
         from bench.training.stacked.seeds import fit_stacked
 
@@ -73,7 +84,10 @@ class StackedCell:
         return [(record, gallery.panels if gallery else []) for record, gallery in zip(records, galleries, strict=True)]
 
     def events_of_all_seeds(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Repeat the events of the first seed for every seed; the final status of each is read from the store."""
+        """Repeat the events of the first seed for every seed.
+
+        The engine tells the status of the first alone; the others' is read from the store.
+        """
         for event in events:
             _, *others = self.stacks[event.spec.run_id]
             yield event
@@ -81,5 +95,6 @@ class StackedCell:
                 if isinstance(event, Progressed):
                     yield Progressed(spec, event.done, event.epochs)
                 else:
+                    # A stack that failed as a whole has the error of its first seed.
                     done = Store(self.cell.store).has_done(spec)
                     yield Ended(spec, "done" if done else "failed", None if done else event.error)

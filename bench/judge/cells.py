@@ -1,4 +1,8 @@
-"""One cell, judged: a player trains and predicts, this process holds the test targets and writes the record."""
+"""One judged cell: a player trains and predicts, this process holds the test targets and writes the record.
+
+Called by the workers of `mtlbench submit` and `mtlbench verify --rerun` (`bench.execution.judged_cell`). It mirrors
+`bench.training.fit.fit`, and gives the same scores digit for digit; what differs is where each step runs.
+"""
 
 import math
 import secrets
@@ -37,27 +41,37 @@ from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split
 from bench.training.watch import OnEpoch
 
-NOTED = 1.25  # times as many numbers as declared that training changes
+# A reviewer is told where training changed more than this many times the declared parameters, and 1000 more; far
+# larger ratios are refused by `cost.check_numbers`.
+NOTED_RATIO = 1.25
 
 
 @dataclass(frozen=True)
 class MethodSource:
-    """A method's file: its name, and its text."""
+    """A method's file: its name, and its text.
+
+    The text is read once and travels as text, so that what was checked is what runs, whatever becomes of the file.
+    """
 
     name: str
     text: str
 
     @property
     def sent(self) -> dict[str, str]:
-        """As a player takes it."""
+        """The file as a request to a player carries it."""
         return {"name": self.name, "source": self.text}
 
 
 @dataclass
 class Judgement:
-    """A cell that was judged: its record, and what was seen from outside.
+    """A judged cell: its record, and what was seen from outside.
 
-    `numbers` are those that training changed and predictions rest on. `notes` are for reviewers.
+    Attributes:
+        record: Status `done` or `failed`, sealed.
+        confinement: How the code was confined.
+        numbers: How many numbers behind the predictions training changed; 0 where that could not be counted.
+        sealed: The second test, task by task; empty where there was none.
+        notes: Sentences for reviewers.
     """
 
     record: ResultRecord
@@ -80,9 +94,19 @@ def judge_cell(
 ) -> Judgement:
     """Train a cell in `player` and score it here; what goes wrong becomes a failed record.
 
-    `short` is the method's name in tables. With `sealed` a second test is made where the suite can. `checkpoint` is a
-    file in which the player's state is kept, and the seconds between two of them; it ends with the cell, unless the
-    player was ended. The method's file is never imported here.
+    The method's file is never imported here.
+
+    Args:
+        player: A started player; it is left alive unless the method broke a limit.
+        source: The method's file.
+        spec: The cell. Its protocol decides about splits, device and metrics.
+        short: The method's name in tables.
+        data_dir: Where data sets are.
+        on_epoch: Called with (epochs done, epochs in all).
+        gallery: Collects pictures of test rows, where given.
+        checkpoint: A file in which the player's state is kept, and the seconds between two writes. The file is removed
+            with the end of the cell, unless the player was ended: then the next attempt continues from it.
+        sealed: Whether to test a second time on fresh rows, where the suite can make some.
     """
     choice, suite = parse_suite(spec.suite, data_dir)
     record = begin_record(spec, choice.short, short)
@@ -96,7 +120,7 @@ def judge_cell(
                 judged.sealed = case.compare_with_sealed(cell)
         judged.record = ResultRecord.model_validate(record.model_dump() | fields).seal()
     except (PlayerFailed, MethodFailed, Diverged, ValidationError, ValueError) as error:
-        judged.record = record.model_copy(update={"status": "failed", "error": _failure(error)}).seal()
+        judged.record = record.model_copy(update={"status": "failed", "error": _describe_failure(error)}).seal()
     if checkpoint and player.is_alive:
         with suppress(OSError):
             checkpoint[0].unlink(missing_ok=True)
@@ -105,7 +129,14 @@ def judge_cell(
 
 @dataclass
 class _Case:
-    """What one cell needs on this side."""
+    """The judge's side of one cell: what is sent, what comes back, and what it is compared with.
+
+    Attributes:
+        suite: The suite itself, which can make fresh rows for the second test.
+        seen: The suite under the cell's protocol, as replicas or shuffled tasks: what the player is shown.
+        judged: Collects notes and counts; its record is set by `judge_cell`.
+        predicted: Rows predicted so far by the process that predicts, which its processor time is compared with.
+    """
 
     player: Player
     source: MethodSource
@@ -120,10 +151,17 @@ class _Case:
 
     @contextmanager
     def train(self, on_epoch: OnEpoch | None, checkpoint: tuple[Path, float] | None) -> Iterator[TrainedCell]:
-        """The cell, trained by the player on rows of training and validation."""
-        began, kept = time.monotonic(), _read_kept(checkpoint[0]) if checkpoint else None
-        values = self._values | {
-            "splits": {split: self._sent(split) for split in ("train", "val") if split in self.spec.protocol.splits},
+        """Let the player train on the rows of training and validation; yields the trained cell.
+
+        The player's process that trained is ended before predictions are made, and a new one predicts with the weights
+        that were sent: what predictions rest on has then passed through here and was counted. A method whose state
+        cannot be sent (`in_place`) predicts in the process that trained, with a note for the reviewer.
+        """
+        began, kept = time.monotonic(), _read_checkpoint_file(checkpoint[0]) if checkpoint else None
+        values = self._values_of_cell | {
+            "splits": {
+                split: self._rows_to_send(split) for split in ("train", "val") if split in self.spec.protocol.splits
+            },
             "checkpoint": kept,
             "every": checkpoint[1] if checkpoint else None,
         }
@@ -131,69 +169,88 @@ class _Case:
             request = stack.enter_context(self.player.request("train", values))
             while (message := request.receive("epoch", "checkpoint", "trained")).kind != "trained":
                 if message.kind == "checkpoint" and checkpoint:
-                    _keep(checkpoint[0], read_checkpoint(message))
+                    _write_checkpoint_file(checkpoint[0], read_checkpoint(message))
                 elif message.kind == "epoch":
                     done = read_epochs(message, self.spec)
                     if on_epoch:
                         on_epoch(*done)
             answer = Trained.read(message, self.spec)
+            # A run that continued from a checkpoint declares the time of all its parts: the clock of this one is no
+            # bound.
             wall = math.inf if kept is not None else time.monotonic() - began
             if answer.in_place:
                 self.judged.notes.append("it predicts in the process that was trained: what it keeps was not counted")
-                predictor = partial(self._in_place, request)
+                predictor = partial(self._predict_in_place, request)
             else:
                 stack.close()  # nothing of the process that was trained is left when predictions are made
-                self._hold_times(answer, request.usage, wall)
-                self._hold_numbers(answer)
-                predictor = partial(self._afresh, answer)
+                self._check_times(answer, request.usage, wall)
+                self._check_numbers(answer)
+                predictor = partial(self._predict_in_new_process, answer)
             fields = answer.fields | {"data": self.suite.checksums()}
             yield TrainedCell(fields, answer.epochs, predictor, answer.weights)
         if answer.in_place:
-            self._hold_times(answer, request.usage, wall)
+            self._check_times(answer, request.usage, wall)
 
-    def _hold_times(self, answer: Trained, used: Usage, wall: float) -> None:
+    def _check_times(self, answer: Trained, used: Usage, wall: float) -> None:
+        """Compare the declared times with the measured ones (`cost.check_times`).
+
+        The record then shows the peak of memory that was measured here, whatever the player said.
+        """
         cost = answer.fields["cost"]
         check_times(cost, used, wall, self.spec)
         cost["peak_memory_mb"] = round(used.peak_mb, 1)
 
-    def _hold_numbers(self, answer: Trained) -> None:
-        with self.player.request("build", self._values) as request:
+    def _check_numbers(self, answer: Trained) -> None:
+        """Count the numbers that training changed and compare them with the declared parameters.
+
+        The models before training are rebuilt in a new process: they follow from the seed alone.
+        """
+        with self.player.request("build", self._values_of_cell) as request:
             before = [model["weights"] for model in self._read_built(request.receive("built"))]
         for models in answer.models.values():
             changed = check_numbers(answer.fields["cost"], before, [model["weights"] for model in models])
             self.judged.numbers = max(self.judged.numbers, changed)
         declared = answer.fields["cost"]["parameters"]
-        if self.judged.numbers > NOTED * declared + 1000:
+        if self.judged.numbers > NOTED_RATIO * declared + 1000:
             self.judged.notes.append(
                 f"its predictions rest on {self.judged.numbers:,} numbers that training changed, of which it declares "
                 f"{declared:,} as parameters"
             )
 
     def _read_built(self, message: Message) -> list[dict[str, Any]]:
+        """The states in a message, member by member. Raises PlayerFailed where they have another form."""
         try:
             return read_models(message.values, self.spec)
         except ValueError as error:
             raise PlayerFailed(f"Its models before training have another form than they should ({error}).") from error
 
     def compare_with_sealed(self, cell: TrainedCell) -> list[SealedScore]:
-        """The second test, with the predictions that tables show."""
+        """The second test, with the models whose predictions tables show.
+
+        Its rows come from a seed that is drawn now, so no file could hold their targets. Suites of fixed data have no
+        fresh rows; a note says so.
+        """
         fresh = self.suite.sealed(self.spec.seed, secrets.randbits(63))
         if fresh is None or self.spec.protocol.replica:
             self.judged.notes.append("no sealed test: the suite has no fresh rows")
             return []
         rows = [read_split(self.suite, self.spec, "test"), place_rows(fresh, self.spec.protocol)]
-        found, shown = [], cell.epochs.get("val", cell.epochs.get("last", {}))
+        sealed: list[SealedScore] = []
+        selected = cell.epochs.get("val", cell.epochs.get("last", {}))
         for epochs in cell.distinct_epochs:
-            tasks = [task for task, at in shown.items() if at == epochs]
+            tasks = [task for task, at in selected.items() if at == epochs]
             if tasks:
                 with cell.predictor(epochs) as predict:
                     scores = compare_with_sealed(predict, self.suite.tasks, self.spec.protocol.metrics, *rows)
-                found += [score for score in scores if score.task in tasks]
-        return found
+                sealed += [score for score in scores if score.task in tasks]
+        return sealed
 
     @cached_property
     def _built_in(self) -> MultiTaskModel:
-        """The plain model of the suite, which says what predictions look like and what they take."""
+        """The plain hard-sharing model of the suite: the reference for the shape and the time of a prediction.
+
+        It draws from a forked generator, so that building it does not move the numbers of anything else.
+        """
         protocol = self.spec.protocol
         device = torch.device(protocol.device)
         with torch.random.fork_rng(devices=[]):
@@ -202,7 +259,7 @@ class _Case:
 
     @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """task -> the shape of one row's prediction."""
+        """task -> shape of the prediction of one row, without the row axis."""
         parameter = next(self._built_in.parameters())
         row = torch.zeros(1, *self.suite.input_shape, dtype=parameter.dtype, device=parameter.device)
         with torch.no_grad():
@@ -211,35 +268,47 @@ class _Case:
 
     @cached_property
     def _seconds_per_operation(self) -> float:
-        """What an operation of the built-in model takes of the processor."""
+        """Processor seconds that one operation takes in the built-in model on this machine."""
         return measure_rate(self._built_in, read_split(self.seen, self.spec, "test"))
 
     @property
-    def _values(self) -> dict[str, Any]:
+    def _values_of_cell(self) -> dict[str, Any]:
+        """What every request about this cell carries: the file, the specification, the checksums of the data."""
         spec = self.spec.model_dump(mode="json")
         sums = self.suite.checksums()
         return self.source.sent | {"spec": spec, "checksums": sums}
 
-    def _sent(self, split: Any) -> dict[str, Any]:
+    def _rows_to_send(self, split: Any) -> dict[str, Any]:
+        """One split as a request carries it: inputs, targets, and whether the suite's transform applies.
+
+        Raises ValueError for rows with a transform that is not the suite's: the player could not rebuild it.
+        """
         rows = self.suite.dataset(split, self.spec.seed)
         if rows.transform is not None and rows.transform != self.suite.transform:
             raise ValueError(f"The rows of `{self.spec.suite}` should have the suite's own `transform`.")
         return {"inputs": rows.inputs, "targets": rows.targets, "transformed": rows.transform is not None}
 
     @contextmanager
-    def _afresh(self, answer: Trained, epochs: Epochs) -> Iterator[Predict]:
-        """What predicts with weights that passed through here, in a process that has nothing else."""
+    def _predict_in_new_process(self, answer: Trained, epochs: Epochs) -> Iterator[Predict]:
+        """Yields a function that predicts with the weights of one choice of epochs, in a process that has nothing else.
+
+        Raises PlayerFailed at the end where the predictions took far longer than the declared operations explain.
+        """
         self.predicted = 0
-        with self.player.request("predict", self._values | {"models": answer.models[epochs]}) as request:
+        with self.player.request("predict", self._values_of_cell | {"models": answer.models[epochs]}) as request:
             yield partial(self._predict, request)
         check_operations(answer.fields["cost"], request.usage, self.predicted, self._seconds_per_operation)
 
     @contextmanager
-    def _in_place(self, request: Request, epochs: Epochs) -> Iterator[Predict]:
+    def _predict_in_place(self, request: Request, epochs: Epochs) -> Iterator[Predict]:
+        """Yields a function that predicts in the process that trained; it has one model, whatever the epochs."""
         yield partial(self._predict, request)
 
     def _predict(self, request: Request, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """task -> predictions of rows, held against what the task's head gives."""
+        """task -> predictions (n, *shape) of rows, on the protocol's device.
+
+        Raises PlayerFailed where they are not one floating-point tensor of the head's shape for each task.
+        """
         request.send("rows", {"inputs": dict(inputs)})
         predictions = request.receive("predictions").values
         expected = {task: (len(x), *self._shapes[task]) for task, x in inputs.items()}
@@ -256,7 +325,8 @@ class _Case:
         return {task: predictions[task].to(device) for task in inputs}
 
 
-def _read_kept(path: Path) -> Tensor | None:
+def _read_checkpoint_file(path: Path) -> Tensor | None:
+    """The bytes of a checkpoint as a uint8 tensor; None where there is no file, or no plain one."""
     try:
         content = read_regular(path, MAX_CHECKPOINT, links=False)
     except OSError:
@@ -264,14 +334,15 @@ def _read_kept(path: Path) -> Tensor | None:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else None
 
 
-def _keep(path: Path, content: bytes) -> None:
-    """Put a checkpoint into its file; where that cannot be written, training goes on without."""
+def _write_checkpoint_file(path: Path, content: bytes) -> None:
+    """Write a checkpoint; where the file cannot be written, training continues without it."""
     with suppress(OSError):
         make_folder(path.parent)
         write_whole(path, content)
 
 
-def _failure(error: Exception) -> Failure:
+def _describe_failure(error: Exception) -> Failure:
+    """The failure that a record shows; the place is `judge` where it was not the method that raised."""
     if isinstance(error, MethodFailed):
         return Failure(type=error.type, message=error.message, where=error.where)
     return Failure(type=type(error).__name__, message=" ".join(str(error).split())[:500], where="judge")

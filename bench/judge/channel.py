@@ -1,6 +1,9 @@
 """The typed channel between a judge and a player: messages of JSON values and tensors, and nothing that runs code.
 
-A message is an 8-byte length, a JSON header of that many bytes, and the raw bytes of its tensors one after the other.
+A message is an 8-byte little-endian length, a JSON header of that many bytes, and the raw bytes of its tensors one
+after the other. The header has `kind`, the tree of values with tensors replaced by numbers, and for each tensor [dtype,
+shape, channels last]. Nothing is unpickled: the reader allocates tensors of declared sizes, after it has checked them,
+and fills them.
 """
 
 import json
@@ -15,9 +18,10 @@ import torch
 from torch import Tensor
 
 MAX_HEADER = 16 << 20  # bytes; the curves and matrices of a run are far below
-MAX_TENSORS = 1_000_000
+MAX_TENSORS = 1_000_000  # in one message
 MAX_BYTES = 32 << 30  # of the tensors of one message
-MAX_DEPTH = 40  # of values inside of values
+MAX_DEPTH = 40  # of values inside of values, far below Python's limit of recursion
+# Types that may cross; complex and quantised ones may not.
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -34,26 +38,36 @@ class ChannelError(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """What was sent: its kind, and its values by name, tensors among them."""
+    """A message that was received: its kind, and its values by name, tensors among them."""
 
     kind: str
     values: dict[str, Any]
 
 
 class Channel:
-    """One end of a connected socket. A tensor that stands in several places of a message is sent once, and is one
-    tensor on the other side, too: tasks that look at one input still do.
+    """One end of a connected socket.
 
-    `max_bytes` bounds the tensors of a message that comes."""
+    A tensor that stands in several places of a message is sent once, and is one tensor on the other side too: a model
+    whose tasks read one input runs its trunk once there as well. `max_bytes` bounds the tensors of one received
+    message.
+    """
 
     def __init__(self, connection: socket.socket, max_bytes: int = MAX_BYTES) -> None:
         self.connection, self.max_bytes = connection, max_bytes
 
     def send(self, kind: str, values: Mapping[str, Any] | None = None) -> None:
-        """Send a message. Raises ValueError for a value of another type, ChannelError where nobody listens."""
+        """Send a message.
+
+        Values are None, booleans, numbers, texts, dense tensors, and lists, tuples and mappings of them; a mapping may
+        have keys of any of these types.
+
+        Raises:
+            ValueError: A value has another type, or is nested deeper than MAX_DEPTH.
+            ChannelError: Nobody listens any more.
+        """
         tensors: dict[int, tuple[int, Tensor]] = {}
         tree = _encode(dict(values or {}), tensors)
-        parts = [_as_bytes(tensor) for _, tensor in tensors.values()]
+        parts = [_lay_out(tensor) for _, tensor in tensors.values()]
         header = json.dumps({"kind": kind, "tree": tree, "tensors": [layout for layout, _ in parts]}).encode()
         try:
             self.connection.sendall(_LENGTH.pack(len(header)) + header)
@@ -63,7 +77,10 @@ class Channel:
             raise ChannelError("the other side left") from error
 
     def receive(self) -> Message:
-        """The next message. Raises ChannelError where there is none, or it is malformed or too large."""
+        """Wait for the next message.
+
+        Raises ChannelError where the other side left, or the message is malformed or too large.
+        """
         (length,) = _LENGTH.unpack(bytes(self._read(bytearray(_LENGTH.size))))
         if length > MAX_HEADER:
             raise ChannelError(f"a header should have at most {MAX_HEADER:,} bytes, found {length:,}")
@@ -78,13 +95,14 @@ class Channel:
         return Message(kind, values)
 
     def close(self) -> None:
-        """Leave."""
+        """Close this end; the other side's next read or write raises ChannelError."""
         self.connection.close()
 
     def _receive_tensors(self, layouts: list[Any]) -> list[Tensor]:
+        """Read the tensors that the header announces. Their total size is checked before any of them is allocated."""
         if len(layouts) > MAX_TENSORS:
             raise ValueError("too many tensors")
-        shapes = [(DTYPES[name], [_natural(n) for n in shape], bool(last)) for name, shape, last in layouts]
+        shapes = [(DTYPES[name], [_as_count(n) for n in shape], bool(last)) for name, shape, last in layouts]
         total = sum(dtype.itemsize * math.prod(shape) for dtype, shape, _ in shapes)
         if total > self.max_bytes:
             raise ChannelError(f"a message should have at most {self.max_bytes:,} bytes of tensors, found {total:,}")
@@ -97,6 +115,7 @@ class Channel:
         return tensors
 
     def _read(self, target: Any) -> Any:
+        """Fill `target`, a buffer of bytes, from the socket. Raises ChannelError where the other side left before."""
         view, done = memoryview(target), 0
         while done < len(view):
             try:
@@ -110,12 +129,17 @@ class Channel:
 
 
 def _encode(value: Any, tensors: dict[int, tuple[int, Tensor]], depth: int = 0) -> Any:
-    """A tree as JSON in which tensors are numbered; `tensors` collects them: identity -> number, tensor."""
+    """A value as JSON in which tensors are numbered and every container is an object of one key, its kind.
+
+    Containers are tagged so that tuples, lists and mappings with keys of any type come back as what they were.
+    `tensors` collects tensors: identity -> (number, tensor). Raises ValueError for types that may not cross.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"What a method keeps should be at most {MAX_DEPTH} levels deep. Found more.")
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
+        # JSON has no infinities or NaN, and the reader refuses Python's words for them.
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, Tensor):
         number, _ = tensors.setdefault(id(value), (len(tensors), value))
@@ -131,13 +155,14 @@ def _encode(value: Any, tensors: dict[int, tuple[int, Tensor]], depth: int = 0) 
 
 
 def _decode(node: Any, tensors: list[Tensor], depth: int = 0) -> Any:
+    """The inverse of `_encode`. Raises ValueError, TypeError or LookupError for what it cannot have written."""
     if depth > MAX_DEPTH:
         raise ValueError("too deep")
     if not isinstance(node, dict):
         return node
     [(kind, content)] = node.items()
     if kind == "tensor":
-        return tensors[_natural(content)]
+        return tensors[_as_count(content)]
     if kind == "float":
         return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[content]
     if kind == "map":
@@ -146,8 +171,11 @@ def _decode(node: Any, tensors: list[Tensor], depth: int = 0) -> Any:
     return {"list": items, "tuple": tuple(items)}[kind]
 
 
-def _as_bytes(tensor: Tensor) -> tuple[list[Any], memoryview]:
-    """[dtype, shape as it lies in memory, whether channels are last], and the bytes."""
+def _lay_out(tensor: Tensor) -> tuple[list[Any], memoryview]:
+    """[dtype, shape as it lies in memory, whether channels are last], and the bytes.
+
+    The memory format is kept, since convolutions sum in another order under another one, which moves digits.
+    """
     if tensor.layout is not torch.strided:
         raise ValueError("A tensor should be dense. Found a sparse one.")
     tensor = tensor.detach().cpu()
@@ -161,16 +189,18 @@ def _as_bytes(tensor: Tensor) -> tuple[list[Any], memoryview]:
 
 
 def _view_of_bytes(tensor: Tensor) -> memoryview:
-    """The memory of a contiguous tensor."""
+    """The memory of a contiguous tensor as bytes, without a copy."""
     flat: Any = tensor.reshape(-1).view(torch.uint8).numpy()
     return memoryview(flat)
 
 
-def _natural(value: Any) -> int:
+def _as_count(value: Any) -> int:
+    """The value where it is a whole number in [0, 2^48), else ValueError; True is no number here."""
     if type(value) is not int or not 0 <= value < 1 << 48:
         raise ValueError("not a count")
     return value
 
 
 def _refuse_constant(name: str) -> Any:
+    """Raise ValueError for `NaN` and `Infinity`, which Python's JSON reader would accept."""
     raise ValueError(name)

@@ -1,8 +1,8 @@
 """The confined process: it runs somebody else's method, and never sees a target of the test split.
 
-`python -m bench.judge.player FD` imports the harness once and waits on the socket FD. For every request, which brings
-a connected socket, it makes a copy of itself; the copy answers over that socket, with nothing of earlier requests in
-its memory, and the first process, which never imports a method, says when the copy has ended and what it used.
+`python -m bench.judge.player FD GRACE` imports the harness once and waits on the socket FD. For every request, which
+brings a connected socket, it makes a copy of itself. The copy answers over that socket, with nothing of earlier
+requests in its memory. The first process never imports a method; it reports when the copy has ended and what it used.
 
 Requests
     describe   a file and methods -> their canonical names, short names and versions
@@ -41,7 +41,7 @@ from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import UsageError
 from bench.judge.channel import Channel, ChannelError
-from bench.judge.leftovers import Shared
+from bench.judge.leftovers import SharedFolders
 from bench.judge.rows import SentRows, close_splits
 from bench.judge.seccomp import refuse_calls
 from bench.planning.plan import parse_suite, suite_under_protocol, validate_method
@@ -56,13 +56,16 @@ from bench.training.full_batch.prepare import prepare_full_batch_run
 from bench.training.learned import Ensemble
 
 GRACE_SECONDS = 10.0  # for a copy to end after its last answer
-MAX_FILE = 8 << 30  # bytes of one file
+MAX_FILE = 8 << 30  # bytes of one file that a copy writes
 DUMPABLE, DEATH_SIGNAL = 4, 1  # PR_SET_DUMPABLE, PR_SET_PDEATHSIG of prctl(2)
 Values = dict[str, Any]
 
 
 def main(descriptor: int, grace: float) -> NoReturn:
-    """Serve requests until the other end of `descriptor` is closed; `grace` seconds for helpers to end after each."""
+    """Serve requests until the other end of `descriptor` is closed.
+
+    `grace` are the seconds that helper processes get to end by themselves after each request.
+    """
     control = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the judge decides
     torch.set_num_threads(1)
@@ -70,8 +73,8 @@ def main(descriptor: int, grace: float) -> NoReturn:
         list_entries(kind)
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
     refuse_calls()
-    shared = Shared()
-    with ProcessTree() as family:
+    shared = SharedFolders()
+    with ProcessTree() as tree:
         control.sendall(b"ready\n")
         while True:
             try:
@@ -79,25 +82,29 @@ def main(descriptor: int, grace: float) -> NoReturn:
             except OSError:
                 data, descriptors = b"", []
             if not data:
-                family.end()
+                tree.end()
                 os._exit(0)
-            report = _serve(descriptors[0], control, family, shared, grace)
+            report = _serve(descriptors[0], control, tree, shared, grace)
             control.sendall(json.dumps(report).encode() + b"\n")
 
 
-def _serve(descriptor: int, control: socket.socket, family: ProcessTree, shared: Shared, grace: float) -> Values:
-    """Answer one request in a copy of this process; how that ended, and what it used."""
+def _serve(descriptor: int, control: socket.socket, tree: ProcessTree, shared: SharedFolders, grace: float) -> Values:
+    """Answer one request in a copy of this process; returns the report on its end.
+
+    Keys of the report: `code` (exit code), `seconds` (of processors), `peak_mb`, `left` (processes that had to be
+    killed), `ended` (whether all of them did), `clean` (whether all that it wrote is removed).
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     pid = os.fork()
     if not pid:
         control.close()
         _answer(socket.socket(fileno=descriptor))
     os.close(descriptor)
-    status, peak, released = _wait(pid, control, family)
+    status, peak, released = _wait_for_copy(pid, control, tree)
     end = time.monotonic() + grace
-    while family.list_living() and time.monotonic() < end:
+    while tree.list_living() and time.monotonic() < end:
         time.sleep(0.02)
-    left, ended = family.end()
+    left, ended = tree.end()
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -115,12 +122,11 @@ def _serve(descriptor: int, control: socket.socket, family: ProcessTree, shared:
     }
 
 
-def _wait(pid: int, control: socket.socket, family: ProcessTree) -> tuple[int, int, bool]:
-    """Wait for a copy: its status, its peak memory (KiB), and whether the judge said that no more is wanted of it.
+def _wait_for_copy(pid: int, control: socket.socket, tree: ProcessTree) -> tuple[int, int, bool]:
+    """Wait for a copy to end; returns its status, its peak memory (KiB), and whether the judge released it.
 
-    Where the judge is gone, everything ends.
-
-    A byte on `control` means that no more is wanted of it: it is killed where it does not end by itself.
+    A byte on `control` releases the copy: it is killed where it does not end within GRACE_SECONDS. Where the judge is
+    gone, this process and everything below it end.
     """
     end = float("inf")
     while True:
@@ -129,7 +135,7 @@ def _wait(pid: int, control: socket.socket, family: ProcessTree) -> tuple[int, i
             return status, used.ru_maxrss, end != float("inf")
         if select.select([control], [], [], 0.01)[0] and end == float("inf"):
             if not control.recv(1):
-                family.end()
+                tree.end()
                 os._exit(0)
             end = time.monotonic() + GRACE_SECONDS
         if time.monotonic() > end:
@@ -137,7 +143,11 @@ def _wait(pid: int, control: socket.socket, family: ProcessTree) -> tuple[int, i
 
 
 def _answer(connection: socket.socket) -> NoReturn:
-    """A copy's life: one request."""
+    """Life of a copy: answer one request and exit.
+
+    An exception becomes a message `failed` with its type, text and place. Paths are removed from the text, which ends
+    up in public records. `os._exit` skips the exit handlers of whatever the method imported.
+    """
     _prctl(DUMPABLE, 1)
     _prctl(DEATH_SIGNAL, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -165,19 +175,22 @@ def _answer(connection: socket.socket) -> NoReturn:
 
 
 def _load(values: Values) -> list[tuple[str, str]]:
-    """Import the method's file, which comes as text; what it registered."""
+    """Import the method's file, which came as text; returns the (kind, name) pairs that it registered."""
     return load_plugin(_write(values))
 
 
 def _write(values: Values) -> Path:
-    """A file that came as text."""
+    """Write a file that came as text into a folder of its own, and return its path."""
     file = Path(tempfile.mkdtemp(prefix="method-")) / str(values["name"])
     file.write_text(values["source"], encoding="utf-8")
     return file
 
 
 def check_contract(channel: Channel, values: Values) -> None:
-    """Hold a name, or what the last of the files registers, against the contract."""
+    """Request `check`: hold a part by name, or what the last of the files registers, against the contract.
+
+    Answers with a message `rule` for each outcome, and `checked` at the end.
+    """
     from bench.check import check, find_subjects
 
     files = [_write(file) for file in values["files"]]
@@ -195,19 +208,23 @@ def check_contract(channel: Channel, values: Values) -> None:
 
 
 def describe(channel: Channel, values: Values) -> None:
-    """Names and versions of methods, and whether they fit the suite."""
+    """Request `describe`: names and versions of methods. Raises UsageError where one does not fit the suite."""
     registered = _load(values)
     _, suite = parse_suite(values["suite"])
-    described = []
+    descriptions = []
     for text in values["methods"]:
         method = Method.parse(text)
         validate_method(method, suite, suite.protocol)
-        described.append({"canonical": method.canonical, "short": method.short, "versions": method.versions})
-    channel.send("described", {"registered": registered, "methods": described})
+        descriptions.append({"canonical": method.canonical, "short": method.short, "versions": method.versions})
+    channel.send("described", {"registered": registered, "methods": descriptions})
 
 
 def serve_train(channel: Channel, values: Values) -> None:
-    """Train a cell on the rows that were sent, and send what was learned."""
+    """Request `train`: train a cell on the rows that were sent, and send what was learned.
+
+    Sends `epoch` and `checkpoint` meanwhile, and `trained` at the end, with the weights of every epoch that will be
+    tested.
+    """
     close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
@@ -223,22 +240,28 @@ def serve_train(channel: Channel, values: Values) -> None:
         cell = Run(spec, suite, method).train(on_epoch, checkpoint)
     in_place = issubclass(method.sharing.entry.cls, SelfFitting)  # what was inferred is no state that can be sent
     answer = {"fields": to_jsonable_python(cell.fields), "epochs": cell.epochs, "weights": cell.weights}
-    channel.send("trained", answer | {"models": [] if in_place else _states(cell), "in_place": in_place})
+    channel.send("trained", answer | {"models": [] if in_place else _collect_states(cell), "in_place": in_place})
     if in_place:
         with cell.predictor(cell.distinct_epochs[0]) as predict:
             _predict_rows(channel, predict, spec)
 
 
 class SentCheckpoint(Checkpoint):
-    """A checkpoint that the judge keeps: it comes with the request, and every later one is sent."""
+    """A checkpoint that the judge keeps.
+
+    `content` comes with the request where an earlier attempt left one; every later one is sent over the channel.
+    `every` are the seconds between two, at least.
+    """
 
     def __init__(self, channel: Channel, content: Tensor | None, every: float) -> None:
+        """Writes `content` (uint8 bytes) to a private file, from which training continues."""
         super().__init__(Path(tempfile.mkdtemp(prefix="checkpoint-")) / "checkpoint", every)
         self._channel = channel
         if content is not None:
             self.path.write_bytes(bytes(content.numpy()))
 
     def _write(self) -> None:
+        """Write the file as usual, and send its bytes."""
         super()._write()
         if self.path.exists():
             content = bytearray(self.path.read_bytes())
@@ -246,7 +269,7 @@ class SentCheckpoint(Checkpoint):
 
 
 def serve_build(channel: Channel, values: Values) -> None:
-    """The models of a cell as they are before training."""
+    """Request `build`: send the weights of the models before training, one state per member."""
     close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
@@ -259,7 +282,7 @@ def serve_build(channel: Channel, values: Values) -> None:
 
 
 def serve_predict(channel: Channel, values: Values) -> None:
-    """Predict the rows that are sent with weights that are sent; there are no others here."""
+    """Request `predict`: predict the rows that are sent with weights that are sent; there are no others here."""
     close_splits(set())
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
@@ -272,6 +295,10 @@ def serve_predict(channel: Channel, values: Values) -> None:
 
 @torch.inference_mode()
 def _predict_rows(channel: Channel, function: Predict, spec: RunSpec) -> None:
+    """Answer batches of rows with predictions until the judge leaves.
+
+    A tensor that several tasks read is moved once and stays one tensor, so that a shared trunk runs once.
+    """
     device = torch.device(spec.protocol.device)
     while True:
         rows = channel.receive().values["inputs"]
@@ -279,9 +306,9 @@ def _predict_rows(channel: Channel, function: Predict, spec: RunSpec) -> None:
         channel.send("predictions", function({task: moved[id(x)] for task, x in rows.items()}))
 
 
-def _states(cell: TrainedCell) -> list[Values]:
-    """The weights behind each prediction that will be asked for, and where training stood."""
-    found = []
+def _collect_states(cell: TrainedCell) -> list[Values]:
+    """The weights behind each prediction that will be asked for, with the step and phase at which they were taken."""
+    states = []
     for epochs in cell.distinct_epochs:
         if isinstance(cell, Ensemble):
             kept = [m.watch.selector.snapshot(epoch) for m, epoch in zip(cell.members, epochs, strict=True)]
@@ -291,12 +318,15 @@ def _states(cell: TrainedCell) -> list[Values]:
                 assert isinstance(function, partial)
                 [(model, state)] = function.args[0]
                 models = [{"weights": dict(model.state_dict()), "step": state.step, "phase": state.phase}]
-        found.append({"epochs": epochs, "models": models})
-    return found
+        states.append({"epochs": epochs, "models": models})
+    return states
 
 
 def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Values) -> Predictor:
-    """A fresh model with weights that were trained elsewhere."""
+    """A fresh model with weights that were trained elsewhere, and the training state that it predicts under.
+
+    `number` is the member of an ensemble.
+    """
     if spec.protocol.fit == "solver":
         solved = prepare_full_batch_run(spec, suite, method)
         solved.model.load_state_dict(state["weights"])
@@ -310,7 +340,7 @@ def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Va
 
 
 def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
-    """The suite with the rows that were sent in place of its own, and the method."""
+    """The method, and the suite under the cell's protocol with the rows that were sent in place of its own."""
     _, suite = parse_suite(spec.suite)
     rows = SentRows(values.get("splits", {}), values.get("checksums", {}))
     suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
@@ -319,6 +349,7 @@ def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
 
 
 def _prctl(option: int, value: int) -> None:
+    """Set an attribute of this process (Linux); no effect elsewhere."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 

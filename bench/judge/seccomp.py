@@ -1,9 +1,9 @@
-"""System calls that somebody else's code has no business with: a filter of the kernel (seccomp), for good.
+"""Refuses system calls that somebody else's code has no business with, by a filter of the kernel (seccomp).
 
 Refused is what outlives a request unseen (System V shared memory, message queues, keys), what looks into or changes
 other processes, what opens the kernel (bpf, io_uring), a signal to everybody at once, and every socket but those
-between processes of one machine: not all networks are kept apart by namespaces (vsock). A refused call fails as one
-without rights does.
+between processes of one machine: namespaces do not separate all networks (vsock). A refused call fails with EPERM. The
+filter is inherited by all descendants and cannot be removed.
 """
 
 import ctypes
@@ -17,13 +17,18 @@ NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER = 38, 22, 2  # of prctl(2)
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # instructions of the filter's machine
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in seccomp_data
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
-UNIX, EVERYBODY = 1, 0xFFFFFFFF  # AF_UNIX; -1, the low half of it
+UNIX = 1  # AF_UNIX, the only address family a socket may have
+EVERYBODY = 0xFFFFFFFF  # the low half of -1, which `kill` takes for every process
 X32 = 0x40000000  # where the numbers of another ABI of x86_64 begin
 
 
 @dataclass(frozen=True)
 class _Machine:
-    """Its number for the filter (AUDIT_ARCH), its numbers of `socket` and `kill`, and those of the refused calls."""
+    """Numbers of one processor architecture.
+
+    `architecture` is its AUDIT_ARCH constant. `socket` and `kill` are the calls whose first argument decides; `refused`
+    are the calls that are refused whatever their arguments.
+    """
 
     architecture: int
     socket: int
@@ -55,6 +60,7 @@ MACHINES = {
             ),  # pivot_root, chroot, mount, umount2, unshare, open_by_handle_at, setns
         ),
     ),
+    # The same calls in the same order, line by line.
     "aarch64": _Machine(
         0xC00000B7,
         198,
@@ -74,21 +80,31 @@ MACHINES = {
 
 
 def refuse_calls() -> bool:
-    """Refuse these calls to this thread and all it starts, for good; whether this kernel and machine could."""
+    """Refuse these calls to this thread and all it starts, for good.
+
+    Returns whether this kernel and machine could; elsewhere the other parts of the confinement stand alone.
+    """
     machine = MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
         return False
-    content = _program(machine)
+    content = _build_filter(machine)
     buffer = ctypes.create_string_buffer(content)
+    # struct sock_fprog: the number of instructions, 8 bytes each, and a pointer to them. `buffer` has to outlive the
+    # call.
     program = struct.pack("HxxxxxxP", len(content) // 8, ctypes.addressof(buffer))
     prctl = ctypes.CDLL(None).prctl
+    # The kernel takes a filter from a process without rights only after this promise.
     if prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0):
         return False
     return bool(prctl(SET_SECCOMP, FILTER, program, 0, 0) == 0)
 
 
-def _program(machine: _Machine) -> bytes:
-    """The filter: (operation, jump where true, jump where false, operand), one after the other."""
+def _build_filter(machine: _Machine) -> bytes:
+    """The filter as the kernel's `sock_filter` structs: (operation, jump where true, jump where false, operand).
+
+    It refuses calls of another architecture and of the x32 ABI, whose numbers would slip past the list; then the listed
+    calls; then `socket` and `kill` by their first argument; it allows everything else.
+    """
     steps = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, machine.architecture), (RETURN, 0, 0, REFUSE)]
     steps += [(LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, X32), (RETURN, 0, 0, REFUSE)]
     for number in machine.refused:

@@ -1,4 +1,9 @@
-"""What a player says of a cell that it trained, as far as it has the right form."""
+"""Checks the form of what a player says of a cell that it trained.
+
+Nothing is taken as it came: fields pass through the schema of a record, names should be printable, numbers finite and
+of a possible size, versions of packages are looked up here. Whether the content is true is checked elsewhere (`cost`,
+`cells`).
+"""
 
 import re
 from collections.abc import Mapping
@@ -18,19 +23,25 @@ from bench.training.examine import Epochs
 FROM_TRAINING = frozenset(  # the fields of a record that a player may fill
     ("tasks", "selection", "cost", "curves", "matrices", "effective_sharing", "cosines", "solution", "environment")
 )
-MAX_NAME = 200  # characters
+MAX_NAME = 200  # characters of the name of a matrix, a layer or a setting
 MAX_CHECKPOINT = 1 << 30  # bytes
-MOST_STEPS = 1_000_000_000  # of a solver
-LARGEST = 1 << 53  # counts beyond it are no numbers that a table could show
+MAX_STEPS = 1_000_000_000  # of a solver
+MAX_COUNT = 1 << 53  # of parameters and operations: the last whole number up to which a float is exact
+# The number of threads at the end of a hardware's name: a player may train with another one than the judge has.
 THREADS = re.compile(r", \d{1,4} threads?\Z")
 PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}\Z")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The fields of a record, the epochs that rules chose, and the weights of the models at each of them.
+    """The checked answer to a request `train`.
 
-    `models` maps the epochs of an ensemble to the state of each member; `in_place` where there is none to send.
+    Attributes:
+        fields: Fields of the record, those of FROM_TRAINING only.
+        epochs: selection rule -> task -> the epoch of each member of the ensemble.
+        weights: A matrix (T, d) of linear weights, or None.
+        models: epochs -> the state of each member; empty where `in_place`.
+        in_place: Whether there is no state to send, so that the process that trained has to predict.
     """
 
     fields: dict[str, Any]
@@ -41,7 +52,7 @@ class Trained:
 
     @classmethod
     def read(cls, message: Message, spec: RunSpec) -> "Trained":
-        """The content of a message. Raises PlayerFailed where it has another form."""
+        """Check the content of a message. Raises PlayerFailed, with what is wrong, where it has another form."""
         values = message.values
         try:
             fields = values["fields"]
@@ -52,18 +63,21 @@ class Trained:
             sample = ResultRecord.model_validate(
                 {"run_id": spec.run_id, "suite": "", "method": "", "spec": spec, "status": "done"} | sent
             )
-            if sample.cost is None or not _sound(sample.cost, spec):
+            if sample.cost is None or not _is_sound(sample.cost, spec):
                 raise ValueError("cost")
             if len(sample.tasks) != len(set(sample.tasks)):
                 raise ValueError("tasks")
-            _hold_names(sample)
+            _check_names(sample)
             checked = sample.model_dump(include=set(sent))
-            checked["environment"] = versions(*sorted(_packages(checked.get("environment", {}))))
+            # A player names packages; which versions they have is read here, where it cannot say so itself.
+            checked["environment"] = versions(*sorted(_extra_packages(checked.get("environment", {}))))
             epochs = {
-                str(rule): {str(task): _epochs(each, spec) for task, each in tasks.items()}
+                str(rule): {str(task): _read_member_epochs(each, spec) for task, each in tasks.items()}
                 for rule, tasks in values["epochs"].items()
             }
-            models = {_epochs(entry["epochs"], spec): read_models(entry, spec) for entry in values["models"]}
+            models = {
+                _read_member_epochs(entry["epochs"], spec): read_models(entry, spec) for entry in values["models"]
+            }
             in_place, weights = values["in_place"] is True, values["weights"]
             if in_place and spec.protocol.fit != "solver":
                 raise ValueError("in_place")
@@ -84,17 +98,23 @@ class Trained:
 
 
 def read_epochs(message: Message, spec: RunSpec) -> tuple[int, int]:
-    """How many epochs are done, and of how many. Raises PlayerFailed where these are not counts, or too large."""
+    """(epochs done, epochs in all) of a message `epoch`; a solver counts its own steps.
+
+    Raises PlayerFailed where these are no counts, or larger than the protocol allows.
+    """
     done, epochs = (message.values.get(name) for name in ("done", "epochs"))
     solver = spec.protocol.fit == "solver"  # which counts steps of its own
-    last = MOST_STEPS if solver else spec.protocol.epochs * spec.protocol.members
+    last = MAX_STEPS if solver else spec.protocol.epochs * spec.protocol.members
     if type(done) is not int or type(epochs) is not int or not 0 <= done <= epochs <= last:
         raise PlayerFailed("What it says of its progress is no count of epochs.")
     return done, epochs
 
 
 def read_checkpoint(message: Message) -> bytes:
-    """Where training stands, which nobody here looks into. Raises PlayerFailed where it is no sequence of bytes."""
+    """The bytes of a checkpoint, which nobody here looks into: it goes back to a player as it came.
+
+    Raises PlayerFailed where the content is no sequence of bytes, or longer than MAX_CHECKPOINT.
+    """
     content = message.values.get("content")
     is_bytes = isinstance(content, Tensor) and content.dtype == torch.uint8 and content.dim() == 1
     if isinstance(content, Tensor) and is_bytes and len(content) <= MAX_CHECKPOINT:
@@ -114,17 +134,17 @@ def read_models(values: Any, spec: RunSpec) -> list[dict[str, Any]]:
     return models
 
 
-def _sound(cost: Cost, spec: RunSpec) -> bool:
-    """Whether what a run cost are numbers that can be, on the machine that this is."""
+def _is_sound(cost: Cost, spec: RunSpec) -> bool:
+    """Whether the cost holds possible numbers, and names the machine that this is."""
     counts = cost.parameters, cost.forward_flops
     times = cost.step_ms, cost.train_seconds, cost.peak_memory_mb
     device = torch.device("cpu" if spec.protocol.fit == "solver" else spec.protocol.device)
     here, said = (THREADS.sub("", text) for text in (hardware(device), cost.hardware))
-    return all(0 <= n < LARGEST for n in counts) and min(times) >= 0 and said == here
+    return all(0 <= n < MAX_COUNT for n in counts) and min(times) >= 0 and said == here
 
 
-def _hold_names(sample: ResultRecord) -> None:
-    """Raise ValueError where a name cannot be shown, or what goes with it is not what it says."""
+def _check_names(sample: ResultRecord) -> None:
+    """Raise ValueError where a name cannot be shown, a setting is no plain value, or a matrix does not unpack."""
     names = [*sample.matrices, *sample.effective_sharing, *sample.curves.train_loss, *sample.curves.val]
     names += [task for of_task in sample.curves.val.values() for task in of_task]
     settings = sample.solution.settings if sample.solution else {}
@@ -140,17 +160,18 @@ def _hold_names(sample: ResultRecord) -> None:
 
 
 def _is_matrix(value: Any) -> bool:
-    """Whether this is a matrix of finite numbers, and not an empty one."""
+    """Whether this is a matrix of finite floating-point numbers that is not empty."""
     sound = isinstance(value, Tensor) and value.dim() == 2 and value.dtype in (torch.float32, torch.float64)
     return sound and value.numel() > 0 and bool(value.isfinite().all())
 
 
-def _packages(environment: Mapping[str, Any]) -> set[str]:
-    """Packages beyond the usual ones whose versions matter: names only, their versions are looked up here."""
+def _extra_packages(environment: Mapping[str, Any]) -> set[str]:
+    """Names of packages beyond the usual ones whose versions matter to the run."""
     return {name for name in environment if isinstance(name, str) and PACKAGE.match(name)} - versions().keys()
 
 
-def _epochs(value: Any, spec: RunSpec) -> Epochs:
+def _read_member_epochs(value: Any, spec: RunSpec) -> Epochs:
+    """A tuple with one epoch per member, each in [1, epochs]; else ValueError."""
     epochs, last = tuple(value), spec.protocol.epochs
     if len(epochs) != spec.protocol.members or not all(type(e) is int and 1 <= e <= last for e in epochs):
         raise ValueError("epochs")

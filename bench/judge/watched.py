@@ -1,4 +1,8 @@
-"""Stores that code without a sandbox has no business in, compared before and after it ran."""
+"""Stores that code without a sandbox has no business in, compared before and after it ran.
+
+Without a sandbox such code has the user's rights and could write results itself. This does not prevent it, and finds it
+afterwards.
+"""
 
 import hashlib
 import os
@@ -10,20 +14,20 @@ from pathlib import Path
 
 from bench.errors import make_printable
 
-MORE = 1000  # files beyond those of before that are looked at
+MAX_NEW_FILES = 1000  # that are listed after the code ran: it may have put any number there
 
 
 @contextmanager
 def watch_folders(folders: Iterable[Path]) -> Iterator[list[str]]:
-    """A list that, at the end of the block, has a sentence for each of `folders` that changed meanwhile.
+    """Yields a list that, at the end of the block, has a sentence for each of `folders` that changed meanwhile.
 
-    Folders that are not there yet are watched as well.
+    Folders that do not exist yet are watched as well. A change by another command looks the same; the sentence says so.
     """
     troubles: list[str] = []
-    before = {folder: _look(folder) for folder in dict.fromkeys(path.resolve() for path in folders)}
+    before = {folder: _record_state(folder) for folder in dict.fromkeys(path.resolve() for path in folders)}
     yield troubles
     for folder, known in before.items():
-        if changed := _changes(known, _look(folder, known)):
+        if changed := _list_changes(known, _record_state(folder, known)):
             named = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
             troubles.append(
                 f"It changed the store `{folder.name}`, which is not its to write (or another command did meanwhile): "
@@ -32,28 +36,31 @@ def watch_folders(folders: Iterable[Path]) -> Iterator[list[str]]:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A file or folder as it was: its kind and rights, its size, and the digest of a plain file's content."""
+class _FileState:
+    """A file or folder as it was: kind and rights (`mode`) and size in bytes, 0 for a folder.
+
+    `digest` is the SHA-256 of a plain file, the target of a link, or the reason why it could not be read.
+    """
 
     mode: int
     size: int
     digest: str = ""
 
 
-def _look(root: Path, known: Mapping[str, _Seen] | None = None) -> dict[str, _Seen]:
-    """path -> what is there, `root` (`.`) and below; links are not followed, and only plain files are opened.
+def _record_state(root: Path, known: Mapping[str, _FileState] | None = None) -> dict[str, _FileState]:
+    """path -> its state, for `root` (`.`) and all below; links are not followed, and only plain files are opened.
 
-    With `known` contents are read only where they may still be the same, and not much more than was there is listed
-    (the rest is taken as it was): what was put there since may be of any size.
+    With `known`, the state of before, contents are read only where they may still be equal, and at most MAX_NEW_FILES
+    more than before are listed, the rest being taken as unchanged: what was put there since may be of any size.
     """
-    found: dict[str, _Seen] = {}
+    state: dict[str, _FileState] = {}
     waiting = ["."]
-    while waiting and (known is None or len(found) <= len(known) + MORE):
+    while waiting and (known is None or len(state) <= len(known) + MAX_NEW_FILES):
         name = waiting.pop()
         path = root / name
         try:
             status = path.lstat()
-            seen = _Seen(status.st_mode, status.st_size)
+            seen = _FileState(status.st_mode, status.st_size)
             if stat.S_ISDIR(status.st_mode):
                 seen = replace(seen, size=0)  # of a folder it depends on the file system
                 with os.scandir(path) as inside:
@@ -66,12 +73,13 @@ def _look(root: Path, known: Mapping[str, _Seen] | None = None) -> dict[str, _Se
         except OSError as error:
             if name == "." and isinstance(error, FileNotFoundError):
                 break
-            seen = _Seen(0, 0, str(error.strerror))
-        found[name] = seen
-    return {**(known or {}), **found} if waiting else found
+            seen = _FileState(0, 0, str(error.strerror))
+        state[name] = seen
+    return {**(known or {}), **state} if waiting else state
 
 
-def _changes(before: Mapping[str, _Seen], after: Mapping[str, _Seen]) -> list[str]:
+def _list_changes(before: Mapping[str, _FileState], after: Mapping[str, _FileState]) -> list[str]:
+    """Sentences' parts `path (changed)`, `(removed)` or `(added)`, sorted by path."""
     names = sorted(before.keys() | after.keys())
     word = {(True, True): "changed", (True, False): "removed", (False, True): "added"}
     changed = [name for name in names if before.get(name) != after.get(name)]

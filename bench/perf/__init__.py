@@ -1,1 +1,1 @@
-"""How fast the harness is beside bare loops, its solver beside others, and what each speedup gains."""
+"""How fast the harness is compared with bare loops, its solver with others, and what each speedup gains."""

@@ -1,4 +1,8 @@
-"""The harness against a bare loop: what Lightning, selection, constraints and bookkeeping cost per update."""
+"""The harness against a bare loop: what Lightning, selection, constraints and bookkeeping cost per update.
+
+Used by `mtlbench perf` and by the scripts in `benchmarks/`. Both loops run the same network on the same rows, device
+and thread, in blocks that take turns in one process, so that a slow moment of the machine hits both.
+"""
 
 import contextlib
 import statistics
@@ -20,16 +24,24 @@ from bench.training.fit import Run
 from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
-BLOCK_UPDATES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}  # updates per block
+# Updates of a block, per suite: enough for a median, and short enough that the load of the machine hardly changes
+# between a block and its partner.
+BLOCK_UPDATES = {"multimnist": 20, "multidigits": 100, "synthetic": 100, "scenes": 10, "nyuv2": 10}
 REFERENCE = ("single_task", "hard", "cross_stitch", "soft+l2")  # one trunk, towers, towers that meet, towers held
 
 
 def measure(
     data_dir: Path, methods: Sequence[str] = REFERENCE, suites: Sequence[str] = tuple(BLOCK_UPDATES), rounds: int = 9
 ) -> Iterator[dict[str, Any]]:
-    """One row per suite and method (none means all that the suite supports), in the shape of `perf --json`.
+    """Yields one row per suite and method, in the shape of `perf --json`.
 
-    A suite without data is left out.
+    Args:
+        data_dir: Where data sets are; a suite without data is left out.
+        methods: Methods; none means all that a suite supports.
+        suites: Keys of BLOCK_UPDATES, with options.
+        rounds: Pairs of blocks.
+
+    Sets torch to one thread, for the rest of the process too.
     """
     torch.set_num_threads(1)
     settle_devices()
@@ -40,10 +52,16 @@ def measure(
 
 
 def compare_with_bare_loop(suite_text: str, method: str, data_dir: Path, rounds: int) -> dict[str, Any]:
-    """Bare and harness blocks of updates in turn; medians over the rounds, quartiles of the ratio."""
+    """Bare and harness blocks of updates in turn.
+
+    Returns a row with `bare_ms` and `harness_ms`, medians in milliseconds per update, and `ratio`, `ratio_low` and
+    `ratio_high`, median and quartiles of harness / bare over the rounds.
+    """
     fresh = prepare_block(suite_text, method, data_dir)
     run, _ = fresh()
-    bare, harness, ratio, low, high = alternate(lambda: bare_ms(*fresh()), lambda: harness_ms(*fresh()), rounds)
+    bare, harness, ratio, low, high = alternate(
+        lambda: time_bare_loop(*fresh()), lambda: time_harness(*fresh()), rounds
+    )
     return {
         "suite": parse_suite(run.spec.suite, data_dir)[0].short,
         "method": Method.parse(run.spec.method).short,
@@ -56,7 +74,14 @@ def compare_with_bare_loop(suite_text: str, method: str, data_dir: Path, rounds:
 
 
 def alternate(first: Callable[[], float], second: Callable[[], float], rounds: int) -> tuple[float, ...]:
-    """Both in turn, the order swapped each round: medians, and median and quartiles of second / first by round."""
+    """Time two pieces of work in turn, the order swapped each round.
+
+    One more round before them warms up caches and is not counted. Each function does its work and returns its time.
+
+    Returns:
+        The median of `first`, the median of `second`, the median of second / first by round, and the quartiles of that
+        ratio; with one round the quartiles are the ratio itself.
+    """
     pairs = []
     for number in range(rounds + 1):
         pair = (first(), second()) if number % 2 else (second(), first())[::-1]
@@ -67,7 +92,10 @@ def alternate(first: Callable[[], float], second: Callable[[], float], rounds: i
 
 
 def prepare_block(suite_text: str, method: str, data_dir: Path, **settings: str) -> Callable[[], tuple[Run, Dataset]]:
-    """A function that gives a fresh run of one block each time, with the training rows, which are read once."""
+    """A function that gives a fresh run of one block each time, with the training rows, which are read once.
+
+    `settings` change the protocol, as `--set` does; by default a block is one epoch of BLOCK_UPDATES updates.
+    """
     updates = BLOCK_UPDATES[suite_text.partition(":")[0]]
     settings = {"epochs": "1", "steps_per_epoch": str(updates)} | settings
     [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
@@ -76,23 +104,31 @@ def prepare_block(suite_text: str, method: str, data_dir: Path, **settings: str)
     return lambda: (Run(spec, suite, Method.parse(spec.method)), rows)
 
 
-def harness_ms(run: Run, rows: Dataset) -> float:
-    """Median milliseconds of an update as a real run makes it."""
+def time_harness(run: Run, rows: Dataset) -> float:
+    """Median milliseconds of an update as a real run makes it, with Lightning and all callbacks.
+
+    `run` should be fresh: it is trained for its whole budget, on `rows`.
+    """
     watch = TrainingMonitor(run.module)
     train(run.module, Batches(rows, run.protocol, run.spec.seed), watch)
     return watch.step_ms
 
 
-def _losses(run: Run, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> list[Tensor]:
+def _compute_losses(run: Run, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> list[Tensor]:
+    """The loss of each task, in the order of the tasks: shared features, then a head per task.
+
+    Written as a plain loop would be, without the harness's own function, which is part of what is timed.
+    """
     model = run.model
     features = model.sharing(inputs, run.module.state)
     return [task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks]
 
 
-def bare_ms(run: Run, rows: Dataset) -> float:
+def time_bare_loop(run: Run, rows: Dataset) -> float:
     """Median milliseconds of an update in a plain loop: gather, forward, losses, backward, Adam or SGD.
 
-    With one backward pass per task, or a second forward pass, where the weighting needs them.
+    It has no prox of a constraint, no weighting and no bookkeeping. Where the weighting needs them, it makes one
+    backward pass per task or a second forward pass, since any implementation has to.
     """
     model, protocol = run.model, run.protocol
     kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[protocol.optimiser]
@@ -111,7 +147,7 @@ def bare_ms(run: Run, rows: Dataset) -> float:
             targets = {task.name: rows.targets[task.name][index[0]] for task in model.tasks}
         else:
             inputs, targets = rows.take(index, augment)
-        losses = _losses(run, inputs, targets)
+        losses = _compute_losses(run, inputs, targets)
         optimiser.zero_grad()
         if model.weighting.needs_gramian:  # as many backward passes as there are tasks
             for loss in losses:
@@ -121,6 +157,7 @@ def bare_ms(run: Run, rows: Dataset) -> float:
         optimiser.step()
         if model.weighting.needs_second_forward:
             with torch.no_grad():
-                _losses(run, inputs, targets)
+                _compute_losses(run, inputs, targets)
         times.append(time.perf_counter() - began)
+    # The first tenth is left out: memory is allocated and kernels are chosen there.
     return 1000 * statistics.median(times[len(times) // 10 :])

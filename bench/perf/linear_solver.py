@@ -1,4 +1,8 @@
-"""The linear solver against the clock: a path on School, and joint features on common inputs beside celer."""
+"""The linear solver against the clock: a path on School, and joint features on common inputs against celer.
+
+Used by `mtlbench perf --linear`. Both parts say to which duality gap they solved, since time without accuracy means
+nothing.
+"""
 
 import statistics
 import time
@@ -22,35 +26,47 @@ from bench.perf.harness import alternate
 from bench.planning.plan import parse_suite
 from bench.records import parse_call
 
-CONSTRAINT, STRENGTHS, SPAN = "l21", 50, 1e-3
-ROWS, INPUTS, TASKS, USED, NOISE, SHARE = 300, 1000, 20, 30, 1.0, 0.1  # of the problem on common inputs
+CONSTRAINT = "l21"  # joint feature selection: the penalty that celer solves too
+STRENGTHS = 50  # of a path
+SPAN = 1e-3  # the smallest strength of a path, as a part of the critical one, above which all weights are zero
+# The problem on common inputs: more inputs than rows, of which USED have a weight, so that the solution is sparse.
+ROWS, INPUTS, TASKS, USED = 300, 1000, 20, 30
+NOISE = 1.0  # standard deviation of the targets' noise; weights have 1
+SHARE = 0.1  # strength as a part of the critical one
 
 
 def measure_linear(data_dir: Path, rounds: int = 9) -> list[dict[str, Any]]:
     """Two rows, in the shape of `perf --linear --json`.
 
-    A path of 50 strengths, from the critical one to a thousandth of it, on the training part of School's first split
-    (or, where its file is not there, on rows of its sizes), each certified to 1e-8; and one strength on common inputs,
-    certified to the gap that celer has reached there, both in turn.
+    1. A path of STRENGTHS strengths, from the critical one to SPAN of it, on the training part of School's first split
+    (or, where its file is absent, on rows of its sizes), each certified to 1e-8.
+    2. One strength on common inputs, certified to the gap that celer has reached there, both in turn.
+
+    `rounds` repetitions, three at most for the path, which takes seconds.
     """
     torch.set_num_threads(1)
-    return [_path(data_dir, min(rounds, 3)), _common(rounds)]
+    return [_measure_path(data_dir, min(rounds, 3)), _compare_with_celer(rounds)]
 
 
-def _path(data_dir: Path, rounds: int) -> dict[str, Any]:
+def _measure_path(data_dir: Path, rounds: int) -> dict[str, Any]:
+    """Time a whole path, each strength starting at the solution of the one before.
+
+    Returns a row with the median seconds on the clock and of the processor, and the iterations and the largest
+    certified gap over the path.
+    """
     try:
-        name, rows = "school", _school(data_dir)
+        name, rows = "school", _read_school(data_dir)
     except DataMissing:
-        name, rows = "rows of School's sizes", _like_school()
+        name, rows = "rows of School's sizes", _make_like_school()
     loss = Squared(rows, 0.0)
-    family = _family(rows)
+    family = _build_family(rows)
     strengths = family.list_strengths(loss, {}, STRENGTHS, SPAN)
     times, worst, count = [], 0.0, 0
     for _ in range(rounds):
         wall, processor = time.perf_counter(), time.process_time()
-        found = [solution for _, solution in follow_path(loss, family, {}, strengths)]
+        solutions = [solution for _, solution in follow_path(loss, family, {}, strengths)]
         times.append((time.perf_counter() - wall, time.process_time() - processor))
-        worst, count = max(s.certificate.value for s in found), sum(s.iterations for s in found)
+        worst, count = max(s.certificate.value for s in solutions), sum(s.iterations for s in solutions)
     return {
         "what": f"{CONSTRAINT}, a path of {STRENGTHS} strengths",
         "on": f"{name}: {len(rows.names)} tasks, {rows.features} inputs, {int(rows.counts.sum())} rows",
@@ -61,16 +77,19 @@ def _path(data_dir: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-def _common(rounds: int) -> dict[str, Any]:
-    """Ours beside celer's, to one gap; without celer, ours alone to 1e-8."""
-    rows = _common_rows()
+def _compare_with_celer(rounds: int) -> dict[str, Any]:
+    """Ours and celer in turn, solved to one gap; without celer, ours alone to TOLERANCE.
+
+    Minimises |Y - X W|^2 / 2 + s sum_j |w_j| over W (d, T), w_j its rows; celer's alpha is s / n.
+    """
+    rows = _make_common_rows()
     loss = Squared(rows)
-    family = _family(rows)
+    family = _build_family(rows)
     strength = SHARE * family.list_strengths(loss, {}, 1, SPAN)[0]
     X, Y = np.asfortranarray(rows.inputs[0].numpy()), np.asfortranarray(torch.stack(list(rows.targets), dim=1).numpy())
 
     def ours(tolerance: float) -> float:
-        return _timed(lambda: minimise(Objective(Squared(rows), family.build_penalty({}, strength)), None, tolerance))
+        return _time(lambda: minimise(Objective(Squared(rows), family.build_penalty({}, strength)), None, tolerance))
 
     row: dict[str, Any] = {
         "what": f"{CONSTRAINT} at {SHARE:g} of the critical strength",
@@ -82,8 +101,9 @@ def _common(rounds: int) -> dict[str, Any]:
         return row | {"ours_ms": statistics.median(ours(TOLERANCE) for _ in range(rounds)), "celer_ms": None}
     theirs = _Celer(mtl_path, X, Y, strength / ROWS)
     objective = Objective(loss, family.build_penalty({}, strength))
+    # Our certificate of celer's solution, so that both are held to one yardstick.
     gap = objective.certificate(torch.from_numpy(theirs.weights().T.copy())[None]).value
-    celer_ms, ours_ms, ratio, low, high = alternate(lambda: _timed(theirs.weights), lambda: ours(gap), rounds)
+    celer_ms, ours_ms, ratio, low, high = alternate(lambda: _time(theirs.weights), lambda: ours(gap), rounds)
     reached = minimise(objective, None, gap).certificate.value
     return row | {
         "ours_ms": ours_ms,
@@ -97,30 +117,41 @@ def _common(rounds: int) -> dict[str, Any]:
 
 
 class _Celer:
-    """The same problem by celer: |Y - X W|^2 / (2 n) + alpha sum_j |w_j|, to its own tolerance."""
+    """The same problem by celer: |Y - X W|^2 / (2 n) + alpha sum_j |w_j|, to its own tolerance of 1e-8."""
 
     def __init__(self, solve: Callable[..., Any], X: np.ndarray, Y: np.ndarray, alpha: float) -> None:
+        """Holds the problem; nothing is solved yet.
+
+        Args:
+            solve: celer's `mtl_path`.
+            X: Inputs (n, d), in Fortran order, which celer would otherwise make itself inside the measured time.
+            Y: Targets (n, T), in Fortran order.
+            alpha: celer's strength, ours divided by n.
+        """
         self.solve, self.X, self.Y, self.alpha = solve, X, Y, alpha
 
     def weights(self) -> np.ndarray:
-        """Weights (T, d)."""
-        found: np.ndarray = self.solve(self.X, self.Y, alphas=[self.alpha], tol=1e-8)[1][..., 0]
-        return found
+        """Solve anew; weights (T, d)."""
+        weights: np.ndarray = self.solve(self.X, self.Y, alphas=[self.alpha], tol=1e-8)[1][..., 0]
+        return weights
 
 
-def _timed(call: Callable[[], Any]) -> float:
+def _time(call: Callable[[], Any]) -> float:
+    """Milliseconds on the clock of one call."""
     began = time.perf_counter()
     call()
     return 1000 * (time.perf_counter() - began)
 
 
-def _family(rows: TaskRows) -> PenaltyFamily:
+def _build_family(rows: TaskRows) -> PenaltyFamily:
+    """The penalties of CONSTRAINT at every strength, for tasks of one output."""
     return PenaltyFamily(
         choose("constraint", parse_call(CONSTRAINT)), Coupled((1, rows.features), len(rows.names), 1.0)
     )
 
 
-def _school(data_dir: Path) -> TaskRows:
+def _read_school(data_dir: Path) -> TaskRows:
+    """Training rows of School's first split. Raises DataMissing where its file is absent."""
     _, suite = parse_suite("school", data_dir)
     data = suite.dataset("train", 0)
     names = [task.name for task in suite.tasks]
@@ -129,7 +160,11 @@ def _school(data_dir: Path) -> TaskRows:
     )
 
 
-def _like_school() -> TaskRows:
+def _make_like_school() -> TaskRows:
+    """139 tasks with 17 to 188 random rows of 27 inputs, about the sizes of School's.
+
+    All tasks have one vector of weights, and noise of standard deviation 10. The seed is fixed.
+    """
     generator = np.random.default_rng(0)
     inputs = [torch.from_numpy(generator.standard_normal((int(n), 27))) for n in generator.integers(17, 189, 139)]
     weights = torch.from_numpy(generator.standard_normal(27))
@@ -137,7 +172,11 @@ def _like_school() -> TaskRows:
     return TaskRows(inputs, targets, [str(t) for t in range(139)])
 
 
-def _common_rows() -> TaskRows:
+def _make_common_rows() -> TaskRows:
+    """Random inputs (ROWS, INPUTS) that all tasks have in common, and their targets.
+
+    Y = X W + noise, where USED rows of W (INPUTS, TASKS) are normal and the others zero. The seed is fixed.
+    """
     generator = np.random.default_rng(0)
     X = generator.standard_normal((ROWS, INPUTS))
     W = np.zeros((INPUTS, TASKS))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.main import COMMANDS, main, parser_of
-from bench.cli.sweep import values, vary_option
+from bench.cli.main import COMMANDS, build_parser, main
+from bench.cli.sweep import parse_values, vary_option
 from leaderboard.store import Store
 
 PLUGIN = str(Path(__file__).parents[1] / "plugins" / "broken.py")
@@ -116,9 +116,9 @@ def test_unwritable_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_values_of_a_sweep() -> None:
-    assert list(values("1..1e4:5")) == ["1.0", "10.0", "100.0", "1000.0", "10000.0"]
-    assert list(values("inf/8..1:4/0/inf")) == ["inf", "8.0", "4.0", "2.0", "1.0", "0"]
-    assert list(values("1..4:3", whole=True)) == ["1", "2", "4"]
+    assert list(parse_values("1..1e4:5")) == ["1.0", "10.0", "100.0", "1000.0", "10000.0"]
+    assert list(parse_values("inf/8..1:4/0/inf")) == ["inf", "8.0", "4.0", "2.0", "1.0", "0"]
+    assert list(parse_values("1..4:3", whole=True)) == ["1", "2", "4"]
     assert vary_option("hard", "split=1..3:2") == {"1": "hard:split=1", "3": "hard:split=3"}
     assert vary_option("soft+l2:form=offset", "halflife=inf/0") == {
         "inf": "soft+l2:form=offset,halflife=inf",
@@ -250,7 +250,7 @@ def test_light_commands_load_no_torch(words: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
-        parser_of(command).parse_args([command, "--help"])
+        build_parser(command).parse_args([command, "--help"])
     assert f"  mtlbench {command}" in capsys.readouterr().out
 
 

@@ -9,7 +9,7 @@ import torch
 
 from bench.engines import Ended
 from bench.engines.events import EpochCallback
-from bench.engines.local import Place, default_jobs, gpus, places, run_cells
+from bench.engines.local import Place, assign_places, default_jobs, list_gpus, run_cells
 from bench.records import RunSpec
 from tests.conftest import make_run
 
@@ -33,22 +33,22 @@ def test_one_worker_per_gpu_and_fewer_where_a_cell_takes_several(box: pytest.Mon
     assert [default_jobs("cuda", devices) for devices in (1, 2, 3, 4, 8)] == [4, 2, 1, 1, 1]
     box.setattr(os, "sched_getaffinity", lambda pid: set(range(6)), raising=False)
     assert [default_jobs("cpu", devices) for devices in (1, 2, 4, 8)] == [6, 3, 1, 1]
-    assert [place.core for place in places(specs("cpu"), 6)] == [0, 1, 2, 3, 4, 5]
-    assert {place.core for place in places(specs("cpu", devices=2), 6)} == {None}  # each takes two
+    assert [place.core for place in assign_places(specs("cpu"), 6)] == [0, 1, 2, 3, 4, 5]
+    assert {place.core for place in assign_places(specs("cpu", devices=2), 6)} == {None}  # each takes two
 
 
 def test_workers_have_gpus_of_their_own_until_there_are_more_workers(box: pytest.MonkeyPatch) -> None:
-    assert [place.gpus for place in places(specs("cuda"), 4)] == [("0",), ("1",), ("2",), ("3",)]
-    assert places(specs("cuda"), 5)[4].gpus == ("0",)
-    assert [place.gpus for place in places(specs("cuda", devices=2), 2)] == [("0", "1"), ("2", "3")]
-    assert {place.gpus for place in places(specs("cpu"), 2)} == {()}
+    assert [place.gpus for place in assign_places(specs("cuda"), 4)] == [("0",), ("1",), ("2",), ("3",)]
+    assert assign_places(specs("cuda"), 5)[4].gpus == ("0",)
+    assert [place.gpus for place in assign_places(specs("cuda", devices=2), 2)] == [("0", "1"), ("2", "3")]
+    assert {place.gpus for place in assign_places(specs("cpu"), 2)} == {()}
 
 
 def test_gpus_that_were_chosen_outside_keep_their_names(box: pytest.MonkeyPatch) -> None:
     box.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,5")
     box.setattr(torch.cuda, "device_count", lambda: 2)
-    assert gpus() == ["GPU-aa", "5"]
-    assert places(specs("cuda"), 2) == [Place(gpus=("GPU-aa",)), Place(gpus=("5",))]
+    assert list_gpus() == ["GPU-aa", "5"]
+    assert assign_places(specs("cuda"), 2) == [Place(gpus=("GPU-aa",)), Place(gpus=("5",))]
 
 
 class Telling:

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench.cli.main import main
 from bench.perf import harness as perf
 from bench.perf.harness import REFERENCE, alternate
-from bench.perf.speedups import effects
+from bench.perf.speedups import measure_speedups
 from bench.training.batches import Batches
 from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
@@ -78,7 +78,7 @@ def test_all_are_the_reference_methods(capsys: pytest.CaptureFixture[str], monke
 def test_effects_are_the_same_work_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.perf.speedups.FORKS", "none")
     monkeypatch.setitem(perf.BLOCK_UPDATES, "multidigits", 12)
-    rows = list(effects(Path(), 1, ("multidigits",)))
+    rows = list(measure_speedups(Path(), 1, ("multidigits",)))
     assert [row["effect"] for row in rows] == [
         "channels last",
         "one thread a worker",

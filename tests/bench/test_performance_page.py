@@ -13,8 +13,8 @@ import torch
 from bench.catalogue.method import Method
 from bench.training.model import MultiTaskModel
 from benchmarks import plain
-from benchmarks.performance import page
-from benchmarks.processes import PAUSE, peak_memory, seconds
+from benchmarks.performance import render_page
+from benchmarks.processes import PAUSE, measure_peak_memory, time_command
 from suites import multimnist
 from suites.multimnist import MultiMNIST
 from suites.multimnist.variants import VARIANTS
@@ -76,7 +76,7 @@ FOUND: dict[str, Any] = {
 
 
 def test_a_page_has_every_number_in_its_place() -> None:
-    text = page(FOUND)
+    text = render_page(FOUND)
     for line in (
         "| `multidigits` | `hard` | 2.00 | 2.25 | +0.25 | 1.021 [1.011, 1.031] |",
         "| the plain script | 220.0 | 0.500 |",
@@ -89,12 +89,12 @@ def test_a_page_has_every_number_in_its_place() -> None:
         assert line in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(row.endswith("|") for row in rows)
-    assert page(json.loads(json.dumps(FOUND))) == text
+    assert render_page(json.loads(json.dumps(FOUND))) == text
 
 
 def test_a_page_of_numbers_that_lack_a_section_is_refused() -> None:
     with pytest.raises(Exception, match="moved"):
-        page({name: value for name, value in FOUND.items() if name != "moved"})
+        render_page({name: value for name, value in FOUND.items() if name != "moved"})
 
 
 @pytest.mark.parametrize("method", ["single_task", "hard", "cross_stitch", "soft+l2"])
@@ -135,9 +135,9 @@ def test_memory_of_a_command_is_that_of_its_family() -> None:
     """A child that holds 200 MiB counts; pages that both hold count once."""
     hold = f"import time; block = bytearray(200 << 20); time.sleep({5 * PAUSE})"
     script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold!r}])"
-    assert 200 < peak_memory([sys.executable, "-c", script]) < 300
+    assert 200 < measure_peak_memory([sys.executable, "-c", script]) < 300
 
 
 def test_a_command_that_fails_is_not_timed() -> None:
     with pytest.raises(Exception, match="exit status 3"):
-        seconds([sys.executable, "-c", "raise SystemExit(3)"])
+        time_command([sys.executable, "-c", "raise SystemExit(3)"])

@@ -16,7 +16,7 @@ import torch
 from bench.catalogue.registry import Plugin, confirm_code, find_entry, read_plugin
 from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback, Status
-from bench.engines.local import call_apart, run_cells
+from bench.engines.local import call_in_clean_process, run_cells
 from bench.execution.cell import StoredCell
 from bench.execution.plan_status import survey
 from bench.planning.plan import plan
@@ -178,11 +178,11 @@ def _first_row(scale: float) -> ResidentRows | None:
 
 def test_rows_are_read_in_a_process_of_their_own() -> None:
     """They come back whole, in shared memory; a process that ends without an answer is none."""
-    rows, here = call_apart(_first_row, 2.0), ResidentRows.read(MultiDigits())
+    rows, here = call_in_clean_process(_first_row, 2.0), ResidentRows.read(MultiDigits())
     assert rows is not None
     assert here is not None
     image = rows.splits["test"].inputs["left"]
     assert image.is_shared()
     assert torch.equal(image, 2 * here.splits["test"].inputs["left"])
     assert rows.checksums == here.checksums
-    assert call_apart(os._exit, 3) is None
+    assert call_in_clean_process(os._exit, 3) is None

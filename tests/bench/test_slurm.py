@@ -254,7 +254,7 @@ def test_notes_that_are_none_are_passed_over(tmp_path: Path) -> None:
     lines = ["[]", "3", "{", '{"run_id": ["x"]}', json.dumps({"run_id": spec.run_id, "status": "done", "more": 1})]
     notes.path.write_text("\n".join(lines) + "\n")
     notes.append(Ended(spec, "done"))
-    assert list(notes.new({spec.run_id: spec})) == [Ended(spec, "done")]
+    assert list(notes.read_new({spec.run_id: spec})) == [Ended(spec, "done")]
 
 
 def test_nothing_of_the_folder_is_a_pickle(state: Path, tmp_path: Path, word: Path) -> None:

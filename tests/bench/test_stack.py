@@ -16,7 +16,7 @@ from bench.core.state import TrainState
 from bench.core.suite import Stage
 from bench.engines import Ended, Progressed
 from bench.execution.cell import StoredCell
-from bench.execution.stacked_cell import StackedCell, stacks
+from bench.execution.stacked_cell import StackedCell, group_seeds
 from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.sharing.hard import Hard
@@ -234,7 +234,7 @@ def test_one_seed_that_fails_is_not_the_others_fault(
 
 def test_stacks_are_seeds_of_one_method() -> None:
     runs = plan("synthetic:tasks=2", ["hard", "single_task"], range(5), {}, "cpu")
-    groups = stacks(runs, 3)
+    groups = group_seeds(runs, 3)
     assert [[spec.seed for spec in group] for group in groups] == [[0, 1, 2], [3, 4]] * 2
     assert [spec for group in groups for spec in group] == runs
     assert all(len({spec.method for spec in group}) == 1 for group in groups)

@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.cli.main import main
-from bench.cli.reproduce import _against
+from bench.cli.reproduce import _compare_with_committed
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
 from leaderboard.store import Store
@@ -90,14 +90,14 @@ def test_what_reproduce_says_counts_each_verdict_for_itself(runs, tmp_path, monk
     for record in there:
         Store(tmp_path).write(record)
     monkeypatch.setattr("leaderboard.store.committed.COMMITTED", tmp_path)
-    assert _against([board("a", "b", "c", "d")], here) == 1
+    assert _compare_with_committed([board("a", "b", "c", "d")], here) == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
         "4 numbers beside the committed ones: 1 equal digit for digit, 1 within seed noise, "
         "1 not judged (too few runs), 1 not."
     )
-    assert _against([board("a", "e")], here) == 0
+    assert _compare_with_committed([board("a", "e")], here) == 0
     assert "Not compared, since one of the two stores has no run of it: `e` (toy)." in capsys.readouterr().err
-    assert _against([board("e")], here) == 1  # nothing was compared, which proves nothing
+    assert _compare_with_committed([board("e")], here) == 1  # nothing was compared, which proves nothing
 
 
 def test_the_committed_store_is_no_reproduction_of_itself(capsys) -> None:

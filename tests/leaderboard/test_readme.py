@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.main import parser_of
+from bench.cli.main import build_parser
 from leaderboard.analysis.dials import dials
 from leaderboard.boards.board import boards
 from leaderboard.boards.controls import control_rows
@@ -64,7 +64,7 @@ def test_commands_of_pages_are_commands(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     lines = [line.partition(" #")[0].split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
     for line in lines:
-        _, unknown = parser_of(line[0]).parse_known_args(line)
+        _, unknown = build_parser(line[0]).parse_known_args(line)
         assert unknown == []
 
 

@@ -1,18 +1,18 @@
 """The records that `benchmarks.scale` makes up are as good as those of runs."""
 
-from benchmarks.scale import METHODS, SUITES, made_up, one_board
+from benchmarks.scale import METHODS, SUITES, make_board, make_record
 from leaderboard.intake.soundness import further_problems
 
 
 def test_made_up_records_pass_every_check():
     for suite in SUITES:
-        record = made_up(suite, "cross_stitch", 3)
+        record = make_record(suite, "cross_stitch", 3)
         assert record.find_problems() == []
         assert further_problems(record) == []
 
 
 def test_one_board_has_as_many_methods_and_seeds_as_it_should():
-    records = list(one_board(methods=60, seeds=2))
+    records = list(make_board(methods=60, seeds=2))
     assert len({record.run_id for record in records}) == 120
     assert len({record.method for record in records}) == 60 > len(METHODS)
     assert {record.spec.seed for record in records} == {0, 1}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.records import Packed
-from benchmarks.scale import METHODS, SUITES, fill, synthetic
+from benchmarks.scale import METHODS, SUITES, make_records, write_unsynced
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.intake.source_card import built_in, cards_of
 from leaderboard.report.long_table import build_table
@@ -236,7 +236,7 @@ def test_no_page_grows_beyond_8_megabytes_with_ten_thousand_records(tmp_path):
     """A run costs a page about one method a line, and the overview nothing: the law behind the slow test below."""
     sizes = {}
     for seeds in (2, 5):
-        records = list(synthetic(seeds * 4, SUITES[:2], METHODS[:2]))
+        records = list(make_records(seeds * 4, SUITES[:2], METHODS[:2]))
         assert len(records) == seeds * 4
         write_site(StoreContents(records), [], tmp_path / str(seeds), "runs")
         read = pages(tmp_path / str(seeds))
@@ -251,7 +251,7 @@ def test_no_page_grows_beyond_8_megabytes_with_ten_thousand_records(tmp_path):
 @pytest.mark.slow
 def test_ten_thousand_records_are_a_site_of_small_pages(tmp_path):
     store = Store(tmp_path / "results")
-    assert fill(store, synthetic(10_000)) >= 10_000
+    assert write_unsynced(store, make_records(10_000)) >= 10_000
     contents = store.read()
     assert contents.problems == []
     write_site(contents, [], tmp_path / "out", "results")

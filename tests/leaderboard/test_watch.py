@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.engines.events import Ended, Progressed
-from bench.execution.live_notes import journal
+from bench.execution.live_notes import write_live_note
 from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, SiteWatcher, serving
 from leaderboard.store import Store, StoreContents
@@ -49,7 +49,7 @@ def test_it_builds_again_when_the_store_changes_and_only_then(watch, make_record
 
 def test_what_runs_is_shown_and_gone_afterwards(watch, make_record):
     specs = [make_record(seed=seed).spec for seed in range(3)]
-    with journal(watch.root, specs, 2) as see:
+    with write_live_note(watch.root, specs, 2) as see:
         see(Progressed(specs[0], 1, 4))
         see(Ended(specs[1], "done"))
         (running,) = read_live(watch.root)["runs"]
@@ -71,7 +71,7 @@ def test_how_far_runs_are_changes_the_overview_alone(watch, make_record):
     watch.look()
     calls = []
     build, watch._build = watch._build, lambda records: calls.append(records) or build(records)
-    with journal(watch.root, [make_record(seed=1).spec], 1) as see:
+    with write_live_note(watch.root, [make_record(seed=1).spec], 1) as see:
         see(Progressed(make_record(seed=1).spec, 1, 4))
         times = {path: path.stat().st_mtime_ns for path in watch.out.rglob("*.html")}
         assert watch.look()

@@ -12,6 +12,7 @@ from bench.core.data import Batch, Dataset, Transform, by_input
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import Blueprint, ParameterGroup, Sharing, aligned, pieces, refuse_many_inputs, run_stages
 from bench.core.state import Phase, StepState, TrainState
+from bench.core.strength import NormConstraint, resolve_strength
 from bench.core.suite import Split, Stage, Suite, scaled
 from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, positive, with_solver
@@ -68,6 +69,7 @@ __all__ = [
     "Le",
     "Lt",
     "Metric",
+    "NormConstraint",
     "OnStep",
     "ParameterGroup",
     "Phase",
@@ -120,6 +122,7 @@ __all__ = [
     "refuse_many_inputs",
     "register",
     "register_kind",
+    "resolve_strength",
     "run_stages",
     "scale_singular",
     "scaled",

@@ -59,6 +59,8 @@ def predictions(method: Method, suite_text: str) -> dict[str, Tensor]:
         training_step(model, batch, state).backward()
         optimiser.step()
         for held in model.held:
+            held.centre()
+            held.calibrate(RATE)
             if not held.constraint.in_loss:
                 held.apply_prox(RATE)
             if held.constraint.refresh_every and (step + 1) % held.constraint.refresh_every == 0:

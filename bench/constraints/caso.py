@@ -13,18 +13,23 @@ from bench.api import (
     Coupled,
     Ge,
     Gt,
+    Infinite,
+    Replaces,
     Schedule,
     Search,
     SpectralBox,
     gram_eigen,
     mixed,
+    refuse_infinite,
     register,
+    resolve_strength,
     water_filling,
 )
 
 
 @register(
     "caso",
+    version=2,
     paper="Chen, Tang, Liu, Ye, A Convex Formulation for Learning Shared Structures from Multiple Tasks, ICML 2009; "
     "Ando, Zhang, JMLR 6, 2005",
 )
@@ -36,7 +41,9 @@ class CASO(Constraint):
     U^T + m_0 (I - U U^T); before the first it is (h / P) I. R shrinks W too; with h >= min(P, T) it is `ridge` with
     v eta. Its minimum over M is that of `cluster` (Zhou, Chen, Ye, NeurIPS 2011).
 
-    strength: v, at least 0.
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, h / P).
+    strength: v itself, in [0, inf], instead of a half-life.
     h: dimensions of the shared space, at least 1.
     eta: > 0; the smaller, the freer the shared space.
     form: `prox`, or `penalty`, added to the loss.
@@ -44,7 +51,8 @@ class CASO(Constraint):
     """
 
     refresh_every = 10
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "halflife=inf": "single_task"}
     filled: Tensor
     rest: Tensor
     directions: Tensor
@@ -53,7 +61,8 @@ class CASO(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-2,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,
         form: Literal["prox", "penalty"] = "prox",
@@ -61,8 +70,11 @@ class CASO(Constraint):
     ) -> None:
         super().__init__(coupled, schedule)
         self.h, self.eta, self.in_loss = h, eta, form == "penalty"
-        self.strength = strength * eta * (1 + eta)
         P, T = torch.Size(coupled.shape).numel(), coupled.tasks
+        weight = eta * (1 + eta)
+        curvature = weight / (eta + min(1.0, h / P))  # with M = (h / P) I
+        self.strength = weight * resolve_strength("caso", halflife, strength, coupled.lr, curvature)
+        refuse_infinite("caso:form=penalty", self.strength, self.in_loss)
         # M = U diag(m) U^T + m_0 (I - U U^T) is (P, P), too large to store: m, m_0 and U^T in its place.
         self.register_buffer("filled", torch.zeros(T))
         self.register_buffer("rest", torch.tensor(min(1.0, h / P)))

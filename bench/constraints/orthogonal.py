@@ -24,6 +24,7 @@ class Orthogonal(Constraint):
     """
 
     in_loss = True
+    holds_together = False
     limits: ClassVar = {"strength=0": "single_task"}
 
     def __init__(

@@ -67,10 +67,7 @@ class ConstrainedParameter:
         step *= self.constraint.factor(progress)
         result = self.constraint.prox(self._stack_copies(), step)
         if self.mean is not None:
-            centre = result.mean(dim=-1, keepdim=True)
-            if not self.constraint.sees_deviations:
-                self.mean.copy_(centre.squeeze(-1))
-            result = result - centre
+            result = result - result.mean(dim=-1, keepdim=True)  # which a prox of single entries may leave them
         # One kernel for all copies: a copy_ for each would dominate the time of small parameters.
         if self.constraint.parts > 1:
             torch._foreach_copy_(list[Tensor](self.copies), list(result.movedim(-1, 1).flatten(0, 1).unbind()))
@@ -81,7 +78,15 @@ class ConstrainedParameter:
     def centre(self) -> None:
         """Make the deviations sum to 0 again after an update; what they have in common is the mean's to learn."""
         if self.mean is not None:
-            torch._foreach_sub_(list[Tensor](self.copies), [torch.stack(tuple(self.copies)).mean(dim=0)] * len(self.copies))
+            torch._foreach_sub_(
+                list[Tensor](self.copies), [torch.stack(tuple(self.copies)).mean(dim=0)] * len(self.copies)
+            )
+
+    @torch.no_grad()
+    def calibrate(self, step: float) -> None:
+        """Let the constraint measure its strength, as long as it has none; `step` is the learning rate."""
+        if step > 0 and not self.constraint.calibrated:
+            self.constraint.calibrate(self._stack_copies(), step)
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -94,8 +99,6 @@ class ConstrainedParameter:
         In memory one copy lies after the other, which takes a third of the time of interleaving them.
         """
         stacked, parts = torch.stack(tuple(self.copies)), self.constraint.parts
-        if self.mean is not None and not self.constraint.sees_deviations:
-            stacked = stacked + self.mean
         return stacked.movedim(0, -1) if parts == 1 else stacked.reshape(parts, -1, *stacked.shape[1:]).movedim(1, -1)
 
 
@@ -134,7 +137,9 @@ class MultiTaskModel(nn.Module):
             addends = self._constrain(name, copies, method.constraint, protocol) if name in held else []
             self._copies[name] = (copies, addends)
 
-    def _constrain(self, name: str, copies: list[Parameter], choice: Choice | None, protocol: Protocol) -> list[list[Parameter]]:
+    def _constrain(
+        self, name: str, copies: list[Parameter], choice: Choice | None, protocol: Protocol
+    ) -> list[list[Parameter]]:
         """Build the constraint of one coupled parameter, and rewrite its copies as sums or offsets where asked to.
 
         Args:
@@ -147,7 +152,9 @@ class MultiTaskModel(nn.Module):
             The parameters to add to the copies for their values, [addend][task]; empty where copies are the values.
         """
         assert choice is not None
-        coupled = Coupled(tuple(copies[0].shape), len(copies), protocol.lr)
+        cls: type[Constraint] = choice.entry.cls
+        centred = protocol.coordinates == "mean" and cls.parts == 1 and cls.holds_together
+        coupled = Coupled(tuple(copies[0].shape), len(copies), protocol.lr, centred)
         constraint: Constraint = choice.build(coupled)
         if not constraint.applies_to(name, coupled.shape):
             return []
@@ -156,7 +163,6 @@ class MultiTaskModel(nn.Module):
         self.held.append(
             ConstrainedParameter(constraint, [*copies, *(part for of_tasks in parts for part in of_tasks)])
         )
-        centred = protocol.coordinates == "mean" and constraint.parts == 1
         if not (constraint.offset or centred):
             return parts
         self.means.append(write_as_offsets(self.sharing, copies))

@@ -133,6 +133,7 @@ class MultiTaskModule(L.LightningModule):
         self.state.step += 1
         for held in self.model.held:
             held.centre()
+            held.calibrate(self.rate_of[held.copies[0]] * factor)
             if not held.constraint.in_loss:
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:

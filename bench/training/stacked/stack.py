@@ -192,7 +192,9 @@ class StackedModule(L.LightningModule):
     def _centre_gradients(self) -> None:
         """As `MultiTaskModel.centre_gradients`, of the stacks."""
         for held in self.models[0].held:
-            gradients = [whole.grad for whole in map(self.stacked_of.__getitem__, held.copies) if whole.grad is not None]
+            gradients = [
+                whole.grad for whole in map(self.stacked_of.__getitem__, held.copies) if whole.grad is not None
+            ]
             if held.mean is not None and gradients:
                 common = torch.stack(gradients).sum(dim=0) / len(held.copies)
                 torch._foreach_sub_(gradients, [common] * len(gradients))

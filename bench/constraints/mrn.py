@@ -136,11 +136,11 @@ class MRN(Constraint):
 
 
 def _multiply_axis(W: Tensor, axis: int, Q: Tensor) -> Tensor:
-    """sum_i W_(..., i, ...) Q_ij along one axis of W (outputs, inputs, [kernel,] tasks).
+    """sum_i W_(..., i, ...) Q_ij along one axis of W (outputs, [inputs, [kernel,]] tasks).
 
     In memory the tasks come first and the inputs last, where products of matrices are fast on all axes.
     """
-    order = [W.dim() - 1, 0, *range(2, W.dim() - 1), 1]
+    order = [W.dim() - 1, 0, *range(2, W.dim() - 1), *range(1, min(2, W.dim() - 1))]
     X = W.permute(order).contiguous()
     at = order.index(axis)
     before, after = math.prod(X.shape[:at]), math.prod(X.shape[at + 1 :])

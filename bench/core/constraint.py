@@ -105,7 +105,7 @@ class Constraint(nn.Module, ABC):
         return True
 
     def calibrate(self, W: Tensor, step: float) -> None:
-        """Measure the scale of the strength on W, right after the optimiser's step with the learning rate `step` > 0."""
+        """Measure the scale of the strength on W, right after an optimiser's step of the learning rate `step` > 0."""
         return
 
     def refresh(self, W: Tensor) -> None:

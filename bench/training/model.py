@@ -255,8 +255,8 @@ class MultiTaskModel(nn.Module):
             ParameterGroup([p for p in group.parameters if id(p) not in means], group.role, group.lr_factor)
             for group in collect_groups(self.sharing, protocol.optimiser)
         ]
-        # A mean at 1/T of the towers' rate moves every copy by its own gradient, together with the deviations: under sgd
-        # the free end is then `single_task` exactly. Under adam, which knows no such sum, the mean is a trunk.
+        # A mean at 1/T of the towers' rate moves every copy by its own gradient, together with the deviations: under
+        # sgd the free end is then `single_task` exactly. Under adam, which knows no such sum, the mean is a trunk.
         apart = [held for held in self.held if held.mean is not None and protocol.optimiser == "sgd"]
         slow = {id(held.mean) for held in apart}
         groups += [

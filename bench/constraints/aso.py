@@ -48,7 +48,7 @@ class ASO(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         schedule: Schedule = "constant",

@@ -61,7 +61,7 @@ class CASO(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 100.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,

@@ -50,7 +50,7 @@ class Graph(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         edges: Literal["complete", "chain", "ring", "star"] = "complete",
         weights: tuple[Annotated[float, Ge(0)], ...] | None = None,

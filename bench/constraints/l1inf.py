@@ -35,7 +35,7 @@ class L1Inf(NormConstraint):
         self,
         coupled: Coupled,
         *,
-        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.2,
+        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.1,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("hold")] = None,
         schedule: Schedule = "constant",
     ) -> None:

@@ -47,7 +47,7 @@ class L21(NormConstraint):
         self,
         coupled: Coupled,
         *,
-        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.2,
+        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.1,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("hold")] = None,
         form: Literal["prox", "penalty"] = "prox",
         smooth: Annotated[float, Ge(0)] = 1e-4,

@@ -55,7 +55,7 @@ class MRN(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         smooth: Annotated[float, Ge(1e-6)] = 1e-2,
         form: Literal["prox", "penalty"] = "prox",

@@ -55,7 +55,7 @@ class MTRL(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         memory: Annotated[float, Interval(ge=0, lt=1)] = 0.9,
         form: Literal["prox", "penalty"] = "prox",
@@ -122,4 +122,6 @@ class SquaredTraceNorm(Constraint):
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         """Soft thresholding of the singular values, at a level that depends on all of them."""
+        if math.isinf(self.strength) and step > 0:
+            return torch.zeros_like(W)
         return shrink_singular_squared(W, step * self.strength)

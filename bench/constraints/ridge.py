@@ -38,7 +38,7 @@ class Ridge(Constraint):
         self,
         coupled: Coupled,
         *,
-        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 1000.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",

@@ -42,7 +42,7 @@ class Sum(NormConstraint):
         self,
         coupled: Coupled,
         *,
-        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.2,
+        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.1,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("hold")] = None,
         balance: Annotated[float, Interval(gt=0, lt=1), Search(choices=(0.25, 0.5, 0.75))] = 0.5,
         schedule: Schedule = "constant",

@@ -82,8 +82,8 @@ class PenaltyFamily:
         if not self.open and not built.calibrated:
             given, other = self._dial
             raise UsageError(
-                f"A solver has no first update, which `{other}` is measured at; give `{given}`, or leave both out and the "
-                f"solver chooses. Found `{name}`."
+                f"A solver has no first update, which `{other}` is measured at; give `{given}`, or leave both out and "
+                f"the solver chooses. Found `{name}`."
             )
         if not built.applies_to("weight", self.coupled.shape):
             raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")

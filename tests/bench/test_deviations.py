@@ -27,16 +27,20 @@ def gap(soft: MultiTaskModel, other: dict[str, Tensor]) -> float:
 
 
 def trunk(model: MultiTaskModel) -> dict[str, Tensor]:
-    return dict(model.sharing.trunk.named_parameters())
+    return {name: p.detach() for name, p in model.sharing.trunk.named_parameters()}
 
 
 def test_every_constraint_but_sums_and_the_one_that_pushes_apart_ties() -> None:
     assert sorted(set(list_entries("constraint")) - set(ONE_PART)) == ["dirty", "orthogonal", "rmtfl", "robust"]
 
 
-@pytest.mark.parametrize("tasks", [2, 3, 5])
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize(("name", "options"), CLAIMS)
+@pytest.mark.parametrize(
+    ("name", "options", "optimiser", "tasks"),
+    [
+        *((*claim, optimiser, 3) for claim in CLAIMS for optimiser in OPTIMISERS),
+        *((name, "strength=inf", optimiser, T) for name in ONE_PART for optimiser in ("sgd", "adam") for T in (2, 5)),
+    ],
+)
 def test_tied_copies_are_hard_under_any_optimiser(
     trained: Trained, name: str, options: str, optimiser: str, tasks: int
 ) -> None:
@@ -69,12 +73,12 @@ def test_deviations_sum_to_zero_and_no_constraint_moves_the_mean(name: str, opti
     model = train_run(make_run(f"soft+{name}:{dial}", optimiser=optimiser, **{**LONG, "steps_per_epoch": "12"}))
     for held in model.held:
         assert held.mean is not None
-        V, mean = torch.stack(tuple(held.copies)), held.mean.clone()
+        V, mean = torch.stack(tuple(held.copies)).detach(), held.mean.clone()
         assert float(V.abs().max()) > 0
         assert float(V.sum(dim=0).abs().max()) <= 1e-12 * float(V.abs().max())
         held.apply_prox(1.0)
         assert torch.equal(held.mean, mean)
-        assert float(torch.stack(tuple(held.copies)).sum(dim=0).abs().max()) <= 1e-12
+        assert float(torch.stack(tuple(held.copies)).detach().sum(dim=0).abs().max()) <= 1e-12
 
 
 @pytest.mark.parametrize("name", ["dirty", "robust", "rmtfl", "orthogonal"])
@@ -85,14 +89,14 @@ def test_the_others_hold_copies_in_any_coordinates(name: str) -> None:
     assert all(held.mean is None for held in mean.held)
 
 
-@pytest.mark.parametrize("name", ["ridge", "l2_pairwise", "graph", "mtrl:memory=0.99999999999", "aso:h=1"])
+@pytest.mark.parametrize("name", ["ridge", "l2_pairwise", "graph", "mtrl", "aso:h=1"])
 def test_squares_of_deviations_are_l2_of_the_same_half_life(name: str) -> None:
     """Before a first refresh, and for ever where there is none."""
     settings = {"epochs": "1", "steps_per_epoch": "9", "optimiser": "adam", "coordinates": "mean"}
     text = f"{name}{',' if ':' in name else ':'}halflife=7"
     same, other = (train_run(make_run(f"soft+l2:halflife={k}", **settings)) for k in (7, 9))
     model = train_run(make_run(f"soft+{text}", **settings))
-    assert gap(model, same.copies()) <= 1e-12
+    assert gap(model, same.copies()) <= 1e-8  # `mtrl` begins with I / T in float32
     assert gap(model, other.copies()) > 1e-6
 
 

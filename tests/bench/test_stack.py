@@ -97,7 +97,7 @@ def test_a_stack_is_its_runs(text: str, suite: type[Tiny], settings: dict[str, A
         alone = train_run(make(method, seed, suite(), **settings))
         assert float((numbers(run.model) - numbers(alone)).abs().max()) < 1e-9
         assert run.module.state.step == 20
-    assert float((numbers(run.model) - numbers(train_run(make(method, 0, suite())))).abs().max()) > 1e-3
+    assert float((numbers(run.model) - numbers(train_run(make(method, 0, suite(), **settings)))).abs().max()) > 1e-3
 
 
 # --- what cannot be stacked --------------------------------------------------------------------

@@ -326,15 +326,6 @@ def test_an_infinite_strength_is_exact_or_refused(text: str) -> None:
         make(f"{text}:form=penalty,strength=inf", W)
 
 
-@pytest.mark.parametrize("name", ["mtrl", "cluster", "caso"])
-def test_the_least_over_the_buffers_ends_at_zero_too(name: str) -> None:
-    """As a solver takes it."""
-    W = copies((5, 6))
-    constraint = make(f"{name}:strength=inf", W).marginal()
-    assert constraint is not None
-    assert torch.equal(constraint.prox(W, 0.1), torch.zeros_like(W))
-
-
 @pytest.mark.parametrize(
     "text", ["mtrl:memory=inf", "cluster:eta=inf", "caso:eta=inf", "graph:weights=inf/1/1", "mrn:smooth=inf"]
 )

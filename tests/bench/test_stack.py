@@ -85,7 +85,7 @@ def numbers(model: nn.Module) -> Tensor:
         ("hard:split=1", Tiny, {"optimiser": "adam"}),
         ("cross_stitch", Pictures, {}),  # BatchNorm, channels last
         *((f"soft+{name}", Tiny, MEAN) for name in ("l2", "l1", "mtrl", "trace_norm:hold=inf", "l21:form=penalty")),
-        ("soft+l21", Pictures, MEAN),
+        ("soft+l21", Pictures, {"coordinates": "mean"}),
         ("soft+cluster", Tiny, MEAN | {"optimiser": "sgd", "weight_decay": 0.01, "clip_norm": 0.1}),
         ("single_task", Tiny, {"clip_norm": 0.1, "weight_decay": 0.01}),
         ("hard@uncertainty", Tiny, {"clip_norm": 0.1, "loss_reduction": "mean"}),

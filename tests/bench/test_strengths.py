@@ -147,3 +147,12 @@ def test_neither_is_refused() -> None:
             choose("constraint", parse_call(f"{name}:hold=none")).build(Coupled(SHAPE, 3, RATE))
     with pytest.raises(UsageError, match="Found both"):
         choose("constraint", parse_call("l1:hold=0.5,strength=2"))
+
+
+@pytest.mark.parametrize("name", ["mtrl", "cluster", "caso"])
+def test_the_least_over_the_buffers_ends_at_zero_too(name: str) -> None:
+    """As a solver takes it."""
+    whole = make(f"{name}:strength=inf")
+    constraint, W = whole.marginal(), deviations(whole)
+    assert constraint is not None
+    assert torch.equal(constraint.prox(W, 0.1), torch.zeros_like(W))

@@ -32,6 +32,10 @@ class ASO(Constraint):
     singular values. Before the first, R is `ridge` with v; with h >= min(P, T) nothing is shrunk after it. Not
     convex; `caso` is its convex relative. prox_{s R}(W) = U U^T W + (W - U U^T W) / (1 + 2 s v).
 
+    Of deviations (`coordinates=mean`): copies may differ along h directions, found while training, and are held
+    together in all others. Deviations of T copies span T - 1 directions at most, so that h >= T - 1 holds nothing after
+    the first refresh, as the default does for two tasks. v = inf ties the copies, since U is 0 before it.
+
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
         [0, inf]: v = ln 2 / (2 k lr_0), R as before the first refresh.
     strength: v itself, in [0, inf], instead of a half-life.

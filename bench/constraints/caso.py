@@ -41,8 +41,12 @@ class CASO(Constraint):
     U^T + m_0 (I - U U^T); before the first it is (h / P) I. R shrinks W too; with h >= min(P, T) it is `ridge` with
     v eta. Its minimum over M is that of `cluster` (Zhou, Chen, Ye, NeurIPS 2011).
 
+    Of deviations (`coordinates=mean`): copies differ along h directions at a price of v eta, along others at up to
+    v (1 + eta). Two tasks have one direction, so that after the first refresh the default holds them together with a
+    half-life about 1 + 1 / eta times as long. v = inf ties the copies.
+
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
-        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, h / P).
+        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, h / P)), at the M of the start.
     strength: v itself, in [0, inf], instead of a half-life.
     h: dimensions of the shared space, at least 1.
     eta: > 0; the smaller, the freer the shared space.

@@ -42,8 +42,11 @@ class Cluster(Constraint):
     shrinks W too; with k >= T it is `ridge` with v eta. prox_{s R}(W) = W (I + 2 s c (eta I + M)^-1)^-1. Its minimum
     over M is that of `caso`.
 
+    Of deviations (`coordinates=mean`): k clusters of tasks differ from the mean in k - 1 directions, so that k counts
+    those directions, one less than the clusters. v = inf ties the copies.
+
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
-        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, k / T).
+        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, k / T)), at the M of the start.
     strength: v itself, in [0, inf], instead of a half-life.
     k: number of clusters, at least 1.
     eta: > 0; the smaller, the freer the span of the clusters.

@@ -27,11 +27,11 @@ class Graph(Constraint):
     """R(W) = v tr(W L W^T) = v sum_{s<t} A_st |w_s - w_t|^2, L = diag(A 1) - A the Laplacian of the graph A.
 
     prox_{s R}(W) = W (I + 2 s v L)^-1. v = inf ties every connected part. On the complete graph it is `l2_pairwise`,
-    and `l2` with T v.
+    and `l2` with T v. The mean of the copies costs nothing, so that it holds deviations in any coordinates.
 
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
-        [0, inf]: v = ln 2 / (2 k lr_0 l), l the mean of the eigenvalues of L that are
-        not 0 (T for the complete graph, where all deviations halve alike.
+        [0, inf]: v = ln 2 / (2 k lr_0 l), l the mean of the eigenvalues of L that are not 0: of the complete graph all
+        are T, and all deviations halve alike; in others those between distant tasks halve later, others sooner.
     strength: v itself, in [0, inf], instead of a half-life.
     edges: the graph: `complete`; `chain` or `ring`, neighbours in the order of the tasks; `star`, all to the first.
     weights: A_st >= 0 instead, T (T - 1) / 2 numbers, row by row above the diagonal, as in 1/0/0.5 for three tasks.

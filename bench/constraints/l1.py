@@ -16,6 +16,9 @@ class L1(NormConstraint):
 
     prox_{s R}(W) = sign(W) max(|W| - s v, 0): exact zeros.
 
+    Of deviations (`coordinates=mean`) it shares, and is no control: few weights differ between tasks, all others are
+    tied. The prox is followed by a projection on deviations that sum to 0. v = inf ties the copies.
+
     hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
     strength: v itself, in [0, inf], instead.
     form: `prox`, or `penalty`: v sum sqrt(W^2 + smooth^2) - smooth, added to the loss, without exact zeros.

@@ -22,6 +22,9 @@ class L1Inf(NormConstraint):
     prox_{s R}(W)_j = clamp(w_j, -c_j, c_j) with the c_j >= 0 at which sum_t max(|w_jt| - c_j, 0) = s v, 0 where
     |w_j|_1 <= s v. In a linear suite j is a feature. Parameters of two axes or more.
 
+    Of deviations (`coordinates=mean`), biases included: few weights differ, and those by much the same for all tasks.
+    The prox is followed by a projection on deviations that sum to 0. v = inf ties the copies.
+
     hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
     strength: v itself, in [0, inf], instead.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.

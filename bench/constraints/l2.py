@@ -32,7 +32,8 @@ class L2(Constraint):
 
     Its prox shrinks the deviations from the mean: prox_{s R}(W) = mean + (W - mean) / (1 + 2 s v),
     applied after the optimiser's step with that step's learning rate s. Under sgd without momentum,
-    v = 0 is `single_task` exactly, and v -> inf is `hard` with the trunk's rate divided by T.
+    v = 0 is `single_task` exactly, and v -> inf is `hard` with the trunk's rate divided by T. Under `coordinates=mean`
+    v -> inf is `hard` under any optimiser. On multidigits the default all but ties the copies (effective sharing .99).
 
     halflife: updates k after which a deviation that the losses leave alone has halved at the first
         learning rate lr_0, in [0, inf]: v = ln 2 / (2 k lr_0), which leaves (1 + ln 2 / k)^-k of it, a

@@ -32,6 +32,9 @@ class L21(NormConstraint):
     prox_{s R}(W)_j = max(1 - s v / |W_j|, 0) W_j: inputs that are not worth it are dropped for all tasks at once. In
     a linear suite j is a feature. Parameters of two axes or more (outputs first, inputs second).
 
+    Of deviations (`coordinates=mean`): few inputs are read differently by different tasks; a bias is held as one more
+    input, the constant. v = inf ties the copies.
+
     hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
     strength: v itself, in [0, inf], instead.
     form: `prox`, or `penalty`: v sum_j sqrt(|W_j|^2 + smooth^2) - smooth, added to the loss, without exact zeros.

@@ -39,6 +39,9 @@ class MRN(Constraint):
     of squares. The authors' code updates the task covariance only and stores its thresholded inverse. Kernel
     positions are one axis; an axis longer than 512 keeps I. Parameters of two axes or more.
 
+    Of deviations (`coordinates=mean`), biases included: tasks, outputs and inputs along which copies differ much may go
+    on to differ, the others are held together. v = inf ties the copies.
+
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
         [0, inf]: v = ln 2 / (k lr_0), R as at the start.
     strength: v itself, in [0, inf], instead of a half-life.

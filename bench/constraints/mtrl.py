@@ -38,6 +38,9 @@ class MTRL(Constraint):
     where it starts, `ridge` with v T / 2. Without e a single direction makes every correlation +-1.
     prox_{s R}(W) = W (I + s v Omega^-1)^-1. The paper's further ridge term is left to weight decay.
 
+    Of deviations (`coordinates=mean`) Omega is the covariance of the tasks around their mean: those that deviate
+    together are held together. v = inf ties the copies.
+
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
         [0, inf]: v = ln 2 / (T k lr_0), with Omega = I/T.
     strength: v itself, in [0, inf], instead of a half-life.

@@ -24,6 +24,9 @@ class Ridge(Constraint):
 
     prox_{s R}(W) = W / (1 + 2 s v). A gain of `cluster`, `caso`, `mtrl` or `mrn` that `ridge` has too is no sharing.
 
+    Of deviations (`coordinates=mean`) it is `l2`, of the same half-life, and no control: what it shrinks then is what
+    the copies differ by. v = inf ties them.
+
     halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
         [0, inf]: v = ln 2 / (2 k lr_0).
     strength: v itself, in [0, inf], instead of a half-life.

@@ -34,6 +34,11 @@ class Sum(NormConstraint):
 
     a = v; b / a lies between the two ratios at which one of the parts is never worth it, at the share `balance` of
     the way in logarithms. A copy moves by the gradient through both of its parts, at twice the learning rate.
+
+    Its ends are neither `single_task` nor `hard`, in any coordinates: at a = 0 a copy moves through two parts, which is
+    `single_task` with towers at twice the rate under sgd, and has no name under adam; at a = inf both parts are 0. The parts are
+    not written as mean and deviations, since P is the place of what tasks have in common. `hold` counts what moves on
+    its own in either part: at 1 and above the prox of the first update would make the parts' deviations 0.
     """
 
     parts = 2
@@ -102,6 +107,7 @@ class Dirty(Sum):
 
     j is one weight (in a linear suite a feature), b = a T^-balance. The copies are P + Q, and R is the least over all
     such sums; b >= a leaves `l1inf`, b <= a / T leaves `l1`. Parameters of two axes or more.
+    At a = 0 towers train freely at twice the rate (under sgd), at a = inf all weights are 0.
 
     hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
     strength: a itself, in [0, inf], instead.
@@ -130,6 +136,7 @@ class Robust(Sum):
     """R(P, Q) = a |P|_* + b sum_t |q_t|: tasks of few directions, and whole tasks that are outliers.
 
     b = a T^(-balance / 2): at b >= a no task is one, at b <= a / sqrt(T) all are. Parameters of two axes or more.
+    At a = 0 towers train freely at twice the rate (under sgd), at a = inf all weights are 0.
 
     hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
     strength: a itself, in [0, inf], instead.
@@ -156,7 +163,8 @@ class RMTFL(Sum):
     """R(P, Q) = a sum_j |P_j| + b sum_t |q_t|: inputs used by all tasks or none, and whole tasks that are outliers.
 
     P_j is everything that reads input j, as in `l21`. b = a J^((1 - balance) / 2) T^(-balance / 2) with J inputs.
-    Parameters of two axes or more.
+    Parameters of two axes or more. At a = 0 towers train freely at twice the rate (under sgd), at a = inf all
+    weights are 0.
 
     hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
     strength: a itself, in [0, inf], instead.

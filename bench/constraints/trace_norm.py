@@ -38,8 +38,11 @@ class TraceNorm(NormConstraint):
     v -> inf leads to W = 0 through rank 1, not to `hard`: a stack of T equal copies w has norm sqrt(T) |w|, the
     least at its length. The other modes have no closed prox and are penalties. Parameters of two axes or more.
 
-    hold: share of the strength at which no copy could move on its own in the first update, in [0, inf];
-        of the modes without a closed dual norm, of the largest singular value of any unfolding, which is no less.
+    Of deviations (`coordinates=mean`), biases included: they are of low rank, copies differ along few directions, and
+    of two tasks along one, whose length is all that is left to shrink. v -> inf leads through rank 1 to `hard`.
+
+    hold: share of the strength at which no copy could move on its own in the first update, in [0, inf]; for
+        mode=tucker and tt of a bound of that strength from above.
     strength: v itself, in [0, inf], instead.
     mode: `last` axis against all others; `tucker`, every axis against all others; `tt`, the first axes against the
         rest, for every cut.

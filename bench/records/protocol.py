@@ -79,8 +79,8 @@ class Protocol(BaseModel):
     coordinates: Literal["copies", "mean"] = Field(
         default="copies",
         description="of copies that a constraint holds, as the optimiser sees them: `copies`, each by itself; `mean`, "
-        "their mean, at the rate of a trunk, and the deviations from it: tied copies are then `hard` under any "
-        "optimiser. Under sgd the two are the same, up to the rate of tied copies; see docs/protocol.md",
+        "their mean, at the rate of a trunk, and the deviations from it, which are all that the constraint then holds: "
+        "tied copies are `hard` under any optimiser; see docs/protocol.md",
     )
     initialisation: str = Field(
         default="torch defaults; one stream per module, the same for every method of a seed",

@@ -36,9 +36,9 @@ class Sum(NormConstraint):
     the way in logarithms. A copy moves by the gradient through both of its parts, at twice the learning rate.
 
     Its ends are neither `single_task` nor `hard`, in any coordinates: at a = 0 a copy moves through two parts, which is
-    `single_task` with towers at twice the rate under sgd, and has no name under adam; at a = inf both parts are 0. The parts are
-    not written as mean and deviations, since P is the place of what tasks have in common. `hold` counts what moves on
-    its own in either part: at 1 and above the prox of the first update would make the parts' deviations 0.
+    `single_task` with towers at twice the rate under sgd, and has no name under adam; at a = inf both parts are 0. They
+    are not written as mean and deviations, since P is the place of what tasks have in common. `hold` counts what moves
+    on its own in either part: at 1 and above the prox of the first update would make the parts' deviations 0.
     """
 
     parts = 2

@@ -27,7 +27,7 @@ class Diverged(ArithmeticError):
     """A loss stopped being finite during training: the run is recorded as failed, and the others go on."""
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+def quote_nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """The closest of `known` to `name`, or all of them where none is close, as text for a sentence.
 
     count: how many close names at most.

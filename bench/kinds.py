@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import nearest
+from bench.errors import quote_nearest
 
-State = Mapping[str, Any]
+State = Mapping[str, Any]  # the statistics of one task, as JSON holds them
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Kind:
     error_of: metric -> value -> the primary error, without its lower bound. Curves hold metrics only; by it, the epoch
         that a run kept is checked against them.
     contradictions: statistics -> sentences on numbers in them that exclude each other.
+    trace: statistics -> those with many digits, which two runs share only where one is a copy of the other.
     """
 
     metrics: tuple[Metric, ...]
@@ -54,6 +55,7 @@ class Kind:
     truth: Callable[[State], list[int]] = lambda state: []
     error_of: Callable[[Mapping[str, float]], float] | None = None
     contradictions: Callable[[State], list[str]] = lambda state: []
+    trace: Callable[[State], list[float]] = lambda state: []
 
 
 class Kinds(UserDict[str, Kind]):
@@ -62,6 +64,7 @@ class Kinds(UserDict[str, Kind]):
     def __setitem__(self, name: str, kind: Kind) -> None:
         """Add a kind. Raises ValueError where the name is taken or empty, or where metrics share a name."""
         if name in self.data:
+            # A kind that a plug-in replaced would score stored statistics in another way.
             by = getattr(self.data[name].compute, "__module__", "another module")
             raise ValueError(f"The kind of metric `{name}` is registered already, by {by}; choose another name.")
         names = [metric.name for metric in kind.metrics]
@@ -74,7 +77,7 @@ class Kinds(UserDict[str, Kind]):
         raise ValueError(f"The kind of metric `{name}` should stay, since stored scores follow from it.")
 
 
-KINDS = Kinds()
+KINDS = Kinds()  # of this process: built-in kinds, and those of the plug-ins that were loaded
 
 
 def register_kind(name: str, kind: Kind) -> None:
@@ -85,7 +88,7 @@ def register_kind(name: str, kind: Kind) -> None:
     KINDS[name] = kind
 
 
-def unknown_kinds(metrics: Mapping[str, str]) -> str:
+def explain_unknown_kinds(metrics: Mapping[str, str]) -> str:
     """One sentence on the tasks whose kind is not registered here; empty where all are known.
 
     metrics: task -> name of its kind, as a protocol has it.
@@ -96,15 +99,16 @@ def unknown_kinds(metrics: Mapping[str, str]) -> str:
     first = next(iter(tasks.values()))
     of = ", ".join(f"`{task}`" for task in list(tasks)[:3]) + (", ..." if len(tasks) > 3 else "")
     return (
-        f"The kind of metric `{first}`, of {of}, should be registered; the nearest: {nearest(first, KINDS)}. Give the "
-        "file that registers it with `--plugin`, or do so beside the suite, with `register_kind` of bench.api."
+        f"The kind of metric `{first}`, of {of}, should be registered; the nearest: "
+        f"{quote_nearest(first, KINDS)}. Give the file that registers it with `--plugin`, or do so beside the "
+        "suite, with `register_kind` of bench.api."
     )
 
 
 def find_kind(name: str) -> Kind:
     """The kind called `name`. Raises ValueError with the nearest ones."""
     if name not in KINDS:
-        raise ValueError(f"There is no kind of metric `{name}`; the nearest: {nearest(name, KINDS)}.")
+        raise ValueError(f"There is no kind of metric `{name}`; the nearest: {quote_nearest(name, KINDS)}.")
     return KINDS[name]
 
 

@@ -10,6 +10,7 @@ and lies below that of one mistake.
 """
 
 import base64
+import itertools
 import math
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.kinds import KINDS, Kind, Metric, State, find_kind, list_metrics, register_kind, unknown_kinds
+from bench.kinds import KINDS, Kind, Metric, State, explain_unknown_kinds, find_kind, list_metrics, register_kind
 
 __all__ = [
     "ANGLE_BIN",
@@ -27,6 +28,7 @@ __all__ = [
     "Kind",
     "Metric",
     "State",
+    "explain_unknown_kinds",
     "find_kind",
     "list_metrics",
     "pack_histogram",
@@ -34,7 +36,6 @@ __all__ = [
     "register_kind",
     "score",
     "score_tasks",
-    "unknown_kinds",
     "unpack_histogram",
 ]
 
@@ -44,12 +45,15 @@ T = TypeVar("T")
 
 
 def _read_confusion(state: State) -> np.ndarray:
-    """The confusion matrix, int64 (C, C), truth by prediction. Raises ValueError for anything but counts."""
+    """The confusion matrix, int64 (C, C), truth by prediction.
+
+    Raises ValueError for anything but a square matrix of whole numbers >= 0, or a sum beyond 2^53.
+    """
     rows = state["confusion"]
     matrix = np.asarray(rows)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     # numpy turns `true` among whole numbers into 1 without a word.
-    truth = square and isinstance(rows, list) and any(isinstance(count, bool) for row in rows for count in row)
+    truth = square and isinstance(rows, list) and bool in map(type, itertools.chain(*rows))
     if not square or truth or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
         raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
     if not 1 <= matrix.sum(dtype=float) <= MAX_COUNT:  # as floats: a sum of large counts may run over and look small
@@ -58,7 +62,7 @@ def _read_confusion(state: State) -> np.ndarray:
 
 
 def _read_count(state: State, name: str = "count") -> int:
-    """A number of rows, pixels or pairs, in [1, 2^53]."""
+    """A number of rows, pixels or pairs, in [1, 2^53]. Raises ValueError for any other value."""
     count = state[name]
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
         raise ValueError(f"`{name}` should be a whole number, at least 1 and at most 2^53.")
@@ -80,14 +84,20 @@ def _accuracy(state: State) -> dict[str, float]:
 
 
 def _error_rate(state: State) -> float:
-    """Wrong rows over all rows, at least half a row so that its logarithm exists."""
+    """Wrong rows over all rows, at least half a row so that its logarithm exists.
+
+    1 - accuracy, as a share and not in per cent.
+    """
     matrix = _read_confusion(state)
     total = int(matrix.sum())
     return max(total - int(np.trace(matrix)), 0.5) / total
 
 
 def _rmse(state: State) -> float:
-    """sqrt(squared_error / count), at least 1e-12 so that its logarithm exists."""
+    """sqrt(squared_error / count), at least 1e-12 so that its logarithm exists.
+
+    In the unit of the targets.
+    """
     return max(math.sqrt(_read_sum(state, "squared_error") / _read_count(state)), 1e-12)
 
 
@@ -108,13 +118,19 @@ def _segmentation(state: State) -> dict[str, float]:
 
 
 def _miou_error(state: State) -> float:
-    """1 - mIoU, at least half a pixel's share so that its logarithm exists."""
+    """1 - mIoU, at least half a pixel's share so that its logarithm exists.
+
+    In [0.5 / pixels, 1].
+    """
     matrix = _read_confusion(state)
     return max(1.0 - _mean_iou(matrix), 0.5 / float(matrix.sum()))
 
 
 def _depth(state: State) -> dict[str, float]:
-    """Mean absolute error in metres, and mean error relative to the true depth."""
+    """Mean absolute error in metres, and mean error as a share of the true depth.
+
+    Over valid pixels: those with a depth in the truth.
+    """
     count = _read_count(state)
     return {
         "abs_err": _read_sum(state, "absolute_error") / count,
@@ -130,13 +146,20 @@ WITHIN = (11.25, 22.5, 30.0)  # degrees: the thresholds that papers on surface n
 def pack_histogram(counts: np.ndarray) -> str:
     """Counts of the ANGLE_BINS bins as text: base64 of zlib of little-endian uint64.
 
+    Most bins are empty, so that 28 KiB become a few.
+
     counts: (ANGLE_BINS,), non-negative; bin k holds angles in [k, k + 1) ANGLE_BIN degrees.
     """
     return base64.b64encode(zlib.compress(np.asarray(counts, dtype="<u8").tobytes(), 9)).decode("ascii")
 
 
 def unpack_histogram(text: str) -> np.ndarray:
-    """The counts, int64 (ANGLE_BINS,). Raises ValueError where the text holds anything else."""
+    """The counts, int64 (ANGLE_BINS,).
+
+    text: from `pack_histogram`, or from a record that somebody else wrote.
+
+    Raises ValueError where the text holds anything else, or more than 2^53 in all.
+    """
     size = ANGLE_BINS * 8
     try:
         # Inflate one byte more than is expected at most: a few bytes of zlib can stand for gigabytes.
@@ -185,7 +208,10 @@ def _explained_variance(state: State) -> dict[str, float]:
 
 
 def _ranking(state: State) -> dict[str, float]:
-    """Area under the ROC curve, in per cent: the share of pairs that are ranked right, ties counting half."""
+    """Area under the ROC curve, in per cent: the share of pairs that are ranked right, ties counting half.
+
+    auc = 100 wins / (positives negatives); 50 is chance.
+    """
     positives, negatives, wins = (
         _read_count(state, "positives"),
         _read_count(state, "negatives"),
@@ -203,7 +229,10 @@ def _ranking_error(state: State) -> float:
 
 
 def _check_angle_sum(state: State) -> list[str]:
-    """A sentence where `angle_sum` cannot be a sum of angles that lie in the bins of the histogram."""
+    """A sentence where `angle_sum` cannot be a sum of angles that lie in the bins of the histogram.
+
+    The sum lies between that of all lower borders and that of all upper ones.
+    """
     counts = unpack_histogram(state["histogram"])
     low = float(ANGLE_BIN * (counts * np.arange(ANGLE_BINS)).sum(dtype=float))
     slack = 1e-6 * low + 1e-3  # of sums in single precision
@@ -212,7 +241,7 @@ def _check_angle_sum(state: State) -> list[str]:
 
 
 def _count_labels(state: State) -> list[int]:
-    """How often each class occurs in the truth."""
+    """How often each class occurs in the truth, int (C,): the sums of the rows."""
     return [sum(row) for row in state["confusion"]]
 
 
@@ -239,6 +268,7 @@ register_kind(
         keys={"count", "squared_error"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["rmse"],
+        trace=lambda state: [state["squared_error"]],
     ),
 )
 # {"count": n, "squared_error": sum (prediction - target)^2, "target_sum": sum target, "target_squares": sum target^2},
@@ -253,6 +283,7 @@ register_kind(
         keys={"count", "squared_error", "target_sum", "target_squares"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["rmse"],
+        trace=lambda state: [state["squared_error"]],
     ),
 )
 # {"positives": P, "negatives": N, "wins": pairs in which the positive row is ranked higher, ties half}; auc = wins /
@@ -331,6 +362,9 @@ def score(name: str, state: State) -> dict[str, float]:
 def primary_error(name: str, state: State) -> float:
     """The positive error, lower is better, that stands for the task in selection and in `delta_log`.
 
+    name: of its kind.
+    state: statistics of one task on one split.
+
     Raises ValueError as `score`.
     """
     return _call(name, find_kind(name).error, state)
@@ -355,7 +389,10 @@ def score_tasks(kinds: Mapping[str, str], states: Mapping[str, State], split: st
 
 
 def _call(name: str, function: Callable[[State], T], state: State) -> T:
-    """Call a function of a kind, which may be a plug-in's. Whatever it cannot take is a ValueError."""
+    """Call a function of a kind, which may be a plug-in's. Whatever it cannot take is a ValueError.
+
+    name: of the kind, for the sentence and for the statistics that it wants.
+    """
     if missing := sorted(set(find_kind(name).keys) - state.keys()):
         raise ValueError(f"The statistics of `{name}` should hold `{missing[0]}`.")
     try:

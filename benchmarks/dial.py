@@ -22,7 +22,7 @@ import numpy as np
 
 from bench.records import ResultRecord, parse_method
 from bench.scores import primary_error
-from leaderboard.analysis.dials import dials
+from leaderboard.analysis.dials import find_dials
 from leaderboard.analysis.statistics import interval
 from leaderboard.store import Store
 
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    swept = [dial for dial in dials(Store(given.store).read().records) if dial.option == "halflife"]
+    swept = [dial for dial in find_dials(Store(given.store).read().records) if dial.option == "halflife"]
     groups = [runs for dial in swept for runs in (*dial.points.values(), *dial.ends.values())]
     draw([record for runs in groups for record in runs], given.out)
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from bench.planning.plan import parse_suite
 from bench.scores import score
-from suites.dense.suite import DenseSuite
-from suites.dense.tasks import kinds
+from suites._shared.dense.suite import DenseSuite
+from suites._shared.dense.tasks import kinds
 
 
 def compute_prior(suite: DenseSuite) -> dict[str, Tensor]:

@@ -2,11 +2,16 @@
 
     python -m benchmarks.scale --out DIR
     python -m benchmarks.scale --out DIR --records 1000 --browser none
+    python -m benchmarks.scale --out DIR --records 100000 --reading
     python -m benchmarks.scale --out DIR --methods 500 --seeds 20
 
 Writes sound records of six suites and forty methods that nobody ran, parses them as JSON to compare, reads the store,
 builds its site, and opens the overview in a Chromium: the seconds of each, the largest page, and how long it takes
 until the tables answer.
+
+With `--reading`, only what reading takes, open (up to 20,000 records) and packed, with all checks, in a process of its
+own. The exit status is 1 where a packed store takes more than 40 s of computing for 100,000 records, or holds more than
+4 GiB.
 
 With `--methods`, one board of so many: what `table`, `site` and `verify` take of it, in seconds and memory, each in a
 process of its own. The exit status is 1 where one computes for more than 60 s or holds more than 1 GiB.
@@ -32,12 +37,16 @@ from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, pack_histogram, score
 from benchmarks.processes import build_command
 from leaderboard.store import Store
 from leaderboard.store.json_text import compact_json
+from leaderboard.store.merge import write_lines
 
 ROWS = 2000  # of the test split
 EPOCHS = 20  # of every run: the length of its curves
 CLASSES = 10  # of classification and segmentation
 SECONDS = 60.0  # of computing that a command on one board may take
 MEMORY = 1024.0  # MiB that it may hold
+READING = 40.0  # seconds of computing to read 100,000 packed records, all checks made
+READING_MEMORY = 4096.0  # MiB that they may take
+MOST_OPEN = 20_000  # records that are written as files of their own too
 VERSIONS = {"python": "3.11.7", "torch": "2.11.0", "numpy": "2.4.6"}
 
 
@@ -247,7 +256,10 @@ def main() -> None:
     parser.add_argument("--browser", default="", help="the executable of a Chromium, or `none`")
     parser.add_argument("--methods", type=int, help="one board of so many methods")
     parser.add_argument("--seeds", type=int, default=20, help="of one board")
+    parser.add_argument("--reading", action="store_true", help="only what reading takes, open and packed")
     given = parser.parse_args()
+    if given.reading:
+        sys.exit(0 if measure_reading(given.out, given.records) else 1)
     if given.methods:
         sys.exit(0 if measure_commands(given.out, given.methods, given.seeds) else 1)
     store, site = Store(given.out / "results"), given.out / "site"
@@ -293,6 +305,25 @@ def measure_commands(out: Path, methods: int, seeds: int) -> bool:
         shown = " ".join(word for word in words if word in ("table", name, "--details", "site", "verify"))
         print(f"{shown:24} {wall:6.1f} s, {own:5.1f} s of computing, {memory:5.0f} MiB")
     return within
+
+
+def measure_reading(out: Path, count: int) -> bool:
+    """Print what reading takes, open (of a few records) and packed; whether the packed store is within the limits."""
+    records = list(make_records(count))
+    own = memory = 0.0
+    for form in ("open", "packed") if count <= MOST_OPEN else ("packed",):
+        root = out / form
+        if form == "open":
+            write_unsynced(Store(root), iter(records))
+        else:
+            write_lines(records, root)
+        files = [path for path in root.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files) / 2**20
+        code = f"from leaderboard.store import Store; assert not Store({str(root)!r}).read().problems"
+        wall, own, memory = measure_command([sys.executable, "-c", code])
+        print(f"{form:6} {len(records):7,} records, {len(files):6,} files, {size:6.1f} MiB:", end=" ")
+        print(f"read in {wall:.1f} s, {own:.1f} s of computing, {memory:.0f} MiB", flush=True)
+    return own <= READING * max(1.0, count / 100_000) and memory <= READING_MEMORY
 
 
 def measure_command(arguments: list[str]) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from bench.api import Stage, scaled
+from bench.api import Stage, scale_channels
 
 
 def lenet(
@@ -19,7 +19,7 @@ def lenet(
         width: factor on all channels.
         padding: zeros around the images of both convolutions.
     """
-    first, second, features = (scaled(c, width) for c in channels)
+    first, second, features = (scale_channels(c, width) for c in channels)
     after = [side]  # sides of the images: of the input, and after each convolution with its pooling
     for kernel in kernels:
         after.append((after[-1] + 2 * padding - kernel + 1) // 2)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-from bench.api import DataMissing, Stage, scaled
+from bench.api import DataMissing, Stage, scale_channels
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 Name = Literal["resnet18", "resnet34", "resnet50"]
@@ -24,8 +24,8 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
 
     wide = name == "resnet50"
     block = Bottleneck if wide else BasicBlock
-    channels = scaled(64, width)
-    rows, columns = (_halved(_halved(side)) for side in size)
+    channels = scale_channels(64, width)
+    rows, columns = (_halve(_halve(side)) for side in size)
     stem = Stage(
         nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
         nn.BatchNorm2d(channels),
@@ -35,7 +35,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
     )
     stages, before, dilation = [stem], channels, 1
     for number, depth in enumerate(DEPTHS[name]):
-        planes = scaled(64 * 2**number, width)
+        planes = scale_channels(64 * 2**number, width)
         dilate = wide and number >= 2  # a dilation in the place of each stride: the same field of view, finer features
         stride = 1 if number == 0 or dilate else 2
         blocks = []
@@ -52,7 +52,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
             blocks.append(block(before, planes, step, project, dilation=inside))
             before = planes * block.expansion
         dilation *= 2 if dilate else 1
-        rows, columns = (side if stride == 1 else _halved(side) for side in (rows, columns))
+        rows, columns = (side if stride == 1 else _halve(side) for side in (rows, columns))
         stages.append(Stage(*blocks, output_shape=(before, rows, columns)))
     for stage in stages:
         for module in stage.modules():
@@ -64,7 +64,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
     return nn.ModuleList(stages)
 
 
-def _halved(side: int) -> int:
+def _halve(side: int) -> int:
     """Places after a layer of stride 2, with padding."""
     return (side + 1) // 2
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, max_unpool2d
 
-from bench.api import Stage, scaled
+from bench.api import Stage, scale_channels
 
 # Of VGG-16, level by level.
 CHANNELS = (64, 128, 256, 512, 512)
@@ -13,7 +13,7 @@ CONVOLUTIONS = (2, 2, 3, 3, 3)
 class Body(nn.Module):
     """Five poolings down and five unpoolings up; every unpooling puts values back where its pooling took them.
 
-    `channels` are those of the levels from the top down; input and output have `channels[0]` and one size.
+    `channels` has an entry per level from the top down; input and output have `channels[0]` and the same size.
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
@@ -38,12 +38,12 @@ class Body(nn.Module):
 def segnet(size: tuple[int, int], width: float = 1.0) -> nn.ModuleList:
     """Convolutions at full size, everything below them, convolutions at full size: 64 channels per pixel.
 
-    The middle is one stage because its unpoolings need the positions of its own poolings; who shares a
-    part of it shares all of it. BatchNorm keeps statistics of its own in every copy of a stage.
+    The middle is one stage because its unpoolings need the positions of its own poolings; a method shares all of it
+    or nothing. BatchNorm keeps statistics of its own in every copy of a stage.
     Badrinarayanan, Kendall, Cipolla, SegNet, PAMI 2017, in the form of Liu, Johns, Davison, CVPR 2019.
     `size` is rows and columns of RGB images; odd ones are fine, since poolings round up.
     """
-    channels = tuple(scaled(c, width) for c in CHANNELS)
+    channels = tuple(scale_channels(c, width) for c in CHANNELS)
     shape = (channels[0], *size)
     return nn.ModuleList(
         [

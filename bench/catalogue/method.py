@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from bench.catalogue.registry import Choice, choose, list_entries
 from bench.core.sharing import Blueprint, Sharing, learning_copies
-from bench.core.suite import Suite, without_data
+from bench.core.suite import Suite, withhold_data
 from bench.errors import UsageError
-from bench.records import UNWEIGHTED, Call, MethodText, parse_method
+from bench.records import METHOD_PARTS, UNWEIGHTED, Call, MethodText, complete_method, parse_call, parse_method
 
 DEFAULT_WEIGHTING = Call(UNWEIGHTED)
-BASE_OF_WEIGHTINGS = "hard"  # the sharing that weightings are compared on
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,17 @@ class Method:
         if method.constraint is None and method.sharing.entry.cls.needs_constraint:  # type: ignore[attr-defined]
             raise UsageError(f"`{text}` needs a constraint to hold its towers together, as in `{text}+l2`.")
         return method
+
+    @classmethod
+    def complete(cls, part: Choice) -> "Method":
+        """The method that a lone part stands for, as `complete_method` says; the part need not be registered."""
+        kind = part.entry.kind
+        text = complete_method(kind, Call(part.entry.name))
+        return cls(
+            part if kind == "sharing" else choose("sharing", text.sharing),
+            part if kind == "constraint" else None,
+            part if kind == "weighting" else choose("weighting", DEFAULT_WEIGHTING),
+        )
 
     @property
     def parts(self) -> list[Choice]:
@@ -81,7 +91,7 @@ class Method:
             UsageError: an option does not fit the suite, the sharing does not support it, or constraint or
                 weighting would have nothing to act on.
         """
-        suite = without_data(suite)
+        suite = withhold_data(suite)
         sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
         reason = sharing.supports(suite)
         if reason:
@@ -89,7 +99,7 @@ class Method:
         if sharing.separate and self.constraint:
             raise UsageError(
                 f"`{self.sharing.short}` trains separate models that nothing holds together; "
-                f"use `soft+{self.constraint.short}`."
+                f"use `{complete_method('constraint', parse_call(self.constraint.short))}`."
             )
         if sharing.separate and self.weighting.short != str(DEFAULT_WEIGHTING):
             raise UsageError(
@@ -99,7 +109,7 @@ class Method:
         if sharing.needs_constraint and self.weighting.entry.cls.needs_gramian:  # type: ignore[attr-defined]
             raise UsageError(
                 f"`{self.sharing.short}` has no parameters that two tasks share, which `{self.weighting.short}` "
-                f"works on; try `hard@{self.weighting.short}`."
+                f"works on; try `{complete_method('weighting', parse_call(self.weighting.short))}`."
             )
         if self.constraint and not learning_copies(sharing):
             frozen = " that learn, as all of them are frozen," if sharing.coupled() else ""
@@ -110,26 +120,22 @@ class Method:
         return sharing
 
 
+_SIGNS = {"sharing": "first", "constraint": "behind `+`", "weighting": "behind `@`"}
+
+
 def _check_places(text: str, parts: MethodText) -> None:
     """Raise UsageError with the right form where a part stands in the place of another kind.
 
     text: the method as written, for the sentence.
     parts: what `parse_method` read in it.
     """
-    kinds = ("sharing", "constraint", "weighting")
-    for place in kinds:
+    for place in METHOD_PARTS:
         call = getattr(parts, place)
         if call is None or call.name in list_entries(place):
             continue
-        kind = next((kind for kind in kinds if call.name in list_entries(kind)), None)
+        kind = next((kind for kind in METHOD_PARTS if call.name in list_entries(kind)), None)
         if kind is None or (kind != "sharing" and getattr(parts, kind)):
             return  # a name that nobody knows, or two of a kind
         own = parts.sharing if parts.sharing.name in list_entries("sharing") else None
-        if kind == "sharing":
-            right, sign = str(call), "first"
-        elif kind == "weighting":
-            right, sign = f"{own or BASE_OF_WEIGHTINGS}@{call}", "behind `@`"
-        else:
-            held = next(name for name, entry in list_entries("sharing").items() if entry.cls.needs_constraint)  # type: ignore[attr-defined]
-            right, sign = f"{held}+{call}", "behind `+`"
-        raise UsageError(f"`{call.name}` is a {kind}, which stands {sign}, as in `{right}`. Found `{text}`.")
+        right = complete_method(kind, call, own if kind == "weighting" else None)
+        raise UsageError(f"`{call.name}` is a {kind}, which stands {_SIGNS[kind]}, as in `{right}`. Found `{text}`.")

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import TypeAdapter
 
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError, quote_nearest
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Search:
     high: float = 1.0
     choices: tuple[Any, ...] = ()
 
-    def at(self, u: float) -> Any:
+    def draw(self, u: float) -> Any:
         """The value at the quantile `u` in [0, 1); four significant digits, so that texts stay readable."""
         if self.choices:
             return self.choices[int(u * len(self.choices))]
@@ -109,7 +109,7 @@ class Option:
     @property
     def parses_whole_numbers(self) -> bool:
         """Whether its values are whole numbers."""
-        return int in _members(_bare(self.annotation))
+        return int in _members(_strip_marks(self.annotation))
 
     def parse(self, owner: str, text: str) -> Any:
         """The value written as `text`.
@@ -119,7 +119,7 @@ class Option:
         Raises:
             UsageError: the text is of another type, out of bounds, NaN, or infinite where that is not allowed.
         """
-        members = _members(_bare(self.annotation))
+        members = _members(_strip_marks(self.annotation))
         choices = {str(choice): choice for choice in _choices(members)}
         value: Any = choices.get(text, text)
         if text == "none" and type(None) in members:
@@ -127,19 +127,19 @@ class Option:
         elif any(get_origin(member) is tuple for member in members):
             value = text.split("/")
         try:
-            return _plain(TypeAdapter(self.annotation).validate_python(value), self.infinite)
+            return _normalise(TypeAdapter(self.annotation).validate_python(value), self.infinite)
         except ValueError:  # pydantic's own, and NaN, which passes where there is no bound
             raise UsageError(
-                f"`{self.name}` of `{owner}` should {self.expectation()}. Found `{self.name} = {text}`."
+                f"`{self.name}` of `{owner}` should {self.describe_expectation()}. Found `{self.name} = {text}`."
             ) from None
 
-    def expectation(self) -> str:
+    def describe_expectation(self) -> str:
         """What a value should do, as the end of a sentence: `be a number in [0, 1]`."""
-        members = _members(_bare(self.annotation))
+        members = _members(_strip_marks(self.annotation))
         if choices := _choices(members):
             return "be " + " or ".join(f"`{choice}`" for choice in choices)
         if lists := [member for member in members if get_origin(member) is tuple]:
-            item = Option(self.name, get_args(lists[0])[0], None).expectation().removeprefix("be ")
+            item = Option(self.name, get_args(lists[0])[0], None).describe_expectation().removeprefix("be ")
             return f"be a list like 0.5/0.5, each {item}"
         low, high = "(-inf", "inf]" if self.infinite else "inf)"
         for mark in _metadata(self.annotation):
@@ -170,7 +170,7 @@ def _metadata(annotation: Any) -> tuple[Any, ...]:
     return annotation.__metadata__ if get_origin(annotation) is Annotated else ()
 
 
-def _bare(annotation: Any) -> Any:
+def _strip_marks(annotation: Any) -> Any:
     """An annotation without its bounds and marks."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
@@ -185,10 +185,10 @@ def _choices(members: tuple[Any, ...]) -> list[Any]:
     return [choice for member in members if get_origin(member) is Literal for choice in get_args(member)]
 
 
-def _plain(value: Any, infinite: bool) -> Any:
+def _normalise(value: Any, infinite: bool) -> Any:
     """`value` with -0.0 written as 0.0, so that one value has one text. Raises ValueError for NaN and infinity."""
     if isinstance(value, tuple):
-        return tuple(_plain(item, infinite) for item in value)
+        return tuple(_normalise(item, infinite) for item in value)
     if isinstance(value, float):
         if math.isnan(value) or (math.isinf(value) and not infinite):
             raise ValueError("not a finite number")
@@ -229,7 +229,7 @@ def read_options(constructor: type, owner: str = "") -> dict[str, Option]:
             raise TypeError(f"Every option of `{owner}` should have a default. Found none for `{parameter.name}`.")
         # Both forms: `hints` has aliases resolved, the annotation is as its author wrote it.
         kind, written = hints.get(parameter.name), parameter.annotation
-        if kind is None or not _readable(_bare(kind)):
+        if kind is None or not _is_readable(_strip_marks(kind)):
             name = str(written) if get_origin(written) else getattr(written, "__name__", written)
             annotation = "none" if written is parameter.empty else f"`{name}`"
             raise TypeError(
@@ -241,13 +241,16 @@ def read_options(constructor: type, owner: str = "") -> dict[str, Option]:
 SUPPORTED = "`float`, `int`, `bool`, `str`, a `Literal`, a list as `tuple[float, ...]`, or one of these or `None`"
 
 
-def _readable(kind: Any) -> bool:
+def _is_readable(kind: Any) -> bool:
     """Whether values of an annotation can be written as text and read back."""
-    members = [member for member in map(_bare, _members(kind)) if member is not type(None)]
+    members = [member for member in map(_strip_marks, _members(kind)) if member is not type(None)]
     return bool(members) and all(
         member in (float, int, bool, str)
         or get_origin(member) is Literal
-        or (get_origin(member) is tuple and all(item is ... or _readable(_bare(item)) for item in get_args(member)))
+        or (
+            get_origin(member) is tuple
+            and all(item is ... or _is_readable(_strip_marks(item)) for item in get_args(member))
+        )
         for member in members
     )
 
@@ -266,7 +269,7 @@ def fill_defaults(owner: str, options: Mapping[str, Option], given: Mapping[str,
     """
     for key in given:
         if key not in options:
-            known = nearest(key, options) if options else "none"
+            known = quote_nearest(key, options) if options else "none"
             raise UsageError(f"`{owner}` has no option `{key}`; the nearest it has: {known}.")
     values = {name: option.default for name, option in options.items()}
     for key, text in given.items():

@@ -1,7 +1,8 @@
 """The registry of suites, sharings, constraints and weightings, filled by walking their packages.
 
-Adding one is adding one file: nothing else lists it. A plug-in registers itself in the same way, when
-its file is loaded or its entry point in the group `mtlbench.plugins` is found.
+Adding one is adding one file, or one package whose `__init__` registers it and whose other modules are its own:
+nothing else lists it. A plug-in registers itself in the same way, when its file is loaded or its entry point in the
+group `mtlbench.plugins` is found.
 
 Look-ups import only what they need: built-in parts first, installed packages for names that are not
 built in, and files only where they are given.
@@ -171,7 +172,8 @@ def _walk(kind: str) -> None:
     """Import every module of a kind's package, once."""
     package = importlib.import_module(PACKAGES[kind])
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+        if not module.name.rpartition(".")[2].startswith("_"):  # as suites._shared, which several suites are made of
+            importlib.import_module(module.name)
 
 
 @cache
@@ -230,10 +232,15 @@ def read_plugin(path: Path) -> Plugin:
     """Read and import one Python file; the same path again gives what was read first.
 
     Raises:
-        UsageError: no Python file is there, its text is not what it looks like, or its import fails. One
+        UsageError: the path is no Python file, its text is not what it looks like, or its import fails. One
             sentence, with the line.
     """
     given, path = path, path.resolve()
+    if path.is_dir():
+        raise UsageError(
+            f"A plug-in should be a Python file, `NAME.py`. Found the folder `{make_printable(str(given))}`; install "
+            "it as a package that names itself under the entry point group `mtlbench.plugins`."
+        )
     if not path.is_file():
         raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
     if path.suffix != ".py":

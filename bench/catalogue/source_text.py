@@ -34,7 +34,7 @@ LOOKED_AT = {
     **dict.fromkeys(["os", "pathlib", "shutil", "glob", "tempfile", "io", "mmap", "sqlite3"], "reaches files"),
     **dict.fromkeys(["pickle", "marshal", "joblib", "dill", "scipy.io", "pandas", "PIL", "imageio"], "reads files"),
 }
-ALLOWED = ("bench.api",)  # the contract of plug-ins, an exception from `bench`
+ALLOWED = ("bench.api", "bench.toolbox")  # the contract of plug-ins and mathematics for them, exceptions from `bench`
 # Calls by the full name that imports give them, and what each does.
 CALLS = {
     **dict.fromkeys(["open", "io.open"], "opens a file"),
@@ -145,11 +145,11 @@ def _read_imports(tree: ast.AST) -> dict[str, str]:
     return imports
 
 
-def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+def _name_in_full(node: ast.expr, names: dict[str, str]) -> str:
     """`np.load` as `numpy.load`; empty where the node is no chain of names."""
     if isinstance(node, ast.Name):
         return names.get(node.id, node.id)
-    if isinstance(node, ast.Attribute) and (before := _dotted(node.value, names)):
+    if isinstance(node, ast.Attribute) and (before := _name_in_full(node.value, names)):
         return f"{before}.{node.attr}"
     return ""
 
@@ -163,7 +163,7 @@ def _inspect_node(node: ast.AST, names: dict[str, str]) -> Iterator[tuple[int, s
         whole = [f"{module}.{alias.name}" for alias in node.names]
         yield from ((node.lineno, reason) for name in whole for reason in _inspect_module(name))
     elif isinstance(node, ast.Call):
-        called = _dotted(node.func, names)
+        called = _name_in_full(node.func, names)
         if called in CALLS:
             yield node.lineno, f"`{called}` {CALLS[called]}"
         elif isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
@@ -172,7 +172,7 @@ def _inspect_node(node: ast.AST, names: dict[str, str]) -> Iterator[tuple[int, s
         if node.attr in ATTRIBUTES:
             yield node.lineno, f"`.{node.attr}` looks into the process"
         elif isinstance(node.ctx, ast.Store | ast.Del):
-            root = _dotted(node, names).split(".")[0]
+            root = _name_in_full(node, names).split(".")[0]
             if root in {whole.split(".")[0] for whole in names.values()}:
                 yield node.lineno, f"`{ast.unparse(node)}` is assigned to, which was imported"
 

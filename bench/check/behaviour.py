@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from bench.check.outcome import Broken, Skipped, attempt, expect
 from bench.check.trial import SharingCase, compute_stand_in, evaluate_features, list_moments, measure_gap
-from bench.core.data import by_input
+from bench.core.data import Dataset, group_by_input
+from bench.core.suite import Split, Suite, derive_suite
 from bench.planning.plan import parse_suite
 from bench.training.model import lay_out
 
@@ -20,12 +21,18 @@ TOLERANCE = 1e-10  # float64; sums in another order, but no other numbers
 
 
 def list_differences(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> list[str]:
-    """Names of the tensors that are not equal bit for bit, or are in one of the two only."""
+    """Names of the tensors that are not equal bit for bit, or are in one of the two only.
+
+    a, b: name -> tensor, as a `state_dict` or the answers of a constraint.
+    """
     return sorted(a.keys() ^ b.keys()) + [name for name in a.keys() & b.keys() if not torch.equal(a[name], b[name])]
 
 
 def reload_state(source: nn.Module, target: nn.Module) -> None:
-    """Put the state of `source` into `target`, through a file without pickled code, as checkpoints do."""
+    """Put the state of `source` into `target`, through a file without pickled code, as checkpoints do.
+
+    Raises Broken where torch refuses the file, as with state that is no tensor.
+    """
     file = io.BytesIO()
     torch.save(source.state_dict(), file)
     file.seek(0)
@@ -37,7 +44,8 @@ def same_seed_same_numbers(case: SharingCase) -> None:
     """Weights and features depend on the seed, and not on what was drawn before.
 
     Methods of a table start from the same weights per seed; global random state would undo the pairing.
-    The global generator is set to two states, and both instances have to agree bit for bit.
+    The global generator is set to two states, and both instances have to agree bit for bit, in their
+    state when built and in the features of the last phase.
     """
     for at in case.settings:
         answers, states = [], []
@@ -64,7 +72,8 @@ def same_seed_same_numbers(case: SharingCase) -> None:
 def another_seed_other_numbers(case: SharingCase) -> None:
     """The seed reaches the weights: seeds 0 and 1 give different ones.
 
-    Without this, the rule before would hold for weights that are the same in every run.
+    Without this, the rule before would hold for weights that are the same in every run. Sharings that fit
+    themselves may have no weights to draw.
     """
     if case.fits_itself:
         raise Skipped("it need not draw anything.")
@@ -81,6 +90,8 @@ def state_round_trip(case: SharingCase) -> None:
 
     A run that was killed goes on from its checkpoint; what is not in the state would be lost there. The
     stored module and a fresh one of another seed have to agree bit for bit, in evaluation and in training.
+
+    Skipped for sharings that fit themselves, which have no steps.
     """
     if case.fits_itself:
         raise Skipped("no step trains it.")
@@ -113,7 +124,8 @@ def evaluation_repeats(case: SharingCase) -> None:
     """In evaluation mode nothing is drawn and nothing is changed.
 
     Validation comes between updates: a number drawn there would move every later batch, and make
-    results depend on how often a run is evaluated.
+    results depend on how often a run is evaluated. Tried in two ways: with two generators the features
+    agree bit for bit, and one evaluation leaves state and generator as they were.
     """
     for at, sharing in case.build_each():
         before = {name: tensor.clone() for name, tensor in sharing.state_dict().items()}
@@ -145,7 +157,8 @@ def rows_are_independent(case: SharingCase) -> None:
     """In evaluation mode the features of a row do not depend on the rows beside it.
 
     Splits are evaluated in pieces; with statistics of a piece the score would depend on its size. The
-    first two rows alone have to give what they give among all, within `TOLERANCE`.
+    first two rows alone have to give what they give among all, within `TOLERANCE`. Training mode is free
+    to use the batch.
     """
     for at, sharing in case.build_each():
         whole = {task: feature[:2] for task, feature in evaluate_features(sharing, at.rows()).items()}
@@ -160,7 +173,8 @@ def rows_are_independent(case: SharingCase) -> None:
 def some_of_the_tasks(case: SharingCase) -> None:
     """Handed the inputs of some tasks, `forward` answers those, as it does beside the others.
 
-    Tasks with inputs of their own are evaluated one by one, since their splits differ in size.
+    Tasks with inputs of their own are evaluated one by one, since their splits differ in size. Each task
+    is asked alone, and compared with its features among all, within `TOLERANCE`.
     """
     for at in case.list_shared():
         sharing = case.build(at)
@@ -172,7 +186,7 @@ def some_of_the_tasks(case: SharingCase) -> None:
             expect(
                 list(alone) == [task],
                 f"`forward` should answer the tasks of its inputs. Found {list(alone)} for the inputs of `{task}` on "
-                f"`{at.text}`; go through `by_input(inputs)`.",
+                f"`{at.text}`; go through `group_by_input(inputs)`.",
             )
             distance = measure_gap({task: whole[task]}, alone)
             expect(
@@ -186,30 +200,32 @@ def some_of_the_tasks(case: SharingCase) -> None:
 def no_access_to_targets(case: SharingCase) -> None:
     """Features are a function of the inputs and the moment of training; data stays unread.
 
-    `forward` takes two arguments, and a suite whose `dataset` raises has to do.
+    `forward` takes two arguments, and a suite whose `dataset` raises has to do. That catches mistakes,
+    not malice: submissions are confined as well.
     """
     names = list(inspect.signature(case.entry.cls.forward).parameters)[1:]  # type: ignore[attr-defined]  # not `self`
     expect(
         len(names) == 2,
         f"`forward` should take the inputs and the state. Found {names}; targets belong to the losses.",
     )
-    for at in case.settings:
-        _, suite = parse_suite(at.text)
 
-        def refuse(*_: object) -> None:
+    class Unread(Suite):
+        def dataset(self, split: Split, seed: int) -> Dataset:
             raise Broken(
                 "A sharing should not read the suite's data. Found a call of `suite.dataset`; features are a function "
                 "of the inputs that `forward` is given."
             )
 
-        suite.dataset = refuse  # type: ignore[assignment,method-assign]
-        evaluate_features(case.build(at, suite=suite), at.rows())
+    for at in case.settings:
+        _, suite = parse_suite(at.text)  # a fresh one, which has no rows in store
+        evaluate_features(case.build(at, suite=derive_suite(suite, Unread)), at.rows())
 
 
 def memory_format(case: SharingCase) -> None:
     """Images with their channels last in memory give the same features.
 
-    Protocols may choose that layout for speed, and results should not follow it.
+    Protocols may choose that layout for speed, and results should not follow it. Skipped where no suite
+    with images is supported.
     """
     images = [at for at in case.settings if any(x.dim() == 4 for x in at.inputs.values())]
     if not images:
@@ -218,7 +234,7 @@ def memory_format(case: SharingCase) -> None:
         sharing = case.build(at)
         plain = evaluate_features(sharing, at.rows())
         # By input: tasks that look at one image go on holding the same tensor.
-        turned = [(x.contiguous(memory_format=torch.channels_last), tasks) for x, tasks in by_input(at.rows())]
+        turned = [(x.contiguous(memory_format=torch.channels_last), tasks) for x, tasks in group_by_input(at.rows())]
         with attempt(f"Moving the module and the images of `{at.text}` to channels last"):
             lay_out(sharing, torch.channels_last)
             distance = measure_gap(

@@ -16,8 +16,6 @@ from bench.check.options import documented, is_sentence, options
 from bench.check.outcome import RuleOutcome, attempt, expect, run_rules
 from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
 
-CARRIER = "soft"  # the sharing whose towers are held when a claimed limit is run
-
 
 def builds(case: ConstraintCase) -> None:
     """On vectors, matrices and kernels, for 1, 2 and 5 tasks; some of them are taken.
@@ -44,7 +42,8 @@ def builds(case: ConstraintCase) -> None:
 def value(case: ConstraintCase) -> None:
     """0-dimensional, finite, >= 0 and of the type of W, for any copies, equal ones and zeros.
 
-    Equal copies and zeros are where roots and logarithms end; training starts from equal copies.
+    Equal copies and zeros are where roots and logarithms fail, and towers of one seed start as equal
+    copies. The value is added to losses, so it has to be one number of their type.
     """
     for trial, constraint in case.build_each():
         for kind, W in trial.kinds.items():
@@ -65,7 +64,8 @@ def value(case: ConstraintCase) -> None:
 def gradient(case: ConstraintCase) -> None:
     """`value` is differentiable, and its gradient finite where copies are equal or zero.
 
-    A root has an infinite slope at 0, which would turn the first update into NaN.
+    A root has an infinite slope at 0, which would turn the first update into NaN. A penalty of the
+    loss needs the gradient in training, any other one in the rule on its prox.
     """
     for trial, constraint in case.build_each():
         for kind, W in trial.kinds.items():
@@ -86,7 +86,8 @@ def gradient(case: ConstraintCase) -> None:
 def refresh(case: ConstraintCase) -> None:
     """After an update of its buffers, for any copies, they are finite and so are value and prox.
 
-    Covariances of equal copies are singular, and a plain inverse of them infinite.
+    Covariances of equal copies are singular, and a plain inverse of them infinite. `refresh_every` is
+    looked at too: None for never, else a number of updates >= 1.
     """
     every = case.entry.cls.refresh_every  # type: ignore[attr-defined]
     expect(
@@ -108,10 +109,11 @@ def refresh(case: ConstraintCase) -> None:
 def state_round_trip(case: ConstraintCase) -> None:
     """Value and prox after `refresh` survive storing the state.
 
-    A run that was killed goes on from its checkpoint, mostly between two refreshes.
+    A run that was killed goes on from its checkpoint, mostly between two refreshes. The fresh instance
+    that takes up the state has to give the same numbers bit for bit.
     """
     for trial, constraint in case.build_each():
-        fresh = trial.build()  # which has not seen W: its strength and buffers are those of the start
+        fresh = trial.build()  # which has not seen W: its strength and buffers are as at the start
         constraint.refresh(trial.W)
         reload_state(constraint, fresh)
         changed = list_differences(compute_answers(constraint, trial.W), compute_answers(fresh, trial.W))
@@ -123,7 +125,10 @@ def state_round_trip(case: ConstraintCase) -> None:
 
 
 def repeats(case: ConstraintCase) -> None:
-    """Nothing is drawn: two instances agree, whatever the global generator is set to."""
+    """Nothing is drawn: two instances agree, whatever the global generator is set to.
+
+    Constraints are handed no generator, so a random start of clusters has to have a fixed seed.
+    """
     for trial, _ in case.build_each():
         answers = []
         for noise in (1, 2):
@@ -156,13 +161,16 @@ def matrices(case: ConstraintCase) -> None:
 
 
 def claimed_limits(case: ConstraintCase) -> None:
-    """What `limits` claims holds after a few steps of plain SGD, on the towers of `CARRIER`."""
-    hold_limits(case.entry, CARRIER)
+    """What `limits` claims holds after a few steps of plain SGD, on towers of its own for each task.
+
+    Skipped where nothing is claimed.
+    """
+    hold_limits(case.entry)
 
 
 def claimed_ties(case: ConstraintCase) -> None:
     """With the options in `ties` it is `hard` under sgd and adam, where copies are a mean and deviations from it."""
-    hold_ties(case.entry, CARRIER)
+    hold_ties(case.entry)
 
 
 RULES = (

@@ -29,6 +29,8 @@ TOLERANCE = 1e-9  # float64; sums in another order, but no other numbers
 class Net(nn.Module):
     """One backbone and all heads, in float64: the plainest model of a suite, hard sharing of everything.
 
+    stages, heads: modules in the order of the data and of the tasks.
+
     Raises UsageError where a stage or a head does not fit the shape before it.
     """
 
@@ -37,18 +39,21 @@ class Net(nn.Module):
         suite = case.suite
         self.stages = prepare_stages(suite.backbone(), suite.input_shape)
         shape = self.stages[-1].output_shape
-        heads = [prepare_module(task.head(shape), shape, f"The head of `{task.name}`") for task in suite.tasks]  # type: ignore[arg-type]
+        heads = [prepare_module(task.head(shape), shape, f"The head of `{task.name}`") for task in suite.tasks]
         self.heads = nn.ModuleList(heads)
         self.tasks = list(suite.tasks)
         self.double()
 
     def list_parts(self) -> Iterator[tuple[str, nn.Module]]:
-        """Every stage and head, each with its name for a sentence."""
+        """Every stage and head, in their order, each with its name for a sentence."""
         yield from ((f"Stage {number} of the backbone", stage) for number, stage in enumerate(self.stages))
         yield from ((f"The head of `{task.name}`", head) for task, head in zip(self.tasks, self.heads, strict=True))
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """task -> predictions, (n, *shape that the head gives)."""
+        """task -> predictions, (n, *shape that the head gives).
+
+        inputs: task -> rows; every task is computed by itself, also where inputs are shared.
+        """
         predictions = {}
         for task, head in zip(self.tasks, self.heads, strict=True):
             x = inputs[task.name]
@@ -74,7 +79,8 @@ def take_few(case: SuiteCase, count: int = FEW) -> Batch:
 def target_shapes(case: SuiteCase) -> None:
     """Targets have the shape of what the heads predict, where they are as many numbers.
 
-    (n,) against (n, 1) would broadcast to (n, n) inside a loss, which trains without an error.
+    (n,) against (n, 1) would broadcast to (n, n) inside a loss, which trains without an error. Targets of
+    another number of numbers, as classes beside logits, are left alone.
     """
     net, (inputs, targets) = Net(case), take_few(case)
     with attempt("Backbone and heads on the first rows"), torch.no_grad():
@@ -90,6 +96,7 @@ def inputs_stay(case: SuiteCase) -> None:
     """Stages and heads leave what they are given as it is: other parts of a method read it too.
 
     Both the numbers and torch's version counter are looked at, so that writing the same numbers counts.
+    `inplace=True` of torch's own layers is such a write.
     """
     net, (inputs, _) = Net(case), take_few(case)
     x = next(iter(inputs.values()))
@@ -108,7 +115,7 @@ def inputs_stay(case: SuiteCase) -> None:
 def one_row(case: SuiteCase) -> None:
     """In evaluation mode a single row is predicted as beside others: the last piece of a split may be one row.
 
-    A `squeeze()` without an axis drops the axis of rows there.
+    A `squeeze()` without an axis drops the axis of rows there. Numbers are compared too, within `TOLERANCE`.
     """
     net, (inputs, _) = Net(case).eval(), take_few(case)
     alone, _ = take_few(case, 1)
@@ -127,7 +134,8 @@ def one_row(case: SuiteCase) -> None:
 def all_parameters_learn(case: SuiteCase) -> None:
     """The losses reach every parameter of stages and heads that is not frozen.
 
-    A parameter without a gradient would be counted in the size of the model and never move.
+    A parameter without a gradient would be counted in the size of the model and never move. A gradient
+    of zeros is one: a ReLU may be off on the few rows of the check.
     """
     net, (inputs, targets) = Net(case), take_few(case)
     predictions = net(inputs)
@@ -151,6 +159,7 @@ def rows_of_a_batch(case: SuiteCase) -> None:
     """Where an input gives one row to a batch, stages and heads can be trained on it: no statistics of one number.
 
     Inputs get rows in proportion to their size, so a small task may get a single one. BatchNorm raises there.
+    Skipped where a solver fits the models, which sees all rows at once.
     """
     protocol, train = case.suite.protocol, case.splits["train"]
     if protocol.fit == "solver":

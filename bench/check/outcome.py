@@ -119,7 +119,7 @@ def run_rules(
 ) -> Iterator[RuleOutcome]:
     """Run `rules` on `case` in order; a gate that does not hold is the last one.
 
-    Each rule runs with the global random state that the first one had, and whatever it raises is an outcome.
+    Each rule starts from the same global random state, and any exception of it is an outcome.
 
     Args:
         subject: for the outcomes, as `sharing/cross_stitch`.

@@ -19,7 +19,8 @@ def gradients(case: SharingCase) -> None:
     """The losses of all tasks reach every parameter, in some phase.
 
     A parameter that nothing reaches is counted in the size of the method and never moves. Phases are
-    looked at together, since a method may train its parts in turn.
+    looked at together, since a method may train its parts in turn. Frozen parameters are left out, and a
+    gradient of zeros is one.
     """
     for at, sharing in case.build_each():
         for state in list_moments(sharing):
@@ -37,7 +38,7 @@ def gradients(case: SharingCase) -> None:
 def regulariser(case: SharingCase) -> None:
     """A number or a 0-dimensional tensor, finite.
 
-    Training adds it to the weighted losses, where any other shape would broadcast.
+    Training adds it to the weighted losses, where any other shape would broadcast. The default is 0.
     """
     for at, sharing in case.build_each():
         term = torch.as_tensor(sharing.regulariser())
@@ -53,6 +54,7 @@ def separate(case: SharingCase) -> None:
 
     For separate models the weighting is left out and each task keeps its own best epoch, both of which
     would be wrong with shared parameters. Owners are found by the gradient of each task's features.
+    Skipped where `separate` is False.
     """
     for at in case.list_shared():
         sharing = case.build(at)
@@ -75,7 +77,8 @@ def separate(case: SharingCase) -> None:
 def coupled(case: SharingCase) -> None:
     """The T aligned copies of each coupled parameter, of one shape, all of them in the module.
 
-    A constraint stacks them along a last axis of T, so their order is that of the tasks.
+    A constraint stacks them along a last axis of T, so their order is that of the tasks. Copies that are
+    one parameter T times, or tensors outside the module, would be held together without any effect.
     """
     for at, sharing in case.build_each():
         # Parameters are compared by identity: equal numbers are no sign of a common one.
@@ -84,14 +87,14 @@ def coupled(case: SharingCase) -> None:
         expect(
             groups or not sharing.needs_constraint,
             "A sharing that needs a constraint should name copies for it in `coupled`. Found none; return "
-            "`aligned(self.towers)`.",
+            "`align_copies(self.towers)`.",
         )
         for name, copies in groups.items():
             expect(
                 len(copies) == len({id(copy) for copy in copies}) == tasks,
                 f"`coupled` should hold one parameter per task, {tasks} different ones. Found {len(copies)} of them, "
                 f"{len({id(copy) for copy in copies})} different, for `{name}` on `{at.text}`; return "
-                "`aligned(self.towers)`.",
+                "`align_copies(self.towers)`.",
             )
             expect(
                 all(isinstance(copy, Parameter) and id(copy) in own for copy in copies),
@@ -109,7 +112,7 @@ def parameter_groups(case: SharingCase) -> None:
     """Every parameter in one group, in a role the protocol knows.
 
     In two groups it would be moved twice, in none never. Both optimisers are asked, since a sharing may
-    answer differently.
+    answer differently. Frozen parameters may be left out.
     """
     for at, sharing in case.build_each():
         names = {id(p): name for name, p in sharing.named_parameters()}
@@ -136,7 +139,8 @@ def parameter_groups(case: SharingCase) -> None:
 def matrices(case: SharingCase) -> None:
     """What is stored about sharing is finite and detached.
 
-    Records refuse NaN, and a gradient would keep the graph of the last update alive.
+    Records refuse NaN, and a gradient would keep the graph of the last update alive. The start is looked
+    at, where mixing weights are at their initial values.
     """
     for at, sharing in case.build_each():
         for name, matrix in sharing.matrices().items():
@@ -151,7 +155,8 @@ def paired_start(case: SharingCase) -> None:
     """Whole backbones of the plain shapes start from the weights of `single_task` of the same seed.
 
     Seeds are paired over methods: a difference of two methods should be one of sharing, and not of luck
-    in the start. Only parts with the names and shapes of a plain backbone are compared.
+    in the start. Only parts with the names and shapes of a plain backbone are compared, each with the
+    first `COPIES` backbones of the seed. Skipped where no part has them.
     """
     matched = 0
     for at, sharing in case.build_each():

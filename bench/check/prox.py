@@ -72,7 +72,7 @@ def prox_is_the_minimum(case: ConstraintCase) -> None:
     the certificate of a solver, and an exact zero, need the exact one.
     """
     for trial, constraint in _list_with_prox(case):
-        # The prox depends on buffers, and both those of the start and refreshed ones are used in training.
+        # The prox depends on buffers, and training uses it with initial and with refreshed ones.
         for refreshed in (False, True) if constraint.refresh_every else (False,):
             if refreshed:
                 constraint.refresh(trial.W)

@@ -50,7 +50,10 @@ class SuiteCase:
         return self.build(self.data_dir)
 
     def predict(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
-        """(task, predictions, targets) on the first rows, in float64, from an untrained tower."""
+        """(task, predictions, targets) on the first rows, in float64, from an untrained tower.
+
+        Expects the rule `data` to have filled the splits. Targets that are classes stay whole numbers.
+        """
         train = self.splits["train"]
         inputs, targets = train.take([_pick_few(train.targets[tasks[0]]) for _, tasks in train.groups])
         stages = self.suite.backbone().double()
@@ -75,7 +78,7 @@ def _pick_few(target: Tensor) -> Tensor:
 
 
 def data(case: SuiteCase) -> None:
-    """The data is there and can be read; without it, the rules on rows are left out.
+    """The data can be found and read; without it, the rules on rows are left out.
 
     Missing data is no failure, since suites should be checked on machines that do not have it.
     """

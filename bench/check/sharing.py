@@ -33,7 +33,10 @@ from bench.core.state import Phase
 def builds(case: SharingCase) -> str | None:
     """On one, two and five tasks, linear and convolutional stages, or a sentence why not.
 
-    Sharings that are fitted by themselves are built on linear problems only. Returns a note with the refusals.
+    Sharings that fit themselves are built on linear problems only. At least one problem has to be
+    supported, and is what all later rules are run on.
+
+    Returns a note with the sentences of the refusals.
     """
     for text in LINEAR if case.fits_itself else TRIAL_SUITES:
         case.offer(make_setting(text))
@@ -107,7 +110,8 @@ def _check_answers(sharing: Sharing, at: Setting, where: str, dtype: torch.dtype
 def shapes(case: SharingCase) -> None:
     """Finite features of shape (n, *output_shape) for every task, in every phase.
 
-    In single precision, in which models are trained; heads are built from `output_shape` alone.
+    In single precision, in which models are trained. Heads are built from `output_shape` before any
+    feature is seen.
     """
     for at in case.settings:
         _check_answers(case.build(at, dtype=torch.float32), at, f"on `{at.text}`", torch.float32)
@@ -171,7 +175,11 @@ def fits(case: SharingCase) -> None:
 
 
 def claimed_limits(case: SharingCase) -> None:
-    """What `limits` claims holds after a few steps of plain SGD."""
+    """What `limits` claims holds after a few steps of plain SGD.
+
+    A limit is the strongest test there is of an implementation: it has an exact answer. Skipped where
+    nothing is claimed.
+    """
     hold_limits(case.entry)
 
 
@@ -193,5 +201,5 @@ RULES = (
 
 
 def check(entry: Entry) -> Iterator[RuleOutcome]:
-    """Every rule on one sharing."""
+    """Every rule on one sharing, registered or not; the outcomes come as the rules are run."""
     return run_rules(f"sharing/{entry.name}", SharingCase(entry), RULES, {builds, phases, shapes, float64})

@@ -21,7 +21,7 @@ def shared_inputs(case: SuiteCase) -> None:
     """Tasks that look at the same rows hold the very same tensor; `own_inputs` says that none do.
 
     By identity a trunk knows that it has to look once. An equal copy would be computed again for each task,
-    and rows would be drawn apart.
+    and rows would be drawn apart. Inputs are float32 once they are decoded, whatever form they are stored in.
     """
     for split, rows in case.splits.items():
         groups, count = len(rows.groups), len(case.suite.tasks)
@@ -42,7 +42,8 @@ def shared_inputs(case: SuiteCase) -> None:
 def splits(case: SuiteCase) -> None:
     """As many rows as the protocol says, inputs and targets of every task, aligned.
 
-    The numbers of rows are part of every run id, and of the check of a finished record.
+    The numbers of rows are part of every run id, and of the check of a finished record. With inputs of
+    their own, tasks add their rows up.
     """
     names = {task.name for task in case.suite.tasks}
     for split, rows in case.splits.items():
@@ -65,7 +66,8 @@ def splits(case: SuiteCase) -> None:
 def labels(case: SuiteCase) -> None:
     """Rows without a label are in no statistics that count all rows, and are left out of losses and metrics.
 
-    Planning asks the same of a split before anything is trained (`check_labels`).
+    Planning asks the same of a split before anything is trained (`check_labels`). A missing label is NaN,
+    or below 0 among classes.
     """
     for split, rows in case.splits.items():
         try:
@@ -75,7 +77,10 @@ def labels(case: SuiteCase) -> None:
 
 
 def are_same_rows(a: Dataset, b: Dataset) -> bool:
-    """Whether two splits hold the same inputs and targets, a missing label (NaN) being equal to a missing one."""
+    """Whether two splits hold the same inputs and targets, a missing label (NaN) being equal to a missing one.
+
+    a, b: splits of one suite, with the same tasks.
+    """
     tensors = [(a.inputs, b.inputs), (a.targets, b.targets)]
     return all(_are_equal(one[task], other[task]) for one, other in tensors for task in one)
 
@@ -90,9 +95,10 @@ def _are_equal(a: Tensor, b: Tensor) -> bool:
 def _clear_caches(module: str) -> None:
     """Empty the caches of a suite's own modules, so that its data is made anew.
 
-    module: name of the suite's module; modules inside it are included.
+    module: name of the suite's module; the others of its package, if it has one, are included.
     """
-    for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+    own = sys.modules[module].__package__ or module
+    for name in [name for name in sys.modules if name == own or name.startswith(f"{own}.")]:
         for member in vars(sys.modules[name]).values():
             if callable(getattr(member, "cache_clear", None)):
                 member.cache_clear()
@@ -102,7 +108,8 @@ def repeats(case: SuiteCase) -> None:
     """The same rows and checksums when they are made again, whatever was drawn before.
 
     Rows that follow the global random state would differ between workers, and a checksum that does not
-    repeat would rename every run. The states of NumPy and Python are put back afterwards.
+    repeat would rename every run. Caches of the suite's modules are emptied, and the states of NumPy and
+    Python are put back afterwards.
     """
     before = case.suite.checksums()
     numpy_state, python_state = np.random.get_state(), random.getstate()
@@ -148,7 +155,10 @@ def resident(case: SuiteCase) -> None:
 
 
 def _hash_rows(rows: Dataset) -> list[bytes]:
-    """One hash per row and input, 16 bytes: the input with the targets of all tasks that look at it."""
+    """One hash per row and input, 16 bytes: the input with the targets of all tasks that look at it.
+
+    Targets are part of it, as equal inputs with other targets are other rows.
+    """
     hashes = []
     for number, (inputs, tasks) in enumerate(rows.groups):
         parts = [inputs.contiguous().numpy(), *(rows.targets[task].contiguous().numpy() for task in tasks)]

@@ -9,7 +9,7 @@ from bench.errors import UsageError, hint
 def find_subjects(text: str) -> list[tuple[str, str]]:
     """(kind, name) pairs: of every kind that has the name `text`, of `kind/name`, or of what a file registers.
 
-    A registered name comes before a file of the same name; `NAME.py` is always a file.
+    A registered name comes before a file of the same name; `NAME.py` is always a file, which is imported.
 
     Raises UsageError where nothing has the name, with the nearest ones, and as `load_plugin` for a file.
     """

@@ -25,7 +25,7 @@ from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
 from bench.errors import DataMissing
-from bench.scores import unknown_kinds
+from bench.scores import explain_unknown_kinds
 
 SECONDS = 1.0  # that a constructor may take: every plan builds the suite, and every worker again
 
@@ -38,7 +38,7 @@ def count_parameters(stages: nn.ModuleList) -> int:
 def constructor(case: SuiteCase) -> None:
     """Reads no data: it is quick, and works where there is none.
 
-    The better of two times counts, since the first may include imports.
+    The better of two times counts, since the first may include imports. The folder for data is an empty one.
     """
     best = float("inf")
     with tempfile.TemporaryDirectory() as empty:
@@ -56,7 +56,7 @@ def constructor(case: SuiteCase) -> None:
 def choices(case: SuiteCase) -> None:
     """Every choice of an option that names its choices constructs, with a backbone.
 
-    A choice may be refused with a sentence.
+    A choice may be refused with a sentence. Its data is not read: variants may need other files.
     """
     for text, values in list_forms(case.entry):
         with attempt(f"Constructing `{text}`"):
@@ -70,7 +70,8 @@ def choices(case: SuiteCase) -> None:
 def tasks(case: SuiteCase) -> None:
     """Tasks with names of their own, each with a kind of metric that the scores know.
 
-    Names are keys of records and of a module's state, where a dot would be a level.
+    Names are keys of records and of a module's state, where a dot would be a level. The protocol repeats
+    the kinds, since whoever reads a record has no suite at hand.
     """
     suite = case.suite
     names = [task.name for task in suite.tasks]
@@ -79,7 +80,7 @@ def tasks(case: SuiteCase) -> None:
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
     kinds = {task.reported: task.metric().kind for task in suite.tasks}  # pooled tasks have one entry
-    unknown = unknown_kinds(kinds)
+    unknown = explain_unknown_kinds(kinds)
     expect(not unknown, unknown)
     expect(
         dict(suite.protocol.metrics) == kinds,
@@ -91,7 +92,8 @@ def tasks(case: SuiteCase) -> None:
 def protocol(case: SuiteCase) -> None:
     """Its splits are train and test, and val where a validation split selects.
 
-    A batch is at most the training split, since partial batches are dropped.
+    A batch is at most the training split, since partial batches are dropped. With one too large, an
+    epoch would have no batch at all.
     """
     own = case.suite.protocol
     wanted = {"train", "test"} | ({"val"} if own.selection == "val" else set())
@@ -152,7 +154,7 @@ GATES |= {stages, target_shapes, losses, inputs_stay, rows_of_a_batch}  # each i
 
 
 def check(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
-    """Every rule on one suite; those on its rows only where its data is there.
+    """Every rule on one suite; rules on its rows run only where its data can be found.
 
     data_dir: where it is looked for.
     """

@@ -11,7 +11,7 @@ from torch import Tensor
 from bench.catalogue.registry import Entry
 from bench.check.options import is_sentence, list_defaults
 from bench.check.outcome import Skipped, attempt, expect
-from bench.core.data import by_input
+from bench.core.data import group_by_input
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Blueprint, Sharing
 from bench.core.state import TrainState
@@ -45,13 +45,16 @@ class Setting:
 
     def rows(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """Copies of the first `count` rows (all by default); tasks that share an input hold the very same tensor."""
-        groups = [(x[:count].to(dtype, copy=True), tasks) for x, tasks in by_input(self.inputs)]
+        groups = [(x[:count].to(dtype, copy=True), tasks) for x, tasks in group_by_input(self.inputs)]
         return {task: x for x, tasks in groups for task in tasks}
 
 
 @cache
 def make_setting(text: str) -> Setting:
-    """The setting of a suite as written on the command line, read once in a process."""
+    """The setting of a suite as written on the command line, read once in a process.
+
+    Its rows are the first of the training split under seed 0.
+    """
     _, suite = parse_suite(text)
     groups = suite.dataset("train", 0).groups
     # One tensor for tasks that share an input, and back in the order of the tasks, which groups do not keep.
@@ -173,7 +176,10 @@ def compute_stand_in(sharing: Sharing, inputs: Mapping[str, Tensor], state: Trai
 
 
 def measure_gap(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
-    """The largest absolute difference of two answers; infinite where they are not of the same tasks and shapes."""
+    """The largest absolute difference of two answers; infinite where they are not of the same tasks and shapes.
+
+    a, b: task -> tensor. 0 for answers of no task.
+    """
     if a.keys() != b.keys() or any(a[task].shape != b[task].shape for task in a):
         return float("inf")
     return max((float((a[task] - b[task]).detach().abs().max()) for task in a), default=0.0)

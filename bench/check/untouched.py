@@ -1,20 +1,19 @@
 """The contract of a Sharing: it leaves its inputs and frozen weights as they are."""
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn import Parameter
 
 from bench.check.outcome import Skipped, attempt, expect
 from bench.check.trial import Setting, SharingCase, compute_stand_in, list_moments
-from bench.core.suite import Suite
+from bench.core.suite import Suite, derive_suite
 
 
 def inputs_stay(case: SharingCase) -> None:
     """`forward` does not write into its inputs, in training or evaluation: other runs and epochs read the same rows.
 
-    Both the numbers and torch's version counter are looked at, so that writing the same numbers counts.
+    Splits lie in memory once, for all epochs and perhaps for all workers. Both the numbers and torch's
+    version counter are looked at, so that writing the same numbers counts.
     """
     for at, sharing in case.build_each():
         for mode in (True, False):
@@ -34,24 +33,28 @@ def inputs_stay(case: SharingCase) -> None:
 
 
 def with_frozen_stage(suite: Suite, made: list[Parameter] | None = None) -> Suite:
-    """`suite` with a backbone whose first stage is frozen; the frozen parameters that it makes are put into `made`."""
-    frozen = copy.copy(suite)
+    """`suite` with a backbone whose first stage is frozen.
 
-    def backbone(width: float = 1.0) -> nn.ModuleList:
-        stages = suite.backbone(width)
-        stages[0].requires_grad_(False)
-        if made is not None:
-            made.extend(stages[0].parameters())
-        return stages
+    made: a list that takes up the frozen parameters of every backbone it makes; they tell frozen weights
+        in a sharing apart, whatever they are called there.
+    """
 
-    frozen.backbone = backbone  # type: ignore[method-assign]
-    return frozen
+    class FirstStageFrozen(Suite):
+        def backbone(self, width: float = 1.0) -> nn.ModuleList:
+            stages = suite.backbone(width)
+            stages[0].requires_grad_(False)
+            if made is not None:
+                made.extend(stages[0].parameters())
+            return stages
+
+    return derive_suite(suite, FirstStageFrozen)
 
 
 def frozen_weights_stay(case: SharingCase) -> None:
     """On a backbone whose first stage is frozen it trains too, and what is frozen keeps its values.
 
-    Suites with pretrained backbones freeze stages. Weight decay would move a frozen weight that is in a group.
+    Suites with pretrained backbones freeze stages. A frozen weight that is in a group of the optimiser
+    would be decayed, and one whose `requires_grad` a sharing sets would be trained.
     """
     if case.fits_itself:
         raise Skipped("no update trains it.")

@@ -49,7 +49,8 @@ def _check_answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dt
 def weights(case: WeightingCase) -> None:
     """Finite, of shape (T,), in the type of the losses, for 1, 2 and 5 tasks.
 
-    In single precision, as in training, and in double.
+    In single precision, as in training, and in double. One task is the case in which differences
+    between tasks, and divisions by T - 1, have nothing to work on.
     """
     for tasks in TASK_COUNTS:
         for dtype in (torch.float32, torch.float64):
@@ -61,7 +62,8 @@ def weights(case: WeightingCase) -> None:
 def choices(case: WeightingCase) -> None:
     """Every choice of an option that names its choices works as well.
 
-    A choice may be refused with a sentence.
+    A choice may be refused with a sentence. Two tasks and double precision are enough here, since the
+    rule on weights goes through the others.
     """
     for text, values in list_forms(case.entry):
         with attempt(f"Building `{text}`"):
@@ -77,7 +79,7 @@ def choices(case: WeightingCase) -> None:
 def regulariser(case: WeightingCase) -> None:
     """A number or a 0-dimensional tensor, finite.
 
-    Training adds it to the weighted losses, where any other shape would broadcast.
+    Training adds it to the weighted losses, where any other shape would broadcast. The default is 0.
     """
     for tasks in TASK_COUNTS:
         term = torch.as_tensor(case.build(tasks).regulariser())  # a plain 0 is the default
@@ -91,7 +93,8 @@ def regulariser(case: WeightingCase) -> None:
 def gradients(case: WeightingCase) -> None:
     """The weighted losses and the regulariser reach every parameter of the weighting.
 
-    Weightings with a second forward move their parameters by themselves, in `observe`.
+    Weightings with a second forward move their parameters by themselves, in `observe`. A weighting
+    without parameters passes.
     """
     for tasks in TASK_COUNTS:
         weighting = case.build(tasks)
@@ -113,7 +116,7 @@ def losses_train(case: WeightingCase) -> None:
     """The weighted sum still has a gradient with respect to the losses.
 
     Weights that are computed from losses without `detach` can cancel it: sum of log losses trains, a
-    sum of losses over themselves does not.
+    sum of losses over themselves does not. One task without a gradient is allowed, all of them are not.
     """
     for tasks in TASK_COUNTS:
         weighting, losses = case.build(tasks), make_losses(tasks)
@@ -129,7 +132,8 @@ def losses_train(case: WeightingCase) -> None:
 def extreme_losses(case: WeightingCase) -> None:
     """Tiny, huge and zero losses, in one task or in all, leave the weights finite over a few steps.
 
-    A task that is solved has loss 0; one that diverges is huge before it is infinite.
+    A task that is solved has loss 0; one that diverges is huge before it is infinite. Several steps are
+    taken, as running means of such losses may fail later than the first.
     """
     for tasks in TASK_COUNTS:
         one = torch.ones(tasks, dtype=torch.float64)
@@ -151,7 +155,8 @@ def extreme_losses(case: WeightingCase) -> None:
 def extreme_gradients(case: WeightingCase) -> None:
     """Zero, parallel, opposite, tiny and huge task gradients leave the weights finite.
 
-    The Gramian is singular in most of these, which is where solvers of small problems break.
+    The Gramian is singular in most of these, which is where solvers of small problems break. Skipped for
+    weightings that do not ask for it.
     """
     for tasks in TASK_COUNTS:
         weighting = case.build(tasks)
@@ -184,7 +189,8 @@ def extreme_gradients(case: WeightingCase) -> None:
 def same_seed_same_numbers(case: WeightingCase) -> None:
     """What is random comes from the generator that is passed in.
 
-    The global generator is set to two states, and both instances have to agree bit for bit.
+    The global generator is set to two states, and both instances have to agree bit for bit. Stacked
+    seeds and resumed runs rest on it.
     """
     for tasks in TASK_COUNTS:
         answers = []
@@ -201,7 +207,8 @@ def same_seed_same_numbers(case: WeightingCase) -> None:
 def state_round_trip(case: WeightingCase) -> None:
     """After a few steps, the state holds everything that the next weights depend on.
 
-    A run that was killed goes on from its checkpoint; running means belong into buffers.
+    A run that was killed goes on from its checkpoint; running means belong into buffers. Parameters of
+    the weighting are trained meanwhile, as in a run.
     """
     for tasks in TASK_COUNTS:
         weighting, fresh = case.build(tasks), case.build(tasks)
@@ -235,5 +242,5 @@ RULES = (
 
 
 def check(entry: Entry) -> Iterator[RuleOutcome]:
-    """Every rule on one weighting."""
+    """Every rule on one weighting, registered or not; the outcomes come as the rules are run."""
     return run_rules(f"weighting/{entry.name}", WeightingCase(entry), RULES, {weights, regulariser})

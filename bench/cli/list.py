@@ -78,9 +78,9 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
 
         return [{"name": control.name, "summary": control.summary} for control in CONTROLS.values()]
     if shelf == "methods":
-        from bench.planning.plan import method_names
+        from bench.planning.plan import list_method_names
 
-        return [{"name": name} for name in method_names()]
+        return [{"name": name} for name in list_method_names()]
     if shelf == "backbones":
         import importlib
         import pkgutil
@@ -105,7 +105,7 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
             "version": entry.version,
             "paper": entry.paper,
             "options": [
-                {"name": o.name, "default": write(o.default), "accepts": o.expectation()}
+                {"name": o.name, "default": write(o.default), "accepts": o.describe_expectation()}
                 for o in entry.options.values()
             ],
         }

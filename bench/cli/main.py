@@ -27,6 +27,7 @@ COMMANDS = {
     "table": "print a table from stored records",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
+    "merge": "put the records of stores into one, packed: one line per run",
     "site": "write the leaderboard as static pages",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
@@ -163,15 +164,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
-        if arguments is None:  # the process is this command's: who asks again need not wait for the end of it
-            settle_interrupts()
-        print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
-        return 130
+        return _leave_interrupted(arguments is None)
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         # Python would flush it at exit, and complain about the same pipe again.
         sys.stdout = None
         return 0
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # as Python 3.11 wraps it while a class is made
+            return _leave_interrupted(arguments is None)
         # The sentence of any other error is for its type to explain: it is a fault, not a mistake.
         expected = isinstance(error, (UsageError, DataMissing, OSError, ValueError))
         sentence = _sentence(error) if expected else f"{type(error).__name__}: {_sentence(error)}"
@@ -182,6 +182,17 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             print(f"mtlbench: {sentence}{'' if expected else ' (add --debug for the traceback)'}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+
+
+def _leave_interrupted(own_process: bool) -> int:
+    """Say what an interrupt means, and return its exit code.
+
+    Where the process is this command's (`own_process`), who asks again need not wait for the end of it.
+    """
+    if own_process:
+        settle_interrupts()
+    print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
+    return 130
 
 
 def _sentence(error: Exception) -> str:

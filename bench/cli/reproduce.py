@@ -49,13 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import build_table
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.report.table import tabulate
+    from leaderboard.store.committed import committed_root
 
     board = load_board(arguments.table)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
-    if arguments.against and execution.cell.store.resolve() == COMMITTED.resolve():
+    if arguments.against and execution.cell.store.resolve() == committed_root().resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     # A table may have several parts, each with a suite of its own.
     specs = [
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     contents = execution.store.read()
     # Those in the folder beside the store; the committed store has some.
     submissions = find_submissions(contents, boards())
-    tables = [build_table(part, contents, submissions=submissions) for part in board.parts]
+    tables = [tabulate(part, contents, submissions=submissions) for part in board.parts]
     print(render_parts(tables))
     against = _compare_with_committed(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
@@ -87,11 +87,10 @@ def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]")
     Returns:
         0 where no number is outside its tolerance; 1 where one is, or nothing could be compared.
     """
-    from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import read_committed
     from leaderboard.trust.reproduction import OUTSIDE, compare_with_committed
 
-    judged = compare_with_committed(parts, records, Store(COMMITTED).read().records)
+    judged = compare_with_committed(parts, records, read_committed().records)
     if not judged:
         print("Nothing was compared: no committed record belongs to this table.", file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED, committed_of
-from leaderboard.trust.reruns import RerunResult, judge
+from leaderboard.trust.reruns import RerunResult, compare_reruns
 
 SEALED_LEVEL = 0.01  # chance that the second test accuses an honest submission, over all cells and tasks
 
@@ -51,7 +51,7 @@ def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Pa
     # Runs of the committed boards tell what a seed decides, whatever the method.
     boards = {stored.suite.partition(":")[0] for stored in drawn}
     known = [*sound, *(record for name in boards for record in committed_of(name))]
-    return _add_sealed_results(judge(drawn, fresh, errors, known), reports)
+    return _add_sealed_results(compare_reruns(drawn, fresh, errors, known), reports)
 
 
 def _read_reports(folder: Path) -> dict[str, dict[str, Any]]:

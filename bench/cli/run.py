@@ -9,8 +9,7 @@ from bench.cli import options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.execution.forecast import Forecast
-    from bench.execution.plan_status import PlanStatus
+    pass
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
-    from bench.planning.plan import all_methods, plan
+    from bench.planning.plan import list_supported_methods, plan
     from bench.records import parse_seeds
 
     # Methods, all methods or controls; controls may stand beside either.
@@ -73,16 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     seeds = parse_seeds(arguments.seeds)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
-    methods = all_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
+    methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
     if arguments.dry_run:
         outcome = execution.survey(specs)
-        from bench.execution.forecast import forecast
+        from bench.execution.forecast import forecast, print_forecast
 
         # Asks the engine how many cells run at a time; with Ray this connects to the cluster.
         cost = forecast(outcome, execution.cell.store, execution.engine)
-        _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else _print_plan(outcome, cost)
+        _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else print_forecast(
+            outcome, cost
+        )
     else:
         outcome = execution.run(specs)
         if arguments.json:
@@ -98,21 +99,3 @@ def _print_json(value: dict[str, Any]) -> None:
     """
     json.dump(value, sys.stdout, indent=1)
     print()
-
-
-def _print_plan(outcome: "PlanStatus", cost: "Forecast") -> None:
-    """Print a line per cell, with its estimated time, then the estimate per method and for all.
-
-    Args:
-        outcome: The plan. Cells that are stored are listed too.
-        cost: Its estimate; cells that no past run is like have no time.
-    """
-    from bench.execution.forecast import format_duration
-
-    for spec in outcome.specs:
-        settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
-        seconds = cost.cells.get(spec.run_id)
-        about = f"  (about {format_duration(seconds)})" if seconds is not None else ""
-        print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
-    for line in cost.lines(outcome.missing) if outcome.missing else []:
-        print(line)

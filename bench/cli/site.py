@@ -86,7 +86,7 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
     """
     from leaderboard.boards.board import boards
     from leaderboard.site import SiteWriter
-    from leaderboard.site.watch import SiteWatcher, serving
+    from leaderboard.site.watch import SiteWatcher, serve_site
     from leaderboard.store import Store
     from leaderboard.store.progress_notes import read_live
 
@@ -105,13 +105,13 @@ def _watch(root: Path, arguments: argparse.Namespace) -> int:
 
         watch = SiteWatcher(root, out, build)
         # Pages should be there before anybody is told the address.
-        watch.look()
-        with serving(out, arguments.port or 0) as address:
+        watch.rebuild_if_changed()
+        with serve_site(out, arguments.port or 0) as address:
             print(f"Watching `{root}` at {address} (Ctrl-C ends it)", flush=True)
             if arguments.open:
                 webbrowser.open(address)
             try:
-                watch.forever(
+                watch.rebuild_until(
                     threading.Event(), 2.0, lambda text: print(f"mtlbench: {make_printable(text)}", file=sys.stderr)
                 )
             except KeyboardInterrupt:

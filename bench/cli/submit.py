@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.catalogue.source_text import decode_source
 from bench.cli import options
 from bench.errors import UsageError, hint, make_printable
-from bench.records import digest
+from bench.records import METHOD_PARTS, Call, complete_method, digest
 
 if TYPE_CHECKING:
     from bench.judge.cells import MethodSource
@@ -148,8 +148,9 @@ def _resolve_out(given: Path) -> Path:
 
     Raises:
         UsageError: Its name is not of a-z, 0-9 and `_`, a file or folder of that name exists, or it lies in a store.
+        DataMissing: There are no committed results to compare with.
     """
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.store.committed import committed_root
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -157,7 +158,7 @@ def _resolve_out(given: Path) -> Path:
         raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
     if os.path.lexists(out):
         raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
-    for store in (COMMITTED, options.resolve_store_dir(None)):
+    for store in (committed_root(), options.resolve_store_dir(None)):
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out
@@ -213,7 +214,7 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
 
 
 def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:
-    """What the file registers, as methods: a constraint holds `soft`, a weighting weighs the losses of `hard`.
+    """What the file registers, as the methods that its parts stand for.
 
     Args:
         outcomes: Of the check; their subjects name what was registered.
@@ -222,11 +223,9 @@ def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[s
     Raises:
         UsageError: The file registers no part of a method.
     """
-    # A part that is no method by itself stands in the plainest method that uses it.
-    forms = {"sharing": "{}", "constraint": "soft+{}", "weighting": "hard@{}"}
     pairs = dict.fromkeys(tuple(outcome["subject"].split("/")) for outcome in outcomes if "/" in outcome["subject"])
     own = {card.name for card in cards}
-    methods = [forms[kind].format(part) for kind, part in pairs if kind in forms and part in own]
+    methods = [str(complete_method(kind, Call(part))) for kind, part in pairs if kind in METHOD_PARTS and part in own]
     if not methods:
         raise UsageError("The file should register a sharing, a constraint or a weighting. Found none.")
     return methods
@@ -332,7 +331,7 @@ def _choose_device(board: "Board") -> str:
     from leaderboard.boards.record_selection import select_records
     from leaderboard.store.committed import committed_of
 
-    known = select_records(board, committed_of(board.suite)).records
+    known = select_records(board.without_controls(), committed_of(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
 
 
@@ -381,10 +380,9 @@ def _print_table(folder: Path, board: "Board") -> int:
     """Print the committed board with the submission on it; returns 0."""
     from bench.cli.table import collect_submissions
     from leaderboard.report.formats import format_table
-    from leaderboard.report.long_table import build_table
-    from leaderboard.store import Store
-    from leaderboard.store.committed import COMMITTED
+    from leaderboard.report.table import tabulate
+    from leaderboard.store.committed import read_committed
 
-    contents = Store(COMMITTED).read()
-    print(format_table(build_table(board, contents, submissions=collect_submissions(contents, [folder]))))
+    contents = read_committed()
+    print(format_table(tabulate(board, contents, submissions=collect_submissions(contents, [folder]))))
     return 0

@@ -85,9 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
             nothing is stored under --where.
     """
     from leaderboard.boards.controls import find_controls
-    from leaderboard.report.details import details
+    from leaderboard.report.details import write_details
     from leaderboard.report.formats import render_parts
-    from leaderboard.report.long_table import build_table
+    from leaderboard.report.table import tabulate
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
@@ -112,9 +112,9 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = contents
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
-    tables = [build_table(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
+    tables = [tabulate(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if arguments.details:
-        print("\n".join(details(table, arguments.format) for table in tables))
+        print("\n".join(write_details(table, arguments.format) for table in tables))
     else:
         text = render_parts(tables, arguments.format)
         print(text if arguments.format != "json" or takes_everything(sys.stdout) else _escape_json(text))

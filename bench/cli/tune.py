@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         1 where a trial or a winner's run failed, else 0.
     """
     from bench.execution.plan_status import report
-    from bench.planning.tuning import finals, trials
+    from bench.planning.tuning import plan_finals, plan_trials
     from bench.records import parse_seeds
     from leaderboard.boards.tuned_track import searches_of
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     specs = [
         spec
         for method in arguments.methods
-        for spec in trials(arguments.suite, method, arguments.trials, arguments.device, execution.cell.data_dir)
+        for spec in plan_trials(arguments.suite, method, arguments.trials, arguments.device, execution.cell.data_dir)
     ]
     searched = replace(execution, cell=replace(execution.cell, images=0)).run(specs)  # nobody looks at trials
     report(searched)
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     records = {spec.run_id: execution.store.get(spec) for spec in specs}
     searches = searches_of([record for record in records.values() if record], arguments.trials)
     chosen = [search.winner.spec for search in searches if search.winner]
-    outcome = execution.run(spec for winner in chosen for spec in finals(winner, seeds))
+    outcome = execution.run(spec for winner in chosen for spec in plan_finals(winner, seeds))
     if arguments.json:
         json.dump([_search_as_json(search) for search in searches], sys.stdout, indent=1)
         print()

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from leaderboard.trust.ledger import VerificationState
     from leaderboard.trust.reruns import RerunResult
 
+_RECORD = re.compile(r"\.json(l:\d+)?\Z")  # a file, or a line of a packed one
 MAX_PROBLEMS = 10  # that are printed; --json has all of them
 MAX_NOTES = 40  # that are printed
 EPILOG = """examples:
@@ -27,8 +29,8 @@ EPILOG = """examples:
 
 Scores are recomputed from the stored statistics. A re-run must come out digit for digit on the same kind of processor
 and versions, and within what another machine's rounding changes elsewhere; all cells of a method that are run again
-are tested together. What was found out is kept in PATH/verified.jsonl, and tables show it; of a submission nothing is
-kept, unless --store says where. Only --rerun runs a submission's code, in a confined process that has no target of the
+are tested together. What was found out is kept in PATH/_verified, and tables show it; of a submission nothing is kept,
+unless --store says where. Only --rerun runs a submission's code, in a confined process that has no target of the
 test split; where a suite can make fresh rows, a second test on rows that nobody could know is compared with the public
 one. docs/security.md has what that promises.
 """
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.path.is_dir():
         raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
-    if _is_submission(arguments.path):
+    if is_submission(arguments.path):
         inspection = _inspect_submission(arguments.path)
     else:
         options.load_plugins(arguments.plugin)  # kinds of metrics that the records of their suites are scored by
@@ -123,10 +125,10 @@ class Inspection:
     @property
     def unsound(self) -> int:
         """How many of the problems are about records."""
-        return sum(problem.path.endswith(".json") for problem in self.problems)
+        return sum(bool(_RECORD.search(problem.path)) for problem in self.problems)
 
 
-def _is_submission(path: Path) -> bool:
+def is_submission(path: Path) -> bool:
     """Whether a folder is a submission, complete or not.
 
     It is one by where it lies, by records of its own layout, or by a file that only submissions have: an incomplete one
@@ -170,25 +172,25 @@ def _inspect_store(path: Path) -> Inspection:
     Raises:
         FileNotFoundError: There is no record.
     """
-    from leaderboard.intake.soundness import further_problems
+    from leaderboard.intake.soundness import find_further_problems
     from leaderboard.store import Problem, Store
-    from leaderboard.trust.copies import repeated_seeds
-    from leaderboard.trust.gaps import too_good
+    from leaderboard.trust.copies import find_repeated_seeds
+    from leaderboard.trust.gaps import find_too_good
 
     contents = Store(path).read()
     if not contents.records and not contents.problems:
         raise FileNotFoundError(f"`{path}` should hold records. Found none.")
     # A record with a problem is left out of `sound`, and so never gets the mark of a valid one.
-    sound, problems, copied = [], list(contents.problems), repeated_seeds(contents.records)
+    sound, problems, copied = [], list(contents.problems), find_repeated_seeds(contents.records)
     for record in contents.records:
-        reasons = further_problems(record)
+        reasons = find_further_problems(record)
         if other := copied.get(record.run_id):
             reasons.append(f"has the numbers of `{other.method}` seed {other.spec.seed}: one of them is a copy")
         if reasons:
             problems.append(Problem(contents.paths[record.run_id], reasons))
         else:
             sound.append(record)
-    return Inspection(sound, problems, notes=list(too_good(sound)))
+    return Inspection(sound, problems, notes=list(find_too_good(sound)))
 
 
 def _rerun_cells(inspection: Inspection, arguments: argparse.Namespace) -> "list[RerunResult]":

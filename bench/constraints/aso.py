@@ -8,20 +8,9 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Constraint,
-    Coupled,
-    Ge,
-    Infinite,
-    Replaces,
-    Schedule,
-    Search,
-    gram_eigen,
-    register,
-    resolve_strength,
-    scale_singular,
-    singular_values,
-)
+from bench.api import Constraint, Coupled, Ge, Infinite, Replaces, Schedule, Search, register, resolve_strength
+from bench.toolbox.proxes import scale_singular, singular_values
+from bench.toolbox.spectra import gram_eigen
 
 
 @register("aso", version=2, paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")
@@ -63,23 +52,23 @@ class ASO(Constraint):
         # U^T: rows are directions. There are at most min(P, T), the rank of W.
         self.register_buffer("directions", torch.zeros(min(h, P, coupled.tasks), P))
 
-    def _inside(self, W: Tensor) -> Tensor:
+    def _project(self, W: Tensor) -> Tensor:
         """U U^T W, in the shape of W; 0 before the first refresh."""
         return (self.directions.T @ (self.directions @ W.reshape(-1, W.shape[-1]))).reshape(W.shape)
 
     def value(self, W: Tensor) -> Tensor:
         """v |W - U U^T W|^2, with U as it is."""
-        return self.strength * (W - self._inside(W)).square().sum()
+        return self.strength * (W - self._project(W)).square().sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         """U U^T W + (W - U U^T W) / (1 + 2 s v)."""
         if step == 0 or self.strength == 0:  # exactly W, without the rounding of the projection
             return W
-        inside = self._inside(W)
+        inside = self._project(W)
         return inside + (W - inside) / (1 + 2 * step * self.strength)
 
     def refresh(self, W: Tensor) -> None:
-        """Set U to the first h left singular vectors of W; those of singular value 0 are 0."""
+        """Set U to the first h left singular vectors of W, or to 0 where the singular value is 0."""
         A = W.reshape(-1, W.shape[-1])
         s, V = gram_eigen(A)  # ascending
         first = slice(-len(self.directions), None)

@@ -17,14 +17,12 @@ from bench.api import (
     Replaces,
     Schedule,
     Search,
-    SpectralBox,
-    gram_eigen,
-    mixed,
     refuse_infinite,
     register,
     resolve_strength,
-    water_filling,
 )
+from bench.toolbox.spectra import gram_eigen, mix_copies, water_filling
+from bench.toolbox.spectral_box import SpectralBox
 
 
 @register(
@@ -97,7 +95,7 @@ class CASO(Constraint):
             return W
         A, outside = W.reshape(-1, W.shape[-1]), 1 / (1 + 2 * step * self.strength / (self.eta + self.rest))
         inside = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled)) - outside
-        along = mixed(self.directions.T, inside[:, None] * (self.directions @ A)).reshape(W.shape)
+        along = mix_copies(self.directions.T, inside[:, None] * (self.directions @ A)).reshape(W.shape)
         return outside * W + along
 
     def refresh(self, W: Tensor) -> None:

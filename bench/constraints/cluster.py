@@ -17,14 +17,12 @@ from bench.api import (
     Replaces,
     Schedule,
     Search,
-    SpectralBox,
-    gram_eigen,
-    mixed,
     refuse_infinite,
     register,
     resolve_strength,
-    water_filling,
 )
+from bench.toolbox.spectra import gram_eigen, mix_copies, water_filling
+from bench.toolbox.spectral_box import SpectralBox
 
 
 @register(
@@ -83,14 +81,14 @@ class Cluster(Constraint):
 
     def value(self, W: Tensor) -> Tensor:
         """c sum_i |W v_i|^2 / (eta + m_i) over the eigenvectors v_i of M."""
-        return self.strength * (mixed(W, self.vectors).square() / (self.eta + self.filled)).sum()
+        return self.strength * (mix_copies(W, self.vectors).square() / (self.eta + self.filled)).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         """W V diag((eta + m) / (eta + m + 2 s c)) V^T."""
         if step == 0 or self.strength == 0:  # exactly W, without the rounding of V V^T
             return W
         scale = 1 / (1 + 2 * step * self.strength / (self.eta + self.filled))
-        return mixed(W, (self.vectors * scale) @ self.vectors.T)
+        return mix_copies(W, (self.vectors * scale) @ self.vectors.T)
 
     def refresh(self, W: Tensor) -> None:
         """Set M to its minimum for W: over the right singular vectors of W, by water filling."""

@@ -13,11 +13,11 @@ from bench.api import (
     Replaces,
     Schedule,
     Search,
-    mixed,
     refuse_infinite,
     register,
     resolve_strength,
 )
+from bench.toolbox.spectra import mix_copies
 
 
 @register(
@@ -81,7 +81,7 @@ class Graph(Constraint):
     def value(self, W: Tensor) -> Tensor:
         """v sum_i l_i |W q_i|^2 over eigenvalues l_i and eigenvectors q_i of L."""
         values, vectors = self._eigen(W)
-        return self.strength * (mixed(W, vectors).square() * values).sum()
+        return self.strength * (mix_copies(W, vectors).square() * values).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         """W Q diag(1 / (1 + 2 s v l)) Q^T."""
@@ -89,7 +89,7 @@ class Graph(Constraint):
             return W
         values, vectors = self._eigen(W)
         scale = torch.where(values > 0, 1 / (1 + 2 * step * self.strength * values), 1.0)  # inf * 0 would be NaN
-        return mixed(W, (vectors * scale) @ vectors.T)
+        return mix_copies(W, (vectors * scale) @ vectors.T)
 
 
 def _adjacency(tasks: int, edges: str, weights: tuple[float, ...] | None) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor
 
-from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, clip_to_ball, register
+from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, register
+from bench.toolbox.proxes import clip_to_ball
 
 
 @register(

@@ -5,19 +5,8 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Coupled,
-    Ge,
-    Infinite,
-    NormConstraint,
-    Replaces,
-    Schedule,
-    Search,
-    largest_group,
-    refuse_infinite,
-    register,
-    shrink_groups,
-)
+from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, refuse_infinite, register
+from bench.toolbox.proxes import largest_group, shrink_groups
 
 
 @register(

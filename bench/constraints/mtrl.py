@@ -15,14 +15,12 @@ from bench.api import (
     Replaces,
     Schedule,
     Search,
-    mixed,
     refuse_infinite,
     register,
     resolve_strength,
-    shrink_singular_squared,
-    sqrt_psd,
-    trace_norm,
 )
+from bench.toolbox.proxes import shrink_singular_squared
+from bench.toolbox.spectra import mix_copies, sqrt_psd, trace_norm
 
 
 @register(
@@ -84,7 +82,7 @@ class MTRL(Constraint):
         if math.isinf(self.strength):
             return torch.zeros_like(W)
         eye = torch.eye(len(self.omega), dtype=W.dtype, device=W.device)
-        return mixed(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
+        return mix_copies(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
     def refresh(self, W: Tensor) -> None:
         """Move Omega by 1 - memory of the way to its minimum."""

@@ -10,23 +10,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Coupled,
-    Ge,
-    Infinite,
-    Interval,
-    NormConstraint,
-    Replaces,
-    Schedule,
-    Search,
-    clip_to_ball,
-    largest_group,
-    register,
-    shrink_groups,
-    shrink_singular,
-    spectral_norm,
-    trace_norm,
-)
+from bench.api import Coupled, Ge, Infinite, Interval, NormConstraint, Replaces, Schedule, Search, register
+from bench.toolbox.proxes import clip_to_ball, largest_group, shrink_groups, shrink_singular, spectral_norm
+from bench.toolbox.spectra import trace_norm
 
 
 class Sum(NormConstraint):

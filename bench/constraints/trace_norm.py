@@ -8,21 +8,9 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import (
-    Coupled,
-    Ge,
-    Infinite,
-    NormConstraint,
-    Replaces,
-    Schedule,
-    Search,
-    refuse_infinite,
-    register,
-    shrink_singular,
-    spectral_norm,
-    trace_norm,
-    unfoldings,
-)
+from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, refuse_infinite, register
+from bench.toolbox.proxes import shrink_singular, spectral_norm
+from bench.toolbox.spectra import trace_norm, unfoldings
 
 
 @register(

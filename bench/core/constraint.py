@@ -23,9 +23,9 @@ Schedule = Literal["constant", "warmup", "anneal"]
 class Coupled:
     """What a constraint is built from.
 
-    `shape` is that of one copy, `tasks` the number T of copies, `lr` the learning rate at the start of the schedule,
-    which a constraint needs to turn a half-life in updates into a strength. `deviations` says that W will hold what
-    the copies differ by, v_t with sum_t v_t = 0, and not the copies themselves.
+    `shape` is the shape of one copy, `tasks` the number T of copies, `lr` the learning rate at the start of the
+    schedule, which a constraint needs to turn a half-life in updates into a strength. `deviations` says that W will
+    hold what the copies differ by, v_t with sum_t v_t = 0, and not the copies themselves.
     """
 
     shape: tuple[int, ...]

@@ -19,7 +19,7 @@ Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets, each 
 Transform = Callable[[Tensor, dict[str, Tensor], torch.Generator | None], tuple[Tensor, dict[str, Tensor]]]
 
 
-def by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
+def group_by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]]]:
     """The distinct input tensors, each with the tasks that use it, in the order of their first task.
 
     Tasks that use the same rows hold the very same tensor, so identity is the test; comparing values would cost a
@@ -50,7 +50,7 @@ class Dataset:
     @cached_property
     def groups(self) -> list[tuple[Tensor, list[str]]]:
         """The distinct inputs with their tasks; the tasks of a group share rows."""
-        return by_input(self.inputs)
+        return group_by_input(self.inputs)
 
     @property
     def rows(self) -> int:
@@ -153,6 +153,7 @@ class Order:
         return [self._rows(group, step) for group in range(len(self.sizes))]
 
     def _rows(self, group: int, step: int) -> Tensor:
+        """Row indices of a group in update `step`, from the permutation of its pass."""
         share = self.shares[group]
         number, position = divmod(step, self.sizes[group] // share)
         current = self._pass[group]

@@ -3,15 +3,20 @@
 Called once for every backbone and head, before any method sees them.
 """
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from bench.core.modules import Modules
+from bench.core.suite import Stage
 from bench.core.task import Shape
 from bench.errors import UsageError
 
 
-def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> nn.ModuleList:
+def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> Modules[Stage]:
     """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before.
 
     A stage without `output_shape` keeps the shape. Raises UsageError as `prepare_module` does.
@@ -20,14 +25,14 @@ def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> nn.ModuleList:
     for number, stage in enumerate(stages):
         prepare_module(stage, shape, f"Stage {number} of the backbone")
         shape = getattr(stage, "output_shape", shape)
-    return stages
+    return Modules(cast(Iterable[Stage], stages))
 
 
 def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
     """`module`, for rows of `shape`: its lazy layers get their weights, and layers with a switch `inplace` have it off.
 
     A layer that works in place writes into the features that other parts of a method read: off, the numbers are the
-    same whoever reads what. Weights of lazy layers are drawn from torch's generator, as others are when they are made.
+    same for every method. Weights of lazy layers are drawn from torch's generator, as the weights of other layers.
     Raises UsageError, which names the module as `what`, where a lazy layer does not take such rows.
     """
     for part in module.modules():

@@ -19,8 +19,8 @@ class Replicas(Suite):
     """T tasks that are all the task `main` of a suite of T tasks: `main`, `main_2`, ..., `main_T`.
 
     They share inputs and targets, and each has a head of its own. With heads that start alike, the trunk's
-    gradient is T times that of `main` alone, so that under SGD it is `main` alone at T times the trunk's rate.
-    Raises UsageError where the tasks have inputs of their own: copies would look at more rows of an update.
+    gradient is T times the gradient of `main` alone, so that under SGD it is `main` alone at T times the trunk's rate.
+    Raises UsageError where the tasks have inputs of their own: copies would use more rows of an update.
     """
 
     def __init__(self, suite: Suite, main: str) -> None:
@@ -40,6 +40,7 @@ class Replicas(Suite):
         return self.suite.backbone(width)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
+        """The rows of the suite, with the targets of `main` for every task once rows are transformed."""
         rows = self.suite.dataset(split, seed)
         names = [task.name for task in self.tasks]
         stored = dict(zip(names, rows.targets, strict=True))
@@ -47,7 +48,7 @@ class Replicas(Suite):
         # Targets are replaced after the transform of the suite, which may need those of the other tasks too, as when
         # it crops all of them alike.
 
-        def copied(
+        def copy_target(
             inputs: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None
         ) -> tuple[Tensor, dict[str, Tensor]]:
             """A batch with the targets of `main` under every name."""
@@ -58,7 +59,7 @@ class Replicas(Suite):
         return Dataset(
             dict.fromkeys(names, rows.inputs[self.main]),
             {name: rows.targets[task] for name, task in stored.items()},
-            copied,
+            copy_target,
             rows.dtype,
         )
 

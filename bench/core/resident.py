@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from bench.core.data import Dataset
-from bench.core.suite import Split, Suite
+from bench.core.suite import Split, Suite, derive_suite
 
 SHARED_MEMORY = Path("/dev/shm")  # where torch puts tensors that are handed to another process
 
@@ -41,7 +41,15 @@ class ResidentRows:
             return None
         return cls(splits, suite.checksums())
 
-    def serve(self, suite: Suite) -> None:
-        """Make `suite` return these rows from `dataset`, without reading again."""
-        suite.dataset = lambda split, seed: self.splits[split]  # type: ignore[method-assign]
-        suite.checksums = lambda: dict(self.checksums)  # type: ignore[method-assign]
+    def serve(self, suite: Suite) -> Suite:
+        """`suite` as it is when it has read these rows: every seed is given them."""
+        rows = self
+
+        class Served(Suite):
+            def dataset(self, split: Split, seed: int) -> Dataset:
+                return rows.splits[split]
+
+            def checksums(self) -> dict[str, str]:
+                return dict(rows.checksums)
+
+        return derive_suite(suite, Served)

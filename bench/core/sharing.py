@@ -7,7 +7,7 @@ Heads, losses, constraints and the optimiser belong to the model and the trainin
 import itertools
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.core.fresh import prepare_stages
+from bench.core.modules import Modules
 from bench.core.state import Phase, TrainState
-from bench.core.suite import Suite
+from bench.core.suite import Stage, Suite
 from bench.errors import UsageError
 from bench.records import derive_seed
 
@@ -39,7 +40,7 @@ class Blueprint:
     """What a sharing is built from: task names, fresh stages, and the seed that decides their weights.
 
     Every part has its own stream of random numbers, so that all methods of a seed start from the same
-    weights wherever shapes agree. `suite` refuses to read data (`without_data`).
+    weights wherever shapes agree. `suite` refuses to read data (`withhold_data`).
     """
 
     suite: Suite
@@ -50,7 +51,7 @@ class Blueprint:
         """Task names, in order."""
         return [task.name for task in self.suite.tasks]
 
-    def backbone(self, width: float = 1.0, copy: int = 0) -> nn.ModuleList:
+    def backbone(self, width: float = 1.0, copy: int = 0) -> Modules[Stage]:
         """Fresh stages, none of which works in place; the same `width` and `copy` give the same weights.
 
         `width` multiplies the channels of every stage.
@@ -58,7 +59,7 @@ class Blueprint:
         with own_stream(self.seed, "backbone", copy):
             return prepare_stages(self.suite.backbone(width), self.suite.input_shape)
 
-    def towers(self, init: str = "tied", width: float = 1.0) -> list[nn.ModuleList]:
+    def towers(self, init: str = "tied", width: float = 1.0) -> list[Modules[Stage]]:
         """One backbone per task: copies of one (`tied`), or each from its own stream (`independent`)."""
         # With `independent` the first tower is still copy 0, the backbone of every method of this seed.
         return [self.backbone(width, copy=0 if init == "tied" else t) for t in range(len(self.tasks))]
@@ -173,24 +174,25 @@ def collect_groups(sharing: Sharing, optimiser: str) -> list[ParameterGroup]:
 
 
 def _join_names(names: Sequence[str], most: int = 5) -> str:
+    """`a`, `b` and 3 more, for a sentence."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"`{name}`" for name in names[:most]) + rest
 
 
-def aligned(towers: Sequence[nn.Module]) -> dict[str, list[Parameter]]:
+def align_copies(towers: Iterable[nn.Module]) -> dict[str, list[Parameter]]:
     """name -> the copies of one parameter, over modules of one architecture."""
     named = [dict(tower.named_parameters()) for tower in towers]
     return {name: [parameters[name] for parameters in named] for name in named[0]}
 
 
-def run_stages(stages: Sequence[nn.Module], x: Tensor) -> Tensor:
+def run_stages(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
     """`x` through `stages`, in order."""
     for stage in stages:
         x = stage(x)
     return x
 
 
-def pieces(stages: int, count: int) -> list[range]:
+def split_stages(stages: int, count: int) -> list[range]:
     """`count` stretches of consecutive stages, as even as possible, later ones longer; at most one per stage."""
     count = min(count, stages)
     ends = [number * stages // count for number in range(count + 1)]

@@ -3,11 +3,10 @@
 The contract that folders of `suites/` and plug-ins implement. A suite knows no method; the harness knows no suite.
 """
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, cast
 
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ class Stage(nn.Sequential):
     """A stage of a backbone: modules in order, and the shape of one output row, channels first.
 
     Modules may be frozen (`requires_grad_(False)`: every method leaves them so) or lazy (filled by the shapes before
-    them). Layers with a switch `inplace` have it turned off, since methods read what stands before a stage, too.
+    them). Layers with a switch `inplace` have it turned off, since methods also read the input of a stage.
     """
 
     def __init__(self, *modules: nn.Module, output_shape: Shape) -> None:
@@ -31,7 +30,7 @@ class Stage(nn.Sequential):
         self.output_shape = output_shape
 
 
-def scaled(channels: int, width: float) -> int:
+def scale_channels(channels: int, width: float) -> int:
     """`channels` times `width`, rounded, at least 1: how a backbone applies its width."""
     return max(1, round(channels * width))
 
@@ -48,7 +47,7 @@ class Suite(ABC):
     protocol: Protocol
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
-    transform: Transform | None = None  # of the rows as they are stored: that of every data set with one
+    transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -114,22 +113,46 @@ class Suite(ABC):
         return None
 
 
-def without_data(suite: Suite) -> Suite:
-    """A copy of `suite` to build a model from: tasks, shapes and stages, with a `dataset` that raises UsageError.
+def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
+    """`suite` with the methods of `changes` over its own, and `attributes` in the place of those it has.
+
+    What is made is a copy of an own class, under which that of the suite still lies: attributes and methods that only
+    this suite has are there, and its methods see the changes. The suite itself stays as it is.
+    """
+    own = type(suite)
+    cls = cast(type[Suite], type(own.__name__, (changes, own), {"__module__": own.__module__, "__doc__": own.__doc__}))
+    derived = cls.__new__(cls)
+    vars(derived).update(vars(suite) | attributes)
+    return derived
+
+
+def withhold_data(suite: Suite) -> Suite:
+    """A copy of `suite` to build a model from: tasks, shapes and stages, without rows and the truth behind them.
+
+    Its `dataset` raises UsageError.
 
     Features are a function of the inputs that `forward` is given. A method that reads rows by itself could read the
     test split.
     """
-    closed = copy.copy(suite)
-    for name, value in vars(suite).items():
-        if isinstance(value, Suite):  # a suite that wraps another would give its data away
-            setattr(closed, name, without_data(value))
-    closed.dataset = _refuse_data  # type: ignore[method-assign]
-    return closed
+    # A suite that wraps another would give its data away.
+    behind = {name: withhold_data(value) for name, value in vars(suite).items() if isinstance(value, Suite)}
+    return derive_suite(suite, _WithoutData, **behind)
 
 
-def _refuse_data(split: Split, seed: int) -> Dataset:
+def refuse_rows(split: str) -> NoReturn:
+    """Raise UsageError: a method should not read the suite's data."""
     raise UsageError(
         f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
         "of the inputs that `forward` is given."
     )
+
+
+class _WithoutData(Suite):
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        refuse_rows(split)
+
+    def sealed(self, seed: int, draw: int) -> Dataset | None:
+        refuse_rows("test")  # rows like those of the test split, with labels
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        return None

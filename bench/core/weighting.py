@@ -17,7 +17,7 @@ C = TypeVar("C")
 
 
 class Weighting(nn.Module, ABC):
-    """Maps T losses to T weights. Its own parameters, if any, train beside the model without weight decay.
+    """Maps T losses to T weights. Its own parameters, if any, train with the model, without weight decay.
 
     `needs_gramian` asks for the Gramian of the task gradients, `state.gramian`. `scales` says what a weight
     multiplies: `losses`, a whole loss; `shared`, the gradient of a loss by the shared parameters only, while what
@@ -61,7 +61,8 @@ class Scalarised(Weighting):
         self._rest: Tensor | float = 0.0
 
     def forward(self, state: StepState) -> Tensor:
-        losses = positive(state.losses).requires_grad_()
+        """dS/dL (T,); with a graph where S has parameters that the regulariser trains."""
+        losses = clamp_losses(state.losses).requires_grad_()
         learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
         with torch.enable_grad(), draw_from(state.train.generator):
             total = self.scalarisation(losses)
@@ -78,8 +79,8 @@ class GramianWeighting(Weighting):
     """Weights of the shared parameters' task gradients that are a function of their Gramian.
 
     A rule is given G / tr G, and its answer is multiplied by (tr G)^degree: thresholds inside it then mean the same
-    at every size of gradients. `degree` is that of the rule, w(c G) = c^degree w(G), 0 where it asks for directions
-    only. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the weights are 1 / T; so
+    at every size of gradients. `degree` is the degree of the rule, w(c G) = c^degree w(G), 0 where only directions
+    matter. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the weights are 1 / T; so
     they are where a rule has no finite answer.
     """
 
@@ -92,6 +93,7 @@ class GramianWeighting(Weighting):
         self.rule = rule
 
     def forward(self, state: StepState) -> Tensor:
+        """The weights of the rule, or 1 / T each where it has no finite answer."""
         if state.gramian is None:
             raise TypeError("A Gramian weighting should be given the Gramian.")
         G, even = state.gramian.detach(), torch.full_like(state.losses, 1 / len(self.tasks))
@@ -104,12 +106,12 @@ class GramianWeighting(Weighting):
         return torch.where(weights.isfinite().all(), weights, even)
 
 
-def positive(losses: Tensor) -> Tensor:
+def clamp_losses(losses: Tensor) -> Tensor:
     """Losses without a gradient, at least 1e-12, so that their logarithms and ratios are finite."""
     return losses.detach().clamp(min=1e-12)
 
 
-def with_solver(make: Callable[[], C]) -> C:
+def call_solver(make: Callable[[], C]) -> C:
     """Call `make`, which imports an optional solver, and return its result.
 
     Raises ValueError with the install command where the solver is missing.

@@ -57,7 +57,7 @@ class StoredCell:
         own_suite = any(part.startswith("suite/") for part in spec.code)
         named = [
             plugin
-            for plugin in self.plugins  # one without parts may hold the metrics of a suite
+            for plugin in self.plugins
             if not spec.versions.keys().isdisjoint(plugin.parts) or (own_suite and not plugin.parts)
         ]
         # Parts of installed packages are loaded by their name, so they count as loaded too: see `Cell.needs`.
@@ -100,7 +100,7 @@ class StoredCell:
         from bench.training.gallery import Gallery
 
         gallery = Gallery(self.images) if self.images else None
-        with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
+        with redirect_stdout(sys.stderr):
             self.load(spec)
             record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
         return record, gallery.panels if gallery else []

@@ -7,7 +7,6 @@ a faster machine or a busier one.
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +14,9 @@ from statistics import median
 
 from bench.engines import Engine
 from bench.execution.plan_status import PlanStatus
-from bench.records import ResultRecord, RunSpec, parse_method, slug
-from bench.records.record import MAX_BYTES
+from bench.records import RunSpec, parse_method
+from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.store.limits import read_limited
 
 # What runs have in common so that their times are comparable: the device, then the method, its parts, or nothing more.
 Key = tuple[str, ...]
@@ -41,7 +39,7 @@ class Estimates:
     def seconds(self, spec: RunSpec) -> float | None:
         """Estimated seconds of one cell; None where the suite was never run on this kind of device."""
         if spec.suite not in self._known:
-            self._known[spec.suite] = [_read_paces(store / slug(spec.suite)) for store in self._stores]
+            self._known[spec.suite] = [_read_paces(store, spec.suite) for store in self._stores]
         # The most similar runs first, and among equally similar ones those of this store before the committed ones.
         for key in _similarity_keys(spec):
             for paces in self._known[spec.suite]:
@@ -134,6 +132,22 @@ def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
     return Forecast({spec.run_id: estimates.seconds(spec) for spec in missing}, workers)
 
 
+def print_forecast(outcome: PlanStatus, cost: Forecast) -> None:
+    """Print a line per cell, with its estimated time, then the estimate per method and for all.
+
+    Args:
+        outcome: The plan. Cells that are stored are listed too.
+        cost: Its estimate; cells that no past run is like have no time.
+    """
+    for spec in outcome.specs:
+        settings = "".join(f" --set {key}={value}" for key, value in spec.overrides.items())
+        seconds = cost.cells.get(spec.run_id)
+        about = f"  (about {format_duration(seconds)})" if seconds is not None else ""
+        print(f"{outcome.status[spec.run_id]:8} {spec.run_id} {spec.method} seed {spec.seed}{settings}{about}")
+    for line in cost.lines(outcome.missing) if outcome.missing else []:
+        print(line)
+
+
 def format_duration(seconds: float) -> str:
     """Seconds as H:MM:SS, with days where there are some."""
     return str(timedelta(seconds=round(seconds)))
@@ -152,16 +166,14 @@ def _count_updates(spec: RunSpec) -> int:
     return spec.protocol.updates * spec.protocol.members
 
 
-def _read_paces(folder: Path) -> dict[Key, float]:
-    """key -> median seconds per update, from the records of a suite's folder.
+def _read_paces(root: Path, suite: str) -> dict[Key, float]:
+    """key -> median seconds per update, from the records of a suite, by its canonical name, in one store.
 
     Scores are not checked, which takes longer than all the rest; what is no record is skipped.
     """
     paces: dict[Key, list[float]] = {}
-    for path in folder.glob("*/*.json"):
-        with suppress(ValueError):
-            record = ResultRecord.model_validate_json(read_limited(path, MAX_BYTES))
-            if record.status == "done" and record.cost:
-                for key in _similarity_keys(record.spec):
-                    paces.setdefault(key, []).append(record.cost.train_seconds / _count_updates(record.spec))
+    for record in Store(root).read(suite.partition(":")[0], check=False).records:
+        if record.spec.suite == suite and record.status == "done" and record.cost:
+            for key in _similarity_keys(record.spec):
+                paces.setdefault(key, []).append(record.cost.train_seconds / _count_updates(record.spec))
     return {key: median(values) for key, values in paces.items()}

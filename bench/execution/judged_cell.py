@@ -195,7 +195,7 @@ def plan_judged(
         code: SHA-256 of the file, which the parts come from that are not built in.
     """
     from bench.planning.plan import parse_suite, resolve_device
-    from leaderboard.intake.source_card import built_in
+    from leaderboard.intake.source_card import read_built_in_cards
 
     choice, suite = parse_suite(board.suite, data_dir)
     # Solvers have one implementation, on the processor.
@@ -210,7 +210,7 @@ def plan_judged(
             protocol=protocol,
             versions={f"suite/{choice.entry.name}": choice.entry.version, **method["versions"]},
             data=data,
-            code={part: code for part in method["versions"] if part.partition("/")[2] not in built_in()},
+            code={part: code for part in method["versions"] if part.partition("/")[2] not in read_built_in_cards()},
         )
         for method in described
         for seed in seeds

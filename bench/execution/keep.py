@@ -47,8 +47,8 @@ def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wan
         except OSError as error:
             print(f"mtlbench: The panels of run {record.run_id} are not stored ({error.strerror}).", file=sys.stderr)
     if wandb != "off":  # before the record as well: whoever is killed in between leaves word
-        make_folder(store.unmirrored(record.spec).parent)
-        store.unmirrored(record.spec).touch()
+        make_folder(store.unmirrored_mark(record.spec).parent)
+        store.unmirrored_mark(record.spec).touch()
     store.write(record)
     if wandb != "off":
         mirror_record(store, record, panels, wandb)
@@ -63,7 +63,7 @@ def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], w
     """
     from bench.training.mirror import mirror
 
-    mark = store.unmirrored(record.spec)
+    mark = store.unmirrored_mark(record.spec)
     try:
         mirror(record, wandb, panels=list(panels))
     except Exception as error:
@@ -91,7 +91,7 @@ def mirror_stored(store: Store, stored: Sequence[RunSpec], wandb: str, more_to_c
     """
     if wandb == "off":
         return
-    left = [spec for spec in stored if store.unmirrored(spec).exists()]
+    left = [spec for spec in stored if store.unmirrored_mark(spec).exists()]
     if wandb == "online" and (left or more_to_come):
         from bench.training.mirror import check_login
 

@@ -82,7 +82,7 @@ def _explain_other_code(spec: RunSpec, store: Store) -> str:
 
     Tables show the text that was run last, so which of the two is newer decides what counts.
     """
-    beside = [record for record in store.beside(spec) if record.status == "done"]
+    beside = [record for record in store.list_siblings(spec) if record.status == "done"]
     others = [record for record in beside if record.spec.code != spec.code]
     if not others:
         return ""

@@ -342,9 +342,7 @@ def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Va
 def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
     """The method, and the suite under the cell's protocol with the rows that were sent in place of its own."""
     _, suite = parse_suite(spec.suite)
-    rows = SentRows(values.get("splits", {}), values.get("checksums", {}))
-    suite.dataset = partial(rows.split, suite)  # type: ignore[method-assign]
-    suite.checksums = lambda: dict(rows.checksums)  # type: ignore[method-assign]
+    suite = SentRows(values.get("splits", {}), values.get("checksums", {})).serve(suite)
     return suite_under_protocol(suite, spec.protocol), Method.parse(spec.method)
 
 

@@ -11,8 +11,7 @@ from typing import Any, NoReturn
 
 from bench.catalogue.registry import list_entries
 from bench.core.data import Dataset
-from bench.core.suite import Suite
-from bench.errors import UsageError
+from bench.core.suite import Split, Suite, derive_suite, refuse_rows
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,21 @@ class SentRows:
     splits: Mapping[str, dict[str, Any]]
     checksums: Mapping[str, str]
 
-    def split(self, suite: Suite, split: str, seed: int) -> Dataset:
-        """The rows of a split as a Dataset. Raises UsageError for a split that was not sent."""
-        if split not in self.splits:
-            _refuse_rows(suite, split, seed)
-        sent = self.splits[split]
-        return Dataset(sent["inputs"], sent["targets"], suite.transform if sent["transformed"] else None)
+    def serve(self, suite: Suite) -> Suite:
+        """`suite` with these rows for its own; it raises UsageError for a split that was not sent."""
+        rows = self
+
+        class Sent(Suite):
+            def dataset(self, split: Split, seed: int) -> Dataset:
+                if split not in rows.splits:
+                    refuse_rows(split)
+                sent = rows.splits[split]
+                return Dataset(sent["inputs"], sent["targets"], self.transform if sent["transformed"] else None)
+
+            def checksums(self) -> dict[str, str]:
+                return dict(rows.checksums)
+
+        return derive_suite(suite, Sent)
 
 
 def close_splits(open_splits: Collection[str]) -> None:
@@ -44,20 +52,17 @@ def close_splits(open_splits: Collection[str]) -> None:
     for cls in bases:
         cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))
     for closed in set[Any](suites):
-        closed.sealed, closed.known_weights = _refuse_rows, _give_no_truth
+        closed.sealed, closed.known_weights = _refuse_sealed, _give_no_truth
 
 
 def _give_rows(self: Suite, whole: Any, open_splits: frozenset[str], split: str, seed: int) -> Any:
     """Replacement of `Suite.dataset`: `whole`, the method it replaces, for splits that are open."""
-    return whole(self, split, seed) if split in open_splits else _refuse_rows(self, split)
+    return whole(self, split, seed) if split in open_splits else refuse_rows(split)
 
 
-def _refuse_rows(self: Suite, split: str, *_: Any) -> NoReturn:
-    """Raise UsageError: a method should not read the suite's data."""
-    raise UsageError(
-        f"A method should not read the suite's data. Found a call of `dataset` for `{split}`; features are a function "
-        "of the inputs that `forward` is given."
-    )
+def _refuse_sealed(self: Suite, seed: int, draw: int) -> NoReturn:
+    """Replacement of `Suite.sealed`, whose rows have labels as those of the test split have."""
+    refuse_rows("test")
 
 
 def _give_no_truth(self: Suite, seed: int) -> None:

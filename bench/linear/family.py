@@ -34,7 +34,7 @@ class PenaltyFamily:
 
     @property
     def _dial(self) -> list[str]:
-        """The option `strength`, and that which it stands in for."""
+        """The option `strength`, and the option that it replaces."""
         assert self.choice is not None
         options = self.choice.entry.options
         if STRENGTH not in options:

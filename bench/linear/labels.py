@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.errors import UsageError, make_printable, nearest
+from bench.errors import UsageError, make_printable, quote_nearest
 
 
 def read_labels(tasks: ArrayLike, rows: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def find_places(known: np.ndarray, labels: np.ndarray) -> np.ndarray:
         places, unseen = np.zeros(len(labels), dtype=int), np.ones(len(labels), dtype=bool)
     if unseen.any():
         label = labels[unseen].tolist()[0]
-        close = nearest(str(label), map(str, known.tolist()))
+        close = quote_nearest(str(label), map(str, known.tolist()))
         raise UsageError(
             make_printable(
                 f"`tasks` should be tasks whose rows `fit` was given. Found {label!r}; the nearest: {close}.", 300

@@ -33,7 +33,7 @@ class Logistic(Loss):
             if len(classes) < 2:
                 raise UsageError(f"`{name}` should have rows of both classes. Found class {classes[0]:g} only.")
         self.rho = rho
-        self.X, self.Y, self.mask = rows.padded()
+        self.X, self.Y, self.mask = rows.pad()
         self.b = torch.zeros(self.shape[1], dtype=torch.float64)
 
     def _logits(self, W: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class TaskRows:
         """The inputs, once where all tasks have the same."""
         return self.inputs[:1] if self.common else self.inputs
 
-    def padded(self) -> tuple[Tensor, Tensor, Tensor]:
+    def pad(self) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs (T, n, d), targets (T, n) and a mask of true rows (T, n), n the largest n_t; 0 elsewhere."""
         pad = torch.nn.utils.rnn.pad_sequence
         ones = [torch.ones(len(X), dtype=torch.bool) for X in self.inputs]

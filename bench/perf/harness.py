@@ -17,7 +17,7 @@ from torch import Tensor
 from bench.catalogue.method import Method
 from bench.core.data import Dataset, Order
 from bench.errors import DataMissing
-from bench.planning.plan import all_methods, parse_suite, plan
+from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.training.batches import Batches
 from bench.training.environment import settle_devices
 from bench.training.fit import Run
@@ -47,7 +47,7 @@ def measure(
     settle_devices()
     for suite in suites:
         with contextlib.suppress(DataMissing):
-            for method in methods or all_methods(suite, data_dir):
+            for method in methods or list_supported_methods(suite, data_dir):
                 yield compare_with_bare_loop(suite, method, data_dir, rounds)
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from bench.core.data import Batch, Dataset, Order, by_input
+from bench.core.data import Batch, Dataset, Order, group_by_input
 from bench.errors import DataMissing
 from bench.perf.harness import alternate, prepare_block, time_bare_loop
 from bench.training.environment import settle_devices
@@ -167,7 +167,7 @@ def _build_table(rows: Dataset) -> TensorDataset:
     The tensors come first, one for each distinct input, then the targets of every task.
     """
     inputs, targets = next(rows.slices(rows.rows))
-    return TensorDataset(*(x for x, _ in by_input(inputs)), *targets.values())
+    return TensorDataset(*(x for x, _ in group_by_input(inputs)), *targets.values())
 
 
 def _take_batches(rows: Dataset, order: Order) -> Iterator[Batch]:

@@ -1,4 +1,7 @@
-"""From what a user writes to the specifications of runs."""
+"""Plans: from what a user writes to the specifications of runs, with everything refused that cannot run.
+
+A suite is built and its data looked up here, so that a typing mistake costs seconds and not a night.
+"""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -8,7 +11,7 @@ from typing import Any, get_args, get_origin
 import torch
 from pydantic import ValidationError
 
-from bench.catalogue.method import BASE_OF_WEIGHTINGS, DEFAULT_WEIGHTING, Method
+from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
 from bench.catalogue.registry import Choice, Entry, choose, list_entries
 from bench.core.constraint import Coupled
@@ -19,42 +22,22 @@ from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite
 from bench.errors import UsageError, hint
 from bench.linear.form import read_linear_form
-from bench.records import Protocol, RunSpec, digest, explain_invalid, parse_call
+from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
+from bench.records.protocol import find_use
 from bench.records.record import MAX_BYTES
-from bench.scores import unknown_kinds
+from bench.scores import explain_unknown_kinds
 
-FIXED = {
-    "name",
-    "version",
-    "splits",
-    "split_rule",
-    "metrics",
-    "initialisation",
-    "selection",
-    "ranked",
-    "device",
-    "augmentation",
-    "fit",
-    "loss",
-    "overlapping",
-}
-_OF_DESCENT = {  # what a solver does not read
-    *("optimiser", "lr", "momentum", "betas", "weight_decay", "schedule", "decay_every", "decay_factor", "clip_norm"),
-    *("batch_size", "members", "loss_reduction", "trunk_lr_rule", "trunk_lr", "trunk_weight_decay", "replica"),
-    *("precision", "memory_format"),
-}
 RULES = ("val", "per_task", "last")  # of selection, each with statistics of its own
-_OF_SOLVER = {"folds", "strengths", "span", "tolerance"}
-_NO_EFFECT = {  # setting -> the other setting, and the value without which it does nothing
-    "momentum": ("optimiser", "sgd"),
-    "betas": ("optimiser", "adam"),
-    "decay_every": ("schedule", "step"),
-    "decay_factor": ("schedule", "step"),
-}
 
 
 def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]:
-    """Resolve a suite as written, and make it. Raises UsageError with one sentence."""
+    """Resolve a suite as written, and make it.
+
+    text: as `synthetic:tasks=3`.
+    data_dir: where its data is looked for; None for the default folder.
+
+    Raises UsageError with one sentence, with the nearest valid name or option.
+    """
     choice = choose("suite", parse_call(text))
     return choice, choice.build(data_dir)
 
@@ -65,26 +48,31 @@ def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
 
 
 def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
-    """The protocol with `settings` applied, and those of them that changed it."""
-    changeable = sorted(set(Protocol.model_fields) - FIXED)
+    """The protocol with `settings` applied, and those of them that changed it, as text.
+
+    Settings are key -> text, as `--set` has them; `none` is None, and lists are joined by '/'.
+
+    Raises:
+        UsageError: an unknown setting, one that says what the suite is, one without effect under this
+            protocol, or a value that does not fit.
+    """
+    changeable = sorted(name for name in Protocol.model_fields if not find_use(name).fixed)
     for key in settings:
         if key not in changeable:
             raise UsageError(
                 f"The protocol has no setting `{key}`; {hint(key, changeable, 'mtlbench protocol SUITE')}."
             )
-        if key in (_OF_DESCENT if protocol.fit == "solver" else _OF_SOLVER):
+        use = find_use(key)
+        if use.fit not in (None, protocol.fit):
             raise UsageError(
                 f"`{key}` has no effect on this suite, whose models are fitted by "
                 f"{'a solver' if protocol.fit == 'solver' else 'descent'}."
             )
-        if (
-            key in _NO_EFFECT
-            and (settings.get(_NO_EFFECT[key][0]) or getattr(protocol, _NO_EFFECT[key][0])) != (_NO_EFFECT[key][1])
-        ):
-            raise UsageError(
-                f"`{key}` has an effect only with `{'='.join(_NO_EFFECT[key])}`; this protocol has another."
-            )
-    values: dict[str, Any] = protocol.model_dump()
+        if use.only:
+            other, value = use.only
+            if (settings.get(other) or getattr(protocol, other)) != value:
+                raise UsageError(f"`{key}` has an effect only with `{other}={value}`; this protocol has another.")
+    values: dict[str, Any] = protocol.model_dump()  # texts are put among them, and pydantic reads those
     for key, text in settings.items():
         is_list = get_origin(Protocol.model_fields[key].annotation) is tuple
         values[key] = None if text == "none" else text.split("/") if is_list else text
@@ -100,7 +88,7 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
 
 
 def resolve_device(device: str) -> str:
-    """`cpu` or `cuda`, where `auto` is cuda if there is one here."""
+    """`cpu` or `cuda`; `auto` is cuda where this machine has a device for it."""
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
@@ -113,21 +101,35 @@ def plan(
     data_dir: Path | None = None,
     tested: bool = True,
 ) -> list[RunSpec]:
-    """One specification per method and seed, method by method.
+    """One specification per method and seed, method by method; equal methods are planned once.
 
     Every method is built once on the suite, and labels are looked for in every split (in that of the
     test where runs are `tested`), so that what cannot run is refused before anything is written.
-    Raises UsageError for what the user wrote, DataMissing where the data is not there.
+
+    Args:
+        suite_text: the suite as written.
+        methods: as written.
+        seeds: of the runs, each of them for every method.
+        settings: changes to the suite's protocol, key -> text.
+        device: `cpu`, `cuda` or `auto`; a solver takes the CPU by itself.
+        data_dir: where the data is looked for; None for the default folder.
+        tested: whether runs are scored on the test split; trials of a search are not.
+
+    Raises:
+        UsageError: what the user wrote does not fit.
+        DataMissing: the data is not there.
     """
     choice, suite = parse_suite(suite_text, data_dir)
     protocol, overrides = override(suite.protocol, settings or {})
     suite = suite_under_protocol(suite, protocol)
     metrics = suite.protocol.metrics
-    if unknown := unknown_kinds(metrics):
+    if unknown := explain_unknown_kinds(metrics):
         raise UsageError(unknown)
+    # Float64 on small matrices: a solver has nothing to gain from a GPU.
     device = "cpu" if protocol.fit == "solver" and device == "auto" else device
     protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
     _check_room(choice.short, suite)
+    # By canonical text: `hard` and `hard@uniform` are one method.
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
     for method in resolved:
         validate_method(method, suite, protocol)
@@ -169,33 +171,45 @@ def _check_room(name: str, suite: Suite) -> None:
 def _check_splits(
     entry: Entry, suite: str, data_dir: Path | None, data: str, splits: tuple[Split, ...], seed: int
 ) -> None:
-    """`check_labels` of splits, once for data with the checksum `data`; suites differ by `entry` and options."""
+    """`check_labels` of splits, once in a process for data with the checksum `data`.
+
+    Args:
+        entry: the suite; with its options it tells cached suites apart.
+        suite: its canonical text.
+        data_dir: where the data is looked for.
+        data: checksum, so that other data of the same suite is looked at again.
+        splits: those that runs will read.
+        seed: whose rows are looked at; of one seed only, since the others are drawn alike.
+    """
     _, built = parse_suite(suite, data_dir)
     for split in splits:
         check_labels(built, split, built.dataset(split, seed))
 
 
-def method_names() -> list[str]:
-    """One of each: every sharing, `soft` with every constraint, `hard` with every weighting."""
+def list_method_names() -> list[str]:
+    """One of each: every sharing, `soft` with every constraint, `hard` with every weighting.
+
+    A sharing that needs a constraint comes once for each of them, in place of by itself.
+    """
     sharings = list_entries("sharing")
     plain = [name for name, entry in sharings.items() if not entry.cls.needs_constraint]  # type: ignore[attr-defined]
     held = [name for name in sharings if name not in plain]
-    return [
-        *plain,
-        *(f"{name}+{constraint}" for name in held for constraint in list_entries("constraint")),
-        *(
-            f"{BASE_OF_WEIGHTINGS}@{weighting}"
-            for weighting in list_entries("weighting")
-            if weighting != DEFAULT_WEIGHTING.name
-        ),
+    weightings = [name for name in list_entries("weighting") if name != DEFAULT_WEIGHTING.name]
+    methods = [
+        complete_method("constraint", Call(name), Call(tower)) for tower in held for name in list_entries("constraint")
     ]
+    methods += [complete_method("weighting", Call(name)) for name in weightings]
+    return [*plain, *map(str, methods)]
 
 
-def all_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:
-    """`method_names` without those that do not support the suite."""
+def list_supported_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:
+    """`list_method_names` without those that do not support the suite.
+
+    Raises UsageError for a suite that is not known, never for a method.
+    """
     _, suite = parse_suite(suite_text, data_dir)
     supported = []
-    for name in method_names():
+    for name in list_method_names():
         try:
             validate_method(Method.parse(name), suite, suite.protocol)
         except UsageError:
@@ -205,7 +219,12 @@ def all_methods(suite_text: str, data_dir: Path | None = None) -> list[str]:
 
 
 def validate_method(method: Method, suite: Suite, protocol: Protocol) -> None:
-    """Build every part of `method` once. Raises UsageError where an option does not fit."""
+    """Build every part of `method` once, under `protocol`, and throw it away.
+
+    Raises:
+        UsageError: an option does not fit the suite, parts do not fit each other, or no solver can fit
+            the method where the protocol asks for one.
+    """
     sharing = method.build_sharing(suite, seed=0)
     method.weighting.build([task.name for task in suite.tasks])
     if protocol.fit == "solver":
@@ -218,7 +237,12 @@ def validate_method(method: Method, suite: Suite, protocol: Protocol) -> None:
 
 
 def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Protocol) -> None:
-    """Raise UsageError, with one sentence, where no solver can fit the method."""
+    """Raise UsageError, with one sentence, where no solver can fit the method.
+
+    method: for the sentence, and for its constraint and weighting.
+    sharing: built from it on `suite`.
+    protocol: of a suite whose models are fitted by a solver.
+    """
     from bench.linear.family import PenaltyFamily
 
     form = None if isinstance(sharing, SelfFitting) else read_linear_form(sharing, suite)

@@ -6,13 +6,23 @@ records without loading torch.
 """
 
 from bench.records.canonical import canonical_json, derive_seed, digest, slug
-from bench.records.grammar import UNWEIGHTED, Call, MethodText, parse_call, parse_method, parse_seeds
+from bench.records.grammar import (
+    METHOD_PARTS,
+    UNWEIGHTED,
+    Call,
+    MethodText,
+    complete_method,
+    parse_call,
+    parse_method,
+    parse_seeds,
+)
 from bench.records.invalid import explain_invalid
 from bench.records.protocol import Protocol
 from bench.records.record import Cost, Curves, Failure, Packed, ResultRecord, Solution
 from bench.records.spec import RunSpec, Tuning
 
 __all__ = [
+    "METHOD_PARTS",
     "UNWEIGHTED",
     "Call",
     "Cost",
@@ -26,6 +36,7 @@ __all__ = [
     "Solution",
     "Tuning",
     "canonical_json",
+    "complete_method",
     "derive_seed",
     "digest",
     "explain_invalid",

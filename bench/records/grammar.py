@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from bench.errors import UsageError
 
 UNWEIGHTED = "uniform"  # the weighting of a method that names none
+METHOD_PARTS = ("sharing", "constraint", "weighting")  # in the order of a method's text
+# The sharing that a part of another kind is compared on: towers for a constraint to hold, one trunk for a weighting.
+CARRIERS = {"constraint": "soft", "weighting": "hard"}
 PART_NAME = r"[A-Za-z][A-Za-z0-9_]*"  # of parts and options
 _NAME = re.compile(rf"{PART_NAME}\Z")
 
@@ -51,6 +54,18 @@ class MethodText:
         return f"{self.sharing}{constraint}{weighting}"
 
 
+def complete_method(kind: str, part: Call, sharing: Call | None = None) -> MethodText:
+    """The method that a lone part of this kind stands for, by its text alone: nothing is looked up.
+
+    A sharing stands for itself, `l2` for `soft+l2` and `pcgrad` for `hard@pcgrad`; another `sharing` takes the place of
+    `soft` and `hard`. Raises KeyError for a kind that is no part of a method.
+    """
+    if kind == "sharing":
+        return MethodText(part)
+    carrier = sharing or Call(CARRIERS[kind])
+    return MethodText(carrier, part) if kind == "constraint" else MethodText(carrier, weighting=part)
+
+
 def _mend(text: str) -> str:
     """Undo the two usual slips: hyphens in a name, and a comma in place of the first colon.
 
@@ -79,6 +94,7 @@ def parse_call(text: str) -> Call:
     if not _NAME.match(name):
         raise UsageError(f"`{text}` should start with a name, as in `hard:split=2`. Found `{name}`.")
     options: dict[str, str] = {}
+    # `name:` has an empty item, which is refused: nothing was meant to come after a colon but options.
     for item in rest.split(",") if colon else []:
         key, equals, value = item.partition("=")
         if not (_NAME.match(key) and equals and value):

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bench.errors import make_printable, nearest
+from bench.errors import make_printable, quote_nearest
 from bench.records.protocol import Protocol
 
 AT_MOST = 3  # fields in one message: more would be read by nobody, and the rest follows when these are mended
@@ -35,10 +35,10 @@ def _sentence(owner: str, fields: Mapping[str, FieldInfo], item: dict[str, Any])
         item: one item of `ValidationError.errors()`.
     """
     place, message = ".".join(map(str, item["loc"])), item["msg"]
-    if not place:  # of several fields together: a sentence of the model's own
+    if not place:  # a validator of several fields, whose message is a sentence already
         return str(message.removeprefix("Value error, "))
     if item["type"] == "extra_forbidden":
-        remedy = f"the nearest: {nearest(place, fields)}" if fields else "leave it out"
+        remedy = f"the nearest: {quote_nearest(place, fields)}" if fields else "leave it out"
         return f"{owner[0].upper()}{owner[1:]} has no field `{place}`; {remedy}."
     found = f"`{make_printable(str(item['input']), 60)}`"
     if item["type"] == "missing":

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
-from bench.records.grammar import UNWEIGHTED, parse_call, parse_method
+from bench.records.grammar import METHOD_PARTS, UNWEIGHTED, parse_call, parse_method
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
@@ -208,12 +208,13 @@ class ResultRecord(_Frozen):
         return gaps
 
     def _covers_test(self, states: dict[str, Statistics]) -> bool:
-        """Whether tasks that count rows count those of the test split: all of them each, or all of them together.
+        """Whether statistics that count rows count every row of the test split: each task all of them, or all together.
 
         The second case is tasks with rows of their own, which divide the split among themselves.
         """
         from bench.scores import KINDS
 
+        # A kind without `rows` may leave rows out, as pixels without depth, and is not held to a number.
         metrics, wanted = self.spec.protocol.metrics, self.spec.protocol.splits["test"]
         counters = {task: KINDS[metrics[task]].rows for task in states if metrics.get(task) in KINDS}
         try:
@@ -241,9 +242,9 @@ class ResultRecord(_Frozen):
         if self.status == "done" and not self.statistics and not self.spec.is_trial:
             problems.append("statistics: missing from a finished run")
         problems += _find_wrong_names(self.suite, self.method, self.spec.suite, self.spec.method)
-        from bench.scores import unknown_kinds  # the metric definitions, needed for checking only
+        from bench.scores import explain_unknown_kinds  # the metric definitions, needed for checking only
 
-        if unknown := unknown_kinds(self.spec.protocol.metrics):
+        if unknown := explain_unknown_kinds(self.spec.protocol.metrics):
             return [*problems, f"metrics: {unknown}"]  # the checks that follow look each kind up
         problems += self._find_wrong_scores()
         return problems + (self._find_gaps() if self.status == "done" else [])
@@ -268,7 +269,7 @@ class ResultRecord(_Frozen):
             except (KeyError, TypeError, ValueError) as error:
                 problems.append(f"statistics.{rule}: cannot be scored ({error})")
                 continue
-            if fresh == self.scores[rule]:
+            if fresh == self.scores[rule]:  # as good as always; the closer look below allows for rounding
                 continue
             for task, metrics in fresh.items():
                 for metric, value in metrics.items():
@@ -290,7 +291,7 @@ def _find_wrong_names(suite: str, method: str, whole_suite: str, whole_method: s
         short, whole = parse_method(method), parse_method(whole_method)
     except UsageError as error:
         return [f"method: cannot be read ({error})"]
-    for part in ("sharing", "constraint", "weighting"):
+    for part in METHOD_PARTS:
         brief, full = getattr(short, part), getattr(whole, part)
         if brief is not None and full is not None:
             pairs.append(("method", brief, full))

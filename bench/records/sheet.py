@@ -31,7 +31,7 @@ class Sheet:
         """
         wide, rest = divmod(width - GAP, len(tasks) + 1)
         high, odd = divmod(height - GAP, 2)
-        if rest or odd or wide <= GAP or high <= TITLE:
+        if rest or odd or wide <= GAP or high <= TITLE:  # no whole number of pixels for a picture
             return None
         return cls(tuple(tasks), wide - GAP, high - TITLE)
 

@@ -21,12 +21,10 @@ from bench.api import (
     Sharing,
     Suite,
     TrainState,
-    by_input,
-    can_carry,
-    carried,
-    gumbel_choice,
+    group_by_input,
     register,
 )
+from bench.toolbox.layers import can_carry, carry_over, gumbel_choice
 
 
 @register(
@@ -83,11 +81,11 @@ class AdaShare(Sharing):
         self.logits = Parameter(logits)
         self.searching = False
 
-    def chosen(self) -> Tensor:
+    def choose_stages(self) -> Tensor:
         """(L, T) of 0 and 1: the likeliest choice; stages that cannot be skipped are 1."""
-        return self._whole((self.logits[..., 0] >= self.logits[..., 1]).to(self.logits.dtype))
+        return self._fill_rows((self.logits[..., 0] >= self.logits[..., 1]).to(self.logits.dtype))
 
-    def _whole(self, choice: Tensor) -> Tensor:
+    def _fill_rows(self, choice: Tensor) -> Tensor:
         """One row for every stage, from the rows of those that can be skipped."""
         rows = iter(choice)
         return torch.stack([next(rows) if can else torch.ones_like(choice[0]) for can in self.skippable])
@@ -96,7 +94,7 @@ class AdaShare(Sharing):
         self.searching = state.phase == "search"  # `regulariser` is not told the phase
         u = self._choice(state)
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             columns = {task: u[:, self.tasks.index(task)] for task in tasks}
             drawn = u.requires_grad
             memory: dict[tuple[bool, ...], Tensor] = {}
@@ -109,16 +107,16 @@ class AdaShare(Sharing):
         if state.phase == "together":
             return torch.ones(len(self.trunk), len(self.tasks), dtype=self.logits.dtype, device=self.logits.device)
         if state.phase == "chosen" or not self.training:
-            return self.chosen().detach()
+            return self.choose_stages().detach()
         spent = (state.progress - self.together) / self.search
         # Phases begin at whole updates, so that `spent` may lie a little outside of [0, 1].
         temperature = self.tau * 0.05 ** min(max(spent, 0.0), 1.0)
-        return self._whole(gumbel_choice(self.logits, temperature, state.generator)[..., 0])
+        return self._fill_rows(gumbel_choice(self.logits, temperature, state.generator)[..., 0])
 
     def _run_drawn(self, x: Tensor, column: Tensor) -> Tensor:
         """The features of a task with column u_t (L,), each stage both run and skipped for the gradient of u."""
         for stage, shape, can, u in zip(self.trunk, self.shapes, self.skippable, column, strict=True):
-            x = u * stage(x) + (1 - u) * carried(x, shape) if can else stage(x)
+            x = u * stage(x) + (1 - u) * carry_over(x, shape) if can else stage(x)
         return x
 
     def _run_path(self, x: Tensor, column: Tensor, memory: dict[tuple[bool, ...], Tensor]) -> Tensor:
@@ -130,7 +128,7 @@ class AdaShare(Sharing):
         for stage, shape, runs in zip(self.trunk, self.shapes, column.bool().tolist(), strict=True):
             path += (runs,)
             if path not in memory:
-                memory[path] = stage(x) if runs else carried(x, shape)
+                memory[path] = stage(x) if runs else carry_over(x, shape)
             x = memory[path]
         return x
 
@@ -143,7 +141,7 @@ class AdaShare(Sharing):
         # Rows of the logits are the stages that can be skipped: their depth is that in the whole trunk.
         depth = torch.tensor([number for number, can in enumerate(self.skippable) if can])
         weight = ((layers - depth) / layers).to(run)
-        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # every pair stands in it twice
+        apart = (run[:, :, None] - run[:, None, :]).abs().sum(dim=(1, 2)) / 2  # the sum has every pair twice
         return (
             self.sparsity * log_run.sum() / (layers * len(self.tasks)) + self.sharing * (weight * apart).sum() / layers
         )
@@ -167,7 +165,7 @@ class AdaShare(Sharing):
 
     def matrices(self) -> dict[str, Tensor]:
         """(L, T): the probability that a task runs a stage."""
-        return {"runs": self._whole(torch.softmax(self.logits, dim=-1)[..., 0]).detach()}
+        return {"runs": self._fill_rows(torch.softmax(self.logits, dim=-1)[..., 0]).detach()}
 
     def supports(self, suite: Suite) -> str | None:
         """Refuses backbones in which every stage changes the kind of features: nothing could be skipped."""

@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
-    Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
-    pieces,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
     run_stages,
-    weighted,
+    split_stages,
 )
+from bench.toolbox.layers import Gate, weighted_sum
 
 
 @register(
@@ -56,16 +56,15 @@ class AdaTT(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         apart = 0 if init == "tied" else experts  # streams of weights between two tasks
-        self.experts = nn.ModuleList(
-            nn.ModuleList(blueprint.backbone(copy=e + apart * t) for e in range(experts))
-            for t, _ in enumerate(self.tasks)
+        self.experts = Modules(
+            Modules(blueprint.backbone(copy=e + apart * t) for e in range(experts)) for t, _ in enumerate(self.tasks)
         )
         stages = self.experts[0][0]
-        self.levels = pieces(len(stages), levels)
+        self.levels = split_stages(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels[:-1])]
         count = experts * len(self.tasks)
-        self.gates = nn.ModuleList(nn.ModuleList(Gate(shape, count) for _ in self.tasks) for shape in shapes)
+        self.gates = Modules(Modules(Gate(shape, count) for _ in self.tasks) for shape in shapes)
         # v of the residual, (levels, T, experts), drawn as the weights of a linear layer with `experts` inputs.
         own = torch.ones(len(self.levels), len(self.tasks), experts)
         if experts == 1:
@@ -77,7 +76,7 @@ class AdaTT(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> x_t after the last level. All streams run for every distinct input, since each reads the others."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             # Gates count their usage on inputs of their own task only.
             streams, reads = [x] * len(self.tasks), [task in tasks for task in self.tasks]
             for level, gates, own in zip(self.levels, self.gates, self.own, strict=True):
@@ -87,7 +86,7 @@ class AdaTT(Sharing):
                 ]
                 everyone = [feature for mine in outputs for feature in mine]
                 streams = [
-                    weighted(gate(stream, counts), everyone) + weighted(v, mine)
+                    weighted_sum(gate(stream, counts), everyone) + weighted_sum(v, mine)
                     for gate, stream, v, mine, counts in zip(gates, streams, own, outputs, reads, strict=True)
                 ]
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
@@ -95,7 +94,7 @@ class AdaTT(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of expert 0, then of the others, over tasks; gates and v are not constrained."""
-        return aligned(self.experts)
+        return align_copies(self.experts)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Experts as towers, each with an owner; gates and v without weight decay."""

@@ -15,14 +15,15 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Phase,
     Search,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
 )
@@ -38,6 +39,8 @@ class Unit(nn.Module):
         rows: `free` or `normalised`.
         cross: 0 holds the terms off the diagonal at 0.
     """
+
+    mask: Tensor | None  # of ones where alpha may differ from 0; None where all of it may
 
     def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int) -> None:
         super().__init__()
@@ -139,21 +142,21 @@ class CrossStitch(Sharing):
         super().__init__()
         self.tasks = blueprint.tasks
         self.rate, self.warm = rate, warm
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count, stages = len(self.tasks), self.towers[0]
         if as_ == "paper":
             channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
-            self.units = nn.ModuleList(Unit(count, each, own, rows, cross) for each in channels)
-        elif as_ == "mtan":
-            self.units = nn.ModuleList(MTANUnit(count) for _ in stages)
+            self.units = Modules(Unit(count, each, own, rows, cross) for each in channels)
+        elif as_ == "mtan":  # exhibits have units of their own, whatever the other options say
+            self.units = Modules(MTANUnit(count) for _ in stages)
         else:
-            self.units = nn.ModuleList(LibMTLUnit(count) for _ in stages[1:])
+            self.units = Modules(LibMTLUnit(count) for _ in stages[1:])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features after the last unit. All towers run for every distinct input: each reads the others."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = [x] * len(self.tasks)
             for number, stages in enumerate(zip(*self.towers, strict=True)):
                 streams = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
@@ -165,7 +168,7 @@ class CrossStitch(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the towers; units belong to all tasks."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Towers; units without weight decay, at `rate` times the learning rate."""

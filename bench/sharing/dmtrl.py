@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Interval, ParameterGroup, Sharing, TrainState, register, run_stages
+from bench.api import Blueprint, Interval, Modules, ParameterGroup, Sharing, TrainState, register, run_stages
 
 
 class Factored(nn.Module):
@@ -36,6 +36,7 @@ class Factored(nn.Module):
 
     def forward(self) -> Tensor:
         """W (d_1, ..., d_N, T), the product of the factors."""
+        W: Tensor
         if self.form == "last":
             W = self.factors[0] @ self.factors[1]
         elif self.form == "tucker":
@@ -49,7 +50,7 @@ class Factored(nn.Module):
         return W.reshape(self.shape)
 
 
-def _kept_rank(share: float, full: int) -> int:
+def _truncate_rank(share: float, full: int) -> int:
     """`share` of the rank `full`, rounded up, at least 1."""
     return max(1, math.ceil(share * full - 1e-9))  # .07 * 100 is 7.000000000000001
 
@@ -57,7 +58,7 @@ def _kept_rank(share: float, full: int) -> int:
 def _last(W: Tensor, share: float) -> list[Tensor]:
     """L (P, k) and S (k, T) of W = L S; each has the square roots of the singular values."""
     U, S, V = torch.linalg.svd(W.flatten(0, -2), full_matrices=False)
-    k = _kept_rank(share, len(S))
+    k = _truncate_rank(share, len(S))
     return [U[:, :k] * S[:k].sqrt(), S[:k].sqrt()[:, None] * V[:k]]
 
 
@@ -66,7 +67,7 @@ def _tucker(W: Tensor, share: float) -> list[Tensor]:
     core, factors = W, []
     for axis, size in enumerate(W.shape):
         unfolded = W.movedim(axis, 0).flatten(1)
-        U = torch.linalg.svd(unfolded, full_matrices=False)[0][:, : _kept_rank(share, min(size, unfolded.shape[1]))]
+        U = torch.linalg.svd(unfolded, full_matrices=False)[0][:, : _truncate_rank(share, min(size, unfolded.shape[1]))]
         factors.append(U)
         core = torch.tensordot(core, U, dims=([0], [0]))
     return [core, *factors]
@@ -77,7 +78,7 @@ def _tensor_train(W: Tensor, share: float) -> list[Tensor]:
     cores, rest, before = [], W, 1
     for size in W.shape[:-1]:
         U, S, V = torch.linalg.svd(rest.reshape(before * size, -1), full_matrices=False)
-        k = _kept_rank(share, len(S))
+        k = _truncate_rank(share, len(S))
         cores.append((U[:, :k] * S[:k].sqrt()).reshape(before, size, k))
         rest, before = S[:k].sqrt()[:, None] * V[:k], k
     return [*cores, rest.reshape(before, W.shape[-1], 1)]
@@ -110,7 +111,7 @@ class DMTRL(Sharing):
     ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        self.towers = nn.ModuleList(blueprint.towers("independent"))
+        self.towers = Modules(blueprint.towers("independent"))
         self.output_shape = self.towers[0][-1].output_shape
         self.places = [_places(tower) for tower in self.towers]
         self.weights = nn.ModuleDict()
@@ -144,7 +145,7 @@ class DMTRL(Sharing):
         return {
             f"factor.{key.replace('/', '.')}": factored.factors[1].detach()
             for key, factored in self.weights.items()
-            if factored.form == "last"
+            if isinstance(factored, Factored) and factored.form == "last"
         }
 
 

@@ -8,21 +8,22 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
     Ge,
     Gt,
+    Modules,
     ParameterGroup,
     Sharing,
     TrainState,
-    by_input,
+    group_by_input,
     register,
     run_stages,
-    weighted,
 )
+from bench.toolbox.layers import weighted_sum
 
 
 def smooth_step(z: Tensor, width: float) -> Tensor:
@@ -53,6 +54,7 @@ class DSelectK(Sharing):
     """
 
     limits: ClassVar = {"experts=1": "hard"}
+    codes: Tensor  # (E, m): the bits of every expert's number
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class DSelectK(Sharing):
         super().__init__()
         self.tasks, self.gamma, self.entropy = blueprint.tasks, gamma, entropy
         count = len(self.tasks) if experts is None else experts
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         bits = math.ceil(math.log2(count))
         numbers = torch.arange(count)[:, None] >> torch.arange(bits)
@@ -92,9 +94,9 @@ class DSelectK(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_te f_e(x). All experts run, also those that no task selects any more."""
         gates, features = self.gates(), {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
-            features.update({task: weighted(gates[self.tasks.index(task)], experts) for task in tasks})
+            features.update({task: weighted_sum(gates[self.tasks.index(task)], experts) for task in tasks})
         return {task: features[task] for task in inputs}
 
     def regulariser(self) -> Tensor | float:
@@ -105,7 +107,7 @@ class DSelectK(Sharing):
         tiny = torch.finfo(r.dtype).tiny  # 0 log 0 = 0, with a finite gradient
         total = self.entropy * -(r * r.clamp(min=tiny).log()).sum()
         if len(self.experts) < 2 ** self.codes.shape[1]:
-            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()
+            total = total + (1 / r.sum(dim=-1).clamp(min=1e-6)).sum()  # finite where a code is all on missing experts
         return total
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

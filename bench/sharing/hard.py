@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, ParameterGroup, Sharing, TrainState, aligned, by_input, register, run_stages
+from bench.api import (
+    Blueprint,
+    Ge,
+    Modules,
+    ParameterGroup,
+    Sharing,
+    TrainState,
+    align_copies,
+    group_by_input,
+    register,
+    run_stages,
+)
 
 
 class Trunk(Sharing):
@@ -25,7 +36,7 @@ class Trunk(Sharing):
     def __init__(self, blueprint: Blueprint, width: float, split: int | None) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        stages = blueprint.backbone(width)
+        stages = blueprint.backbone(width)  # the number of stages is known from here on only
         split = len(stages) if split is None else split
         if split > len(stages):
             raise ValueError(
@@ -35,20 +46,20 @@ class Trunk(Sharing):
         self.output_shape = stages[-1].output_shape
         self.trunk = stages[:split]
         # The same copy for every task: towers start tied, and with the weights that one backbone would have.
-        self.towers = nn.ModuleList(blueprint.backbone(width)[split:] for _ in self.tasks)
+        self.towers = Modules(blueprint.backbone(width)[split:] for _ in self.tasks)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features of its tower on the trunk's output."""
         towers = dict(zip(self.tasks, self.towers, strict=True))
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             z = run_stages(self.trunk, x)
             features.update({task: run_stages(towers[task], z) for task in tasks})
         return {task: features[task] for task in inputs}
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter above the split; none where the trunk has all stages."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """The trunk under the protocol's rule for trunks; towers as any model of one task."""
@@ -83,10 +94,10 @@ class HardWide(Trunk):
     """
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(1)] = None) -> None:
-        super().__init__(blueprint, self.matched_width(blueprint, split), split)
+        super().__init__(blueprint, self.match_width(blueprint, split), split)
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
+    def match_width(blueprint: Blueprint, split: int | None = None, steps: int = 12) -> float:
         """The width in [1, T] with which trunk and towers come closest, from below, to T plain backbones.
 
         By `steps` of bisection: the interval of widths halves with each, and 12 leave less than T / 4096 of it.

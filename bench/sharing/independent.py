@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Interval, Phase, Sharing, TrainState, aligned, register, run_stages
+from bench.api import Blueprint, Interval, Modules, Phase, Sharing, TrainState, align_copies, register, run_stages
 
 
 class Towers(Sharing):
@@ -22,7 +22,7 @@ class Towers(Sharing):
     def __init__(self, blueprint: Blueprint, init: str, width: float = 1.0) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
-        self.towers = nn.ModuleList(blueprint.towers(init, width))
+        self.towers = Modules(blueprint.towers(init, width))
         self.output_shape = self.towers[0][-1].output_shape
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
@@ -35,7 +35,7 @@ class Towers(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the backbone."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
 
 @register("single_task", paper="Caruana, Multitask Learning, Machine Learning 28, 1997 (its STL baseline)")
@@ -50,7 +50,7 @@ class SingleTask(Towers):
         for methods with a warm start.
     """
 
-    separate = True
+    separate = True  # each task is clipped and selected as a model alone
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class SingleTaskNarrow(Towers):
     separate = True
 
     def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
-        super().__init__(blueprint, init, self.matched_width(blueprint))
+        super().__init__(blueprint, init, self.match_width(blueprint))
 
     @staticmethod
-    def matched_width(blueprint: Blueprint, steps: int = 12) -> float:
+    def match_width(blueprint: Blueprint, steps: int = 12) -> float:
         """The width in (0, 1] with which T backbones come closest, from below, to a plain one.
 
         By `steps` of bisection. For one task it is 1.

@@ -14,17 +14,17 @@ from bench.api import (
     Blueprint,
     Gt,
     Interval,
+    Modules,
     ParameterGroup,
     Phase,
     Sharing,
     Suite,
     TrainState,
-    by_input,
-    gumbel_choice,
+    group_by_input,
     refuse_many_inputs,
     register,
-    weighted,
 )
+from bench.toolbox.layers import gumbel_choice, weighted_sum
 
 
 @register(
@@ -61,7 +61,7 @@ class LearnToBranch(Sharing):
             raise ValueError("`together` and `search` should leave a part of the budget. Found a sum of 1 or more.")
         self.tasks = blueprint.tasks
         self.together, self.search, self.tau, self.rate = together, search, tau, rate
-        self.towers = nn.ModuleList(blueprint.towers("independent"))
+        self.towers = Modules(blueprint.towers("independent"))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
         # alpha of every stage and of the heads' choice, (T, T): row = child, column = parent. All parents start alike.
@@ -71,7 +71,7 @@ class LearnToBranch(Sharing):
         """[stage][child] -> its likeliest parent; the children of the last entry are the tasks."""
         return [alpha.argmax(dim=1).tolist() for alpha in self.choices]
 
-    def needed(self) -> list[set[int]]:
+    def find_needed(self) -> list[set[int]]:
         """[stage] -> the copies that are on a task's path in the likeliest tree, found from the tasks downwards."""
         parents, wanted = self.tree(), [set(range(len(self.tasks)))]
         for choice in reversed(parents):
@@ -82,7 +82,7 @@ class LearnToBranch(Sharing):
         """task -> features: of the likeliest tree in evaluation and in phase `tree`, else of weighted copies."""
         weights = self._weights(state)
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = self._run_tree(x) if weights is None else self._run_weighted(x, weights)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
@@ -104,13 +104,13 @@ class LearnToBranch(Sharing):
         streams = [x] * len(self.tasks)
         for number, choice in enumerate(weights):
             nodes = [tower[number](stream) for tower, stream in zip(self.towers, streams, strict=True)]
-            streams = [weighted(row, nodes) for row in choice]
+            streams = [weighted_sum(row, nodes) for row in choice]
         return streams
 
     def _run_tree(self, x: Tensor) -> list[Tensor]:
         """The streams of all tasks in the likeliest tree; each copy on a path runs once."""
         nodes = dict.fromkeys(range(len(self.tasks)), x)
-        for number, (parents, wanted) in enumerate(zip(self.tree(), self.needed(), strict=True)):
+        for number, (parents, wanted) in enumerate(zip(self.tree(), self.find_needed(), strict=True)):
             outputs = {copy: self.towers[copy][number](nodes[copy]) for copy in wanted}
             nodes = {child: outputs[parent] for child, parent in enumerate(parents) if parent in outputs}
         return [nodes[t] for t in range(len(self.tasks))]
@@ -118,7 +118,7 @@ class LearnToBranch(Sharing):
     def begin(self, phase: str) -> None:
         """Freeze the choices when the search is over, and the copies that are on no path."""
         if phase == "tree":
-            needed = [self.towers[copy][number] for number, wanted in enumerate(self.needed()) for copy in wanted]
+            needed = [self.towers[copy][number] for number, wanted in enumerate(self.find_needed()) for copy in wanted]
             kept = {id(parameter) for stage in needed for parameter in stage.parameters()}
             for parameter in self.towers.parameters():
                 if id(parameter) not in kept:  # the others learn on, or stay frozen as they came

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import Parameter
 
-from bench.api import Blueprint, Ge, Gt, ParameterGroup, Sharing, TrainState, by_input, register
+from bench.api import Blueprint, Ge, Gt, Modules, ParameterGroup, Sharing, TrainState, group_by_input, register
 
 
 @register(
@@ -50,7 +50,8 @@ class LoRA(Sharing):
         self.output_shape = stages[-1].output_shape
         self.trunk = nn.Sequential(*stages)
         weights = {name: p for name, p in self.trunk.named_parameters() if p.dim() > 1} if rank else {}
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.down: Modules[nn.ParameterDict] = Modules()
+        self.up: Modules[nn.ParameterDict] = Modules()
         for task in self.tasks:
             down, up = nn.ParameterDict(), nn.ParameterDict()
             for name, weight in weights.items():
@@ -66,9 +67,9 @@ class LoRA(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features of the trunk with the weights W_t."""
         if not self.rank:  # no updates: the trunk runs once per distinct input, as in `hard`
-            shared = {task: z for x, tasks in by_input(inputs) for z in [self.trunk(x)] for task in tasks}
+            shared = {task: z for x, tasks in group_by_input(inputs) for z in [self.trunk(x)] for task in tasks}
             return {task: shared[task] for task in inputs}
-        # Every place is named by itself: a layer that stands in two stages must not be exchanged twice.
+        # Every place has a name of its own: a layer that is used in two stages must not be replaced twice.
         return {
             task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,), tie_weights=False)
             for task, x in inputs.items()

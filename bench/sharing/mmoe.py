@@ -6,20 +6,10 @@ All experts are shared; `cgc` and `ple` add experts of the tasks' own.
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from bench.api import (
-    Blueprint,
-    Gate,
-    Ge,
-    ParameterGroup,
-    Sharing,
-    TrainState,
-    by_input,
-    register,
-    run_stages,
-    weighted,
-)
+from bench.api import Blueprint, Ge, Modules, ParameterGroup, Sharing, TrainState, group_by_input, register, run_stages
+from bench.toolbox.layers import Gate, weighted_sum
 
 
 @register(
@@ -53,20 +43,20 @@ class MMoE(Sharing):
         self.tasks = blueprint.tasks
         count = len(self.tasks) if experts is None else experts
         # Expert 0 starts as the trunk of `hard`; the others from streams of their own, or all would stay alike.
-        self.experts = nn.ModuleList(blueprint.backbone(copy=e) for e in range(count))
+        self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
         self.output_shape = self.experts[0][-1].output_shape
         shape = blueprint.suite.input_shape
-        self.gates = nn.ModuleList(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
+        self.gates = Modules(Gate(shape, count) for _ in (self.tasks if gates == "task" else self.tasks[:1]))
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_e g_t(x)_e f_e(x). Experts run once per distinct input, for all of its tasks."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
             for task in tasks:
                 # Modulo: with `gates=one` the only gate serves all tasks.
                 gate = self.gates[self.tasks.index(task) % len(self.gates)]
-                features[task] = weighted(gate(x), experts)
+                features[task] = weighted_sum(gate(x), experts)
         return {task: features[task] for task in inputs}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:

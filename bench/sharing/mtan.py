@@ -9,33 +9,22 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from bench.api import (
-    Blueprint,
-    Interval,
-    ParameterGroup,
-    Shape,
-    Sharing,
-    TrainState,
-    by_input,
-    carried,
-    linear_map,
-    pointwise,
-    register,
-)
+from bench.api import Blueprint, Interval, Modules, ParameterGroup, Shape, Sharing, TrainState, group_by_input, register
+from bench.toolbox.layers import carry_over, linear_map, pointwise_layer
 
 
 class Attention(nn.Module):
-    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to those of the stage.
+    """a(u, q) = sigmoid(norm(B relu(norm(A [u; q])))), with A to `hidden` channels and B to the stage's channels.
 
-    `inputs` is the shape of [u; q] with the channels first, `outputs` that of the stage's output.
+    `inputs` is the shape of [u; q] with the channels first, `outputs` the shape of the stage's output.
     """
 
     def __init__(self, inputs: Shape, outputs: Shape, hidden: int) -> None:
         super().__init__()
         self.shape = outputs
-        self.reduce = pointwise((inputs[0], *outputs[1:]), hidden, bias=False)
+        self.reduce = pointwise_layer((inputs[0], *outputs[1:]), hidden, bias=False)
         self.first = nn.GroupNorm(1, hidden)
-        self.expand = pointwise((hidden, *outputs[1:]), outputs[0], bias=False)
+        self.expand = pointwise_layer((hidden, *outputs[1:]), outputs[0], bias=False)
         self.second = nn.GroupNorm(1, outputs[0])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,7 +36,7 @@ class Attention(nn.Module):
 class Pass(nn.Module):
     """relu(norm(C x)), C a 3 x 3 convolution: what a task passes from its masked features to the next mask.
 
-    `source` is the shape of x, `target` that of the next stage's output.
+    `source` is the shape of x, `target` the shape of the next stage's output.
     """
 
     def __init__(self, source: Shape, target: Shape) -> None:
@@ -86,11 +75,12 @@ class MTAN(Sharing):
         self.shapes = [stage.output_shape for stage in self.trunk]
         self.output_shape = self.shapes[-1]
         before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # shapes of u^j
-        self.attention = nn.ModuleList()
-        self.passes = nn.ModuleList()
+        self.attention: Modules[Modules[Attention]] = Modules()
+        self.passes: Modules[Modules[Pass]] = Modules()
         for task in self.tasks:
             with blueprint.stream("attention", task):  # a task's masks do not depend on how many tasks there are
-                masks, passes = nn.ModuleList(), nn.ModuleList()
+                masks: Modules[Attention] = Modules()
+                passes: Modules[Pass] = Modules()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
                     channels = source[0] if number == 0 else 2 * source[0]  # the first mask has none before it
                     inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
@@ -103,7 +93,7 @@ class MTAN(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> masked features of the last stage. The trunk runs once per distinct input, masks once per task."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             stream, ends = x, []
             for stage in self.trunk:
                 before, stream = stream, stage(stream)
@@ -117,7 +107,7 @@ class MTAN(Sharing):
         passed: Tensor | None = None
         for number, (u, p) in enumerate(ends):
             seen = u if passed is None else torch.cat([u, passed], dim=1)
-            masked = self.attention[t][number](_resize(seen, self.shapes[number])) * p
+            masked: Tensor = self.attention[t][number](_resize(seen, self.shapes[number])) * p
             if number < len(self.passes[t]):
                 passed = self.passes[t][number](masked)
         return masked
@@ -131,6 +121,6 @@ class MTAN(Sharing):
 def _resize(x: Tensor, shape: Shape) -> Tensor:
     """Features pooled to the places of `shape`, with their own channels; with other axes, their means everywhere."""
     if x.dim() == len(shape) + 1:
-        return carried(x, (x.shape[1], *shape[1:]))
+        return carry_over(x, (x.shape[1], *shape[1:]))
     means = x.flatten(2).mean(dim=2) if x.dim() > 2 else x
     return means[(..., *[None] * (len(shape) - 1))].expand(-1, -1, *shape[1:])

@@ -14,17 +14,18 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Shape,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
-    pointwise,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
 )
+from bench.toolbox.layers import pointwise_layer
 
 
 class Fusion(nn.Module):
@@ -41,7 +42,7 @@ class Fusion(nn.Module):
     def __init__(self, task: int, tasks: int, shape: Shape, own: float, norm: str) -> None:
         super().__init__()
         channels = shape[0]
-        self.map = pointwise((tasks * channels, *shape[1:]), channels, bias=False)
+        self.map = pointwise_layer((tasks * channels, *shape[1:]), channels, bias=False)
         own = own if tasks > 1 else 1.0
         gains = torch.full((tasks,), (1.0 - own) / max(tasks - 1, 1))
         gains[task] = own
@@ -90,18 +91,17 @@ class NDDR(Sharing):
     ) -> None:
         super().__init__()
         self.tasks, self.rate = blueprint.tasks, rate
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
-        self.fusions = nn.ModuleList(
-            nn.ModuleList(Fusion(t, count, stage.output_shape, own, norm) for t in range(count))
-            for stage in self.towers[0]
+        self.fusions = Modules(
+            Modules(Fusion(t, count, stage.output_shape, own, norm) for t in range(count)) for stage in self.towers[0]
         )
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> fused features of the last stage. All towers run for every distinct input."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = [x] * len(self.tasks)
             for stages, fusions in zip(zip(*self.towers, strict=True), self.fusions, strict=True):
                 together = torch.cat([stage(stream) for stage, stream in zip(stages, streams, strict=True)], dim=1)
@@ -111,7 +111,7 @@ class NDDR(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the towers; fusions are not constrained."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Towers; fusions with weight decay, at `rate` times the learning rate."""
@@ -126,7 +126,7 @@ class NDDR(Sharing):
         means = {}
         for stage, fusions in enumerate(self.fusions):
             blocks = [fusion.map.weight.detach().flatten(1) for fusion in fusions]  # (C, T C)
-            rows = [torch.stack([b.diagonal().mean() for b in block.split(len(block), dim=1)]) for block in blocks]
+            rows = [torch.stack([b.diagonal().mean() for b in block.chunk(len(blocks), dim=1)]) for block in blocks]
             means[f"fusion.{stage}"] = torch.stack(rows)
         return means
 

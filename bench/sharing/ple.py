@@ -6,25 +6,25 @@ With the right numbers of experts they are `single_task`, `hard` and `mmoe`, whi
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
     Blueprint,
-    Gate,
     Ge,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
-    pieces,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
     run_stages,
-    weighted,
+    split_stages,
 )
+from bench.toolbox.layers import Gate, weighted_sum
 
 
 class Extraction(Sharing):
@@ -50,28 +50,25 @@ class Extraction(Sharing):
         self.tasks = blueprint.tasks
         apart = 0 if init == "tied" else 1
         # Copies count own experts first, then shared ones: no two experts of a task start alike.
-        self.own = nn.ModuleList(
-            nn.ModuleList(blueprint.backbone(copy=e + apart * t * own) for e in range(own))
-            for t, _ in enumerate(self.tasks)
+        self.own = Modules(
+            Modules(blueprint.backbone(copy=e + apart * t * own) for e in range(own)) for t, _ in enumerate(self.tasks)
         )
         first = own * (1 if init == "tied" else len(self.tasks))
-        self.shared = nn.ModuleList(blueprint.backbone(copy=first + e) for e in range(shared))
+        self.shared = Modules(blueprint.backbone(copy=first + e) for e in range(shared))
         stages = (self.shared[0] if shared else self.own[0][0])[:]
-        self.levels = pieces(len(stages), levels)
+        self.levels = split_stages(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels)]
-        self.gates = nn.ModuleList(
-            nn.ModuleList(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1]
-        )
+        self.gates = Modules(Modules(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1])
         everyone = own * len(self.tasks) + shared
         # The last level has no shared gate: nothing reads the shared stream after it.
-        self.shared_gates = nn.ModuleList(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
+        self.shared_gates = Modules(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
         self.separate = shared == 0 and own == 1  # nothing is read by two tasks
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> its stream after the last level. All streams run for every distinct input."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams = self._streams(x, tasks)
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}
@@ -89,17 +86,17 @@ class Extraction(Sharing):
             shared = [run_stages(expert[level.start : level.stop], common) for expert in self.shared]
             gates = self.gates[number]
             streams = [
-                weighted(gate(stream, counts), [*mine, *shared])
+                weighted_sum(gate(stream, counts), [*mine, *shared])
                 for gate, stream, mine, counts in zip(gates, streams, own, reads, strict=True)
             ]
             if number < len(self.shared_gates):
                 everyone = [feature for mine in own for feature in mine] + shared
-                common = weighted(self.shared_gates[number](common), everyone)
+                common = weighted_sum(self.shared_gates[number](common), everyone)
         return streams
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of the own experts over tasks; none without own experts."""
-        return aligned(self.own) if len(self.own[0]) else {}
+        return align_copies(self.own) if len(self.own[0]) else {}
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Shared experts as a trunk, own ones as towers; gates without weight decay."""

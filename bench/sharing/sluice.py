@@ -15,16 +15,17 @@ from bench.api import (
     Blueprint,
     Ge,
     Interval,
+    Modules,
     ParameterGroup,
     Sharing,
     Suite,
     TrainState,
-    aligned,
-    by_input,
+    align_copies,
+    group_by_input,
     refuse_many_inputs,
     register,
-    weighted,
 )
+from bench.toolbox.layers import weighted_sum
 
 
 @register(
@@ -70,7 +71,7 @@ class Sluice(Sharing):
         super().__init__()
         self.tasks, self.subspaces = blueprint.tasks, subspaces
         self.rate, self.mix, self.strength = rate, mix, strength
-        self.towers = nn.ModuleList(blueprint.towers(init))
+        self.towers = Modules(blueprint.towers(init))
         stages = self.towers[0]
         self.output_shape = stages[-1].output_shape
         narrow = [number for number, stage in enumerate(stages) if stage.output_shape[0] < subspaces]
@@ -89,7 +90,7 @@ class Sluice(Sharing):
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> sum_l beta_tl h~_t^l. All towers run for every distinct input, since each reads the others."""
         features = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             streams, kept = [x] * len(self.tasks), []
             for number, (stages, alpha) in enumerate(zip(zip(*self.towers, strict=True), self.alphas, strict=True)):
                 streams = self._stitch([stage(s) for stage, s in zip(stages, streams, strict=True)], alpha)
@@ -97,7 +98,7 @@ class Sluice(Sharing):
                     kept.append(streams)
             for task in tasks:
                 t = self.tasks.index(task)
-                features[task] = weighted(self.beta[t], [layer[t] for layer in kept])
+                features[task] = weighted_sum(self.beta[t], [layer[t] for layer in kept])
         return features
 
     def _stitch(self, streams: list[Tensor], alpha: Tensor) -> list[Tensor]:
@@ -134,7 +135,7 @@ class Sluice(Sharing):
 
     def coupled(self) -> dict[str, list[Parameter]]:
         """The copies of every parameter of the towers; alpha and beta are not constrained."""
-        return aligned(self.towers)
+        return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
         """Towers; alpha and beta without weight decay, at `rate`, and beta at `mix` of it."""

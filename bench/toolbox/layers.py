@@ -11,11 +11,12 @@ from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, adapti
 
 from bench.core.task import Shape
 
+LinearMap = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 GRID = 8  # cells per side of the image that a gate looks at, at most: its weights stay few for any resolution
 MEMORY = 0.99  # share of the old value in the running mean of a gate, per batch: about the last hundred batches
 
 
-def pooled(x: Tensor, grid: int = GRID) -> Tensor:
+def pool(x: Tensor, grid: int = GRID) -> Tensor:
     """Rows of features as vectors (n, d): images as the means of at most grid x grid cells per channel."""
     if x.dim() == 4:
         x = adaptive_avg_pool2d(x, (min(x.shape[2], grid), min(x.shape[3], grid)))
@@ -28,7 +29,7 @@ def pooled_size(shape: Shape, grid: int = GRID) -> int:
     return int(torch.Size([shape[0], *cells]).numel())
 
 
-def weighted(weights: Tensor, features: Sequence[Tensor]) -> Tensor:
+def weighted_sum(weights: Tensor, features: Sequence[Tensor]) -> Tensor:
     """sum_e w_e f_e, row by row: weights (n, E) or (E,), features E tensors (n, ...). Returns (n, ...)."""
     last = [1] * (features[0].dim() - 1)
     terms = [w.reshape(-1, *last) * f for w, f in zip(weights.unbind(dim=-1), features, strict=True)]
@@ -38,8 +39,8 @@ def weighted(weights: Tensor, features: Sequence[Tensor]) -> Tensor:
 class Gate(nn.Module):
     """g(x) = softmax(W pooled(x)) over E experts, W = 0 at the start: all experts alike.
 
-    `shape` is that of a row of x. `usage` (E,) is the running mean of g over training, a buffer that starts at 1/E;
-    it is shown in records and takes no part in g.
+    `shape` is the shape of a row of x. `usage` (E,) is the running mean of g over training, a buffer that starts at
+    1/E; it is shown in records and takes no part in g.
     """
 
     usage: Tensor
@@ -52,13 +53,13 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor, counts: bool = True) -> Tensor:
         """g(x), (n, E); rows sum to 1. `counts`: whether x belongs to the gate's task, and is counted in `usage`."""
-        gate = torch.softmax(self.linear(pooled(x)), dim=-1)
+        gate = torch.softmax(self.linear(pool(x)), dim=-1)
         if self.training and counts:
             self.usage.lerp_(gate.detach().mean(dim=0).to(self.usage), 1 - MEMORY)
         return gate
 
 
-def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> nn.Module:
+def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> LinearMap:
     """A fresh convolution of odd `size`, zero-padded to keep the places of sequences (c, l), images and volumes.
 
     For vectors (c,), which have one place, a fully connected layer. Maps rows of `shape` to `outputs` channels. Raises
@@ -70,11 +71,11 @@ def linear_map(shape: Shape, outputs: int, size: int = 1, bias: bool = True) -> 
         raise ValueError(
             f"Features should be vectors, sequences, images or volumes of channels. Found rows of {shape}."
         )
-    kind: type[nn.Module] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}[len(shape)]
-    return kind(shape[0], outputs, size, padding=size // 2, bias=bias)
+    kinds: dict[int, Callable[..., LinearMap]] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}
+    return kinds[len(shape)](shape[0], outputs, size, padding=size // 2, bias=bias)
 
 
-def pointwise(shape: Shape, outputs: int, bias: bool = True) -> nn.Module:
+def pointwise_layer(shape: Shape, outputs: int, bias: bool = True) -> LinearMap:
     """A linear map of the channels, the first axis of `shape`, alike at every place: a convolution of size 1."""
     return linear_map(shape, outputs, 1, bias)
 
@@ -84,7 +85,7 @@ def can_carry(source: Shape, target: Shape) -> bool:
     return len(source) == len(target) <= 4
 
 
-def carried(x: Tensor, target: Shape) -> Tensor:
+def carry_over(x: Tensor, target: Shape) -> Tensor:
     """Features x (n, ...) brought to the shape `target` without parameters, (n, *target).
 
     Places are mean-pooled, channels cut or filled up with zeros: a shortcut over layers, as in a residual network.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from bench.toolbox.spectra import gram_eigen, mixed, unfoldings
+from bench.toolbox.spectra import gram_eigen, mix_copies, unfoldings
 
 
 def shrink_groups(W: Tensor, axes: Sequence[int], t: float) -> Tensor:
@@ -34,7 +34,7 @@ def scale_singular(W: Tensor, factor: Callable[[Tensor], Tensor]) -> Tensor:
     wide = A.shape[0] < A.shape[1]
     s, V = gram_eigen(A.T if wide else A)
     scaled = (V * factor(s)) @ V.T
-    return (scaled @ A).reshape(W.shape) if wide else mixed(W, scaled)
+    return (scaled @ A).reshape(W.shape) if wide else mix_copies(W, scaled)
 
 
 def singular_values(W: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def water_filling(s: Tensor, eta: float, total: float) -> Tensor:
     return (c * s - eta).clamp(0, 1).to(s)
 
 
-def mixed(W: Tensor, M: Tensor) -> Tensor:
+def mix_copies(W: Tensor, M: Tensor) -> Tensor:
     """sum_s W_s M_st for W (..., T), M (T, T): `W @ M`, in the memory of copies that lie one after the other."""
     tasks = W.shape[-1]
     rows = M.T @ W.movedim(-1, 0).reshape(tasks, -1)

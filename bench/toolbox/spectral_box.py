@@ -26,6 +26,7 @@ class SpectralBox(Constraint):
         self.strength, self.eta, self.total = strength, eta, total
 
     def value(self, W: Tensor) -> Tensor:
+        """c sum_i s_i^2 / (eta + m_i), with m by water filling."""
         s = singular_values(W)
         value: Tensor = self.strength * (s.square() / (self.eta + water_filling(s, self.eta, self.total))).sum()
         return value

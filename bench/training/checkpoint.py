@@ -159,7 +159,7 @@ class DoesNotFit(Exception):
 class CheckpointCallback(Callback):
     """Lightning callback of one model: restores it from the checkpoint, and updates the checkpoint after each epoch.
 
-    Raises DoesNotFit, from the constructor and from `resume`, where the saved state is that of another model; after
+    Raises DoesNotFit, from the constructor and from `resume`, where the saved state belongs to another model; after
     `resume` the model may be half changed.
 
     Attributes:
@@ -194,9 +194,11 @@ class CheckpointCallback(Callback):
             raise DoesNotFit(str(error)) from error
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Restore the model before the first update, once Lightning has made the optimiser."""
         self.resume(trainer.optimizers[0])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the model. The monitor comes first among the callbacks, so its state includes this epoch."""
         if trainer.world_size > 1:  # each process has generators of its own, which one file would not restore
             return
         over = self.watch.epochs == self.watch.module.protocol.epochs

@@ -29,7 +29,7 @@ class Gallery:
 
     @torch.inference_mode()
     def look(self, predict: Predict, test: Dataset, tasks: Collection[str]) -> None:
-        """Keep the predictions of `tasks`; those of the others belong to other epochs."""
+        """Keep the predictions of `tasks`, for which this epoch was selected."""
         inputs, _ = self._rows(test)
         self._predictions.update({t: p for t, p in predict(inputs).items() if t in tasks})
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ class TaskGradients:
 
     @classmethod
     def from_rows(cls, parameters: Sequence[Parameter], rows: Sequence[Sequence[Tensor | None]]) -> "TaskGradients":
-        """From computed gradients: row t holds those of loss t, None where it does not reach a parameter."""
+        """From computed gradients: row t has the gradients of loss t, None where it does not reach a parameter."""
         gradients = cls.__new__(cls)
         gradients._hold(parameters, rows)
         return gradients
@@ -99,7 +100,7 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
     """The mean over batches of the cosines of the task gradients, (T, T), with the model in evaluation mode.
 
     Over the shared parameters; where tasks share none, row t of J is the gradient of loss t by the task's own copies,
-    which are aligned with those of the others. None where there are neither.
+    which are aligned over tasks. None where there are neither.
     """
     model.eval()
     by_batch = []
@@ -137,3 +138,31 @@ def cosines(gramian: Tensor) -> Tensor:
     lengths = torch.outer(norms, norms)
     angles = torch.where(lengths > 0, gramian / lengths, 0.0).clamp(-1, 1)  # rounding may leave [-1, 1]
     return angles.fill_diagonal_(1.0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The loss of one batch, or its gradients, before the backward pass.
+
+    Args:
+        total: the step's loss, 0-dimensional.
+        losses: the T losses in it, (T,), without a gradient.
+        gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
+            them `total` is differentiable.
+        rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
+    """
+
+    total: Tensor
+    losses: Tensor
+    gradients: list[tuple[Parameter, Tensor]] | None = None
+    rest: Tensor | None = None
+
+    def backward(self) -> None:
+        """Add the gradient of the step to the `grad` of every parameter."""
+        if self.gradients is None:
+            torch.autograd.backward(self.total)
+            return
+        if self.rest is not None and self.rest.requires_grad:
+            torch.autograd.backward(self.rest)
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -49,7 +49,7 @@ class Member:
     model: MultiTaskModel
     watch: TrainingMonitor
 
-    def at(self, epoch: int) -> Predictor:
+    def load_epoch(self, epoch: int) -> Predictor:
         """Load the weights of an epoch that a selection rule chose into the model, and return it with their state."""
         kept = self.watch.selector.snapshot(epoch)
         self.model.load_state_dict(kept.weights)
@@ -58,7 +58,7 @@ class Member:
 
 def load_epochs(members: Sequence[Member], epochs: Epochs) -> list[Predictor]:
     """Load into each member the weights of its epoch, for predictions."""
-    return [member.at(epoch) for member, epoch in zip(members, epochs, strict=True)]
+    return [member.load_epoch(epoch) for member, epoch in zip(members, epochs, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def load_run(
     """
     choice, suite = parse_suite(spec.suite, data_dir)
     if rows is not None:
-        rows.serve(suite)
+        suite = rows.serve(suite)
     method = Method.parse(spec.method)
     return suite_under_protocol(suite, spec.protocol), method, begin_record(spec, choice.short, method.short)
 

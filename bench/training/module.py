@@ -7,18 +7,16 @@ constraints and their refreshes.
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from bench.core.data import Batch
 from bench.core.state import StepState, TrainState
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import TaskGradients, compute_losses
+from bench.training.gradients import Step, TaskGradients, compute_losses
 from bench.training.model import MultiTaskModel
 from bench.training.replay import Replay
 from bench.training.schedule import TrainingSchedule
@@ -89,7 +87,7 @@ class MultiTaskModule(L.LightningModule):
         self.state.step = step
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of the batch; what it means for every parameter waits in `taken` for `backward`."""
+        """The loss of the batch; `taken` keeps the step for `backward`."""
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
         self.loss_sum.add_(self.taken.losses)
         return self.taken.total
@@ -120,14 +118,14 @@ class MultiTaskModule(L.LightningModule):
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.after_update(factor)
+        self.finish_update(factor)
         if self.replay:
             self.model.weighting.observe(self.replay.losses())
 
-    def after_update(self, factor: float) -> None:
+    def finish_update(self, factor: float) -> None:
         """Count the update, apply the prox of every constraint, and refresh its buffers when due.
 
-        `factor` is that of the schedule: a prox takes the learning rate that its parameter was just stepped with.
+        `factor` comes from the schedule: a prox takes the learning rate that its parameter was just stepped with.
         """
         progress = self.state.progress  # before the count, as penalties in the loss saw it
         self.state.step += 1
@@ -138,34 +136,6 @@ class MultiTaskModule(L.LightningModule):
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()
-
-
-@dataclass(frozen=True)
-class Step:
-    """The loss of one batch, or its gradients, before the backward pass.
-
-    Args:
-        total: the step's loss, 0-dimensional.
-        losses: the T losses in it, (T,), without a gradient.
-        gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
-            them `total` is differentiable.
-        rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
-    """
-
-    total: Tensor
-    losses: Tensor
-    gradients: list[tuple[Parameter, Tensor]] | None = None
-    rest: Tensor | None = None
-
-    def backward(self) -> None:
-        """Add the gradient of the step to the `grad` of every parameter."""
-        if self.gradients is None:
-            torch.autograd.backward(self.total)
-            return
-        if self.rest is not None and self.rest.requires_grad:
-            torch.autograd.backward(self.rest)
-        for parameter, gradient in self.gradients:
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
 def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:

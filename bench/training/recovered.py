@@ -9,7 +9,7 @@ LARGEST = 40  # tasks: a larger covariance is left out, as a record should stay 
 
 
 def describe_with_truth(weights: Tensor, truth: Tensor | None) -> dict[str, Tensor]:
-    """`describe_weights` of weights (d, T), each matrix followed by that of the truth (d, T) where it is known.
+    """`describe_weights` of weights (d, T) and, where it is known, of the truth (d, T), matrix by matrix.
 
     The support is left out where all weights are in use, in the truth too: a picture of one colour.
     """

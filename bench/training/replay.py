@@ -29,6 +29,7 @@ class Replay:
         return torch.get_rng_state(), self.generator.get_state()
 
     def _set_generators(self, states: tuple[Tensor, Tensor]) -> None:
+        """Set both generators to `states` of `_generators`."""
         torch.set_rng_state(states[0])
         self.generator.set_state(states[1])
 

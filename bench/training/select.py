@@ -76,7 +76,7 @@ class Selector:
     def load_state_dict(self, state: Mapping[str, Any], moment: TrainState) -> None:
         """Restore a `state_dict`.
 
-        Snapshots save step and phase; the rest of their training state, as the budget, is that of `moment`.
+        Snapshots save step and phase; `moment` gives the rest of their training state, as the budget.
         """
         self._best, self.last = dict(state["best"]), state["last"]
         self._snapshots = {

@@ -40,7 +40,7 @@ def train(
 
     Args:
         module: has a `protocol`, as `MultiTaskModule` and the module of a stack.
-        batches: an iterable per epoch.
+        batches: asked for an iterator at every epoch.
         watch: the callback that evaluates after every epoch.
         keeper: resumes from a checkpoint and writes it; the epochs that it has are not trained again.
     """

@@ -1,7 +1,7 @@
 """The training monitor: timing, validation, selection and curves.
 
-A Lightning callback beside the training loop. It changes nothing that training depends on, apart from averaging the
-buffers of several processes before they are evaluated.
+A Lightning callback. It changes nothing that training depends on, apart from averaging the buffers of several processes
+before they are evaluated.
 """
 
 import copy
@@ -73,14 +73,17 @@ class TrainingMonitor(Callback):
         self._began += seconds
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock of the epoch."""
         self._began = self._mark = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
+        """Note the time of the update."""
         now = time.perf_counter()
         self._steps.append(now - self._mark)
         self._mark = now
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop the clock, check the losses, evaluate, offer the epoch to the selector."""
         module = self.module
         # Reading the sum waits for the device, so that the time of the last updates is counted.
         losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()

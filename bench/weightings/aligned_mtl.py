@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from bench.api import GramianWeighting, register, with_solver
+from bench.api import GramianWeighting, call_solver, register
 
 
 @register(
@@ -21,4 +21,4 @@ class AlignedMTL(GramianWeighting):
     def __init__(self, tasks: list[str], *, scale: Literal["min", "median", "rmse"] = "min") -> None:
         from torchjd.aggregation import AlignedMTLWeighting
 
-        super().__init__(tasks, with_solver(lambda: AlignedMTLWeighting(scale_mode=scale)))
+        super().__init__(tasks, call_solver(lambda: AlignedMTLWeighting(scale_mode=scale)))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.api import Ge, GramianWeighting, register, with_solver
+from bench.api import Ge, GramianWeighting, call_solver, register
 
 PRECISION = 1e-12  # of the solver: gap and feasibility; G has trace 1
 LIVE = 1e-8  # a weight below it is zero
@@ -31,7 +31,7 @@ class CAGrad(GramianWeighting):
     def __init__(self, tasks: list[str], *, c: Annotated[float, Ge(0)] = 0.5) -> None:
         super().__init__(tasks, self._weights)
         self.c = c
-        self._solver = (with_solver(_clarabel),)  # in a tuple: no part of the state
+        self._solver = (call_solver(_clarabel),)  # in a tuple: no part of the state
 
     def _weights(self, G: Tensor) -> Tensor:
         """1/T + c |g_0| v / |g_v|, (T,), from G (T, T); where g_v is 0, the mean of the gradients."""

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from bench.api import Ge, GramianWeighting, bargain, register
+from bench.api import Ge, GramianWeighting, register
+from bench.toolbox.bargaining import bargain
 
 
 @register(

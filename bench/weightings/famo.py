@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from bench.api import Ge, Scalarised, positive, register
+from bench.api import Ge, Scalarised, clamp_losses, register
 
 
 @register("famo", paper="Liu, Feng, Stone, Liu, FAMO: Fast Adaptive Multitask Optimization, NeurIPS 2023")
@@ -30,7 +30,7 @@ class FAMO(Scalarised):
 
     def observe(self, losses: Tensor) -> None:
         """Step xi by the change of the losses; TorchJD kept those before the step."""
-        self.scalarisation.update(positive(losses))  # type: ignore[operator]
+        self.scalarisation.update(clamp_losses(losses))  # type: ignore[operator]
 
     def get_extra_state(self) -> dict[str, Any]:
         """The moments of Adam on xi; xi itself is a parameter."""
@@ -42,7 +42,7 @@ class FAMO(Scalarised):
         from torch.optim import Adam
 
         rule: Any = self.scalarisation
-        rule._optimizer = None  # that of the run before, if any, has moments of its own
+        rule._optimizer = None  # an optimiser of an earlier state has other moments
         if state["adam"]:
             rule._optimizer = Adam([rule._w], lr=rule.lr, weight_decay=rule.weight_decay)
             groups = rule._optimizer.state_dict()["param_groups"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from bench.api import Ge, StepState, Weighting, positive, register
+from bench.api import Ge, StepState, Weighting, clamp_losses, register
 
 
 @register(
@@ -38,7 +38,7 @@ class GradNorm(Weighting):
     def forward(self, state: StepState) -> Tensor:
         if state.gramian is None:
             raise TypeError("GradNorm should be given the Gramian.")
-        losses = positive(state.losses)
+        losses = clamp_losses(state.losses)
         with torch.no_grad():  # the optimiser may have made a weight negative
             self.weights.clamp_(min=1e-6).mul_(len(self.tasks) / self.weights.sum())
             if not self.first.any():

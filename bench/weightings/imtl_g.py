@@ -1,6 +1,6 @@
 """IMTL-G: the direction with equal projections on all task gradients."""
 
-from bench.api import GramianWeighting, register, with_solver
+from bench.api import GramianWeighting, call_solver, register
 
 
 @register("imtl_g", paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021")
@@ -13,4 +13,4 @@ class IMTLG(GramianWeighting):
     def __init__(self, tasks: list[str]) -> None:
         from torchjd.aggregation import IMTLGWeighting
 
-        super().__init__(tasks, with_solver(lambda: IMTLGWeighting()))
+        super().__init__(tasks, call_solver(lambda: IMTLGWeighting()))

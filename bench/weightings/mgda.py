@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from bench.api import Ge, GramianWeighting, Gt, register, with_solver
+from bench.api import Ge, GramianWeighting, Gt, call_solver, register
 
 
 @register(
@@ -25,4 +25,4 @@ class MGDA(GramianWeighting):
     ) -> None:
         from torchjd.aggregation import MGDAWeighting
 
-        super().__init__(tasks, with_solver(lambda: MGDAWeighting(epsilon, iterations)))
+        super().__init__(tasks, call_solver(lambda: MGDAWeighting(epsilon, iterations)))

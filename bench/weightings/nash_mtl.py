@@ -4,7 +4,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from bench.api import Ge, GramianWeighting, StepState, bargain, register
+from bench.api import Ge, GramianWeighting, StepState, register
+from bench.toolbox.bargaining import bargain
 
 
 @register(

@@ -1,6 +1,6 @@
 """PCGrad: conflicting parts of task gradients are projected away."""
 
-from bench.api import GramianWeighting, register, with_solver
+from bench.api import GramianWeighting, call_solver, register
 
 
 @register(
@@ -18,4 +18,4 @@ class PCGrad(GramianWeighting):
     def __init__(self, tasks: list[str]) -> None:
         from torchjd.aggregation import PCGradWeighting
 
-        super().__init__(tasks, with_solver(lambda: PCGradWeighting()))
+        super().__init__(tasks, call_solver(lambda: PCGradWeighting()))

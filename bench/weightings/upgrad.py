@@ -1,6 +1,6 @@
 """UPGrad: every task gradient is projected on the cone of directions that hurt nobody."""
 
-from bench.api import GramianWeighting, register, with_solver
+from bench.api import GramianWeighting, call_solver, register
 
 RIDGE = 1e-10  # on the diagonal of G / tr G, so that the quadratic program has one solution
 
@@ -17,4 +17,4 @@ class UPGrad(GramianWeighting):
         from torchjd.aggregation import UPGradWeighting
         from torchjd.linalg import QuadprogProjector
 
-        super().__init__(tasks, with_solver(lambda: UPGradWeighting(projector=QuadprogProjector(reg_eps=RIDGE))))
+        super().__init__(tasks, call_solver(lambda: UPGradWeighting(projector=QuadprogProjector(reg_eps=RIDGE))))

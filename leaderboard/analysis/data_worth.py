@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.records import ResultRecord
-from leaderboard.analysis.statistics import Cells, Interval, Selection, change_matrix, collect_cells, interval
-from leaderboard.boards.board import Board
-from leaderboard.boards.record_selection import of_one_code, select_records
+from leaderboard.analysis.statistics import Cells, Interval, change_matrix, interval
 
 
 @dataclass(frozen=True)
@@ -33,24 +30,22 @@ class DataCurve:
         return float(np.exp(np.interp(-error, -falling, np.log(self.rows))))
 
 
-def sizes(board: Board, method: str, records: Iterable[ResultRecord], selection: Selection) -> dict[int, float]:
-    """Training rows -> mean log error of `method` over tasks and seeds, on the suites of the board's `series`."""
-    found: dict[int, float] = {}
-    in_series = (record for record in records if not {record.suite, record.spec.suite}.isdisjoint(board.series))
-    kept = of_one_code(in_series, apart=lambda record: None)  # of all suites together
-    for suite in board.series:
-        own = board.model_copy(update={"suite": suite, "methods": [method]})
-        chosen = select_records(own, kept).records
-        if chosen:
-            size = next(iter(chosen.values())).spec.protocol.splits["train"]
-            found[size] = float(np.nanmean(np.log(collect_cells(own, chosen, selection).errors)))
-    return dict(sorted(found.items()))
+def read_errors(series: Iterable[Cells], method: str) -> dict[int, float]:
+    """Training rows, ascending -> mean log error of `method` over tasks and seeds, a size for each suite of a series.
+
+    `series` are the cells of each suite; those without a run of the method have no size here.
+    """
+    errors: dict[int, float] = {}
+    for cells in series:
+        if method in cells.board.methods and cells.protocol and np.isfinite(own := cells.errors_of(method)).any():
+            errors[cells.protocol.splits["train"]] = float(np.nanmean(np.log(own)))
+    return dict(sorted(errors.items()))
 
 
-def curve(board: Board, records: Iterable[ResultRecord], selection: Selection) -> DataCurve | None:
-    """Of the board's reference over the suites of its `series`; None below two sizes."""
-    found = sizes(board, board.reference, records, selection)
-    return DataCurve(np.array(list(found), float), np.array(list(found.values()))) if len(found) > 1 else None
+def fit_curve(series: Iterable[Cells], reference: str) -> DataCurve | None:
+    """The curve of the board's reference over the suites of its series; None below two sizes."""
+    errors = read_errors(series, reference)
+    return DataCurve(np.array(list(errors), float), np.array(list(errors.values()))) if len(errors) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -62,24 +57,12 @@ class Worth:
     most: float
 
     @property
-    def text(self) -> str:
-        """`1.31x [1.02, 1.70]`; `< 0.2` and `> 10` where no size that was run is small or large enough."""
-        low, high = self.estimate.low, self.estimate.high
-        ends = "" if low is None or high is None else f" [{self._one(low)}, {self._one(high)}]"
-        return f"{self._one(self.estimate.mean)}x{ends}"
-
-    @property
     def order(self) -> float:
         """A finite number that tables sort by."""
         return min(self.estimate.mean, 2 * self.most)
 
-    def _one(self, value: float) -> str:
-        if value == 0:
-            return f"< {self.least:.3g}"
-        return f"> {self.most:.3g}" if math.isinf(value) else f"{value:.2f}"
 
-
-def worth(data: Cells, size: int, known: DataCurve) -> dict[str, Worth]:
+def estimate_worth(data: Cells, size: int, known: DataCurve) -> dict[str, Worth]:
     """method -> rows at which the reference has the method's error, over the `size` rows the method was trained on.
 
     The method's mean log error is that of the reference on the same rows less the mean Δ log, and the interval is the
@@ -89,12 +72,13 @@ def worth(data: Cells, size: int, known: DataCurve) -> dict[str, Worth]:
     least, most = float(known.rows[0]) / size, float(known.rows[-1]) / size
 
     def rows(gain: float) -> float:
+        """The rows, over those that were trained on, at which the reference has that gain."""
         return known.rows_for(at - gain) / size
 
-    found = {}
+    worths = {}
     for method, change in zip(data.board.methods, change_matrix(data, "delta_log"), strict=True):
         gain = interval(change, overlap=data.overlap)
         if method != data.board.reference and not math.isnan(gain.mean):
             low, high = (None if end is None else rows(end) for end in (gain.low, gain.high))
-            found[method] = Worth(Interval(rows(gain.mean), low, high, gain.n), least, most)
-    return found
+            worths[method] = Worth(Interval(rows(gain.mean), low, high, gain.n), least, most)
+    return worths

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bench.errors import UsageError
-from bench.records import Call, MethodText, ResultRecord, parse_method
-from leaderboard.boards.record_selection import of_one_code, protocol_text
+from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, parse_method
+from leaderboard.boards.comparability import keep_last_code, protocol_text
 
 FEWEST = 4  # values that make a dial
 ENDS = ("single_task", "hard")
@@ -34,13 +34,13 @@ class Dial:
         return " ".join(part for part in (self.suite, self.method, self.option, self.settings) if part)
 
 
-def dials(records: Iterable[ResultRecord]) -> list[Dial]:
+def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
     """Every option that was run at four values or more; what a search drew is no dial."""
-    own = of_one_code(record for record in records if record.spec.tuning is None)
+    own = keep_last_code(record for record in records if record.spec.tuning is None)
     kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
     found: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:
-        for option, value, rest in _without_one(record.spec.method):
+        for option, value, rest in _split_options(record.spec.method):
             key = record.suite, settings_of(record), protocol_text(record), option, rest
             found.setdefault(key, {}).setdefault(value, []).append(record)
     return [_dial(key, points, kept) for key, points in sorted(found.items()) if len(points) >= FEWEST]
@@ -52,8 +52,9 @@ def settings_of(record: ResultRecord) -> str:
 
 
 def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: list[ResultRecord]) -> Dial:
+    """The runs of a key in the order of values, and those of the plain methods under the same settings."""
     suite, settings, protocol, option, _ = key
-    texts = [_shortened(record.method, option) for runs in points.values() for record in runs]
+    texts = [_drop_option(record.method, option) for runs in points.values() for record in runs]
     ends = {
         name: [
             r
@@ -67,14 +68,14 @@ def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: l
 
 
 @lru_cache(maxsize=10_000)
-def _without_one(text: str) -> list[tuple[str, float, str]]:
+def _split_options(text: str) -> list[tuple[str, float, str]]:
     """Every option with a number: its name, the number, and the method without it."""
     try:
         method = parse_method(text)
     except UsageError:
         return []
     found = []
-    for part in ("sharing", "constraint", "weighting"):
+    for part in METHOD_PARTS:
         call: Call | None = getattr(method, part)
         for option, text in call.options.items() if call else ():
             try:
@@ -87,12 +88,13 @@ def _without_one(text: str) -> list[tuple[str, float, str]]:
     return found
 
 
-def _shortened(text: str, option: str) -> str:
+def _drop_option(text: str, option: str) -> str:
     """A short method without one option."""
     method = parse_method(text)
 
-    def without(call: Call) -> Call:
+    def drop(call: Call) -> Call:
+        """The same call without the option."""
         return Call(call.name, {key: value for key, value in call.options.items() if key != option})
 
-    constraint, weighting = (call and without(call) for call in (method.constraint, method.weighting))
-    return str(MethodText(without(method.sharing), constraint, weighting))
+    constraint, weighting = (call and drop(call) for call in (method.constraint, method.weighting))
+    return str(MethodText(drop(method.sharing), constraint, weighting))

@@ -21,7 +21,7 @@ def join_letters(letters: Sequence[str]) -> str:
     return (" " if any(len(letter) > 1 for letter in letters) else "").join(letters)
 
 
-def abridged(letters: Sequence[str]) -> str:
+def abridge_letters(letters: Sequence[str]) -> str:
     """The same, with a dash for what lies between: `a-m p` where there are more than 12 letters."""
     if len(letters) <= MANY:
         return join_letters(letters)
@@ -37,6 +37,7 @@ def abridged(letters: Sequence[str]) -> str:
 
 
 def _names() -> Iterator[str]:
+    """a, b, ..., z, aa, ab, ... without end."""
     return ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import primary_error
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.boards.record_selection import of_one_code
+from leaderboard.boards.comparability import keep_last_code
 
 SELECTION = "per_task"
 SETTING = "shuffled"
@@ -39,13 +39,13 @@ class Related:
         return found
 
 
-def related(records: Iterable[ResultRecord]) -> list[Related]:
+def estimate_relatedness(records: Iterable[ResultRecord]) -> list[Related]:
     """Of every method of one suite that was run with a task's targets dealt out anew, in the order met.
 
     A pair is a run under the board's own protocol and one that differs in `shuffled` only. Where a run shuffled every
     task but one, that one counts as the main task of all the others at once.
     """
-    made = of_one_code(run for run in records if run.spec.tuning is None)
+    made = keep_last_code(run for run in records if run.spec.tuning is None)
     done = [run for run in made if run.status == "done" and SELECTION in run.statistics]
     if not any(SETTING in run.spec.overrides for run in done):
         return []
@@ -84,4 +84,5 @@ def _kin(run: ResultRecord) -> tuple[str, ...]:
 
 
 def _error(run: ResultRecord, task: str) -> float:
+    """The primary error of a task at its own best epoch."""
     return primary_error(run.spec.protocol.metrics[task], run.statistics[SELECTION][task])

@@ -1,30 +1,28 @@
 """Where each method of a board stands: its rank, what it ties with, and what holds over the whole board."""
 
 import math
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from leaderboard.analysis.letters import abridged, join_letters, letters_of
+from leaderboard.analysis.letters import letters_of
 from leaderboard.analysis.statistics import (
     LEVEL,
-    RANK_SEEDS,
     Cells,
     Comparison,
     Interval,
     WorstTask,
     change_matrix,
     family,
+    find_ties,
     gains,
     group_equal_methods,
     interquartile_mean,
     interval,
+    merge_equal_methods,
     rank_intervals,
     sensitivity,
-    settled,
-    tie_groups,
-    tied_with_first,
     tolerance_of,
     win_probability,
     worst_tasks,
@@ -40,7 +38,7 @@ class Standing:
     """One method among those of its board.
 
     `rank` is that of its mean change, with an interval; methods that share one of `letters` are not ordered. Numbers
-    that a solver's tolerance explains order nothing: ranks and tests are those of `settled` cells.
+    that a solver's tolerance explains order nothing: ranks and tests are those of cells after `merge_equal_methods`.
     `comparisons` and `max_t` are by reference: Holm's and max-t's adjusted p over the primary family. `win` is the
     probability to beat the board's reference on a random seed and task, `middle` the interquartile mean of the gains
     over seeds and tasks.
@@ -58,59 +56,63 @@ class Standing:
 
     def holds(self, reference: str) -> bool:
         """Whether the change against `reference` holds after Holm; what has no interval holds nowhere."""
-        found = self.comparisons.get(reference)
-        return found is not None and found.estimate.low is not None and found.adjusted <= 1 - LEVEL
+        test = self.comparisons.get(reference)
+        return test is not None and test.estimate.low is not None and test.adjusted <= 1 - LEVEL
 
     @property
-    def groups(self) -> str:
-        """The letters as one text."""
-        return join_letters(self.letters)
+    def ranked(self) -> bool:
+        """Whether it has a rank: a method that lacks a seed which others have has none."""
+        return not math.isnan(self.rank.mean)
 
     def ties(self, other: "Standing") -> bool:
         """Whether the data do not order the two."""
         return not set(self.letters).isdisjoint(other.letters)
 
-    @property
-    def place(self) -> str:
-        """Rank, its interval and the letters, as in `2 [1, 4] ab`; nothing where the method has no rank."""
-        if math.isnan(self.rank.mean):
-            return ""
-        ends = "" if self.rank.low is None else f" [{self.rank.low:g}, {self.rank.high:g}]"
-        return f"{self.rank.mean:g}{ends} {abridged(self.letters)}".rstrip()
-
 
 @dataclass(frozen=True)
 class Standings:
-    """Every method that takes part, the size of the primary family, and sentences about both."""
+    """Every method that takes part, and what the tests behind their order were.
+
+    `family` is the number of tests of the primary family: every method against each of `references`. With
+    `first_only`, letters for every pair would be more than the methods, and `a` marks what is not ordered against the
+    first. `equal` are groups of methods whose errors agree to within `tolerance` in every task and seed. `tau` is
+    Kendall's tau of the ranking with that by another definition of the change, where both order anything.
+    """
 
     methods: dict[str, Standing]
-    references: tuple[str, ...]
-    family: int
-    notes: list[str]
+    references: tuple[str, ...] = ()
+    family: int = 0
+    first_only: bool = False
+    equal: list[list[str]] = field(default_factory=list)
+    tolerance: float = 0.0
+    tau: dict[str, float] = field(default_factory=dict)
 
 
-NOBODY = Standings({}, (), 0, [])
+def rank_methods(data: Cells, contestants: Collection[str]) -> Standings:
+    """Those of `data` that take part, against each other. Nobody where the reference is missing or nobody else is.
 
-
-def standings(data: Cells, contestants: Collection[str]) -> Standings:
-    """Those of `data` that take part, against each other. Nobody where the reference is missing or nobody else is."""
+    The one place where tests are adjusted: Holm and max-t over the primary family, Holm over all pairs for the letters.
+    """
     methods = [method for method in data.board.methods if method in contestants]
-    data = _only(data, methods)
-    even = settled(data)
+    data = _keep_methods(data, methods)
+    even = merge_equal_methods(data)
     changes, steady = change_matrix(data, DECIDES), change_matrix(even, DECIDES)
     if not np.isfinite(changes).any() or len(methods) < 2:
-        return NOBODY
+        return Standings({})
     generator = np.random.default_rng(SEED)
+    # Both ends of the dial are references on every board: a method that beats one of them may be the other in disguise.
     references = tuple(name for name in dict.fromkeys((data.board.reference, *REFERENCES)) if name in methods)
     primary = family(even, DECIDES, references)
     flipped = family(even, DECIDES, references, correction="max_t", generator=generator)
-    groups = tie_groups(steady, overlap=data.overlap)
-    letters = letters_of([tied_with_first(steady, overlap=data.overlap)] if groups is None else groups, len(methods))
+    ties = find_ties(steady, overlap=data.overlap)
+    groups = ties.groups()
+    letters = letters_of([ties.with_first()] if groups is None else groups, len(methods))
+    # What was measured stays as it is; only what orders methods takes equal ones as equal.
     pooled = gains(data)
     wins = win_probability(-even.errors)[:, methods.index(data.board.reference)]
     worst = worst_tasks(data)
-    ranked = rank_intervals(steady, generator, overlap=data.overlap)
-    found = {
+    ranks = rank_intervals(steady, generator, overlap=data.overlap)
+    standings = {
         method: Standing(
             method,
             interval(changes[at], overlap=data.overlap),
@@ -122,84 +124,31 @@ def standings(data: Cells, contestants: Collection[str]) -> Standings:
             interquartile_mean(pooled[at]),
             None if method == data.board.reference else worst.get(method),
         )
-        for at, (method, rank) in enumerate(zip(methods, ranked, strict=True))
+        for at, (method, rank) in enumerate(zip(methods, ranks, strict=True))
     }
-    tests = sum(np.isfinite(each.p) for each in primary)
-    return Standings(found, references, int(tests), list(_notes(even, found, references, int(tests), groups is None)))
+    tests = int(sum(np.isfinite(each.p) for each in primary))
+    return Standings(
+        standings, references, tests, groups is None, _group_equal(even), tolerance_of(even), _compare_definitions(even)
+    )
 
 
-def _notes(
-    data: Cells, found: dict[str, Standing], references: tuple[str, ...], tests: int, only_first: bool
-) -> Iterator[str]:
-    against = " and against ".join(f"`{name}`" for name in references)
-    held = any(standing.holds(data.board.reference) for standing in found.values())
-    yield (
-        f"{'* Δ log' if held else 'No Δ log'} holds against `{data.board.reference}` after Holm over the primary "
-        f"family of {tests} paired t tests: every method against {against}."
-    )
-    drawn = ", with a 95 % bootstrap interval over whole seeds"
-    few = f", without an interval below {RANK_SEEDS} seeds"
-    enough = max(standing.rank.n for standing in found.values()) >= RANK_SEEDS
-    letters = (
-        "`a` marks the first and what paired t tests, Holm over all pairs, do not order against it; letters for every "
-        "pair would be more than the methods."
-        if only_first
-        else "methods that share a letter are not ordered by paired t tests, Holm over all pairs."
-    )
-    yield f"rank: of the mean Δ log{'' if data.overlap else drawn if enough else few}; {letters}"
-    if same := _same(data):
-        yield f"Equal in every task and seed to within {tolerance_of(data):g}, and so of one rank: {same}."
+def _group_equal(data: Cells) -> list[list[str]]:
+    """The methods that are one model under several names."""
+    names: dict[int, list[str]] = {}
+    for name, first in zip(data.board.methods, group_equal_methods(data), strict=True):
+        names.setdefault(first, []).append(name)
+    return [each for each in names.values() if len(each) > 1]
+
+
+def _compare_definitions(data: Cells) -> dict[str, float]:
+    """Definition of the change -> Kendall's tau of its ranking with the one that decides; of three methods or more."""
     agreement = sensitivity(data)
     taus = {pair[0] if pair[1] == DECIDES else pair[1]: tau for pair, tau in agreement.tau.items() if DECIDES in pair}
-    named = {"delta_flat": "Δ flat", "delta_task": "Δ task"}
-    told = [f"{named[name]} {tau:.2f}" for name, tau in taus.items() if math.isfinite(tau)]
-    if told and len(agreement.methods) > 2:
-        yield f"Kendall's tau of the ranking by Δ log with that by another definition: {', '.join(told)}."
+    return {name: tau for name, tau in taus.items() if math.isfinite(tau)} if len(agreement.methods) > 2 else {}
 
 
-def _same(data: Cells) -> str:
-    """The methods that are one model under several names."""
-    methods = data.board.methods
-    names: dict[int, list[str]] = {}
-    for name, first in zip(methods, group_equal_methods(data), strict=True):
-        names.setdefault(first, []).append(f"`{data.board.label(name)}`")
-    return "; ".join(" = ".join(each) for each in names.values() if len(each) > 1)
-
-
-def as_rows(found: Standings) -> list[dict[str, object]]:
-    """One flat object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
-    rows: list[dict[str, object]] = []
-    for standing in found.methods.values():
-        worst = standing.worst
-        rows.append(
-            {
-                "method": standing.method,
-                "rank": _known(standing.rank.mean),
-                "rank_low": standing.rank.low,
-                "rank_high": standing.rank.high,
-                "tie_groups": standing.groups,
-                DECIDES: _known(standing.change.mean),
-                "ci_low": standing.change.low,
-                "ci_high": standing.change.high,
-                "seeds": standing.change.n,
-                "p_holm": {name: _known(each.adjusted) for name, each in standing.comparisons.items()},
-                "p_max_t": {name: _known(p) for name, p in standing.max_t.items()},
-                "win_probability": _known(standing.win),
-                "interquartile_mean": _known(standing.middle),
-                "worst_task": worst.task if worst else None,
-                "worst_gain": worst.gain.mean if worst else None,
-                "worst_low": worst.gain.low if worst else None,
-                "worst_high": worst.gain.high if worst else None,
-            }
-        )
-    return rows
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _only(data: Cells, methods: list[str]) -> Cells:
+def _keep_methods(data: Cells, methods: list[str]) -> Cells:
+    """The same cells with these methods only, in their order."""
     at = [data.board.methods.index(method) for method in methods]
     board = data.board.model_copy(update={"methods": methods})
     return replace(data, board=board, values=data.values[at], errors=data.errors[at])

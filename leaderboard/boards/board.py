@@ -45,13 +45,15 @@ class Board(BaseModel):
 
     @field_validator("seeds")
     @classmethod
-    def _seeds_read(cls, text: str) -> str:
+    def _check_seeds(cls, text: str) -> str:
+        """Seeds read as `0-4,7` do. Raises ValueError, which the reader of the file makes a sentence of."""
         parse_seeds(text)
         return text
 
     @field_validator("methods")
     @classmethod
-    def _methods_once(cls, methods: list[str]) -> list[str]:
+    def _check_methods(cls, methods: list[str]) -> list[str]:
+        """Each method is there once: two rows of one name would be one row."""
         for method in methods:
             if methods.count(method) > 1:
                 raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")
@@ -66,6 +68,10 @@ class Board(BaseModel):
     def seed_list(self) -> list[int]:
         """The seeds, ascending."""
         return parse_seeds(self.seeds)
+
+    def without_controls(self) -> "Board":
+        """The same with its methods only."""
+        return self.model_copy(update={"controls": []})
 
     def label(self, method: str) -> str:
         """The name of `method` for people."""
@@ -128,6 +134,7 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
 
 
 def _read(path: Path) -> Board:
+    """A board from its file, with its further parts, which take from the first what they do not say themselves."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         first = {"name": path.stem, **content}
@@ -140,6 +147,7 @@ def _read(path: Path) -> Board:
 
 
 def _one_line(text: str) -> str:
+    """A message without line breaks."""
     return re.sub(r"\s*\n\s*", "; ", text)
 
 

@@ -40,6 +40,7 @@ def options_text(option: str, pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _equal(found: Settings, wanted: Settings) -> bool:
+    """Whether two groups of settings have the same keys, and values that are the same as numbers or as texts."""
     return found.keys() == wanted.keys() and all(_same(_text(found[key]), _text(wanted[key])) for key in found)
 
 
@@ -52,4 +53,5 @@ def _same(text: str, other: str) -> bool:
 
 
 def _text(value: Any) -> str:
+    """A value as `--set` takes it: a list is joined by slashes."""
     return "/".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

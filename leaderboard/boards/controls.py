@@ -4,13 +4,10 @@ A control is a method under other settings of the protocol, or one that is a con
 one run for each task, of which only that task counts.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bench.errors import UsageError, hint
-from bench.records import ResultRecord
-from leaderboard.boards.board import Board
-from leaderboard.boards.record_selection import Comparable, latest, of_one_code, select_records
 
 WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
 
@@ -46,25 +43,30 @@ class Control:
     rows: Callable[[list[str], int], list[ControlRow]]
 
 
-def _wide(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _wide_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with as many parameters as separate models have."""
     return [ControlRow("hard_wide", "hard, as large as single-task")]
 
 
-def _narrow(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _narrow_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Separate models that together have as many parameters as hard sharing."""
     return [ControlRow("single_task_narrow", "single-task, as small as hard")]
 
 
-def _ensemble(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _ensemble_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """T hard models, whose outputs are averaged: as large as separate models, and nothing but hard sharing."""
     count = len(tasks)
     return [ControlRow("hard", f"hard, {count} averaged", (ControlRun({"members": str(count)}),))]
 
 
-def _long(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _long_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing for T times the epochs: the arithmetic that separate models take."""
     count = len(tasks)
     return [ControlRow("hard", f"hard, {count} times the epochs", (ControlRun({"epochs": str(count * epochs)}),))]
 
 
-def _trunk_rate(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _trunk_rate_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with the trunk learning more slowly and faster, by the factor that T summed gradients would make."""
     count = len(tasks)
     rates = {f"1/{count}": repr(1 / count), str(count): repr(float(count))}
     return [
@@ -73,7 +75,8 @@ def _trunk_rate(tasks: list[str], epochs: int) -> list[ControlRow]:
     ]
 
 
-def _shuffled(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _shuffled_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with the targets of all other tasks dealt out anew: what is left of a gain is no information."""
     others = {task: "/".join(other for other in tasks if other != task) for task in tasks}
     return [
         ControlRow(
@@ -82,13 +85,15 @@ def _shuffled(tasks: list[str], epochs: int) -> list[ControlRow]:
     ]
 
 
-def _replica(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _replica_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing of T copies of one task: T gradients of one task, and no other task."""
     return [
         ControlRow("hard", "hard, replicas of the task", tuple(ControlRun({"replica": task}, task) for task in tasks))
     ]
 
 
-def _static(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _static_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Hard sharing with one task weighed more than the others, task by task; the mean weight stays 1."""
     found = []
     for task in tasks:
         for factor in WEIGHTS:
@@ -98,24 +103,29 @@ def _static(tasks: list[str], epochs: int) -> list[ControlRow]:
     return found
 
 
-def _own_gain(tasks: list[str], epochs: int) -> list[ControlRow]:
+def _own_gain_rows(tasks: list[str], epochs: int) -> list[ControlRow]:
+    """Cross-stitch units whose own gain is trained and whose crossing is not."""
     return [ControlRow("cross_stitch:cross=0", "cross-stitch, own gain only")]
 
 
 CONTROLS = {
     control.name: control
     for control in (
-        Control("wide", "capacity: hard sharing with the parameters of single-task", _wide),
-        Control("narrow", "capacity: single-task with the parameters of hard sharing", _narrow),
-        Control("ensemble", "capacity and compute: T hard models trained apart, their outputs averaged", _ensemble),
-        Control("long", "compute: hard sharing for T times the epochs", _long),
-        Control("trunk_rate", "the trunk's learning rate: hard sharing at 1/T and T times it", _trunk_rate),
+        Control("wide", "capacity: hard sharing with the parameters of single-task", _wide_rows),
+        Control("narrow", "capacity: single-task with the parameters of hard sharing", _narrow_rows),
         Control(
-            "shuffled", "information: hard sharing with every other task's training targets dealt out anew", _shuffled
+            "ensemble", "capacity and compute: T hard models trained apart, their outputs averaged", _ensemble_rows
         ),
-        Control("replica", "information: hard sharing of T copies of one task", _replica),
-        Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static),
-        Control("own_gain", "the units' learning rate: cross-stitch without crossing, own gain only", _own_gain),
+        Control("long", "compute: hard sharing for T times the epochs", _long_rows),
+        Control("trunk_rate", "the trunk's learning rate: hard sharing at 1/T and T times it", _trunk_rate_rows),
+        Control(
+            "shuffled",
+            "information: hard sharing with every other task's training targets dealt out anew",
+            _shuffled_rows,
+        ),
+        Control("replica", "information: hard sharing of T copies of one task", _replica_rows),
+        Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static_rows),
+        Control("own_gain", "the units' learning rate: cross-stitch without crossing, own gain only", _own_gain_rows),
     )
 }
 
@@ -136,76 +146,3 @@ def find_controls(names: Iterable[str]) -> list[Control]:
             raise UsageError(f"There is no control `{name}`; {hint(name, [*CONTROLS, 'all'])}.")
         found |= CONTROLS if name == "all" else {name: CONTROLS[name]}
     return list(found.values())
-
-
-def add_controls(board: Board, records: Sequence[ResultRecord]) -> tuple[Board, Comparable]:
-    """`board` with its controls as further methods, and the records of all its rows.
-
-    Runs used by hidden controls are not counted as left-out records.
-    """
-    chosen = select_records(board, records)
-    like = next(iter(chosen.records.values()), None)
-    if like is None:
-        return board, chosen
-    epochs = like.spec.protocol.epochs
-    found, used = _assembled(control_rows(["all"], like.tasks, epochs), like, records)
-    rows = [row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods]
-    labels = {row.key: f"control: {row.label}" for row in rows}
-    shown = {key: record for key, record in found.items() if key[0] in labels and key[1] in board.seed_list}
-    board = board.model_copy(update={"methods": [*board.methods, *labels], "labels": labels | board.labels})
-    chosen = select_records(board, [record for record in records if record.run_id not in used])
-    return board, Comparable(chosen.records | shown, chosen.notes)
-
-
-def _assembled(
-    rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord]
-) -> tuple[dict[tuple[str, int], ResultRecord], set[str]]:
-    """(row, seed) -> one record with the scores of all parts, for methods under other settings; and the runs used.
-
-    A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
-    """
-    found, used = {}, set()
-    made = of_one_code(record for record in records if record.spec.overrides and record.spec.tuning is None)
-    done = [record for record in made if record.status == "done"]
-    done = latest(done, lambda record: (record.spec.suite, record.method))
-    for row in rows:
-        if row.key == row.method:
-            continue
-        by_part = [
-            {r.spec.seed: r for r in done if r.method == row.method and _is_part(r, part, like)} for part in row.parts
-        ]
-        used |= {record.run_id for runs in by_part for record in runs.values()}
-        for seed in set.intersection(*(set(runs) for runs in by_part)):
-            found[row.key, seed] = _merged(
-                like, [(part, runs[seed]) for part, runs in zip(row.parts, by_part, strict=True)]
-            )
-    return found, used
-
-
-def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
-    spec, other = record.spec, like.spec
-    if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
-        return False
-    changed = {*part.settings, *({"metrics"} if "replica" in part.settings else set())}
-    mine, theirs = (
-        {key: value for key, value in each.protocol.model_dump().items() if key not in changed}
-        for each in (spec, other)
-    )
-    suites = [
-        {name: (v, each.code.get(name)) for name, v in each.versions.items() if name.startswith("suite/")}
-        for each in (spec, other)
-    ]
-    return (spec.suite, spec.data) == (other.suite, other.data) and suites[0] == suites[1] and mine == theirs
-
-
-def _merged(like: ResultRecord, parts: list[tuple[ControlRun, ResultRecord]]) -> ResultRecord:
-    """The first part's record, with the scores and statistics of each task from the part in which it counts."""
-    first = parts[0][1]
-    if parts[0][0].counts is None:
-        return first
-    counted = [(part.counts, record) for part, record in parts if part.counts]
-    values = {
-        name: {rule: {task: getattr(record, name)[rule][task] for task, record in counted} for rule in first.scores}
-        for name in ("scores", "statistics")
-    }
-    return first.model_copy(update={"tasks": list(like.tasks), **values})

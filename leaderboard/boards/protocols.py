@@ -1,8 +1,8 @@
 """The protocol of every committed board, written down: a submission is held against it before there is any other run.
 
 `protocols.json` names, for each suite of a board, its canonical name, its version, and every setting that is not at its
-default. It is made from the suites (`python -m tests.leaderboard.test_protocols --write`), and a test keeps the two the
-same.
+default. It is made from the suites (`python -m tests.leaderboard.boards.test_protocols --write`), and a test keeps the
+two the same.
 """
 
 import json

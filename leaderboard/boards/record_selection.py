@@ -1,59 +1,118 @@
-"""Which records may stand in one table: one protocol, one version, one text of the code, one checksum of the data."""
+"""The records of a board: at most one for each method and seed, all of them comparable, and what each row is."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from bench.errors import make_printable
-from bench.records import ResultRecord, canonical_json
-from leaderboard.boards.board import Board
+from bench.records import ResultRecord
+from leaderboard.boards.board import Board, Track
+from leaderboard.boards.comparability import (
+    conditions_of,
+    count_left_out,
+    keep_largest_group,
+    keep_last_code,
+    keep_newest_methods,
+    keep_newest_suite,
+    method_versions,
+    suite_versions,
+)
+from leaderboard.boards.controls import ControlRow, ControlRun, control_rows
+from leaderboard.boards.tuned_track import MethodSearch, keep_searched, searches_of
 
 NAMED_FAILURES = 5
 MAX_WHY = 500  # characters
 
+Role = Literal["reference", "method", "submission", "control"]
+Chosen = dict[tuple[str, int], ResultRecord]  # (method, seed) -> its run
+
 
 @dataclass(frozen=True)
-class Comparable:
-    """The finished records of a board, at most one per method and seed, and sentences about the others."""
+class Selection:
+    """The finished records of a board, at most one per method and seed, and sentences about the others.
 
-    records: dict[tuple[str, int], ResultRecord]
+    `board` is the one that was asked for, with the rows that stand on it: its controls, or on the tuned track the
+    methods that were searched for. `roles` says of each row what it is: a control is never ranked. `controls` has the
+    definition of the controls among them. `series` maps the suites of the board's series, which differ in the number
+    of training rows, to the runs of its methods there, by method and seed.
+    """
+
+    board: Board
+    track: Track
+    records: Chosen
+    roles: dict[str, Role]
     notes: list[str]
+    controls: dict[str, ControlRow] = field(default_factory=dict)
+    series: dict[str, Chosen] = field(default_factory=dict)
 
 
-def select_records(board: Board, records: Iterable[ResultRecord]) -> Comparable:
-    """Choose the records of `board`.
+def select_records(
+    board: Board, records: Sequence[ResultRecord], track: Track = "default", submitted: Collection[str] = ()
+) -> Selection:
+    """Choose the records of `board` on a track.
 
     Only finished runs without overrides count. Where a plug-in was edited, only runs of the text that was run last do,
     also where none of them was finished. Where a store holds several versions, the highest (protocol version, suite
     version) is used; among equals, the largest group with one protocol, suite and data checksum; then the highest
     versions of each method. Everything left out is counted.
+
+    Args:
+        board: its `methods` become rows, and on the default track its `controls` below them.
+        records: everything that is stored, in any order; the choice does not depend on it.
+        track: `tuned` has, for each method, the runs of the trial that won its search.
+        submitted: those of the board's methods that came with a submission.
     """
+    controls: dict[str, ControlRow] = {}
+    if track == "tuned":
+        board = keep_searched(board, records)
+        chosen, notes = _choose_winners(board, records)
+    else:
+        controls, chosen, notes = _choose_with_controls(board, records)
+        labels = {key: f"control: {row.label}" for key, row in controls.items()}
+        board = board.model_copy(update={"methods": [*board.methods, *labels], "labels": labels | board.labels})
+    roles = {method: _role_of(method, board, controls, submitted) for method in board.methods}
+    return Selection(board, track, chosen, roles, notes, controls, _choose_series(board, records))
+
+
+def _role_of(method: str, board: Board, controls: Collection[str], submitted: Collection[str]) -> Role:
+    """What a row of the board is; a method that is a control by name is one wherever the board does not list it."""
+    if method in controls:
+        return "control"
+    if method == board.reference:
+        return "reference"
+    return "submission" if method in submitted else "method"
+
+
+def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list[str]]:
+    """The runs of the board's own methods under its own protocol, and sentences about what is left out."""
     notes: list[str] = []
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is None]
     plain = [record for record in own if not record.spec.overrides]
-    _count(notes, len(own) - len(plain), "with overrides (`--set`, `--control`)")
+    count_left_out(notes, len(own) - len(plain), "with overrides (`--set`, `--control`)")
     methods, seeds = set(board.methods), set(board.seed_list)
     wanted = [record for record in plain if record.method in methods and record.spec.seed in seeds]
-    wanted = of_one_code(wanted, notes=notes)
+    wanted = keep_last_code(wanted, notes=notes)
     done = [record for record in wanted if record.status == "done"]
 
-    newest = max((_versions(record) for record in done), default=None)
-    current = [record for record in done if _versions(record) == newest]
-    _count(notes, len(done) - len(current), "of an older protocol or suite version")
+    # Scores of two versions are of two tasks; a row of the older one would stand beside others that it never met.
+    newest = max((suite_versions(record) for record in done), default=None)
+    current = [record for record in done if suite_versions(record) == newest]
+    count_left_out(notes, len(done) - len(current), "of an older protocol or suite version")
 
-    group = _largest(current, _group)
-    _count(notes, len(current) - len(group), "of another protocol or data checksum than the largest group")
+    group = keep_largest_group(current, conditions_of)
+    count_left_out(notes, len(current) - len(group), "of another protocol or data checksum than the largest group")
 
-    chosen: dict[tuple[str, int], ResultRecord] = {}
+    # A method's version is its own: the other rows stay comparable when one of them was changed and run again.
+    chosen: Chosen = {}
     by_method: dict[str, list[ResultRecord]] = {method: [] for method in board.methods}
     for record in group:
         by_method[record.method].append(record)
     for method, runs in by_method.items():
-        latest = max((_method_versions(record) for record in runs), default=None)
-        kept = _largest([run for run in runs if _method_versions(run) == latest], lambda record: record.spec.method)
-        _count(notes, len(runs) - len(kept), f"of an older version of `{method}`")
+        latest = max((method_versions(record) for record in runs), default=None)
+        kept = keep_largest_group(
+            [run for run in runs if method_versions(run) == latest], lambda record: record.spec.method
+        )
+        count_left_out(notes, len(runs) - len(kept), f"of an older version of `{method}`")
         chosen |= {(method, record.spec.seed): record for record in kept}
 
     if any(not record.spec.protocol.ranked for record in chosen.values()):
@@ -64,84 +123,133 @@ def select_records(board: Board, records: Iterable[ResultRecord]) -> Comparable:
         notes.append(f"Failed run, not counted: `{record.method}`, seed {record.spec.seed}: {why}.")
     if len(failed) > NAMED_FAILURES:
         notes.append(f"{len(failed) - NAMED_FAILURES} further failed runs not counted.")
-    return Comparable(chosen, notes)
+    return chosen, notes
 
 
-def of_one_code(
-    records: Iterable[ResultRecord],
-    apart: Callable[[ResultRecord], Hashable] = lambda record: record.spec.suite,
-    notes: list[str] | None = None,
-) -> list[ResultRecord]:
-    """Those whose parts all have the source that was run last, of records that are the same `apart`.
+def _choose_with_controls(
+    board: Board, records: Sequence[ResultRecord]
+) -> tuple[dict[str, ControlRow], Chosen, list[str]]:
+    """The controls of `board` that are no methods of it, the runs of all rows, and sentences.
 
-    A plug-in that is edited is another method under the same name. Records from before its source was noted have none,
-    which is one more text. `notes` gets a sentence for each method that has runs of another text.
+    Runs used by hidden controls are not counted as left-out records.
     """
-    kept, last = list(records), dict[tuple[Hashable, str], tuple[str, str]]()
-    for record in kept:
-        for part in record.spec.versions:
-            made = record.created, record.spec.code.get(part, "")
-            last[apart(record), part] = max(last.get((apart(record), part), made), made)
-
-    def is_last(record: ResultRecord) -> bool:
-        code = record.spec.code
-        return all(code.get(part, "") == last[apart(record), part][1] for part in record.spec.versions)
-
-    if notes is not None:
-        for method, count in Counter(record.method for record in kept if not is_last(record)).items():
-            _count(notes, count, f"of `{method}`, made by another text of its plug-in than the one that was run last")
-    return [record for record in kept if is_last(record)]
+    chosen, notes = _choose(board, records)
+    like = next(iter(chosen.values()), None)
+    if like is None:
+        return {}, chosen, notes
+    epochs = like.spec.protocol.epochs
+    assembled, used = _assemble(control_rows(["all"], like.tasks, epochs), like, records)
+    rows = {row.key: row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods}
+    shown = {key: record for key, record in assembled.items() if key[0] in rows and key[1] in board.seed_list}
+    whole = board.model_copy(update={"methods": [*board.methods, *rows]})
+    # Again without the parts: their runs have settings of their own, and would be counted as left out.
+    chosen, notes = _choose(whole, [record for record in records if record.run_id not in used])
+    return rows, chosen | shown, notes
 
 
-def newest(records: list[ResultRecord]) -> list[ResultRecord]:
-    """Those of the highest (protocol version, suite version), and of these the largest group with one data checksum."""
-    versions = max((_versions(record) for record in records), default=None)
-    return _largest(
-        [r for r in records if _versions(r) == versions], lambda record: (record.spec.suite, record.spec.data)
+def _assemble(
+    rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord]
+) -> tuple[Chosen, set[str]]:
+    """(row, seed) -> one record with the scores of all parts, for methods under other settings; and the runs used.
+
+    A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
+    """
+    assembled: Chosen = {}
+    used: set[str] = set()
+    made = keep_last_code(record for record in records if record.spec.overrides and record.spec.tuning is None)
+    done = [record for record in made if record.status == "done"]
+    done = keep_newest_methods(done, lambda record: (record.spec.suite, record.method))
+    for row in rows:
+        if row.key == row.method:
+            continue
+        by_part = [
+            {r.spec.seed: r for r in done if r.method == row.method and _is_part(r, part, like)} for part in row.parts
+        ]
+        used |= {record.run_id for runs in by_part for record in runs.values()}
+        for seed in set.intersection(*(set(runs) for runs in by_part)):
+            assembled[row.key, seed] = _merge(
+                like, [(part, runs[seed]) for part, runs in zip(row.parts, by_part, strict=True)]
+            )
+    return assembled, used
+
+
+def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
+    """Whether a run has the settings of a part of a control, and everything else as `like` has it."""
+    spec, other = record.spec, like.spec
+    if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
+        return False
+    changed = {*part.settings, *({"metrics"} if "replica" in part.settings else set())}
+    mine, theirs = (
+        {key: value for key, value in each.protocol.model_dump().items() if key not in changed}
+        for each in (spec, other)
     )
+    suites = [
+        {name: (v, each.code.get(name)) for name, v in each.versions.items() if name.startswith("suite/")}
+        for each in (spec, other)
+    ]
+    return (spec.suite, spec.data) == (other.suite, other.data) and suites[0] == suites[1] and mine == theirs
 
 
-def latest(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
-    """Of the records that share a `key`, those of the highest versions of their method."""
-    highest: dict[Hashable, list[tuple[str, int]]] = {}
-    for record in records:
-        highest[key(record)] = max(highest.get(key(record), []), _method_versions(record))
-    return [record for record in records if _method_versions(record) == highest[key(record)]]
+def _merge(like: ResultRecord, parts: list[tuple[ControlRun, ResultRecord]]) -> ResultRecord:
+    """The first part's record, with the scores and statistics of each task from the part in which it counts."""
+    first = parts[0][1]
+    if parts[0][0].counts is None:
+        return first
+    counted = [(part.counts, record) for part, record in parts if part.counts]
+    values = {
+        name: {rule: {task: getattr(record, name)[rule][task] for task, record in counted} for rule in first.scores}
+        for name in ("scores", "statistics")
+    }
+    return first.model_copy(update={"tasks": list(like.tasks), **values})
 
 
-def protocol_text(record: ResultRecord) -> str:
-    """The one text of a record's protocol."""
-    return _canonical(record.spec.protocol.model_dump_json())
+def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list[str]]:
+    """For each method of the tuned track the runs of its winner, after `board.trials` trials, and sentences.
+
+    A method with fewer trials than the others has no place: it is named in a note. A winner whose learning
+    rate is an end of the grid is named too.
+    """
+    notes = [f"Tuned: the best of {board.trials} random trials on validation, as many for every method."]
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = keep_newest_suite(keep_last_code(own, notes=notes))
+    own = keep_newest_methods(own, lambda record: record.spec.tuning and record.spec.tuning.of)
+    searches = {search.method: search for search in searches_of(own, board.trials)}
+    done = {record.run_id: record for record in own if record.status == "done"}
+    chosen: Chosen = {}
+    for method in board.methods:
+        search = searches.get(method)
+        if search is None or len(search.trials) < board.trials:
+            if search:
+                notes.append(f"`{board.label(method)}` has {len(search.trials)} of {board.trials} trials: not counted.")
+        elif search.winner is None:
+            notes.append(f"Every trial of `{board.label(method)}` failed.")
+        else:
+            chosen |= {(method, seed): run for seed, run in _runs_of_winner(search, board, done).items()}
+            if search.edges:
+                settings = ", ".join(f"{key}={search.winner.spec.overrides.get(key)}" for key in search.edges)
+                notes.append(f"The winner of `{board.label(method)}` lies at the edge of its grid: {settings}.")
+    return chosen, notes
 
 
-@lru_cache(maxsize=1024)
-def _canonical(text: str) -> str:
-    return canonical_json(json.loads(text))  # thousands of records have a few protocols
+def _runs_of_winner(search: MethodSearch, board: Board, done: dict[str, ResultRecord]) -> dict[int, ResultRecord]:
+    """seed -> the run of the winner's settings with that seed, where it is among those `done`, by run id."""
+    winner = search.winner
+    if winner is None or winner.spec.tuning is None:
+        return {}
+    final = winner.spec.tuning.model_copy(update={"stage": "final"})
+    names = {seed: winner.spec.vary(seed=seed, tuning=final).run_id for seed in board.seed_list}
+    return {seed: done[name] for seed, name in names.items() if name in done}
 
 
-def _versions(record: ResultRecord) -> tuple[int, int]:
-    suite = [version for part, version in record.spec.versions.items() if part.startswith("suite/")]
-    return record.spec.protocol.version, max(suite, default=0)
+def _choose_series(board: Board, records: Iterable[ResultRecord]) -> dict[str, Chosen]:
+    """Suite of the board's series -> the runs of the board's methods and its reference there, under one text of code.
 
-
-def _method_versions(record: ResultRecord) -> list[tuple[str, int]]:
-    return sorted(item for item in record.spec.versions.items() if not item[0].startswith("suite/"))
-
-
-def _group(record: ResultRecord) -> Hashable:
-    spec = record.spec
-    return spec.suite, spec.data, protocol_text(record), tuple(record.tasks)
-
-
-def _largest(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
-    """The records with the commonest `key`; a draw goes to the greater key, so that the order of files is no matter."""
-    counts = Counter(key(record) for record in records)
-    if len(counts) < 2:
-        return records
-    best = max(counts, key=lambda item: (counts[item], str(item)))
-    return [record for record in records if key(record) == best]
-
-
-def _count(notes: list[str], count: int, why: str) -> None:
-    if count:
-        notes.append(f"{count} record{'s' if count > 1 else ''} left out: {why}.")
+    A suite without such runs is left out.
+    """
+    in_series = (record for record in records if not {record.suite, record.spec.suite}.isdisjoint(board.series))
+    kept = keep_last_code(in_series, apart=lambda record: None)  # of all suites together
+    methods = list(dict.fromkeys([*board.methods, board.reference]))
+    series = {
+        suite: _choose(board.model_copy(update={"suite": suite, "methods": methods}), kept)[0] for suite in board.series
+    }
+    return {suite: chosen for suite, chosen in series.items() if chosen}

@@ -8,7 +8,6 @@ import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.boards.record_selection import Comparable, latest, newest, of_one_code
 
 
 @dataclass(frozen=True)
@@ -72,38 +71,3 @@ def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
     methods = [method for method in board.methods if method in names]
     return board.model_copy(update={"title": f"{board.title}, tuned", "methods": methods, "labels": {}})
-
-
-def select_tuned(board: Board, records: Iterable[ResultRecord]) -> Comparable:
-    """The records of the tuned track of `board`: for each method the runs of its winner, after `board.trials` trials.
-
-    A method with fewer trials than the others has no place: it is named in a note. A winner whose learning
-    rate is an end of the grid is named too.
-    """
-    notes: list[str] = []
-    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
-    own = newest(of_one_code(own, notes=notes))
-    own = latest(own, lambda record: record.spec.tuning and record.spec.tuning.of)
-    searches = {search.method: search for search in searches_of(own, board.trials)}
-    done = {record.run_id: record for record in own if record.status == "done"}
-    chosen: dict[tuple[str, int], ResultRecord] = {}
-    for method in board.methods:
-        search = searches.get(method)
-        if search is None or len(search.trials) < board.trials:
-            if search:
-                notes.append(f"`{board.label(method)}` has {len(search.trials)} of {board.trials} trials: not counted.")
-            continue
-        winner = search.winner
-        if winner is None:
-            notes.append(f"Every trial of `{board.label(method)}` failed.")
-            continue
-        final = winner.spec.tuning.model_copy(update={"stage": "final"}) if winner.spec.tuning else None
-        for seed in board.seed_list:
-            record = done.get(winner.spec.vary(seed=seed, tuning=final).run_id)
-            if record:
-                chosen[method, seed] = record
-        if search.edges:
-            settings = ", ".join(f"{key}={winner.spec.overrides.get(key)}" for key in search.edges)
-            notes.append(f"The winner of `{board.label(method)}` lies at the edge of its grid: {settings}.")
-    notes.insert(0, f"Tuned: the best of {board.trials} random trials on validation, as many for every method.")
-    return Comparable(chosen, notes)

@@ -4,19 +4,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench.errors import UsageError, make_printable
-from bench.records import ResultRecord, digest, parse_call, parse_method, parse_seeds
+from bench.records import METHOD_PARTS, ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.boards.board import Board
 from leaderboard.boards.protocols import departures, written_protocols
 from leaderboard.boards.record_selection import select_records
 from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, Manifest
-from leaderboard.intake.names import misnamed
-from leaderboard.intake.source_card import Card, built_in
+from leaderboard.intake.names import find_misnamed
+from leaderboard.intake.source_card import Card, read_built_in_cards
 from leaderboard.store import Problem
 from leaderboard.trust.consistency import numbers, truth
-from leaderboard.trust.copies import repeated_seeds
-from leaderboard.trust.gaps import FAR, too_good
+from leaderboard.trust.copies import find_repeated_seeds
+from leaderboard.trust.gaps import FAR, find_too_good
 
-KINDS = ("sharing", "constraint", "weighting")
 MAX_CARDS, MAX_PAPER = 20, 300
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}\Z")
 
@@ -58,7 +57,7 @@ def find_misregistered_parts(cards: Sequence[Card]) -> Iterator[str]:
         name = make_printable(card.name, 60)
         if not NAME.match(card.name):
             yield f"`{name}` should be a name of letters, digits and `_`, 60 at most"
-        elif card.name.lower() in {known.lower() for known in built_in()}:
+        elif card.name.lower() in {known.lower() for known in read_built_in_cards()}:
             yield f"`{name}` should be a name of its own: a part that comes with the project has it"
         elif names.count(card.name.lower()) > 1:
             yield f"`{name}` should be registered once"
@@ -75,9 +74,9 @@ def find_ineligible_records(
 ) -> Iterator[Problem]:
     """Where sound records are not the runs that a manifest announces, or not runs of the board."""
     known = list(committed)
-    runs = select_records(board, known).records
+    runs = select_records(board.without_controls(), known).records
     timed = {_numbers_and_times(run): run for run in runs.values()}
-    copied = repeated_seeds(records, known)
+    copied = find_repeated_seeds(records, known)
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
     parts = {card.name: card for card in cards}
@@ -85,8 +84,8 @@ def find_ineligible_records(
     first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed
-        reasons = [*_unannounced(record, manifest, seeds, cards), *misnamed(record, parts)]
-        reasons += _of_another_board(record, runs or first, cards)
+        reasons = [*_find_unannounced(record, manifest, seeds, cards), *find_misnamed(record, parts)]
+        reasons += _find_board_mismatches(record, runs or first, cards)
         said = {reason.partition(":")[0] for reason in reasons}
         reasons += [r for r in departures(record, written) if r.partition(":")[0] not in said] if written else []
         if key in seen:
@@ -103,7 +102,7 @@ def find_ineligible_records(
             yield Problem(f"{RESULTS}/{record.run_id}.json", reasons)
         else:
             seen.add(key)
-    if wrong := list(too_good(records, runs.values(), FAR)):
+    if wrong := list(find_too_good(records, runs.values(), FAR)):
         yield Problem(RESULTS, wrong)
     wanted = {(method, seed) for method in manifest.methods for seed in seeds}
     if absent := sorted(wanted - seen):
@@ -117,7 +116,7 @@ def _numbers_and_times(record: ResultRecord) -> str:
     return digest([numbers(record), record.cost and record.cost.model_dump()])
 
 
-def _unannounced(
+def _find_unannounced(
     record: ResultRecord, manifest: Manifest, seeds: Sequence[int], cards: Sequence[Card]
 ) -> Iterator[str]:
     spec = record.spec
@@ -129,7 +128,7 @@ def _unannounced(
         yield f"method: should be one of {MANIFEST}, found {record.method[:100]}"
     if spec.seed not in seeds:
         yield f"seed: should be one of {manifest.seeds}, found {spec.seed}"
-    announced = {f"{kind}/{card.name}": manifest.method_sha256 for kind in KINDS for card in cards}
+    announced = {f"{kind}/{card.name}": manifest.method_sha256 for kind in METHOD_PARTS for card in cards}
     if not spec.code.items() <= announced.items():
         yield f"spec.code: should be the checksum of {METHOD}, of the parts that it registers"
     if spec.overrides or spec.tuning:
@@ -138,7 +137,7 @@ def _unannounced(
         yield "created, cost: should be there"
 
 
-def _of_another_board(
+def _find_board_mismatches(
     record: ResultRecord, runs: Mapping[tuple[str, int], ResultRecord], cards: Sequence[Card]
 ) -> Iterator[str]:
     """What tells a record apart from the board's own: a table shows one protocol, one version, one set of data."""

@@ -19,7 +19,7 @@ MAX_RESULTS = 8 << 20  # bytes of all records
 NAME = r"^[a-z][a-z0-9_]{0,59}$"
 
 
-def _printable(text: str) -> str:
+def _check_printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("should be one line without control characters")
     return text
@@ -27,18 +27,18 @@ def _printable(text: str) -> str:
 
 def _lines(text: str) -> str:
     for line in text.split("\n"):
-        _printable(line)
+        _check_printable(line)
     return text
 
 
-def _once(methods: list[str]) -> list[str]:
+def _check_once(methods: list[str]) -> list[str]:
     if len(set(methods)) < len(methods):
         raise ValueError("should name each method once")
     return methods
 
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_printable)]
-TextLine = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_check_printable)]
+TextLine = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_check_printable)]
 Prose = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_lines)]
 
 
@@ -49,7 +49,7 @@ class Manifest(BaseModel):
 
     schema_version: Annotated[int, Field(ge=1, le=1)] = 1
     name: Annotated[str, StringConstraints(pattern=NAME)]
-    methods: Annotated[list[Word], Field(min_length=1, max_length=20), AfterValidator(_once)]
+    methods: Annotated[list[Word], Field(min_length=1, max_length=20), AfterValidator(_check_once)]
     suite: Word
     board: Word
     seeds: Word

@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from bench.errors import UsageError, make_printable
-from bench.records import UNWEIGHTED, Call, ResultRecord, parse_method
-from leaderboard.intake.source_card import Card, built_in
-
-KINDS = ("sharing", "constraint", "weighting")
+from bench.records import METHOD_PARTS, UNWEIGHTED, Call, ResultRecord, parse_method
+from leaderboard.intake.source_card import Card, read_built_in_cards
 
 
-def misnamed(record: ResultRecord, cards: Mapping[str, Card] | None = None) -> list[str]:
+def find_misnamed(record: ResultRecord, cards: Mapping[str, Card] | None = None) -> list[str]:
     """Why `method` is not short for `spec.method`: what differs from its default is named, and nothing else is.
 
     `cards` are the parts that a submission registers, by name. Of parts of no card, and of another version than their
@@ -22,12 +20,12 @@ def misnamed(record: ResultRecord, cards: Mapping[str, Card] | None = None) -> l
         for kind, brief, full in _parts(record.method, spec.method)
         if (card := (cards or {}).get(full.name) or _built_in(kind, full.name))
         if spec.versions.get(f"{kind}/{full.name}") == card.version
-        for reason in _of_part(brief, full, card)
+        for reason in _compare_part(brief, full, card)
     ]
 
 
 def _built_in(kind: str, name: str) -> Card | None:
-    card = built_in().get(name)
+    card = read_built_in_cards().get(name)
     return card if card and card.kind == kind else None
 
 
@@ -38,14 +36,14 @@ def _parts(method: str, canonical: str) -> list[tuple[str, Call, Call]]:
     except UsageError:
         return []  # which reading the record says
     found = []
-    for kind in KINDS:
+    for kind in METHOD_PARTS:
         brief, full = getattr(short, kind), getattr(whole, kind)
         if full is not None and (brief is not None or kind == "weighting"):
             found.append((kind, brief or Call(UNWEIGHTED), full))
     return found
 
 
-def _of_part(brief: Call, full: Call, card: Card) -> Iterator[str]:
+def _compare_part(brief: Call, full: Call, card: Card) -> Iterator[str]:
     for option, value in full.options.items():
         default, label = card.defaults.get(option), make_printable(option, 60)
         named = option in brief.options

@@ -47,7 +47,7 @@ def cards_of(source: str) -> Iterator[Card]:
 
 
 @cache
-def built_in() -> dict[str, Card]:
+def read_built_in_cards() -> dict[str, Card]:
     """name -> card of every sharing, constraint and weighting that comes with the project."""
     found: dict[str, Card] = {}
     for package in PACKAGES:
@@ -79,7 +79,7 @@ def defaults_of(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], tree: a
         for item in one.body:
             if isinstance(item, ast.FunctionDef) and item.name == "__init__":
                 pairs = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
-                return {argument.arg.rstrip("_"): _written(value, constants) for argument, value in pairs}
+                return {argument.arg.rstrip("_"): _literal_text(value, constants) for argument, value in pairs}
         names = [base.id for base in one.bases if isinstance(base, ast.Name)]
         waiting += [classes[name] for name in names if name in classes and name not in seen]
     return {}
@@ -91,7 +91,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
     return [statement.target] if isinstance(statement, ast.AnnAssign) else []
 
 
-def _written(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
+def _literal_text(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
     """A default as `bench.catalogue.options.write` has it; None where it is no plain value."""
     if isinstance(node, ast.Name) and node.id in constants:
         node = constants[node.id]

@@ -44,9 +44,9 @@ from leaderboard.intake.source_card import Card, cards_of
 from leaderboard.store import Problem, StoreContents
 from leaderboard.store.limits import parse_json, read_limited
 from leaderboard.trust.consistency import find_inconsistencies
-from leaderboard.trust.copies import repeated_seeds, same_models
-from leaderboard.trust.gaps import too_good
-from leaderboard.trust.ranges import out_of_range
+from leaderboard.trust.copies import count_same_models, find_repeated_seeds
+from leaderboard.trust.gaps import find_too_good
+from leaderboard.trust.ranges import find_out_of_range
 
 MAX_NAMED = 50  # files that do not belong, and are named one by one
 _RECORD = re.compile(r"[0-9a-f]{16}\.json\Z")
@@ -89,18 +89,18 @@ def read_submission(folder: Path, boards: Mapping[str, Board], committed: Iterab
         if manifest:
             problems += _mismatches(folder, manifest, cards, records, boards, known)
             own = [record for record in known if record.suite == manifest.suite and not record.spec.overrides]
-            notes += [*too_good(records, own), *resembling(records, own)]
+            notes += [*find_too_good(records, own), *find_resembling(records, own)]
     except Exception as error:  # a hostile folder may break any line of its own check; it is named, never raised
         problems.append(Problem(".", [f"cannot be checked ({type(error).__name__}: {str(error)[:200]})"]))
     return found
 
 
-def resembling(records: Sequence[ResultRecord], others: Sequence[ResultRecord], whose: str = "") -> list[str]:
+def find_resembling(records: Sequence[ResultRecord], others: Sequence[ResultRecord], whose: str = "") -> list[str]:
     """A sentence for each method that comes out as another one at half of its seeds or more."""
     seeds = Counter(record.method for record in records)
     return [
         f"`{method}` comes out as `{other}`{whose} at {count} of {seeds[method]} seeds: the same model, or a copy of it"
-        for (method, other), count in same_models(records, others).items()
+        for (method, other), count in count_same_models(records, others).items()
         if 2 * count >= seeds[method]
     ]
 
@@ -121,10 +121,10 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
         if taken and other.manifest.board == manifest.board:
             reason = f"methods: `{taken[0]}` is that of the submission `{name}`"
             submission.problems.append(Problem(MANIFEST, [reason]))
-        for run, like in repeated_seeds(submission.records, other.records).items():
+        for run, like in find_repeated_seeds(submission.records, other.records).items():
             reason = f"curves: are those of `{like.method}` seed {like.spec.seed} of the submission `{name}`"
             submission.problems.append(Problem(f"{RESULTS}/{run}.json", [reason]))
-        submission.notes.extend(resembling(submission.records, other.records, f" of the submission `{name}`"))
+        submission.notes.extend(find_resembling(submission.records, other.records, f" of the submission `{name}`"))
 
 
 def find_submissions(contents: StoreContents, boards: Mapping[str, Board]) -> list[Submission]:
@@ -160,7 +160,7 @@ def add_submissions(
             continue
         methods += manifest.methods
         standing.append(runs)
-        notes += [f"Submission `{name}`: {each}." for each in resembling(submission.records, others + added)]
+        notes += [f"Submission `{name}`: {each}." for each in find_resembling(submission.records, others + added)]
         added += [record for record in submission.records if record.run_id not in own]
         by = f" by {manifest.authors}" if manifest.authors else ""
         names = ", ".join(f"`{method}`" for method in manifest.methods)
@@ -179,7 +179,7 @@ def _strays(folder: Path) -> list[Problem]:
                 found.append(Problem(RESULTS, ["should be a folder"]))
         elif entry.name not in (METHOD, MANIFEST):
             found.append(Problem(entry.name, [f"does not belong here: only {METHOD}, {MANIFEST} and {RESULTS}/ do"]))
-    for entry in _listed(folder):
+    for entry in _list_results(folder):
         if _is_record(entry):
             records, size = records + 1, size + entry.stat(follow_symlinks=False).st_size
         else:
@@ -198,7 +198,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(found, key=lambda entry: entry.name)
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _list_results(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in the results of a submission, if they are a folder."""
     results = folder / RESULTS
     return _entries(results) if results.is_dir() and not results.is_symlink() else []
@@ -242,7 +242,7 @@ def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem], not
 def _records(folder: Path, problems: list[Problem]) -> list[ResultRecord]:
     if not os.path.lexists(folder / RESULTS):
         problems.append(Problem(RESULTS, ["should be there, with one record per method and seed"]))
-    entries = [entry for entry in _listed(folder) if _is_record(entry)][:MAX_RECORDS]
+    entries = [entry for entry in _list_results(folder) if _is_record(entry)][:MAX_RECORDS]
     if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) > MAX_RESULTS:
         return []  # named already
     found = []
@@ -262,7 +262,7 @@ def _record(path: Path) -> ResultRecord:
     try:
         record = ResultRecord.model_validate_json(data)
         wrong += record.find_problems()
-        wrong += out_of_range(record)
+        wrong += find_out_of_range(record)
         wrong += find_inconsistencies(record)
     except ValidationError as error:
         raise ValueError("\n".join(reasons(error))) from error

@@ -77,6 +77,7 @@ def json_text(text: str) -> str:
 
 
 def _json_escape(character: str) -> str:
+    """A character as JSON writes it in ASCII; one beyond the first plane is two."""
     code = ord(character)
     if code < 0x10000:
         return f"\\u{code:04x}"

@@ -1,15 +1,27 @@
-"""Tables as text, Markdown, LaTeX, CSV or JSON."""
+"""Tables as text, Markdown, LaTeX, CSV or JSON: the one place where numbers become texts, and marks are written."""
 
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
+from typing import Any
 
-from leaderboard.analysis.standings import as_rows
+from leaderboard.analysis.data_worth import Worth
+from leaderboard.analysis.letters import abridge_letters, join_letters
+from leaderboard.analysis.results import Row
+from leaderboard.analysis.standings import DECIDES, Standing, Standings
 from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
-from leaderboard.report.long_table import Row, Table
-from leaderboard.report.wide_table import WideColumn, WideLine, lay_out_wide
+from leaderboard.report.footnotes import CHANGE_TITLES, Mark, Note
+from leaderboard.report.table import End, Table, WideColumn, WideLine
+
+MISSING = "—"
+MARKS: dict[Mark, str] = {"holds": "*", "few": "†"}
+ALL_TASKS = "*"  # in long form, the task of a change
+SUMMARY_TITLES = {"mean": "mean of tasks", "worst": "worst task"}
+# Programs read long form: a role or a unit more would be a column that they do not expect.
+LONG_FIELDS = [field.name for field in fields(Row) if field.name not in ("role", "quantity", "unit")]
 
 
 def format_table(table: Table, format: str = "text", *, width: int | None = None, colour: bool | None = None) -> str:
@@ -19,8 +31,6 @@ def format_table(table: Table, format: str = "text", *, width: int | None = None
     standard output is not one. Raises ValueError for an unknown format.
     """
     if format == "text":
-        from leaderboard.report.terminal import to_text  # rich, only where it is used
-
         return to_text(table, width, colour)
     if format not in FORMATS:
         raise ValueError(f"`format` should be one of text, {', '.join(FORMATS)}. Found `{format}`.")
@@ -44,14 +54,15 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
         return json_text(json.dumps(contents[0], indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
     if format == "tex" or len(tables) < 2:
         return "\n".join(format_table(table, format) for table in tables)
+    # Sentences that every part would repeat are read once, below the last one.
     common = [note for note in tables[0].notes if all(note in table.notes for table in tables)]
     own = [replace(table, notes=[note for note in table.notes if note not in common]) for table in tables]
     parts = [format_table(table, format) for table in own]
-    below = [_below(note, format) for note in ["Of all parts:", *common]] if common else []
+    below = [_write_below(note, format) for note in ["Of all parts:", *map(write_note, common)]] if common else []
     return "\n".join(parts) + "".join(["\n", *below] if below else [])
 
 
-def _below(note: str, format: str) -> str:
+def _write_below(note: str, format: str) -> str:
     """A line under the last part: a sentence that ends in a colon leads the others."""
     lead = note.endswith(":")
     if format == "md":
@@ -59,13 +70,30 @@ def _below(note: str, format: str) -> str:
     return f"{note}\n" if lead else f"· {printable(note)}\n"
 
 
+def to_text(table: Table, width: int | None = None, colour: bool | None = None) -> str:
+    """The table for a terminal of `width` columns, which never cuts a number."""
+    from leaderboard.report.terminal import TextGrid, TextGridLine, draw_grid  # rich, only where it is used
+
+    lines = [
+        TextGridLine(
+            line.label,
+            [_parts(column, row, line) for column, row in zip(table.columns, line.cells, strict=True)],
+            write_ends(table, line),
+            faint=not line.complete,
+        )
+        for line in table.lines
+    ]
+    heads = [write_head(column) for column in table.columns]
+    return draw_grid(TextGrid(table.board.title, heads, list(table.ends), lines, write_notes(table)), width, colour)
+
+
 def to_csv(table: Table) -> str:
     """Long form at full precision; a missing number is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Row)])
+    writer.writerow(LONG_FIELDS)
     for row in table.rows:
-        record = asdict(row) | {"higher_is_better": str(row.higher_is_better).lower()}
+        record = write_row(row) | {"higher_is_better": str(row.higher_is_better).lower()}
         writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in record.values()])
     return out.getvalue()
 
@@ -79,28 +107,29 @@ def to_json(table: Table) -> str:
         "version": board.version,
         "suite": board.suite,
         "reference": board.reference,
-        "selection": table.selection,
-        "rows": [asdict(row) for row in table.rows],
+        "selection": table.results.rule,
+        "rows": [write_row(row) for row in table.rows],
         "statistics": [
-            {"table": board.name, "suite": board.suite} | row | {"worth": worth.text if worth else None}
-            for row in as_rows(table.standings)
-            for worth in [table.worth.get(str(row["method"]))]
+            {"table": board.name, "suite": board.suite}
+            | row
+            | {"worth": " ".join(filter(None, write_worth(worth))) or None}
+            for row in write_standings(table.results.standings)
+            for worth in [table.results.worth.get(str(row["method"]))]
         ],
-        "notes": table.notes,
+        "notes": write_notes(table),
     }
     return json_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def to_markdown(table: Table) -> str:
     """A pipe table under a heading, with the notes as a list."""
-    laid = lay_out_wide(table)
-    head = ["method", *(markdown(f"{column.top} {column.bottom}") for column in laid.columns), *laid.tail]
-    rule = [":--", *("--:" for _ in laid.columns), *(":--" for _ in laid.tail)]
-    lines = [f"### {markdown(table.board.title)}", "", _pipe(head), _pipe(rule)]
-    for line in laid.lines:
-        numbers = [_cell(column, row, line, markdown) for column, row in zip(laid.columns, line.cells, strict=True)]
-        lines.append(_pipe([markdown(line.label), *numbers, *map(markdown, laid.ends(line))]))
-    return "\n".join([*lines, "", *(f"- {markdown_sentence(note)}" for note in table.notes)]) + "\n"
+    head = ["method", *(" ".join(write_head(column)) for column in table.columns), *table.ends]
+    rule = [":--", *("--:" for _ in table.columns), *(":--" for _ in table.ends)]
+    lines = [f"### {markdown(table.board.title)}", "", _pipe([markdown(text) for text in head]), _pipe(rule)]
+    for line in table.lines:
+        numbers = [_cell(column, row, line, markdown) for column, row in zip(table.columns, line.cells, strict=True)]
+        lines.append(_pipe([markdown(line.label), *numbers, *map(markdown, write_ends(table, line))]))
+    return "\n".join([*lines, "", *(f"- {markdown_sentence(note)}" for note in write_notes(table))]) + "\n"
 
 
 def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: list[str]) -> str:
@@ -113,30 +142,165 @@ def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: l
 
 def to_tex(table: Table) -> str:
     """A booktabs `tabular`, the notes as comments above it."""
-    laid = lay_out_wide(table)
-    lines = [f"% {printable(note)}" for note in [table.board.title, *table.notes]]
-    lines += [r"\begin{tabular}{l" + "r" * len(laid.columns) + "l" * len(laid.tail) + "}", r"\toprule"]
-    lines.append(_tex_line(["method", *(column.top for column in laid.columns), *laid.tail]))
-    lines.append(_tex_line(["", *(column.bottom for column in laid.columns), *("" for _ in laid.tail)]))
+    heads = [write_head(column) for column in table.columns]
+    lines = [f"% {printable(note)}" for note in [table.board.title, *write_notes(table)]]
+    lines += [r"\begin{tabular}{l" + "r" * len(table.columns) + "l" * len(table.ends) + "}", r"\toprule"]
+    lines.append(_tex_line(["method", *(top for top, _ in heads), *table.ends]))
+    lines.append(_tex_line(["", *(bottom for _, bottom in heads), *("" for _ in table.ends)]))
     lines.append(r"\midrule")
-    for line in laid.lines:
-        numbers = [_cell(column, row, line) for column, row in zip(laid.columns, line.cells, strict=True)]
-        lines.append(_tex_line([line.label, *numbers, *laid.ends(line)]))
+    for line in table.lines:
+        numbers = [_cell(column, row, line) for column, row in zip(table.columns, line.cells, strict=True)]
+        lines.append(_tex_line([line.label, *numbers, *write_ends(table, line)]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
+def write_head(column: WideColumn) -> tuple[str, str]:
+    """The two lines over a column: its task or what stands for all of them; its metric, unit and direction."""
+    change = column.quantity == "change"
+    top = CHANGE_TITLES[column.metric] if change else SUMMARY_TITLES.get(column.quantity, column.task)
+    arrow = "↑" if column.higher_is_better else "↓"
+    return top, " ".join(part for part in ("" if change else column.metric, column.unit, arrow) if part)
+
+
+def write_mean(column: WideColumn, row: Row | None) -> str:
+    """The mean of a row; a change carries its sign."""
+    return MISSING if row is None or row.mean is None else _write_number(column, row.mean)
+
+
+def write_interval(column: WideColumn, row: Row | None) -> str:
+    """The interval of a row as `[low, high]`; nothing where there is none."""
+    if row is None or row.ci_low is None or row.ci_high is None:
+        return ""
+    return f"[{_write_number(column, row.ci_low)}, {_write_number(column, row.ci_high)}]"
+
+
+def write_star(column: WideColumn, row: Row | None, line: WideLine) -> str:
+    """The mark of a change that holds over the whole board, behind its interval; else nothing."""
+    decides = column.quantity == "change" and column.metric == DECIDES
+    return MARKS["holds"] if decides and line.holds and write_interval(column, row) else ""
+
+
+def write_rank(standing: Standing | None) -> str:
+    """Rank, its interval and the letters, as in `2 [1, 4] ab`; nothing where a method has no rank."""
+    if standing is None or not standing.ranked:
+        return ""
+    ends = "" if standing.rank.low is None else f"[{standing.rank.low:g}, {standing.rank.high:g}]"
+    return " ".join(filter(None, (f"{standing.rank.mean:g}", ends, abridge_letters(standing.letters))))
+
+
+def write_worth(worth: Worth | None) -> tuple[str, str]:
+    """`1.31x` and `[1.02, 1.70]`; `< 0.2` and `> 10` where no size that was run is small or large enough."""
+    if worth is None:
+        return "", ""
+
+    def write(value: float) -> str:
+        """A multiplier, or the bound beyond which nothing is known."""
+        if value == 0:
+            return f"< {worth.least:.3g}"
+        return f"> {worth.most:.3g}" if math.isinf(value) else f"{value:.2f}"
+
+    low, high = worth.estimate.low, worth.estimate.high
+    return f"{write(worth.estimate.mean)}x", "" if low is None or high is None else f"[{write(low)}, {write(high)}]"
+
+
+def write_seeds(line: WideLine) -> str:
+    """`5/5`, `incomplete (3/5)` or `missing`, with a dagger where they are few."""
+    seeds = f"{line.wanted}/{line.wanted}" if line.complete else line.status
+    return f"{seeds} {MARKS['few']}" if line.few else seeds
+
+
+def write_state(state: str) -> str:
+    """How far runs were verified, as people read it: `spot-checked`."""
+    return state.replace("_", "-")
+
+
+def write_ends(table: Table, line: WideLine) -> list[str]:
+    """The texts of a line below `table.ends`."""
+    texts: dict[End, str] = {
+        "rank": write_rank(line.standing),
+        "worth": " ".join(filter(None, write_worth(line.worth))),
+        "seeds": write_seeds(line),
+        "checked": write_state(line.state),
+    }
+    return [texts[name] or MISSING for name in table.ends]
+
+
+def write_notes(table: Table) -> list[str]:
+    """The notes of a table as sentences."""
+    return [write_note(note) for note in table.notes]
+
+
+def write_note(note: Note) -> str:
+    """A note, after the mark that it explains."""
+    return f"{MARKS[note.mark]} {note.text}" if note.mark else note.text
+
+
+def write_row(row: Row) -> dict[str, Any]:
+    """The fields of a number in long form."""
+    record = {name: value for name, value in asdict(row).items() if name in LONG_FIELDS}
+    return record | {"task": ALL_TASKS} if row.quantity == "change" else record
+
+
+def write_standings(standings: Standings) -> list[dict[str, object]]:
+    """One flat object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
+    rows: list[dict[str, object]] = []
+    for standing in standings.methods.values():
+        worst = standing.worst
+        rows.append(
+            {
+                "method": standing.method,
+                "rank": _drop_nan(standing.rank.mean),
+                "rank_low": standing.rank.low,
+                "rank_high": standing.rank.high,
+                "tie_groups": join_letters(standing.letters),
+                DECIDES: _drop_nan(standing.change.mean),
+                "ci_low": standing.change.low,
+                "ci_high": standing.change.high,
+                "seeds": standing.change.n,
+                "p_holm": {name: _drop_nan(each.adjusted) for name, each in standing.comparisons.items()},
+                "p_max_t": {name: _drop_nan(p) for name, p in standing.max_t.items()},
+                "win_probability": _drop_nan(standing.win),
+                "interquartile_mean": _drop_nan(standing.middle),
+                "worst_task": worst.task if worst else None,
+                "worst_gain": worst.gain.mean if worst else None,
+                "worst_low": worst.gain.low if worst else None,
+                "worst_high": worst.gain.high if worst else None,
+            }
+        )
+    return rows
+
+
+def _drop_nan(value: float) -> float | None:
+    """None for NaN and infinity, which JSON has not."""
+    return value if math.isfinite(value) else None
+
+
+def _write_number(column: WideColumn, value: float) -> str:
+    """A number of a column; a change that rounds to something positive has a sign."""
+    text = f"{value:z.{column.decimals}f}"
+    return f"+{text}" if column.quantity == "change" and float(text) > 0 else text
+
+
+def _parts(column: WideColumn, row: Row | None, line: WideLine) -> list[str]:
+    """Mean, interval with its star, and of the worst task its name; what there is not is empty."""
+    worst = f"({printable(row.task)})" if row and row.quantity == "worst" else ""
+    return [write_mean(column, row), f"{write_interval(column, row)} {write_star(column, row, line)}".rstrip(), worst]
+
+
 def _cell(column: WideColumn, row: Row | None, line: WideLine, escape: Callable[[str], str] = str) -> str:
-    task = f" ({escape(row.task.removeprefix('worst: '))})" if row and row.task.startswith("worst: ") else ""
-    interval = column.interval(row, line)
-    star = f" {escape('*')}" if interval.endswith(" *") else ""
-    return f"{column.mean(row)} {interval.removesuffix(' *')}".rstrip() + star + task
+    """The same as one text, in which `escape` keeps names and marks from being markup."""
+    worst = f"({escape(row.task)})" if row and row.quantity == "worst" else ""
+    star = escape(write_star(column, row, line))
+    return " ".join(filter(None, (write_mean(column, row), write_interval(column, row), star, worst)))
 
 
 def _pipe(items: list[str]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join(items)} |"
 
 
 def _tex_line(items: list[str]) -> str:
+    """A line of a tabular, escaped."""
     return " & ".join(map(latex, items)) + r" \\"
 
 

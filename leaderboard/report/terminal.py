@@ -1,94 +1,140 @@
-"""A table for the terminal: as wide as it may be, never with a number cut."""
+"""A grid of texts for the terminal: as wide as it may be, never with a number cut."""
 
 import io
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table as Grid
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from leaderboard.report.escape import printable
-from leaderboard.report.long_table import Row, Table
-from leaderboard.report.wide_table import Wide, WideColumn, WideLine, lay_out_wide
 
 PLAIN_WIDTH = 200  # where standard output is no terminal
 PAD = 2  # blanks after a column, and rich adds one more between two columns
 
 
-def to_text(table: Table, width: int | None = None, colour: bool | None = None) -> str:
-    """The wide table as text for `width` columns.
+@dataclass(frozen=True)
+class TextGridLine:
+    """A line of a grid: its label, the parts of each number, the first of which stands out, and what is at its end."""
 
-    A terminal too narrow for all columns gets intervals below their means; where that is still too
-    wide, the columns go below each other in several grids, each with the methods.
+    label: str
+    numbers: list[list[str]]
+    ends: list[str]
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class TextGrid:
+    """Texts to be drawn: `heads` are the two lines over each number, `tail` the heads of the ends."""
+
+    title: str
+    heads: list[tuple[str, str]]
+    tail: list[str]
+    lines: list[TextGridLine]
+    notes: list[str]
+
+
+def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = None) -> str:
+    """The grid as text for `width` columns; ends with a newline.
+
+    A terminal too narrow for all columns gets the further parts of a number below its first; where that is still too
+    wide, the columns go below each other in several grids, each with the labels. By default `width` and `colour` are
+    those of the terminal, or wide and plain where standard output is not one.
     """
-    terminal = sys.stdout.isatty()
-    width = width or (shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
-    out = io.StringIO()
-    styled = terminal if colour is None else colour
-    console = Console(file=out, width=width, force_terminal=styled, highlight=False, legacy_windows=False)
-    console.print(Text(printable(table.board.title), style="bold"))
-    laid = lay_out_wide(table)
-    stacked = _needed(laid, range(len(laid.columns)), stacked=False) > width
-    for chunk in _chunks(laid, width, stacked):
-        console.width = max(width, _needed(laid, chunk, stacked))  # rather a line too long than a number cut
-        console.print(_grid(laid, chunk, stacked))
+    console, width = _open_console(width, colour)
+    console.print(Text(printable(grid.title), style="bold"))
+    stacked = _needed_width(grid, range(len(grid.heads)), stacked=False) > width
+    for chunk in _split_columns(grid, width, stacked):
+        console.width = max(width, _needed_width(grid, chunk, stacked))  # rather a line too long than a number cut
+        console.print(_draw_chunk(grid, chunk, stacked))
         console.print()
     console.width = width
-    for note in table.notes:
+    return _close_console(console, grid.notes)
+
+
+def draw_texts(
+    title: str, head: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str], left: Sequence[str]
+) -> str:
+    """Any texts as one grid, with notes below; the columns named in `left` begin at the left, others end right."""
+    console, _ = _open_console(None, None)
+    console.print(Text(printable(title), style="bold"))
+    grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
+    for name in head:
+        grid.add_column(Text(name), justify="left" if name in left else "right")
+    for line in lines:
+        grid.add_row(*(Text(printable(cell)) for cell in line))
+    console.print(grid)
+    console.print()
+    return _close_console(console, notes)
+
+
+def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]:
+    """A console that writes into memory, and its width."""
+    terminal = sys.stdout.isatty()
+    width = width or (shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
+    styled = terminal if colour is None else colour
+    console = Console(file=io.StringIO(), width=width, force_terminal=styled, highlight=False, legacy_windows=False)
+    return console, width
+
+
+def _close_console(console: Console, notes: Sequence[str]) -> str:
+    """What the console was given, with the notes below, and no blanks at the ends of lines."""
+    for note in notes:
         console.print(Text("· " + printable(note), style="dim"), overflow="fold")
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    written: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in written.splitlines()) + "\n"
 
 
-def _text(column: WideColumn, row: Row | None, line: WideLine, stacked: bool) -> Text:
-    """Mean, interval, and for the worst task its name."""
-    task = printable(row.task.removeprefix("worst: ")) if row and row.task.startswith("worst: ") else ""
-    text = Text(column.mean(row))
-    for part in (column.interval(row, line), task and f"({task})"):
-        if part:
-            text.append("\n" if stacked else " ").append(part, style="dim")
+def _join_parts(parts: Sequence[str], stacked: bool) -> Text:
+    """The parts of a number beside or below each other."""
+    text = Text(parts[0])
+    for part in filter(None, parts[1:]):
+        text.append("\n" if stacked else " ").append(printable(part), style="dim")
     return text
 
 
-def _column_width(laid: Wide, index: int, stacked: bool) -> int:
-    column = laid.columns[index]
-    texts = [column.top, column.bottom, *(_text(column, line.cells[index], line, stacked).plain for line in laid.lines)]
+def _column_width(grid: TextGrid, index: int, stacked: bool) -> int:
+    """Of the widest text in a column, in cells of the terminal."""
+    texts = [*grid.heads[index], *(_join_parts(line.numbers[index], stacked).plain for line in grid.lines)]
     return max(cell_len(part) for text in texts for part in text.split("\n"))
 
 
-def _needed(laid: Wide, indices: range | list[int], stacked: bool) -> int:
-    method = max([len("method"), *(cell_len(printable(line.label)) for line in laid.lines)])
-    texts = [laid.tail, *(laid.ends(line) for line in laid.lines)]
-    status = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + (PAD + 1) * (len(laid.tail) - 1)
-    numbers = [_column_width(laid, index, stacked) for index in indices]
-    return method + status + sum(numbers) + (PAD + 1) * (len(numbers) + 1)
+def _needed_width(grid: TextGrid, indices: range | list[int], stacked: bool) -> int:
+    """Of a grid with these columns, in cells of the terminal."""
+    label = max([len("method"), *(cell_len(printable(line.label)) for line in grid.lines)])
+    texts = [grid.tail, *(line.ends for line in grid.lines)]
+    ends = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + (PAD + 1) * (len(grid.tail) - 1)
+    numbers = [_column_width(grid, index, stacked) for index in indices]
+    return label + ends + sum(numbers) + (PAD + 1) * (len(numbers) + 1)
 
 
-def _chunks(laid: Wide, width: int, stacked: bool) -> list[list[int]]:
+def _split_columns(grid: TextGrid, width: int, stacked: bool) -> list[list[int]]:
     """Columns, in order, in as few groups as fit `width`; at least one column each."""
     chunks: list[list[int]] = [[]]
-    for index in range(len(laid.columns)):
-        if chunks[-1] and _needed(laid, [*chunks[-1], index], stacked) > width:
+    for index in range(len(grid.heads)):
+        if chunks[-1] and _needed_width(grid, [*chunks[-1], index], stacked) > width:
             chunks.append([])
         chunks[-1].append(index)
     return chunks
 
 
-def _grid(laid: Wide, indices: list[int], stacked: bool) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
-    grid.add_column("\nmethod", no_wrap=True)
+def _draw_chunk(grid: TextGrid, indices: list[int], stacked: bool) -> RichTable:
+    """A grid of these columns, each line with its label and its ends; faint lines are below a rule."""
+    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
+    drawn.add_column("\nmethod", no_wrap=True)
     for index in indices:
-        column = laid.columns[index]
-        grid.add_column(Text(f"{printable(column.top)}\n{printable(column.bottom)}"), justify="right", no_wrap=True)
-    for name in laid.tail:
-        grid.add_column(f"\n{name}", no_wrap=True)
-    for number, line in enumerate(laid.lines):
-        if number and laid.lines[number - 1].complete and not line.complete:
-            grid.add_section()
-        texts = [_text(laid.columns[index], line.cells[index], line, stacked) for index in indices]
-        grid.add_row(
-            Text(printable(line.label)), *texts, *map(Text, laid.ends(line)), style="" if line.complete else "dim"
-        )
-    return grid
+        top, bottom = grid.heads[index]
+        drawn.add_column(Text(f"{printable(top)}\n{printable(bottom)}"), justify="right", no_wrap=True)
+    for name in grid.tail:
+        drawn.add_column(f"\n{name}", no_wrap=True)
+    for number, line in enumerate(grid.lines):
+        if number and line.faint and not grid.lines[number - 1].faint:
+            drawn.add_section()
+        texts = [_join_parts(line.numbers[index], stacked) for index in indices]
+        drawn.add_row(Text(printable(line.label)), *texts, *map(Text, line.ends), style="dim" if line.faint else "")
+    return drawn

@@ -24,6 +24,7 @@ def assets() -> dict[str, bytes]:
 
 
 def _package(name: str) -> Path:
+    """The folder of an installed package."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"The site needs the package `{name}`; `pip install {name}` brings it.")

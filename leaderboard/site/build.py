@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import ResultRecord
-from leaderboard.analysis.statistics import Selection
+from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import assets
@@ -32,7 +32,7 @@ def write_site(
     boards: Iterable[Board],
     out: Path,
     store_name: str,
-    selection: Selection = "val",
+    selection: SelectionRule = "val",
     status: dict[str, Any] | None = None,
 ) -> Path:
     """Write the pages below `out` and return that of the overview.
@@ -48,7 +48,7 @@ def write_site(
 class SiteWriter:
     """Writes a site again and again, as `write_site` does once: pages of runs that did not change are not made anew."""
 
-    def __init__(self, boards: Sequence[Board], out: Path, store_name: str, selection: Selection = "val") -> None:
+    def __init__(self, boards: Sequence[Board], out: Path, store_name: str, selection: SelectionRule = "val") -> None:
         self.boards, self.out, self.store_name, self.selection = boards, out, store_name, selection
         self._site: Context | None = None
         self._runs: dict[str, tuple[str, ...]] = {}  # the page of a run -> everything that it depends on
@@ -83,6 +83,7 @@ class SiteWriter:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
 
     def _run_page(self, site: Context, run: ResultRecord, shared: str) -> bytes | None:
+        """The page of a run, or None where it was written before from the same things."""
         name = site.addresses.run(run)
         pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
         key = run.digest, site.state(run), pictures, shared
@@ -127,6 +128,7 @@ def check_own(out: Path, names: Iterable[str], before: set[str]) -> None:
 
 
 def _list(out: Path, names: set[str]) -> None:
+    """Write down what a build owns."""
     write_whole(out / LISTING, "".join(f"{name}\n" for name in sorted(names)))
 
 
@@ -140,6 +142,7 @@ def _remove(out: Path, names: set[str]) -> None:
 
 
 def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
+    """Write a file whose content changed, and leave one that is equal alone, so that its time says when it changed."""
     target = f"{out}/{name}"
     if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):  # a link would be written through
         os.unlink(target)
@@ -153,11 +156,13 @@ def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
 
 
 def _read(target: str) -> bytes:
+    """The content of a file."""
     with open(target, "rb") as file:
         return file.read()
 
 
 def _write(target: str, content: bytes) -> None:
+    """Replace the content of a file."""
     with open(target, "wb") as file:
         file.write(content)
 
@@ -168,7 +173,7 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield f"assets/{name}", partial(bytes, data)
     for one in site.shown:
         for kind in FORMATS:
-            yield f"data/{one.name}.{kind}", partial(_rendered, one, kind)
+            yield f"data/{one.name}.{kind}", partial(_render_table, one, kind)
     for panels in site.pictures.values():
         for panel in panels:
             yield panel.href, panel.read
@@ -184,5 +189,6 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "index.html", partial(overview_page, site)
 
 
-def _rendered(one: Shown, kind: str) -> bytes:
+def _render_table(one: Shown, kind: str) -> bytes:
+    """The file beside a board: what the command line prints."""
     return format_table(one.table, kind).encode()

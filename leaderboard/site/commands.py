@@ -14,9 +14,11 @@ def run_command(run: ResultRecord, plugin: str = "") -> str:
     file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
     if tuning:
         tail = f" --seeds {run.spec.seed}" if tuning.stage == "final" else ""
-        return printable(f"mtlbench tune {_quoted(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}")
-    pairs = [f"--set {shlex.quote(f'{key}={_written(value)}')}" for key, value in sorted(run.spec.overrides.items())]
-    words = [f"mtlbench run {_quoted(run.suite, run.method)} --seeds {run.spec.seed}", *pairs, *file]
+        return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}")
+    pairs = [
+        f"--set {shlex.quote(f'{key}={_write_value(value)}')}" for key, value in sorted(run.spec.overrides.items())
+    ]
+    words = [f"mtlbench run {_quote(run.suite, run.method)} --seeds {run.spec.seed}", *pairs, *file]
     return printable(" ".join(words))
 
 
@@ -26,7 +28,7 @@ def sweep_command(dial: Dial) -> str:
     seeds = sorted({run.spec.seed for runs in dial.points.values() for run in runs})
     settings = "".join(f" --set {shlex.quote(pair)}" for pair in dial.settings.split())
     over = f"--over {shlex.quote(f'{dial.option}={values}')} --seeds {seeds[0]}-{seeds[-1]}"
-    return printable(f"mtlbench sweep {_quoted(dial.suite, dial.method)} {over}{settings}")
+    return printable(f"mtlbench sweep {_quote(dial.suite, dial.method)} {over}{settings}")
 
 
 def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) -> list[tuple[str, str]]:
@@ -49,9 +51,11 @@ def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) 
     return [pair for key, pair in wanted.items() if key not in there]
 
 
-def _quoted(*words: str) -> str:
+def _quote(*words: str) -> str:
+    """Words as a shell takes them."""
     return " ".join(map(shlex.quote, words))
 
 
-def _written(value: Any) -> str:
+def _write_value(value: Any) -> str:
+    """A value as `--set` takes it."""
     return "/".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.analysis.dials import dials
-from leaderboard.analysis.statistics import Selection
+from leaderboard.analysis.dials import find_dials
+from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import METHOD
-from leaderboard.intake.source_card import built_in
+from leaderboard.intake.source_card import read_built_in_cards
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.escape import printable
+from leaderboard.report.formats import write_state
 from leaderboard.site.addresses import Addresses
-from leaderboard.site.flat import flat
+from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
 from leaderboard.store import StoreContents
@@ -37,24 +38,24 @@ class Context:
         contents: StoreContents,
         boards: Sequence[Board],
         store_name: str,
-        selection: Selection,
+        selection: SelectionRule,
         status: dict[str, Any] | None,
     ) -> None:
         submissions = find_submissions(contents, {board.name: board for board in boards})
         sound = [submission for submission in submissions if submission.sound]
         self.contents, self.status = contents, status
-        self.cards = built_in() | {card.name: card for submission in sound for card in submission.cards}
+        self.cards = read_built_in_cards() | {card.name: card for submission in sound for card in submission.cards}
         known = {run.run_id for run in contents.records}
         new = [run for submission in sound for run in submission.records if run.run_id not in known]
         self.runs = [*contents.records, *new]
         self.shown = collect_boards(contents, boards, selection, submissions)
-        self.dials = dials(contents.records)
+        self.dials = find_dials(contents.records)
         self.checks = read_checks(contents.root)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
         for run in self.runs:
             self.by_method.setdefault(owner(run), []).append(run)
-        names = _grouped(dict.fromkeys(one.board.suite for one in self.shown))
+        names = _group_variants(dict.fromkeys(one.board.suite for one in self.shown))
         self.suites = {name: [one for one in self.shown if one.board.suite == name] for name in names}
         self.addresses = Addresses((run.suite for run in self.runs), self.by_method)
         # Lists in HTML, of which thousands of runs have the same ones.
@@ -76,7 +77,7 @@ class Context:
 
     def state(self, run: ResultRecord) -> str:
         """How far a run was checked, as people read it; nothing where the store never was."""
-        return find_state(run, self.checks).replace("_", "-") if self.checks else ""
+        return write_state(find_state(run, self.checks)) if self.checks else ""
 
     def plugin(self, run: ResultRecord) -> str:
         """The file that a submitted method's run needs, relative to where the command is typed."""
@@ -84,14 +85,15 @@ class Context:
 
     def _configuration(self, protocol: str) -> str:
         """A protocol, given as JSON, as a list in HTML."""
-        return self.pairs(flat(json.loads(protocol)))
+        return self.pairs(flatten(json.loads(protocol)))
 
     def _pairs(self, items: tuple[tuple[str, str], ...], tall: bool = False) -> str:
+        """Pairs as a definition list in HTML."""
         macros = self._environment.get_template("macros.html").module
         return macros.pairs(items, tall)  # type: ignore[attr-defined, no-any-return]
 
 
-def _grouped(suites: Iterable[str]) -> list[str]:
+def _group_variants(suites: Iterable[str]) -> list[str]:
     """Suites in the order met, the variants of one after it."""
     names = list(suites)
     kin = list(dict.fromkeys(name.partition(":")[0] for name in names))
@@ -105,6 +107,7 @@ def _code(submission: Submission) -> str:
 
 
 def _environment() -> Any:
+    """Templates in which every value is escaped, and a name that is missing is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
 
     return Environment(

@@ -6,12 +6,12 @@ from typing import Any
 from leaderboard.report.escape import printable
 
 
-def flat(value: dict[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
+def flatten(value: dict[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
     """A nested object as pairs of a dotted name and a text."""
     found: list[tuple[str, str]] = []
     for key, item in value.items():
         if isinstance(item, dict):
-            found += flat(item, f"{prefix}{key}.")
+            found += flatten(item, f"{prefix}{key}.")
         else:
             text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
             found.append((printable(f"{prefix}{key}"), printable(text)))

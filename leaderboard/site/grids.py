@@ -7,18 +7,29 @@ from typing import get_args
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
-from leaderboard.analysis.letters import abridged
+from leaderboard.analysis.letters import abridge_letters
+from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.report.escape import printable
-from leaderboard.report.formats import FORMATS
-from leaderboard.report.long_table import Row
-from leaderboard.report.wide_table import CHANGE_TITLES, MISSING, WideColumn, WideLine
+from leaderboard.report.footnotes import CHANGE_TITLES
+from leaderboard.report.formats import (
+    FORMATS,
+    MISSING,
+    write_head,
+    write_interval,
+    write_mean,
+    write_seeds,
+    write_star,
+    write_state,
+    write_worth,
+)
+from leaderboard.report.table import End, WideColumn, WideLine
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Grid, GridCell, GridHead, GridRow
 from leaderboard.trust.ledger import VerificationState
 
-STATES = [state.replace("_", "-") for state in get_args(VerificationState)]
+STATES = [write_state(state) for state in get_args(VerificationState)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}
 FIRST = 30  # rows of the overview before somebody asks for all
 TASKS = 12  # columns of a table of runs
@@ -26,39 +37,37 @@ BARS = 40  # tie groups that are drawn
 INTERVAL = GridHead("95 % interval", "of Δ log", "drawn")
 RANK = GridHead("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
 TIES = GridHead("ties", "same bar", "ties", called="ties")
-Changes = dict[str, dict[str, Row]]  # method -> definition of the change -> its row
 
 
 def board_grid(one: Shown, addresses: Addresses) -> Grid:
     """One line per method: what decides first, then every other column of the wide table; numbers lead to runs."""
-    columns = [column for column in one.laid.columns if column.metric != DECIDES or column.task != "*"]
-    decides = [column for column in one.laid.columns if column not in columns]
-    ranked = "rank" in one.laid.tail
+    decides = [column for column in one.table.columns if column.quantity == "change" and column.metric == DECIDES]
+    columns = [column for column in one.table.columns if column not in decides]
+    ranked = "rank" in one.table.ends
     heads = [
         GridHead("method", small="name"),
         *map(_head, decides),
         *([INTERVAL] if decides else []),
         *([_rank_head(one), TIES] if ranked else []),
     ]
-    early = [name for name in one.laid.tail if name == "worth"]
-    late = [name for name in one.laid.tail if name not in ("rank", "worth")]
+    early = [name for name in one.table.ends if name == "worth"]
+    late = [name for name in one.table.ends if name not in ("rank", "worth")]
     heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in early]
     heads += map(_head, columns)
     heads += [GridHead(name, kind="end", best="high", choose=name == "checked") for name in late]
-    changes = _changes(one)
-    low, high = _span(changes)
+    low, high = _span(one)  # one scale, or bars of two rows could not be compared
     lines = []
     for line in one.lines:
-        href = _runs(one, line.method, addresses)
-        rows = dict(zip(one.laid.columns, line.cells, strict=True))
-        cells = [_name(line, href)]
+        href = _runs_address(one, line.method, addresses)
+        rows = dict(zip(one.table.columns, line.cells, strict=True))
+        cells = [_name_cell(one, line, href)]
         for column in decides:
-            bar = _bar(rows[column], low, high, line.method == one.board.reference)
-            cells += [_number(column, rows[column], line, href), GridCell("", bar=bar)]
-        cells += _rank(one, line) if ranked else []
-        cells += [_end(one, line, name) for name in early]
-        cells += [_number(column, rows[column], line, href) for column in columns]
-        cells += [_end(one, line, name) for name in late]
+            bar = _draw_bar(rows[column], low, high)
+            cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=bar)]
+        cells += _rank_cells(one, line) if ranked else []
+        cells += [_end_cell(line, name) for name in early]
+        cells += [_number_cell(column, rows[column], line, href) for column in columns]
+        cells += [_end_cell(line, name) for name in late]
         lines.append(GridRow(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
@@ -66,7 +75,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
 
 def _rank_head(one: Shown) -> GridHead:
     """The head of ranks, which speaks of intervals only where a board has seeds enough for one."""
-    with_intervals = any(standing.rank.low is not None for standing in one.table.standings.methods.values())
+    with_intervals = any(standing.rank.low is not None for standing in one.results.standings.methods.values())
     return RANK if with_intervals else replace(RANK, bottom="")
 
 
@@ -88,32 +97,31 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
     ]
     lines = []
     for one in boards:
-        changes = _changes(one)
-        low, high = _span(changes)
-        columns = {column.metric: column for column in one.laid.columns if column.task == "*"}
+        low, high = _span(one)
+        columns = {column.metric: column for column in one.table.columns if column.quantity == "change"}
         suite = printable(one.board.suite)
         for line in one.lines:
-            if line.method not in one.plain:
+            if line.method not in one.own:
                 continue  # controls stand on the suite's own page
-            href = _runs(one, line.method, addresses)
-            own = changes.get(line.method, {})
-            rows = {column.metric: row for column, row in zip(one.laid.columns, line.cells, strict=True)}
+            href = _runs_address(one, line.method, addresses)
+            own = one.results.change_rows[line.method]
+            rows = {column.metric: row for column, row in zip(one.table.columns, line.cells, strict=True)}
             numbers = {
-                name: _number(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
+                name: _number_cell(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
                 for name in CHANGE_TITLES
             }
             cells = [
-                _name(line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
+                _name_cell(one, line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
                 GridCell(suite),
                 GridCell(TRACKS[one.track]),
                 numbers[DECIDES],
-                GridCell("", bar=_bar(own.get(DECIDES), low, high, line.method == one.board.reference)),
-                *_rank(one, line),
+                GridCell("", bar=_draw_bar(own.get(DECIDES), low, high)),
+                *_rank_cells(one, line),
                 numbers["delta_flat"],
                 numbers["delta_task"],
-                _worst(one.table.standings.methods.get(line.method)),
-                _end(one, line, "seeds"),
-                _end(one, line, "checked"),
+                _worst_cell(line.standing),
+                _end_cell(line, "seeds"),
+                _end_cell(line, "checked"),
             ]
             lines.append(GridRow(cells, faint=not line.complete))
     return Grid("overview", "Every method on every suite", heads, lines, first=FIRST)
@@ -121,14 +129,15 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
 
 def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[GridCell]:
     """What decides of one row of a board: the change, its interval on the board's scale, the rank."""
-    changes = _changes(one)
-    row = changes.get(line.method, {}).get(DECIDES)
-    column = next((column for column in one.laid.columns if column.metric == DECIDES), None)
-    number = _number(column, row, line, _runs(one, line.method, addresses)) if column else GridCell(MISSING)
+    row = one.results.change_rows[line.method].get(DECIDES)
+    column = next((column for column in one.table.columns if column.metric == DECIDES), None)
+    number = (
+        _number_cell(column, row, line, _runs_address(one, line.method, addresses)) if column else GridCell(MISSING)
+    )
     return [
         number,
-        GridCell("", bar=_bar(row, *_span(changes), line.method == one.board.reference)),
-        _rank(one, line)[0],
+        GridCell("", bar=_draw_bar(row, *_span(one))),
+        _rank_cells(one, line)[0],
     ]
 
 
@@ -138,7 +147,7 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
     alike = len(set(kinds_of)) == 1 and not runs[0].spec.overrides and not runs[0].spec.tuning
     kinds = runs[0].spec.protocol.metrics
     primary = {task: KINDS[kinds[task]].metrics[0] for task in kinds if kinds[task] in KINDS}
-    tasks = list(primary)[:TASKS]
+    tasks = list(primary)[:TASKS]  # a page as wide as a hundred tasks is read by nobody
     values = [[_score(run, task, primary[task]) for task in tasks] for run in runs]
     formats = [_decimals(primary[task], [row[at] for row in values]) for at, task in enumerate(tasks)]
     heads = [
@@ -175,21 +184,24 @@ def kind_of(run: ResultRecord) -> str:
 
 
 def _head(column: WideColumn) -> GridHead:
-    kind = "change" if column.task == "*" else "number"
-    what = " ".join(part for part in (column.top, "" if column.task == "*" else column.metric) if part)
-    small = f"{what} 95 % interval" + (" and task" if column.task == "worst task" else "")
-    return GridHead(
-        printable(column.top), printable(column.bottom), kind, "high" if column.arrow == "↑" else "low", small=small
-    )
+    """The head of a column of a board, with the name of its intervals in an export."""
+    change = column.quantity == "change"
+    top, bottom = write_head(column)
+    small = f"{top if change else f'{top} {column.metric}'} 95 % interval"
+    small += " and task" if column.quantity == "worst" else ""
+    best = "high" if column.higher_is_better else "low"
+    return GridHead(printable(top), printable(bottom), "change" if change else "number", best, small=small)
 
 
 def _head_of(task: str, metric: Metric) -> GridHead:
+    """The head of a task in a table of runs."""
     arrow = "↑" if metric.higher_is_better else "↓"
     below = " ".join(part for part in (metric.name, metric.unit, arrow) if part)
     return GridHead(printable(task), below, "number", "high" if metric.higher_is_better else "low")
 
 
 def _score(run: ResultRecord, task: str, metric: Metric) -> float | None:
+    """A metric of a run at the epoch that validation chose, or at the first rule that it has."""
     scores = run.scores.get("val") or next(iter(run.scores.values()), {})
     return scores.get(task, {}).get(metric.name)
 
@@ -200,76 +212,74 @@ def _decimals(metric: Metric, values: Sequence[float | None]) -> int:
     return 2 if metric.unit == "%" else min(8, max(0, 3 - math.floor(math.log10(largest))))
 
 
-def _name(line: WideLine, href: str, small: str = "") -> GridCell:
+def _name_cell(one: Shown, line: WideLine, href: str, small: str = "") -> GridCell:
     """A method as people call it; below, its own name where that is another one and can be run."""
     label, plain = printable(line.label), printable(line.method)
-    if not small and label not in (plain, f"control: {plain}"):
+    control = one.results.selection.controls.get(line.method)
+    if not small and label != plain and (control is None or control.key == control.method):
         small = plain
     return GridCell(label, small, line.label, href, code=line.label == line.method)
 
 
-def _number(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
-    task = printable(row.task.removeprefix("worst: ")) if row and row.task.startswith("worst: ") else ""
-    below = " ".join(part for part in (column.interval(row, line), task) if part)
-    return GridCell(column.mean(row), below, row.mean if row else None, href if row and row.mean is not None else "")
+def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
+    """A mean that leads to its runs; below, its interval, its mark, and the task that is worst."""
+    task = printable(row.task) if row and row.quantity == "worst" else ""
+    below = " ".join(filter(None, (write_interval(column, row), write_star(column, row, line), task)))
+    return GridCell(
+        write_mean(column, row), below, row.mean if row else None, href if row and row.mean is not None else ""
+    )
 
 
-def _end(one: Shown, line: WideLine, name: str) -> GridCell:
+def _end_cell(line: WideLine, name: End) -> GridCell:
+    """Worth, seeds or state, with what the column sorts by."""
     if name == "checked":
-        return _badge(line.checked)
+        return _badge(write_state(line.state))
     if name == "seeds":
-        return GridCell(line.seeds, order=float(max((row.seeds for row in line.cells if row), default=0)))
-    worth = one.table.worth.get(line.method)
-    text, _, interval = line.worth.partition(" [")
-    return GridCell(text or MISSING, f"[{interval}" if interval else "", worth.order if worth else None)
+        return GridCell(write_seeds(line), order=float(max((row.seeds for row in line.cells if row), default=0)))
+    text, interval = write_worth(line.worth)
+    return GridCell(text or MISSING, interval, line.worth.order if line.worth else None)
 
 
 def _badge(state: str) -> GridCell:
+    """A state, which sorts by how far it goes."""
     known = state in STATES
     return GridCell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
 
 
-def _rank(one: Shown, line: WideLine) -> list[GridCell]:
+def _rank_cells(one: Shown, line: WideLine) -> list[GridCell]:
     """Rank with its interval, and the tie groups, as bars or, where they are many, letters; dashes without a rank."""
-    standing = one.table.standings.methods.get(line.method)
-    if standing is None or not line.place:
+    standing = line.standing
+    if standing is None or not standing.ranked:
         return [GridCell(MISSING), GridCell(MISSING)]
     rank = standing.rank
     ends = "" if rank.low is None else f"[{rank.low:g}, {rank.high:g}]"
     groups = [letter in standing.letters for letter in one.letters] if len(one.letters) <= BARS else []
-    text = abridged(standing.letters)
+    text = abridge_letters(standing.letters)
     return [GridCell(f"{rank.mean:g}", ends, rank.mean), GridCell(text, order=text, ties=groups)]
 
 
-def _worst(standing: Standing | None) -> GridCell:
+def _worst_cell(standing: Standing | None) -> GridCell:
+    """The least gain of a method, and the task that has it."""
     worst = standing.worst if standing else None
     return GridCell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else GridCell(MISSING)
 
 
-def _changes(one: Shown) -> Changes:
-    found: Changes = {}
-    for row in one.table.rows:
-        if row.task == "*" and row.metric in CHANGE_TITLES:
-            found.setdefault(row.method, {})[row.metric] = row
-    return found
-
-
-def _span(changes: Changes) -> tuple[float, float]:
+def _span(one: Shown) -> tuple[float, float]:
     """Zero and the ends of every interval of what decides: one scale for all bars of a board."""
-    rows = [own[DECIDES] for own in changes.values() if DECIDES in own]
+    rows = [own[DECIDES] for own in one.results.change_rows.values() if DECIDES in own]
     known = [end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
     return min([0.0, *known]), max([0.0, *known])
 
 
-def _bar(row: Row | None, low: float, high: float, reference: bool) -> Bar | None:
-    if row is None or row.mean is None or reference or high <= low:
+def _draw_bar(row: Row | None, low: float, high: float) -> Bar | None:
+    """The interval of a change on the scale of its board; none for the reference, which does not differ from itself."""
+    if row is None or row.mean is None or row.role == "reference" or high <= low:
         return None
     ends = [100 * (end - low) / (high - low) for end in (row.ci_low or row.mean, row.mean, row.ci_high or row.mean, 0)]
-    sure = row.ci_low is not None and row.ci_high is not None and (row.ci_low > 0 or row.ci_high < 0)
-    kind = ("better" if row.mean > 0 else "worse") if sure else "unclear"
+    kind = {1: "better", 0: "unclear", -1: "worse"}[row.sign]
     return Bar(ends[0], ends[1], ends[2], ends[3], kind)
 
 
-def _runs(one: Shown, method: str, addresses: Addresses) -> str:
+def _runs_address(one: Shown, method: str, addresses: Addresses) -> str:
     """Where the runs behind a row are: those of a control are runs of a method under other settings."""
-    return addresses.method(one.behind(method), one.board.suite)
+    return addresses.method(one.find_owner(method), one.board.suite)

@@ -61,6 +61,7 @@ class Panel:
         return found
 
     def _tile(self, sheet: Sheet, column: int, row: int) -> Tile:
+        """The part of the picture at a column and a row of its sheet."""
         (x, y), (width, _) = sheet.place(column, row), self.size
         return Tile(
             self.href, 100 * width / sheet.wide, -100 * x / sheet.wide, -100 * y / sheet.high, sheet.wide / sheet.high
@@ -81,6 +82,7 @@ def find_panels(root: Path | None) -> dict[str, list[Panel]]:
 
 
 def _panel(path: Path) -> Panel | None:
+    """A picture that is a plain PNG file of bounded size; None for anything else."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
         return None
     with path.open("rb") as file:

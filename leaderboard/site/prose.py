@@ -25,7 +25,7 @@ class Block:
     options: list[tuple[str, Parts]] = field(default_factory=list)
 
 
-def prose(docstring: str) -> list[Block]:
+def split_prose(docstring: str) -> list[Block]:
     """The blocks of a docstring, lines joined."""
     return [block for part in re.split(r"\n\s*\n", docstring.strip("\n")) if part.strip() for block in _blocks(part)]
 
@@ -42,11 +42,11 @@ def _blocks(text: str) -> list[Block]:
     words, options = items[: len(items) - count], [_OPTION.match(item) for item in items[len(items) - count :]]
     if words and not words[-1].endswith("."):  # the colon is one of a sentence that goes on
         words, options = items, []
-    found = [Block(marked(" ".join(words)))] if words else []
-    return found + ([Block(options=[(m[1], marked(m[2])) for m in options if m])] if options else [])
+    found = [Block(split_code(" ".join(words)))] if words else []
+    return found + ([Block(options=[(m[1], split_code(m[2])) for m in options if m])] if options else [])
 
 
-def marked(text: str) -> Parts:
+def split_code(text: str) -> Parts:
     """`text` split so that every second part is code: what stands in backticks, and what reads as an equation."""
     found = [""]
     for number, part in enumerate(code_parts(text)):
@@ -62,7 +62,7 @@ def _equations(text: str) -> Parts:
     found, at = [""], 0
     while at < len(words):
         end = _end(words, at)
-        before, code, after = _whole(" ".join(words[at:end]))
+        before, code, after = _strip_marks(" ".join(words[at:end]))
         if not code:
             before, end = words[at], at + 1
         found[-1] += before
@@ -103,7 +103,7 @@ def _belongs(words: Sequence[str], first: int, at: int) -> bool:
     )
 
 
-def _whole(text: str) -> tuple[str, str, str]:
+def _strip_marks(text: str) -> tuple[str, str, str]:
     """What the sentence puts before an equation, the equation, and what it puts after: marks, half of its brackets."""
     code = text.rstrip(_STOPS)
     while code.endswith(")") and code.count(")") > code.count("("):

@@ -5,25 +5,38 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.records import ResultRecord, slug
-from leaderboard.analysis.statistics import Selection
+from leaderboard.analysis.results import Results
+from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board, Track, board_of_suite
 from leaderboard.boards.tuned_track import keep_searched
 from leaderboard.intake.submission import Submission
-from leaderboard.report.long_table import Table, build_table
-from leaderboard.report.wide_table import Wide, WideLine, lay_out_wide
+from leaderboard.report.table import Table, WideLine, tabulate
 from leaderboard.store import StoreContents
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One board on one track, as rows and as a wide table; `name` is unique on the site."""
+    """One board on one track: its numbers, and the table of them; `name` is unique on the site."""
 
     name: str
     table: Table
-    laid: Wide
-    track: Track
     committed: bool
-    plain: frozenset[str] = frozenset()
+
+    @property
+    def results(self) -> Results:
+        """The numbers of the board."""
+        return self.table.results
+
+    @property
+    def track(self) -> Track:
+        """Methods as they come, or tuned."""
+        return self.results.selection.track
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """The board's own methods: without its controls, and without what was submitted to it."""
+        roles = self.results.selection.roles
+        return frozenset(method for method, role in roles.items() if role in ("reference", "method"))
 
     @property
     def board(self) -> Board:
@@ -32,33 +45,34 @@ class Shown:
 
     @cached_property
     def _owners(self) -> dict[str, str]:
-        return {name: owner(run) for (name, _), run in self.table.records.items()}
+        """Row -> the method whose runs stand in it."""
+        return {name: owner(run) for (name, _), run in self.results.records.items()}
 
-    def behind(self, method: str) -> str:
+    def find_owner(self, method: str) -> str:
         """The method whose runs stand in a row: that which was tuned, and that under a control's settings."""
         return self._owners.get(method, method)
 
     @cached_property
     def lines(self) -> list[WideLine]:
         """The rows by rank; below them what is not ranked, as controls, and then what is not complete."""
-        standing = self.table.standings.methods
 
         def key(line: WideLine) -> tuple[bool, bool, float]:
-            place = standing[line.method].rank.mean if line.place else 0.0
-            return not line.complete, not line.place, place
+            """What is complete and ranked first, by rank."""
+            rank = line.standing.rank.mean if line.standing and line.ranked else 0.0
+            return not line.complete, not line.ranked, rank
 
-        return sorted(self.laid.lines, key=key)
+        return sorted(self.table.lines, key=key)
 
     @cached_property
     def letters(self) -> list[str]:
         """The letters of its tie groups."""
-        found = {letter for standing in self.table.standings.methods.values() for letter in standing.letters}
-        return sorted(found, key=lambda letter: (len(letter), letter))
+        letters = {letter for standing in self.results.standings.methods.values() for letter in standing.letters}
+        return sorted(letters, key=lambda letter: (len(letter), letter))
 
     @property
     def finished(self) -> int:
         """Methods with a number."""
-        return sum(any(row.seeds for row in line.cells if row) for line in self.laid.lines)
+        return sum(any(row.seeds for row in line.cells if row) for line in self.table.lines)
 
 
 def owner(run: ResultRecord) -> str:
@@ -69,7 +83,7 @@ def owner(run: ResultRecord) -> str:
 def collect_boards(
     contents: StoreContents,
     committed: Sequence[Board],
-    selection: Selection = "val",
+    rule: SelectionRule = "val",
     submissions: Sequence[Submission] = (),
 ) -> list[Shown]:
     """Every board of the site, suite by suite in the order of the committed tables, the widest of a suite first."""
@@ -79,11 +93,12 @@ def collect_boards(
     widest = _widest_tuned(parts, contents)
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
-        table = build_table(board, contents, selection, track, submissions)
+        """Tabulate a board on a track; kept where it has a number, or is of a search."""
+        table = tabulate(board, contents, rule, track, submissions)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
         taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
         name = f"{name}~{taken + 1}" if taken else name
-        one = Shown(name, table, lay_out_wide(table), track, committed, frozenset(board.methods))
+        one = Shown(name, table, committed)
         if one.finished or track == "tuned":
             found.append(one)
 
@@ -93,7 +108,8 @@ def collect_boards(
             add(board, "tuned", committed=True)
     for one in found:
         if one.track == "default":
-            covered |= {(one.board.suite, line.method) for line in one.laid.lines}
+            covered |= {(one.board.suite, line.method) for line in one.table.lines}
+    # What is stored and on no committed board is shown too: a site of one's own runs would be empty else.
     records = [record for record in contents.records if not record.spec.overrides and not record.spec.tuning]
     for suite in sorted({record.suite for record in records if (record.suite, record.method) not in covered}):
         board = board_of_suite(suite, [record for record in records if record.suite == suite])

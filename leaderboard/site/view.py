@@ -43,7 +43,7 @@ class GridHead:
     small: str = ""
 
     @property
-    def exported(self) -> str:
+    def export_name(self) -> str:
         """Its name in an export."""
         return self.called or f"{self.top} {self.bottom}".strip()
 
@@ -192,19 +192,19 @@ def _row(values: Sequence[Any]) -> str:
     return f"[{','.join(map(as_json, values))}]"
 
 
-def words(text: str) -> str:
+def escape_words(text: str) -> str:
     """`text` for a chart, whose labels understand a little markup: nothing in it is any."""
     return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def short(text: str, most: int = 34) -> str:
+def shorten_label(text: str, most: int = 34) -> str:
     """`text` for an axis, cut in the middle where it is long."""
     text = printable(text)
     if len(text) > most:
         text = f"{text[: most // 2 - 1]}…{text[-(most - most // 2) :]}"
-    return words(text)
+    return escape_words(text)
 
 
-def notes(sentences: Sequence[str]) -> list[list[str]]:
+def split_notes(sentences: Sequence[str]) -> list[list[str]]:
     """Sentences split at their backticks, so that every second part is code."""
     return [code_parts(sentence) for sentence in sentences]

@@ -34,12 +34,12 @@ class SiteWatcher:
         self._seen: list[_File] | None = None
         self._stale = True  # until everything there is was built
 
-    def look(self) -> bool:
+    def rebuild_if_changed(self) -> bool:
         """Build if there is something new; whether there was."""
         now = list(_files(self.root))
         if now == self._seen:
             return False
-        self._stale |= list(filter(_lasts, now)) != list(filter(_lasts, self._seen or []))
+        self._stale |= list(filter(_is_lasting, now)) != list(filter(_is_lasting, self._seen or []))
         self._build(self._stale)
         self._stale = False
         self._seen = now
@@ -47,18 +47,18 @@ class SiteWatcher:
         (self.out / VERSION).write_text(f'{{"build": {self.builds}}}\n', encoding="utf-8")
         return True
 
-    def forever(self, stop: threading.Event, seconds: float, complain: Callable[[str], None]) -> None:
+    def rebuild_until(self, stop: threading.Event, seconds: float, complain: Callable[[str], None]) -> None:
         """Look every so often until `stop`; a build that fails is said, and tried again at the next change."""
         while not stop.wait(seconds):
             try:
-                self.look()
+                self.rebuild_if_changed()
             except Exception as error:
                 self._seen = list(_files(self.root))
                 complain(f"The site could not be built ({type(error).__name__}: {error}); it stays as it was.")
 
 
 @contextmanager
-def serving(out: Path, port: int = 0) -> Iterator[str]:
+def serve_site(out: Path, port: int = 0) -> Iterator[str]:
     """Serve the site in `out` on the loopback interface, for reading only; yields the address of the overview.
 
     What no build wrote is not there. Raises OSError with one sentence where the port cannot be had.
@@ -78,6 +78,8 @@ def serving(out: Path, port: int = 0) -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
+    """Answers each reader in a thread of its own, which ends with the program."""
+
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -93,6 +95,7 @@ class _Handler(SimpleHTTPRequestHandler):
     timeout = PATIENCE
 
     def send_head(self) -> Any:
+        """Refuse other host names, against pages elsewhere that name this machine, and whatever no build wrote."""
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN, "This server answers on its own machine only")
@@ -103,6 +106,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
+        """Where a name lies below the folder that is served."""
         return os.path.join(os.path.realpath(self.directory), self._name())
 
     def _name(self) -> str:
@@ -110,6 +114,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return unquote(self.path.partition("?")[0].partition("#")[0]).removeprefix("/") or "index.html"
 
     def _is_page(self) -> bool:
+        """Whether a build wrote what is asked for, and no link leads to it."""
         name = self._name()
         if name not in written_names(Path(self.directory)):
             return False
@@ -117,9 +122,11 @@ class _Handler(SimpleHTTPRequestHandler):
         return os.path.realpath(target) == target and os.path.isfile(target)  # else a link, from somebody else
 
     def list_directory(self, path: Any) -> None:
+        """Nothing: there is no listing."""
         self.send_error(HTTPStatus.NOT_FOUND, "No such page")
 
     def end_headers(self) -> None:
+        """Pages change while they are watched, and are of the type that is said."""
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
@@ -128,7 +135,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Nothing: the terminal belongs to the runs."""
 
 
-def _lasts(file: _File) -> bool:
+def _is_lasting(file: _File) -> bool:
     """Whether a file is more than a note of runs that go on."""
     return not file[0].startswith(f"{NOTES_FOLDER}{os.sep}")
 

@@ -1,4 +1,4 @@
-"""The store: one run, one file, written whole or not at all, by any number of writers."""
+"""The store: one run, one file, written whole or not at all, by any number of writers; or packed, one run, one line."""
 
 import contextlib
 import errno
@@ -8,22 +8,21 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from bench.records import ResultRecord, RunSpec, slug
 from bench.records.record import MAX_BYTES
 from bench.system.files import clear_abandoned, folder_lock, make_folder
-from bench.system.regular import NotRegular, TooLarge, read_regular
 from leaderboard.store.json_text import write_whole
+from leaderboard.store.load import Loaded, load_lines, load_record
+from leaderboard.store.packed import PANELS, ProtocolShelf, packed_files, packed_path
 from leaderboard.store.problem import Problem
 from leaderboard.store.progress_notes import NOTES_FOLDER as LIVE
 from leaderboard.store.progress_notes import clear_notes
 from leaderboard.store.room import stored_text
+from leaderboard.store.walk import list_record_files
 
-DEEPEST = 8  # folders in folders; records lie in the second
-_FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
 UNMIRRORED = ".unmirrored"
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
@@ -40,10 +39,15 @@ class StoreContents:
 
 
 class Store:
-    """A folder of records: `root/<suite>/<method>/<run_id>.json`, with slugs of the canonical names."""
+    """A folder of records, open and packed.
+
+    Runs are written open, as `root/<suite>/<method>/<run_id>.json` with slugs of the canonical names, so that
+    writers never meet in one file. `leaderboard.store.merge` packs them; everything here reads both forms.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self._shelf = ProtocolShelf(self.root)
 
     def path(self, spec: RunSpec) -> Path:
         """Where the record of `spec` lies."""
@@ -53,15 +57,16 @@ class Store:
         """Where a run of `spec` keeps its state until its record is stored."""
         return self.root / CHECKPOINTS / f"{spec.run_id}.pt"
 
-    def unmirrored(self, spec: RunSpec) -> Path:
+    def unmirrored_mark(self, spec: RunSpec) -> Path:
         """A file that is there while the record of `spec` should be mirrored and is not."""
         return self.root / UNMIRRORED / spec.run_id
 
     def write(self, record: ResultRecord) -> Path:
         """Store `record` and return its path; readers see the old file or the new one, never a part.
 
-        A finished record is never replaced by a failed one, and ends the checkpoint of its run. Raises ValueError where
-        the record is unsound or above MAX_BYTES, OSError where the folder cannot be written.
+        A finished record is never replaced by a failed one, and one that is packed by none; it ends the checkpoint of
+        its run. Raises ValueError where the record is unsound or above MAX_BYTES, OSError where the folder cannot be
+        written.
         """
         if problems := record.find_problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
@@ -71,6 +76,10 @@ class Store:
             raise ValueError(f"A record should be at most {MAX_BYTES} bytes. Found {size} in run {record.run_id}.")
         target = self.path(record.spec)
         self.check_place(record.spec)
+        for packed in self._packed(record.spec, record.run_id):
+            if packed.run_id == record.run_id and packed.status == "done":
+                self._drop_checkpoint(record.spec)
+                return self.root / packed_path(packed)
         make_folder(target.parent)
         with folder_lock(
             target.parent
@@ -108,45 +117,98 @@ class Store:
 
     def panels(self, spec: RunSpec) -> list[Path]:
         """The panels of a run, in order."""
-        found = self.path(spec).parent.glob(f"{spec.run_id}.*.png")
-        return sorted((p for p in found if _NUMBER.match(p.name)), key=lambda p: int(p.name.split(".")[1]))
+        for folder in (self.path(spec).parent, self.root / PANELS):
+            if folder.is_symlink():
+                continue
+            panels = [path for path in folder.glob(f"{spec.run_id}.*.png") if _NUMBER.match(path.name)]
+            if panels:
+                return sorted(panels, key=lambda path: int(path.name.split(".")[1]))
+        return []
 
     def get(self, spec: RunSpec) -> ResultRecord | None:
         """The sound record of `spec`, or None where there is none."""
         path = self.path(spec)
         if not path.resolve().is_relative_to(self.root.resolve()):
             return None
-        found = self._load(path)
-        return found if isinstance(found, ResultRecord) and found.run_id == spec.run_id else None
+        loaded = load_record(path)
+        if isinstance(loaded, ResultRecord) and loaded.run_id == spec.run_id and loaded.status == "done":
+            return loaded
+        packed = [record for record in self._packed(spec, spec.run_id) if record.run_id == spec.run_id]
+        if packed:
+            return packed[0]
+        return loaded if isinstance(loaded, ResultRecord) and loaded.run_id == spec.run_id else None
 
-    def beside(self, spec: RunSpec) -> list[ResultRecord]:
+    def _packed(self, spec: RunSpec, holding: str = "") -> Iterator[ResultRecord]:
+        """Sound packed records of the suite and the method of `spec` on lines with the text `holding`."""
+        for path in packed_files(self.root, spec):
+            if path.resolve().is_relative_to(self.root.resolve()):
+                for _, loaded in load_lines(path, self._shelf, holding=holding):
+                    if isinstance(loaded, ResultRecord):
+                        yield loaded
+
+    def list_siblings(self, spec: RunSpec) -> list[ResultRecord]:
         """The sound records of the suite and the method of `spec`, whatever their seed, settings and code."""
-        loaded = [self._load(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
-        same = [record for record in loaded if isinstance(record, ResultRecord)]
-        return [record for record in same if (record.spec.suite, record.spec.method) == (spec.suite, spec.method)]
+        loaded = [load_record(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
+        same = {record.run_id: record for record in self._packed(spec)}
+        same |= {record.run_id: record for record in loaded if isinstance(record, ResultRecord)}
+        return [
+            record for record in same.values() if (record.spec.suite, record.spec.method) == (spec.suite, spec.method)
+        ]
 
     def has_done(self, spec: RunSpec) -> bool:
         """Whether a sound, finished record of `spec` is stored."""
         record = self.get(spec)
         return record is not None and record.status == "done"
 
-    def read(self) -> StoreContents:
-        """Every sound record; whatever is corrupt, tampered with, too large or double is named and left out."""
+    def read(self, suite: str | None = None, *, check: bool = True) -> StoreContents:
+        """Every sound record; whatever is corrupt, tampered with, too large or double is named and left out.
+
+        The order is that of the open form's paths, whatever form records have. A record that lies packed and open, as
+        where packing was interrupted, counts once, and a finished open one in place of a packed failure.
+
+        Args:
+            suite: The name of a suite, without options: only its records, under whatever options.
+            check: Whether digests and scores are recomputed, which takes two thirds of the time.
+        """
         contents = StoreContents(root=self.root)
-        seen: dict[str, Path] = {}
+        taken: dict[str, tuple[ResultRecord, str]] = {}
         with _no_collector():
-            for path in self._files(contents.problems):
-                found = self._load(path)
-                if isinstance(found, ResultRecord) and found.run_id in seen:
-                    first = seen[found.run_id].relative_to(self.root).as_posix()
-                    found = [f"run_id: already read from {first}"]
-                if isinstance(found, list):
-                    contents.problems.append(Problem(path.relative_to(self.root).as_posix(), found))
+            for where, loaded in self._load_all(contents.problems, suite, check):
+                if isinstance(loaded, ResultRecord) and loaded.run_id in taken:
+                    first, first_where = taken[loaded.run_id]
+                    if _is_packed(where) != _is_packed(first_where):
+                        packed, opened = (loaded, first) if _is_packed(where) else (first, loaded)
+                        if packed.digest == opened.digest:
+                            continue
+                        if packed.status == "failed":
+                            taken[loaded.run_id] = (opened, first_where if opened is first else where)
+                            continue
+                    loaded = [f"run_id: already read from {first_where}"]
+                if isinstance(loaded, list):
+                    contents.problems.append(Problem(where, loaded))
                 else:
-                    seen[found.run_id] = path
-                    contents.paths[found.run_id] = path.relative_to(self.root).as_posix()
-                    contents.records.append(found)
+                    taken[loaded.run_id] = loaded, where
+            entries = list(taken.values())
+            if any(_is_packed(where) for _, where in entries):
+                entries.sort(key=lambda entry: _place(entry[0].spec))
+            for record, where in entries:
+                contents.records.append(record)
+                contents.paths[record.run_id] = where
         return contents
+
+    def _load_all(self, problems: list[Problem], suite: str | None, check: bool) -> Iterator[tuple[str, Loaded]]:
+        """(where it lies, record or reasons) of everything that should be a record; a line is at `FILE:NUMBER`."""
+        for path in list_record_files(self.root, problems, suite):
+            where = path.relative_to(self.root).as_posix()
+            if path.suffix == ".json":
+                items = iter([(where, load_record(path, check=check))])
+            else:
+                lines = load_lines(path, self._shelf, check=check)
+                items = ((f"{where}:{number}" if number else where, loaded) for number, loaded in lines)
+            for place, loaded in items:
+                other = isinstance(loaded, ResultRecord) and suite and loaded.spec.suite.partition(":")[0] != suite
+                if not other:
+                    yield place, loaded
 
     def check_writable(self) -> None:
         """Raise OSError with one sentence where no record could be written here; nothing is left behind."""
@@ -184,58 +246,17 @@ class Store:
         if path.is_dir() and not path.is_symlink():
             raise IsADirectoryError(f"`{path}` should be a record or nothing. Found a folder; remove it.")
 
-    def _files(self, problems: list[Problem]) -> Iterator[Path]:
-        """Record files in a fixed order, inside the store: links are named and never followed."""
-        if os.path.lexists(self.root) and not self.root.is_dir():
-            problems.append(Problem(".", ["should be a folder"]))
 
-        def unreadable(error: OSError) -> None:
-            if isinstance(error, FileNotFoundError | NotADirectoryError):
-                return  # no store yet, named above, or gone since its parent was listed
-            where = os.path.relpath(error.filename, self.root)
-            problems.append(Problem(where, [f"cannot be read ({error.strerror})"]))
+def _is_packed(where: str) -> bool:
+    return not where.endswith(".json")
 
-        for folder, folders, files in os.walk(self.root, onerror=unreadable):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            if folders and len(Path(folder).relative_to(self.root).parts) >= DEEPEST:
-                problems.append(
-                    Problem(os.path.relpath(folder, self.root), ["is nested too deep; what is in it is not read"])
-                )
-                folders.clear()
-            for name in [name for name in folders if _FILES.match(name)]:
-                folders.remove(name)
-                where = os.path.relpath(Path(folder, name), self.root)
-                problems.append(Problem(where, ["should be a file, found a folder; it is not read"]))
-            for name in sorted([*folders, *files]):
-                path = Path(folder, name)
-                if name.startswith("."):
-                    continue
-                if path.is_symlink():
-                    where = path.relative_to(self.root).as_posix()
-                    problems.append(Problem(where, ["is a link; links are not followed"]))
-                elif name in files and path.suffix == ".json":
-                    yield path
 
-    def _load(self, path: Path) -> ResultRecord | list[str]:
-        """The record at `path`, or the reasons why it cannot be used."""
-        try:
-            data = read_regular(path, MAX_BYTES, links=False)
-        except NotRegular:
-            return ["should be a plain file inside the store"]
-        except TooLarge:
-            return [f"should be at most {MAX_BYTES} bytes"]
-        except OSError as error:
-            return [f"cannot be read ({error.strerror})"]
-        try:
-            record = ResultRecord.model_validate_json(data)
-            reasons = record.find_problems()
-        except ValidationError as error:
-            return [f"{'.'.join(map(str, item['loc'])) or 'content'}: {item['msg']}" for item in error.errors()]
-        except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised
-            return [f"content: cannot be checked ({type(error).__name__}: {error})"]
-        if path.stem != record.run_id:
-            reasons.append(f"name: should be {record.run_id}.json")
-        return reasons or record
+def _place(spec: RunSpec) -> tuple[str, str, str]:
+    """The parts of the path of an open record."""
+    return _slug(spec.suite), _slug(spec.method), spec.run_id
+
+
+_slug = lru_cache(maxsize=4096)(slug)  # a store has few names and many records
 
 
 @contextlib.contextmanager

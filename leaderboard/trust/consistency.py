@@ -22,7 +22,7 @@ def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
 
 def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
     """Contradictions within one record, a sentence each. Expects a record without `find_problems()`."""
-    yield from _created(record.created)
+    yield from _check_created(record.created)
     if record.status != "done":
         return
     if digest(record.data) != record.spec.data:
@@ -41,7 +41,7 @@ def numbers(record: ResultRecord) -> str:
     return digest([record.statistics, record.validation, record.curves.model_dump()])
 
 
-def _created(text: str) -> Iterator[str]:
+def _check_created(text: str) -> Iterator[str]:
     try:
         when = datetime.fromisoformat(text) if text else None
     except ValueError:

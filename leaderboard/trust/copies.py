@@ -1,10 +1,11 @@
 """Runs that equal others beyond chance: one seed stored as several, or another method's runs under a new name.
 
 The trace of a run is what training gives with many digits: the losses of every task and epoch, or, where a solver
-fitted the models, the errors along its path, its objective and the squared errors. Two runs are alike where half of
-the losses differ by less than NEAR of their size, and the mean of their logarithms too, or all of what a solver gave
-by less than SOLVED. Among the committed runs no two of different seeds are alike with limits eight times (of a solver
-forty times) as wide. Whoever adds noise beyond the limits to every number is not found.
+fitted the models, the errors along its path, its objective and such numbers of its statistics, as their kinds name
+them. Two runs are alike where half of the losses differ by less than NEAR of their size, and the mean of their
+logarithms too, or all of what a solver gave by less than SOLVED. Among the committed runs no two of different seeds are
+alike with limits eight times (of a solver forty times) as wide. Whoever adds noise beyond the limits to every number is
+not found.
 """
 
 import bisect
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.boards.record_selection import protocol_text
+from bench.scores import find_kind
+from leaderboard.boards.comparability import protocol_text
 
 NEAR, SOLVED = 5e-4, 1e-5
 
@@ -27,7 +29,8 @@ def trace_of(record: ResultRecord) -> np.ndarray:
     if not values and record.solution:
         values = [*record.solution.errors, abs(record.solution.objective)]
         states = next(iter(record.statistics.values()), {})
-        values += [states[task].get("squared_error") for task in sorted(states)]
+        metrics = record.spec.protocol.metrics
+        values += [value for task in sorted(states) for value in find_kind(metrics[task]).trace(states[task])]
     known = [value for value in values if isinstance(value, float) and math.isfinite(value) and value > 0]
     return np.array(known)
 
@@ -78,14 +81,16 @@ def _board(record: ResultRecord, entry: _Known) -> Hashable:
     return record.spec.suite, protocol_text(record), len(entry.logs), entry.is_solved
 
 
-def repeated_seeds(records: Sequence[ResultRecord], others: Sequence[ResultRecord] = ()) -> dict[str, ResultRecord]:
+def find_repeated_seeds(
+    records: Sequence[ResultRecord], others: Sequence[ResultRecord] = ()
+) -> dict[str, ResultRecord]:
     """run id -> another run, of another seed, that it is alike: one of the two is no run of its own."""
     return {
         record.run_id: other for record, other in find_copies(records, others) if record.spec.seed != other.spec.seed
     }
 
 
-def same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord]) -> dict[tuple[str, str], int]:
+def count_same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord]) -> dict[tuple[str, str], int]:
     """(method, another method of `others`) -> at how many seeds the first is alike the second, where at any."""
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     own = {record.digest for record in records}

@@ -43,7 +43,7 @@ def _validation_error(record: ResultRecord, task: str, epoch: int, error_of: Err
         return None
 
 
-def too_good(
+def find_too_good(
     records: Iterable[ResultRecord], board: Iterable[ResultRecord] = (), share: float = BESIDE
 ) -> Iterator[str]:
     """A sentence for each method and task whose test error, on the mean over runs, is far below its validation error.

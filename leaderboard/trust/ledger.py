@@ -5,23 +5,33 @@
     spot_checked   of a row: valid, and some of its cells were run again and came out the same
     rerun          run again, and it came out the same; of a row: every cell
 
-The states lie beside the records in `verified.jsonl`, one line per record, found by its digest: a record that changed
-since is `reported` again, and what is found out about another record of the same run takes nothing from it.
+The states lie beside the records in `_verified/TIME-DIGEST.jsonl`: one file per verification that found something new,
+one line per record, found by its digest. A record that changed since is `reported` again, and what is found out about
+another record of the same run takes nothing from it. No file is ever written again, so that branches on which somebody
+verified something merge; later files, by their names, are believed over earlier ones, and all of them over the
+`verified.jsonl` of older stores.
 """
 
+import contextlib
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
 from bench.records import ResultRecord
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.limits import read_limited
+from leaderboard.store.walk import CHECKED
 
 VerificationState = Literal["reported", "valid", "spot_checked", "rerun"]
-FILE = "verified.jsonl"
-MAX_CHECKS = 64 << 20  # bytes of it
+FILE = "verified.jsonl"  # of stores from before
+MAX_CHECKS = 64 << 20  # bytes of a file
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}\.jsonl\Z")
+_TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
 @dataclass(frozen=True)
@@ -36,34 +46,63 @@ class LedgerEntry:
 
 
 def read_checks(root: Path | None) -> dict[str, LedgerEntry]:
-    """digest -> what `verified.jsonl` of a store says; lines that cannot be read are left out."""
+    """digest -> what was found out last about a record of a store; lines that cannot be read are left out."""
     if root is None:
         return {}
+    return {check.digest: check for path in [root / FILE, *_list_files(root)] for check in _read_entries(path)}
+
+
+def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> Path | None:
+    """Add `checks` to those of a store, and return the file with what is new; None where nothing is.
+
+    What a re-run found, good or bad, is taken back by another one only. Raises OSError where nothing can be written.
+    """
+    known = read_checks(root)
+    fresh: dict[str, LedgerEntry] = {}
+    for check in checks:
+        before = fresh.get(check.digest) or known.get(check.digest)
+        if before and before.state in ("rerun", "reported") and check.state == "valid":
+            continue
+        if before is None or (before.state, before.how) != (check.state, check.how):
+            fresh[check.digest] = check
+    if not fresh:
+        return None
+    lines = sorted(fresh.values(), key=lambda check: (check.run_id, check.digest))
+    content = "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines)
+    (root / CHECKED).mkdir(parents=True, exist_ok=True)
+    path = root / CHECKED / f"{_next_time(root)}-{hashlib.sha256(content.encode()).hexdigest()[:8]}.jsonl"
+    write_whole(path, content)
+    return path
+
+
+def _list_files(root: Path) -> list[Path]:
+    """The files of verifications, by their times; none behind a link."""
+    folder = root / CHECKED
+    return [] if folder.is_symlink() else sorted(path for path in folder.glob("*.jsonl") if _NAME.match(path.name))
+
+
+def _next_time(root: Path) -> str:
+    """Now, or just after the latest file, whatever the clock of its writer said: what is new comes last."""
+    now = datetime.now(UTC)
+    for path in reversed(_list_files(root)):
+        with contextlib.suppress(ValueError, OverflowError):  # no such day, or none after it
+            latest = datetime.strptime(path.name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+            return max(now, latest + timedelta(microseconds=1)).strftime(_TIME)
+    return now.strftime(_TIME)
+
+
+def _read_entries(path: Path) -> Iterator[LedgerEntry]:
     try:
-        lines = read_limited(root / FILE, MAX_CHECKS).decode("utf-8").splitlines()
+        lines = read_limited(path, MAX_CHECKS).decode("utf-8").splitlines()
     except ValueError:
-        return {}
-    found = {}
+        return
     for line in lines:
         try:
             check = LedgerEntry(**json.loads(line))
         except (TypeError, ValueError, RecursionError):
             continue
-        if check.state in get_args(VerificationState) and all(isinstance(text, str) for text in astuple(check)):
-            found[check.digest] = check
-    return found
-
-
-def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> None:
-    """Add `checks` to those of a store; what a re-run found, good or bad, is taken back by another one only."""
-    known = read_checks(root)
-    for check in checks:
-        before = known.get(check.digest)
-        if before and before.state in ("rerun", "reported") and check.state == "valid":
-            continue
-        known[check.digest] = check
-    lines = sorted(known.values(), key=lambda check: (check.run_id, check.digest))
-    write_whole(root / FILE, "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines))
+        if all(isinstance(text, str) for text in astuple(check)) and check.state in get_args(VerificationState):
+            yield check
 
 
 def find_state(record: ResultRecord, checks: dict[str, LedgerEntry]) -> VerificationState:
@@ -80,3 +119,13 @@ def state_of_row(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]
     if all(state == "rerun" for state in states):
         return "rerun"
     return "spot_checked" if "rerun" in states else "valid"
+
+
+def states_of_rows(
+    records: Mapping[tuple[str, int], ResultRecord], checks: dict[str, LedgerEntry]
+) -> dict[str, VerificationState]:
+    """method -> the state of its row, of runs by method and seed; nothing where a store was never verified."""
+    runs: dict[str, list[ResultRecord]] = {}
+    for (method, _), record in records.items() if checks else ():
+        runs.setdefault(method, []).append(record)
+    return {method: state_of_row(own, checks) for method, own in runs.items()}

@@ -13,7 +13,7 @@ MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
 
 
-def out_of_range(record: ResultRecord) -> list[str]:
+def find_out_of_range(record: ResultRecord) -> list[str]:
     """Numbers and texts that no run has; they need not fit each other."""
     found = _texts(record)
     packed: dict[str, Packed] = dict(record.matrices) | ({"cosines": record.cosines} if record.cosines else {})

@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 
 from bench.records import ResultRecord
-from leaderboard.analysis.statistics import Cells, Column, Selection, collect_cells, holm
+from leaderboard.analysis.results import collect_cells
+from leaderboard.analysis.statistics import Cells, Column, SelectionRule, holm
 from leaderboard.boards.board import Board
-from leaderboard.boards.controls import add_controls
-from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
+from leaderboard.boards.record_selection import select_records
+from leaderboard.trust.agreement import ERROR_LEVEL, is_same_kind
 
 Runs = Mapping[tuple[str, int], ResultRecord]
 Verdict = Literal["equal", "within noise", "not judged", "beyond noise", "differs"]
@@ -71,7 +72,7 @@ class NumberPair:
             return float(self.difference == 0)
         return 2 * float(stdtr(self.freedom, -abs(self.difference) / self.error))
 
-    def allowed(self, level: float) -> float:
+    def largest_difference(self, level: float) -> float:
         """The largest difference that noise explains at `level`."""
         from scipy.special import stdtrit
 
@@ -92,7 +93,7 @@ def compare_with_committed(
     boards: Iterable[Board],
     here: Sequence[ResultRecord],
     committed: Sequence[ResultRecord],
-    selection: Selection = "val",
+    selection: SelectionRule = "val",
 ) -> list[PairVerdict]:
     """Every number of a table, part by part, that both stores hold.
 
@@ -103,9 +104,10 @@ def compare_with_committed(
 
 
 def _pairs(
-    board: Board, here: Sequence[ResultRecord], committed: Sequence[ResultRecord], selection: Selection
+    board: Board, here: Sequence[ResultRecord], committed: Sequence[ResultRecord], selection: SelectionRule
 ) -> list[NumberPair]:
-    (board, mine), (_, known) = (add_controls(board, records) for records in (here, committed))
+    mine, known = (select_records(board, records) for records in (here, committed))
+    board = mine.board
     ours, theirs = mine.records, {key: record for key, record in known.records.items() if key[0] in board.methods}
     left, right = collect_cells(board, ours, selection), collect_cells(board, theirs, selection)
     found = []
@@ -122,7 +124,7 @@ def _pairs(
 
 def _sample(data: Cells, method: str, column: Column) -> dict[int, float]:
     """seed -> value of one column, missing ones left out."""
-    values = data.of(method)[:, data.columns.index(column)]
+    values = data.values_of(method)[:, data.columns.index(column)]
     return {seed: float(x) for seed, x in zip(data.board.seed_list, values, strict=True) if math.isfinite(x)}
 
 
@@ -134,7 +136,7 @@ def _seeds_with_equal_digits_due(ours: Runs, theirs: Runs, method: str) -> list[
         if name == method
         and (other := theirs.get((name, seed)))
         and record.run_id == other.run_id
-        and same_kind(other, record)
+        and is_same_kind(other, record)
     ]
 
 
@@ -153,6 +155,8 @@ def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
         elif corrected <= ERROR_LEVEL:
             verdict = "beyond noise"
         found.append(
-            PairVerdict(pair, float(corrected), pair.allowed(ERROR_LEVEL / steps.get(index, len(pairs))), verdict)
+            PairVerdict(
+                pair, float(corrected), pair.largest_difference(ERROR_LEVEL / steps.get(index, len(pairs))), verdict
+            )
         )
     return found

@@ -34,8 +34,8 @@ from pydantic import BaseModel
 
 from bench.records import Packed, ResultRecord
 from leaderboard.analysis.statistics import holm
-from leaderboard.boards.record_selection import protocol_text
-from leaderboard.trust.agreement import ERROR_LEVEL, same_kind
+from leaderboard.boards.comparability import protocol_text
+from leaderboard.trust.agreement import ERROR_LEVEL, is_same_kind
 
 RATIO, NU = 0.7, 3  # of a difference to the deviation between seeds, and how many cells that is worth
 COARSE = 1e-3  # of a number: below this, rows that are counted one by one are all that differs
@@ -79,7 +79,7 @@ class Test:
     sentence: str
 
 
-def judge(
+def compare_reruns(
     drawn: Sequence[ResultRecord],
     again: Mapping[str, ResultRecord | None],
     errors: Mapping[str, str],
@@ -100,18 +100,18 @@ def judge(
             found.append(
                 RerunResult(stored, False, "what came back is the stored record itself, which no run can give")
             )
-        elif claims := list(misstated(stored, fresh)):
+        elif claims := list(find_misstated(stored, fresh)):
             found.append(RerunResult(stored, False, "; ".join(claims)))
-        elif not (fields := differing(stored, fresh)):
+        elif not (fields := find_differing(stored, fresh)):
             found.append(RerunResult(stored, True, "equal digit for digit"))
-        elif same_kind(stored, fresh) and all(
+        elif is_same_kind(stored, fresh) and all(
             equal_but_rounding(getattr(stored, name), getattr(fresh, name)) for name in fields
         ):
             found.append(RerunResult(stored, True, f"equal but for rounding, below {LAST_DIGITS:g} of every number"))
-        elif same_kind(stored, fresh):
+        elif is_same_kind(stored, fresh):
             sentence = f"differs in {', '.join(fields)} on the same kind of processor and versions"
             found.append(RerunResult(stored, False, sentence))
-        elif strays := list(straying(stored, fresh)):
+        elif strays := list(find_straying(stored, fresh)):
             found.append(RerunResult(stored, False, "; ".join(strays)))
         else:
             elsewhere.append(RunPair(stored, fresh))
@@ -140,7 +140,7 @@ def _judge_elsewhere(pairs: Sequence[RunPair], known: Sequence[ResultRecord]) ->
     return found
 
 
-def differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
+def find_differing(stored: ResultRecord, fresh: ResultRecord) -> list[str]:
     """The fields in which two runs of one specification differ; of what older records had not, those that are there."""
     stated = [name for name in EFFECTS if getattr(stored, name)]
     return [name for name in (*FIELDS, *stated) if getattr(stored, name) != getattr(fresh, name)]
@@ -159,7 +159,7 @@ def equal_but_rounding(stored: Any, fresh: Any) -> bool:
     return bool(stored == fresh)
 
 
-def misstated(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
+def find_misstated(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
     """What is the same on every machine and is not: sizes and operations; and costs far below those that were measured.
 
     Between honest runs of one cell on busy and idle machines times differed by a factor of up to 24, memory by 1.7.
@@ -176,13 +176,13 @@ def misstated(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
             yield f"cost.{name}: stored {claimed:.3g}, again {measured:.3g}, more than {factor:g} times as much"
 
 
-def straying(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
+def find_straying(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
     """What a run learned about sharing, where it is further from what came out again than rounding moves it.
 
     Entries of `effective_sharing` and `cosines` may differ by NEAR in absolute value; a matrix by NEAR of its norm.
     """
     for name, limit in NEAR.items():
-        for label, mine, theirs in _learned(name, stored, fresh):
+        for label, mine, theirs in _compare_learned(name, stored, fresh):
             if mine is None or theirs is None or mine.shape != theirs.shape:
                 yield f"{label}: stored and again have other shapes"
                 continue
@@ -194,20 +194,20 @@ def straying(stored: ResultRecord, fresh: ResultRecord) -> Iterator[str]:
                 yield f"{label}: differs by {gap:.2g} from what came out again, more than {limit:g}"
 
 
-def _learned(
+def _compare_learned(
     name: str, stored: ResultRecord, fresh: ResultRecord
 ) -> Iterator[tuple[str, np.ndarray | None, np.ndarray | None]]:
     mine, theirs = getattr(stored, name), getattr(fresh, name)
     if not mine:
         return  # of an older record
     if name == "cosines":
-        yield name, _unpacked(mine), _unpacked(theirs)
+        yield name, _unpack(mine), _unpack(theirs)
         return
     for key in sorted({*mine, *theirs}):
-        yield f"{name}.{key}", _unpacked(mine.get(key)), _unpacked(theirs.get(key))
+        yield f"{name}.{key}", _unpack(mine.get(key)), _unpack(theirs.get(key))
 
 
-def _unpacked(value: Packed | float | None) -> np.ndarray | None:
+def _unpack(value: Packed | float | None) -> np.ndarray | None:
     try:
         return value.unpack() if isinstance(value, Packed) else None if value is None else np.array(value)
     except (ValueError, OverflowError):

@@ -1,7 +1,11 @@
 """MNIST in the forms in which people have it: four IDX files packed or not, in any folder, Keras' archive, or a mirror.
 
-Names as torchvision and Fashion-MNIST's authors have them (`train-images-idx3-ubyte[.gz]`), and as Kaggle's copies do
-(`train-images.idx3-ubyte`). What is in them decides about MNIST; Fashion-MNIST is told by a folder of its name.
+Names as torchvision and Fashion-MNIST's authors have them (`train-images-idx3-ubyte[.gz]`), and as Kaggle's
+copies do (`train-images.idx3-ubyte`). What is in them decides about MNIST; Fashion-MNIST is told by a folder of
+its name.
+
+Keras' archive is a zip of NumPy arrays, `x_train` (60000, 28, 28) and so on. What is kept are the four IDX
+files, unpacked, in `NAME/raw`, as torchvision has them.
 """
 
 import hashlib
@@ -43,7 +47,14 @@ PATIENCE = 30.0  # seconds without a byte from a mirror
 
 
 def copy_digits(root: Path | None, source: Path | None) -> Iterator[str]:
-    """Copy what is missing from the folder `source`, or download it; yields what was done."""
+    """Copy what is missing from `source`, or download it; yields what was done.
+
+    root: the data folder.
+    source: a folder, or a file in it; None downloads.
+
+    Raises DataMissing where nothing is named, and where a download fails; a source without one of the two
+    sets is a sentence, since people often have one.
+    """
     if root is None:
         raise DataMissing("A data folder should be named with --data-dir.")
     for name, state in status(root).items():
@@ -55,7 +66,7 @@ def copy_digits(root: Path | None, source: Path | None) -> Iterator[str]:
             _keep(root, name, _download(name))
             continue
         try:
-            content, where = _found(source, name)
+            content, where = _find_copy(source, name)
         except DataMissing as error:
             yield f"{name}: {error}"
             continue
@@ -64,29 +75,35 @@ def copy_digits(root: Path | None, source: Path | None) -> Iterator[str]:
 
 
 def _keep(root: Path, name: str, content: dict[str, bytes]) -> None:
+    """Write the four files of a set. They were checked before: what is kept is whole."""
     folder = root / name / "raw"
     make_folder(folder)
     for file in FILES:
         write_whole(folder / file, content[file])
 
 
-def _found(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
+def _find_copy(source: Path, name: str) -> tuple[dict[str, bytes], Path]:
     """The four files of `name` at or below `source`, unpacked and checked, and their folder.
 
-    DataMissing, in one sentence, where none of the copies is whole: of the best of them.
+    source: folder or file.
+    name: `MNIST` or `FashionMNIST`.
+
+    Raises DataMissing, in one sentence, where none of the copies is whole: of the best of them.
     """
     copies: dict[Path, dict[str, Path]] = {}
     for path in _candidates(source):
+        # The two sets have files of the same names.
         if ("fashion" in str(path.absolute()).lower()) == (name == "FashionMNIST"):
             file = SPELLED.get(path.name, "")
             inner = path.parent.name in SPELLED  # a folder for each file, as unpackers make
             copies.setdefault(path if not file else path.parent.parent if inner else path.parent, {})[file] = path
     said = []
+    # The most complete copy first, then the nearest: the first that is whole is taken.
     for where, paths in sorted(copies.items(), key=lambda item: (-len(item[1]), len(item[0].parts), item[0])):
         try:
             if "" not in paths and (absent := [file for file in FILES if file not in paths]):
                 raise DataMissing(f"{' and '.join(f'`{file}`' for file in absent)} should lie in `{where}` as well.")
-            content = _unzipped(where) if "" in paths else {file: read_unpacked(paths[file]) for file in FILES}
+            content = _read_archive(where) if "" in paths else {file: read_unpacked(paths[file]) for file in FILES}
             check_contents(name, content)
             return content, where
         except DataMissing as error:
@@ -112,12 +129,13 @@ def _candidates(source: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted(files) if name in SPELLED or name in ARCHIVES)
 
 
-def _unzipped(path: Path) -> dict[str, bytes]:
-    """The arrays of Keras' archive as the four files."""
+def _read_archive(path: Path) -> dict[str, bytes]:
+    """The arrays of Keras' archive as the four files. DataMissing where they are no bytes of the right axes."""
     content, name = {}, make_printable(path.name)
     for file, (part, axes) in zip(FILES, PARTS.items(), strict=True):
         try:
             with open_regular(path) as stream, zipfile.ZipFile(stream) as archive, archive.open(f"{part}.npy") as entry:
+                # Read up to a limit: an entry of few bytes can unpack to any number.
                 array = _from_npy(entry.read(MAX_UNPACKED + 1))
         except MemoryError:
             raise
@@ -138,8 +156,12 @@ def _unzipped(path: Path) -> dict[str, bytes]:
 
 
 def _from_npy(content: bytes) -> np.ndarray:
-    """An array in NumPy's format, whose header is believed only where as many bytes follow; ValueError otherwise."""
+    """An array in NumPy's format, whose header is believed only where as many bytes follow; ValueError otherwise.
+
+    `numpy.load` would allocate what the header says.
+    """
     stream = io.BytesIO(content)
+    # The two versions of the format that arrays of numbers are written in.
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, by_columns, dtype = readers[np.lib.format.read_magic(stream)](stream)
     rest = memoryview(content)[stream.tell() :]
@@ -149,14 +171,23 @@ def _from_npy(content: bytes) -> np.ndarray:
 
 
 def _download(name: str) -> dict[str, bytes]:
-    """The four files from the mirrors that torchvision knows, each held against its md5."""
+    """The four files from the mirrors that torchvision knows, each held against its md5: name -> bytes, unpacked."""
     from torchvision import datasets
 
     known = getattr(datasets, name)
-    return {file.removesuffix(".gz"): _fetched(name, known.mirrors, file, md5) for file, md5 in known.resources}
+    return {file.removesuffix(".gz"): _fetch(name, known.mirrors, file, md5) for file, md5 in known.resources}
 
 
-def _fetched(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
+def _fetch(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
+    """One file from the first mirror that has it, unpacked.
+
+    name: of the set, for the sentence.
+    mirrors: addresses of folders.
+    file: its name there, packed.
+    md5: of the packed file.
+
+    Raises DataMissing, with a reason, where none has it.
+    """
     reason = ""
     for mirror in mirrors:
         try:
@@ -166,6 +197,7 @@ def _fetched(name: str, mirrors: list[str], file: str, md5: str) -> bytes:
             cause = getattr(error, "reason", error)  # as urllib wraps it
             reason = reason or make_printable(str(getattr(cause, "strerror", None) or cause), 200)
             continue
+        # Against mistakes, not attackers: it is the sum that is published.
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return unpack_stream(io.BytesIO(content), file)
         reason = "what came is another file"

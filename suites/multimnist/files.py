@@ -1,4 +1,10 @@
-"""Where MNIST's files are, and what they hold: the IDX format, read as it is or unpacked from gzip."""
+"""Where MNIST's files are, and what they hold: the IDX format, read as it is or unpacked from gzip.
+
+IDX (LeCun, Cortes, Burges, The MNIST database): two zero bytes, one for the type (8: unsigned bytes), one for
+the number of axes, then the length of each axis as four bytes, the highest first, then the data, row by row.
+MNIST is four such files: images (60000, 28, 28) and (10000, 28, 28), grey values with 0 for the ground, and
+labels of 0 to 9.
+"""
 
 import gzip
 import hashlib
@@ -24,12 +30,13 @@ MD5 = {  # of the uncompressed files of MNIST
 SOURCES = ("MNIST", "FashionMNIST")
 ROWS = {"train": 60_000, "t10k": 10_000}
 SIDE = 28
+# The largest has 47 million bytes; a packed one of few bytes could unpack to any number.
 MAX_UNPACKED = 64 << 20  # bytes of a file, unpacked
 NAMES = ", ".join(f"`{file}`" for file in FILES)
 
 
-def missing(root: Path | None, source: str) -> DataMissing:
-    """The one sentence for a user without the files."""
+def missing_files(root: Path | None, source: str) -> DataMissing:
+    """The one sentence for a user without the files of `source`."""
     return DataMissing(
         f"{source} is not in `{make_printable(str(root))}`: download it with `mtlbench data prepare multimnist`, or "
         f"without a network add `--source FOLDER`, a folder that holds {NAMES}, packed by gzip or not; where it lies "
@@ -38,10 +45,18 @@ def missing(root: Path | None, source: str) -> DataMissing:
 
 
 def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) uint8 and labels (n,) int64 of `train` or `test`."""
+    """Images (n, 28, 28) uint8 and labels (n,) int64 of a part.
+
+    root: the data folder; None is as if nothing were there.
+    source: `MNIST` or `FashionMNIST`.
+    part: `train` or `test`.
+
+    Raises DataMissing, with the command that mends it, where files are missing or damaged.
+    """
     raw = (root or Path()) / source / "raw"
     if root is None or not all((raw / name).is_file() for name in FILES):
-        raise missing(root, source)
+        raise missing_files(root, source)
+    # The test files are called so for their ten thousand digits.
     prefix = "t10k" if part == "test" else "train"
     try:
         content = {name: read_unpacked(raw / name) for name in FILES if name.startswith(prefix)}
@@ -55,7 +70,13 @@ def base_images(root: Path | None, source: str, part: str) -> tuple[np.ndarray, 
 
 
 def images_and_labels(content: dict[str, bytes], prefix: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) and labels (n,) of `train` or `t10k`, uint8; DataMissing where a file is another."""
+    """Images (n, 28, 28) and labels (n,) of `train` or `t10k`, uint8.
+
+    content: name of a file -> its bytes, unpacked.
+    prefix: `train` or `t10k`.
+
+    Raises DataMissing where a file is another, or the two do not belong together.
+    """
     first, second = (name for name in FILES if name.startswith(prefix))
     images, labels = _from_idx(content[first], first, 3), _from_idx(content[second], second, 1)
     if images.shape[1:] != (SIDE, SIDE) or len(images) != len(labels):
@@ -80,7 +101,8 @@ def read_unpacked(path: Path) -> bytes:
 
 
 def unpack_stream(file: BinaryIO, name: str) -> bytes:
-    """As `unpacked`, of a stream that can be rewound."""
+    """As `read_unpacked`, of a stream that can be rewound; `name` is what sentences call it."""
+    # By its first bytes, not its name: people rename files.
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     try:
@@ -99,12 +121,14 @@ def to_idx(array: np.ndarray) -> bytes:
 
 
 def _from_idx(content: bytes, name: str, axes: int) -> np.ndarray:
+    """The array of an IDX file of bytes with so many axes; DataMissing where its header or its length is another."""
     start = 4 + 4 * axes
     if content[:4] != bytes([0, 0, 8, axes]) or len(content) < start:
         raise DataMissing(
             f"`{name}` should be a file of bytes in the IDX format. Found {identify_content(content[:64])}."
         )
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    # Python's whole numbers: numpy's product of made-up lengths could overflow.
     size = 1
     for length in shape:
         size *= length
@@ -114,7 +138,12 @@ def _from_idx(content: bytes, name: str, axes: int) -> np.ndarray:
 
 
 def check_contents(source: str, content: dict[str, bytes]) -> None:
-    """The four files of a source, unpacked; DataMissing, in one sentence, where they are not its own."""
+    """Hold the four files of a source against what they should be: rows, and for MNIST the sums of the files.
+
+    content: name of a file -> its bytes, unpacked.
+
+    Raises DataMissing, in one sentence, where they are not its own.
+    """
     for prefix, rows in ROWS.items():
         images, _ = images_and_labels(content, prefix)
         if len(images) != rows:
@@ -131,16 +160,17 @@ def status(root: Path | None) -> dict[str, str]:
 
 
 def _state(root: Path | None, source: str) -> str:
+    """`ready`, `missing`, or `damaged` and how, of one source."""
     paths = [root / source / "raw" / name for name in FILES] if root else []
     if not paths or not all(path.is_file() for path in paths):
         return "missing"
-    states = ((found.st_size, found.st_mtime_ns) for found in (path.stat() for path in paths))
-    return _checked(source, tuple(paths), tuple(states))
+    states = ((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in paths))
+    return _check_files(source, tuple(paths), tuple(states))
 
 
 @cache
-def _checked(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
-    """`ready`, or `damaged` and how: once for each state of the files."""
+def _check_files(source: str, paths: tuple[Path, ...], states: tuple[tuple[int, int], ...]) -> str:
+    """`ready`, or `damaged` and how: once for each state of the files, sizes and times of change."""
     try:
         check_contents(source, {path.name: read_unpacked(path) for path in paths})
     except DataMissing as error:

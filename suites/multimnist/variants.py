@@ -1,4 +1,8 @@
-"""The four data sets that papers call MultiMNIST: placement, partners, network and training of each."""
+"""The four data sets that papers call MultiMNIST: placement, partners, network and training of each.
+
+All put two digits of 28x28 on a canvas of 36x36. Fields of `Variant` are what they differ in. Pairs
+come from published seeds.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +17,21 @@ PAIR_SEEDS = {"train": 2018_0, "val": 2018_1, "test": 2018_2}
 class Variant:
     """One published form.
 
-    `pair` gives rows (left, right, left row, left column, right row, right column): base digits and the
-    top-left pixels where they are placed on the 36x36 canvas.
+    name: of the option `variant`.
+    side: pixels after the resize; 36 means none.
+    overlap: how two pixels become one: the brighter, or the sum cut at white.
+    partner: how right digits are drawn: any, any of another class, or each once.
+    shifts: where digits lie, see `_corners`.
+    normalise: mean and deviation of grey values in 0..1.
+    kernels: sides of the two convolutions.
+    training: fields of the protocol.
+    deep_head: fifty hidden units in each head.
+    channel_mask: random channels are dropped in training.
+    rows: pairs of each split.
     """
 
     name: str
-    side: int  # pixels after the resize; 36 means none
+    side: int
     overlap: Literal["max", "sum"]
     partner: Literal["uniform", "different", "permutation"]
     shifts: Literal["corners", "square", "diagonal"]
@@ -32,7 +45,15 @@ class Variant:
     def pair(
         self, left_labels: np.ndarray, right_labels: np.ndarray, split: str, seed: int | None = None
     ) -> np.ndarray:
-        """The pair list of a split, from its published seed or from another one, as int64 (rows, 6)."""
+        """The pair list of a split, int64 (rows, 6): left, right, left row, left column, right row, right column.
+
+        left_labels, right_labels: (rows,) classes of the base digits.
+        split: `train`, `val` or `test`.
+        seed: None is the published one.
+
+        The first two are base digits, the others the top-left pixels where they are placed on the
+        canvas.
+        """
         generator = np.random.Generator(np.random.PCG64(PAIR_SEEDS[split] if seed is None else seed))
         left = np.arange(len(left_labels))
         partner = (
@@ -40,23 +61,28 @@ class Variant:
             if self.partner == "permutation"
             else generator.integers(0, left.size, left.size)
         )
+        # Draws again only what is of the same class: the others keep their partners.
         while self.partner == "different" and (same := left_labels == right_labels[partner]).any():
             partner[same] = generator.integers(0, left.size, int(same.sum()))
         return np.concatenate([np.stack([left, partner], axis=1), self._corners(left.size, generator)], axis=1)
 
     def _corners(self, rows: int, generator: np.random.Generator) -> np.ndarray:
+        """Top-left pixels (rows, 4) of left and right digits on the canvas."""
         if self.shifts == "corners":  # left digit [0:28], right digit [6:34]
             return np.tile([0, 0, 6, 6], (rows, 1))
         if self.shifts == "square":  # each digit up to four pixels from its own corner, rows and columns apart
             shift = generator.integers(0, 5, (rows, 4))
             return np.concatenate([shift[:, :2], 8 - shift[:, 2:]], axis=1)
         # left at (s1, s1), right at (4 + s2, 4 + s2); (4, 0) would put one digit on the other
+        # 25 pairs of shifts less one: numbers from 20 on step over the pair that would be (4, 0).
         cell = generator.integers(0, 24, rows)
         first, second = np.divmod(cell + (cell >= 20), 5)
         return np.stack([first, first, 4 + second, 4 + second], axis=1)
 
 
+# Mean and deviation of MNIST's training images.
 _MNIST = (0.1307, 0.3081)
+# What all variants but `sener` have in common.
 _LEGACY = {"batch_size": 256, "optimiser": "sgd", "momentum": 0.9}
 
 VARIANTS = {

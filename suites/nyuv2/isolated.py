@@ -1,4 +1,9 @@
-"""A copy that is read in a process of its own: HDF5, PNG and NumPy files come from anywhere."""
+"""A copy that is read in a process of its own: HDF5, PNG and NumPy files come from anywhere.
+
+A crafted or damaged file can crash the library that reads it, or make it allocate without end. Here that ends
+the reader, and is one sentence to the user. Answers are checked again on this side: a reader that was taken
+over could answer anything.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -16,13 +21,17 @@ LIMITS = ReadLimits(seconds=300, memory_mb=2048, answer_mb=512)
 
 
 class IsolatedSource(Source):
-    """As `recognise`, but what breaks a reader of the copy's format is one sentence."""
+    """As `recognise`, but what breaks a reader of the copy's format is one sentence.
+
+    path: file or folder of the copy. Close it: the reader is a process.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._about = str(path), f"`{make_printable(str(path))}`"
         self._reader = Reader(LIMITS)
         try:
             told = self._reader.ask(describe_copy, self._path, about=self._about)
+        # Also for Ctrl-C: no process is left behind.
         except BaseException:
             self.close()
             raise
@@ -31,6 +40,7 @@ class IsolatedSource(Source):
         self.has_normals, self.fingerprint = told["has_normals"], told["fingerprint"]
 
     def read(self, split: str, row: int) -> Item:
+        """As the copy's own `read`; DataMissing where the answer has another type or shape than the copy said."""
         about = f"Image {row} of {split} of {self._about}"
         item = Item(**self._reader.ask(read_image, self._path, split, row, about=about))
         parts = {"image": (np.uint8, 3), "label": (np.int8,), "depth": (np.float32,), "normal": (np.float32, 3)}
@@ -41,35 +51,38 @@ class IsolatedSource(Source):
         return item
 
     def scenes(self, split: str) -> list[str] | None:
-        found: list[str] | None = self._reader.ask(name_scenes, self._path, split, about=self._about)
-        return found
+        """As the copy's own `scenes`."""
+        names: list[str] | None = self._reader.ask(name_scenes, self._path, split, about=self._about)
+        return names
 
     def close(self) -> None:
+        """End the reader's process."""
         self._reader.close()
 
 
 @cache
-def _opened(path: str) -> Source:
+def _open(path: str) -> Source:
+    """The copy, opened once in the reader's process, for all questions about it."""
     return recognise(Path(path))
 
 
 def describe_copy(path: str) -> Value:
-    """Runs in the reader: what is known of the copy as a whole."""
-    found = _opened(path)
+    """Runs in the reader: what is known of the copy as a whole, as `Source` has it."""
+    copy = _open(path)
     return {
-        "name": found.name,
-        "rows": found.rows,
-        "size": list(found.size),
-        "has_normals": found.has_normals,
-        "fingerprint": found.fingerprint,
+        "name": copy.name,
+        "rows": copy.rows,
+        "size": list(copy.size),
+        "has_normals": copy.has_normals,
+        "fingerprint": copy.fingerprint,
     }
 
 
 def read_image(path: str, split: str, row: int) -> Value:
-    """Runs in the reader: one image."""
-    return vars(_opened(path).read(split, row))
+    """Runs in the reader: one image, the fields of `Item`."""
+    return vars(_open(path).read(split, row))
 
 
 def name_scenes(path: str, split: str) -> Value:
-    """Runs in the reader: the scene of every image."""
-    return _opened(path).scenes(split)
+    """Runs in the reader: the scene of every image, None where the copy does not say."""
+    return _open(path).scenes(split)

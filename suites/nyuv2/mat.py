@@ -1,4 +1,14 @@
-"""The official file `nyu_depth_v2_labeled.mat`: MATLAB 7.3, that is HDF5, with the axes reversed."""
+"""The official file `nyu_depth_v2_labeled.mat`: MATLAB 7.3, that is HDF5, with the axes reversed.
+
+MATLAB stores arrays by columns and HDF5 by rows, so h5py sees every shape backwards: `images` (480, 640, 3,
+1449) in MATLAB is (1449, 3, 640, 480) here, and each image is transposed. `labels` are 0 for unlabelled and
+1..894 for classes, uint16; `depths` are metres, in-painted; `scenes` is a cell array, that is references to
+arrays of UTF-16 codes.
+
+894 classes become 40 by `mapClass` of a file beside it (Gupta et al., CVPR 2013) and 13 by TO_13.
+
+Source: Silberman, Hoiem, Kohli, Fergus, ECCV 2012, and the description on the data set's page.
+"""
 
 import math
 from collections.abc import Iterator
@@ -10,10 +20,11 @@ import numpy as np
 
 from bench.api import DataMissing
 from bench.system.regular import NotRegular, open_regular
-from suites.mat_file import describe_value, read_variables
+from suites._shared.mat_file import describe_value, read_variables
 from suites.nyuv2.source import Item, Source, as_depth, check_pixels, fingerprint
-from suites.nyuv2.splits import official
+from suites.nyuv2.splits import official_images
 
+# HDF5 unpacks a chunk whole, whatever part of it is asked for.
 LARGEST_CHUNK = 1 << 28  # bytes that are unpacked at once
 LONGEST_NAME = 1000  # characters
 MOST_NAMES = 100_000
@@ -27,17 +38,24 @@ TO_13 = (
 
 
 class MatFile(Source):
-    """`images` (n, 3, columns, rows), `labels` and `depths` (n, columns, rows), read one image at a time."""
+    """`images` (n, 3, columns, rows), `labels` and `depths` (n, columns, rows), read one image at a time.
+
+    path: the file; `classMapping40.mat` should lie beside it, and `splits.mat` may.
+    """
 
     name = "official"
     has_normals = False
 
     def __init__(self, path: Path) -> None:
+        """Open the file and check shapes, types and the tables beside it; no image is read.
+
+        Raises DataMissing, in one sentence, for whatever is not as the official file has it.
+        """
         self.path = path
-        with self._told():
+        with self._explain_errors():
             open_regular(path).close()
             self._file = h5py.File(path, "r")
-        images, labels, depths = (self._array(key) for key in ("images", "labels", "depths"))
+        images, labels, depths = (self._open_array(key) for key in ("images", "labels", "depths"))
         count, channels, columns, rows = images.shape if images.ndim == 4 else (0, 0, 0, 0)
         if channels != 3 or not count:
             raise DataMissing(
@@ -53,16 +71,17 @@ class MatFile(Source):
                 raise DataMissing(
                     f"`{key}` of `{path}` should have the shape {(count, columns, rows)}. Found {array.shape}."
                 )
+        # A file with fewer images than the official one is a partial copy, in the official order.
         self.size = (rows, columns)
-        self._images = {split: official(split)[official(split) < count] for split in ("train", "test")}
-        self.rows = {split: len(found) for split, found in self._images.items()}
+        self._images = {split: official_images(split)[official_images(split) < count] for split in ("train", "test")}
+        self.rows = {split: len(images_of_split) for split, images_of_split in self._images.items()}
         self._to_13 = _to_13(path.with_name(MAPPING))
         _check_split(path.with_name("splits.mat"))
         self.fingerprint = fingerprint(self.name, path.parent, [path, path.with_name(MAPPING)])
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Errors of h5py as one sentence."""
+    def _explain_errors(self) -> Iterator[None]:
+        """Errors of h5py as one sentence: which of them it raises depends on where a file is damaged."""
         try:
             yield
         except NotRegular as error:
@@ -72,17 +91,25 @@ class MatFile(Source):
                 f"`{self.path}` cannot be read as MATLAB 7.3, that is HDF5 ({error}); is the download whole?"
             ) from error
 
-    def _array(self, key: str) -> h5py.Dataset:
-        with self._told():
+    def _open_array(self, key: str) -> h5py.Dataset:
+        """The array `key`, not read yet. DataMissing where there is none, or one whose bytes lie elsewhere."""
+        with self._explain_errors():
             link = self._file.get(key, getlink=True)
+            # A soft or external link could name any HDF5 file of the machine.
             if link is not None and not isinstance(link, h5py.HardLink):
                 raise DataMissing(f"`{key}` of `{self.path}` should lie in the file itself. Found a link.")
             if not isinstance(self._file.get(key), h5py.Dataset):
                 raise DataMissing(f"`{self.path}` should hold the array `{key}`.")
-            return self._own(self._file[key], key)
+            return self._check_own(self._file[key], key)
 
-    def _own(self, array: h5py.Dataset, key: str) -> h5py.Dataset:
-        """The array, unless its bytes are those of other files of the machine, or too many to unpack."""
+    def _check_own(self, array: h5py.Dataset, key: str) -> h5py.Dataset:
+        """The array, unless its bytes are those of other files of the machine, or too many to unpack.
+
+        key: its name, for the sentence.
+
+        HDF5 lets an array point to bytes of any file, or be a view of arrays in other files: a crafted
+        copy could bring private files into a prepared set.
+        """
         where = f"`{key}` of `{self.path}` should lie in the file itself."
         if array.external is not None:
             raise DataMissing(f"{where} Found bytes of another file.")
@@ -96,10 +123,11 @@ class MatFile(Source):
         return array
 
     def read(self, split: str, row: int) -> Item:
+        """One image; of the file only its own bytes are read."""
         image = int(self._images[split][row])
         where = f"image {image} of `{self.path}`"
-        with self._told():
-            rgb, label, depth = (np.asarray(self._array(key)[image]) for key in ("images", "labels", "depths"))
+        with self._explain_errors():
+            rgb, label, depth = (np.asarray(self._open_array(key)[image]) for key in ("images", "labels", "depths"))
         if rgb.dtype != np.uint8:
             raise DataMissing(f"`images` of `{self.path}` should hold bytes. Found the type {rgb.dtype}.")
         if label.min() < 0 or label.max() >= len(self._to_13):
@@ -112,14 +140,15 @@ class MatFile(Source):
         )
 
     def scenes(self, split: str) -> list[str] | None:
+        """The scene of every image of a split, as `kitchen_0004`; None where the file does not name them."""
         if "scenes" not in self._file:
             return None
-        with self._told():
-            stored = self._array("scenes")
+        with self._explain_errors():
+            stored = self._open_array("scenes")
             if stored.size > MOST_NAMES:
                 raise DataMissing(f"`scenes` of `{self.path}` should name each image once. Found {stored.size} names.")
             references = np.asarray(stored).reshape(-1)
-            if len(references) <= max((int(found[-1]) for found in self._images.values() if len(found)), default=0):
+            if len(references) <= max((int(rows[-1]) for rows in self._images.values() if len(rows)), default=0):
                 raise DataMissing(f"`scenes` of `{self.path}` should name every image. Found {len(references)} names.")
             if references.dtype != h5py.ref_dtype:
                 raise DataMissing(f"`scenes` of `{self.path}` should hold references to names.")
@@ -129,7 +158,8 @@ class MatFile(Source):
         self._file.close()
 
     def _text(self, characters: h5py.Dataset) -> str:
-        codes = self._own(characters, "scenes")
+        """A name from its UTF-16 codes."""
+        codes = self._check_own(characters, "scenes")
         if codes.size > LONGEST_NAME or codes.dtype.kind not in "ui":
             raise DataMissing(
                 f"`scenes` of `{self.path}` should hold names of {LONGEST_NAME} characters or fewer. Found "
@@ -139,16 +169,20 @@ class MatFile(Source):
 
 
 def _load(path: Path, key: str) -> np.ndarray:
-    found = read_variables(str(path), path.name, key)[key]
-    if not isinstance(found, np.ndarray):
-        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {describe_value(found)}.")
-    if not np.isfinite(found).all():
+    """The numbers of a variable of a small MATLAB file of version 4 to 7, flat and finite."""
+    values = read_variables(str(path), path.name, key)[key]
+    if not isinstance(values, np.ndarray):
+        raise DataMissing(f"`{key}` of `{path}` should hold numbers. Found {describe_value(values)}.")
+    if not np.isfinite(values).all():
         raise DataMissing(f"`{key}` of `{path}` should hold finite numbers.")
-    return found.reshape(-1)
+    return values.reshape(-1)
 
 
 def _to_13(path: Path) -> np.ndarray:
-    """label 0..894 -> 0..12, or -1 where unlabelled: int8."""
+    """label 0..894 -> 0..12, or -1 where unlabelled: int8 (895,) or longer.
+
+    path: of `classMapping40.mat`. DataMissing where it is missing or holds something else.
+    """
     if not path.is_file():
         raise DataMissing(
             f"`{path}` is missing: the table `mapClass` from 894 to 40 classes is not part of the official file; "
@@ -164,11 +198,14 @@ def _to_13(path: Path) -> np.ndarray:
 
 
 def _check_split(path: Path) -> None:
-    """The official indices ship with the code; a `splits.mat` beside the file should agree with them."""
+    """The official indices ship with the code; a `splits.mat` beside the file should agree with them.
+
+    path: of `splits.mat`, with `trainNdxs` and `testNdxs` from 1. Raises DataMissing where they differ.
+    """
     if not path.is_file():
         return
     for split in ("train", "test"):
-        if not np.array_equal(np.sort(_load(path, f"{split}Ndxs")) - 1, official(split)):
+        if not np.array_equal(np.sort(_load(path, f"{split}Ndxs")) - 1, official_images(split)):
             raise DataMissing(
-                f"`{split}Ndxs` of `{path}` should be the official {len(official(split))} images, from 1."
+                f"`{split}Ndxs` of `{path}` should be the official {len(official_images(split))} images, from 1."
             )

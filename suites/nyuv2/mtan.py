@@ -1,4 +1,8 @@
-"""The layout of MTAN's and LibMTL's copies: `{train,val}/{image,label,depth[,normal]}/<i>.npy`."""
+"""The layout of MTAN's and LibMTL's copies: `{train,val}/{image,label,depth[,normal]}/<i>.npy`.
+
+Source: Liu, Johns, Davison, CVPR 2019, and its public code; there 288x384 images, labels of 13 classes, depth
+in metres. NumPy's `.npy` is a header of text with type and shape, then the bytes.
+"""
 
 from pathlib import Path
 
@@ -11,7 +15,8 @@ from suites.nyuv2.source import MOST_PIXELS
 
 
 class MtanFolder(FilesSource):
-    """`image` (rows, columns, 3) in [0, 1] or bytes, `label` 0..12 and -1, `depth` metres, any number type.
+    """`image` (rows, columns, 3) in [0, 1] or bytes, `label` 0..12 and -1, `depth` metres, `normal` unit
+    vectors; any number type.
 
     `val` holds the official test images, as in every such copy; `test` is read where there is no `val`.
     """
@@ -20,14 +25,16 @@ class MtanFolder(FilesSource):
     suffixes = (".npy",)
 
     def folder(self, root: Path, split: str, part: str) -> Path:
+        """`train/image` and the like; the test split is in `val`."""
         if split == "test" and ((root / "val").is_dir() or not (root / "test").is_dir()):
             split = "val"
         return root / split / part
 
     def load(self, path: Path) -> np.ndarray:
+        """The array of a file, of any number type. DataMissing where it is no such file, or larger than an image."""
         try:
             open_regular(path).close()
-            found: np.ndarray = np.lib.format.open_memmap(
+            array: np.ndarray = np.lib.format.open_memmap(
                 path, mode="r"
             )  # refuses what is shorter than its header says
         except NotRegular as error:
@@ -36,8 +43,11 @@ class MtanFolder(FilesSource):
             raise DataMissing(f"`{path}` cannot be read ({error.strerror or error}).") from error
         except Exception as error:  # an archive, a pickle, or a header that breaks any line of its reader
             raise DataMissing(f"`{path}` cannot be read as an array of numbers in NumPy's `.npy` format.") from error
-        if found.dtype.kind not in "fiu":
-            raise DataMissing(f"`{path}` should hold numbers. Found the type {found.dtype}.")
-        if found.size > 3 * MOST_PIXELS:
-            raise DataMissing(f"`{path}` should hold an image of {MOST_PIXELS:,} pixels or fewer. Found {found.shape}.")
-        return np.array(found)
+        if array.dtype.kind not in "fiu":
+            raise DataMissing(f"`{path}` should hold numbers. Found the type {array.dtype}.")
+        # Before it is copied into memory: few bytes of a sparse file can stand for many.
+        if array.size > 3 * MOST_PIXELS:
+            raise DataMissing(f"`{path}` should hold an image of {MOST_PIXELS:,} pixels or fewer. Found {array.shape}.")
+        # A copy: the file is closed when the image has been read.
+        # A copy: the file is closed when the image has been read.
+        return np.array(array)

@@ -1,4 +1,4 @@
-"""Which form of NYUv2 a path holds."""
+"""Which form of NYUv2 a path holds: a folder is known by the names of its folders, not by what is in them."""
 
 from pathlib import Path
 
@@ -18,7 +18,12 @@ SIGNS: dict[type[FilesSource], tuple[str, ...]] = {
 
 
 def recognise(path: Path) -> Source:
-    """The copy at `path`, opened and checked; raises DataMissing where there is none."""
+    """The copy at `path`, opened and checked.
+
+    path: the official file, a folder that holds it, or a folder of one of the layouts in SIGNS.
+
+    Raises DataMissing where there is none, and where what is there is not whole.
+    """
     if path.is_file():
         return MatFile(path)
     if (path / FILE).is_file():

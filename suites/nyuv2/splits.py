@@ -14,6 +14,7 @@ from bench.errors import make_printable
 
 IMAGES = 1449
 SEED = 2012_0
+# A little less than an eighth of 795.
 LEAST_VALIDATION = 95
 
 # first+length of every run of training images, 0-based rows of `nyu_depth_v2_labeled.mat`; the others are test
@@ -31,19 +32,20 @@ _RUNS = """
 
 @cache
 def training_runs() -> tuple[tuple[int, int], ...]:
-    """(first image, images) of every maximal run of consecutive training images."""
+    """(first image, images) of every maximal run of consecutive training images, ascending."""
     return tuple((int(first), int(length)) for first, _, length in (run.partition("+") for run in _RUNS.split()))
 
 
 @cache
-def official(split: str) -> np.ndarray:
-    """0-based images of the file that make up `train` (795) or `test` (654), ascending, int64."""
+def official_images(split: str) -> np.ndarray:
+    """0-based images of the file that make up `train` (795) or `test` (654), ascending, int64, read-only."""
     train = np.zeros(IMAGES, dtype=bool)
     for first, length in training_runs():
         train[first : first + length] = True
-    found = np.flatnonzero(train if split == "train" else ~train)
-    found.flags.writeable = False
-    return found
+    images = np.flatnonzero(train if split == "train" else ~train)
+    # The array is cached: who changed it would change every split after.
+    images.flags.writeable = False
+    return images
 
 
 def validation_rows(count: int = 795) -> np.ndarray:
@@ -67,7 +69,12 @@ def validation_rows(count: int = 795) -> np.ndarray:
 
 
 def check_scenes(train: list[str], test: list[str]) -> str:
-    """What is said of the names of the scenes, row by row; raises DataMissing where a scene is on two sides."""
+    """What is said of the names of the scenes.
+
+    train, test: the scene of every image of a split, in order; `train` is divided by `validation_rows`.
+
+    Raises DataMissing where a scene is on two sides: a network would be tested on rooms that it has seen.
+    """
     held = validation_rows(len(train))
     sides = {
         "validation": {train[row] for row in held},

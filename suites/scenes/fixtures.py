@@ -1,6 +1,7 @@
 """Models fixed to the shell of a room: windows and curtains, doors, pictures, mirrors, lamps; and the shell itself.
 
-What hangs on a wall has its back at z = 0 and y counted from its own underside.
+Coordinates are those of `parts`: metres, x along the wall, y up, z into the room. What hangs on a wall has its
+back at z = 0 and y counted from its own underside.
 """
 
 import numpy as np
@@ -12,7 +13,11 @@ SHELL = 0.2  # metres: thickness of walls, floor and ceiling, outside the room
 
 
 def shell(w: float, h: float, d: float) -> list[tuple[Model, tuple[float, float, float], float]]:
-    """Floor, ceiling and four walls around 0..w, 0..h, 0..d: models with place and yaw."""
+    """Floor, ceiling and four walls around 0..w, 0..h, 0..d metres: (model, place, yaw) of each.
+
+    They lie outside the room, SHELL thick, so that a ray from inside always meets their inner faces. The
+    floor is the first, which `shade.surface` relies on for rugs.
+    """
     made = [
         (Model("floor", "floor", (box(0, 0, 0, w + 2 * SHELL, SHELL, d + 2 * SHELL),)), (w / 2, -SHELL, d / 2), 0.0),
         (Model("ceiling", "ceiling", (box(0, 0, 0, w + 2 * SHELL, SHELL, d + 2 * SHELL),)), (w / 2, h, d / 2), 0.0),
@@ -32,12 +37,12 @@ def wall_yaw(index: int) -> float:
 
 
 def pillar(generator: Generator, h: float) -> Model:
-    """A pier or a chimney breast from floor to ceiling, a part of the wall."""
+    """A pier or a chimney breast from floor to ceiling, `h` metres high; its class is wall."""
     return Model("wall", "pillar", (box(0, 0, 0, generator.uniform(0.3, 1.3), h, generator.uniform(0.15, 0.4)),))
 
 
 def window(generator: Generator, width: float, height: float) -> Model:
-    """Panes in a frame with bars and a sill; perhaps blinds."""
+    """Panes in a frame with bars and a sill, `width` x `height` metres; perhaps blinds, partly down."""
     f, deep = generator.uniform(0.05, 0.09), 0.045
     parts = [box(0, f / 2, 0.008, width - f, height - f, 0.016, "pane")]
     parts += [box(sx * (width - f) / 2, 0, deep / 2, f, height, deep, "frame") for sx in (-1, 1)]
@@ -50,6 +55,7 @@ def window(generator: Generator, width: float, height: float) -> Model:
         parts.append(box(0, height * generator.choice([0.5, 0.65]), 0.018, width - 2 * f, 0.04, 0.03, "frame"))
     if generator.random() < 0.6:
         parts.append(box(0, -0.02, 0.05, width + 0.08, 0.03, 0.1, "frame"))
+    # Slats about 7 cm apart, 5 cm before the wall.
     if generator.random() < 0.25:  # blinds, partly down
         drop = height * generator.uniform(0.2, 0.7)
         slats = max(3, round(drop / 0.07))
@@ -61,7 +67,9 @@ def window(generator: Generator, width: float, height: float) -> Model:
 
 
 def curtain(generator: Generator, width: float, height: float) -> Model:
-    """A pleated curtain: a row of narrow rolls of cloth hanging from a rod."""
+    """A pleated curtain of `width` x `height` metres: a row of narrow rolls of cloth, one every 9 cm, hanging
+    from a rod.
+    """
     folds = max(3, round(width / 0.09))
     step = width / folds
     parts = [
@@ -78,7 +86,7 @@ def curtain(generator: Generator, width: float, height: float) -> Model:
 
 
 def picture(generator: Generator) -> Model:
-    """A framed picture or a poster without a frame."""
+    """A framed picture, or in one case of four a poster without a frame; at most 1.1 x 1 m."""
     w = generator.uniform(0.3, 1.1)
     h = min(w * generator.choice([0.7, 0.75, 1.0, 1.35]), 1.0)
     if generator.random() < 0.25:
@@ -91,7 +99,7 @@ def picture(generator: Generator) -> Model:
 
 
 def board(generator: Generator) -> Model:
-    """A mirror, a white board or a clock."""
+    """A mirror, a white board or a clock: what NYUv2 labels `objects` on a wall."""
     if generator.random() < 0.25:
         w = generator.uniform(0.25, 0.36)
         return Model("objects", "clock", (Piece("ball", (0, w / 2, 0.02), (w, w, 0.04)),))
@@ -101,7 +109,7 @@ def board(generator: Generator) -> Model:
 
 
 def door(generator: Generator) -> Model:
-    """A closed door with its frame; NYUv2 counts doors as wall."""
+    """A closed door with its frame, mostly with two panels; NYUv2 counts doors as wall."""
     w, h, f = generator.uniform(0.8, 0.95), generator.uniform(2.0, 2.1), 0.07
     parts = [box(0, 0.005, 0.012, w, h, 0.024, "leaf")]
     parts += [box(sx * (w + f) / 2, 0, 0.02, f, h + f, 0.04, "trim") for sx in (-1, 1)]
@@ -113,7 +121,7 @@ def door(generator: Generator) -> Model:
 
 
 def ceiling_lamp(generator: Generator) -> Model:
-    """A flat lamp, a bowl or a panel; its top is where it meets the ceiling."""
+    """A flat lamp, a bowl or a panel of 1.2 m; its top is where it meets the ceiling."""
     style, w = generator.integers(3), generator.uniform(0.3, 0.55)
     if style == 0:
         part = round_part("cylinder", 0, 0, 0, w, 0.09, w, "glow", bottom=(0.7, 0.7))

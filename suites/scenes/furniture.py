@@ -1,4 +1,9 @@
-"""Models of what people sit, lie, eat and work on: beds, sofas, chairs, tables."""
+"""Models of what people sit, lie, eat and work on: beds, sofas, chairs, tables.
+
+Every function draws the sizes of one model from the generator, in metres. Models stand on y = 0 with their
+back towards -z (see `parts`). Their `surfaces` are where `clutter` puts small things. Slots name what has a
+material of its own: `main`, `frame`, `sheet`, `cushions`, `front`.
+"""
 
 from numpy.random import Generator
 
@@ -8,7 +13,14 @@ from suites.scenes.parts import Model, Piece, PieceShape, Surface, box, round_pa
 def _legs(
     w: float, d: float, h: float, thick: float, generator: Generator, slot: str = "frame", inset: float = 0.02
 ) -> list[Piece]:
-    """Four legs under the corners of w x d, one style for all."""
+    """Four legs under the corners of a w x d top, one style for all: square, tapered or round.
+
+    w, d: the top, metres.
+    h: length of a leg.
+    thick: its width.
+    slot: the surface that its material is of.
+    inset: how far the legs stand inside the edge.
+    """
     style = generator.integers(3)
     x, z = w / 2 - thick / 2 - inset, d / 2 - thick / 2 - inset
     taper = (0.6, 0.6) if style == 1 else (1.0, 1.0)
@@ -19,7 +31,12 @@ def _legs(
 
 
 def bed(generator: Generator) -> Model:
-    """A single or double bed, its head at the back."""
+    """A single or double bed, its head at the back: base, mattress, blanket, mostly a headboard.
+
+    The blanket covers the mattress from below the pillows to the foot and hangs down at the sides; it is
+    the `main` slot, so that a bed is mostly blanket. Surfaces: the head for pillows, the middle for
+    clutter.
+    """
     w, d = generator.choice([0.95, 1.2, 1.45, 1.65]) + generator.uniform(-0.05, 0.05), generator.uniform(1.9, 2.1)
     base, thick = generator.uniform(0.2, 0.35), generator.uniform(0.18, 0.28)
     top = base + thick
@@ -32,6 +49,7 @@ def bed(generator: Generator) -> Model:
     drop = generator.uniform(0.08, base + thick - 0.1)
     end = d / 2 + 0.012
     z0 = -d / 2 + head
+    # 2.5 cm above the mattress and 1.5 cm beyond its sides: the blanket is a shell around it.
     parts.append(box(0, top - drop, (z0 + end) / 2, w + 0.03, drop + 0.025, end - z0, top=(0.97, 0.985)))
     if generator.random() < 0.5:
         fold = generator.uniform(0.15, 0.35)
@@ -50,7 +68,10 @@ def bed(generator: Generator) -> Model:
 
 
 def sofa(generator: Generator, seats: int | None = None) -> Model:
-    """A sofa of two or three seats, or an armchair with `seats = 1`."""
+    """A sofa of two or three seats, or an armchair with `seats = 1`: base, arms, a leaning back, cushions.
+
+    Its surface is what the cushions leave before the back: things put there lie on the seat.
+    """
     seats = int(generator.integers(2, 4)) if seats is None else seats
     arm, seat = generator.uniform(0.12, 0.24), generator.uniform(0.55, 0.68)
     w, d = 2 * arm + seats * seat, generator.uniform(0.78, 0.95)
@@ -85,7 +106,10 @@ def sofa(generator: Generator, seats: int | None = None) -> Model:
 
 
 def chair(generator: Generator, office: bool | None = None) -> Model:
-    """A dining chair or, with `office`, one on a column with a crossed foot."""
+    """A dining chair or, with `office`, one on a column with a crossed foot; some have arms.
+
+    office: None draws it, in three of ten cases. The back is a panel, slats or bars.
+    """
     office = bool(generator.random() < 0.3) if office is None else office
     w, d = generator.uniform(0.4, 0.5), generator.uniform(0.4, 0.48)
     seat, thick, high = generator.uniform(0.42, 0.47), generator.uniform(0.03, 0.09), generator.uniform(0.8, 1.05)
@@ -133,7 +157,10 @@ def chair(generator: Generator, office: bool | None = None) -> Model:
 
 
 def table(generator: Generator, use: str = "dining") -> Model:
-    """A table: `dining`, `coffee`, `side` or `desk` (drawers at one side)."""
+    """A table: `dining`, `coffee`, `side` or `desk` (drawers at one side, never round).
+
+    The top is one surface; of a round top the square that fits inside it.
+    """
     w, d, h = {
         "dining": (generator.uniform(0.9, 1.7), generator.uniform(0.75, 0.95), generator.uniform(0.71, 0.77)),
         "coffee": (generator.uniform(0.7, 1.2), generator.uniform(0.5, 0.7), generator.uniform(0.32, 0.48)),
@@ -166,6 +193,7 @@ def table(generator: Generator, use: str = "dining") -> Model:
         ]
     if use in ("coffee", "side") and not rounded and generator.random() < 0.4:
         parts.append(box(0, 0.12, 0, w - 0.1, 0.02, d - 0.1))
+    # A square inside a circle has 0.354 of its diameter to either side; its corners may hang over by a hair.
     reach = 0.36 if rounded else 0.48
     surface = Surface(-w * reach, w * reach, -d * reach, d * reach, h, 1.2, use)
     return Model("table", use, tuple(parts), (surface,))

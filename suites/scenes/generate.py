@@ -1,4 +1,9 @@
-"""The data set: arrays of one image by its index, and a whole set on disk."""
+"""The data set: arrays of one image by its index, and a whole set on disk.
+
+Every image is a function of (RELEASE, split, index, classes, size): rooms have generators seeded by release,
+split and room, images by their number in it. So sets of any number of images begin alike, and processes can
+render them in any order.
+"""
 
 import multiprocessing
 import os
@@ -12,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from suites.dense.camera import NYUV2, Size
-from suites.dense.writer import SetWriter, pack_normals
-from suites.scenes import RELEASE, VIEWS_PER_ROOM
+from suites._shared.dense.camera import NYUV2, Size
+from suites._shared.dense.writer import SetWriter, pack_normals
+from suites.scenes.release import RELEASE, VIEWS_PER_ROOM
 from suites.scenes.render import render_view
 from suites.scenes.scene import Scene, make_scene_of_room
 from suites.scenes.views import View, choose_view
 
+# Part of every seed: another number is another set of rooms.
 SPLITS = {"train": 1, "test": 2}
 SEALED = 3  # in the place of a split
 EVERY = 2.0  # seconds between two reports
@@ -28,7 +34,12 @@ ImageRange = tuple[str, tuple[int, ...], Size, float]
 
 
 def scene_and_view(index: int, split: str, classes: float) -> tuple[Scene, View, np.random.Generator]:
-    """The room of an image, the camera in it, and the generator of its sensor."""
+    """The room of an image, the camera in it, and the generator of its sensor.
+
+    index: of the image in its split, from 0; VIEWS_PER_ROOM images share a room.
+    split: `train` or `test`; another is a ValueError.
+    classes: the dial, in [0, 1] (see `looks`).
+    """
     if split not in SPLITS:
         raise ValueError(f"`split` should be one of {sorted(SPLITS)}. Found `{split}`.")
     if not 0 <= classes <= 1:
@@ -37,14 +48,19 @@ def scene_and_view(index: int, split: str, classes: float) -> tuple[Scene, View,
         raise ValueError(f"`index` should not be negative. Found `index = {index}`.")
     room, number = divmod(index, VIEWS_PER_ROOM)
     scene = make_scene_of_room((RELEASE, SPLITS[split], room), float(classes))
+    # Two generators: a change in how views are tried would otherwise move the noise of every picture. 100 keeps
+    # clear of the streams of the room itself.
     pose, sensor = np.random.default_rng([RELEASE, SPLITS[split], room, 100 + number]).spawn(2)
     return scene, choose_view(scene, pose), sensor
 
 
 def make_scene(index: int, split: str, size: Size, classes: float) -> Arrays:
-    """One image with its truth, as `suites.dense.sets.FIELDS`; a function of the arguments alone.
+    """One image with its truth, as `suites._shared.dense.sets.FIELDS`; a function of the arguments alone.
 
     Labels and normals are exact and valid at every pixel; depth is exact where the sensor has it, else 0.
+
+    Returns image (h, w, 3) uint8, label (h, w) int8, depth (h, w) float32 metres, normal (h, w, 3) int16.
+    ValueError where `split`, `classes` or `index` is out of range.
     """
     scene, view, sensor = scene_and_view(index, split, classes)
     image, depth, clean = render_view(scene, view, size, sensor)
@@ -52,7 +68,10 @@ def make_scene(index: int, split: str, size: Size, classes: float) -> Arrays:
 
 
 def make_sealed(count: int, draw: int, size: Size, classes: float) -> Arrays:
-    """`count` images (n, ...) of rooms that no set has: a function of `draw`, as `make_scene` otherwise."""
+    """`count` images (n, ...) of rooms that no set has: a function of `draw`, as `make_scene` otherwise.
+
+    They test what was trained on a published set: nobody can have seen them before `draw` was drawn.
+    """
     images = []
     for index in range(count):
         room, number = divmod(index, VIEWS_PER_ROOM)
@@ -63,23 +82,24 @@ def make_sealed(count: int, draw: int, size: Size, classes: float) -> Arrays:
     return {field: np.stack([each[field] for each in images]) for field in images[0]}
 
 
-def _work(task: ImageRange) -> tuple[str, list[tuple[int, Arrays]]]:
+def _render_rows(task: ImageRange) -> tuple[str, list[tuple[int, Arrays]]]:
+    """Some images of one split; runs in a worker process, so it takes and gives what pickles."""
     split, rows, size, classes = task
     return split, [(row, make_scene(row, split, size, classes)) for row in rows]
 
 
-def _tasks(missing: list[tuple[str, int]], size: Size, classes: float) -> list[ImageRange]:
-    """The missing rows, those of one room together."""
+def _group_by_room(missing: list[tuple[str, int]], size: Size, classes: float) -> list[ImageRange]:
+    """The missing rows, those of one room together: its furniture and triangles are made once."""
     rooms = groupby(missing, key=lambda entry: (entry[0], entry[1] // VIEWS_PER_ROOM))
     return [(split, tuple(row for _, row in rows), size, classes) for (split, _), rows in rooms]
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     """Cores that this process may use; not every system can tell them from those there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _quiet() -> None:
+def _ignore_interrupts() -> None:
     """Workers leave Ctrl-C to their parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -89,28 +109,38 @@ def write_set(
 ) -> Iterator[str]:
     """Render a set into `folder`, yielding sentences on the way; what an earlier call left is kept.
 
+    folder: of the prepared set, which appears when it is whole.
+    size: rows and columns of an image.
+    rows: split -> number of images.
+    classes: the dial, in [0, 1].
     jobs: processes; by default one per core that this process may use. 1 starts no process.
+
+    Raises DataMissing where the disk is too small, and where another process writes the same set.
     """
     header = {
         "source": "scenes",
         "release": RELEASE,
         "classes": float(classes),
         "normals": "exact",
-        "camera": {**asdict(NYUV2.scaled(size)), "size": list(size)},  # as JSON gives it back: a header is compared
+        "camera": {**asdict(NYUV2.resize(size)), "size": list(size)},  # as JSON gives it back: a header is compared
     }
-    jobs = jobs or _cores()
+    jobs = jobs or _count_cores()
     begin = last = time.perf_counter()
     with ExitStack() as stack:
         writer = stack.enter_context(SetWriter(folder, size, rows, header))
-        missing = writer.missing()
-        tasks, done = _tasks(missing, size, classes), 0
+        missing = writer.missing_rows()
+        tasks, done = _group_by_room(missing, size, classes), 0
         if len(missing) < sum(rows.values()):
             yield f"{sum(rows.values()) - len(missing)} images are there already, {len(missing)} are missing"
         if jobs == 1 or len(tasks) < 2:
-            results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_work, tasks)
+            # One room, or one process asked for: starting workers would cost more than they save.
+            results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_render_rows, tasks)
         else:
-            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _quiet))
-            results = pool.imap_unordered(_work, tasks)
+            # Spawned, not forked: torch's threads do not survive a fork.
+            pool = stack.enter_context(
+                multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _ignore_interrupts)
+            )
+            results = pool.imap_unordered(_render_rows, tasks)
         first = begin, 0  # when the workers had started, and what was there then: their start says nothing of the rest
         for split, images in results:
             for row, arrays in images:

@@ -1,10 +1,12 @@
 """Materials of a room, and the dial: is a thing told by its shape or by its texture?
 
-Every movable thing has a generator of its own, which draws first u in [0, 1) and a label, whatever the
-dial is. Where u < `classes` the thing is *texture-told*: it takes the drawn label, which knows nothing of
-its shape, and materials of that label's family. Otherwise it is *shape-told*: its
-label is the class of its model, its materials come from one pool for all classes. The families share no
-pattern with the pool. Shapes, places and views do not depend on the dial at all.
+Every movable thing has a generator of its own, which draws first u in [0, 1) and a label, whatever the dial is.
+Where u < `classes` the thing is *texture-told*: it takes the drawn label, which knows nothing of its shape, and
+materials of that label's family. Otherwise it is *shape-told*: its label is the class of its model, its
+materials come from one pool for all classes. The families share no pattern with the pool. Shapes, places and
+views do not depend on the dial at all.
+
+Since u does not depend on the dial, what is texture-told at one value is so at every larger one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ from suites.scenes.classes import IDS
 from suites.scenes.parts import Thing
 
 # How often a texture-told thing gets a label.
+# No class is rare: a metric over all of them would be noise.
 LABELS = {
     "bed": 0.12,
     "books": 0.1,
@@ -38,6 +41,7 @@ FAMILIES = {  # pattern and hue of each movable class
     "tv": ("grid", 0.73),
 }
 POOL = {"plain": 0.45, "wood": 0.22, "mottle": 0.13, "weave": 0.14, "marble": 0.06}
+# Half of the materials of movable things are matt.
 GLOSS = (0.0, 0.0, 0.15, 0.4)
 
 
@@ -45,8 +49,14 @@ GLOSS = (0.0, 0.0, 0.15, 0.4)
 class Look:
     """A material: three linear RGB colours mixed by a pattern of size `scale` metres.
 
-    `shift` moves the pattern, `turn` lets its u run upwards, `glow` is light of its own, `gloss` the
-    strength of highlights, `band` a strip of the third colour up to that height (the skirting).
+    pattern: its name in `textures.CODES`.
+    colours: (3, 3) linear RGB, one a row: ground, second and third colour of the pattern.
+    scale: metres to the unit of the pattern's coordinates.
+    shift: (3,) moves the pattern (u, v) and its noise, in units of `scale`.
+    turn: lets u run upwards.
+    glow: light of its own, as a share of its colour.
+    gloss: strength of highlights.
+    band: a strip of the third colour up to that height in metres (the skirting).
     """
 
     pattern: str
@@ -60,13 +70,13 @@ class Look:
 
 
 def rgb(hue: float, saturation: float, value: float) -> np.ndarray:
-    """HSV (hue 1 is a full circle) to linear RGB."""
+    """HSV, each in [0, 1] (hue 1 is a full circle), to linear RGB (3,): sRGB's curve taken as a power of 2.2."""
     shares = (min(max(abs((hue * 6 + k) % 6 - 3) - 1, 0.0), 1.0) for k in (0, 4, 2))
     return np.array([(value * (1 - saturation + saturation * share)) ** 2.2 for share in shares])
 
 
 def pick(names: Mapping[str, float], generator: Generator) -> str:
-    """One of the names; the values are their chances and sum to 1."""
+    """One of the names; the values are their chances and sum to 1. Draws one number."""
     at = generator.random()
     for name, share in names.items():
         at -= share
@@ -76,12 +86,15 @@ def pick(names: Mapping[str, float], generator: Generator) -> str:
 
 
 def look(pattern: str, colours: Sequence[np.ndarray], scale: float, generator: Generator, **more: float | bool) -> Look:
-    """A material whose pattern starts anywhere."""
+    """A material whose pattern starts anywhere: `more` are further fields of `Look`."""
     return Look(pattern, np.stack(colours), scale, generator.uniform(0, 32, 3), **more)  # type: ignore[arg-type]
 
 
 def pool_look(generator: Generator) -> Look:
-    """A material of the pool: woods, whites, greys, blacks and colours, mostly quiet."""
+    """A material of the pool: woods, whites, greys, blacks and colours, mostly quiet.
+
+    It is drawn without a look at the class: a shape-told thing gives nothing away by its colour.
+    """
     pattern = pick(POOL, generator)
     kind = generator.random()
     if pattern == "wood" or kind < 0.2:
@@ -98,7 +111,12 @@ def pool_look(generator: Generator) -> Look:
 
 
 def family_look(label: str, size: float, generator: Generator) -> Look:
-    """A material of a class: its pattern and about its hue; `size` metres is the thing's largest extent."""
+    """A material of a class: its pattern and about its hue.
+
+    label: the class, a key of FAMILIES.
+    size: the thing's largest extent in metres; the pattern repeats every sixth to every third of it,
+        between 7 and 40 cm, so that small and large things show several periods.
+    """
     pattern, centre = FAMILIES[label]
     hue = centre + generator.normal(0, 0.025)
     first = rgb(hue, generator.uniform(0.45, 0.9), generator.uniform(0.45, 0.85))
@@ -112,7 +130,14 @@ def family_look(label: str, size: float, generator: Generator) -> Look:
 
 
 def dress_thing(thing: Thing, classes: float, generator: Generator) -> tuple[int, list[Look]]:
-    """Label and one material per slot of a movable thing, by the dial."""
+    """Label and one material per slot of a movable thing, by the dial.
+
+    thing: only its model is looked at.
+    classes: the dial, in [0, 1].
+    generator: of this thing alone; draws u, then a label, then the materials.
+
+    Returns the label, 0..12, and the looks in the order of `thing.model.slots`.
+    """
     told_by_texture = generator.random() < classes
     drawn = pick(LABELS, generator)
     low, high = thing.model.bounds

@@ -1,8 +1,12 @@
 """Models are lists of simple parts; a thing is a model with a place in the room.
 
-A model has its own coordinates: x to its right along the wall it stands against, y up from its underside,
-z towards its front; (0, 0, 0) is the centre of the underside. `yaw` turns z towards x:
-x_room = x cos + z sin, z_room = z cos - x sin.
+Room coordinates, in metres: x in 0..w, y up in 0..h, z in 0..d; seen along z, x is to the right, so they are
+left-handed, as the camera's.
+
+A model has its own coordinates: x to its right along the wall it stands against, y up from its underside, z
+towards its front; (0, 0, 0) is the centre of the underside. `yaw`, in radians, turns z towards x:
+
+    x_room = x cos(yaw) + z sin(yaw),  z_room = z cos(yaw) - x sin(yaw).
 """
 
 from dataclasses import dataclass
@@ -20,9 +24,12 @@ PieceShape = Literal["box", "cylinder", "ball", "cushion"]
 class Piece:
     """One convex piece inside the axis-aligned box `centre`, `size` of the model.
 
-    `bottom` and `top` scale x and z at the two ends, `lean` moves the top against the bottom, both as
-    fractions of the size: scale + |lean| should not exceed 1, so that the piece stays in its box.
-    `slot` names the surface: one material per slot of a thing.
+    shape: `box`, `cylinder` (upright), `ball` or `cushion` (a rounded box).
+    centre, size: metres, (x, y, z).
+    slot: names the surface: one material per slot of a thing.
+    bottom, top: factors of x and z at the two ends.
+    lean: moves the top against the bottom, as a fraction of the size in x and z; scale + |lean| should not
+        exceed 1, so that the piece stays in its box, which stands for it where collisions are looked for.
     """
 
     shape: PieceShape
@@ -36,7 +43,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Surface:
-    """A level rectangle where things may stand: x0..x1, z0..z1 at height y, free up to `clear` above it."""
+    """A level rectangle where things may stand, in the model's coordinates, metres.
+
+    x0, x1, z0, z1: its sides; things stay wholly inside.
+    y: its height.
+    clear: how much is free above it.
+    use: what it is for, a key of `clutter.USES`; another word is a table top.
+    """
 
     x0: float
     x1: float
@@ -49,7 +62,13 @@ class Surface:
 
 @dataclass(frozen=True)
 class Model:
-    """Parts of one object of class `kind`; `name` says which object it is."""
+    """Parts of one object.
+
+    kind: its class, one of the 13.
+    name: which object it is, as `nightstand`; some have lights or uses by it.
+    parts: what it is made of; never none.
+    surfaces: where things may stand on it.
+    """
 
     kind: str
     name: str
@@ -79,10 +98,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Thing:
-    """A model at `place` (metres, room coordinates) turned by `yaw`.
+    """A model at a place in the room.
 
-    `support` is what bears it: "room" for the shell itself, "floor", "wall", "ceiling", or the index of
-    another thing.
+    place: where the centre of its underside is, metres, room coordinates.
+    yaw: radians.
+    support: what bears it: "room" for the shell itself, "floor", "wall", "ceiling", or the row of another
+        thing.
     """
 
     model: Model
@@ -91,18 +112,23 @@ class Thing:
     support: str | int
 
     def point(self, x: float, y: float, z: float) -> Vector:
-        """A point of the model in room coordinates."""
+        """A point of the model in room coordinates, metres."""
         c, s = np.cos(self.yaw), np.sin(self.yaw)
         return float(self.place[0] + c * x + s * z), self.place[1] + y, float(self.place[2] + c * z - s * x)
 
 
 def box(x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **shape: Vector2) -> Piece:
-    """A box whose underside is at height `y`, centred on x and z."""
+    """A box whose underside is at height `y`, centred on x and z.
+
+    x, z: the middle; y: the underside.
+    w, h, d: sizes along x, y and z.
+    shape: `bottom`, `top` and `lean` of `Piece`.
+    """
     return Piece("box", (x, y + h / 2, z), (w, h, d), slot, **shape)
 
 
 def round_part(
     shape: PieceShape, x: float, y: float, z: float, w: float, h: float, d: float, slot: str = "main", **more: Vector2
 ) -> Piece:
-    """A rounded part whose underside is at height `y`, centred on x and z."""
+    """As `box`, of any shape, mostly a rounded one."""
     return Piece(shape, (x, y + h / 2, z), (w, h, d), slot, **more)

@@ -1,4 +1,8 @@
-"""A room ready to be seen: triangles, labels, materials, lamps, from a seed and the dial."""
+"""A room ready to be seen: triangles, labels, materials, lamps, from a seed and the dial.
+
+Streams of random numbers are kept apart, so that the dial moves nothing but labels and looks: shapes and places
+(0), looks of what is fixed (1), lights (2), and one for each movable thing (3, row).
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from suites.scenes.classes import IDS, MOVABLE
-from suites.scenes.lights import Light, lights_of
+from suites.scenes.lights import Light, make_lights
 from suites.scenes.looks import Look, dress_thing
 from suites.scenes.mesh import Mesh, build_mesh
 from suites.scenes.placing import Room
@@ -17,7 +21,14 @@ from suites.scenes.textures import CODES
 
 @dataclass(frozen=True)
 class Materials:
-    """Looks as arrays, one row each (see `looks.Look`); colours float32 (m, 3, 3), linear RGB."""
+    """Looks as arrays, one row each (see `looks.Look`).
+
+    pattern: (m,) codes of `textures.CODES`.
+    colours: (m, 3, 3) float32, linear RGB.
+    scale, glow, gloss, band: (m,) float32.
+    shift: (m, 3) float32.
+    turn: (m,) bool.
+    """
 
     pattern: np.ndarray
     colours: np.ndarray
@@ -31,8 +42,18 @@ class Materials:
 
 @dataclass(frozen=True)
 class Scene:
-    """`label` (things,) int8 and `told_by_texture` (things,) bool; `material` (parts,) rows of `materials`;
-    `rug_material` one row per rug of the room; `shiny` (parts,) bool: glass and screens."""
+    """All that rendering needs of a room.
+
+    room: its things and rugs.
+    mesh: their triangles.
+    label: (things,) int8, 0..12.
+    material: (parts,) rows of `materials`.
+    materials: the looks, packed.
+    rug_material: (rugs,) rows of `materials`.
+    shiny: (parts,) bool, glass and screens, where a Kinect sees nothing on patches.
+    lights: with shadows, `lights.MOST_LIGHTS` or fewer.
+    ambient: (3,) linear RGB of light from everywhere.
+    """
 
     room: Room
     mesh: Mesh
@@ -46,7 +67,7 @@ class Scene:
 
 
 def pack_looks(looks: list[Look]) -> Materials:
-    """Looks to arrays."""
+    """Looks to arrays, in their order."""
     numbers = {
         key: np.array([getattr(look, key) for look in looks]) for key in ("scale", "glow", "gloss", "band", "turn")
     }
@@ -58,33 +79,44 @@ def pack_looks(looks: list[Look]) -> Materials:
     )
 
 
-def movable(kind: str, support: str | int) -> bool:
-    """Whether the dial concerns a thing: of a movable class and not fixed under the ceiling."""
+def is_movable(kind: str, support: str | int) -> bool:
+    """Whether the dial concerns a thing: of a movable class and not fixed under the ceiling.
+
+    kind: its class.
+    support: what bears it, as `parts.Thing` has it.
+    """
     return kind in MOVABLE and support != "ceiling"
 
 
 @lru_cache(maxsize=2)
 def make_scene_of_room(seed: tuple[int, ...], classes: float) -> Scene:
-    """The scene of a seed; what the dial does not concern has generators of its own."""
+    """The scene of a seed; what the dial does not concern has generators of its own.
+
+    seed: whole numbers that name the room (see `generate`).
+    classes: the dial, in [0, 1].
+
+    The last two scenes are kept: the views of a room follow each other.
+    """
     shapes, looks, lamps = (np.random.default_rng([*seed, stream]) for stream in range(3))
     room = make_room(shapes)
+    # Brightness outside, over more than a factor of two to either side: from dusk to sun.
     day = float(np.exp(lamps.normal(0.3, 0.9)))
     label = np.zeros(len(room.things), dtype=np.int8)
     material: list[int] = []
     rows: list[Look] = []
     shared: dict[str, Look] = {}
     for index, thing in enumerate(room.things):
-        if movable(thing.model.kind, thing.support):
+        if is_movable(thing.model.kind, thing.support):
             # one generator a thing: what one of them draws does not move the draws of the others
-            label[index], found = dress_thing(thing, classes, np.random.default_rng([*seed, 3, index]))
+            label[index], own = dress_thing(thing, classes, np.random.default_rng([*seed, 3, index]))
         else:
-            label[index], found = IDS[thing.model.kind], fixed_looks(thing, shared, day, looks)
+            label[index], own = IDS[thing.model.kind], fixed_looks(thing, shared, day, looks)
         slots = {slot: len(rows) + k for k, slot in enumerate(thing.model.slots)}
-        rows += found
+        rows += own
         material += [slots[part.slot] for part in thing.model.parts]
     rugs = np.arange(len(rows), len(rows) + len(room.rugs))
     rows += [flooring(looks) for _ in room.rugs]
     mesh = build_mesh(room.things)
-    lights, ambient = lights_of(room, day, lamps)
+    lights, ambient = make_lights(room, day, lamps)
     shiny = np.array([slot in ("pane", "screen") for slot in mesh.slots])
     return Scene(room, mesh, label, np.array(material), pack_looks(rows), rugs, shiny, lights, ambient)

@@ -1,4 +1,8 @@
-"""Models of what keeps things: cabinets, dressers, shelves, wardrobes, kitchen units. All are `furniture`."""
+"""Models of what keeps things: cabinets, dressers, shelves, wardrobes, kitchen units. All are `furniture`.
+
+Sizes in metres, drawn within the ranges that are written; coordinates are those of `parts`. Doors, drawers and
+handles stand out in front of the body, so that depth and normals show them: a cabinet is told by its front.
+"""
 
 from numpy.random import Generator
 
@@ -10,7 +14,13 @@ FRONT = 0.018  # metres: thickness of a door or of a drawer's front
 def _fronts(
     x: float, y: float, w: float, h: float, z: float, across: int, down: int, generator: Generator
 ) -> list[Piece]:
-    """Doors or drawer fronts with their handles on a face at depth z, spread over w x h."""
+    """Doors or drawer fronts with their handles, spread over w x h on a face at depth z.
+
+    x, y: the middle and the lower edge of the face.
+    w, h: its sides.
+    z: where it is, in the model.
+    across, down: how many fronts there are in each direction.
+    """
     parts: list[Piece] = []
     gap, knob = 0.012, generator.random() < 0.5
     cell_w, cell_h = w / across, h / down
@@ -19,6 +29,7 @@ def _fronts(
             cx, low = x - w / 2 + (i + 0.5) * cell_w, y + j * cell_h
             parts.append(box(cx, low + gap, z + FRONT / 2, cell_w - gap, cell_h - 2 * gap, FRONT, "front"))
             tall = cell_h > cell_w
+            # Of two doors side by side, the handles are next to each other.
             hx = cx + (cell_w * 0.36 * (1 if i % 2 == 0 else -1) if tall else 0.0)
             hy = low + cell_h * 0.5
             if knob:
@@ -37,9 +48,17 @@ def cabinet(
     name: str = "cabinet",
     drawers: bool | None = None,
 ) -> Model:
-    """A body on feet or a plinth with doors or drawers in front and a top to put things on."""
+    """A body on feet or a plinth with doors or drawers in front and a top to put things on.
+
+    w, d, h: ranges of width, depth and height, metres.
+    name: of the model, and the use of its top (see `clutter.USES`).
+    drawers: or doors; None draws it.
+
+    The other cabinets of this module are this one in other sizes.
+    """
     width, deep, high = generator.uniform(*w), generator.uniform(*d), generator.uniform(*h)
     foot, top = generator.choice([0.03, 0.06, 0.12]), generator.uniform(0.02, 0.035)
+    # 3 cm for handles: the model stays within its depth.
     body = deep - FRONT - 0.03
     z = -deep / 2 + body / 2
     if foot > 0.1:
@@ -63,31 +82,31 @@ def cabinet(
 
 
 def nightstand(generator: Generator) -> Model:
-    """A small cabinet for beside the bed."""
+    """A small cabinet for beside the bed, 42 to 62 cm high."""
     return cabinet(generator, (0.38, 0.52), (0.36, 0.45), (0.42, 0.62), "nightstand")
 
 
 def wardrobe(generator: Generator) -> Model:
-    """A tall cabinet with doors."""
+    """A tall cabinet with doors, 1.75 to 2.15 m."""
     return cabinet(generator, (0.8, 1.6), (0.5, 0.62), (1.75, 2.15), "wardrobe", drawers=False)
 
 
 def dresser(generator: Generator) -> Model:
-    """A chest of drawers."""
+    """A chest of drawers, 70 to 110 cm high; a television may stand on it."""
     return cabinet(generator, (0.8, 1.4), (0.42, 0.52), (0.7, 1.1), "dresser", drawers=True)
 
 
 def tv_stand(generator: Generator) -> Model:
-    """A low, wide cabinet."""
+    """A low, wide cabinet, 40 to 62 cm high."""
     return cabinet(generator, (1.1, 1.8), (0.38, 0.48), (0.4, 0.62), "tv stand")
 
 
 def counter(generator: Generator) -> Model:
-    """A kitchen unit at working height."""
+    """A kitchen unit at working height, 86 to 93 cm."""
     return cabinet(generator, (1.2, 2.4), (0.58, 0.64), (0.86, 0.93), "counter", drawers=False)
 
 
-def upper(generator: Generator) -> Model:
+def wall_cabinet(generator: Generator) -> Model:
     """A kitchen cabinet for the wall: its back is at its own z = -d/2."""
     w, d, h = generator.uniform(0.8, 1.8), generator.uniform(0.3, 0.36), generator.uniform(0.55, 0.75)
     parts = [box(0, 0, -0.025, w, h, d - 0.05)]
@@ -96,7 +115,7 @@ def upper(generator: Generator) -> Model:
 
 
 def fridge(generator: Generator) -> Model:
-    """A refrigerator with two doors."""
+    """A refrigerator with two doors, 1.5 to 1.85 m, one above the other."""
     w, d, h = generator.uniform(0.58, 0.75), generator.uniform(0.6, 0.7), generator.uniform(1.5, 1.85)
     split = generator.uniform(0.3, 0.7) * h
     z, deep = -0.04, d - 0.08
@@ -108,7 +127,10 @@ def fridge(generator: Generator) -> Model:
 
 
 def shelf(generator: Generator) -> Model:
-    """A bookcase: sides, boards, mostly a back; its bays are surfaces with limited height."""
+    """A bookcase: sides, boards, mostly a back; its bays are surfaces with limited height.
+
+    Wide ones have two columns. A bay is open to the front up to the next board; the top has half a metre.
+    """
     w, d, h = generator.uniform(0.6, 1.3), generator.uniform(0.26, 0.36), generator.uniform(0.9, 2.1)
     board, low = 0.022, 0.06
     rows = max(2, round(h / generator.uniform(0.32, 0.42)))

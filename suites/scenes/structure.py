@@ -1,4 +1,8 @@
-"""Materials of the shell and of what is fixed to it: the same at every value of the dial."""
+"""Materials of the shell and of what is fixed to it: the same at every value of the dial.
+
+Their generator is the room's (`looks` of `scene`), not a thing's own; what is alike in a room, as its walls, is
+drawn once and shared. Colours are drawn as HSV and kept as linear RGB.
+"""
 
 from collections.abc import Callable
 
@@ -10,7 +14,7 @@ from suites.scenes.parts import Thing
 
 
 def paint(generator: Generator) -> Look:
-    """A wall: mostly light paint, sometimes soft stripes or blotches, mostly with a skirting."""
+    """A wall: mostly light paint, sometimes soft stripes or blotches, mostly with a skirting of 7 to 13 cm."""
     light = generator.random() < 0.75
     value = generator.uniform(0.6, 0.93) if light else generator.uniform(0.3, 0.65)
     hue = generator.choice([generator.uniform(0.06, 0.16), generator.random()], p=[0.6, 0.4])
@@ -25,7 +29,7 @@ def paint(generator: Generator) -> Look:
 
 
 def flooring(generator: Generator) -> Look:
-    """Boards, carpet or tiles."""
+    """Boards (45 %), carpet (35 %) or tiles (20 %); rugs are drawn from it too."""
     kind = generator.choice(3, p=[0.45, 0.35, 0.2])
     turn = bool(generator.random() < 0.5)
     if kind == 0:
@@ -51,14 +55,14 @@ def flooring(generator: Generator) -> Look:
     return look("tiles", colours, generator.uniform(0.2, 0.45), generator, gloss=0.3)
 
 
-def overhead(generator: Generator) -> Look:
+def ceiling_paint(generator: Generator) -> Look:
     """A ceiling: nearly white."""
     colour = rgb(0.1, generator.uniform(0, 0.1), generator.uniform(0.8, 0.97))
     return look("plain", [colour, colour * 0.85, colour], 0.5, generator)
 
 
 def fitting(generator: Generator) -> Look:
-    """Frames, doors, rods: white, wood, or dark."""
+    """Frames, doors, rods: white (50 %), wood (35 %), or dark."""
     kind = generator.random()
     if kind < 0.5:
         colour = rgb(0.1, generator.uniform(0, 0.12), generator.uniform(0.8, 0.97))
@@ -71,11 +75,11 @@ def fitting(generator: Generator) -> Look:
 
 
 def pane(generator: Generator, day: float) -> Look:
-    """Glass: the sky over something dark; `day` is the light of it."""
+    """Glass: the sky over something dark; `day` is the light of it, which the pane gives off."""
     sky = rgb(generator.uniform(0.5, 0.62), generator.uniform(0.0, 0.25), 1.0)
     land = rgb(generator.choice([0.3, 0.1, 0.6]), generator.uniform(0.1, 0.5), generator.uniform(0.25, 0.6))
     return Look(
-        "outside",
+        "landscape",
         np.stack([sky * 0.8, sky, land * 0.7]),
         0.6,
         np.array([generator.uniform(0, 32), -1.3, 0.0]),
@@ -84,49 +88,56 @@ def pane(generator: Generator, day: float) -> Look:
 
 
 def cloth(generator: Generator) -> Look:
-    """Curtains and blinds."""
+    """Curtains and blinds: soft stripes of 5 to 12 cm in one hue."""
     hue, saturation, value = generator.random(), generator.uniform(0.0, 0.5), generator.uniform(0.35, 0.95)
     colours = [rgb(hue, saturation, value * f) for f in (1.0, 0.75, 0.5)]
     return look("wallpaper", colours, generator.uniform(0.05, 0.12), generator)
 
 
 def canvas(thing: Thing, generator: Generator) -> Look:
-    """A picture: three colours in fields of about a third of its size, on white paper now and then."""
+    """A picture: three colours in fields of about a third of its size."""
     size = float(thing.model.bounds[1].max())
     colours = [rgb(generator.random(), generator.uniform(0.1, 0.8), generator.uniform(0.1, 0.95)) for _ in range(3)]
     return Look("painting", np.stack(colours), size * 0.35, np.array([generator.uniform(0, 32), -1.2, 0.0]), gloss=0.1)
 
 
 def fixed_looks(thing: Thing, shared: dict[str, Look], day: float, generator: Generator) -> list[Look]:
-    """One material per slot of something fixed; walls, trims and window frames of a room are alike (`shared`)."""
+    """One material per slot of something fixed, in the order of `thing.model.slots`.
 
-    def common(key: str, make: Callable[[Generator], Look]) -> Look:
+    shared: name -> material of what is alike in the room: walls, trims, window frames, curtains. It is
+        filled on the way.
+    day: brightness outside the windows.
+    generator: of what is fixed.
+    """
+
+    def share(key: str, make: Callable[[Generator], Look]) -> Look:
         if key not in shared:
             shared[key] = make(generator)
         return shared[key]
 
-    kind, found = thing.model.kind, []
+    kind, made = thing.model.kind, []
     for slot in thing.model.slots:
         if kind == "wall" and slot == "main":
+            # One wall of eight has a paint of its own.
             accent = thing.model.name == "wall" and generator.random() < 0.12
-            found.append(paint(generator) if accent else common("paint", paint))
+            made.append(paint(generator) if accent else share("paint", paint))
         elif kind in ("floor", "ceiling"):
-            found.append(flooring(generator) if kind == "floor" else overhead(generator))
+            made.append(flooring(generator) if kind == "floor" else ceiling_paint(generator))
         elif slot == "pane":
-            found.append(pane(generator, day))
+            made.append(pane(generator, day))
         elif slot in ("cloth", "blind"):
-            found.append(common(slot, cloth))
+            made.append(share(slot, cloth))
         elif slot == "canvas":
-            found.append(canvas(thing, generator))
+            made.append(canvas(thing, generator))
         elif slot == "glow":
             white = np.array([1.0, 0.93, 0.8])
-            found.append(
+            made.append(
                 Look(
                     "plain", np.stack([white, white, white]), 1.0, np.zeros(3), glow=float(generator.uniform(0.8, 3.0))
                 )
             )
         elif kind == "picture":
-            found.append(fitting(generator) if generator.random() < 0.7 else pool_look(generator))
+            made.append(fitting(generator) if generator.random() < 0.7 else pool_look(generator))
         else:
-            found.append(common(f"{kind}.{slot}", fitting))
-    return found
+            made.append(share(f"{kind}.{slot}", fitting))
+    return made

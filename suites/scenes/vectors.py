@@ -9,10 +9,12 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return product
 
 
-def combined(shares: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """sum_k shares[:, k] vectors[k]: (n, m), (m, 3) -> (n, 3). No matrix product: its threads would wait for
-    each other in processes that share the cores."""
-    found = np.empty((len(shares), 3), dtype=np.result_type(shares, vectors))
+def combine(shares: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """sum_k shares[:, k] vectors[k]: (n, m), (m, 3) -> (n, 3).
+
+    No matrix product: its threads would wait for each other in processes that share the cores.
+    """
+    total = np.empty((len(shares), 3), dtype=np.result_type(shares, vectors))
     for axis in range(3):
-        found[:, axis] = sum(shares[:, k] * vectors[k, axis] for k in range(len(vectors)))
-    return found
+        total[:, axis] = sum(shares[:, k] * vectors[k, axis] for k in range(len(vectors)))
+    return total

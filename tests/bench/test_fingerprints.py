@@ -22,7 +22,7 @@ from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
 from bench.records import Protocol, RunSpec
 from bench.training.fit import Run
-from tests.bench.catalogue import catalogue
+from tests.bench.methods import catalogue
 from tests.conftest import train_run
 
 FILE = Path(__file__).with_name("fingerprints.json")

@@ -98,3 +98,12 @@ def test_the_rule_sees_what_it_forbids() -> None:
         "c.py": "def f():\n    from x.a import LIMIT, OWN\n    from x.b import LIMIT\n    pack = 1",
     }
     assert duplicates(sources) == {name: ["x/a.py", "x/b.py"] for name in ("LIMIT", "Shape", "pack")}
+
+
+def test_tests_are_laid_out_as_the_source_and_short() -> None:
+    """Each folder of tests/bench and tests/leaderboard is called as a room, and no module of tests is a long read."""
+    for top in ("bench", "leaderboard"):
+        rooms = {path.parent.name for path in (ROOT / top).glob("*/__init__.py")}
+        assert {path.parent.name for path in (ROOT / "tests" / top).glob("*/test_*.py")} - rooms == set()
+    long = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    assert {name: lines for name, lines in long.items() if lines > 400} == {}

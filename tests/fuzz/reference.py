@@ -149,5 +149,5 @@ def table(
     for (method, seed), own in errors.items():
         if (other := errors.get((reference, seed))) and own:
             gain = fmean(math.log(other[task] / own[task]) for task in own)
-            found.setdefault((method, "*", "delta_log"), []).append(gain)
+            found.setdefault((method, "", "delta_log"), []).append(gain)
     return {key: (fmean(values), len(values)) for key, values in found.items()}

@@ -14,14 +14,13 @@ from pydantic import ValidationError
 from bench.records import ResultRecord, slug
 from bench.scores import score
 from leaderboard.boards.board import Board
-from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store.committed import committed_of
 from leaderboard.store.json_text import compact_json
 from tests.fuzz.mutations import mutated
 from tests.fuzz.trees import TEXTS, mutated_text, mutated_tree
 from tests.leaderboard.conftest import build_record
 
-SUITES = {  # kind of metric -> a committed folder with it
+SUITES = {  # kind of metric -> a suite with committed records of it
     "explained": "school",
     "regression": "synthetic-inputs-own-noise-0.2-relatedness-0.8-tasks-10-train-400",
     "classification": "multidigits",
@@ -83,12 +82,11 @@ def base(kind: str) -> Base:
     """A small store with metrics of this kind: two methods at SEEDS seeds, and what a table knows of besides."""
     if kind == "ranking":
         return _base([_ranked(method, seed) for method in ("single_task", "hard") for seed in range(SEEDS)])
-    records = []
-    for method in METHODS:
-        [folder] = (COMMITTED / SUITES[kind]).glob(method)
-        known = Store(folder).read().records
-        records += [record for record in known if record.spec.seed < SEEDS and not record.spec.overrides]
-    return _base(records)
+    known = [
+        record for record in committed_of(SUITES[kind].partition("-")[0]) if slug(record.spec.suite) == SUITES[kind]
+    ]
+    few = [record for record in known if record.spec.seed < SEEDS and not record.spec.overrides]
+    return _base([record for method in METHODS for record in few if slug(record.spec.method) == method])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from leaderboard.intake.source_card import cards_of
 from leaderboard.store.committed import COMMITTED
 from tests.fuzz.budget import LONGEST, seeds, sentence
 from tests.fuzz.sources import spoiled
-from tests.leaderboard.test_submissions import CODE
+from tests.leaderboard.intake.toy import CODE
 
 SUBMITTED = COMMITTED.parent / "submissions" / "scale_and_bias" / "method.py"
 LONG = next(iter(sorted(Path(bench.sharing.__path__[0]).glob("cross_stitch*.py"))))

@@ -22,15 +22,15 @@ from scipy.io import savemat
 from bench.errors import DataMissing, UsageError
 from bench.system.reading.process import Reader, ReadLimits
 from bench.system.reading.values import NotAValue, pack, unpack
-from suites import variables
-from suites.dense.sets import FIELDS, DenseSet
-from suites.dense.writer import SetWriter
-from suites.mat_file import read_variables
+from suites._shared import variables
+from suites._shared.dense.sets import FIELDS, DenseSet
+from suites._shared.dense.writer import SetWriter
+from suites._shared.mat_file import read_variables
+from suites._shared.variables import Variables, keep_variables, load_variables
 from suites.multimnist import files
 from suites.multimnist.copies import copy_digits
 from suites.multimnist.files import FILES, to_idx
 from suites.school import School
-from suites.variables import Variables, keep_variables, variables_of
 from tests.fuzz import whole_reads
 from tests.fuzz.budget import LONGEST, seeds, sentence, tree
 from tests.fuzz.mutations import mutated
@@ -211,14 +211,14 @@ def test_what_was_kept_of_a_matlab_file(tmp_path: Path, monkeypatch: pytest.Monk
     """The same values, or the file is read again."""
     path, names = tmp_path / "school.mat", ["X", "Y"]
     path.write_bytes(school(True))
-    expected = variables_of(path, names)
+    expected = load_variables(path, names)
     keep_variables(path, names, expected.values)
     copy = tmp_path / "school.mat.arrays"
     content, again = copy.read_bytes(), 0
     monkeypatch.setattr(variables, "read_in_process", lambda *_, **__: {"X": "again", "Y": "again"})
     for seed in seeds(300):
         copy.write_bytes(mutated(content, seed))
-        found = variables_of(path, names)
+        found = load_variables(path, names)
         if found.values["X"] == "again":
             again += 1
             continue
@@ -246,7 +246,7 @@ def test_answers_of_a_process() -> None:
 def write_set(folder: Path) -> None:
     generator = np.random.default_rng(0)
     with SetWriter(folder, (3, 4), {"train": 2, "test": 1}, {"source": "fuzz"}) as writer:
-        for split, row in writer.missing():
+        for split, row in writer.missing_rows():
             arrays = {
                 field: generator.integers(1, 9, (3, 4, *last)).astype(dtype) for field, (dtype, last) in FIELDS.items()
             }
@@ -267,10 +267,10 @@ def test_prepared_sets(tmp_path: Path) -> None:
         (folder / name).write_bytes(mutated(kept[name], seed))
         try:
             found = DenseSet(folder)
-            if not found.damaged():
+            if not found.damaged_arrays():
                 for (split, field), array in expected.items():
                     np.testing.assert_array_equal(found.array(split, field), array)
         except DataMissing as error:
             sentence(error)
         (folder / name).write_bytes(kept[name])
-    assert not DenseSet(folder).damaged()
+    assert not DenseSet(folder).damaged_arrays()

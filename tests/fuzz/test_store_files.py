@@ -5,6 +5,7 @@ A file that is no record is named, and the table is that of a store without it, 
 
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -15,9 +16,10 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import ResultRecord
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store
-from leaderboard.trust.ledger import FILE, LedgerEntry, write_checks
+from leaderboard.store.walk import CHECKED
+from leaderboard.trust.ledger import LedgerEntry, write_checks
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.mutations import mutated
 from tests.fuzz.stores import base, case
@@ -93,7 +95,7 @@ def test_in_the_place_of_a_record(tmp_path: Path) -> None:
         draw(IN_PLACE, generator)(path, given.files[name], generator)
         before, start = tree(tmp_path), time.monotonic()
         contents = Store(law.root).read()
-        csv = rendered(build_table(given.board, contents))
+        csv = rendered(tabulate(given.board, contents))
         assert time.monotonic() - start < LONGEST, seed
         assert tree(tmp_path) == before, seed
         assert csv == law.without[name], seed
@@ -144,7 +146,7 @@ def test_beside_the_records(tmp_path: Path) -> None:
         path.write_bytes(content if generator.random() < 0.5 else mutated(content, seed))
         before = tree(tmp_path)
         contents = Store(law.root).read()
-        assert rendered(build_table(given.board, contents)) == law.whole, seed
+        assert rendered(tabulate(given.board, contents)) == law.whole, seed
         assert tree(tmp_path) == before, seed
         named(contents.problems)
         assert len(contents.problems) == (path.suffix == ".json" and not name.startswith(".")), seed
@@ -152,14 +154,14 @@ def test_beside_the_records(tmp_path: Path) -> None:
 
 
 def test_what_was_verified(tmp_path: Path) -> None:
-    """A mutated `verified.jsonl` changes no number, and no state but to what a line of it says of that digest."""
+    """A mutated file of `_verified` changes no number, and no state but to what a line of it says of that digest."""
     given = base("classification")
     law = Law(given, tmp_path)
     records = Store(law.root).read().records
     write_checks(law.root, [LedgerEntry(run.run_id, run.digest, "rerun", "equal", "v") for run in records])
-    file = law.root / FILE
+    [file] = (law.root / CHECKED).iterdir()
     sound = file.read_bytes()
-    lines, means = sound.splitlines(), [row.mean for row in build_table(given.board, Store(law.root).read()).rows]
+    lines, means = sound.splitlines(), [row.mean for row in tabulate(given.board, Store(law.root).read()).rows]
     for seed in seeds(80, "files of stores"):
         generator = np.random.default_rng(seed)
         which = int(generator.integers(len(lines)))
@@ -170,11 +172,12 @@ def test_what_was_verified(tmp_path: Path) -> None:
             line = b"9" * 5000
         content = b"\n".join([*lines[:which], line, *lines[which + 1 :]])
         file.write_bytes(content if generator.random() < 0.7 else mutated(sound, seed))
-        table = build_table(given.board, Store(law.root).read())
+        table = tabulate(given.board, Store(law.root).read())
         rendered(table)
         assert [row.mean for row in table.rows] == means, seed
-        assert set(table.states.values()) <= {"reported", "valid", "spot_checked", "rerun"}, seed
-        digests = {run.digest for (method, _), run in table.records.items() if table.states.get(method) == "rerun"}
+        assert set(table.results.states.values()) <= {"reported", "valid", "spot_checked", "rerun"}, seed
+        states = table.results.states
+        digests = {run.digest for (m, _), run in table.results.records.items() if states.get(m) == "rerun"}
         assert all(digest.encode() in file.read_bytes() for digest in digests), seed
 
 
@@ -200,7 +203,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert main(["table", law.base.board.suite, "--store", str(law.root), "--format", format]) == 0, seed
             said = capsys.readouterr()
             held(said.out + said.err)
-        (law.root / FILE).unlink()
+        shutil.rmtree(law.root / CHECKED, ignore_errors=True)  # there is none where no record is sound
         after = tree(tmp_path)
         assert {name for name in after if after[name] != before.get(name)} <= {f"{law.parent.name}/store"}, seed
         (law.root / one.path).unlink()

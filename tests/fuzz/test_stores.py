@@ -19,13 +19,13 @@ import pytest
 
 from bench.errors import make_printable
 from leaderboard.boards.board import board_of_suite
-from leaderboard.intake.soundness import further_problems
-from leaderboard.report.details import details
+from leaderboard.intake.soundness import find_further_problems
+from leaderboard.report.details import write_details
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import Table, build_table
+from leaderboard.report.table import Table, tabulate
 from leaderboard.store import Problem, Store, StoreContents
-from leaderboard.trust.copies import repeated_seeds
-from leaderboard.trust.gaps import too_good
+from leaderboard.trust.copies import find_repeated_seeds
+from leaderboard.trust.gaps import find_too_good
 from tests.fuzz import reference
 from tests.fuzz.budget import LONGEST, seeds, tree
 from tests.fuzz.stores import SUITES, Base, Case, base, case
@@ -59,7 +59,7 @@ def rendered(table: Table) -> str:
     """The table in every form; the CSV, in which numbers have all digits."""
     for format in FORMATS:
         held(format_table(table, format))
-    held(details(table))
+    held(write_details(table))
     content = json.loads(format_table(table, "json"), parse_constant=no_constant)
     for note in content["notes"]:
         assert "\n" not in note
@@ -77,8 +77,8 @@ def sound_files(root: Path, problems: list[Problem]) -> dict[str, Any]:
 
 def check_numbers(table: Table, files: dict[str, Any]) -> None:
     """The law of the numbers, for the runs that a table shows, found by their digests among the sound files."""
-    runs = {key: files[record.digest] for key, record in table.records.items()}
-    expected = reference.table(runs, table.board.reference, table.selection)
+    runs = {key: files[record.digest] for key, record in table.results.records.items()}
+    expected = reference.table(runs, table.board.reference, table.results.rule)
     for row in table.rows:
         if row.metric in ("delta_flat", "delta_task"):
             continue
@@ -101,11 +101,11 @@ class Law:
         assert contents.problems == []
         assert len(contents.records) == len(given.files)
         self.known = {record.run_id: record for record in contents.records}
-        self.whole = format_table(build_table(given.board, contents), "csv")
+        self.whole = format_table(tabulate(given.board, contents), "csv")
         self.without: dict[str, str] = {}
         for name in given.files:
             rest = [record for record in contents.records if record.run_id != Path(name).stem]
-            self.without[name] = format_table(build_table(given.board, StoreContents(rest)), "csv")
+            self.without[name] = format_table(tabulate(given.board, StoreContents(rest)), "csv")
 
     def hold(self, case: Case) -> bool:
         """Whether the mutated file stands in the store; everything that must be so is asserted."""
@@ -117,10 +117,10 @@ class Law:
         target.write_bytes(case.content)
         before, start = tree(self.parent), time.monotonic()
         contents = Store(self.root).read()
-        table = build_table(self.base.board, contents)
+        table = tabulate(self.base.board, contents)
         csv = rendered(table)
         suites = sorted({record.suite for record in contents.records})[:2]
-        whole = [build_table(board_of_suite(suite, contents.records), contents) for suite in suites]
+        whole = [tabulate(board_of_suite(suite, contents.records), contents) for suite in suites]
         for each in whole:
             rendered(each)
         assert time.monotonic() - start < LONGEST
@@ -143,11 +143,13 @@ class Law:
 
     def verify(self, contents: StoreContents) -> None:
         """What `mtlbench verify` asks about each record and about all of them."""
-        told = [Problem(record.run_id, reasons) for record in contents.records if (reasons := further_problems(record))]
+        told = [
+            Problem(record.run_id, reasons) for record in contents.records if (reasons := find_further_problems(record))
+        ]
         named(told)
         left_out = {problem.path for problem in told}
-        repeated_seeds(contents.records)
-        for note in too_good([record for record in contents.records if record.run_id not in left_out]):
+        find_repeated_seeds(contents.records)
+        for note in find_too_good([record for record in contents.records if record.run_id not in left_out]):
             assert make_printable(note, 600) == note
 
 

@@ -21,7 +21,7 @@ from leaderboard.boards.board import Board, boards
 from leaderboard.intake.manifest import MANIFEST, METHOD, checksum_bytes, read_manifest
 from leaderboard.intake.submission import read_submission
 from leaderboard.report.formats import format_table
-from leaderboard.report.long_table import build_table
+from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED as RESULTS
 from tests.fuzz.budget import LONGEST, seeds, tree
@@ -30,7 +30,7 @@ from tests.fuzz.sources import manifest, spoiled
 from tests.fuzz.stores import METHODS, resealed
 from tests.fuzz.test_stores import check_numbers, held, named, rendered
 from tests.fuzz.trees import mutated_text, mutated_tree
-from tests.leaderboard.test_submissions import BOARD, COMMITTED, write
+from tests.leaderboard.intake.toy import BOARD, COMMITTED, write
 
 SUBMITTED = RESULTS.parent / "submissions" / "scale_and_bias"
 SHOWN = ("single_task", "hard")  # of the board's own methods, so that reading is quick
@@ -133,14 +133,14 @@ def test_submissions(sound: Sound, tmp_path: Path) -> None:
     folder = sound.write(tmp_path / "submissions")
     named_boards = {sound.board.name: sound.board}
     assert read_submission(folder, named_boards, sound.known).sound
-    empty = format_table(build_table(sound.board, StoreContents(sound.known)), "csv")
+    empty = format_table(tabulate(sound.board, StoreContents(sound.known)), "csv")
     own = {run.digest: run.model_dump(mode="json") for run in sound.known}
     stood = 0
     for seed in seeds(120 if sound.name == "mine" else 25, "submissions"):
         again = change(folder, sound.files, seed)
         before, start = tree(tmp_path), time.monotonic()
         found = read_submission(folder, named_boards, sound.known)
-        table = build_table(sound.board, StoreContents(list(sound.known)), submissions=[found])
+        table = tabulate(sound.board, StoreContents(list(sound.known)), submissions=[found])
         csv = rendered(table)
         assert time.monotonic() - start < LONGEST, seed
         assert tree(tmp_path) == before, seed

@@ -1,14 +1,14 @@
 """The records that `benchmarks.scale` makes up are as good as those of runs."""
 
 from benchmarks.scale import METHODS, SUITES, make_board, make_record
-from leaderboard.intake.soundness import further_problems
+from leaderboard.intake.soundness import find_further_problems
 
 
 def test_made_up_records_pass_every_check():
     for suite in SUITES:
         record = make_record(suite, "cross_stitch", 3)
         assert record.find_problems() == []
-        assert further_problems(record) == []
+        assert find_further_problems(record) == []
 
 
 def test_one_board_has_as_many_methods_and_seeds_as_it_should():

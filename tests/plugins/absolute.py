@@ -19,6 +19,7 @@ register_kind(
         keys={"count", "absolute_error"},
         truth=lambda state: [state["count"]],
         error_of=lambda scores: scores["mae"],
+        trace=lambda state: [state["absolute_error"]],
         contradictions=lambda state: ["`absolute_error` should not be odd"] if state["absolute_error"] < 0 else [],
     ),
 )

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench.core.data import by_input
+from bench.core.data import group_by_input
 from bench.errors import UsageError
 
 
@@ -37,7 +37,7 @@ class Ranks:
         Raises UsageError where the rows of an input cannot be divided by the number of processes.
         """
         own: dict[str, Tensor] = {}
-        for x, tasks in by_input(inputs):
+        for x, tasks in group_by_input(inputs):
             share, rest = divmod(len(x), self.size)
             if rest:
                 raise UsageError(
@@ -160,6 +160,7 @@ class _ScaleGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        """No gradient by `size`."""
         return None, ctx.size * gradient
 
 
@@ -168,10 +169,12 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, ranks: Ranks, x: Tensor) -> Tensor:
+        """The mean of x, by a message."""
         ctx.ranks = ranks
         ctx.set_materialize_grads(False)  # or zeros would make every loss reach every parameter
         return ranks.average([x])[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor | None) -> tuple[None, Tensor | None]:
+        """The mean of the gradients, by a message; none where no process has one."""
         return None, None if gradient is None else ctx.ranks.average([gradient])[0]

@@ -33,8 +33,8 @@ def fit_stacked(
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed alone, trained as one stack.
 
-    Each record is that of `fit` up to rounding, with its own selection, scores and curves; `cost` is its share of
-    the stack's. Where anything goes wrong, the seeds are trained one after the other, with the reason on standard
+    Each record equals the one of `fit` up to rounding, with its own selection, scores and curves; `cost` is a share
+    of the stack's. Where anything goes wrong, the seeds are trained one after the other, with the reason on standard
     error: a seed that fails must not fail the others.
 
     Args:
@@ -103,14 +103,17 @@ class Watches(Callback):
         self.each = each
 
     def on_train_epoch_start(self, *arguments: Any) -> None:
+        """Start every clock."""
         for watch in self.each:
             watch.on_train_epoch_start(*arguments)
 
     def on_train_batch_end(self, *arguments: Any) -> None:
+        """Note the time of the update, which is one for all seeds."""
         for watch in self.each:
             watch.on_train_batch_end(*arguments)
 
     def on_train_epoch_end(self, *arguments: Any) -> None:
+        """Let every monitor evaluate its seed."""
         began = time.perf_counter()
         # Each is told how long those before it have taken since training stopped.
         for watch in self.each:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import Parameter
 
-from bench.core.data import Batch, by_input
+from bench.core.data import Batch, group_by_input
 from bench.core.state import TrainState
-from bench.training.gradients import TaskGradients, compute_losses
-from bench.training.module import MultiTaskModule, Step, weigh
+from bench.training.gradients import Step, TaskGradients, compute_losses
+from bench.training.module import MultiTaskModule, weigh
 
-# Relative difference between the first losses and gradients of a stack and those of its models one by one: above the
-# rounding of float32, below any error in what is computed.
+# Largest relative difference of first losses and gradients between a stack and its models one by one: above the
+# rounding of float32, below the effect of a wrong computation.
 TOLERANCE = 1e-3
 FORWARD_PARTS = ("sharing.", "heads.")  # prefixes of the parameters and buffers that the forward pass reads
 
@@ -59,7 +59,7 @@ class StackedModule(L.LightningModule):
             id(m) for _, m in first.named_modules(remove_duplicate=False) if next(m.parameters(False), None) is not None
         ]
         if len(places) > len(set(places)):
-            raise CannotStack("A layer that stands in two places cannot be stacked.")
+            raise CannotStack("A layer that is used in two places cannot be stacked.")
         self.gramian = first.weighting.needs_gramian and not first.separate
         named = [dict(model.named_parameters()) for model in self.models]
         self.copies = {name: [parameters[name] for parameters in named] for name in named[0]}
@@ -88,9 +88,9 @@ class StackedModule(L.LightningModule):
 
         Args:
             batches: one per model, of equal shapes.
-            state: the same for all models, since phases and budget are those of one protocol.
+            state: the same for all models, which have one protocol.
         """
-        groups = by_input(batches[0][0])
+        groups = group_by_input(batches[0][0])
         inputs = [torch.stack([own[tasks[0]] for own, _ in batches]) for _, tasks in groups]
 
         def run(tensors: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
@@ -136,8 +136,9 @@ class StackedModule(L.LightningModule):
 
     def training_step(self, batch: list[Batch], batch_idx: int) -> Tensor:
         """The sum over models of their steps' losses: no model's gradient depends on another's."""
-        each = self.losses(batch, self.each[0].state)
+        each = self.losses(batch, self.each[0].state)  # T tensors (S,)
         gradients = self._gradients(each) if self.gramian else [None] * len(self.each)
+        # Weightings and penalties are computed model by model: some of them read numbers, which vmap cannot.
         mean = self.protocol.loss_reduction == "mean"
         self.taken: list[Step] = [
             weigh(module.model, [losses[s] for losses in each], module.state, mean, gradients[s])
@@ -169,7 +170,7 @@ class StackedModule(L.LightningModule):
             whole.copy_(kept[name])
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Set the gradients of the stacked parameters from those of all models.
+        """Set the gradients of the stacked parameters from the gradients of all models.
 
         They arrive in two ways: by the stack (losses) and by the views (what a model adds to its losses).
         """
@@ -226,7 +227,7 @@ class StackedModule(L.LightningModule):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         for module in self.each:
-            module.after_update(factor)
+            module.finish_update(factor)
         if self.replayed:
             with torch.no_grad(), self._restore_running():
                 after = torch.stack(self.losses(*self.replayed), dim=1)

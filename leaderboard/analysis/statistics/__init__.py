@@ -11,17 +11,17 @@ from leaderboard.analysis.statistics.aggregate import (
     win_probability,
     worst_tasks,
 )
-from leaderboard.analysis.statistics.alike import group_equal_methods, settled, tolerance_of
-from leaderboard.analysis.statistics.cells import Cells, Column, Selection, collect_cells, status_of
+from leaderboard.analysis.statistics.alike import group_equal_methods, merge_equal_methods, tolerance_of
+from leaderboard.analysis.statistics.cells import Cells, Column, SelectionRule, status_of
 from leaderboard.analysis.statistics.changes import (
     CHANGES,
-    against,
     change_matrix,
     changes,
     delta_flat,
     delta_log,
     delta_task,
     gains,
+    replace_reference,
 )
 from leaderboard.analysis.statistics.intervals import (
     FEW_SEEDS,
@@ -36,13 +36,13 @@ from leaderboard.analysis.statistics.intervals import (
 )
 from leaderboard.analysis.statistics.ranking import (
     Sensitivity,
+    Ties,
+    compare_pairs,
+    find_ties,
     kendall_tau,
-    pairwise,
     rank_intervals,
     ranks,
     sensitivity,
-    tie_groups,
-    tied_with_first,
 )
 from leaderboard.analysis.statistics.significance import Comparison, family, holm, max_t, paired_t, sign_flip
 
@@ -56,19 +56,20 @@ __all__ = [
     "Column",
     "Comparison",
     "Interval",
-    "Selection",
+    "SelectionRule",
     "Sensitivity",
+    "Ties",
     "WorstTask",
-    "against",
     "bootstrap_interval",
     "change_matrix",
     "changes",
-    "collect_cells",
+    "compare_pairs",
     "corrected_interval",
     "delta_flat",
     "delta_log",
     "delta_task",
     "family",
+    "find_ties",
     "gains",
     "group_equal_methods",
     "holm",
@@ -76,18 +77,16 @@ __all__ = [
     "interval",
     "kendall_tau",
     "max_t",
+    "merge_equal_methods",
     "paired_t",
-    "pairwise",
     "performance_profile",
     "rank_intervals",
     "ranks",
+    "replace_reference",
     "sensitivity",
-    "settled",
     "sign_flip",
     "sign_flip_interval",
     "status_of",
-    "tie_groups",
-    "tied_with_first",
     "tolerance_of",
     "win_probability",
     "worst_tasks",

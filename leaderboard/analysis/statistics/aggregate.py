@@ -76,6 +76,7 @@ def worst_tasks(data: Cells, level: float = LEVEL) -> dict[str, WorstTask]:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, NaN where there is no whole."""
     shape = np.broadcast_shapes(np.shape(part), np.shape(whole))
     share: np.ndarray = np.divide(part, whole, out=np.full(shape, np.nan), where=whole > 0)
     return share

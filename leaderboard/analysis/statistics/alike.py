@@ -36,8 +36,8 @@ def group_equal_methods(data: Cells) -> list[int]:
     return found
 
 
-def settled(data: Cells) -> Cells:
-    """The same cells, with the numbers of the first of them for all methods that are `alike`."""
+def merge_equal_methods(data: Cells) -> Cells:
+    """The same cells, with the numbers of the first of each group of `group_equal_methods` for all of them."""
     first = group_equal_methods(data)
     close = np.isclose(data.values, data.values[first], rtol=tolerance_of(data), atol=0.0)
     return replace(data, errors=data.errors[first], values=np.where(close, data.values[first], data.values))

@@ -46,9 +46,13 @@ def delta_log(errors: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 CHANGES: dict[str, Callable[[Cells, str], np.ndarray]] = {
-    "delta_flat": lambda data, method: delta_flat(data.of(method), data.of(data.board.reference), data.columns),
-    "delta_task": lambda data, method: delta_task(data.of(method), data.of(data.board.reference), data.columns),
-    "delta_log": lambda data, method: delta_log(_errors(data, method), _errors(data, data.board.reference)),
+    "delta_flat": lambda data, method: delta_flat(
+        data.values_of(method), data.values_of(data.board.reference), data.columns
+    ),
+    "delta_task": lambda data, method: delta_task(
+        data.values_of(method), data.values_of(data.board.reference), data.columns
+    ),
+    "delta_log": lambda data, method: delta_log(data.errors_of(method), data.errors_of(data.board.reference)),
 }
 
 
@@ -65,7 +69,7 @@ def change_matrix(data: Cells, name: str = "delta_log") -> np.ndarray:
     return np.array([_change(data, method, name) for method in data.board.methods]).reshape(shape)
 
 
-def against(data: Cells, reference: str) -> Cells:
+def replace_reference(data: Cells, reference: str) -> Cells:
     """The same cells, with changes measured against `reference`."""
     return replace(data, board=data.board.model_copy(update={"reference": reference}))
 
@@ -77,19 +81,15 @@ def gains(data: Cells) -> np.ndarray:
     """
     if data.board.reference not in data.board.methods:
         return np.full_like(data.errors, np.nan)
-    found: np.ndarray = np.log(_errors(data, data.board.reference) / data.errors)
+    found: np.ndarray = np.log(data.errors_of(data.board.reference) / data.errors)
     return found
 
 
 def _change(data: Cells, method: str, name: str) -> np.ndarray:
+    """[seed] of the change `name`; NaN where nothing is stored of the reference."""
     if data.board.reference not in data.board.methods or not data.columns:
         return np.full(len(data.board.seed_list), np.nan)
     return CHANGES[name](data, method)
-
-
-def _errors(data: Cells, method: str) -> np.ndarray:
-    errors: np.ndarray = data.errors[data.board.methods.index(method)]
-    return errors
 
 
 def _relative(values: np.ndarray, reference: np.ndarray, columns: list[Column]) -> np.ndarray:

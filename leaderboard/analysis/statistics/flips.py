@@ -19,22 +19,22 @@ def flipped_sums(
     observed one and `replicates` drawn ones. Raises ValueError where drawing has no `generator`.
     """
     if values.shape[1] <= EXACT:
-        yield from _every(values.T)
+        yield from _yield_all_sums(values.T)
     elif generator is None:
         raise ValueError(f"`generator` should be given for more than {EXACT} seeds. Found {values.shape[1]} seeds.")
     else:
         yield values.sum(axis=1)[None]
-        yield from _drawn(values.T, generator, replicates)
+        yield from _draw_sums(values.T, generator, replicates)
 
 
-def _every(seeds: np.ndarray) -> Iterator[np.ndarray]:
+def _yield_all_sums(seeds: np.ndarray) -> Iterator[np.ndarray]:
     """All flips of [seed, row] but of the first seed, a chunk per flip of the last ones."""
-    chunk = seeds[:1].sum(axis=0) + _doubled(seeds[1 : CHUNK + 1])
-    for offset in _doubled(seeds[CHUNK + 1 :]):
+    chunk = seeds[:1].sum(axis=0) + _sum_all_flips(seeds[1 : CHUNK + 1])
+    for offset in _sum_all_flips(seeds[CHUNK + 1 :]):
         yield chunk + offset
 
 
-def _doubled(seeds: np.ndarray) -> np.ndarray:
+def _sum_all_flips(seeds: np.ndarray) -> np.ndarray:
     """[2^n, row] sums of [seed, row] under all flips, the one without any first."""
     sums = np.zeros((1, seeds.shape[1]))
     for seed in seeds:
@@ -42,7 +42,8 @@ def _doubled(seeds: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _drawn(seeds: np.ndarray, generator: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
+def _draw_sums(seeds: np.ndarray, generator: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
+    """Sums [flip, row] of [seed, row] under `replicates` drawn flips, in chunks that fit into memory."""
     for start in range(0, replicates, 2**CHUNK):
         shape = min(2**CHUNK, replicates - start), len(seeds)
         yield generator.choice([-1.0, 1.0], shape) @ seeds

@@ -63,6 +63,10 @@ def corrected_interval(sample: np.ndarray, test_per_train: float, level: float =
 
 
 def _student(sample: np.ndarray, level: float, overlap: float) -> Interval:
+    """mean +- t_{n-1, (1 + level) / 2} * s * sqrt(1/n + overlap) of [seed], NaNs left out.
+
+    No interval below three seeds.
+    """
     known = sample[np.isfinite(sample)]
     n = known.size
     if n == 0:
@@ -129,6 +133,10 @@ def _estimates(data: np.ndarray, positions: np.ndarray, statistic: Callable[[np.
 
 
 def _bca(ends: np.ndarray, drawn: np.ndarray, estimate: float, jackknife: np.ndarray) -> np.ndarray:
+    """Quantiles of a bias-corrected and accelerated bootstrap: which ones stand for `ends`.
+
+    Efron (1987), Better Bootstrap Confidence Intervals, with the acceleration from the jackknife.
+    """
     from scipy.special import ndtr, ndtri
 
     below = ((drawn < estimate).mean() + (drawn <= estimate).mean()) / 2

@@ -57,7 +57,7 @@ def rank_intervals(
     `changes` are [method, seed], as of `change_matrix`. Whole seeds are drawn with replacement, the same for every
     method, so that runs stay paired; ends are ranks that occurred. A seed that no method has takes no part; a
     method that lacks one of the others is not ranked. It says how stable the order is; whether two
-    methods may be ordered at all is what `tie_groups` says. Seeds that are splits of the same rows (`overlap`) cannot
+    methods may be ordered at all is what `find_ties` says. Seeds that are splits of the same rows (`overlap`) cannot
     be drawn as if they were independent: ranks have no intervals then. Nor have those of fewer than 10 seeds, of which
     a bootstrap has too few different draws to say anything.
     """
@@ -81,7 +81,7 @@ def rank_intervals(
     return found
 
 
-def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
+def compare_pairs(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     """[method, method] adjusted p: paired t tests of all pairs of [method, seed], Holm over the pairs.
 
     The diagonal is 1. `overlap` as in `paired_t`. NaN where fewer than two seeds pair.
@@ -93,36 +93,42 @@ def pairwise(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
     return adjusted
 
 
-def tie_groups(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[list[int]] | None:
-    """Groups of methods, as rows of `changes` [method, seed], that the data do not order.
+@dataclass(frozen=True)
+class Ties:
+    """Which methods the data do not order: `order` are the methods, as rows of the changes that were tested, in
+    falling order of means; `tied` [place, place] says of two of them whether their test does not reject.
 
-    Two methods share a group exactly where their paired t test, Holm over all pairs, does not reject at
-    `alpha`; groups are as large as that allows and may overlap: A may tie with B, and B with C, but A not with C
-    (the letters of Piepho 2004, An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons).
-    In falling order of means, and groups by their first members. A method that lacks a seed which others have
-    is in none. There are as many groups as methods at most, or 26, and none of them lies in another: see
-    `clique_cover`. None where more would be needed; what stands then is `tied_with_first`.
+    A method that lacks a seed which others have is in none.
     """
-    order, tied = _tied(changes, alpha, overlap)
-    groups = clique_cover(tied, max(LETTERS, len(order)))
-    return None if groups is None else [order[group].tolist() for group in groups]
+
+    order: np.ndarray
+    tied: np.ndarray
+
+    def groups(self) -> list[list[int]] | None:
+        """Groups of methods, as rows, that the data do not order, by their first members.
+
+        Two methods share a group exactly where they tie; groups are as large as that allows and may overlap: A may
+        tie with B, and B with C, but A not with C (the letters of Piepho 2004, An Algorithm for a Letter-Based
+        Representation of All-Pairwise Comparisons). There are as many groups as methods at most, or 26, and none of
+        them lies in another: see `clique_cover`. None where more would be needed; what stands then is `with_first`.
+        """
+        groups = clique_cover(self.tied, max(LETTERS, len(self.order)))
+        return None if groups is None else [self.order[group].tolist() for group in groups]
+
+    def with_first(self) -> list[int]:
+        """The method with the largest mean and those that tie with it, in order."""
+        rows: list[int] = self.order[self.tied[0]].tolist() if len(self.order) else []
+        return rows
 
 
-def tied_with_first(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> list[int]:
-    """The method with the largest mean and those that the tests of `tie_groups` do not order against it, in order."""
-    order, tied = _tied(changes, alpha, overlap)
-    found: list[int] = order[tied[0]].tolist() if len(order) else []
-    return found
-
-
-def _tied(changes: np.ndarray, alpha: float, overlap: float) -> tuple[np.ndarray, np.ndarray]:
-    """Methods with every seed in falling order of means, and [method, method] of them: what is not ordered."""
+def find_ties(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.0) -> Ties:
+    """The ties among the methods of `changes` [method, seed]: paired t tests, Holm over all pairs, at level `alpha`."""
     kept, seeds = _complete(changes)
     methods = np.flatnonzero(kept)
     order = (
         methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")] if len(methods) else methods
     )
-    return order, ~(pairwise(changes[np.ix_(order, seeds)], overlap) <= alpha)
+    return Ties(order, ~(compare_pairs(changes[np.ix_(order, seeds)], overlap) <= alpha))
 
 
 def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:

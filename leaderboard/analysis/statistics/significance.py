@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from leaderboard.analysis.statistics.cells import Cells
-from leaderboard.analysis.statistics.changes import against, change_matrix
+from leaderboard.analysis.statistics.changes import change_matrix, replace_reference
 from leaderboard.analysis.statistics.flips import REPLICATES, flipped_sums
 from leaderboard.analysis.statistics.intervals import LEVEL, Interval, interval
 
@@ -54,6 +54,7 @@ def paired_t_rows(differences: np.ndarray, overlap: float = 0.0) -> np.ndarray:
 
 
 def _t_test(known: np.ndarray, n: int, overlap: float) -> np.ndarray:
+    """Two-sided p [comparison] of [comparison, seed] without NaNs; see `paired_t`."""
     from scipy.special import stdtr  # takes longer to import than everything else here
 
     mean, error = known.mean(axis=1), known.std(axis=1, ddof=1) * math.sqrt(1 / n + overlap)
@@ -160,7 +161,7 @@ def family(
     rows = [np.empty((0, len(data.board.seed_list)))]
     for place, reference in enumerate(present):
         methods = [method for method in data.board.methods if method not in present[: place + 1]]
-        matrix = change_matrix(against(data, reference), change)
+        matrix = change_matrix(replace_reference(data, reference), change)
         pairs += [(method, reference) for method in methods]
         rows.append(matrix[[data.board.methods.index(method) for method in methods]])
     differences = np.concatenate(rows)

@@ -1,27 +1,27 @@
 """Charts as data: traces and axes that the page hands to Plotly."""
 
-from leaderboard.site.figures.board import by_task, forest, profiles, wins
+from leaderboard.site.figures.board import change_figure, profile_figure, task_figure, win_figure
 from leaderboard.site.figures.dial import dial_figure
 from leaderboard.site.figures.matrices import cosine_figure, cosine_words, matrix_figure, related_figure
 from leaderboard.site.figures.run import choice_figure, curve_figure, sharing_figure
 from leaderboard.site.figures.weights import recovered_figures
-from leaderboard.site.figures.worth import against_cost, budgets, by_size
+from leaderboard.site.figures.worth import budget_figure, cost_figure, size_figure
 
 __all__ = [
-    "against_cost",
-    "budgets",
-    "by_size",
-    "by_task",
+    "budget_figure",
+    "change_figure",
     "choice_figure",
     "cosine_figure",
     "cosine_words",
+    "cost_figure",
     "curve_figure",
     "dial_figure",
-    "forest",
     "matrix_figure",
-    "profiles",
+    "profile_figure",
     "recovered_figures",
     "related_figure",
     "sharing_figure",
-    "wins",
+    "size_figure",
+    "task_figure",
+    "win_figure",
 ]

@@ -5,22 +5,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leaderboard.analysis.results import Results
 from leaderboard.analysis.standings import DECIDES
-from leaderboard.analysis.statistics import gains, interval, performance_profile, win_probability
-from leaderboard.report.long_table import Row, Table
+from leaderboard.analysis.statistics import interval, performance_profile
 from leaderboard.site.figures.parts import LINE, label, reach
-from leaderboard.site.view import Figure, Trace, words
+from leaderboard.site.view import Figure, Trace, escape_words
 
+KINDS_OF_CHANGE = {"better": 1, "unclear": 0, "worse": -1}  # by the side of zero that the interval lies on
 PROFILES = 8  # methods that a legend can tell apart
 
 
-def forest(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:
+def change_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure | None:
     """Paired differences from the reference with their intervals, best on top; a point leads to its runs."""
-    rows = [row for row in table.rows if row.metric == DECIDES and row.method != table.board.reference]
-    rows = sorted((row for row in rows if row.mean is not None), key=lambda row: row.mean or 0.0)
+    rows = [own[DECIDES] for own in results.change_rows.values() if DECIDES in own]
+    rows = [row for row in rows if row.role != "reference" and row.mean is not None]
+    rows.sort(key=lambda row: row.mean or 0.0)
     if not rows:
         return None
-    groups = {kind: [row for row in rows if _kind(row) == kind] for kind in ("better", "unclear", "worse")}
+    groups = {kind: [row for row in rows if row.sign == sign] for kind, sign in KINDS_OF_CHANGE.items()}
     names = {"better": "better than the reference", "unclear": "interval holds zero", "worse": "worse"}
     traces: list[Trace] = [
         {
@@ -28,7 +30,7 @@ def forest(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:
             "mode": "markers",
             "name": names[kind],
             "x": [row.mean for row in own],
-            "y": [label(table, row.method) for row in own],
+            "y": [label(results, row.method) for row in own],
             "customdata": [hrefs.get(row.method, "") for row in own],
             "error_x": {
                 "type": "data",
@@ -45,10 +47,10 @@ def forest(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:
         for kind, own in groups.items()
         if own
     ]
-    reference = table.board.label(table.board.reference)
+    reference = results.board.label(results.board.reference)
     return Figure(
         f"forest-{name}",
-        f"Change against {words(reference)}",
+        f"Change against {escape_words(reference)}",
         "Δ log, the mean over tasks of log(reference error / error), paired by seed, with 95 % intervals. "
         "Right is better.",
         traces,
@@ -56,7 +58,7 @@ def forest(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:
             "xaxis": {"title": {"text": "Δ log"}, "zeroline": True},
             "yaxis": {
                 "categoryorder": "array",
-                "categoryarray": [label(table, row.method) for row in rows],
+                "categoryarray": [label(results, row.method) for row in rows],
                 "type": "category",
                 "range": [-0.7, len(rows) - 0.3],
                 "showgrid": False,
@@ -67,11 +69,10 @@ def forest(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:
     )
 
 
-def by_task(table: Table, name: str, order: Sequence[str]) -> Figure | None:
+def task_figure(results: Results, name: str, order: Sequence[str]) -> Figure | None:
     """Method by task: the mean log ratio of the reference's error to the method's."""
-    data = table.data
-    assert data is not None
-    means = np.array([[interval(column).mean for column in gain.T] for gain in gains(data)])
+    data = results.cells
+    means = np.array([[interval(column).mean for column in gain.T] for gain in results.gains])
     if not np.isfinite(means).any() or len(data.tasks) < 2:
         return None
     largest = float(np.nanmax(np.abs(means))) or 1.0
@@ -84,15 +85,15 @@ def by_task(table: Table, name: str, order: Sequence[str]) -> Figure | None:
             {
                 "type": "heatmap",
                 "z": means[at],
-                "x": [words(task) for task in data.tasks],
-                "y": [label(table, data.board.methods[index]) for index in at],
+                "x": [escape_words(task) for task in data.tasks],
+                "y": [label(results, data.board.methods[index]) for index in at],
                 "colorscale": "@diverging",
                 "zmin": -largest,
                 "zmax": largest,
                 "showscale": False,
                 "xgap": 2,
                 "ygap": 2,
-                **({"texttemplate": "%{text}", "text": _signed(means[at])} if len(data.tasks) <= 6 else {}),
+                **({"texttemplate": "%{text}", "text": _write_signed(means[at])} if len(data.tasks) <= 6 else {}),
                 "hovertemplate": "%{y}<br>%{x}: %{z:+.3f}<extra></extra>",
             }
         ],
@@ -102,11 +103,10 @@ def by_task(table: Table, name: str, order: Sequence[str]) -> Figure | None:
     )
 
 
-def profiles(table: Table, name: str) -> Figure | None:
+def profile_figure(results: Results, name: str) -> Figure | None:
     """The share of runs and tasks with a gain above each threshold, of the methods with the best means."""
-    data = table.data
-    assert data is not None
-    scores = gains(data)
+    data = results.cells
+    scores = results.gains
     known = scores[np.isfinite(scores)]
     if not known.size or np.ptp(known) == 0:
         return None
@@ -125,7 +125,7 @@ def profiles(table: Table, name: str) -> Figure | None:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": label(table, data.board.methods[at]),
+                "name": label(results, data.board.methods[at]),
                 "x": thresholds,
                 "y": 100 * shares[at],
                 "line": {"color": f"@c{number}", "width": 2, "shape": "hv"},
@@ -142,14 +142,13 @@ def profiles(table: Table, name: str) -> Figure | None:
     )
 
 
-def wins(table: Table, name: str, order: Sequence[str]) -> Figure | None:
+def win_figure(results: Results, name: str, order: Sequence[str]) -> Figure | None:
     """How probably a method beats another one on a random seed and task."""
-    data = table.data
-    assert data is not None
+    data = results.cells
     if len(data.board.methods) < 2 or not np.isfinite(data.errors).any():
         return None
     at = [data.board.methods.index(method) for method in order]
-    labels = [label(table, method) for method in order]
+    labels = [label(results, method) for method in order]
     few = len(labels) <= 12
     return Figure(
         f"wins-{name}",
@@ -159,7 +158,7 @@ def wins(table: Table, name: str, order: Sequence[str]) -> Figure | None:
         [
             {
                 "type": "heatmap",
-                "z": 100 * win_probability(-data.errors)[np.ix_(at, at)][::-1],
+                "z": 100 * results.wins[np.ix_(at, at)][::-1],
                 "x": labels,
                 "y": labels[::-1],
                 "colorscale": "@diverging",
@@ -182,11 +181,6 @@ def wins(table: Table, name: str, order: Sequence[str]) -> Figure | None:
     )
 
 
-def _signed(values: np.ndarray) -> list[list[str]]:
+def _write_signed(values: np.ndarray) -> list[list[str]]:
+    """Numbers with signs, for the cells of a map; nothing for NaN."""
     return [["" if math.isnan(value) else f"{value:+z.2f}" for value in row] for row in values.tolist()]
-
-
-def _kind(row: Row) -> str:
-    if row.ci_low is None or row.ci_high is None:
-        return "unclear"
-    return "better" if row.ci_low > 0 else "worse" if row.ci_high < 0 else "unclear"

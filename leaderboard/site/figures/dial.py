@@ -8,7 +8,7 @@ from bench.records import ResultRecord
 from bench.scores import primary_error
 from leaderboard.analysis.dials import Dial
 from leaderboard.analysis.statistics import interval
-from leaderboard.site.view import Figure, Trace, words
+from leaderboard.site.view import Figure, Trace, escape_words
 
 COLOURS = {"single_task": "c1", "hard": "c2"}
 
@@ -16,7 +16,9 @@ COLOURS = {"single_task": "c1", "hard": "c2"}
 def dial_figure(dial: Dial, name: str) -> Figure:
     """Two charts over one axis: the error between the plain methods at its ends, and what was learned in common."""
     labels = [f"{value:g}" if math.isfinite(value) else "∞" for value in dial.points]
-    traces = _path(labels, [_errors(runs) for runs in dial.points.values()], words(dial.method), "y", geometric=True)
+    traces = _path(
+        labels, [_errors(runs) for runs in dial.points.values()], escape_words(dial.method), "y", geometric=True
+    )
     for end, runs in reversed(dial.ends.items()):
         traces = [*_band(end, labels, _summary(_errors(runs), geometric=True)), *traces]
     shared = [
@@ -32,7 +34,7 @@ def dial_figure(dial: Dial, name: str) -> Figure:
         traces,
         {
             "xaxis": {
-                "title": {"text": words(dial.option)},
+                "title": {"text": escape_words(dial.option)},
                 "type": "category",
                 "categoryorder": "array",
                 "categoryarray": labels,
@@ -67,6 +69,7 @@ def _band(end: str, labels: list[str], summary: tuple[float, float, float]) -> l
 
 
 def _path(labels: list[str], samples: list[list[float]], name: str, axis: str, *, geometric: bool) -> list[Trace]:
+    """A line through the means at the values of a dial, with intervals; values without a run are left out."""
     known = [(label, _summary(sample, geometric)) for label, sample in zip(labels, samples, strict=True) if sample]
     return [
         {

@@ -7,8 +7,9 @@ import numpy as np
 from bench.records import Packed, ResultRecord
 from leaderboard.analysis.relatedness import Related
 from leaderboard.report.escape import printable
+from leaderboard.report.formats import MARKS
 from leaderboard.site.figures.parts import LINE
-from leaderboard.site.view import Figure, Panels, Trace, short, words
+from leaderboard.site.view import Figure, Panels, Trace, escape_words, shorten_label
 
 SIDE = 118  # pixels of one matrix among several
 MOST = 16  # matrices in one figure
@@ -34,7 +35,7 @@ def matrix_figure(runs: Sequence[ResultRecord], name: str) -> Figure | None:
             found |= {f"{key} {part}".strip(): matrix for part, matrix in slices.items()}
     if not found:
         return None
-    kept = _briefly(dict(list(found.items())[:MOST]))
+    kept = _shorten_names(dict(list(found.items())[:MOST]))
     text = f"Seed {runs[0].spec.seed}." if known else f"Mean over {len(runs)} runs." if len(runs) > 1 else ""
     text += f" The first {MOST} of {len(found)}." if len(found) > MOST else ""
     return heat_maps(name, "What was learned about sharing", text.strip(), kept, runs[0].tasks)
@@ -89,22 +90,24 @@ def related_figure(found: Sequence[Related], name: str) -> Figure | None:
         "help; a star: the 95 % interval excludes zero.",
         {each.method: each.matrix() for each in shown},
         shown[0].tasks,
-        texts=[_starred(each) for each in shown],
+        texts=[_write_starred(each) for each in shown],
     )
 
 
-def _starred(each: Related) -> list[list[str]]:
+def _write_starred(each: Related) -> list[list[str]]:
     """The numbers of a map as texts, with a star where the interval excludes zero."""
 
     def text(main: str, extra: str) -> str:
+        """The number of a cell, with its star."""
         cell = each.cells.get((main, extra))
         sure = cell and cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
-        return f"{cell.mean:+z.2f}{'*' if sure else ''}" if cell else ""
+        return f"{cell.mean:+z.2f}{MARKS['holds'] if sure else ''}" if cell else ""
 
     return [[text(main, extra) for extra in each.tasks] for main in each.tasks]
 
 
 def _pairs_of(tasks: list[str]) -> list[tuple[int, int]]:
+    """Every pair of tasks once, as places."""
     return [(a, b) for a in range(len(tasks)) for b in range(a + 1, len(tasks))]
 
 
@@ -112,12 +115,12 @@ def _points(name: str, title: str, text: str, found: Mapping[str, np.ndarray], t
     """A point for each method and pair of tasks."""
     pairs = _pairs_of(tasks)
     order = sorted(found, key=lambda label: float(np.mean([found[label][pair] for pair in pairs])))
-    labels = [short(label) for label in order]
+    labels = [shorten_label(label) for label in order]
     traces: list[Trace] = [
         {
             "type": "scatter",
             "mode": "markers",
-            "name": words(f"{tasks[a]} · {tasks[b]}"),
+            "name": escape_words(f"{tasks[a]} · {tasks[b]}"),
             "x": [found[label][a, b] for label in order],
             "y": labels,
             "marker": {"size": 8, "color": f"@c{number}"},
@@ -166,7 +169,7 @@ def heat_maps(
             "x": names[matrix.shape[1]],
             "y": names[matrix.shape[0]],
             "panel": number,
-            **(_written(texts[number] if texts else None) if max(matrix.shape) <= 4 else {}),
+            **(_label_cells(texts[number] if texts else None) if max(matrix.shape) <= 4 else {}),
         }
         for number, matrix in enumerate(found.values())
     ]
@@ -194,13 +197,18 @@ def heat_maps(
             "hovertemplate": "%{y}, %{x}: %{z:.3f}<extra></extra>",
         },
         panels=Panels(
-            [short(label, TITLE) for label in found], left + SIDE + 14, round(SIDE * shape), left, below, fluid=False
+            [shorten_label(label, TITLE) for label in found],
+            left + SIDE + 14,
+            round(SIDE * shape),
+            left,
+            below,
+            fluid=False,
         ),
         scale=(f"-{largest:.2g}", f"{largest:.2g}") if signed else None,
     )
 
 
-def _briefly(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _shorten_names(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The same under names without what all of them begin with, where they are too long for a panel."""
     firsts = {key.partition(".")[0] for key in found if "." in key}
     if len(firsts) != 1 or len(found) < 2 or max(map(len, found)) <= TITLE:
@@ -208,7 +216,8 @@ def _briefly(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {key.partition(".")[2] or key: matrix for key, matrix in found.items()}
 
 
-def _written(texts: list[list[str]] | None) -> Trace:
+def _label_cells(texts: list[list[str]] | None) -> Trace:
+    """The texts of a map's cells: those given, else two decimals."""
     return {"text": texts, "texttemplate": "%{text}"} if texts else {"texttemplate": "%{z:.2f}"}
 
 
@@ -218,6 +227,7 @@ def unpack_matrix(run: ResultRecord, name: str) -> np.ndarray | None:
 
 
 def _matrix(packed: Packed) -> np.ndarray | None:
+    """The matrix that a record holds; None where its bytes do not make one."""
     try:
         return packed.unpack()
     except ValueError:
@@ -233,4 +243,7 @@ def _slices(array: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _names(size: int, tasks: list[str]) -> list[str]:
-    return [short(task, 14) for task in tasks] if size == len(tasks) else [str(number) for number in range(size)]
+    """The names of an axis: the tasks where it has as many places, else numbers."""
+    return (
+        [shorten_label(task, 14) for task in tasks] if size == len(tasks) else [str(number) for number in range(size)]
+    )

@@ -2,8 +2,8 @@
 
 import math
 
-from leaderboard.report.long_table import Table
-from leaderboard.site.view import Trace, short
+from leaderboard.analysis.results import Results
+from leaderboard.site.view import Trace, shorten_label
 
 LINE = 22  # pixels from one method to the next
 _STEPS = (
@@ -17,9 +17,9 @@ _STEPS = (
 )
 
 
-def label(table: Table, method: str) -> str:
+def label(results: Results, method: str) -> str:
     """A method's name for an axis."""
-    return short(table.board.label(method))
+    return shorten_label(results.board.label(method))
 
 
 def reach(high: float | None, low: float | None) -> float:
@@ -40,12 +40,12 @@ def log_axis(low: float, high: float, most: int = 4) -> Trace:
         "type": "log",
         "range": [math.log10(first), math.log10(last)],
         "tickvals": found,
-        "ticktext": [counted(value) for value in found],
+        "ticktext": [abbreviate_number(value) for value in found],
         "tickangle": 0,
     }
 
 
-def counted(value: float) -> str:
+def abbreviate_number(value: float) -> str:
     """A number with a letter for thousands, millions and so on: 12.5k."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from bench.scores import list_metrics
-from leaderboard.site.view import Figure, Panels, Trace, short, words
+from leaderboard.site.view import Figure, Panels, Trace, escape_words, shorten_label
 
 DEFINITION = (
     "1 - |U - mean U|² / |U|² of the towers' updates U: 1 where all moved alike, as in hard sharing, 1/T where they "
@@ -32,7 +32,7 @@ def curve_figure(record: ResultRecord) -> Figure | None:
             new = task not in colours
             traces.append(
                 {
-                    "name": words(task),
+                    "name": escape_words(task),
                     "showlegend": new,
                     "y": path,
                     "line": {"color": colours.setdefault(task, f"@c{len(colours) % 8}"), "width": 2},
@@ -47,7 +47,7 @@ def curve_figure(record: ResultRecord) -> Figure | None:
         {"hovermode": "x"},
         wide=len(found) > 2,
         common={"type": "scatter", "mode": "lines", "x0": 1, "hovertemplate": "%{y:.4g}"},
-        panels=Panels([words(name) for name in found], 250, 150),
+        panels=Panels([escape_words(name) for name in found], 250, 150),
     )
 
 
@@ -94,7 +94,7 @@ def sharing_figure(runs: Sequence[ResultRecord], name: str, *, brief: bool = Fal
                 "type": "bar",
                 "orientation": "h",
                 "x": means[::-1],
-                "y": [short(layer, 24) for layer in layers][::-1],
+                "y": [shorten_label(layer, 24) for layer in layers][::-1],
                 "marker": {"color": "@c0"},
                 "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
             }

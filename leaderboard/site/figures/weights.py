@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.site.figures.matrices import RECOVERED, TRUE, heat_maps, unpack_matrix
-from leaderboard.site.view import Figure, Panels, Trace, short
+from leaderboard.site.view import Figure, Panels, Trace, shorten_label
 
 TRUTH = "truth"  # above its panel
 MOST = 24  # panels in one figure
@@ -62,5 +62,5 @@ def _spectra(name: str, title: str, text: str, found: Mapping[str, np.ndarray], 
         {"hovermode": "x", "showlegend": False, "yaxis": {"range": [-0.03, 1.05], "nticks": 3}, "xaxis": {"nticks": 4}},
         wide=len(found) > 3,
         common={"type": "scatter", "mode": "lines", "x0": 1, "hovertemplate": "%{y:.3f}", "showlegend": False},
-        panels=Panels([short(label, 18) for label in found], WIDTH + 44, HEIGHT, 30, 20, fluid=False),
+        panels=Panels([shorten_label(label, 18) for label in found], WIDTH + 44, HEIGHT, 30, 20, fluid=False),
     )

@@ -2,25 +2,23 @@
 
 import math
 
-from leaderboard.analysis.data_worth import sizes
+from leaderboard.analysis.data_worth import read_errors
+from leaderboard.analysis.results import Results
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.boards.board import Board
 from leaderboard.boards.tuned_track import MethodSearch
-from leaderboard.report.long_table import Table
 from leaderboard.site.figures.parts import label, log_axis, reach
-from leaderboard.site.view import Figure, Panels, Trace, short
-from leaderboard.store import StoreContents
+from leaderboard.site.view import Figure, Panels, Trace, shorten_label
 
 
-def against_cost(table: Table, name: str, hrefs: dict[str, str]) -> Figure | None:
+def cost_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure | None:
     """Δ log over parameters and over the arithmetic of a forward, with the line that nobody is above and left of."""
     points: dict[str, tuple[tuple[int, int], tuple[float, float | None, float | None]]] = {}
-    for row in table.rows:
-        if row.metric != DECIDES or row.mean is None:
-            continue
-        known = (r.cost for (method, _), r in table.records.items() if method == row.method and r.cost)
-        if cost := next(known, None):
-            points[row.method] = (cost.parameters, cost.forward_flops), (row.mean, row.ci_low, row.ci_high)
+    for method, own in results.change_rows.items():
+        row = own.get(DECIDES)
+        known = (r.cost for (name, _), r in results.records.items() if name == method and r.cost)
+        if row and row.mean is not None and (cost := next(known, None)):
+            points[method] = (cost.parameters, cost.forward_flops), (row.mean, row.ci_low, row.ci_high)
     if len(points) < 2:
         return None
     traces: list[Trace] = []
@@ -52,7 +50,7 @@ def against_cost(table: Table, name: str, hrefs: dict[str, str]) -> Figure | Non
                     "showlegend": not number,
                     "x": [costs[method] for method in methods],
                     "y": [mean for mean, _, _ in estimates],
-                    "text": [label(table, method) for method in methods],
+                    "text": [label(results, method) for method in methods],
                     "customdata": [hrefs.get(method, "") for method in methods],
                     "error_y": {
                         "type": "data",
@@ -78,12 +76,9 @@ def against_cost(table: Table, name: str, hrefs: dict[str, str]) -> Figure | Non
     )
 
 
-def by_size(table: Table, name: str, contents: StoreContents) -> Figure | None:
+def size_figure(results: Results, name: str) -> Figure | None:
     """Error against the number of training rows, for boards whose suite was run at several sizes."""
-    curves = {
-        method: sizes(table.board, method, contents.records, table.selection)  # type: ignore[arg-type]
-        for method in (table.board.methods if table.board.series else [])
-    }
+    curves = {method: read_errors(results.series, method) for method in results.board.methods}
     curves = {method: curve for method, curve in curves.items() if len(curve) > 1}
     if not curves:
         return None
@@ -97,7 +92,7 @@ def by_size(table: Table, name: str, contents: StoreContents) -> Figure | None:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": label(table, method),
+                "name": label(results, method),
                 "x": list(curve),
                 "y": [math.exp(error) for error in curve.values()],
                 "line": {"color": f"@c{number % 8}", "width": 2, "dash": "solid" if number < 8 else "dash"},
@@ -115,7 +110,7 @@ def by_size(table: Table, name: str, contents: StoreContents) -> Figure | None:
     )
 
 
-def budgets(searches: list[MethodSearch], tasks: int, board: Board, name: str) -> Figure | None:
+def budget_figure(searches: list[MethodSearch], tasks: int, board: Board, name: str) -> Figure | None:
     """The validation error that the best of k trials has, expected over which k of the trials they are."""
     curves = {
         search.method: [math.exp(value / tasks) if math.isfinite(value) else math.nan for value in found]
@@ -135,7 +130,7 @@ def budgets(searches: list[MethodSearch], tasks: int, board: Board, name: str) -
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": short(method),
+                "name": shorten_label(method),
                 "x": list(range(1, len(curves[method]) + 1)),
                 "y": curves[method],
                 "line": {

@@ -28,4 +28,5 @@ def dials_page(site: Context) -> bytes:
 
 
 def _runs(site: Context, runs: list[ResultRecord]) -> list[tuple[int, str]]:
+    """(seed, address) of runs."""
     return [(run.spec.seed, site.addresses.run(run)) for run in runs]

@@ -4,15 +4,16 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method, slug
-from leaderboard.boards.record_selection import of_one_code
+from leaderboard.boards.comparability import keep_last_code
 from leaderboard.report.escape import printable
+from leaderboard.report.formats import write_seeds
 from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import address
-from leaderboard.site.prose import prose
+from leaderboard.site.prose import split_prose
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 SHOWN_RUNS = 500  # in one table
@@ -26,7 +27,7 @@ def method_page(site: Context, method: str) -> bytes:
         "method.html",
         "../",
         method=printable(method),
-        parts=[(card, prose(card.text)) for name in parts(method) if (card := site.cards.get(name))],
+        parts=[(card, split_prose(card.text)) for name in parts(method) if (card := site.cards.get(name))],
         places=_places(site, method),
         sections=[
             _section(site, method, suite, [run for run in runs if run.suite == suite], first=not number)
@@ -57,26 +58,27 @@ def _places(site: Context, method: str) -> Grid | None:
     lines = []
     for one in site.shown:
         for line in one.lines:
-            if line.method == method and one.behind(line.method) == method:
+            if line.method == method and one.find_owner(line.method) == method:
                 title = printable(one.board.title)
                 href = address(site, one.board.suite, one)
-                ranked = sum(bool(each.place) for each in one.lines)
+                ranked = sum(each.ranked for each in one.lines)
                 first = GridCell(title, printable(one.board.suite), title, href)
                 cells = [
                     first,
                     *place_cells(one, line, site.addresses),
                     GridCell(str(ranked or "—"), order=float(ranked)),
                 ]
-                lines.append(GridRow([*cells, GridCell(line.seeds)], faint=not line.complete))
+                lines.append(GridRow([*cells, GridCell(write_seeds(line))], faint=not line.complete))
     file = slug(f"{method}-boards", MAX_NAME)
     return Grid("places", f"Where {printable(method)} stands", heads, lines, file=file) if lines else None
 
 
 def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *, first: bool) -> dict[str, Any]:
+    """Everything about the method on one suite: figures, and tables of its runs."""
     own = sorted(runs, key=_order)
     plain = [run for run in own if not run.spec.overrides and not run.spec.tuning]
     further = [run for run in own if run.spec.overrides or run.spec.tuning]
-    done = [run for run in of_one_code(plain) if run.status == "done"]
+    done = [run for run in keep_last_code(plain) if run.status == "done"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
     file = slug(f"{method}-{suite}", MAX_NAME)

@@ -22,8 +22,8 @@ def methods_page(site: Context) -> bytes:
         suites = len({run.suite for run in runs})
         cells = [
             GridCell(printable(method), order=method, href=site.addresses.method(method), code=True),
-            GridCell(_decides(method)),
-            _what(site, method),
+            GridCell(_name_deciding_part(method)),
+            _describe(site, method),
             GridCell(str(suites), order=float(suites)),
             GridCell(f"{len(runs):,}", order=float(len(runs))),
         ]
@@ -31,7 +31,7 @@ def methods_page(site: Context) -> bytes:
     return site.page("methods.html", "", grid=Grid("methods", "All methods", heads, lines))
 
 
-def _decides(method: str) -> str:
+def _name_deciding_part(method: str) -> str:
     """Which part of it is its own: the constraint, the weighting, or who owns what."""
     try:
         parsed = parse_method(method)
@@ -43,7 +43,7 @@ def _decides(method: str) -> str:
     return "sharing" if plain else "weighting"
 
 
-def _what(site: Context, method: str) -> GridCell:
+def _describe(site: Context, method: str) -> GridCell:
     """The first sentence about its last part, and that part's paper."""
     known = [card for name in parts(method) if (card := site.cards.get(name))]
     if not known:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.boards.changed import settings_counts
 from leaderboard.report.escape import printable
-from leaderboard.report.footnotes import problem_notes
+from leaderboard.report.footnotes import name_problems
 from leaderboard.site.context import Context
 from leaderboard.site.figures import dial_figure
 from leaderboard.site.grids import overview_grid
 from leaderboard.site.shown import Shown
-from leaderboard.site.view import notes
+from leaderboard.site.view import split_notes
 
+KINDS_OF_CHANGE = {1: "better", 0: "unclear", -1: "worse"}
 STRIP = (3.0, 97.0)  # percent of a strip's width in which its dots lie
 
 
@@ -33,7 +34,7 @@ def overview_page(site: Context) -> bytes:
         "overview.html",
         "",
         cards=[_card(own, site) for own in site.suites.values()],
-        grid=overview_grid(_first(site), site.addresses) if site.shown else None,
+        grid=overview_grid(_first_boards(site), site.addresses) if site.shown else None,
         runs=len(done),
         failed=len(site.runs) - len(done),
         methods=len(site.by_method),
@@ -41,13 +42,13 @@ def overview_page(site: Context) -> bytes:
         dial=dial_figure(site.dials[0], "dial") if site.dials else None,
         dial_of=site.dials[0] if site.dials else None,
         dials=len(site.dials),
-        problems=notes(problem_notes(site.contents.problems)),
-        where="" if site.shown else _where(site),
+        problems=split_notes(name_problems(site.contents.problems)),
+        where="" if site.shown else _suggest_settings(site),
         status=site.status,
     )
 
 
-def _where(site: Context) -> str:
+def _suggest_settings(site: Context) -> str:
     """What prints the runs under the commonest settings of the first suite that has any; nothing where none has."""
     for suite in dict.fromkeys(run.suite for run in site.runs):
         for pairs in settings_counts(site.runs, [suite]):
@@ -56,7 +57,7 @@ def _where(site: Context) -> str:
     return ""
 
 
-def _first(site: Context) -> list[Shown]:
+def _first_boards(site: Context) -> list[Shown]:
     """Of every suite the widest board, and its tuned track."""
     found = []
     for own in site.suites.values():
@@ -67,10 +68,11 @@ def _first(site: Context) -> list[Shown]:
 def _card(own: list[Shown], site: Context) -> dict[str, object]:
     """A suite in a few words: who leads, who cannot be told from the leader, and where all methods lie."""
     first = own[0]
-    board, standing = first.board, first.table.standings.methods
-    ranked = sorted((each for each in standing.values() if each.place), key=lambda each: each.rank.mean)
+    board, standing = first.board, first.results.standings.methods
+    ranked = sorted((each for each in standing.values() if each.ranked), key=lambda each: each.rank.mean)
     best = ranked[0] if ranked else None
     tied = sum(best.ties(each) for each in ranked[1:]) if best else 0
+    dots, zero = _place_dots(first)
     return {
         "suite": printable(board.suite),
         "href": site.addresses.suite(board.suite),
@@ -83,31 +85,26 @@ def _card(own: list[Shown], site: Context) -> dict[str, object]:
         "change": f"{best.change.mean:+.3f}" if best and best.method != board.reference else "",
         "tied": tied,
         "others": len(ranked) - 1,
-        "dots": _dots(first),
-        "zero": _zero(first),
+        "dots": dots,
+        "zero": zero,
     }
 
 
-def _means(one: Shown) -> list[tuple[float, float | None, float | None]]:
-    rows = [row for row in one.table.rows if row.metric == DECIDES and row.method in one.plain]
-    return [(row.mean, row.ci_low, row.ci_high) for row in rows if row.mean is not None]
+def _changes(one: Shown) -> list[tuple[float, int]]:
+    """Δ log of every method of the board's own, and the side of zero on which its whole interval lies."""
+    rows = [own.get(DECIDES) for method, own in one.results.change_rows.items() if method in one.own]
+    return [(row.mean, row.sign) for row in rows if row and row.mean is not None]
 
 
-def _at(value: float, one: Shown) -> float:
-    """A change as a place on the strip, which reaches from the least to the largest one and holds zero."""
-    means = [0.0, *(mean for mean, _, _ in _means(one))]
+def _place_dots(one: Shown) -> tuple[list[Dot], float]:
+    """Every method as a place on the strip, which reaches from the least to the largest change, and that of zero."""
+    changes = _changes(one)
+    means = [0.0, *(mean for mean, _ in changes)]
     low, high = min(means), max(means)
     left, right = STRIP
-    return left + (right - left) * (value - low) / (high - low) if high > low else (left + right) / 2
 
+    def place(value: float) -> float:
+        """A change as a percentage of the strip."""
+        return left + (right - left) * (value - low) / (high - low) if high > low else (left + right) / 2
 
-def _zero(one: Shown) -> float:
-    return _at(0.0, one)
-
-
-def _dots(one: Shown) -> list[Dot]:
-    found = []
-    for mean, low, high in _means(one):
-        sure = low is not None and high is not None and (low > 0 or high < 0)
-        found.append(Dot(_at(mean, one), ("better" if mean > 0 else "worse") if sure else "unclear"))
-    return found
+    return [Dot(place(mean), KINDS_OF_CHANGE[sign]) for mean, sign in changes], place(0.0)

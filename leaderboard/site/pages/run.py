@@ -8,7 +8,7 @@ from bench.records import ResultRecord
 from bench.scores import Metric, list_metrics
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import RULES
-from leaderboard.report.wide_table import MISSING
+from leaderboard.report.formats import MISSING
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
@@ -102,14 +102,14 @@ def _solution(run: ResultRecord) -> tuple[tuple[str, str], ...]:
         return ()
     chosen = {"strength": None if found.strength is None else f"{found.strength:.6g}", **found.settings}
     proof = {
-        f"relative {found.certificate}": f"{found.value:.2g}, {_judged(run, found.met)}",
+        f"relative {found.certificate}": f"{found.value:.2g}, {_judge_certificate(run, found.met)}",
         "objective": f"{found.objective:.9g}",
         "iterations": f"{found.iterations:,}",
     }
     return _texts({name: value for name, value in (chosen | proof).items() if value is not None}, sort=False)
 
 
-def _judged(run: ResultRecord, met: bool) -> str:
+def _judge_certificate(run: ResultRecord, met: bool) -> str:
     """Whether a certificate is good enough; what a likelihood's gradient is held against is the method's own."""
     own = run.solution is not None and run.solution.certificate == "gradient"
     bound = "the tolerance of the method" if own else f"{run.spec.protocol.tolerance:g}"
@@ -117,6 +117,7 @@ def _judged(run: ResultRecord, met: bool) -> str:
 
 
 def _costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:
+    """What a run took, as people read it; nothing where it was not measured."""
     if run.cost is None:
         return ()
     found = [(name, printable(str(text(value)))) for key, value in run.cost for name, text in [COSTS[key]]]
@@ -124,5 +125,6 @@ def _costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:
 
 
 def _texts(items: dict[str, Any], *, sort: bool = True) -> tuple[tuple[str, str], ...]:
+    """Pairs of a name and a text, printable."""
     pairs = sorted(items.items()) if sort else items.items()
     return tuple((printable(name), printable(str(value))) for name, value in pairs)

@@ -3,29 +3,30 @@
 from typing import Any
 
 from bench.records import ResultRecord
-from leaderboard.analysis.relatedness import related
-from leaderboard.boards.record_selection import newest, of_one_code
+from leaderboard.analysis.relatedness import estimate_relatedness
+from leaderboard.boards.comparability import keep_last_code, keep_newest_suite
 from leaderboard.boards.tuned_track import searches_of
 from leaderboard.report.escape import printable
+from leaderboard.report.formats import write_notes
 from leaderboard.site.commands import missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
-    against_cost,
-    budgets,
-    by_size,
-    by_task,
+    budget_figure,
+    change_figure,
     cosine_figure,
-    forest,
-    profiles,
+    cost_figure,
+    profile_figure,
     recovered_figures,
     related_figure,
-    wins,
+    size_figure,
+    task_figure,
+    win_figure,
 )
-from leaderboard.site.flat import flat
+from leaderboard.site.flat import flatten
 from leaderboard.site.grids import board_grid
 from leaderboard.site.panels import Tile
 from leaderboard.site.shown import Shown
-from leaderboard.site.view import Figure, notes
+from leaderboard.site.view import Figure, split_notes
 
 PICTURES = 2  # test images, shown of every method
 
@@ -35,7 +36,7 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
     own = site.suites[suite]
     runs = [run for run in site.runs if run.suite == suite]
     first = one is own[0]
-    pairs = related_figure(related(runs), "related") if first else None
+    pairs = related_figure(estimate_relatedness(runs), "related") if first else None
     figures = [*_charts(site, one), *([_cosines(one), pairs, *_recovered(one)] if first else [_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
@@ -56,10 +57,10 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
         tuned=one.track == "tuned",
         facts=_facts(runs[0]) if runs else "",
         grid=board_grid(one, site.addresses),
-        notes=notes(one.table.notes),
+        notes=split_notes(write_notes(one.table)),
         figures=[figure for figure in figures if figure],
         pictures=_pictures(site, one),
-        protocol=flat(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
+        protocol=flatten(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
         dials=dials,
         missing=missing_commands(suite, runs[0].tasks, one.board.seeds, missing) if first and runs else [],
     )
@@ -83,51 +84,53 @@ def address(site: Context, suite: str, one: Shown) -> str:
 
 def _charts(site: Context, one: Shown) -> list[Figure | None]:
     """Everything that the rows of a board can show; nothing where there is no difference to show."""
-    table = one.table
-    if table.data is None or not table.data.columns:
+    results = one.results
+    if not results.cells.columns:
         return []
     order = [line.method for line in one.lines]
-    hrefs = {method: site.addresses.method(one.behind(method), one.board.suite) for method in order}
+    hrefs = {method: site.addresses.method(one.find_owner(method), one.board.suite) for method in order}
     return [
-        forest(table, one.name, hrefs),
-        by_task(table, one.name, order),
-        against_cost(table, one.name, hrefs),
-        profiles(table, one.name),
-        by_size(table, one.name, site.contents),
-        wins(table, one.name, order),
+        change_figure(results, one.name, hrefs),
+        task_figure(results, one.name, order),
+        cost_figure(results, one.name, hrefs),
+        profile_figure(results, one.name),
+        size_figure(results, one.name),
+        win_figure(results, one.name, order),
     ]
 
 
 def _cosines(one: Shown) -> Figure | None:
-    runs: dict[str, list[ResultRecord]] = {line.label: [] for line in one.lines if line.method in one.plain}
-    for (method, _), run in one.table.records.items():
-        if method in one.plain:
+    """Where gradients agree, method by method; those of the board only."""
+    runs: dict[str, list[ResultRecord]] = {line.label: [] for line in one.lines if line.method in one.own}
+    for (method, _), run in one.results.records.items():
+        if method in one.own:
             runs[one.board.label(method)].append(run)
     return cosine_figure(runs, f"cosines-{one.name}")
 
 
 def _recovered(one: Shown) -> list[Figure]:
     """Of the first seed that any row has: weights and their truth are drawn anew for each."""
-    first = min((seed for method, seed in one.table.records if method in one.plain), default=0)
-    records = {method: run for (method, seed), run in one.table.records.items() if seed == first}
-    runs = {line.label: records[line.method] for line in one.lines if line.method in {*one.plain} & {*records}}
+    first = min((seed for method, seed in one.results.records if method in one.own), default=0)
+    records = {method: run for (method, seed), run in one.results.records.items() if seed == first}
+    runs = {line.label: records[line.method] for line in one.lines if line.method in {*one.own} & {*records}}
     return recovered_figures(runs, "recovered")
 
 
 def _budget(site: Context, one: Shown) -> Figure | None:
+    """What more trials buy, on the tuned track."""
     if one.track != "tuned":
         return None
     board = one.board
     own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
-    own = newest(of_one_code(own))
+    own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]
-    return budgets(searches, len(own[0].tasks), board, one.name) if own else None
+    return budget_figure(searches, len(own[0].tasks), board, one.name) if own else None
 
 
 def _pictures(site: Context, one: Shown) -> list[dict[str, Any]]:
     """A few test images: the input, and for every task the truth and what each method made of it, side by side."""
     seen: dict[str, dict[int, ResultRecord]] = {}
-    for (method, seed), run in one.table.records.items():
+    for (method, seed), run in one.results.records.items():
         if site.pictures.get(run.run_id):
             seen.setdefault(method, {})[seed] = run
     own = {line.label: seen[line.method] for line in one.lines if line.method in seen}

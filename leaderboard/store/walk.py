@@ -1,0 +1,54 @@
+"""Which files of a store should be records."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.records import slug
+from leaderboard.store.packed import PANELS, PROTOCOLS
+from leaderboard.store.problem import Problem
+
+CHECKED = "_verified"  # the folder of what was found out about records (leaderboard.trust.ledger)
+DEEPEST = 8  # folders in folders; records lie in the second
+_FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
+_BESIDE = {PROTOCOLS, PANELS, CHECKED}
+
+
+def list_record_files(root: Path, problems: list[Problem], suite: str | None = None) -> Iterator[Path]:
+    """Files that should be records, open (`*.json`) or packed (`SUITE/*.jsonl`), in a fixed order.
+
+    Links are never followed; they, and what else is in the way, are added to `problems`. With the name of a `suite`,
+    only folders that may be its are looked at.
+    """
+    if os.path.lexists(root) and not root.is_dir():
+        problems.append(Problem(".", ["should be a folder"]))
+
+    def add_unreadable(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return  # no store yet, named above, or gone since its parent was listed
+        problems.append(Problem(os.path.relpath(error.filename, root), [f"cannot be read ({error.strerror})"]))
+
+    for folder, folders, files in os.walk(root, onerror=add_unreadable):
+        depth = len(Path(folder).relative_to(root).parts)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        beside: set[str] = set()
+        if depth == 0:
+            beside = _BESIDE.intersection(folders)
+            folders[:] = [name for name in folders if name not in _BESIDE and name.startswith(slug(suite or ""))]
+            files = [] if suite else files
+        if folders and depth >= DEEPEST:
+            problems.append(Problem(os.path.relpath(folder, root), ["is nested too deep; what is in it is not read"]))
+            folders.clear()
+        for name in [name for name in folders if _FILES.match(name)]:
+            folders.remove(name)
+            where = os.path.relpath(Path(folder, name), root)
+            problems.append(Problem(where, ["should be a file, found a folder; it is not read"]))
+        for name in sorted([*folders, *files, *beside]):
+            path = Path(folder, name)
+            if name.startswith("."):
+                continue
+            if path.is_symlink():
+                problems.append(Problem(path.relative_to(root).as_posix(), ["is a link; links are not followed"]))
+            elif name in files and (path.suffix == ".json" or (path.suffix == ".jsonl" and depth == 1)):
+                yield path

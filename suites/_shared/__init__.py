@@ -1,0 +1,1 @@
+"""What several suites are made of; no suite, and nothing here registers one."""

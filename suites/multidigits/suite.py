@@ -1,0 +1,111 @@
+"""Two overlapping handwritten digits from scikit-learn's bundled scans; needs no download.
+
+The scans are `digits.csv.gz` of scikit-learn, the test part of Alpaydin and Kaynak's optical digits (UCI,
+1998): 1,797 rows of 64 grey values, 0 to 16, and the digit.
+"""
+
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from bench.api import Dataset, Protocol, Shape, Split, Suite, register
+from bench.backbones.lenet import lenet
+from suites._shared.overlay import TASKS, checksum_arrays, digit_dataset, digit_tasks, draw_partners, place
+
+# Half-open ranges of rows of scikit-learn's file.
+BLOCKS: dict[str, tuple[int, int]] = {"train": (0, 1000), "val": (1000, 1398), "test": (1398, 1797)}
+PAIR_SEEDS = {"train": 20260, "val": 20261, "test": 20262}
+REPEATS = 4  # pairs per base digit
+CANVAS = 12  # pixels of a side
+OFFSET = 4  # the right digit starts this many pixels right of and below the left one
+
+
+@cache
+def _pairs(split: str) -> np.ndarray:
+    """Pairs (n, 2) of rows of the file, left and right, of a split: always the same."""
+    low, high = BLOCKS[split]
+    return low + draw_partners(high - low, REPEATS, PAIR_SEEDS[split])
+
+
+@cache
+def _scans() -> tuple[np.ndarray, np.ndarray]:
+    """The scans (1797, 8, 8) as uint8 and their digits; `load_digits` without an import that outlasts torch's."""
+    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    table = np.loadtxt(str(file), delimiter=",", dtype=np.int64)
+    return table[:, :-1].reshape(-1, 8, 8).astype(np.uint8), table[:, -1]
+
+
+@cache
+def _images(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 12, 12) uint8 and labels (n, 2) of a split."""
+    return _overlay(_pairs(split))
+
+
+def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 12, 12) uint8 and labels (n, 2) of pairs (n, 2) of scans; where digits overlap, the brighter pixel."""
+    scans, digits = _scans()
+    corner = np.zeros((len(pairs), 2), dtype=int)
+    left = place(scans[pairs[:, 0]], corner, CANVAS)
+    right = place(scans[pairs[:, 1]], corner + OFFSET, CANVAS)
+    return np.maximum(left, right), digits[pairs]
+
+
+def _head(shape: Shape) -> nn.Module:
+    """A linear layer to ten classes."""
+    return nn.Linear(shape[0], 10)
+
+
+@register("multidigits", paper="after Sener, Koltun, Multi-Task Learning as Multi-Objective Optimization, NeurIPS 2018")
+class MultiDigits(Suite):
+    """Name the left and the right of two overlapping 8x8 digits (1,797 real scans, bundled with scikit-learn).
+
+    The construction of MultiMNIST: a 12x12 canvas, the left digit at (0, 0), the right one at (4, 4),
+    pixel maximum. Base digits are disjoint between the splits, and blocks of the file, because the scans
+    come in runs of writers: 1000 train, 398 validation, 399 test; every one is a left digit four times.
+    """
+
+    resident = True
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        """Tasks and protocol; `data_dir` is not used."""
+        super().__init__(data_dir)
+        self.tasks = digit_tasks(_head)
+        self.input_shape = (1, CANVAS, CANVAS)
+        self.protocol = Protocol(
+            name="multidigits",
+            version=1,
+            splits={split: (high - low) * REPEATS for split, (low, high) in BLOCKS.items()},
+            split_rule="contiguous blocks of base digits, disjoint between splits; "
+            "four pairs per left digit, published seeds",
+            epochs=30,
+            steps_per_epoch=62,
+            batch_size=64,
+            optimiser="adam",
+            lr=1e-3,
+            schedule="cosine",
+            memory_format="channels_last",
+            metrics=dict.fromkeys(TASKS, "classification"),
+        )
+
+    def backbone(self, width: float = 1.0) -> nn.ModuleList:
+        """LeNet with convolutions of 3x3 and 8, 16 and 32 channels, times `width`."""
+        return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
+
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        """Images (n, 1, 12, 12) float32 and labels of a split, the same for every seed."""
+        # Grey values are 0..16; these are about their mean and deviation.
+        return digit_dataset(*_images(split), mean=4.0, std=5.5)
+
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        """Pairs of test digits by the generator of `draw`, which is in no list."""
+        # Test digits in pairs that no list has.
+        low, high = BLOCKS["test"]
+        return digit_dataset(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
+
+    def checksums(self) -> dict[str, str]:
+        """Of pairs and images of every split."""
+        pairs = {f"pairs.{split}": checksum_arrays(_pairs(split)) for split in BLOCKS}
+        return pairs | {f"images.{split}": checksum_arrays(*_images(split)) for split in BLOCKS}

@@ -1,0 +1,102 @@
+"""The protocols that are written down are those of the suites, and no board takes runs of another.
+
+After a new board, or a suite whose protocol moved on purpose:
+
+    python -m tests.leaderboard.boards.test_protocols --write
+"""
+
+import json
+import sys
+
+import pytest
+
+from bench.planning.plan import parse_suite
+from bench.records import ResultRecord
+from leaderboard.boards.board import boards
+from leaderboard.boards.protocols import FILE, Written, departures, written_protocols
+from leaderboard.intake.eligibility import find_ineligible_records
+from leaderboard.intake.manifest import Manifest, checksum_bytes
+from leaderboard.intake.source_card import cards_of
+from leaderboard.store import Store
+from leaderboard.store.committed import COMMITTED
+from tests.leaderboard.conftest import build_record
+from tests.leaderboard.intake.toy import CODE, COST, resealed
+
+PAPER = "nyuv2:backbone=resnet50,size=288x384,training=paper"
+EMPTY = boards()["nyuv2_paper"].model_copy(update={"seeds": "0-1"})  # which has no committed runs
+
+
+def of_suites() -> dict[str, Written]:
+    """What should be written down: the protocol of every suite that stands on a board."""
+    found = {}
+    for suite in sorted({part.suite for board in boards().values() for part in board.parts}):
+        choice, built = parse_suite(suite)
+        found[suite] = Written(choice.canonical, choice.entry.version, built.protocol)
+    return found
+
+
+def test_what_is_written_down_is_what_the_suites_have() -> None:
+    assert dict(written_protocols()) == of_suites()
+
+
+def test_committed_runs_are_under_the_protocol_of_their_board() -> None:
+    known = written_protocols()
+    plain = [r for r in Store(COMMITTED).read().records if not r.spec.overrides and not r.spec.tuning]
+    assert {record.suite for record in plain} == known.keys() - {PAPER}
+    assert [reason for record in plain for reason in departures(record, known[record.suite])] == []
+
+
+def run_of_paper(seed: int, **changed: object) -> ResultRecord:
+    """A run for a board that has none; of its statistics nothing but the counts is looked at."""
+    expected = written_protocols()[PAPER]
+    protocol = expected.protocol.model_copy(update={"device": "cuda", **changed})
+    states = {task: {"confusion": [[9]], "count": 9} for task in protocol.metrics}
+    versions = {"suite/nyuv2": expected.version, "sharing/mine": 1, "weighting/uniform": 1}
+    return resealed(
+        build_record("mine", seed, cost=COST, created="2026-01-01T00:00:00+00:00"),
+        suite=PAPER,
+        spec={"suite": expected.suite, "protocol": protocol, "versions": versions},
+        tasks=list(protocol.metrics),
+        statistics=dict.fromkeys(("val", "per_task", "last"), states),
+        scores={},
+    )
+
+
+def said(*records: ResultRecord) -> list[str]:
+    """What is said of runs that are submitted to the board."""
+    manifest = Manifest(
+        name="mine", methods=["mine"], suite=PAPER, board="nyuv2_paper", seeds="0-1", method_sha256=checksum_bytes(CODE)
+    )
+    cards = list(cards_of(CODE.decode()))
+    return [
+        reason for problem in find_ineligible_records(records, manifest, EMPTY, cards, []) for reason in problem.reasons
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "fields"),
+    [({"lr": 1.0, "split_rule": "all of it"}, "split_rule, lr"), ({"version": 9}, "version")],
+)
+def test_a_board_without_runs_takes_its_own_protocol_only(changed: dict[str, object], fields: str) -> None:
+    assert said(run_of_paper(0), run_of_paper(1)) == []
+    wrong = f"protocol: should be that of the board; another is {fields}"
+    assert said(*(run_of_paper(seed, **changed) for seed in (0, 1)))[:2] == [wrong] * 2
+    other = resealed(run_of_paper(1), spec={"suite": PAPER})
+    assert f"spec.suite: should be {written_protocols()[PAPER].suite}" in said(run_of_paper(0), other)
+
+
+def test_runs_of_one_submission_are_alike_where_the_board_has_none() -> None:
+    reasons = said(run_of_paper(0), run_of_paper(1, device="cpu"))
+    assert reasons[0] == "protocol: should be that of the board's other runs; another is device"
+
+
+def main() -> int:
+    """Write the protocols of all boards down."""
+    FILE.write_text(json.dumps({name: each.as_json() for name, each in of_suites().items()}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit(f"Found `{' '.join(sys.argv[1:])}`; protocols are written with `--write`.")
+    sys.exit(main())

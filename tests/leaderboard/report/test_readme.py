@@ -1,0 +1,88 @@
+"""The tables of pages are what the command beside them prints."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.cli.main import build_parser
+from leaderboard.analysis.dials import find_dials
+from leaderboard.boards.board import boards
+from leaderboard.boards.controls import control_rows
+from leaderboard.intake.submission import find_submissions
+from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill_tables
+from leaderboard.store import Store, StoreContents
+from leaderboard.store.committed import COMMITTED
+
+ROOT = Path(__file__).parents[3]
+PAGES = {
+    "README.md": ["multimnist", "multidigits"],
+    "docs/boards.md": ["multidigits", "scenes", "nyuv2_lite", "worth", "school"],
+    "docs/methods.md": ["multidigits_all", "synthetic_all"],
+}
+
+
+@pytest.mark.parametrize(("page", "tables"), PAGES.items())
+def test_tables_are_those_of_the_committed_records(page, tables):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [match[2] for match in BLOCK.finditer(text)] == tables
+    contents = Store(COMMITTED).read()
+    assert fill_tables(text, contents, find_submissions(contents, boards())) == text
+
+
+def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():
+    found = ACROSS.search((ROOT / "docs/boards.md").read_text(encoding="utf-8"))
+    header, _, *lines = found[0].splitlines()[1:-1]
+    assert found[2] == "linear_synthetic"
+    columns = list(zip(*(line.strip("| ").split(" | ")[1:] for line in lines), strict=True))
+    assert len(columns) == len(header.strip("| ").split(" | ")) - 1 == 7
+    for column in columns:
+        values = [float(cell.replace("*", "").replace("\\", "")) for cell in column]
+        assert {value for value, cell in zip(values, column, strict=True) if "**" in cell} == {max(values)}
+
+
+def test_committed_records_are_sound_and_complete_enough_to_show():
+    contents = Store(COMMITTED).read()
+    assert contents.problems == []
+    assert {record.status for record in contents.records} == {"done"}
+    changed = {tuple(record.spec.overrides.items()) for record in contents.records if not record.spec.tuning} - {()}
+    swept = {
+        tuple(r.spec.overrides.items()) for d in find_dials(contents.records) for p in d.points.values() for r in p
+    }
+    assert changed <= settings_of_controls(contents.records) | swept
+
+
+def settings_of_controls(records):
+    """What committed runs may change of a protocol: what a control changes, on their suites."""
+    plain = [record for record in records if not record.spec.overrides]
+    suites = {(tuple(record.tasks), record.spec.protocol.epochs) for record in plain}
+    parts = [part for tasks, epochs in suites for row in control_rows(["all"], [*tasks], epochs) for part in row.parts]
+    return {tuple(part.settings.items()) for part in parts}
+
+
+@pytest.mark.parametrize("page", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_commands_of_pages_are_commands(page):
+    """Every `mtlbench` line in a page is one that the command line takes; nothing is run."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = [line.partition(" #")[0].split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
+    for line in lines:
+        _, unknown = build_parser(line[0]).parse_known_args(line)
+        assert unknown == []
+
+
+def test_pages_link_to_files_that_are_there():
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("suites/*/README.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_marks_inside_what_a_record_says_end_no_block():
+    """An option may hold any text: filled again and again, a page stays as it is."""
+    marks = ["<!-- end -->", "<!-- table: demo -->", "<!-- across: demo -->"]
+    text = "".join(f"{mark}\n" for mark in ("<!-- table: demo -->", *(f"- `{mark}`" for mark in marks), "<!-- end -->"))
+    [block] = BLOCK.finditer(f"before\n{text}after `<!-- end -->`\n")
+    assert block[0] == text.removesuffix("\n")
+    page = f"{text}rest\n"
+    once = fill_tables(page, StoreContents())
+    assert fill_tables(once, StoreContents()) == once
+    assert once.endswith("<!-- end -->\nrest\n")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.errors import UsageError, hint
-from leaderboard.boards.twins import is_muted, write_twin, read_twins
+from leaderboard.boards.twins import is_muted, read_twins, write_twin
 
 OTHERS = {"single_task_narrow": "single-task, as small as hard"}  # methods that are controls by themselves
 NAMES = {"hard": "hard", "single_task": "single-task"}  # the two sides that a lever is pulled on, and their labels

@@ -12,7 +12,7 @@ import pytest
 
 from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
-from leaderboard.boards.twins import TWINS_FILE, collect_twins, write_twin, read_twins
+from leaderboard.boards.twins import TWINS_FILE, collect_twins, read_twins, write_twin
 
 
 def of_classes() -> dict[str, str]:

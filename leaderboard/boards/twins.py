@@ -26,7 +26,7 @@ def read_twins() -> Mapping[str, str]:
 def collect_twins(methods: Collection[str]) -> dict[str, str]:
     """The twins of built-in sharings, and of plug-ins that were run muted: sharing -> its twin.
 
-    methods: short texts of all methods that are stored.
+    methods: short texts of the methods that are stored.
     """
     calls = [parse_method(method).sharing for method in methods]
     option, _, value = MUTED.partition("=")

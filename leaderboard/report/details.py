@@ -46,7 +46,7 @@ def write_details(table: Table, format: str = "text") -> str:
 
 
 def _line(table: Table, each: Standing) -> list[str]:
-    """The texts of one method, one per column; a dash where the reference would be compared with itself."""
+    """The cells of one method; dashes for what is the reference itself."""
     tests = [
         _p(value)
         for name in table.results.standings.references

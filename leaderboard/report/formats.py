@@ -118,7 +118,9 @@ def to_csv(table: Table) -> str:
 def to_json(table: Table) -> str:
     """One object with the board's definition, `rows` as in CSV, `statistics` by method, and `notes`; missing is null.
 
-    Its keys are read by programs outside this project: additions are fine, renames are not.
+    In `statistics`, `p_holm` and `p_max_t` map a reference to the adjusted p, and `worst_task` is the task of the least
+    gain; changes and gains are log ratios, ranks start at 1. Programs outside this project read the keys: additions are
+    fine, renames are not.
     """
     board = table.board
     content = {
@@ -265,11 +267,7 @@ def write_row(row: Row) -> dict[str, Any]:
 
 
 def write_standings(standings: Standings) -> list[dict[str, object]]:
-    """The standings as flat objects, one per method, in the shape of `statistics` in `mtlbench table --format json`.
-
-    `p_holm` and `p_max_t` map a reference to the adjusted p; `worst_task` is the task of the least gain. Changes and
-    gains are log ratios, ranks start at 1, and a missing number is None.
-    """
+    """One flat object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
     rows: list[dict[str, object]] = []
     for standing in standings.methods.values():
         worst = standing.worst

@@ -114,6 +114,11 @@ def _trunk_rate_rows(on: ControlSubject) -> list[ControlRow]:
     ]
 
 
+def _single_wide_rows(on: ControlSubject) -> list[ControlRow]:
+    """Separate models, each with as many parameters as all of them have."""
+    return [ControlRow("single_task_wide", "single-task, each as large as all")]
+
+
 def _single_ensemble_rows(on: ControlSubject) -> list[ControlRow]:
     """T models of each task with averaged outputs: T times the parameters of separate models."""
     count = len(on.tasks)
@@ -236,6 +241,7 @@ CONTROLS = {
         ),
         Control("replica", "information: hard sharing of T copies of one task", _replica_rows),
         Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static_rows),
+        Control("single_wide", "capacity: single-task with T times its parameters", _single_wide_rows),
         Control(
             "single_ensemble",
             "capacity and compute: T single-task models of each task trained apart, their outputs averaged",

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
+from bench.errors import UsageError
 from bench.records import Call, MethodText, parse_call, parse_method
 
 TWINS_FILE = Path(__file__).parent / "twins.json"
@@ -28,7 +29,7 @@ def collect_twins(methods: Collection[str]) -> dict[str, str]:
 
     methods: short texts of the methods that are stored.
     """
-    calls = [parse_method(method).sharing for method in methods]
+    calls = [parts.sharing for method in methods if (parts := _parse(method))]
     option, _, value = MUTED.partition("=")
     # Written twins win: of a built-in sharing the class itself says what its twin is.
     return {call.name: MUTED for call in calls if call.options.get(option) == value} | dict(read_twins())
@@ -36,7 +37,8 @@ def collect_twins(methods: Collection[str]) -> dict[str, str]:
 
 def is_muted(twin: str, method: str) -> bool:
     """Whether a twin is the method itself with further options, not another method."""
-    return parse_method(twin).sharing.name == parse_method(method).sharing.name
+    parts, twins = _parse(method), _parse(twin)
+    return parts is not None and twins is not None and twins.sharing.name == parts.sharing.name
 
 
 def find_muted(methods: Collection[str]) -> set[str]:
@@ -56,9 +58,9 @@ def write_twin(method: str, twins: Mapping[str, str]) -> str | None:
         method: as written, in short form.
         twins: name of a sharing -> its twin, options or another sharing. Options of value `same` are the method's own.
     """
-    parts = parse_method(method)
-    twin = twins.get(parts.sharing.name, "")
-    if not twin:
+    parts = _parse(method)
+    twin = twins.get(parts.sharing.name, "") if parts else ""
+    if not parts or not twin:
         return None
     if "=" in twin.partition(":")[0]:  # options to add
         added = parse_call(f"{parts.sharing.name}:{twin}").options
@@ -67,3 +69,11 @@ def write_twin(method: str, twins: Mapping[str, str]) -> str | None:
     other = parse_method(twin).sharing
     own = {key: parts.sharing.options.get(key) if value == SAME else value for key, value in other.options.items()}
     return str(Call(other.name, {key: value for key, value in own.items() if value is not None}))
+
+
+def _parse(method: str) -> MethodText | None:
+    """The parts of a method's text; None where it has none: a record may say whatever its writer liked."""
+    try:
+        return parse_method(method)
+    except UsageError:
+        return None

@@ -42,9 +42,7 @@ STATEFUL = [  # what each has that a resumed run must find again
     ("hard@gradnorm", {}),  # weights and first losses
     ("hard@famo", {}),  # an optimiser of its own
     ("hard@dwa", {}),  # losses of two epochs
-    ("hard@gradvac", {}),  # running cosines
-    ("hard@nash_mtl", {}),  # none
-    ("hard@rlw", {}),  # the generator
+    *(("hard@gradvac", {}), ("hard@nash_mtl", {}), ("hard@rlw", {})),  # running cosines, nothing, the generator
     ("drops", {}),  # torch's own
     ("freezes", {}),  # a choice that would be another one today
 ]

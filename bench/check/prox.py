@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bench.check.copies import RATE, SHAPES, TASKS, ConstraintCase, Trial, compute_answers, draw
-from bench.check.options import is_sentence, list_end_forms
+from bench.check.copies import RATE, ConstraintCase, Trial, compute_answers, draw
+from bench.check.options import is_sentence
 from bench.check.outcome import Skipped, attempt, expect
 from bench.core.constraint import Constraint
 
@@ -97,26 +97,22 @@ def ends(case: ConstraintCase) -> None:
 
     Half-lives of 0 make a strength infinite, and inf * 0 is NaN. An end may be refused with a sentence.
     """
-    for form, values in list_end_forms(case.entry):
-        for shape in SHAPES.values():
-            trial = Trial(case.entry, form, values, shape, TASKS[0])
-            try:
-                constraint = trial.build()
-            except ValueError as error:
-                expect(is_sentence(str(error)), f"`{form}` should be refused with a sentence. Found {str(error)!r}.")
-                continue
-            if constraint.in_loss:
-                continue
-            for step in (0.0, RATE):
-                with attempt(f"`prox` with {trial.where}, step {step:g},"):
-                    if not constraint.calibrated:
-                        constraint.calibrate(trial.W, RATE)
-                    result = constraint.prox(trial.W, step)
-                expect(
-                    result.shape == trial.W.shape and bool(result.isfinite().all()),
-                    "`prox` should be finite, in the shape of W, at the ends of a range. Found it is not with "
-                    f"{trial.where}, step {step:g}; take the limit there, or leave the end out of the range.",
-                )
+    for trial in case.list_end_trials():
+        try:
+            constraint = trial.build()
+        except ValueError as error:
+            expect(is_sentence(str(error)), f"`{trial.form}` should be refused with a sentence. Found {str(error)!r}.")
+            continue
+        for step in () if constraint.in_loss else (0.0, RATE):
+            with attempt(f"`prox` with {trial.where}, step {step:g},"):
+                if not constraint.calibrated:
+                    constraint.calibrate(trial.W, RATE)
+                result = constraint.prox(trial.W, step)
+            expect(
+                result.shape == trial.W.shape and bool(result.isfinite().all()),
+                "`prox` should be finite, in the shape of W, at the ends of a range. Found it is not with "
+                f"{trial.where}, step {step:g}; take the limit there, or leave the end out of the range.",
+            )
 
 
 def symmetry(case: ConstraintCase) -> str | None:

@@ -22,7 +22,7 @@ def test_lines_of_a_log_name_each_cell_as_tables_do(capsys: pytest.CaptureFixtur
 
 
 def test_a_long_name_beside_a_bar_keeps_the_end_in_which_names_differ() -> None:
-    methods = [f"soft:init=independent+l1:strength=0.001234567@gradnorm:alpha=0.50{digit}" for digit in "12"]
+    methods = [f"soft+l1:schedule=warmup,strength=0.001234567@gradnorm:alpha=0.50{digit}" for digit in "12"]
     specs = plan("synthetic", methods, [0], device="cpu")
     names = [name_cell(spec, MAX_NAME).removesuffix(" seed 0") for spec in specs]
     assert len(set(names)) == 2

@@ -1,7 +1,7 @@
 """Planned contrasts: the comparisons that a board is made for, each with its answer in a word.
 
-They are three for each method: against the board's reference, against its twin (its layers without the path between
-tasks), and against the best. Contrasts of a kind are one family, over which Holm adjusts both tests.
+They are three for each method: against the board's reference, against its twin (a model of its size without a path
+between tasks), and against the best. Contrasts of a kind are one family, over which Holm adjusts both tests.
 """
 
 import math

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
+from bench.errors import UsageError
 from bench.records import Call, MethodText, parse_call, parse_method
 
 TWINS_FILE = Path(__file__).parent / "twins.json"
@@ -26,9 +27,9 @@ def written_twins() -> Mapping[str, str]:
 def collect_twins(methods: Collection[str]) -> dict[str, str]:
     """`written_twins`, and plug-ins that were run muted: sharing -> its twin.
 
-    methods: short texts of the methods that are stored.
+    methods: short texts of the methods that are stored; what is no method's text has no twin.
     """
-    calls = [parse_method(method).sharing for method in methods]
+    calls = [parts.sharing for parts in map(_parse_stored, methods) if parts]
     option, _, value = MUTED.partition("=")
     return {call.name: MUTED for call in calls if call.options.get(option) == value} | dict(written_twins())
 
@@ -55,9 +56,9 @@ def write_twin(method: str, twins: Mapping[str, str]) -> str | None:
         method: as written, in short form.
         twins: name of a sharing -> its twin, options or another sharing. Options of value `same` are the method's own.
     """
-    parts = parse_method(method)
-    twin = twins.get(parts.sharing.name, "")
-    if not twin:
+    parts = _parse_stored(method)
+    twin = twins.get(parts.sharing.name, "") if parts else ""
+    if parts is None or not twin:
         return None
     if "=" in twin.partition(":")[0]:  # options to add
         added = parse_call(f"{parts.sharing.name}:{twin}").options
@@ -66,3 +67,11 @@ def write_twin(method: str, twins: Mapping[str, str]) -> str | None:
     other = parse_method(twin).sharing
     own = {key: parts.sharing.options.get(key) if value == SAME else value for key, value in other.options.items()}
     return str(Call(other.name, {key: value for key, value in own.items() if value is not None}))
+
+
+def _parse_stored(method: str) -> MethodText | None:
+    """A method's text as its parts; None where it cannot be read: a record may say anything."""
+    try:
+        return parse_method(method)
+    except UsageError:
+        return None

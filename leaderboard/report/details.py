@@ -1,7 +1,8 @@
 """How sure a table is, method by method: tests over the whole board, chances, and the task that gains least."""
 
 from leaderboard.analysis.contrasts import Contrast, ContrastKind
-from leaderboard.analysis.standings import Standing
+from leaderboard.analysis.selection_effect import compare_rules
+from leaderboard.analysis.standings import REFERENCES, Standing
 from leaderboard.analysis.statistics import Interval
 from leaderboard.report.footnotes import explain_standings, explain_verdicts
 from leaderboard.report.formats import MISSING, markdown_table, write_note, write_rank
@@ -30,11 +31,22 @@ def write_details(table: Table, format: str = "text") -> str:
     lines = [_line(table, each, kinds) for each in order]
     notes = [NOTE.format(reference=table.board.reference), *explain_verdicts(table.results)]
     notes += map(write_note, explain_standings(table.results))
+    notes += _explain_rules(table)
     notes = notes if lines else ["Nothing here is ranked."]
     if format == "md":
         return markdown_table(title, head, lines, notes)
     left = ["method", "rank", "worst task", *(name for name in head if name.startswith("vs "))]
     return draw_texts(title, head, lines, notes, left)
+
+
+def _explain_rules(table: Table) -> list[str]:
+    """The two ends of the board under every rule that picks the epoch; nothing where a run lacks one."""
+    effects = compare_rules(table.results)
+    if not effects:
+        return []
+    first, second = REFERENCES
+    told = " / ".join(_interval(each) for each in effects.values())
+    return [f"`{second}` minus `{first}` in Δ log under {' / '.join(effects)}: {told}."]
 
 
 def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:

@@ -39,7 +39,7 @@ OVERLAP = (
 )
 OTHERS: dict[ContrastKind, str] = {
     "reference": "`{}`",
-    "twin": "its twin, which has its layers and no path between tasks,",
+    "twin": "its twin, a model of its size without a path between tasks,",
     "best": "the best",
 }
 VERDICTS = (

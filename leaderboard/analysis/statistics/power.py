@@ -52,7 +52,8 @@ def equivalence_t(differences: np.ndarray, margin: float = MARGIN, overlap: floa
     """
     if not margin > 0:
         raise ValueError(f"`margin` should be positive. Found `margin = {margin}`.")
-    return np.maximum(one_sided_t(differences, -margin, overlap), one_sided_t(-differences, -margin, overlap))
+    p: np.ndarray = np.maximum(one_sided_t(differences, -margin, overlap), one_sided_t(-differences, -margin, overlap))
+    return p
 
 
 def detectable_effect(sample: np.ndarray, tests: int = 1, overlap: float = 0.0, *, power: float = POWER) -> float:

@@ -12,10 +12,13 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from bench.records import ResultRecord
+from bench.records.record import Cost
 from leaderboard.analysis.contrasts import Contrast, contrast_pairs, summarise_detectable
+from leaderboard.analysis.results import analyse
 from leaderboard.analysis.standings import rank_methods
 from leaderboard.analysis.statistics import Cells, Interval, compare_pairs, detectable_effect, find_ties
 from leaderboard.boards.board import Board
+from leaderboard.boards.record_selection import select_records
 from leaderboard.report.details import write_details
 from leaderboard.report.formats import format_table, write_notes
 from leaderboard.report.table import tabulate
@@ -207,3 +210,31 @@ def test_details_json_and_site_have_the_verdicts(board: Board, three_methods: li
 def test_csv_has_no_verdicts(board: Board, three_methods: list[ResultRecord]) -> None:
     text = format_table(tabulate(board, StoreContents(three_methods)), "csv")
     assert not [word for word in ("worse", "equivalent", "undecided", "detectable") if word in text]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "state", "twin"),
+    [(105, "valid", "single_task_narrow"), (200, "valid", None), (105, "reported", None)],
+)
+def test_the_twin_of_a_board_is_a_checked_model_of_the_same_size(
+    make_record: Callable[..., ResultRecord], parameters: int, state: str, twin: str | None
+) -> None:
+    """A control, which is not ranked itself; half as large, or seen by nobody, it is no twin."""
+    rest = {"forward_flops": 1, "step_ms": 1.0, "train_seconds": 1.0, "peak_memory_mb": 1.0, "hardware": "cpu"}
+    sizes = {"single_task": 200, "hard": parameters, "single_task_narrow": 100}
+    records = [
+        make_record(name, seed, {"left": 90.0 + at + seed / 10}, cost=Cost(parameters=sizes[name], **rest))
+        for at, name in enumerate(sizes)
+        for seed in range(5)
+    ]
+    board = Board(
+        name="toy", title="T", version=1, suite="toy", methods=["single_task", "hard"], seeds="0-4", controls=["narrow"]
+    )
+    states = {"single_task": "valid", "hard": "valid", "single_task_narrow": state}
+    found = analyse(select_records(board, records), states=states).standings.methods
+    assert found.keys() == {"single_task", "hard"}
+    contrast = found["hard"].contrasts.get("twin")
+    assert (contrast.other if contrast else None) == twin
+    if contrast:
+        assert contrast.verdict == "worse"
+        assert contrast.estimate.mean < 0 < found["hard"].change.mean

@@ -100,11 +100,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
-    if arguments.equal != "updates" and (arguments.details or arguments.format not in ("text", "md")):
-        given = "--details" if arguments.details else f"--format {arguments.format}"
-        raise UsageError(
-            f"`--equal {arguments.equal}` should be given `--format text` or `md`, and no `--details`. Found `{given}`."
-        )
+    if arguments.equal != "updates":
+        # It brings the controls that give another budget; any other would stand there as if its budget were its point.
+        given = {
+            f"--format {arguments.format}": arguments.format not in ("text", "md"),
+            "--details": arguments.details,
+            f"--control {' '.join(arguments.control)}": bool(
+                arguments.control
+            ),  # it has those of budgets, and no others
+        }
+        if refused := [option for option, there in given.items() if there]:
+            raise UsageError(
+                f"`--equal {arguments.equal}` should be given `--format text` or `md`, and neither `--details` nor "
+                f"`--control`. Found `{refused[0]}`."
+            )
     find_controls(arguments.control)
     where = options.parse_pairs("--where", arguments.where, "lr=0.01")
     # Controls and tuned runs have settings of their own, which --where would never equal.

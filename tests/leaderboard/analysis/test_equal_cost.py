@@ -154,9 +154,9 @@ def test_the_command_prints_it_and_refuses_what_it_cannot(tmp_path, capsys, reco
     with_updates = capsys.readouterr().out
     assert main([*table, "--format", "csv"]) == 0
     assert capsys.readouterr().out == with_updates
-    for wrong in (["--format", "csv"], ["--details"]):
+    for wrong in (["--format", "csv"], ["--details"], ["--control", "long", "static"]):
         assert main([*table, "--equal", "flops", *wrong]) == 2
         assert (
-            "`--equal flops` should be given `--format text` or `md`, and no `--details`. "
+            "`--equal flops` should be given `--format text` or `md`, and neither `--details` nor `--control`. "
             f"Found `{' '.join(wrong)}`." in capsys.readouterr().err
         )

@@ -13,13 +13,14 @@ from leaderboard.analysis.contrasts import Contrast, contrast_pairs
 from leaderboard.analysis.costs import Currency, collect_costs, is_alike
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.boards.controls import OTHERS
 
 # The controls that give a method another budget. At equal parameters, updates stay those of the board.
 BUDGET_CONTROLS: dict[Currency, list[str]] = {
-    "flops": ["wide", "narrow", "ensemble", "long", "single_ensemble", "single_long"],
-    "parameters": ["wide", "narrow", "ensemble", "single_ensemble"],
+    "flops": ["wide", "narrow", "ensemble", "long", "single_wide", "single_ensemble", "single_long"],
+    "parameters": ["wide", "narrow", "ensemble", "single_wide", "single_ensemble"],
 }
+# A reference -> the names under which it exists at another size.
+SIZES = {"single_task": ("single_task_narrow", "single_task_wide")}
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,7 @@ def compare_at_cost(results: Results, currency: Currency) -> list[CostRow]:
     board, cells = results.board, results.cells
     costs = collect_costs(results.records, currency)
     names = {method: record.method for (method, _), record in results.records.items()}
-    # Separate models exist at another size under a name of their own; no other reference has one.
-    same = {board.reference, *(OTHERS if board.reference == "single_task" else ())}
+    same = {board.reference, *SIZES.get(board.reference, ())}
     references = [method for method in board.methods if method in costs and names[method] in same]
     references.sort(key=lambda method: method != board.reference)
     nearest = {

@@ -128,7 +128,7 @@ def test_the_table_has_equal_rows_first_and_says_of_the_others_that_they_are_not
     assert (rows[3][3], rows[3][7]) == ("1.25", "unequal")
     assert rows[3][4].startswith("+0.")
     assert "Within 10 % costs are equal" in text
-    assert "`mtlbench run toy --control wide narrow ensemble single_ensemble --seeds 0-4`" in text
+    assert "`mtlbench run toy --control wide narrow ensemble single_wide single_ensemble --seeds 0-4`" in text
 
 
 def test_what_has_no_cost_says_so(make_record: Make) -> None:

@@ -55,17 +55,17 @@ class Standing:
     worst: WorstTask | None
 
     def holds(self, reference: str) -> bool:
-        """Whether the change against `reference` holds after Holm; what has no interval holds nowhere."""
+        """Whether the change against `reference` is significant after Holm; without an interval it never is."""
         test = self.comparisons.get(reference)
         return test is not None and test.estimate.low is not None and test.adjusted <= 1 - LEVEL
 
     @property
     def ranked(self) -> bool:
-        """Whether it has a rank: a method that lacks a seed which others have has none."""
+        """Whether it has a rank: a method that lacks seeds which others have does not."""
         return not math.isnan(self.rank.mean)
 
     def ties(self, other: "Standing") -> bool:
-        """Whether the data do not order the two."""
+        """Whether the two share a letter: the data do not order them."""
         return not set(self.letters).isdisjoint(other.letters)
 
 

@@ -1,4 +1,8 @@
-"""How sure a table is, method by method: tests over the whole board, chances, and the task that gains least."""
+"""`mtlbench table --details`: how certain each method's place is, one line per method.
+
+Columns are adjusted p values, the chance of beating the reference, a robust mean, and the task that gains least. All
+numbers come from `leaderboard.analysis.standings`; this module only writes them.
+"""
 
 from leaderboard.analysis.standings import Standing
 from leaderboard.analysis.statistics import Interval
@@ -7,6 +11,7 @@ from leaderboard.report.formats import MISSING, markdown_table, write_note, writ
 from leaderboard.report.table import Table
 from leaderboard.report.terminal import draw_texts
 
+# Below every such table: its columns are rarely met outside statistics.
 NOTE = (
     "p: of the mean Δ log, adjusted over the board's primary family, by Holm over paired t tests and by step-down "
     "max-t over sign flips, which cannot fall below 2 / 2^seeds. P(better): against `{reference}` on a random seed "
@@ -16,7 +21,15 @@ NOTE = (
 
 
 def write_details(table: Table, format: str = "text") -> str:
-    """The standings of `table` as `text` or `md`, best first; ends with a newline."""
+    """The standings of `table` as a text of their own, the best rank first and methods without a rank last.
+
+    Args:
+        table: the board, laid out; its footnotes are repeated only as far as they explain the standings.
+        format: `md` for Markdown; any other text is written for the terminal.
+
+    Returns:
+        The text, which ends with a newline. A board without ranked methods gives one sentence that says so.
+    """
     standings = table.results.standings
     title = f"{table.board.title}: how sure"
     head = ["method", "rank", "Δ log ↑"]
@@ -56,14 +69,14 @@ def _line(table: Table, each: Standing) -> list[str]:
 
 
 def _p(value: float | None) -> str:
-    """A p with three decimals; below them only its bound."""
+    """A p value with three decimals, `< 0.001` below that, and a dash where there is no test."""
     if value is None or value != value:
         return MISSING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _interval(estimate: Interval) -> str:
-    """`+0.123 [+0.100, +0.146]`, without ends where there is no interval."""
+    """`+0.123 [+0.100, +0.146]`; the mean alone where it has no interval, a dash where it has no mean."""
     if estimate.mean != estimate.mean:
         return MISSING
     return f"{estimate.mean:+.3f}" + ("" if estimate.low is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]")

@@ -9,7 +9,7 @@ The states lie beside the records in `_verified/TIME-DIGEST.jsonl`: one file per
 one line per record, found by its digest. A record that changed since is `reported` again, and what is found out about
 another record of the same run takes nothing from it. No file is ever written again, so that branches on which somebody
 verified something merge; later files, by their names, are believed over earlier ones, and all of them over the
-`verified.jsonl` of older stores.
+`verified.jsonl` of older stores. Only another re-run takes back what a re-run found: that scores are `valid` does not.
 """
 
 import contextlib

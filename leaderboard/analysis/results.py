@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
@@ -15,6 +15,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric, primary_error
 from leaderboard.analysis.certified import count_uncertified
+from leaderboard.analysis.costs import collect_costs, is_alike
 from leaderboard.analysis.data_worth import DataCurve, Worth, estimate_worth, fit_curve
 from leaderboard.analysis.standings import Standings, rank_methods
 from leaderboard.analysis.statistics import (
@@ -31,6 +32,7 @@ from leaderboard.analysis.statistics import (
 )
 from leaderboard.boards.board import Board
 from leaderboard.boards.record_selection import Role, Selection
+from leaderboard.boards.twins import collect_twins, write_twin
 
 Quantity = Literal["metric", "change", "mean", "worst"]
 # Δ log has no unit: it is a log ratio.
@@ -182,7 +184,7 @@ def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[s
     ranked = all(record.spec.protocol.ranked for record in selection.records.values())
     # A control says what else could make a difference: ranked among methods, it would change what they are tested for.
     contestants = [m for m in board.methods if selection.roles[m] != "control" and states.get(m) != "reported"]
-    standings = rank_methods(cells, contestants if ranked else [])
+    standings = rank_methods(cells, contestants if ranked else [], _pair_twins(selection, contestants, states))
     series = [
         collect_cells(_with_methods_of(board, suite, chosen), chosen, rule)
         for suite, chosen in selection.series.items()
@@ -194,6 +196,23 @@ def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[s
     worth = estimate_worth(cells, size, known) if known else {}
     uncertified = count_uncertified(board, selection.records)
     return Results(selection, rule, cells, rows, changes, standings, series, known, size, worth, states, uncertified)
+
+
+def _pair_twins(selection: Selection, methods: Sequence[str], states: Mapping[str, str]) -> dict[str, str]:
+    """Method -> its twin, of those whose twin stands on the board, too.
+
+    A twin that nobody verified says nothing, and one of another size says more than that the path between tasks is
+    gone: twins are written for a whole sharing, and an option may make it larger.
+    """
+    twins = collect_twins({record.method for record in selection.records.values()})
+    pairs = {method: write_twin(method, twins) for method in methods}
+    known = {name for name in selection.board.methods if states.get(name) != "reported"}
+    sizes = collect_costs(selection.records, "parameters")
+    return {
+        method: twin
+        for method, twin in pairs.items()
+        if twin in known and is_alike(sizes.get(method, 1.0) / sizes.get(twin, sizes.get(method, 1.0)))
+    }
 
 
 def collect_cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], rule: SelectionRule = "val") -> Cells:

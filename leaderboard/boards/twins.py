@@ -27,7 +27,7 @@ def read_twins() -> Mapping[str, str]:
 def collect_twins(methods: Collection[str]) -> dict[str, str]:
     """The twins of built-in sharings, and of plug-ins that were run muted: sharing -> its twin.
 
-    methods: short texts of the methods that are stored.
+    methods: short texts of the methods that are stored; what is no method's text has no twin.
     """
     calls = [parts.sharing for method in methods if (parts := _parse(method))]
     option, _, value = MUTED.partition("=")

@@ -4,9 +4,11 @@ Columns are adjusted p values, the chance of beating the reference, a robust mea
 numbers come from `leaderboard.analysis.standings`; this module only writes them.
 """
 
-from leaderboard.analysis.standings import Standing
+from leaderboard.analysis.contrasts import Contrast, ContrastKind
+from leaderboard.analysis.selection_effect import compare_rules
+from leaderboard.analysis.standings import REFERENCES, Standing
 from leaderboard.analysis.statistics import Interval
-from leaderboard.report.footnotes import explain_standings
+from leaderboard.report.footnotes import explain_standings, explain_verdicts
 from leaderboard.report.formats import MISSING, markdown_table, write_note, write_rank
 from leaderboard.report.table import Table
 from leaderboard.report.terminal import draw_texts
@@ -34,18 +36,33 @@ def write_details(table: Table, format: str = "text") -> str:
     title = f"{table.board.title}: how sure"
     head = ["method", "rank", "Δ log ↑"]
     head += [f"p {name} ({how})" for name in standings.references for how in ("Holm", "max-t")]
+    kinds = standings.kinds
+    head += [f"vs {table.board.reference if kind == 'reference' else kind}" for kind in kinds]
     head += ["P(better)", "middle", "worst task"]
     # Those without a rank last: NaN sorts nowhere by itself.
     order = sorted(standings.methods.values(), key=lambda each: (not each.ranked, each.rank.mean))
-    lines = [_line(table, each) for each in order]
-    notes = [NOTE.format(reference=table.board.reference), *map(write_note, explain_standings(table.results))]
+    lines = [_line(table, each, kinds) for each in order]
+    notes = [NOTE.format(reference=table.board.reference), *explain_verdicts(table.results)]
+    notes += map(write_note, explain_standings(table.results))
+    notes += _explain_rules(table)
     notes = notes if lines else ["Nothing here is ranked."]
     if format == "md":
         return markdown_table(title, head, lines, notes)
-    return draw_texts(title, head, lines, notes, left=("method", "rank", "worst task"))
+    left = ["method", "rank", "worst task", *(name for name in head if name.startswith("vs "))]
+    return draw_texts(title, head, lines, notes, left)
 
 
-def _line(table: Table, each: Standing) -> list[str]:
+def _explain_rules(table: Table) -> list[str]:
+    """The two ends of the board under every rule that picks the epoch; nothing where a run lacks one."""
+    effects = compare_rules(table.results)
+    if not effects:
+        return []
+    first, second = REFERENCES
+    told = " / ".join(_interval(each) for each in effects.values())
+    return [f"`{second}` minus `{first}` in Δ log under {' / '.join(effects)}: {told}."]
+
+
+def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:
     """The cells of one method; dashes for what is the reference itself."""
     tests = [
         _p(value)
@@ -62,10 +79,18 @@ def _line(table: Table, each: Standing) -> list[str]:
         write_rank(each) or MISSING,
         "0.000" if own else _interval(each.change),
         *tests,
+        *(_verdict(table, kind, each.contrasts.get(kind)) for kind in kinds),
         MISSING if own or each.win != each.win else f"{each.win:.2f}",
         MISSING if own or each.middle != each.middle else f"{each.middle:+.3f}",
         worst,
     ]
+
+
+def _verdict(table: Table, kind: ContrastKind, contrast: Contrast | None) -> str:
+    """A verdict; of a twin with its name, since each method has another one."""
+    if contrast is None:
+        return MISSING
+    return f"{contrast.verdict} ({table.board.label(contrast.other)})" if kind == "twin" else contrast.verdict
 
 
 def _p(value: float | None) -> str:

@@ -4,6 +4,7 @@ The same notes go below the table of the command line, of Markdown pages and of 
 said and writes the sentences; `formats` escapes them for each document.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from bench.errors import make_printable
+from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS
 from leaderboard.store import Problem
@@ -42,6 +44,17 @@ OVERLAP = (
     "mean [low, high]: 95 % t intervals over seeds, each by itself, not corrected for number. Seeds are random splits "
     "of the same rows, so that runs overlap: intervals and tests have 1/n + {:.3f}, the test rows per training row, in "
     "the place of 1/n (Nadeau and Bengio 2003), ranks no interval and sign flips no p."
+)
+OTHERS: dict[ContrastKind, str] = {
+    "reference": "`{}`",
+    "twin": "its twin, a model of its size without a path between tasks,",
+    "best": "the best",
+}
+VERDICTS = (
+    "Verdicts are of each method against {others}: better or worse where the change is not zero, by paired t tests; "
+    "equivalent where it lies within 5 % of error, by two one-sided tests; undecided where neither is shown. Holm over "
+    "each of these families, over all pairs for the best; a change may be better or worse here and not hold over the "
+    "larger primary family."
 )
 CHANGE_TITLES = {"delta_flat": "Δ flat", "delta_task": "Δ task", "delta_log": "Δ log"}
 
@@ -121,6 +134,34 @@ def explain_standings(results: Results) -> Iterator[Note]:
     if standings.tau:
         told = ", ".join(f"{CHANGE_TITLES[name]} {tau:.2f}" for name, tau in standings.tau.items())
         yield Note(f"Kendall's tau of the ranking by Δ log with that by another definition: {told}.")
+    if standings.detectable:
+        yield Note(_explain_power(standings.detectable, board.reference))
+
+
+def explain_verdicts(results: Results) -> list[str]:
+    """What the verdicts say and against what, in a sentence or two; nothing where there are none."""
+    kinds = results.standings.kinds
+    others = " and against ".join(OTHERS[kind].format(results.board.reference) for kind in kinds)
+    return [make_printable(VERDICTS.format(others=others), MAX_NOTE)] if kinds else []
+
+
+def _explain_power(effects: DetectableRange, reference: str) -> str:
+    """How large a change has to be for the board to find it, in a sentence."""
+    low, high = effects.seeds
+    seeds = f"{low}" if low == high else f"{low} to {high}"
+    spread = f"{effects.least:.3f} for the steadiest method, {effects.most:.3f} for the least steady, "
+    return (
+        f"With {seeds} seeds, a change of {effects.middle:.3f} in Δ log ({_error_saved(effects.middle)} less error) "
+        f"against `{reference}` is found in four of five boards like this one "
+        f"({spread if effects.least < effects.most else ''}Holm over {effects.family} "
+        f"test{'s' * (effects.family != 1)}); smaller ones may be missed."
+    )
+
+
+def _error_saved(change: float) -> str:
+    """The share of error that a change in log error takes away: `8.3 %`, without decimals from 10 % on."""
+    percent = -100 * math.expm1(-change)
+    return f"{percent:.{0 if percent >= 9.95 else 1}f} %"
 
 
 def name_problems(problems: Sequence[Problem]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from leaderboard.analysis.contrasts import Contrast
 from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.letters import abridge_letters, join_letters
 from leaderboard.analysis.results import Row
@@ -267,7 +268,7 @@ def write_row(row: Row) -> dict[str, Any]:
 
 
 def write_standings(standings: Standings) -> list[dict[str, object]]:
-    """One flat object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
+    """One object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
     rows: list[dict[str, object]] = []
     for standing in standings.methods.values():
         worst = standing.worst
@@ -290,9 +291,26 @@ def write_standings(standings: Standings) -> list[dict[str, object]]:
                 "worst_gain": worst.gain.mean if worst else None,
                 "worst_low": worst.gain.low if worst else None,
                 "worst_high": worst.gain.high if worst else None,
+                "contrasts": {kind: _write_contrast(each) for kind, each in standing.contrasts.items()},
             }
         )
     return rows
+
+
+def _write_contrast(contrast: Contrast) -> dict[str, object]:
+    """A planned contrast as an object: what it is against, its verdict, and the numbers behind it."""
+    return {
+        "against": contrast.other,
+        "verdict": contrast.verdict,
+        DECIDES: _drop_nan(contrast.estimate.mean),
+        "ci_low": contrast.estimate.low,
+        "ci_high": contrast.estimate.high,
+        "seeds": contrast.estimate.n,
+        "p_different": _drop_nan(contrast.different),
+        "p_equivalent": _drop_nan(contrast.equivalent),
+        "detectable": _drop_nan(contrast.detectable),
+        "family": contrast.family,
+    }
 
 
 def _drop_nan(value: float) -> float | None:

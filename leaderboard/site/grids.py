@@ -43,6 +43,7 @@ BARS = 40  # tie groups that are drawn, 7 pixels each; with more, letters are wr
 INTERVAL = GridHead("95 % interval", "of Δ log", "drawn")
 RANK = GridHead("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
 TIES = GridHead("ties", "same bar", "ties", called="ties")
+VERDICT = GridHead("verdict", choose=True, small="verdict against others")
 
 
 def board_grid(one: Shown, addresses: Addresses) -> Grid:
@@ -54,11 +55,13 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     decides = [column for column in one.table.columns if column.quantity == "change" and column.metric == DECIDES]
     columns = [column for column in one.table.columns if column not in decides]
     ranked = "rank" in one.table.ends
+    judged = bool(one.results.standings.kinds)
     heads = [
         GridHead("method", small="name"),
         *map(_head, decides),
         *([INTERVAL] if decides else []),
         *([_rank_head(one), TIES] if ranked else []),
+        *([replace(VERDICT, bottom=f"vs {printable(one.board.reference)}")] if judged else []),
     ]
     early = [name for name in one.table.ends if name == "worth"]
     late = [name for name in one.table.ends if name not in ("rank", "worth")]
@@ -75,6 +78,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
             bar = _draw_bar(rows[column], low, high)
             cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=bar)]
         cells += _rank_cells(one, line) if ranked else []
+        cells += [_verdict_cell(line.standing)] if judged else []
         cells += [_end_cell(line, name) for name in early]
         cells += [_number_cell(column, rows[column], line, href) for column in columns]
         cells += [_end_cell(line, name) for name in late]
@@ -254,6 +258,15 @@ def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str)
     return GridCell(
         write_mean(column, row), below, row.mean if row else None, href if row and row.mean is not None else ""
     )
+
+
+def _verdict_cell(standing: Standing | None) -> GridCell:
+    """The verdict against the reference; below, those against the twin and the best."""
+    contrasts = dict(standing.contrasts) if standing else {}
+    against = contrasts.pop("reference", None)
+    below = ", ".join(f"{each.verdict} vs {kind}" for kind, each in contrasts.items())
+    text = against.verdict if against else MISSING
+    return GridCell(text, below, order=against.verdict if against else None)
 
 
 def _end_cell(line: WideLine, name: End) -> GridCell:

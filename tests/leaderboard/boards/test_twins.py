@@ -39,6 +39,7 @@ def test_what_is_written_down_is_what_the_classes_have() -> None:
         ("gp_icm:kernel=rbf,rank=2", "gp_single:kernel=rbf"),
         ("single_task", None),
         ("plugin", None),
+        ("hard\n: stands alone", None),
     ],
 )
 def test_the_text_of_a_twin(method: str, twin: str | None) -> None:

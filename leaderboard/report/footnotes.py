@@ -10,6 +10,7 @@ from bench.errors import make_printable
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS
 from leaderboard.store import Problem
+from leaderboard.store.problem import describe_problems
 
 NAMED_PROBLEMS = 5
 MAX_NOTE = 20_000  # characters
@@ -105,14 +106,8 @@ def explain_standings(results: Results) -> Iterator[Note]:
 
 
 def name_problems(problems: Sequence[Problem]) -> list[str]:
-    """One sentence per record that could not be used, and one for those beyond the first few."""
-    named = [
-        f"1 corrupt record skipped: {problem.path}: {'; '.join(problem.reasons[:3])}."
-        for problem in problems[:NAMED_PROBLEMS]
-    ]
-    if len(problems) > NAMED_PROBLEMS:
-        named.append(f"{len(problems) - NAMED_PROBLEMS} further corrupt records skipped.")
-    return named
+    """A sentence per reason why records could not be used, and one for what is beyond the first few."""
+    return describe_problems(problems, NAMED_PROBLEMS)
 
 
 def _explain_changes(results: Results) -> str:

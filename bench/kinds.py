@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import quote_nearest
+from bench.errors import hint
 
 State = Mapping[str, Any]  # the statistics of one task, as JSON holds them
 
@@ -99,16 +99,15 @@ def explain_unknown_kinds(metrics: Mapping[str, str]) -> str:
     first = next(iter(tasks.values()))
     of = ", ".join(f"`{task}`" for task in list(tasks)[:3]) + (", ..." if len(tasks) > 3 else "")
     return (
-        f"The kind of metric `{first}`, of {of}, should be registered; the nearest: "
-        f"{quote_nearest(first, KINDS)}. Give the file that registers it with `--plugin`, or do so beside the "
-        "suite, with `register_kind` of bench.api."
+        f"The kind of metric `{first}`, of {of}, should be registered; {hint(first, KINDS)}. Give the file that "
+        "registers it with `--plugin`, or do so beside the suite, with `register_kind` of bench.api."
     )
 
 
 def find_kind(name: str) -> Kind:
     """The kind called `name`. Raises ValueError with the nearest ones."""
     if name not in KINDS:
-        raise ValueError(f"There is no kind of metric `{name}`; the nearest: {quote_nearest(name, KINDS)}.")
+        raise ValueError(f"There is no kind of metric `{name}`; {hint(name, KINDS)}.")
     return KINDS[name]
 
 

@@ -44,8 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     places = arguments.sources or [arguments.into]
     for place in places:
-        if not place.is_dir():
-            raise UsageError(f"`{place}` should be a folder of records. Found none.")
+        options.require_store(place)
     for place in [*arguments.sources, arguments.into]:
         if is_submission(place):
             raise UsageError(f"`{place}` should be a store. Found a submission, whose records stay beside its code.")

@@ -51,7 +51,11 @@ def add_plugin(parser: argparse.ArgumentParser) -> None:
     Files are imported in the order given, so that a later one may use what an earlier one registers.
     """
     parser.add_argument(
-        "--plugin", metavar="FILE", action="append", default=[], help="a Python file with methods or suites; repeatable"
+        "--plugin",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a Python file with methods, suites or kinds of metrics; repeatable",
     )
 
 
@@ -244,7 +248,7 @@ def parse_pairs(option: str, given: list[str], example: str = "partition=gpu") -
     for pair in given:
         key, equals, value = pair.partition("=")
         if not (key and equals and value):
-            raise UsageError(f"{option} should read key=value, as in `{option} {example}`. Found `{pair}`.")
+            raise UsageError(f"`{option}` should read key=value, as in `{option} {example}`. Found `{pair}`.")
         values[key] = value
     return values
 
@@ -294,6 +298,19 @@ def resolve_store_dir(given: str | None) -> Path:
     `~` is expanded. The folder need not exist: commands that write make it.
     """
     return Path(given or os.environ.get("MTLBENCH_STORE") or "runs").expanduser()
+
+
+def require_store(root: Path) -> Path:
+    """`root`, for commands that read a store and make none.
+
+    Raises:
+        UsageError: It is no folder.
+    """
+    if not root.is_dir():
+        remedy = "; `mtlbench run` makes one" if root == Path("runs") else ""
+        what = "a file" if os.path.lexists(root) else "none"
+        raise UsageError(f"`{root}` should be a folder of records. Found {what}{remedy}.")
+    return root
 
 
 def resolve_data_dir(given: str | None) -> Path:

@@ -3,13 +3,10 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.cli import options
 from bench.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 EPILOG = """examples:
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4

@@ -37,12 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
         0, for --watch when Ctrl-C has ended it.
 
     Raises:
-        UsageError: --port is given without --watch, or --out lies in the store.
-        FileNotFoundError: There is no store; with --watch it may come later.
+        UsageError: --port is given without --watch, --out lies in the store, or there is no store; with --watch it may
+            come later.
     """
     from leaderboard.boards.board import boards
     from leaderboard.site import write_site
     from leaderboard.store import Store
+    from leaderboard.store.problem import describe_problems
 
     root = options.resolve_store_dir(arguments.store)
     if arguments.port and not arguments.watch:
@@ -50,11 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     options.load_plugins(arguments.plugin)
     if arguments.watch:
         return _watch(root, arguments)
-    if not root.is_dir():
-        raise FileNotFoundError(f"`{root}` should be a folder of records. Found none; `mtlbench run` makes one.")
     # All records at once: pages compare methods over the whole store.
-    page = write_site(Store(root).read(), boards().values(), _resolve_out(arguments.out or "site", root), root.name)
+    contents = Store(options.require_store(root)).read()
+    page = write_site(contents, boards().values(), _resolve_out(arguments.out or "site", root), root.name)
     print(f"The site is at {page}")
+    for sentence in describe_problems(contents.problems):
+        print(f"mtlbench: {sentence}", file=sys.stderr)
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
     return 0

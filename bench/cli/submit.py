@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         short = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
         source = MethodSource(arguments.file.name, decode_source(code))
         outcomes = check_confined([source], "", None, short)
+        _require_method(arguments.file.name, outcomes)
         if any(not outcome["passed"] for outcome in outcomes):
             print_outcomes([outcome for outcome in outcomes if not outcome["passed"]], False, brief=True)
             return 1
@@ -211,6 +212,16 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
         choices = choices or {part.suite for part in parts}
         raise UsageError(f"There is no committed board of `{wrong}`; {hint(str(wrong), choices)}.")
     return next((part for part in fitting if part.name == suite.partition(":")[0]), fitting[0])
+
+
+def _require_method(file: str, outcomes: list[dict[str, str]]) -> None:
+    """Raise UsageError where all that a file registers is suites; `outcomes` are those of its check."""
+    subjects = dict.fromkeys(outcome["subject"] for outcome in outcomes if "/" in outcome["subject"])
+    if subjects and not any(subject.partition("/")[0] in METHOD_PARTS for subject in subjects):
+        raise UsageError(
+            f"`{file}` should register a sharing, a constraint or a weighting. Found `{'`, `'.join(subjects)}`; a "
+            "suite is not submitted, but proposed as a folder of `suites/`."
+        )
 
 
 def _list_methods(outcomes: list[dict[str, str]], cards: "list[Card]") -> list[str]:

@@ -12,8 +12,10 @@ from bench.cli import options
 from bench.cli.terminal import takes_everything
 from bench.errors import UsageError, make_printable
 from bench.records import ResultRecord
+from bench.records.protocol import check_setting
 from leaderboard.boards.changed import options_text, select_changed, settings_counts
-from leaderboard.store import Store, StoreContents
+from leaderboard.store import Problem, Store, StoreContents
+from leaderboard.store.problem import describe_problems
 
 if TYPE_CHECKING:
     from leaderboard.boards.board import Board
@@ -30,7 +32,7 @@ EPILOG = """examples:
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
 
-MAX_SKIPPED = 3  # unreadable files that are named where no table can be made
+MAX_SKIPPED = 3  # sentences on unreadable files where no table can be made
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
     find_controls(arguments.control)
     where = options.parse_pairs("--where", arguments.where, "lr=0.01")
+    for key in where:
+        check_setting(key)
     # Controls and tuned runs have settings of their own, which --where would never equal.
     if where and (arguments.control or arguments.track != "default"):
         raise UsageError(
@@ -123,13 +127,14 @@ def run(arguments: argparse.Namespace) -> int:
         )
     options.load_plugins(arguments.plugin)
     root = options.resolve_store_dir(arguments.store)
+    if arguments.store:  # of the default one, where nothing was run yet, a board says what would fill it
+        options.require_store(root)
     contents = Store(root).read()
     submissions = collect_submissions(contents, arguments.submission)
     try:
         parts = _choose_boards(arguments, contents, where)
     except UsageError:
-        for problem in contents.problems[:MAX_SKIPPED]:  # which may be why there is none
-            print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
+        _print_problems(contents.problems, MAX_SKIPPED)  # which may be why there is none
         raise
     # What was read, for the messages; `chosen` is what the table shows.
     chosen = contents
@@ -143,11 +148,17 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text = render_parts(tables, arguments.format)
         print(text if arguments.format != "json" or takes_everything(sys.stdout) else _escape_json(text))
-    for problem in contents.problems if arguments.format in ("csv", "json") else []:
-        print(f"mtlbench: skipped {problem.path}: {'; '.join(problem.reasons)}", file=sys.stderr)
+    if arguments.format in ("csv", "json"):  # the others have notes
+        _print_problems(contents.problems)
     if not any(row.seeds for table in tables for row in table.rows):
         print(f"mtlbench: {make_printable(_explain_empty_table(arguments, contents, parts))}", file=sys.stderr)
     return 0
+
+
+def _print_problems(problems: Sequence[Problem], most: int | None = None) -> None:
+    """Say on standard error which files were skipped and why, in `most` sentences and one for the rest."""
+    for sentence in describe_problems(problems, most):
+        print(f"mtlbench: {sentence}", file=sys.stderr)
 
 
 def _escape_json(text: str) -> str:
@@ -212,14 +223,16 @@ def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents,
     asked = f" with `{' '.join(arguments.where)}` and no other setting" if arguments.where else kind
     text = f"`{root}` holds no finished run of `{name}`{asked}"
     stored = settings_counts(contents.records, [part.suite for part in parts]) if not kind else {}
+    if not stored and any(problem.needs_plugin for problem in contents.problems):
+        return f"{text} that can be read here; `--plugin` takes the file with its kind of metric."
     if not stored:
         command = "mtlbench tune" if kind else "mtlbench run"
         return f"{text}; `{command}` makes some."
     [(pairs, count), *others] = stored.items()
     more = f", and {len(others)} other group{'s' * (len(others) != 1)}" if others else ""
-    runs = f"{count} run{'s' * (count != 1)}"
+    be, runs = ("is", "1 run") if count == 1 else ("are", f"{count} runs")
     own = text if arguments.where else f"{text} under its own protocol"
-    return f"{own}; there are {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
+    return f"{own}; there {be} {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
 
 
 def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "list[Submission]":

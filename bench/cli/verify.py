@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import UsageError, make_printable
+from bench.errors import make_printable
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
@@ -67,8 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from leaderboard.trust.ledger import LedgerEntry, write_checks
 
-    if not arguments.path.is_dir():
-        raise UsageError(f"`{arguments.path}` should be a folder of records. Found none.")
+    options.require_store(arguments.path)
     if is_submission(arguments.path):
         inspection = _inspect_submission(arguments.path)
     else:

@@ -20,10 +20,10 @@ from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite, explain_unlike_metrics
-from bench.errors import UsageError, hint
+from bench.errors import UsageError
 from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
-from bench.records.protocol import find_use
+from bench.records.protocol import check_setting, find_use
 from bench.records.record import MAX_BYTES
 from bench.scores import explain_unknown_kinds
 
@@ -56,12 +56,8 @@ def override(protocol: Protocol, settings: Mapping[str, str]) -> tuple[Protocol,
         UsageError: an unknown setting, one that says what the suite is, one without effect under this
             protocol, or a value that does not fit.
     """
-    changeable = sorted(name for name in Protocol.model_fields if not find_use(name).fixed)
     for key in settings:
-        if key not in changeable:
-            raise UsageError(
-                f"The protocol has no setting `{key}`; {hint(key, changeable, 'mtlbench protocol SUITE')}."
-            )
+        check_setting(key)
         use = find_use(key)
         if use.fit not in (None, protocol.fit):
             raise UsageError(

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.errors import UsageError, hint
+
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -189,6 +191,13 @@ class Protocol(BaseModel):
     def updates(self) -> int:
         """The whole budget in optimiser updates, warm starts and restarts included."""
         return self.epochs * self.steps_per_epoch
+
+
+def check_setting(key: str) -> None:
+    """Raise UsageError, with the nearest ones, where `key` is none of the fields that `--set` changes."""
+    changeable = sorted(name for name in Protocol.model_fields if not find_use(name).fixed)
+    if key not in changeable:
+        raise UsageError(f"The protocol has no setting `{key}`; {hint(key, changeable, 'mtlbench protocol SUITE')}.")
 
 
 def find_use(name: str) -> FieldUse:

@@ -93,7 +93,8 @@ class TrainingMonitor(Callback):
         if not all(math.isfinite(loss) for loss in losses):
             bad = [task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss)]
             # One loss makes all that share parameters with it infinite; which was first is not known.
-            named = ", ".join(f"`{task}`" for task in bad[:3]) + (f" and {len(bad) - 3} others" if len(bad) > 3 else "")
+            rest = f" and {len(bad) - 3} other{'s' * (len(bad) != 4)}" if len(bad) > 3 else ""
+            named = ", ".join(f"`{task}`" for task in bad[:3]) + rest
             raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")
         self._train.append(losses)
         module.model.sync_buffers()

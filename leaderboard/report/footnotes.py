@@ -16,6 +16,7 @@ from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS
 from leaderboard.store import Problem
+from leaderboard.store.problem import describe_problems
 
 # A store with a damaged disk has thousands of unreadable files: the first few say enough.
 NAMED_PROBLEMS = 5
@@ -165,14 +166,8 @@ def _error_saved(change: float) -> str:
 
 
 def name_problems(problems: Sequence[Problem]) -> list[str]:
-    """One sentence per unreadable record with up to three reasons, and one that counts those beyond NAMED_PROBLEMS."""
-    named = [
-        f"1 corrupt record skipped: {problem.path}: {'; '.join(problem.reasons[:3])}."
-        for problem in problems[:NAMED_PROBLEMS]
-    ]
-    if len(problems) > NAMED_PROBLEMS:
-        named.append(f"{len(problems) - NAMED_PROBLEMS} further corrupt records skipped.")
-    return named
+    """A sentence per reason why records could not be used, and one for what is beyond the first few."""
+    return describe_problems(problems, NAMED_PROBLEMS)
 
 
 def _explain_changes(results: Results) -> str:

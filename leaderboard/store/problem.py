@@ -1,5 +1,6 @@
-"""A file that could not be used, and why."""
+"""A file that could not be used, and why; and the sentences on many of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.errors import make_printable
@@ -24,3 +25,23 @@ class Problem:
         more = len(self.reasons) - MAX_REASONS
         told = [make_printable(reason, MAX_REASON) for reason in self.reasons[:MAX_REASONS]]
         object.__setattr__(self, "reasons", [*told, f"and {more:,} more reasons"] if more > 0 else told)
+
+    @property
+    def needs_plugin(self) -> bool:
+        """Whether the record may be sound, and only the plug-in that registers its kind of metric is missing here."""
+        return any("`--plugin`" in reason for reason in self.reasons)
+
+
+def describe_problems(problems: Iterable[Problem], most: int | None = None) -> list[str]:
+    """One sentence for all files with the same reasons, and one for the files beyond the first `most` sentences."""
+    paths: dict[tuple[str, ...], list[str]] = {}
+    for problem in problems:
+        paths.setdefault(tuple(problem.reasons), []).append(problem.path)
+    sentences = []
+    for reasons, named in list(paths.items())[:most]:
+        others = f" and {len(named) - 1:,} more" if len(named) > 1 else ""
+        text = f"{len(named):,} record{'s' * (len(named) != 1)} skipped: {named[0]}{others}: {'; '.join(reasons[:3])}"
+        sentences.append(f"{text.rstrip('.')}.")
+    if rest := sum(map(len, list(paths.values())[len(sentences) :])):
+        sentences.append(f"{rest:,} further record{'s' * (rest != 1)} skipped.")
+    return sentences

@@ -103,14 +103,19 @@ def test_runs_of_a_kind_of_ones_own_have_a_table_a_page_and_a_verdict(
     monkeypatch.delitem(KINDS.data, "absolute")
     left = Store(Path(store)).read()
     assert left.records == []
-    sentence = "metrics: The kind of metric `absolute`, of `task00`, `task01`, should be registered; the nearest: "
+    sentence = "metrics: The kind of metric `absolute`, of `task00`, `task01`, should be registered; there are "
     assert [problem.reasons[0].startswith(sentence) for problem in left.problems] == [True, True]
     assert all("`--plugin`" in reason for problem in left.problems for reason in problem.reasons)
     assert [len(problem.reasons) for problem in left.problems] == [1, 1]
     assert main(["verify", store]) == 1
     assert "0 records valid, 2 not." in capsys.readouterr().out
-    assert main(["table", "absolute", "--store", store]) == 2
-    assert capsys.readouterr().err.count(sentence) == 2
+    for form in ("text", "csv"):
+        assert main(["table", "absolute", "--store", store, "--format", form]) == 2
+        err = capsys.readouterr().err
+        assert err.count(sentence) == err.count("2 records skipped: ") == 1
+        assert ".." not in err
+    assert main(["site", "--store", store, "--out", str(tmp_path / "pages")]) == 0
+    assert capsys.readouterr().err.count(sentence) == 1
 
 
 def test_what_a_kind_says_of_its_statistics_is_held_against_records(tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ RIGHT = [
     ("run synthetic hard --seed 3", "has no argument `--seed`; the nearest: `--seeds`."),
     ("table demo --format latex", "There is no `--format` `latex`; it is called `tex`."),
     ("table demo --format markdown", "it is called `md`."),
+    ("table multidigits --where lrr=1", "The protocol has no setting `lrr`; the nearest: `lr`."),
+    ("table demo --store nothere", "`nothere` should be a folder of records. Found none."),
+    ("site --store nothere", "`nothere` should be a folder of records. Found none."),
+    ("verify nothere", "`nothere` should be a folder of records. Found none."),
+    ("merge nothere --into elsewhere", "`nothere` should be a folder of records. Found none."),
     ("data describe multidigits", "`describe`; it is called `info`."),
 ]
 

@@ -35,6 +35,11 @@ COMMANDS = {
     "data": "list, prepare or describe the data of suites",
     "perf": "time the harness against a bare PyTorch loop",
 }
+# What Ctrl-C leaves, by command; of the others nothing is kept.
+_RUNS_KEPT = "finished runs are stored, and the same command continues"
+INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "submit"), _RUNS_KEPT) | {
+    "merge": "every file is whole, and the same command goes on"
+}
 # Words that people try because other tools use them.
 SYNONYMS = {"latex": "tex", "markdown": "md", "txt": "text", "describe": "info", "gpu": "cuda", "download": "prepare"}
 EPILOG = """examples:
@@ -135,9 +140,7 @@ def run(arguments: list[str]) -> int:
         UsageError: The arguments do not parse. Commands raise other errors too; `main` turns all of them into a
             sentence.
     """
-    # The first word that is no option is the command: options before it take no value.
-    name = next((word for word in arguments if not word.startswith("-")), None)
-    parser = build_parser(name)
+    parser = build_parser(_find_command(arguments))
     # Unknown arguments are collected, since argparse's own error has no nearest choice.
     options, rest = parser.parse_known_args(arguments)
     if options.version:
@@ -172,14 +175,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
-        return _leave_interrupted(arguments is None)
+        return _leave_interrupted(words, arguments is None)
     except BrokenPipeError:  # the reader of a pipe left, as `| head` does
         # Python would flush it at exit, and complain about the same pipe again.
         sys.stdout = None
         return 0
     except Exception as error:
         if isinstance(error.__cause__, KeyboardInterrupt):  # as Python 3.11 wraps it while a class is made
-            return _leave_interrupted(arguments is None)
+            return _leave_interrupted(words, arguments is None)
         # The sentence of any other error is for its type to explain: it is a fault, not a mistake.
         expected = isinstance(error, (UsageError, DataMissing, OSError, ValueError))
         sentence = _sentence(error) if expected else f"{type(error).__name__}: {_sentence(error)}"
@@ -192,14 +195,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
 
 
-def _leave_interrupted(own_process: bool) -> int:
-    """Say what an interrupt means, and return its exit code.
+def _find_command(words: list[str]) -> str | None:
+    """The first word that is no option, which is the command: options before it take no value."""
+    return next((word for word in words if not word.startswith("-")), None)
+
+
+def _leave_interrupted(words: list[str], own_process: bool) -> int:
+    """Say what an interrupt means for the command in `words`, and return its exit code.
 
     Where the process is this command's (`own_process`), who asks again need not wait for the end of it.
     """
     if own_process:
         settle_interrupts()
-    print("Interrupted; finished runs are stored, and the same command continues.", file=sys.stderr)
+    left = INTERRUPTED.get(_find_command(words) or "", "the same command starts anew")
+    print(f"Interrupted; {left}.", file=sys.stderr)
     return 130
 
 

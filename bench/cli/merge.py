@@ -4,13 +4,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.cli import options
 from bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from bench.records import ResultRecord
 
 NAMED_PROBLEMS = 10  # that are printed
 EPILOG = """examples:
@@ -19,9 +15,9 @@ EPILOG = """examples:
   mtlbench merge --into all            # packs what lies open in it
 
 A packed store has the records of a method in one file, SUITE/METHOD-KEY.jsonl, a line each, and protocols beside them;
-every command reads it as it reads one file per run. Sources stay as they are. What was found out by `mtlbench verify`
-comes along. Nothing is written where a file is unsound, or where two stores hold other results for one run. Running the
-command again changes nothing, and finishes one that was interrupted.
+every command reads both forms. Sources stay as they are, and no store may lie in another one. What was found out by
+`mtlbench verify` comes along. Nothing is written where a file is unsound, or where two stores hold different results
+for the same run. Running the command again changes nothing, and finishes one that was interrupted.
 """
 
 
@@ -34,7 +30,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Merge, and tell."""
+    """Merge, and tell.
+
+    Returns:
+        1 where something was in the way of the merge and nothing was written, else 0.
+
+    Raises:
+        UsageError: A source is no store, or one of the stores lies in another one.
+        OSError: The target cannot be written.
+    """
     from bench.cli.verify import is_submission
     from leaderboard.store.merge import merge_stores
 
@@ -48,8 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     result = merge_stores(arguments.sources, arguments.into)
     reasons = [f"{root / problem.path}: {'; '.join(problem.reasons)}" for root, problem in result.problems]
     reasons += result.contradictions
-    if not reasons:
-        _keep_states(arguments.sources, arguments.into, result.added)
     if arguments.json:
         content = {
             "added": len(result.added),
@@ -65,16 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"and {len(reasons) - NAMED_PROBLEMS:,} more; --json names all of them")
         print("nothing was merged.")
     else:
-        were = f", {result.packed} were packed" if result.packed else ""
-        print(f"{len(result.added)} records were added{were}; {arguments.into} holds {result.records}.")
+        count = len(result.added)
+        added = "1 record was added" if count == 1 else f"{count} records were added"
+        were = f", {result.packed} {'was' if result.packed == 1 else 'were'} packed" if result.packed else ""
+        print(f"{added}{were}; {arguments.into} holds {result.records}.")
     return 1 if reasons else 0
-
-
-def _keep_states(sources: list[Path], target: Path, added: "list[ResultRecord]") -> None:
-    """What the sources say about the verification of records that were added."""
-    from leaderboard.trust.ledger import read_checks, write_checks
-
-    digests = {record.digest for record in added}
-    for source in sources:
-        checks = read_checks(source)
-        write_checks(target, [check for digest, check in checks.items() if digest in digests])

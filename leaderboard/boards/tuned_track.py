@@ -1,4 +1,7 @@
-"""The tuned track: the runs of the trial that won, for every method after as many trials."""
+"""The tuned track: for every method the settings that won a search with the same number of trials.
+
+Winners are chosen by validation error alone. `mtlbench tune` makes the trials; this module only reads them.
+"""
 
 import math
 from collections.abc import Iterable
@@ -12,25 +15,25 @@ from leaderboard.boards.board import Board
 
 @dataclass(frozen=True)
 class MethodSearch:
-    """The trials of one method, in the order of their numbers."""
+    """The trials of one method's search, in the order of their numbers."""
 
     method: str
     trials: list[ResultRecord]
 
     @property
     def objectives(self) -> list[float]:
-        """Sum over tasks of log validation error, trial by trial; infinite where a trial failed."""
+        """The objective of each trial, in order: sum over tasks of log validation error, infinite for a failure."""
         return [objective(trial) for trial in self.trials]
 
     @property
     def winner(self) -> ResultRecord | None:
-        """The trial with the least objective, the first of equal ones; None where all failed."""
+        """The trial with the least objective, of equal ones the first; None where all failed."""
         best = min(self.trials, key=objective, default=None)
         return best if best is not None and math.isfinite(objective(best)) else None
 
     @property
     def edges(self) -> tuple[str, ...]:
-        """Settings of the winner that are an end of their grid."""
+        """Settings of the winner that are at an end of their grid, where a wider grid could do better."""
         return self.winner.spec.tuning.edges if self.winner and self.winner.spec.tuning else ()
 
     def expected_best(self) -> np.ndarray:
@@ -41,6 +44,7 @@ class MethodSearch:
         Dodge et al., Show Your Work, EMNLP 2019, in its form without replacement. Infinite while k trials
         may all have failed.
         """
+        # Infinite values sort last, and their weights are skipped where they are zero: 0 * inf would be NaN.
         values = np.sort(self.objectives)
         n = len(values)
         weights = [[math.comb(n - i, k - 1) / math.comb(n, k) for i in range(1, n + 1)] for k in range(1, n + 1)]
@@ -56,17 +60,25 @@ def objective(trial: ResultRecord) -> float:
 
 
 def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearch]:
-    """The searches behind `records`, by method in the order met; trials from `count` on are left out."""
-    found: dict[str, dict[int, ResultRecord]] = {}
+    """The searches behind `records`, by method in the order met.
+
+    Args:
+        records: of one suite; runs of no search are skipped.
+        count: trials numbered from `count` on are left out, so that every method has at most as many.
+    """
+    trials_of: dict[str, dict[int, ResultRecord]] = {}
     for record in records:
         tuning = record.spec.tuning
         if tuning and tuning.stage == "trial" and tuning.trial < count:
-            found.setdefault(tuning.of, {})[tuning.trial] = record
-    return [MethodSearch(method, [trials[k] for k in sorted(trials)]) for method, trials in found.items()]
+            trials_of.setdefault(tuning.of, {})[tuning.trial] = record
+    return [MethodSearch(method, [trials[k] for k in sorted(trials)]) for method, trials in trials_of.items()]
 
 
 def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
-    """The rows of `board` that a search was run for, under their own names: a search moves what a label may tell."""
+    """The board with only those methods that were searched, without its labels.
+
+    A label may speak of default options, which a search changes.
+    """
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
     methods = [method for method in board.methods if method in names]

@@ -1,7 +1,8 @@
 """The store: records in files, what else lies beside them, and how they are read and written.
 
 `store` is the folder of records as commands use it; `load`, `packed` and `walk` read its files, `merge` packs them;
-`room` keeps a record within its size, `limits` and `json_text` are for reading and writing JSON, `committed` finds the
+`place` says what is in the way of a file, `ledger_files` finds those of the ledger of verification, `room` keeps a
+record within its size, `limits` and `json_text` are for reading and writing JSON, `committed` finds the
 store that comes with the project, and `progress_notes` tells of runs that go on.
 
 Any number of processes may write a store at once, and anybody may have written the files that are read: every file is

@@ -6,12 +6,14 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bench.errors import UsageError
 from bench.records import ResultRecord
 from bench.system.files import folder_lock, make_folder, write_whole
-from bench.system.regular import read_regular
+from bench.system.regular import open_regular, read_regular
+from leaderboard.store.ledger_files import read_ledger_copies
 from leaderboard.store.load import load_record
 from leaderboard.store.packed import (
     PANELS,
@@ -22,6 +24,7 @@ from leaderboard.store.packed import (
     make_line_key,
     pack_line,
 )
+from leaderboard.store.place import check_file_place
 from leaderboard.store.problem import Problem
 from leaderboard.store.store import Store, StoreContents
 from leaderboard.store.walk import list_record_files
@@ -44,11 +47,16 @@ class MergeResult:
     problems: list[tuple[Path, Problem]] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
 
+    @property
+    def refused(self) -> bool:
+        """Whether nothing was written, for a reason that is named."""
+        return bool(self.problems or self.contradictions)
+
 
 def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
-    """Put the records and panels of other stores into a store as lines, and pack what lies open in it.
+    """Put the records, panels and ledgers of other stores into a store as lines, and pack what lies open in it.
 
-    Each file is replaced in one step, protocols before the lines that name them, and open records are removed after
+    Each file is replaced in one step, whatever a line needs before the line itself, and open records are removed after
     their lines are on disk. So an interrupted merge loses nothing, and the same call finishes it. A finished record
     replaces a failed one of the same run.
 
@@ -61,26 +69,57 @@ def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
         differ.
 
     Raises:
-        OSError: `target` cannot be written.
+        UsageError: one of the stores lies in another one.
+        OSError: `target` cannot be written, or something lies in the way of a file; nothing was written then.
     """
+    others = [source for source in sources if source.resolve() != target.resolve()]
+    _check_apart(others, target)
     store = Store(target)
     store.check_writable()
+    contents = [Store(source).read() for source in others]
+    if not target.is_dir():  # a refused merge should not leave the folder that the lock needs
+        _, result = _combine(StoreContents(root=target), contents)
+        if result.refused:
+            return result
     make_folder(target)
     with folder_lock(target):  # two merges at a time would each write files without the other's lines
         mine = store.read()
-        others = [Store(source).read() for source in sources if source.resolve() != target.resolve()]
-        problems = [(contents.root or target, problem) for contents in (mine, *others) for problem in contents.problems]
-        if problems:
-            return MergeResult(problems=problems)
-        merged = {record.run_id: record for record in mine.records}
-        contradictions, added = _add(merged, others)
-        if contradictions:
-            return MergeResult(contradictions=contradictions)
-        for contents in (*others, mine):
-            _copy_panels(contents, target)
-        write_lines(merged.values(), target)
-        packed = _remove_open(merged, store)
-        return MergeResult(added, packed, len(merged))
+        merged, result = _combine(mine, contents)
+        if result.refused:
+            return result
+        _write(merged, [*contents, mine], target)
+        return replace(result, packed=_remove_open(merged, store))
+
+
+def _check_apart(sources: Iterable[Path], target: Path) -> None:
+    """Refuse stores within each other: readers of the outer one would take the inner one's files for its own.
+
+    Raises:
+        UsageError: one sentence, for the first source that holds the target or lies in it.
+    """
+    for source in sources:
+        if target.resolve().is_relative_to(source.resolve()):
+            raise UsageError(
+                f"`--into` should be a store outside the source `{source}`. Found `{target}`, which is in it."
+            )
+        if source.resolve().is_relative_to(target.resolve()):
+            raise UsageError(f"A source should be a store outside of `{target}`. Found `{source}`, which is in it.")
+
+
+def _combine(mine: StoreContents, others: list[StoreContents]) -> tuple[dict[str, ResultRecord], MergeResult]:
+    """What a store should hold after a merge, and what the merge will have done.
+
+    Returns:
+        run id -> record, and the result without the number of packed records; its reasons, where it should not be done.
+    """
+    problems = [(each.root or Path(), problem) for each in (mine, *others) for problem in each.problems]
+    if problems:
+        return {}, MergeResult(problems=problems)
+    merged = {record.run_id: record for record in mine.records}
+    contradictions, added = _add(merged, others)
+    if contradictions:
+        return {}, MergeResult(contradictions=contradictions)
+    return merged, MergeResult(added, records=len(merged))
 
 
 def _add(merged: dict[str, ResultRecord], others: Iterable[StoreContents]) -> tuple[list[str], list[ResultRecord]]:
@@ -106,35 +145,60 @@ def _add(merged: dict[str, ResultRecord], others: Iterable[StoreContents]) -> tu
     return contradictions, list(new.values())
 
 
-def write_lines(records: Iterable[ResultRecord], target: Path) -> None:
-    """Write every packed file that is not yet as it should be, after the protocols that it names."""
-    files: dict[str, list[ResultRecord]] = defaultdict(list)
+def _write(merged: dict[str, ResultRecord], stores: list[StoreContents], target: Path) -> None:
+    """Write every file that is not yet as it should be; a line comes after all that a reader looks up for it.
+
+    Args:
+        merged: run id -> record, all that the store should hold.
+        stores: the contents whose panels and ledgers it should have, its own among them.
+        target: root of the store.
+
+    Raises:
+        OSError: something lies in the way, which is said before the first file is written.
+    """
+    lines: dict[str, list[ResultRecord]] = defaultdict(list)
     protocols = {}
-    for record in records:
-        files[find_packed_path(record)].append(record)
-        protocols[digest_protocol(record.spec.protocol)] = record.spec.protocol
-    for name, protocol in sorted(protocols.items()):
-        _replace(target / PROTOCOLS / f"{name}.json", format_protocol(protocol).encode())
-    for where, lines in sorted(files.items()):
-        _replace(target / where, "".join(map(pack_line, sorted(lines, key=make_line_key))).encode())
+    for record in merged.values():
+        lines[find_packed_path(record)].append(record)
+        protocols[f"{PROTOCOLS}/{digest_protocol(record.spec.protocol)}.json"] = record.spec.protocol
+    panels = {f"{PANELS}/{panel.name}": panel for contents in stores for panel in _list_panels(contents)}
+    # Of every record and not of the new ones only: the lines may be here from a merge that was interrupted, or be
+    # older than what was found out about them.
+    ledgers = {
+        where: content
+        for contents in stores
+        if contents.root and contents.root != target
+        for where, content in read_ledger_copies(contents.root)
+    }
+    for where in (*ledgers, *panels, *protocols, *lines):
+        check_file_place(target, target / where)
+    for where, panel in panels.items():
+        if not (target / where).exists():
+            open_regular(panel, links=False).close()
+    for where, content in sorted(ledgers.items()):
+        _replace(target / where, content)
+    for where, panel in sorted(panels.items()):
+        if not (target / where).exists():  # one that is there already stays
+            _replace(target / where, read_regular(panel, MAX_PANEL, links=False))
+    for where, protocol in sorted(protocols.items()):
+        _replace(target / where, format_protocol(protocol).encode())
+    for where, records in sorted(lines.items()):
+        _replace(target / where, "".join(map(pack_line, sorted(records, key=make_line_key))).encode())
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file in one step, unless it has that content already: git and mirrors then see no change."""
-    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+    same = not path.is_symlink() and path.is_file()  # readers follow no link, whatever it leads to
+    if same and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
     make_folder(path.parent)
     write_whole(path, content)
 
 
-def _copy_panels(contents: StoreContents, target: Path) -> None:
-    """Copy the pictures of records to where those of packed records lie; one that is there already stays."""
-    store = Store(contents.root or target)
-    for record in contents.records:
-        for panel in store.panels(record.spec):
-            path = target / PANELS / panel.name
-            if not path.exists():
-                _replace(path, read_regular(panel, MAX_PANEL, links=False))
+def _list_panels(contents: StoreContents) -> list[Path]:
+    """The pictures of all records that were read of a store."""
+    store = Store(contents.root or Path())
+    return [panel for record in contents.records for panel in store.panels(record.spec)]
 
 
 def _remove_open(merged: dict[str, ResultRecord], store: Store) -> int:

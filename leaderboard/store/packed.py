@@ -147,10 +147,14 @@ def unpack_line(line: bytes, shelf: ProtocolShelf) -> ResultRecord:
     Raises:
         ValueError: one sentence about what is wrong, or the errors of pydantic (ValidationError is a ValueError).
     """
+    if not line.strip():
+        raise ValueError("content: should be a record, found an empty line; remove it")
     try:
         content = from_json(line)
     except ValueError as error:
-        raise ValueError(f"content: should be JSON ({error})") from error
+        raise ValueError(
+            f"content: should be JSON ({error}); remove the line, and the run can be made again"
+        ) from error
     if not isinstance(content, dict) or not isinstance(spec := content.get("spec"), dict):
         raise ValueError("content: should be a record, an object with a `spec`")
     if content.get("schema_version") != PACKED_VERSION:

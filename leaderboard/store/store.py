@@ -22,6 +22,7 @@ from bench.system.files import clear_abandoned, folder_lock, make_folder
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.load import Loaded, load_lines, load_record
 from leaderboard.store.packed import PANELS, ProtocolShelf, find_packed_files, find_packed_path
+from leaderboard.store.place import check_file_place
 from leaderboard.store.problem import Problem
 from leaderboard.store.progress_notes import NOTES_FOLDER as LIVE
 from leaderboard.store.progress_notes import clear_notes
@@ -204,7 +205,8 @@ class Store:
                         if packed.status == "failed":
                             taken[loaded.run_id] = (opened, first_where if opened is first else where)
                             continue
-                    loaded = [f"run_id: already read from {first_where}"]
+                    which = "this copy" if loaded.digest == first.digest else "the one that should not count"
+                    loaded = [f"run_id: already read from {first_where}; remove {which}"]
                 if isinstance(loaded, list):
                     contents.problems.append(Problem(where, loaded))
                 else:
@@ -269,14 +271,7 @@ class Store:
         Raises:
             OSError: one sentence: its folder is a link out of the store or no folder, or its file is a folder.
         """
-        path = self.path(spec)
-        if not path.parent.resolve().is_relative_to(self.root.resolve()):
-            raise OSError(f"A record should stay inside the store. `{path.parent}` is a link that leads outside it.")
-        for folder in (path.parent.parent, path.parent):
-            if os.path.lexists(folder) and not folder.is_dir():
-                raise NotADirectoryError(f"`{folder}` should be a folder of records. Found something else; remove it.")
-        if path.is_dir() and not path.is_symlink():
-            raise IsADirectoryError(f"`{path}` should be a record or nothing. Found a folder; remove it.")
+        check_file_place(self.root, self.path(spec), "record")
 
 
 def _is_packed(where: str) -> bool:

@@ -15,6 +15,7 @@ from leaderboard.store.problem import Problem
 CHECKED = "_verified"  # the folder of what was found out about records (leaderboard.trust.ledger)
 DEEPEST = 8  # folders in folders; records lie in the second
 _FILES = re.compile(r"([0-9a-f]{16}(\.\d{1,4}\.png|\.json)|verified\.jsonl)\Z")  # what no folder should be called
+_LINES = re.compile(r".+-[0-9a-f]{8}\.jsonl\Z")  # nor in the folder of a suite
 _BESIDE = {PROTOCOLS, PANELS, CHECKED}
 
 
@@ -47,7 +48,7 @@ def list_record_files(root: Path, problems: list[Problem], suite: str | None = N
         if folders and depth >= DEEPEST:
             problems.append(Problem(os.path.relpath(folder, root), ["is nested too deep; what is in it is not read"]))
             folders.clear()
-        for name in [name for name in folders if _FILES.match(name)]:
+        for name in [name for name in folders if _FILES.match(name) or (depth == 1 and _LINES.match(name))]:
             folders.remove(name)
             where = os.path.relpath(Path(folder, name), root)
             problems.append(Problem(where, ["should be a file, found a folder; it is not read"]))

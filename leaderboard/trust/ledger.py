@@ -9,13 +9,11 @@ The states lie beside the records in `_verified/TIME-DIGEST.jsonl`: one file per
 one line per record, found by its digest. A record that changed since is `reported` again, and what is found out about
 another record of the same run takes nothing from it. No file is ever written again, so that branches on which somebody
 verified something merge; later files, by their names, are believed over earlier ones, and all of them over the
-`verified.jsonl` of older stores.
+`verified.jsonl` of older stores. Only another re-run takes back what a re-run found: that scores are `valid` does not.
 """
 
 import contextlib
-import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,13 +22,11 @@ from typing import Literal, get_args
 
 from bench.records import ResultRecord
 from leaderboard.store.json_text import write_whole
+from leaderboard.store.ledger_files import FILE, MAX_CHECKS, list_ledger_files, name_ledger_file
 from leaderboard.store.limits import read_limited
 from leaderboard.store.walk import CHECKED
 
 VerificationState = Literal["reported", "valid", "spot_checked", "rerun"]
-FILE = "verified.jsonl"  # of stores from before
-MAX_CHECKS = 64 << 20  # bytes of a file
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}\.jsonl\Z")
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -56,23 +52,30 @@ def read_checks(root: Path | None) -> dict[str, LedgerEntry]:
         root: the store; None has no checks.
 
     Returns:
-        digest -> entry. Lines that cannot be read or name no state are left out, as are files that are too large.
+        digest -> entry, the latest one; but what a re-run found, good or bad, is taken back by another re-run only.
+        Lines that cannot be read or name no state are left out, as are files that are too large.
     """
     if root is None:
         return {}
-    return {check.digest: check for path in [root / FILE, *_list_files(root)] for check in _read_entries(path)}
+    checks: dict[str, LedgerEntry] = {}
+    for path in [root / FILE, *list_ledger_files(root)]:
+        for check in _read_entries(path):
+            if not _knows_less(check, checks.get(check.digest)):
+                checks[check.digest] = check
+    return checks
 
 
 def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> Path | None:
     """Add `checks` to those of a store, and return the file with what is new; None where nothing is.
 
-    What a re-run found, good or bad, is taken back by another one only. Raises OSError where nothing can be written.
+    What a re-run found is taken back by another one only, as in `read_checks`. Raises OSError where nothing can be
+    written.
     """
     known = read_checks(root)
     fresh: dict[str, LedgerEntry] = {}
     for check in checks:
         before = fresh.get(check.digest) or known.get(check.digest)
-        if before and before.state in ("rerun", "reported") and check.state == "valid":
+        if _knows_less(check, before):
             continue
         if before is None or (before.state, before.how) != (check.state, check.how):
             fresh[check.digest] = check
@@ -81,15 +84,16 @@ def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> Path | None:
     lines = sorted(fresh.values(), key=lambda check: (check.run_id, check.digest))
     content = "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines)
     (root / CHECKED).mkdir(parents=True, exist_ok=True)
-    path = root / CHECKED / f"{_choose_time(root)}-{hashlib.sha256(content.encode()).hexdigest()[:8]}.jsonl"
+    path = root / CHECKED / name_ledger_file(_choose_time(root), content.encode())
     write_whole(path, content)
     return path
 
 
-def _list_files(root: Path) -> list[Path]:
-    """The files of verifications in the order of their times; none behind a link."""
-    folder = root / CHECKED
-    return [] if folder.is_symlink() else sorted(path for path in folder.glob("*.jsonl") if _NAME.match(path.name))
+def _knows_less(check: LedgerEntry, before: LedgerEntry | None) -> bool:
+    """Whether an entry leaves an earlier one of its record as it is: a re-run also recomputed the scores."""
+    if before is None or before.run_id != check.run_id:  # an entry under a wrong run counts for nothing
+        return False
+    return before.state in ("rerun", "reported") and check.state == "valid"
 
 
 def _choose_time(root: Path) -> str:
@@ -98,7 +102,7 @@ def _choose_time(root: Path) -> str:
     Whatever the clock of that file's writer said, what is new comes last and is believed.
     """
     now = datetime.now(UTC)
-    for path in reversed(_list_files(root)):
+    for path in reversed(list_ledger_files(root)):
         with contextlib.suppress(ValueError, OverflowError):  # no such day, or none after it
             latest = datetime.strptime(path.name.partition("-")[0], _TIME).replace(tzinfo=UTC)
             return max(now, latest + timedelta(microseconds=1)).strftime(_TIME)

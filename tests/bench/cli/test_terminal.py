@@ -75,3 +75,23 @@ def test_an_interrupt_that_python_wraps_is_one(
     monkeypatch.setattr("bench.cli.main.run", fall)
     assert main(["list"]) == 130
     assert capsys.readouterr().err.startswith("Interrupted;")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--debug", "run", "toy"], "Interrupted; finished runs are stored, and the same command continues.\n"),
+        (["merge", "a"], "Interrupted; every file is whole, and the same command goes on.\n"),
+        (["table", "merge"], "Interrupted; the same command starts anew.\n"),
+        ([], "Interrupted; the same command starts anew.\n"),
+    ],
+)
+def test_an_interrupt_says_what_the_command_leaves(
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fall(words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.main.run", fall)
+    assert main(words) == 130
+    assert capsys.readouterr().err == sentence

@@ -135,6 +135,8 @@ def _edit(line: str, how: str) -> str:
         content["spec"]["protocol"] = "../../../etc/passwd"
     elif how == "protocol absent":
         content["spec"]["protocol"] = "0" * 16
+    elif how in ("empty", "blank"):
+        return {"empty": "\n", "blank": " \t\n"}[how]
     elif how == "no object":
         return "[]\n"
     elif how == "no spec":
@@ -151,7 +153,9 @@ def _edit(line: str, how: str) -> str:
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ("truncated", "content: should be JSON"),
+        ("truncated", r"content: should be JSON \(.*\); remove the line, and the run can be made again\Z"),
+        ("empty", r"\Acontent: should be a record, found an empty line; remove it\Z"),
+        ("blank", r"\Acontent: should be a record, found an empty line; remove it\Z"),
         ("no schema version", "schema_version: should be 2 in a line"),
         ("of the open form", "schema_version: should be 2 in a line"),
         ("tampered", "digest: does not match the content"),
@@ -203,12 +207,15 @@ def test_a_run_counts_once_whatever_lies_beside_it(tmp_path: Path, make_record: 
     assert (Store(tmp_path).read().records, Store(tmp_path).read().problems) == ([record], [])
     opened.write_text(format_record(record.model_copy(update={"created": "later"}).seal()))
     [problem] = Store(tmp_path).read().problems
-    assert problem.reasons == [f"run_id: already read from {path.relative_to(tmp_path).as_posix()}:1"]
+    first = f"{path.relative_to(tmp_path).as_posix()}:1"
+    assert problem.reasons == [f"run_id: already read from {first}; remove the one that should not count"]
     opened.unlink()
     path.write_text(path.read_text() * 2)
     contents = Store(tmp_path).read()
     assert contents.records == [record]
-    assert [problem.path.rpartition(":")[2] for problem in contents.problems] == ["2"]
+    [problem] = contents.problems
+    assert problem.path.endswith(":2")
+    assert problem.reasons == [f"run_id: already read from {first}; remove this copy"]
 
 
 def test_a_protocol_is_what_its_name_says(tmp_path: Path, make_record: Make) -> None:
@@ -261,7 +268,7 @@ def test_what_is_no_file_is_named_and_never_opened(what: str, tmp_path: Path, ma
     {"link": lambda: path.symlink_to(outside), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[what]()
     contents = Store(tmp_path / "store").read()
     assert contents.records == []
-    assert len(contents.problems) == (what != "folder")  # an empty folder holds no record
+    assert [problem.path for problem in contents.problems] == [path.relative_to(tmp_path / "store").as_posix()]
 
 
 def test_records_of_one_suite_are_read_alone(tmp_path: Path, make_record: Make) -> None:

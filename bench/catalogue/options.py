@@ -281,8 +281,9 @@ def fill_defaults(owner: str, options: Mapping[str, Option], given: Mapping[str,
     """
     for key in given:
         if key not in options:
-            known = quote_nearest(key, options) if options else "none"
-            raise UsageError(f"`{owner}` has no option `{key}`; the nearest it has: {known}.")
+            if not options:
+                raise UsageError(f"`{owner}` has no options. Found `{key}`.")
+            raise UsageError(f"`{owner}` has no option `{key}`; the nearest it has: {quote_nearest(key, options)}.")
     values = {name: option.default for name, option in options.items()}
     for key, text in given.items():
         values[key] = options[key].parse(owner, text)

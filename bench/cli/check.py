@@ -119,13 +119,14 @@ def read_source(path: Path) -> "MethodSource":
     """A plug-in's file as text.
 
     Raises:
-        UsageError: It is no source text of Python, is too large, or reads otherwise than it looks.
+        UsageError: It is not there, is no source text of Python, is too large, or reads otherwise than it looks.
     """
     from bench.catalogue.source_text import decode_source
     from bench.judge.cells import MethodSource
     from leaderboard.intake.manifest import MAX_CODE
     from leaderboard.store.limits import read_limited
 
+    options.require_file(path)
     try:
         return MethodSource(path.name, decode_source(read_limited(path, MAX_CODE)))
     except ValueError as error:

@@ -8,6 +8,7 @@ program or of a plug-in. `--debug` prints the traceback of any.
 import argparse
 import importlib
 import os
+import re
 import sys
 import traceback
 from difflib import get_close_matches
@@ -66,6 +67,9 @@ class Parser(argparse.ArgumentParser):
 
         `main` decides about the exit code, and tests can catch the error.
         """
+        # What this project's own types say is a sentence already, but for its subject.
+        if own := re.fullmatch(r"argument (\S+): (should .*)", message, re.DOTALL):
+            raise UsageError(f"`{own[1]}` {own[2]}.")
         raise UsageError(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
@@ -75,10 +79,14 @@ class Parser(argparse.ArgumentParser):
         """
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
-            what = f"`{action.option_strings[-1]}`" if action.option_strings else action.metavar or action.dest
+            named = str(action.option_strings[-1] if action.option_strings else action.metavar or action.dest)
+            # A metavar in capitals is a place, not a word for what stands there.
+            missing = f"There is no {f'`{named}`' if action.option_strings else named} `{value}`"
+            if named.isupper():
+                missing = f"There is nothing called `{value}` for `{self.prog}`"
             if (meant := SYNONYMS.get(str(value))) in known:
-                raise UsageError(f"There is no {what} `{value}`; it is called `{meant}`.")
-            raise UsageError(f"There is no {what} `{value}`; {hint(str(value), known, f'{self.prog} --help')}.")
+                raise UsageError(f"{missing}; it is called `{meant}`.")
+            raise UsageError(f"{missing}; {hint(str(value), known, f'{self.prog} --help')}.")
 
     def unknown(self, arguments: list[str]) -> NoReturn:
         """Raise UsageError that names the first of the unknown `arguments`.

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import UsageError
+from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
@@ -261,7 +261,7 @@ def parse_positive(text: str) -> int:
     """
     # `isdigit` alone also takes digits of other scripts and superscripts, which `int` may refuse.
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"should be a whole number of at least 1, found `{text}`")
+        raise argparse.ArgumentTypeError(f"should be a whole number of at least 1. Found `{text}`")
     return int(text)
 
 
@@ -272,7 +272,7 @@ def parse_port(text: str) -> int:
         ArgumentTypeError: The text is something else; 0, which would mean any port, too.
     """
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"should be a port in [1, 65535], found `{text}`")
+        raise argparse.ArgumentTypeError(f"should be a port in [1, 65535]. Found `{text}`")
     return int(text)
 
 
@@ -288,7 +288,7 @@ def parse_seconds(text: str) -> float:
         value = -1.0
     # Written so that NaN is refused too.
     if not value >= 0:
-        raise argparse.ArgumentTypeError(f"should be a number of seconds of at least 0, or inf, found `{text}`")
+        raise argparse.ArgumentTypeError(f"should be a number of seconds of at least 0, or inf. Found `{text}`")
     return value
 
 
@@ -311,6 +311,12 @@ def require_store(root: Path) -> Path:
         what = "a file" if os.path.lexists(root) else "none"
         raise UsageError(f"`{root}` should be a folder of records. Found {what}{remedy}.")
     return root
+
+
+def require_file(path: Path) -> None:
+    """Raise UsageError where nothing lies at `path`."""
+    if not os.path.lexists(path):
+        raise UsageError(f"There is no file `{make_printable(str(path))}`.")
 
 
 def resolve_data_dir(given: str | None) -> Path:

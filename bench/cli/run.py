@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.execution.plan_status import report
     from bench.planning.plan import list_supported_methods, plan
     from bench.records import parse_seeds
+    from leaderboard.boards.changed import options_text
 
     # Methods, all methods or controls; controls may stand beside either.
     asked = bool(arguments.methods), arguments.all_methods, bool(arguments.control)
@@ -78,14 +79,16 @@ def run(arguments: argparse.Namespace) -> int:
 
         # Asks the engine how many cells run at a time; with Ray this connects to the cluster.
         cost = forecast(outcome, execution.cell.store, execution.engine)
-        _print_json(outcome.as_json() | {"estimate": cost.as_json()}) if arguments.json else print_forecast(
-            outcome, cost
-        )
+        answer = outcome.as_json() | {"estimate": cost.as_json()}
+        _print_json(answer) if arguments.json else print_forecast(outcome, cost)
     else:
         outcome = execution.run(specs)
         if arguments.json:
             _print_json(outcome.as_json())
     report(outcome)
+    if arguments.set and specs and specs[0].overrides and not arguments.dry_run:
+        where = options_text("--where", specs[0].overrides.items())
+        print(f"`mtlbench table {arguments.suite} {where}` shows them.", file=sys.stderr)
     return 1 if outcome.count("failed") else 0
 
 

@@ -96,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.store.limits import read_limited
 
     out = _resolve_out(arguments.out)
+    options.require_file(arguments.file)
     try:
         # Read once, as bytes: the checksum in the manifest is of exactly these.
         code = read_limited(arguments.file, MAX_CODE)

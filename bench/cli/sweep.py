@@ -79,7 +79,7 @@ def vary_option(method: str, over: str) -> dict[str, str]:
 
     name, equals, text = over.partition("=")
     if not (name and equals and text):
-        raise UsageError(f"--over should read option=values, as in `halflife=1..1e4:8`. Found `{over}`.")
+        raise UsageError(f"`--over` should read option=values, as in `halflife=1..1e4:8`. Found `{over}`.")
     parsed = Method.parse(method)
     owner = next((part for part in parsed.parts if name in part.entry.options), None)
     if owner is None:

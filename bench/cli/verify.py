@@ -212,8 +212,8 @@ def _print_report(inspection: Inspection, outcomes: "list[RerunResult]") -> None
     """
     for problem in inspection.problems[:MAX_PROBLEMS]:
         print(f"{problem.path}: {'; '.join(problem.reasons)}")
-    if len(inspection.problems) > MAX_PROBLEMS:
-        print(f"and {len(inspection.problems) - MAX_PROBLEMS:,} more files with problems; --json names all of them")
+    if (rest := len(inspection.problems) - MAX_PROBLEMS) > 0:
+        print(f"and {rest:,} more file{'s' * (rest != 1)} with problems; --json names all of them")
     for note in inspection.notes[:MAX_NOTES]:
         print(make_printable(f"note: {note}"))
     if len(inspection.notes) > MAX_NOTES:

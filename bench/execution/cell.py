@@ -45,8 +45,8 @@ class StoredCell:
     plugins: "tuple[Plugin, ...]" = ()
     wandb: str = "off"
     images: int = 0
-    checkpoint: float = 60.0  # seconds between two checkpoints, at least
-    rows: "Mapping[str, ResidentRows]" = field(default_factory=dict)  # suite -> its data, where the runner has read it
+    checkpoint: float = 60.0
+    rows: "Mapping[str, ResidentRows]" = field(default_factory=dict)
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:

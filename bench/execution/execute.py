@@ -75,7 +75,7 @@ class Execution:
         without = sum(not self.store.panels(spec) for spec in outcome.specs) if self.cell.images else 0
         if without:
             print(
-                f"{without} cells have no panels: they were stored without, or there is nothing to see in their suite.",
+                f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite.",
                 file=sys.stderr,
             )
 

@@ -114,8 +114,9 @@ class Forecast:
         unknown = len(self.cells) - len(self.known)
         training, wall = format_duration(sum(self.known)), format_duration(self.wall)
         total = f"{training} of training, about {wall} with {self.workers} at a time"
-        more = f"; not counted are {unknown} that no past run is like" if unknown else ""
-        return [*lines, f"estimate {len(self.cells):4} cells: {total}{more}"]
+        noun, verb = ("cell", "is") if unknown == 1 else ("cells", "are")
+        more = f"; {unknown} {noun} without a similar past run {verb} not counted" if unknown else ""
+        return [*lines, f"estimate {len(self.cells):4} cell{'s' * (len(self.cells) != 1)}: {total}{more}"]
 
 
 def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:

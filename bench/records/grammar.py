@@ -91,6 +91,10 @@ def parse_call(text: str) -> Call:
         raise UsageError("A name should be given, as in `hard:split=2`. Found nothing.")
     if (right := _mend(text)) != text:
         raise UsageError(f"`{text}` should be written `{right}`.")
+    if not _NAME.match(name) and (close := re.sub(r"\s+", "", text)) != text:
+        raise UsageError(f"`{text}` should have no spaces: `{close}`.")
+    if name.endswith("+"):
+        raise UsageError(f"`{text}` should name a constraint after the `+`, as in `soft+l2`.")
     if not _NAME.match(name):
         raise UsageError(f"`{text}` should start with a name, as in `hard:split=2`. Found `{name}`.")
     options: dict[str, str] = {}

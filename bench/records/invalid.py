@@ -12,6 +12,11 @@ from pydantic.fields import FieldInfo
 from bench.errors import make_printable, quote_nearest
 from bench.records.protocol import Protocol
 
+_PARSED = {  # pydantic's types of errors whose own sentences speak of strings
+    "float_parsing": "be a number",
+    "int_parsing": "be a whole number",
+    "bool_parsing": "be `true` or `false`",
+}
 AT_MOST = 3  # fields in one message: more would be read by nobody, and the rest follows when these are mended
 
 
@@ -46,6 +51,8 @@ def _sentence(owner: str, fields: Mapping[str, FieldInfo], item: dict[str, Any])
         wanted, found = f"be {_choices(field) or 'given'}", "none"
         if field and field.description and wanted == "be given":
             wanted += f": {field.description}"
+    elif item["type"] in _PARSED:
+        wanted = _PARSED[item["type"]]
     else:
         wanted = message.removeprefix("Input should ").replace("'", "`")
         wanted = wanted if message.startswith("Input should ") else f"be valid ({wanted[0].lower()}{wanted[1:]})"

@@ -1,5 +1,5 @@
 """Sharings, one file each, from every task on its own to everything in common.
 
-Each registers itself under the name that the command line uses; nothing lists them. They import `bench.api` only, as a
-plug-in does.
+Each registers itself under the name that the command line uses; nothing lists them. Of the project they import
+`bench.api` and `bench.toolbox` only.
 """

@@ -40,9 +40,7 @@ def keep_last_code(
 
     if notes is not None:
         for method, count in Counter(record.method for record in kept if not is_last(record)).items():
-            count_left_out(
-                notes, count, f"of `{method}`, made by another text of its plug-in than the one that was run last"
-            )
+            count_left_out(notes, count, f"runs of `{method}` made with an older version of a plug-in file")
     return [record for record in kept if is_last(record)]
 
 

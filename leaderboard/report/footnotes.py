@@ -116,7 +116,7 @@ def explain_standings(results: Results) -> Iterator[Note]:
     held = any(standing.holds(board.reference) for standing in standings.methods.values())
     yield Note(
         f"{'Δ log' if held else 'No Δ log'} holds against `{board.reference}` after Holm over the primary "
-        f"family of {standings.family} paired t tests: every method against {against}.",
+        f"family of {standings.family} paired t test{'s' * (standings.family != 1)}: every method against {against}.",
         "holds" if held else None,
     )
     drawn = ", with a 95 % bootstrap interval over whole seeds"

@@ -245,7 +245,8 @@ class Store:
         while not os.path.lexists(nearest) and nearest != nearest.parent:
             nearest = nearest.parent
         if not nearest.is_dir():
-            raise NotADirectoryError(f"The store `{self.root}` should be a folder, but `{nearest}` is not one.")
+            where = "" if nearest == self.root else f" at `{nearest}`"
+            raise NotADirectoryError(f"The store `{self.root}` should be a folder. Found a file{where}.")
         try:
             for part in self.root.relative_to(nearest).parts:
                 if len(os.fsencode(part)) > os.pathconf(nearest, "PC_NAME_MAX"):

@@ -221,7 +221,7 @@ def test_mistakes_in_a_method_get_one_sentence(text: str, message: str) -> None:
     ("text", "message"),
     [
         ("synthetik", "There is no suite `synthetik`; the nearest: `synthetic`, `linear_synthetic`."),
-        ("multidigits:size=3", "`multidigits` has no option `size`; the nearest it has: none."),
+        ("multidigits:size=3", "`multidigits` has no options. Found `size`."),
         ("synthetic:tasks=101", "`tasks` of `synthetic` should be a whole number in [1, 100]. Found `tasks = 101`."),
         ("multimnist:train=100", "`train` of `multimnist` should be 0 or in [256, 50000]. Found `100`."),
     ],
@@ -244,7 +244,7 @@ class Halves(Weighting):
 
 def test_names_are_taken_once_per_kind() -> None:
     register("hard")(Halves)  # the sharing of this name is another kind
-    with pytest.raises(ValueError, match=r"^The weighting `hard` is registered already, by .*test_schema\.$"):
+    with pytest.raises(ValueError, match=r"^The weighting `hard` is registered already, by .*test_options\.$"):
         register("hard")(Halves)
     with pytest.raises(
         ValueError, match=r"^The weighting `uniform` is registered already, by bench\.weightings\.uniform\.$"

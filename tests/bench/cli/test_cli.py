@@ -67,7 +67,7 @@ BAD = [
     (["sweep", "multidigits", "soft+l2", "--over", "halflife=0..9:3"], 2, "LOW..HIGH:COUNT.*`0..9:3`"),
     (["sweep", "multidigits", "soft+l2", "--over", "halflife=-1"], 2, r"`halflife` of `l2`.*\[0, inf\)?"),
     (["run", "multidigits", "soft+l2@pcgrad"], 2, "no parameters that two tasks share.*`hard@pcgrad`"),
-    (["site", "--watch", "--port", "99999"], 2, r"port in \[1, 65535\], found `99999`"),
+    (["site", "--watch", "--port", "99999"], 2, r"port in \[1, 65535\], Found `99999`"),
     (["table", "demo", "--where", "lr"], 2, "--where should read key=value"),
     (["table", "demo", "--where", "lr=1", "--track", "tuned"], 2, "`--where` should be given without"),
     (["table", "demo", "--plugin", "absent.py"], 2, "absent.py"),

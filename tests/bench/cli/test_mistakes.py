@@ -26,8 +26,23 @@ RIGHT = [
     ("site --store nothere", "`nothere` should be a folder of records. Found none."),
     ("verify nothere", "`nothere` should be a folder of records. Found none."),
     ("merge nothere --into elsewhere", "`nothere` should be a folder of records. Found none."),
-    ("data describe multidigits", "`describe`; it is called `info`."),
+    ("run synthetic soft+", "`soft+` should name a constraint after the `+`, as in `soft+l2`."),
+    ("run synthetic hard@pcgrad:reduction=sum", "`pcgrad` has no options. Found `reduction`."),
+    ("run synthetic hard --set lr=x", "`lr` of the protocol should be a number. Found `x`."),
+    ("run synthetic hard --set lr", "mtlbench: `--set` should read key=value, as in `--set lr=0.01`. Found `lr`."),
+    ("table demo --where lr", "mtlbench: `--where` should read key=value, as in `--where lr=0.01`. Found `lr`."),
+    ("sweep synthetic soft+l2 --over halflife", "mtlbench: `--over` should read option=values"),
+    ("run synthetic hard --jobs 0", "mtlbench: `--jobs` should be a whole number of at least 1. Found `0`.\n"),
+    ("list tabels", "There is nothing called `tabels` for `mtlbench list`; the nearest: `tables`."),
+    ("check nofile.py", "mtlbench: There is no file `nofile.py`.\n"),
+    ("submit nofile.py --suite multidigits --out nofolder", "mtlbench: There is no file `nofile.py`.\n"),
+    ("data describe multidigits", "There is nothing called `describe` for `mtlbench data`; it is called `info`."),
 ]
+
+
+def test_spaces_in_a_method_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "synthetic", "soft + l2"]) == 2
+    assert capsys.readouterr().err == "mtlbench: `soft + l2` should have no spaces: `soft+l2`.\n"
 
 
 @pytest.mark.parametrize(("line", "sentence"), RIGHT, ids=[line for line, _ in RIGHT])

@@ -47,6 +47,16 @@ def test_a_folder_in_the_place_of_a_record_is_said_before_training(
     assert capsys.readouterr().err == said
 
 
+def test_after_changed_settings_the_table_that_shows_them_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*WORDS, "--store", str(tmp_path / "changed"), "--set", "lr=0.02"]
+    assert main(words) == 0
+    assert capsys.readouterr().err.endswith("`mtlbench table tiny --where lr=0.02` shows them.\n")
+    assert main(["table", "tiny", "--where", "lr=0.02", "--store", str(tmp_path / "changed"), "--format", "csv"]) == 0
+    assert "tiny,hard" in capsys.readouterr().out.replace("tiny,tiny", "tiny")
+
+
 @pytest.mark.parametrize("up", [0, 1])
 def test_so_is_a_file_in_the_place_of_a_folder(
     up: int, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]

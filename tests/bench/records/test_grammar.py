@@ -36,7 +36,7 @@ def test_method_grammar(text: str, sharing: Call, constraint: Call | None, weigh
     [
         ("", "A name should be given, as in `hard:split=2`. Found nothing."),
         ("2hard", "`2hard` should start with a name, as in `hard:split=2`. Found `2hard`."),
-        ("soft+@uniform", "`soft+` should start with a name, as in `hard:split=2`. Found `soft+`."),
+        ("soft+@uniform", "`soft+` should name a constraint after the `+`, as in `soft+l2`."),
         ("soft+1", "`soft+1` should start with a name, as in `hard:split=2`. Found `soft+1`."),
         ("hard@", "`hard@` should name a weighting after the `@`, as in `hard@uncertainty`."),
         (

@@ -35,9 +35,7 @@ def test_a_row_is_of_the_text_that_was_run_last(make_record: Make) -> None:
             ("mine", run.spec.seed): run.run_id for run in new
         }
         assert sum(method == "single_task" for method, _ in found.records) == 3
-        assert found.notes == [
-            "3 records left out: of `mine`, made by another text of its plug-in than the one that was run last."
-        ]
+        assert found.notes == ["3 records left out: runs of `mine` made with an older version of a plug-in file."]
 
 
 def test_runs_from_before_the_text_was_noted_are_another_text(make_record: Make) -> None:
@@ -102,7 +100,7 @@ def test_a_search_is_of_one_text(make_record: Make) -> None:
     board = BOARD.model_copy(update={"trials": 2})
     found = select_records(board, [trial(0, OLD), trial(1, OLD), trial(0, NEW)], "tuned")
     assert "`mine` has 1 of 2 trials: not counted." in found.notes
-    assert any("2 records left out: of `mine`, made by another text" in note for note in found.notes)
+    assert any("2 records left out: runs of `mine` made with an older version" in note for note in found.notes)
 
 
 def test_a_curve_over_sizes_is_of_one_text_of_the_suite(make_record: Make) -> None:

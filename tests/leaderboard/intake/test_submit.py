@@ -218,6 +218,19 @@ def test_files_that_cannot_be_submitted(code, words, tmp_path, runner, submit, c
     assert runner.cells == []
 
 
+def test_a_suite_is_no_method_whatever_its_check_says(runner, submit, capsys, monkeypatch):
+    outcomes = [{"subject": "suite/mape", "rule": "data", "passed": passed, "advice": ""} for passed in (True, False)]
+    monkeypatch.setattr("bench.cli.check.check_confined", lambda *others: outcomes)
+    assert submit() == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith(
+        "mtlbench: `mine.py` should register a sharing, a constraint or a weighting. Found `suite/mape`; a suite is not "
+        "submitted, but proposed as a folder of `suites/`.\n"
+    )
+    assert runner.cells == []
+
+
 def test_runs_that_are_not_sound_are_not_submitted(tmp_path, runner, submit, capsys):
     runner.changed = {"changed": {"lr": 0.2}}
     assert submit() == 1

@@ -64,7 +64,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--details",
         action="store_true",
-        help="how sure: ranks, tests over the whole board, chances, worst task (text or md; json has them always)",
+        help="how sure: ranks, tests over the whole board, chances, worst task; and curves over settings "
+        "(text or md; json has all but the curves always)",
     )
     parser.add_argument(
         "--track",
@@ -84,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: Options exclude each other, the name is none of a table or suite, a submission is not sound, or
             nothing is stored under --where.
     """
+    from leaderboard.analysis.curves import find_curves
     from leaderboard.boards.controls import find_controls
+    from leaderboard.report.curves import write_curves
     from leaderboard.report.details import write_details
     from leaderboard.report.formats import render_parts
     from leaderboard.report.table import tabulate
@@ -114,7 +117,9 @@ def run(arguments: argparse.Namespace) -> int:
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
     tables = [tabulate(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if arguments.details:
-        print("\n".join(write_details(table, arguments.format) for table in tables))
+        curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
+        texts = [*(write_details(table, arguments.format) for table in tables), write_curves(curves, arguments.format)]
+        print("\n".join(filter(None, texts)))
     else:
         text = render_parts(tables, arguments.format)
         print(text if arguments.format != "json" or takes_everything(sys.stdout) else _escape_json(text))

@@ -210,7 +210,7 @@ def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chos
     rate is an end of the grid is named too.
     """
     notes = [f"Tuned: the best of {board.trials} random trials on validation, as many for every method."]
-    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     own = keep_newest_suite(keep_last_code(own, notes=notes))
     own = keep_newest_methods(own, lambda record: record.spec.tuning and record.spec.tuning.of)
     searches = {search.method: search for search in searches_of(own, board.trials)}

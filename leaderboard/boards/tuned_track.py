@@ -67,7 +67,7 @@ def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearc
 
 def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
     """The rows of `board` that a search was run for, under their own names: a search moves what a label may tell."""
-    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
     methods = [method for method in board.methods if method in names]
     return board.model_copy(update={"title": f"{board.title}, tuned", "methods": methods, "labels": {}})

@@ -175,11 +175,13 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
 
 
 def kind_of(run: ResultRecord) -> str:
-    """On the board's own protocol, a trial or a winner of a search, or under settings of its own."""
+    """On the board's own protocol, a trial or a winner of a search, the best of a curve, or under other settings."""
     tuning = run.spec.tuning
+    settings = ", ".join(f"{key}={value}" for key, value in sorted(run.spec.overrides.items()))
+    if tuning and tuning.stage == "best":
+        return printable(f"best of a curve: {settings}")
     if tuning:
         return f"trial {tuning.trial}" if tuning.stage == "trial" else f"tuned, trial {tuning.trial}"
-    settings = ", ".join(f"{key}={value}" for key, value in sorted(run.spec.overrides.items()))
     return printable(settings) or "as it comes"
 
 

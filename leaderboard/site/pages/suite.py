@@ -8,7 +8,7 @@ from leaderboard.boards.comparability import keep_last_code, keep_newest_suite
 from leaderboard.boards.tuned_track import searches_of
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import write_notes
-from leaderboard.site.commands import missing_commands
+from leaderboard.site.commands import curve_command, missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
     budget_figure,
@@ -18,6 +18,7 @@ from leaderboard.site.figures import (
     profile_figure,
     recovered_figures,
     related_figure,
+    setting_figures,
     size_figure,
     task_figure,
     win_figure,
@@ -37,7 +38,9 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
     runs = [run for run in site.runs if run.suite == suite]
     first = one is own[0]
     pairs = related_figure(estimate_relatedness(runs), "related") if first else None
-    figures = [*_charts(site, one), *([_cosines(one), pairs, *_recovered(one)] if first else [_budget(site, one)])]
+    curves = [each for each in site.curves if each.curve.suite == suite]
+    of_suite = [*setting_figures(curves, "curve"), _cosines(one), pairs, *_recovered(one)] if first else []
+    figures = [*_charts(site, one), *of_suite, *([] if first else [_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
         for number, dial in enumerate(site.dials)
@@ -62,6 +65,7 @@ def suite_page(site: Context, suite: str, one: Shown) -> bytes:
         pictures=_pictures(site, one),
         protocol=flatten(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
         dials=dials,
+        curves=[(printable(each.curve.method), curve_command(each.curve)) for each in curves] if first else [],
         missing=missing_commands(suite, runs[0].tasks, one.board.seeds, missing) if first and runs else [],
     )
 
@@ -121,7 +125,7 @@ def _budget(site: Context, one: Shown) -> Figure | None:
     if one.track != "tuned":
         return None
     board = one.board
-    own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]
     return budget_figure(searches, len(own[0].tasks), board, one.name) if own else None

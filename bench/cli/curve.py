@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         if finals and curve.chosen is not None
     }
     if best:
-        outcome = _join(outcome, search.execution.run(spec for cells in best.values() for spec in cells))
+        outcome = outcome.join(search.execution.run(spec for cells in best.values() for spec in cells))
     summaries = {method: summarise_curve(curve) for method, curve in curves.items()}
     if arguments.json:
         found = [_as_json(search, summaries[method], best.get(method, [])) for method in curves]
@@ -142,7 +142,7 @@ class CurveSearch:
             further = [spec for curve in self.curves(outcome.specs, setting).items() for spec in self._beyond(*curve)]
             if not further:
                 break
-            outcome = _join(outcome, self.execution.run(further))
+            outcome = outcome.join(self.execution.run(further))
         return outcome
 
     def _beyond(self, method: str, curve: "SettingCurve") -> "Iterator[RunSpec]":
@@ -179,14 +179,6 @@ class CurveSearch:
         """The specification of a run at the value that was chosen, of which there is one."""
         assert curve.chosen is not None
         return next(iter(curve.points[curve.chosen].values())).spec
-
-
-def _join(first: "PlanStatus", second: "PlanStatus") -> "PlanStatus":
-    """The status of two plans, of which a cell that is in both counts as in the first."""
-    from bench.execution.plan_status import PlanStatus
-
-    new = [spec for spec in second.specs if spec.run_id not in first.status]
-    return PlanStatus([*first.specs, *new], second.status | first.status, second.errors | first.errors)
 
 
 def _explain_later(steps: int, seeds: int, finals: int) -> str:

@@ -161,6 +161,11 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     # Records have short names: a suite written in another order of options is the same suite.
     name = _resolve_suite_name(arguments.name, contents.records)
     board = board_for(name, contents.records, packages, arguments.track)
+    if arguments.control and any(part.curve for part in board.parts):
+        raise UsageError(
+            f"`--control` should be left out for `{board.name}`: its rows are at their own best values along a curve, "
+            "and controls are not."
+        )
     if not where:
         return [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
     records, pairs = (

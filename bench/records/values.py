@@ -10,6 +10,7 @@ from bench.records.protocol import Protocol, find_use
 
 GridEnd = Literal["low", "high"]
 
+FEWEST_VALUES = 3  # that make a curve: of two, each lies at an edge
 FACTOR = 2.0  # from one value to the next where neighbours do not say
 
 

@@ -11,12 +11,10 @@ from functools import cached_property
 from statistics import fmean
 
 from bench.records import ResultRecord, canonical_json
-from bench.records.values import GridEnd, SettingGrid, list_numeric_settings, write_setting
+from bench.records.values import FEWEST_VALUES, GridEnd, SettingGrid, list_numeric_settings, write_setting
 from bench.scores import KINDS
 from leaderboard.boards.changed import pairs_of
 from leaderboard.boards.comparability import keep_largest_group, keep_last_code, keep_newest_methods, keep_newest_suite
-
-FEWEST_VALUES = 3  # that make a curve of what is stored
 
 Points = dict[float, dict[int, ResultRecord]]  # value -> seed -> its run, finished or failed
 

@@ -18,6 +18,7 @@ from leaderboard.boards.comparability import (
     suite_versions,
 )
 from leaderboard.boards.controls import ControlRow, ControlRun, control_rows
+from leaderboard.boards.own_best import choose_best_runs
 from leaderboard.boards.tuned_track import MethodSearch, keep_searched, searches_of
 
 NAMED_FAILURES = 5
@@ -51,7 +52,8 @@ def select_records(
 ) -> Selection:
     """Choose the records of `board` on a track.
 
-    Only finished runs without overrides count. Where a plug-in was edited, only runs of the text that was run last do,
+    Only finished runs without overrides count, or, on a board with a curve, those of each method at the value that its
+    curve chose. Where a plug-in was edited, only runs of the text that was run last do,
     also where none of them was finished. Where a store holds several versions, the highest (protocol version, suite
     version) is used; among equals, the largest group with one protocol, suite and data checksum; then the highest
     versions of each method. Everything left out is counted.
@@ -66,6 +68,8 @@ def select_records(
     if track == "tuned":
         board = keep_searched(board, records)
         chosen, notes = _choose_winners(board, records)
+    elif board.curve:
+        chosen, notes = choose_best_runs(board, records)
     else:
         controls, chosen, notes = _choose_with_controls(board, records)
         labels = {key: f"control: {row.label}" for key, row in controls.items()}

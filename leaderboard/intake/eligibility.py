@@ -74,6 +74,8 @@ def find_ineligible_records(
 ) -> Iterator[Problem]:
     """Where sound records are not the runs that a manifest announces, or not runs of the board."""
     known = list(committed)
+    if board.curve:
+        yield Problem(MANIFEST, [f"board: should have methods as they come, `{board.name}` has each at its own best"])
     runs = select_records(board.without_controls(), known).records
     timed = {_numbers_and_times(run): run for run in runs.values()}
     copied = find_repeated_seeds(records, known)

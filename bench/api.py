@@ -24,6 +24,7 @@ from bench.core.sharing import (
     split_stages,
 )
 from bench.core.state import Phase, StepState, TrainState
+from bench.core.strength import NormConstraint, resolve_strength
 from bench.core.suite import Split, Stage, Suite, scale_channels
 from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, call_solver, clamp_losses
@@ -55,6 +56,7 @@ __all__ = [
     "Lt",
     "Metric",
     "Modules",
+    "NormConstraint",
     "OnStep",
     "ParameterGroup",
     "Phase",
@@ -90,6 +92,7 @@ __all__ = [
     "refuse_many_inputs",
     "register",
     "register_kind",
+    "resolve_strength",
     "run_stages",
     "scale_channels",
     "split_stages",

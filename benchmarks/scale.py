@@ -36,7 +36,7 @@ from bench.records.record import Cost, Curves
 from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, pack_histogram, score
 from benchmarks.processes import build_command
 from leaderboard.store import Store
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 from leaderboard.store.merge import write_lines
 
 ROWS = 2000  # of the test split
@@ -154,7 +154,7 @@ def write_unsynced(store: Store, records: Iterator[ResultRecord]) -> int:
     for record in records:
         path = store.path(record.spec)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(compact_json(record.model_dump(mode="json")), encoding="utf-8")
+        path.write_text(format_json(record.model_dump(mode="json")), encoding="utf-8")
         count += 1
     return count
 

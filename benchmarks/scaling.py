@@ -26,7 +26,7 @@ from bench.training.fit import Run, fit
 from benchmarks.processes import build_command, time_command
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 
 
 def time_cell(suite: str, method: str, data_dir: Path, epochs: int = 2) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def write_records(template: ResultRecord, specs: Sequence[RunSpec], root: Path) 
         record = template.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
         path = store.path(spec)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(compact_json(record.model_dump(mode="json")))
+        path.write_text(format_json(record.model_dump(mode="json")))
 
 
 def time_idle_run(cells: int = 100) -> dict[str, Any]:

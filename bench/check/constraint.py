@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bench.catalogue.registry import Entry
 from bench.check.behaviour import list_differences, reload_state
-from bench.check.copies import ConstraintCase, compute_answers
-from bench.check.limits import hold_limits
+from bench.check.copies import RATE, ConstraintCase, compute_answers
+from bench.check.limits import hold_limits, hold_ties
 from bench.check.options import documented, is_sentence, options
 from bench.check.outcome import RuleOutcome, attempt, expect, run_rules
 from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
@@ -113,7 +113,7 @@ def state_round_trip(case: ConstraintCase) -> None:
     that takes up the state has to give the same numbers bit for bit.
     """
     for trial, constraint in case.build_each():
-        fresh = trial.build()  # which has not seen W: its buffers are as at the start
+        fresh = trial.build()  # which has not seen W: its strength and buffers are as at the start
         constraint.refresh(trial.W)
         reload_state(constraint, fresh)
         changed = list_differences(compute_answers(constraint, trial.W), compute_answers(fresh, trial.W))
@@ -134,6 +134,7 @@ def repeats(case: ConstraintCase) -> None:
         for noise in (1, 2):
             torch.manual_seed(noise)
             constraint = trial.build()
+            constraint.calibrate(trial.W, RATE)
             constraint.refresh(trial.W)  # clusters and covariances are what might be drawn at random
             answers.append(compute_answers(constraint, trial.W))
         differences = list_differences(*answers)
@@ -167,6 +168,11 @@ def claimed_limits(case: ConstraintCase) -> None:
     hold_limits(case.entry)
 
 
+def claimed_ties(case: ConstraintCase) -> None:
+    """With the options in `ties` it is `hard` under sgd and adam, where copies are a mean and deviations from it."""
+    hold_ties(case.entry)
+
+
 RULES = (
     documented,
     options,
@@ -181,6 +187,7 @@ RULES = (
     repeats,
     matrices,
     claimed_limits,
+    claimed_ties,
 )
 
 

@@ -76,12 +76,14 @@ class ConstraintCase:
         return {name: [Trial(self.entry, form, values, shape, t) for t in TASKS] for name, shape in SHAPES.items()}
 
     def build_each(self) -> Iterator[tuple[Trial, Constraint]]:
-        """Every trial that `applies_to` allows, with a fresh instance."""
+        """Every trial that `applies_to` allows, with a fresh instance whose strength is measured."""
         for form in self.forms:
             for name, trials in self.list_trials(form).items():
                 for trial in trials:
                     constraint = trial.build()
                     if constraint.applies_to(name, trial.shape):
+                        if not constraint.calibrated:
+                            constraint.calibrate(trial.W, RATE)
                         yield trial, constraint
 
 

@@ -6,7 +6,7 @@ Cases of all kinds take an entry's default values and its forms from here.
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, get_args, get_origin
 
 from bench.catalogue.options import fill_defaults, write
 from bench.catalogue.registry import Choice, Entry
@@ -35,6 +35,8 @@ def list_forms(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
     yield entry.name, list_defaults(entry)
     for name, option in entry.options.items():
         kind = option.annotation
+        if get_origin(kind) is Annotated:  # a mark beside the choices, as `Added`
+            kind = get_args(kind)[0]
         choices = get_args(kind) if get_origin(kind) is Literal else (True, False) if kind is bool else ()
         for choice in choices:
             if choice != option.default:

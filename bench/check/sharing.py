@@ -1,6 +1,6 @@
 """The contract of a Sharing: that it is built, and answers in the right shapes.
 
-Also the list of all rules of a sharing; `ownership`, `behaviour` and `untouched` have the others.
+Also the list of all rules of a sharing; `ownership`, `behaviour`, `untouched` and `muted` have the others.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from torch import Tensor
 from bench.catalogue.registry import Entry
 from bench.check.behaviour import BEHAVIOUR
 from bench.check.limits import hold_limits
+from bench.check.muted import muted_twin
 from bench.check.options import documented, is_sentence, list_forms, options
 from bench.check.outcome import RuleOutcome, Skipped, attempt, expect, run_rules
 from bench.check.ownership import OWNERSHIP
@@ -196,6 +197,7 @@ RULES = (
     inputs_stay,
     frozen_weights_stay,
     fits,
+    muted_twin,
     claimed_limits,
 )
 

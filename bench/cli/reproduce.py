@@ -55,12 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
     from leaderboard.report.table import tabulate
-    from leaderboard.store.committed import committed_root
+    from leaderboard.store.committed import find_committed_root
 
     board = load_board(arguments.table)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
-    if arguments.against and execution.cell.store.resolve() == committed_root().resolve():
+    if arguments.against and execution.cell.store.resolve() == find_committed_root().resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     # A table may have several parts, each with a suite of its own.
     specs = [
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not part.curve
         for spec in (
             *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data),
-            *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data),
+            *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data, part.methods),
         )
     ]
     curves = [

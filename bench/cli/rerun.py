@@ -20,7 +20,7 @@ from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord, digest
 from leaderboard.analysis.statistics import holm
 from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED, committed_of
+from leaderboard.store.committed import COMMITTED, read_committed_suite
 from leaderboard.trust.reruns import RerunResult, compare_reruns
 
 SEALED_LEVEL = 0.01  # chance that the second test accuses an honest submission, over all cells and tasks
@@ -50,7 +50,7 @@ def rerun(sound: Sequence[ResultRecord], arguments: argparse.Namespace, code: Pa
         reports = _read_reports(folder) if code else {}
     # Runs of the committed boards tell what a seed decides, whatever the method.
     boards = {stored.suite.partition(":")[0] for stored in drawn}
-    known = [*sound, *(record for name in boards for record in committed_of(name))]
+    known = [*sound, *(record for name in boards for record in read_committed_suite(name))]
     return _add_sealed_results(compare_reruns(drawn, fresh, errors, known), reports)
 
 

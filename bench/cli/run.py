@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = execution.cell.data_dir
     methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
-    specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data)
+    specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data, methods)
     if arguments.dry_run:
         outcome = print_plan(execution, specs, arguments.json)
     else:

@@ -92,14 +92,14 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
-    from leaderboard.intake.source_card import cards_of
+    from leaderboard.intake.source_card import parse_cards
     from leaderboard.store.limits import read_limited
 
     out = _resolve_out(arguments.out)
     try:
         # Read once, as bytes: the checksum in the manifest is of exactly these.
         code = read_limited(arguments.file, MAX_CODE)
-        cards = list(cards_of(decode_source(code)))
+        cards = list(parse_cards(decode_source(code)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         reasons = "; ".join(str(error).split("\n"))
         raise UsageError(f"`{make_printable(str(arguments.file))}` should be a Python file: {reasons}.") from error
@@ -150,7 +150,7 @@ def _resolve_out(given: Path) -> Path:
         UsageError: Its name is not of a-z, 0-9 and `_`, a file or folder of that name exists, or it lies in a store.
         DataMissing: There are no committed results to compare with.
     """
-    from leaderboard.store.committed import committed_root
+    from leaderboard.store.committed import find_committed_root
 
     out = given.resolve()
     name = re.sub(r"[^a-z0-9_]+", "_", out.name.lower()).strip("_")
@@ -158,7 +158,7 @@ def _resolve_out(given: Path) -> Path:
         raise UsageError(f"--out should end in a name of a-z, 0-9 and `_`, as in `{name or 'my_method'}`.")
     if os.path.lexists(out):
         raise UsageError(f"--out should not be there yet. Found `{given}`; remove it to make it anew.")
-    for store in (committed_root(), options.resolve_store_dir(None)):
+    for store in (find_committed_root(), options.resolve_store_dir(None)):
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out
@@ -255,7 +255,7 @@ def _draft_manifest(
     from pydantic import ValidationError
 
     from leaderboard.intake.eligibility import find_misregistered_parts, find_unannounced_parts
-    from leaderboard.intake.manifest import Manifest, checksum_bytes, reasons
+    from leaderboard.intake.manifest import Manifest, checksum_bytes, explain_validation
 
     wrong = [f"`{arguments.file.name}`: {reason}" for reason in find_misregistered_parts(cards)]
     wrong += find_unannounced_parts(arguments.method, cards, board)
@@ -273,7 +273,7 @@ def _draft_manifest(
     try:
         draft = Manifest.model_validate(content)
     except ValidationError as error:
-        wrong += reasons(error)
+        wrong += explain_validation(error)
     if wrong:
         raise UsageError(make_printable(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
     return draft
@@ -335,9 +335,9 @@ def _choose_device(board: "Board") -> str:
     `auto` for a board without runs: the submission then decides.
     """
     from leaderboard.boards.record_selection import select_records
-    from leaderboard.store.committed import committed_of
+    from leaderboard.store.committed import read_committed_suite
 
-    known = select_records(board.without_controls(), committed_of(board.suite)).records
+    known = select_records(board.without_controls(), read_committed_suite(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
 
 
@@ -353,7 +353,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
         runs: The store of the runs.
         packed: The folder; what lies there is removed.
     """
-    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, manifest_as_toml
+    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, format_manifest
     from leaderboard.store import Store
     from leaderboard.store.json_text import write_whole
 
@@ -366,7 +366,7 @@ def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Pa
     for record in records:
         write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
     methods = sorted({record.method for record in records})
-    write_whole(packed / MANIFEST, manifest_as_toml(draft.model_copy(update={"methods": methods})))
+    write_whole(packed / MANIFEST, format_manifest(draft.model_copy(update={"methods": methods})))
     return packed
 
 
@@ -377,9 +377,9 @@ def _find_problems(folder: Path, board: "Board") -> "list[Problem]":
     """
     from leaderboard.boards.board import boards
     from leaderboard.intake.submission import read_submission
-    from leaderboard.store.committed import committed_of
+    from leaderboard.store.committed import read_committed_suite
 
-    return read_submission(folder, boards(), committed_of(board.suite)).problems
+    return read_submission(folder, boards(), read_committed_suite(board.suite)).problems
 
 
 def _print_table(folder: Path, board: "Board") -> int:

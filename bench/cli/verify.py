@@ -150,11 +150,11 @@ def _inspect_submission(path: Path) -> Inspection:
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, read_manifest
     from leaderboard.intake.submission import compare_with_others, read_submission
-    from leaderboard.store.committed import committed_of
+    from leaderboard.store.committed import read_committed_suite
 
     try:
         # Only this suite's records are read, of thousands.
-        known = committed_of(read_manifest(path / MANIFEST).suite)
+        known = read_committed_suite(read_manifest(path / MANIFEST).suite)
     except ValueError:  # which reading the submission names
         known = []
     submission = read_submission(path, boards(), known)

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, Search, register
+from bench.api import Constraint, Coupled, Ge, Infinite, Replaces, Schedule, Search, register, resolve_strength
 from bench.toolbox.proxes import scale_singular, singular_values
 from bench.toolbox.spectra import gram_eigen
 
 
-@register("aso", paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")
+@register("aso", version=2, paper="Ando, Zhang, A Framework for Learning Predictive Structures, JMLR 6, 2005")
 class ASO(Constraint):
     """R(W) = v |W - U U^T W|^2, W (P, T), U (P, h) orthonormal: w_t = u_t + U z_t, and only u_t costs.
 
@@ -21,25 +21,33 @@ class ASO(Constraint):
     singular values. Before the first, R is `ridge` with v; with h >= min(P, T) nothing is shrunk after it. Not
     convex; `caso` is its convex relative. prox_{s R}(W) = U U^T W + (W - U U^T W) / (1 + 2 s v).
 
-    strength: v, at least 0.
+    Of deviations (`coordinates=mean`): copies may differ along h directions, found while training, and are held
+    together in all others. Deviations of T copies span T - 1 directions at most, so that h >= T - 1 holds nothing after
+    the first refresh, as the default does for two tasks. v = inf ties the copies, since U is 0 before it.
+
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (2 k lr_0), R as before the first refresh.
+    strength: v itself, in [0, inf], instead of a half-life.
     h: dimensions of the shared space, at least 1.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
     refresh_every = 10
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "halflife=inf": "single_task"}
     directions: Tensor
 
     def __init__(
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-2,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
-        self.strength = strength
+        self.strength = resolve_strength("aso", halflife, strength, coupled.lr)
         P = torch.Size(coupled.shape).numel()
         # U^T: rows are directions. There are at most min(P, T), the rank of W.
         self.register_buffer("directions", torch.zeros(min(h, P, coupled.tasks), P))

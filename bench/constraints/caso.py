@@ -8,13 +8,26 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, Search, register
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Gt,
+    Infinite,
+    Replaces,
+    Schedule,
+    Search,
+    refuse_infinite,
+    register,
+    resolve_strength,
+)
 from bench.toolbox.spectra import gram_eigen, mix_copies, water_filling
 from bench.toolbox.spectral_box import SpectralBox
 
 
 @register(
     "caso",
+    version=2,
     paper="Chen, Tang, Liu, Ye, A Convex Formulation for Learning Shared Structures from Multiple Tasks, ICML 2009; "
     "Ando, Zhang, JMLR 6, 2005",
 )
@@ -26,7 +39,13 @@ class CASO(Constraint):
     U^T + m_0 (I - U U^T); before the first it is (h / P) I. R shrinks W too; with h >= min(P, T) it is `ridge` with
     v eta. Its minimum over M is that of `cluster` (Zhou, Chen, Ye, NeurIPS 2011).
 
-    strength: v, at least 0.
+    Of deviations (`coordinates=mean`): copies differ along h directions at a price of v eta, along others at up to
+    v (1 + eta). Two tasks have one direction, so that after the first refresh the default holds them together with a
+    half-life about 1 + 1 / eta times as long. v = inf ties the copies.
+
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, h / P)), at the M of the start.
+    strength: v itself, in [0, inf], instead of a half-life.
     h: dimensions of the shared space, at least 1.
     eta: > 0; the smaller, the freer the shared space.
     form: `prox`, or `penalty`, added to the loss.
@@ -34,7 +53,8 @@ class CASO(Constraint):
     """
 
     refresh_every = 10
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "halflife=inf": "single_task"}
     filled: Tensor
     rest: Tensor
     directions: Tensor
@@ -43,7 +63,8 @@ class CASO(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-2,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 100.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         h: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,
         form: Literal["prox", "penalty"] = "prox",
@@ -51,8 +72,11 @@ class CASO(Constraint):
     ) -> None:
         super().__init__(coupled, schedule)
         self.h, self.eta, self.in_loss = h, eta, form == "penalty"
-        self.strength = strength * eta * (1 + eta)
         P, T = torch.Size(coupled.shape).numel(), coupled.tasks
+        weight = eta * (1 + eta)
+        curvature = weight / (eta + min(1.0, h / P))  # with M = (h / P) I
+        self.strength = weight * resolve_strength("caso", halflife, strength, coupled.lr, curvature)
+        refuse_infinite("caso:form=penalty", self.strength, self.in_loss)
         # M = U diag(m) U^T + m_0 (I - U U^T) is (P, P), too large to store: m, m_0 and U^T in its place.
         self.register_buffer("filled", torch.zeros(T))
         self.register_buffer("rest", torch.tensor(min(1.0, h / P)))

@@ -8,14 +8,26 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Gt, Schedule, Search, register
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Gt,
+    Infinite,
+    Replaces,
+    Schedule,
+    Search,
+    refuse_infinite,
+    register,
+    resolve_strength,
+)
 from bench.toolbox.spectra import gram_eigen, mix_copies, water_filling
 from bench.toolbox.spectral_box import SpectralBox
 
 
 @register(
     "cluster",
-    version=2,
+    version=3,
     paper="Jacob, Bach, Vert, Clustered Multi-Task Learning: A Convex Formulation, NeurIPS 2008; the "
     "relaxation of Zhou, Chen, Ye, NeurIPS 2011",
 )
@@ -28,7 +40,12 @@ class Cluster(Constraint):
     shrinks W too; with k >= T it is `ridge` with v eta. prox_{s R}(W) = W (I + 2 s c (eta I + M)^-1)^-1. Its minimum
     over M is that of `caso`.
 
-    strength: v, at least 0.
+    Of deviations (`coordinates=mean`): k clusters of tasks differ from the mean in k - 1 directions, so that k counts
+    those directions, one less than the clusters. v = inf ties the copies.
+
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (2 k lr_0 w), w = eta (1 + eta) / (eta + min(1, k / T)), at the M of the start.
+    strength: v itself, in [0, inf], instead of a half-life.
     k: number of clusters, at least 1.
     eta: > 0; the smaller, the freer the span of the clusters.
     form: `prox`, or `penalty`, added to the loss.
@@ -36,7 +53,8 @@ class Cluster(Constraint):
     """
 
     refresh_every = 10
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "halflife=inf": "single_task"}
     filled: Tensor
     vectors: Tensor
 
@@ -44,7 +62,8 @@ class Cluster(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-2,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         k: Annotated[int, Ge(1), Search(choices=(1, 2, 3, 5))] = 1,
         eta: Annotated[float, Gt(0)] = 0.1,
         form: Literal["prox", "penalty"] = "prox",
@@ -52,7 +71,10 @@ class Cluster(Constraint):
     ) -> None:
         super().__init__(coupled, schedule)
         self.k, self.eta, self.in_loss = k, eta, form == "penalty"
-        self.strength = strength * eta * (1 + eta)
+        weight = eta * (1 + eta)
+        curvature = weight / (eta + min(1.0, k / coupled.tasks))  # with M = (k / T) I
+        self.strength = weight * resolve_strength("cluster", halflife, strength, coupled.lr, curvature)
+        refuse_infinite("cluster:form=penalty", self.strength, self.in_loss)
         # M = V diag(m) V^T: eigenvalues m in `filled`, eigenvectors as columns of `vectors`.
         self.register_buffer("filled", torch.full((coupled.tasks,), min(1.0, k / coupled.tasks)))
         self.register_buffer("vectors", torch.eye(coupled.tasks))

@@ -3,12 +3,23 @@
 With `l2_pairwise`, the same penalty written over pairs.
 """
 
-import math
 from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
-from bench.api import Added, Constraint, Coupled, Ge, Infinite, Replaces, Schedule, Search, refuse_infinite, register
+from bench.api import (
+    Added,
+    Constraint,
+    Coupled,
+    Ge,
+    Infinite,
+    Replaces,
+    Schedule,
+    Search,
+    refuse_infinite,
+    register,
+    resolve_strength,
+)
 
 
 @register(
@@ -21,7 +32,8 @@ class L2(Constraint):
 
     Its prox shrinks the deviations from the mean: prox_{s R}(W) = mean + (W - mean) / (1 + 2 s v),
     applied after the optimiser's step with that step's learning rate s. Under sgd without momentum,
-    v = 0 is `single_task` exactly, and v -> inf is `hard` with the trunk's rate divided by T.
+    v = 0 is `single_task` exactly, and v -> inf is `hard` with the trunk's rate divided by T. Under `coordinates=mean`
+    v -> inf is `hard` under any optimiser. On multidigits the default all but ties the copies (effective sharing .99).
 
     halflife: updates k after which a deviation that the losses leave alone has halved at the first
         learning rate lr_0, in [0, inf]: v = ln 2 / (2 k lr_0), which leaves (1 + ln 2 / k)^-k of it, a
@@ -34,6 +46,7 @@ class L2(Constraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
+    ties: ClassVar = ("halflife=0", "strength=inf")
     limits: ClassVar = {
         "halflife=inf": "single_task",
         "form=penalty,strength=0": "single_task",
@@ -50,14 +63,9 @@ class L2(Constraint):
         schedule: Annotated[Schedule, Added()] = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
-        if strength is None:
-            if halflife is None:
-                raise ValueError("`l2` should be given a `halflife` or a `strength`. Found neither.")
-            # One prox multiplies a deviation by 1 / (1 + 2 lr v), about exp(-2 lr v): a half after ln 2 / (2 lr v).
-            strength = math.log(2) / (2 * halflife * coupled.lr) if halflife else math.inf
-        self.strength = strength
+        self.strength = resolve_strength("l2", halflife, strength, coupled.lr)
         self.in_loss, self.offset = form == "penalty", form == "offset"
-        refuse_infinite("l2:form=penalty", strength, self.in_loss)
+        refuse_infinite("l2:form=penalty", self.strength, self.in_loss)
 
     def _centre(self, W: Tensor) -> Tensor | float:
         """The mean of the copies; 0 for `offset`, where W holds deviations already."""
@@ -75,6 +83,7 @@ class L2(Constraint):
 
 @register(
     "l2_pairwise",
+    version=2,
     paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015",
 )
 class L2Pairwise(Constraint):
@@ -82,25 +91,34 @@ class L2Pairwise(Constraint):
 
     prox_{s R}(W) = mean + (W - mean) / (1 + 2 s T v). v = inf ties the copies.
 
-    strength: v, in [0, inf].
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (2 T k lr_0), so that it is `l2` of the same half-life.
+    strength: v itself, in [0, inf], instead of a half-life.
     form: `prox`, or `penalty`, added to the loss, as in the literature.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
-    limits: ClassVar = {"strength=0": "single_task", "strength=inf": "soft+l2:halflife=0"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {
+        "halflife=inf": "single_task",
+        "strength=0": "single_task",
+        "strength=inf": "soft+l2:halflife=0",
+    }
 
     def __init__(
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0), Infinite()] = 1.0,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
         # The sum over pairs is T times the sum of squared distances to the mean.
-        self.strength, self.in_loss = coupled.tasks * strength, form == "penalty"
-        refuse_infinite("l2_pairwise:form=penalty", strength, self.in_loss)
+        given = resolve_strength("l2_pairwise", halflife, strength, coupled.lr, coupled.tasks)
+        self.strength, self.in_loss = coupled.tasks * given, form == "penalty"
+        refuse_infinite("l2_pairwise:form=penalty", given, self.in_loss)
 
     def value(self, W: Tensor) -> Tensor:
         return self.strength * (W - W.mean(dim=-1, keepdim=True)).square().sum()

@@ -5,63 +5,71 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Infinite, Schedule, refuse_infinite, register
+from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, refuse_infinite, register
 from bench.toolbox.proxes import largest_group, shrink_groups
 
 
 @register(
     "l21",
+    version=2,
     paper="Argyriou, Evgeniou, Pontil, Multi-Task Feature Learning, NeurIPS 2006; Obozinski, Taskar, Jordan, Joint "
     "Covariate Selection, Statistics and Computing 20, 2010; for layers after Scardapane et al., Neurocomputing 2017",
 )
-class L21(Constraint):
+class L21(NormConstraint):
     """R(W) = v sum_j |W_j|, W_j everything that reads input j: all outputs, all kernel positions, all tasks.
 
     prox_{s R}(W)_j = max(1 - s v / |W_j|, 0) W_j: inputs that are not worth it are dropped for all tasks at once. In
     a linear suite j is a feature. Parameters of two axes or more (outputs first, inputs second).
 
-    strength: v, in [0, inf].
+    Of deviations (`coordinates=mean`): few inputs are read differently by different tasks; a bias is held as one more
+    input, the constant. v = inf ties the copies.
+
+    hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
+    strength: v itself, in [0, inf], instead.
     form: `prox`, or `penalty`: v sum_j sqrt(|W_j|^2 + smooth^2) - smooth, added to the loss, without exact zeros.
     smooth: of the penalty, > 0 there for a gradient at 0.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
     by_input = True
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("hold=inf", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "hold=0": "single_task"}
 
     def __init__(
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0), Infinite()] = 1e-3,
+        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.1,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("hold")] = None,
         form: Literal["prox", "penalty"] = "prox",
         smooth: Annotated[float, Ge(0)] = 1e-4,
         schedule: Schedule = "constant",
     ) -> None:
-        super().__init__(coupled, schedule)
-        self.strength, self.in_loss = strength, form == "penalty"
-        refuse_infinite("l21:form=penalty", strength, self.in_loss)
+        super().__init__(coupled, schedule, hold=hold, strength=strength)
+        self.in_loss = form == "penalty"
+        refuse_infinite("l21:form=penalty", self.strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0  # a prox needs no gradient
-        # Of one group: all axes of W (outputs, inputs, ..., T) but the inputs.
-        self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
+        # Of one group: all axes of W (outputs, inputs, ..., T) but the inputs. A bias reads one input, the constant.
+        inputs = 1 if len(coupled.shape) > 1 else None
+        self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != inputs)
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more: biases and norms are left alone."""
-        return len(shape) > 1
+        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
+        return len(shape) > 1 or self.coupled.deviations
 
-    def value(self, W: Tensor) -> Tensor:
-        """v sum_j |W_j|, or its smooth form."""
+    def norm(self, W: Tensor) -> Tensor:
+        """sum_j |W_j|, or its smooth form."""
         if not self.smooth:
             norm: Tensor = torch.linalg.vector_norm(W, dim=self.axes).sum()
-            return self.strength * norm
+            return norm
         squares = W.square().sum(dim=self.axes)
-        return self.strength * ((squares + self.smooth**2).sqrt() - self.smooth).sum()
+        return ((squares + self.smooth**2).sqrt() - self.smooth).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         if step == 0 or self.strength == 0:  # at strength inf a step of 0 would be NaN
             return W
         return shrink_groups(W, self.axes, step * self.strength)
 
-    def dual_norm(self, G: Tensor) -> Tensor | None:
-        """max_j |G_j| / v; None at strength 0."""
-        return largest_group(G, self.axes) / self.strength if self.strength else None
+    def dual(self, G: Tensor) -> Tensor:
+        """max_j |G_j|."""
+        return largest_group(G, self.axes)

@@ -9,14 +9,25 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Schedule, register
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Infinite,
+    Replaces,
+    Schedule,
+    Search,
+    refuse_infinite,
+    register,
+    resolve_strength,
+)
 
 MAX_AXIS = 512  # a longer axis keeps the identity: decomposing its covariance takes too long
 
 
 @register(
     "mrn",
-    version=2,
+    version=3,
     paper="Long, Cao, Wang, Yu, Learning Multiple Tasks with Multilinear Relationship Networks, NeurIPS 2017",
 )
 class MRN(Constraint):
@@ -28,26 +39,35 @@ class MRN(Constraint):
     of squares. The authors' code updates the task covariance only and stores its thresholded inverse. Kernel
     positions are one axis; an axis longer than 512 keeps I. Parameters of two axes or more.
 
-    strength: v, at least 0.
+    Of deviations (`coordinates=mean`), biases included: tasks, outputs and inputs along which copies differ much may go
+    on to differ, the others are held together. v = inf ties the copies.
+
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (k lr_0), R as at the start.
+    strength: v itself, in [0, inf], instead of a half-life.
     smooth: added to every covariance, relative to its mean variance, at least 1e-6.
     form: `prox`, or `penalty`, added to the loss.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
     refresh_every = 100
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "halflife=inf": "single_task"}
 
     def __init__(
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-3,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         smooth: Annotated[float, Ge(1e-6)] = 1e-2,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
-        self.strength, self.smooth, self.in_loss = strength, smooth, form == "penalty"
+        self.strength = resolve_strength("mrn", halflife, strength, coupled.lr, 0.5)
+        self.smooth, self.in_loss = smooth, form == "penalty"
+        refuse_infinite("mrn:form=penalty", self.strength, self.in_loss)
         kernel = coupled.shape[2:]  # all of its positions are one axis
         self.sizes = [*coupled.shape[:2], *([math.prod(kernel)] if kernel else []), coupled.tasks]
         for axis, size in enumerate(self.sizes):
@@ -56,8 +76,8 @@ class MRN(Constraint):
                 self.register_buffer(f"vectors{axis}", torch.eye(size))
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more: biases and norms are left alone."""
-        return len(shape) > 1
+        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
+        return len(shape) > 1 or self.coupled.deviations
 
     def _axes(self) -> list[int]:
         """The axes with a covariance."""
@@ -119,11 +139,11 @@ class MRN(Constraint):
 
 
 def _multiply_axis(W: Tensor, axis: int, Q: Tensor) -> Tensor:
-    """sum_i W_(..., i, ...) Q_ij along one axis of W (outputs, inputs, [kernel,] tasks).
+    """sum_i W_(..., i, ...) Q_ij along one axis of W (outputs, [inputs, [kernel,]] tasks).
 
     In memory the tasks come first and the inputs last, where products of matrices are fast on all axes.
     """
-    order = [W.dim() - 1, 0, *range(2, W.dim() - 1), 1]
+    order = [W.dim() - 1, 0, *range(2, W.dim() - 1), *range(1, min(2, W.dim() - 1))]
     X = W.permute(order).contiguous()
     at = order.index(axis)
     before, after = math.prod(X.shape[:at]), math.prod(X.shape[at + 1 :])

@@ -1,17 +1,31 @@
 """A covariance between the tasks, learned from their weights."""
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Interval, Schedule, register
+from bench.api import (
+    Constraint,
+    Coupled,
+    Ge,
+    Infinite,
+    Interval,
+    Replaces,
+    Schedule,
+    Search,
+    refuse_infinite,
+    register,
+    resolve_strength,
+)
 from bench.toolbox.proxes import shrink_singular_squared
 from bench.toolbox.spectra import mix_copies, sqrt_psd, trace_norm
 
 
 @register(
     "mtrl",
+    version=2,
     paper="Zhang, Yeung, A Convex Formulation for Learning Task Relationships in Multi-Task Learning, UAI 2010",
 )
 class MTRL(Constraint):
@@ -22,27 +36,36 @@ class MTRL(Constraint):
     where it starts, `ridge` with v T / 2. Without e a single direction makes every correlation +-1.
     prox_{s R}(W) = W (I + s v Omega^-1)^-1. The paper's further ridge term is left to weight decay.
 
-    strength: v, at least 0.
+    Of deviations (`coordinates=mean`) Omega is the covariance of the tasks around their mean: those that deviate
+    together are held together. v = inf ties the copies.
+
+    halflife: updates k after which a deviation that the losses leave alone has halved at the first learning rate, in
+        [0, inf]: v = ln 2 / (T k lr_0), with Omega = I/T.
+    strength: v itself, in [0, inf], instead of a half-life.
     memory: of Omega at a refresh, in [0, 1).
     form: `prox`, or `penalty`, added to the loss.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
     refresh_every = 10
-    limits: ClassVar = {"strength=0": "single_task"}
+    ties: ClassVar = ("halflife=0", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "halflife=inf": "single_task"}
     omega: Tensor
 
     def __init__(
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0)] = 1e-3,
+        halflife: Annotated[float | None, Ge(0), Infinite(), Search(1, 1e4)] = 300.0,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("halflife")] = None,
         memory: Annotated[float, Interval(ge=0, lt=1)] = 0.9,
         form: Literal["prox", "penalty"] = "prox",
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule)
-        self.strength, self.memory, self.in_loss = strength, memory, form == "penalty"
+        self.strength = resolve_strength("mtrl", halflife, strength, coupled.lr, coupled.tasks / 2)
+        self.memory, self.in_loss = memory, form == "penalty"
+        refuse_infinite("mtrl:form=penalty", self.strength, self.in_loss)
         self.register_buffer("omega", torch.eye(coupled.tasks) / coupled.tasks)
 
     def value(self, W: Tensor) -> Tensor:
@@ -56,6 +79,8 @@ class MTRL(Constraint):
         """W (I + s v Omega^-1)^-1 = W (Omega + s v I)^-1 Omega: no inverse of a nearly singular Omega."""
         if step == 0 or self.strength == 0:  # exactly W, without the rounding of Omega^-1 Omega
             return W
+        if math.isinf(self.strength):
+            return torch.zeros_like(W)
         eye = torch.eye(len(self.omega), dtype=W.dtype, device=W.device)
         return mix_copies(W, torch.linalg.solve(self.omega + step * self.strength * eye, self.omega))
 
@@ -98,4 +123,6 @@ class SquaredTraceNorm(Constraint):
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         """Soft thresholding of the singular values, at a level that depends on all of them."""
+        if math.isinf(self.strength) and step > 0:
+            return torch.zeros_like(W)
         return shrink_singular_squared(W, step * self.strength)

@@ -19,11 +19,16 @@ class Orthogonal(Constraint):
     Added to the loss; it has no closed prox. A control: what `l2` gains by holding copies together, this should
     lose. Parameters of two axes or more.
 
+    It holds the copies themselves in any coordinates: deviations of two tasks are opposite, and to make them orthogonal
+    would be to tie them. At v = 0 it is `single_task` under any optimiser. v has no scale-free form and no limit: the
+    penalty is of fourth order in the weights, and its least is 0 at orthogonal copies, of which there are many.
+
     strength: v, at least 0.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
     in_loss = True
+    holds_together = False
     limits: ClassVar = {"strength=0": "single_task"}
 
     def __init__(

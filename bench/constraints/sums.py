@@ -10,16 +10,21 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from bench.api import Constraint, Coupled, Ge, Infinite, Interval, Schedule, Search, register
+from bench.api import Coupled, Ge, Infinite, Interval, NormConstraint, Replaces, Schedule, Search, register
 from bench.toolbox.proxes import clip_to_ball, largest_group, shrink_groups, shrink_singular, spectral_norm
 from bench.toolbox.spectra import trace_norm
 
 
-class Sum(Constraint):
+class Sum(NormConstraint):
     """R(P, Q) = a N_1(P) + b N_2(Q), theta_t = P_t + Q_t: the prox is that of each norm.
 
     a = v; b / a lies between the two ratios at which one of the parts is never worth it, at the share `balance` of
     the way in logarithms. A copy moves by the gradient through both of its parts, at twice the learning rate.
+
+    Its ends are neither `single_task` nor `hard`, in any coordinates: at a = 0 a copy moves through two parts, which is
+    `single_task` with towers at twice the rate under sgd, and has no name under adam; at a = inf both parts are 0. They
+    are not written as mean and deviations, since P is the place of what tasks have in common. `hold` counts what moves
+    on its own in either part: at 1 and above the prox of the first update would make the parts' deviations 0.
     """
 
     parts = 2
@@ -28,15 +33,15 @@ class Sum(Constraint):
         self,
         coupled: Coupled,
         *,
-        strength: Annotated[float, Ge(0), Infinite()] = 1e-3,
+        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.1,
+        strength: Annotated[float | None, Ge(0), Infinite(), Replaces("hold")] = None,
         balance: Annotated[float, Interval(gt=0, lt=1), Search(choices=(0.25, 0.5, 0.75))] = 0.5,
         schedule: Schedule = "constant",
     ) -> None:
-        super().__init__(coupled, schedule)
+        super().__init__(coupled, schedule, hold=hold, strength=strength)
         # Between the ends, or one part would be idle and the constraint another one.
         first, last = self.ends(coupled)
-        self.first = strength
-        self.second = strength * first ** (1 - balance) * last**balance
+        self.ratio = first ** (1 - balance) * last**balance
         # Axes inside a group: everything of one task, and everything that reads one input.
         self.columns = tuple(range(len(coupled.shape)))
         self.rows = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != 1)
@@ -61,32 +66,37 @@ class Sum(Constraint):
     def duals(self, P: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
         """The norms dual to N_1, at P, and to N_2, at Q."""
 
-    def value(self, W: Tensor) -> Tensor:
-        """a N_1(P) + b N_2(Q) of W = (P, Q), (2, *shape, T)."""
+    def norm(self, W: Tensor) -> Tensor:
+        """N_1(P) + b / a N_2(Q) of W = (P, Q), (2, *shape, T)."""
         first, second = self.norms(W[0], W[1])
-        value: Tensor = self.first * first + self.second * second
-        return value
+        norm: Tensor = first + self.ratio * second
+        return norm
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         """(prox of s a N_1 at P, prox of s b N_2 at Q): the parts do not interact in R."""
-        if step == 0 or self.first == 0:  # at strength inf a step of 0 would be NaN
+        if step == 0 or self.strength == 0:  # at strength inf a step of 0 would be NaN
             return W
-        return torch.stack(self.proxes(W[0], W[1], step * self.first, step * self.second))
+        level = step * self.strength
+        return torch.stack(self.proxes(W[0], W[1], level, level * self.ratio))
 
-    def dual_norm(self, G: Tensor) -> Tensor | None:
-        """max(N_1*(G_P) / a, N_2*(G_Q) / b), dual to a sum of norms of two variables; None at strength 0."""
+    def dual(self, G: Tensor) -> Tensor:
+        """max(N_1*(G_P), a / b N_2*(G_Q)), dual to a sum of norms of two variables."""
         first, second = self.duals(G[0], G[1])
-        return torch.maximum(first / self.first, second / self.second) if self.first else None
+        return torch.maximum(first, second / self.ratio)
 
 
-@register("dirty", paper="Jalali, Ravikumar, Sanghavi, Ruan, A Dirty Model for Multi-task Learning, NeurIPS 2010")
+@register(
+    "dirty", version=2, paper="Jalali, Ravikumar, Sanghavi, Ruan, A Dirty Model for Multi-task Learning, NeurIPS 2010"
+)
 class Dirty(Sum):
     """R(P, Q) = a sum_j max_t |p_jt| + b sum |Q|: weights used by all tasks, and weights of single tasks beside them.
 
     j is one weight (in a linear suite a feature), b = a T^-balance. The copies are P + Q, and R is the least over all
     such sums; b >= a leaves `l1inf`, b <= a / T leaves `l1`. Parameters of two axes or more.
+    At a = 0 towers train freely at twice the rate (under sgd), at a = inf all weights are 0.
 
-    strength: a, in [0, inf].
+    hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
+    strength: a itself, in [0, inf], instead.
     balance: in (0, 1), from P alone to Q alone.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
@@ -107,13 +117,15 @@ class Dirty(Sum):
         return P.abs().sum(dim=-1).max(), Q.abs().max()
 
 
-@register("robust", paper="Chen, Zhou, Ye, Integrating Low-Rank and Group-Sparse Structures, KDD 2011")
+@register("robust", version=2, paper="Chen, Zhou, Ye, Integrating Low-Rank and Group-Sparse Structures, KDD 2011")
 class Robust(Sum):
     """R(P, Q) = a |P|_* + b sum_t |q_t|: tasks of few directions, and whole tasks that are outliers.
 
     b = a T^(-balance / 2): at b >= a no task is one, at b <= a / sqrt(T) all are. Parameters of two axes or more.
+    At a = 0 towers train freely at twice the rate (under sgd), at a = inf all weights are 0.
 
-    strength: a, in [0, inf].
+    hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
+    strength: a itself, in [0, inf], instead.
     balance: in (0, 1), from P alone to Q alone.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
@@ -132,14 +144,16 @@ class Robust(Sum):
         return spectral_norm(P), largest_group(Q, self.columns)
 
 
-@register("rmtfl", paper="Gong, Ye, Zhang, Robust Multi-Task Feature Learning, KDD 2012")
+@register("rmtfl", version=2, paper="Gong, Ye, Zhang, Robust Multi-Task Feature Learning, KDD 2012")
 class RMTFL(Sum):
     """R(P, Q) = a sum_j |P_j| + b sum_t |q_t|: inputs used by all tasks or none, and whole tasks that are outliers.
 
     P_j is everything that reads input j, as in `l21`. b = a J^((1 - balance) / 2) T^(-balance / 2) with J inputs.
-    Parameters of two axes or more.
+    Parameters of two axes or more. At a = 0 towers train freely at twice the rate (under sgd), at a = inf all
+    weights are 0.
 
-    strength: a, in [0, inf].
+    hold: share of the strength at which no copy could move on its own in the first update, in [0, inf].
+    strength: a itself, in [0, inf], instead.
     balance: in (0, 1), from P alone to Q alone.
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """

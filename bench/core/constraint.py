@@ -7,7 +7,7 @@ applies its prox. No constraint knows the model, the data or the optimiser.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -24,12 +24,14 @@ class Coupled:
     """What a constraint is built from.
 
     `shape` is the shape of one copy, `tasks` the number T of copies, `lr` the learning rate at the start of the
-    schedule, which a constraint needs to turn a half-life in updates into a strength.
+    schedule, which a constraint needs to turn a half-life in updates into a strength. `deviations` says that W will
+    hold what the copies differ by, v_t with sum_t v_t = 0, and not the copies themselves.
     """
 
     shape: tuple[int, ...]
     tasks: int
     lr: float
+    deviations: bool = False
 
 
 def refuse_infinite(name: str, strength: float, in_loss: bool) -> None:
@@ -47,19 +49,27 @@ class Constraint(nn.Module, ABC):
     written as sums, theta_t = P_t + Q_t + ...: W then has a first axis over the parts, (parts, *shape, T). `by_input`
     says that the penalty is a sum over inputs, the second axis of shape, which a solver may look at one by one.
 
+    Where the optimiser works on the mean of the copies and the deviations from it (`coordinates=mean`), W holds the
+    deviations alone: at strength 0 the copies are free, at strength inf they are tied, and no strength shrinks what
+    they have in common. Not so for sums of `parts`, whose parts would not be told apart, and where `holds_together` is
+    False, as for a control that pushes the copies apart: there W holds the copies as ever.
+
     `schedule` is what training multiplies the strength by: 1 (`constant`), min(1, 10 p) (`warmup`) or 1 - p
     (`anneal`), where p in [0, 1] is the share of the budget spent.
 
     `limits` claims, options -> method, what `soft` with this constraint equals exactly under SGD without
-    momentum and decay, as in {"strength=0": "single_task"}; `mtlbench check` holds it to that.
+    momentum and decay, as in {"strength=0": "single_task"}; `ties` lists the options with which it equals `hard` under
+    any optimiser that works on mean and deviations (`coordinates=mean`). `mtlbench check` holds it to both.
     """
 
     in_loss: bool = False
     offset: bool = False
     parts: ClassVar[int] = 1
+    holds_together: ClassVar[bool] = True
     by_input: ClassVar[bool] = False
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
     limits: ClassVar[Mapping[str, str]] = {}
+    ties: ClassVar[Sequence[str]] = ()
 
     def __init__(self, coupled: Coupled, schedule: Schedule = "constant") -> None:
         super().__init__()
@@ -88,6 +98,15 @@ class Constraint(nn.Module, ABC):
             TypeError: the constraint has no prox.
         """
         raise TypeError(f"{type(self).__name__} has no prox; it should set in_loss.")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the strength is known; if not, `calibrate` is called after each update until it is."""
+        return True
+
+    def calibrate(self, W: Tensor, step: float) -> None:
+        """Measure the scale of the strength on W, right after an optimiser's step of the learning rate `step` > 0."""
+        return
 
     def refresh(self, W: Tensor) -> None:
         """Update auxiliary buffers (covariances, clusters) in closed form, every `refresh_every` updates."""

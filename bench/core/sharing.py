@@ -96,11 +96,17 @@ class Sharing(nn.Module, ABC):
 
     `limits` claims, options -> method, what it equals exactly under SGD without momentum and decay, as
     in {"own=1,rate=0": "single_task"}; `mtlbench check` holds it to that.
+
+    `twin` names the control that cuts the path between tasks: options to add, as in "muted=1", with which all layers,
+    parameters and arithmetic stay and `mtlbench check` finds no parameter that two tasks' features depend on; or the
+    text of another sharing, the nearest in size. There an option `init=same` is taken over from the method. Empty where
+    nothing is shared.
     """
 
     separate: bool = False  # tasks are separate models: each keeps its own best epoch, weights stay 1
     needs_constraint: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = {}
+    twin: ClassVar[str] = ""
     output_shape: tuple[int, ...]
 
     @abstractmethod

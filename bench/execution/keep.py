@@ -13,7 +13,7 @@ from bench.records import ResultRecord, RunSpec
 from bench.records.record import MAX_BYTES
 from bench.system.files import make_folder
 from leaderboard.store import Store
-from leaderboard.store.room import bytes_of, drop_largest_matrices
+from leaderboard.store.room import count_stored_bytes, drop_largest_matrices
 
 
 def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wandb: str = "off") -> Status:
@@ -38,7 +38,7 @@ def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wan
     if record.left_out:
         print(
             f"mtlbench: The record of run {record.run_id} leaves out {', '.join(record.left_out)}: with all of it "
-            f"there would be {bytes_of(whole):,} bytes, and {MAX_BYTES:,} are stored at most.",
+            f"there would be {count_stored_bytes(whole):,} bytes, and {MAX_BYTES:,} are stored at most.",
             file=sys.stderr,
         )
     if panels:  # before the record, with which the cell is over

@@ -16,7 +16,7 @@ from bench.engines.events import Ended, Event
 from bench.execution.progress import Tracker, name_cell
 from bench.records import RunSpec
 from leaderboard.store.json_text import write_whole
-from leaderboard.store.progress_notes import NOTES_FOLDER, named_after
+from leaderboard.store.progress_notes import NOTES_FOLDER, make_note_prefix
 
 PAUSE = 1.0  # seconds between two writes, at least; the site looks every two
 
@@ -30,7 +30,7 @@ def write_live_note(store: Path, specs: list[RunSpec], jobs: int) -> Iterator[Ca
     """
     folder = store / NOTES_FOLDER
     # Named after this process, so that a note whose command was killed can be told from a live one.
-    note = folder / f"{named_after(os.getpid())}{secrets.token_hex(4)}.json"
+    note = folder / f"{make_note_prefix(os.getpid())}{secrets.token_hex(4)}.json"
     tracker = Tracker(specs, jobs)
     cells: dict[str, dict[str, object]] = {}
     last = 0.0

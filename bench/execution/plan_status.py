@@ -87,13 +87,13 @@ def _explain_other_code(spec: RunSpec, store: Store) -> str:
 
     Tables show the text that was run last, so which of the two is newer decides what counts.
     """
-    beside = [record for record in store.list_siblings(spec) if record.status == "done"]
-    others = [record for record in beside if record.spec.code != spec.code]
+    siblings = [record for record in store.list_siblings(spec) if record.status == "done"]
+    others = [record for record in siblings if record.spec.code != spec.code]
     if not others:
         return ""
     was = "1 stored run of {} was" if len(others) == 1 else f"{len(others)} stored runs of {{}} were"
     sentence = f"{was.format(f'`{make_printable(others[0].method)}`')} made by another text of its file"
-    own = max((record.created for record in beside if record.spec.code == spec.code), default="")
+    own = max((record.created for record in siblings if record.spec.code == spec.code), default="")
     if own and own < max(record.created for record in others):
         return f"{sentence}, after those of this one; tables show what was made last: remove what should not count."
     return f"{sentence} and {'does' if len(others) == 1 else 'do'} not count."

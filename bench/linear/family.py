@@ -79,6 +79,12 @@ class PenaltyFamily:
             raise UsageError(f"A solver needs a constraint with a prox on the copies themselves. Found `{name}`.")
         if built.schedule != "constant":
             raise UsageError(f"A solver has no moments to schedule a constraint by. Found `{name}`.")
+        if not self.open and not built.calibrated:
+            given, other = self._dial
+            raise UsageError(
+                f"A solver has no first update, which `{other}` is measured at; give `{given}`, or leave both out and "
+                f"the solver chooses. Found `{name}`."
+            )
         if not built.applies_to("weight", self.coupled.shape):
             raise UsageError(f"`{name}` does not take parameters of shape {self.coupled.shape}.")
         return built.double()

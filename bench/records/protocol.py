@@ -106,6 +106,12 @@ class Protocol(BaseModel):
     trunk_weight_decay: Annotated[NonNegative, DESCENT] = Field(
         default=1.0, description="a factor on the weight decay of shared parameters"
     )
+    coordinates: Annotated[Literal["copies", "mean"], DESCENT] = Field(
+        default="copies",
+        description="of copies that a constraint holds, as the optimiser sees them: `copies`, each by itself; `mean`, "
+        "their mean, at the rate of a trunk, and the deviations from it, which are all that the constraint then holds: "
+        "tied copies are `hard` under any optimiser; see docs/protocol.md",
+    )
     initialisation: Annotated[str, FIXED] = Field(
         default="torch defaults; one stream per module, the same for every method of a seed",
         description="of weights",

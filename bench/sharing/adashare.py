@@ -53,7 +53,12 @@ class AdaShare(Sharing):
     sharing: at least 0.
     tau: the first temperature, > 0.
     rate: factor on the learning rate of the logits, > 0.
+
+    It has no muted form: a trunk for each task would add parameters. `single_task_narrow` is its twin at equal
+    parameters.
     """
+
+    twin = "single_task_narrow"
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
+    Added,
     Blueprint,
     Ge,
     Modules,
@@ -26,6 +27,7 @@ from bench.api import (
     split_stages,
 )
 from bench.toolbox.layers import Gate, weighted_sum
+from bench.toolbox.muting import list_reads
 
 
 @register(
@@ -43,7 +45,10 @@ class AdaTT(Sharing):
     experts: experts of each task at each level.
     levels: into how many stretches the stages are cut, as even as possible, later ones longer.
     init: experts of the tasks start `tied` (the same for every task) or `independent`.
+    muted: 1 cuts the path between tasks, a control: a gate weighs its task's own experts in the place of the others.
     """
+
+    twin = "muted=1"
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class AdaTT(Sharing):
         experts: Annotated[int, Ge(1)] = 1,
         levels: Annotated[int, Ge(1)] = 2,
         init: Literal["tied", "independent"] = "tied",
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
@@ -59,6 +65,8 @@ class AdaTT(Sharing):
         self.experts = Modules(
             Modules(blueprint.backbone(copy=e + apart * t) for e in range(experts)) for t, _ in enumerate(self.tasks)
         )
+        owners = [t for t, _ in enumerate(self.tasks) for _ in range(experts)]
+        self.reads = list_reads(owners, len(self.tasks), muted)
         stages = self.experts[0][0]
         self.levels = split_stages(len(stages), levels)
         self.output_shape = stages[-1].output_shape
@@ -78,7 +86,7 @@ class AdaTT(Sharing):
         features = {}
         for x, tasks in group_by_input(inputs):
             # Gates count their usage on inputs of their own task only.
-            streams, reads = [x] * len(self.tasks), [task in tasks for task in self.tasks]
+            streams, counted = [x] * len(self.tasks), [task in tasks for task in self.tasks]
             for level, gates, own in zip(self.levels, self.gates, self.own, strict=True):
                 outputs = [
                     [run_stages(expert[level.start : level.stop], stream) for expert in experts]
@@ -86,8 +94,10 @@ class AdaTT(Sharing):
                 ]
                 everyone = [feature for mine in outputs for feature in mine]
                 streams = [
-                    weighted_sum(gate(stream, counts), everyone) + weighted_sum(v, mine)
-                    for gate, stream, v, mine, counts in zip(gates, streams, own, outputs, reads, strict=True)
+                    weighted_sum(gate(stream, counts), [everyone[e] for e in places]) + weighted_sum(v, mine)
+                    for gate, stream, v, mine, counts, places in zip(
+                        gates, streams, own, outputs, counted, self.reads, strict=True
+                    )
                 ]
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return {task: features[task] for task in inputs}

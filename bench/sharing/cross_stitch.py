@@ -38,13 +38,14 @@ class Unit(nn.Module):
         own: alpha_tt at the start; the rest of each row is divided over the others, so that rows sum to 1.
         rows: `free` or `normalised`.
         cross: 0 holds the terms off the diagonal at 0.
+        muted: 1 has x_t in the place of every x_s: x~_t = sum_s alpha_ts x_t.
     """
 
     mask: Tensor | None  # of ones where alpha may differ from 0; None where all of it may
 
-    def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int) -> None:
+    def __init__(self, tasks: int, channels: int, own: float, rows: str, cross: int, muted: int) -> None:
         super().__init__()
-        self.rows = rows
+        self.rows, self.muted = rows, bool(muted)
         own = own if cross and tasks > 1 else 1.0  # where there is nothing else to read
         alpha = torch.full((tasks, tasks), (1.0 - own) / max(tasks - 1, 1))
         alpha.fill_diagonal_(own)
@@ -68,31 +69,44 @@ class Unit(nn.Module):
         last = [x.movedim(1, -1) for x in features]
         stacked = torch.stack(last)
         alpha = self.matrix()
-        if alpha.dim() == 2:
+        if self.muted:
+            mixed = self._mix_own(alpha, stacked)
+        elif alpha.dim() == 2:
             mixed = (alpha @ stacked.flatten(1)).view_as(stacked)
         else:
             mixed = torch.einsum("tsc,snc->tnc", alpha, stacked.flatten(1, -2)).view_as(stacked)
         return [x.movedim(-1, 1) if axes > 2 else x for x in mixed.unbind()]
 
+    @staticmethod
+    def _mix_own(alpha: Tensor, stacked: Tensor) -> Tensor:
+        """sum_s alpha_ts x_t of features x (T, n, ..., C) stacked over tasks: the products of the unmuted sum."""
+        tasks = len(stacked)
+        if alpha.dim() == 2:
+            read = stacked.flatten(1)[:, None].expand(-1, tasks, -1)
+            return torch.bmm(alpha[:, None], read).view_as(stacked)
+        read = stacked.flatten(1, -2)[:, None].expand(-1, tasks, -1, -1)
+        return torch.einsum("tsc,tsnc->tnc", alpha, read).view_as(stacked)
+
 
 class LibMTLUnit(Unit):
     """alpha of ones: every tower reads the sum of all towers."""
 
-    def __init__(self, tasks: int) -> None:
-        super().__init__(tasks, 0, 1.0, "free", 1)
+    def __init__(self, tasks: int, muted: int) -> None:
+        super().__init__(tasks, 0, 1.0, "free", 1, muted)
         self.alpha = Parameter(torch.ones(tasks, tasks))
 
 
 class MTANUnit(Unit):
     """One vector of ones for all towers: they all read the same sum, w_1 x_1 + ... + w_T x_T."""
 
-    def __init__(self, tasks: int) -> None:
-        super().__init__(tasks, 0, 1.0, "free", 1)
+    def __init__(self, tasks: int, muted: int) -> None:
+        super().__init__(tasks, 0, 1.0, "free", 1, muted)
         self.alpha = Parameter(torch.ones(tasks))
 
     def matrix(self) -> Tensor:
-        """(T, T) with equal rows."""
-        return self.alpha.expand(len(self.alpha), -1)
+        """(T, T) with equal rows; muted, with equal columns, since w_t would serve all tasks otherwise."""
+        matrix = self.alpha.expand(len(self.alpha), -1)
+        return matrix.T if self.muted else matrix
 
 
 @register(
@@ -118,13 +132,18 @@ class CrossStitch(Sharing):
         stage, shared by all towers, so that they all read one sum (the form behind the NYUv2 tables of MTAN and
         CAGrad); `libmtl`, T x T ones between stages, so that features are summed, and no unit after the last
         stage. Both leave `own`, `per`, `rows` and `cross` without effect.
+    muted: 1 cuts the path between tasks, a control: x~_t = sum_s alpha_ts x_t, the task's own features in the place of
+        the others, with the same unit.
     """
 
     limits: ClassVar = {
         "own=1,rate=0": "single_task",
         "own=1,per=channel,rate=0": "single_task",
         "cross=0,rows=normalised": "single_task",
+        "muted=1,own=0.5,rate=0": "single_task",
+        "muted=1,rows=normalised": "single_task",
     }
+    twin = "muted=1"
 
     def __init__(
         self,
@@ -138,6 +157,7 @@ class CrossStitch(Sharing):
         init: Literal["tied", "independent"] = "tied",
         warm: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
         as_: Annotated[Literal["paper", "libmtl", "mtan"], Added()] = "paper",
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
@@ -147,11 +167,11 @@ class CrossStitch(Sharing):
         count, stages = len(self.tasks), self.towers[0]
         if as_ == "paper":
             channels = [stage.output_shape[0] if per == "channel" else 0 for stage in stages]
-            self.units = Modules(Unit(count, each, own, rows, cross) for each in channels)
+            self.units = Modules(Unit(count, each, own, rows, cross, muted) for each in channels)
         elif as_ == "mtan":  # exhibits have units of their own, whatever the other options say
-            self.units = Modules(MTANUnit(count) for _ in stages)
+            self.units = Modules(MTANUnit(count, muted) for _ in stages)
         else:
-            self.units = Modules(LibMTLUnit(count) for _ in stages[1:])
+            self.units = Modules(LibMTLUnit(count, muted) for _ in stages[1:])
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> features after the last unit. All towers run for every distinct input: each reads the others."""

@@ -100,7 +100,12 @@ class DMTRL(Sharing):
 
     form: `last`, `tucker` or `tt`.
     rank: share of the full rank kept on every axis, in (0, 1], rounded up; in `last` of T.
+
+    It has no muted form: factors of which each serves one task are the task's own weights. `single_task` from
+    independent starts is its twin, with the towers that the tensors are decomposed from.
     """
+
+    twin = "single_task:init=independent"
 
     def __init__(
         self,

@@ -5,13 +5,14 @@ The choice of an expert is written as the bits of its number, so that it is diff
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
+    Added,
     Blueprint,
     Ge,
     Gt,
@@ -24,6 +25,7 @@ from bench.api import (
     run_stages,
 )
 from bench.toolbox.layers import weighted_sum
+from bench.toolbox.muting import deal_out, list_reads
 
 
 def smooth_step(z: Tensor, width: float) -> Tensor:
@@ -51,9 +53,12 @@ class DSelectK(Sharing):
     k: experts that a task may use, at most E.
     gamma: width of the smooth step, > 0.
     entropy: factor of the entropy term, at least 0.
+    muted: 1 cuts the path between tasks, a control: experts are dealt out among the tasks, and a gate weighs its task's
+        own ones in the place of the others. It needs an expert for each task.
     """
 
     limits: ClassVar = {"experts=1": "hard"}
+    twin = "muted=1"
     codes: Tensor  # (E, m): the bits of every expert's number
 
     def __init__(
@@ -64,11 +69,13 @@ class DSelectK(Sharing):
         k: Annotated[int, Ge(1)] = 2,
         gamma: Annotated[float, Gt(0)] = 1.0,
         entropy: Annotated[float, Ge(0)] = 0.01,
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
         super().__init__()
         self.tasks, self.gamma, self.entropy = blueprint.tasks, gamma, entropy
         count = len(self.tasks) if experts is None else experts
         self.experts = Modules(blueprint.backbone(copy=e) for e in range(count))
+        self.reads = list_reads(deal_out(count, len(self.tasks)), len(self.tasks), muted)
         self.output_shape = self.experts[0][-1].output_shape
         bits = math.ceil(math.log2(count))
         numbers = torch.arange(count)[:, None] >> torch.arange(bits)
@@ -96,7 +103,9 @@ class DSelectK(Sharing):
         gates, features = self.gates(), {}
         for x, tasks in group_by_input(inputs):
             experts = [run_stages(expert, x) for expert in self.experts]
-            features.update({task: weighted_sum(gates[self.tasks.index(task)], experts) for task in tasks})
+            for task in tasks:
+                t = self.tasks.index(task)
+                features[task] = weighted_sum(gates[t], [experts[e] for e in self.reads[t]])
         return {task: features[task] for task in inputs}
 
     def regulariser(self) -> Tensor | float:

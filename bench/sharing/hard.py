@@ -75,9 +75,13 @@ class Hard(Trunk):
 
     split: number of stages in the trunk, from 0 (`single_task` exactly) to all of them (the default,
         written `none`; only the heads are the tasks' own).
+
+    It has no muted form: a trunk for each task would add parameters. `single_task_narrow` is its twin at equal
+    parameters, `single_task` at equal updates.
     """
 
     limits: ClassVar = {"split=0": "single_task"}
+    twin = "single_task_narrow"
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(0)] = None) -> None:
         super().__init__(blueprint, 1.0, split)
@@ -91,7 +95,11 @@ class HardWide(Trunk):
     backbones, which are those of `single_task`; found by bisection. Heads see the wider features.
 
     split: number of stages in the trunk; all by default.
+
+    It has no muted form, as `hard`: `single_task` is its twin, at equal parameters.
     """
+
+    twin = "single_task"
 
     def __init__(self, blueprint: Blueprint, *, split: Annotated[int | None, Ge(1)] = None) -> None:
         super().__init__(blueprint, self.match_width(blueprint, split), split)

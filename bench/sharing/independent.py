@@ -108,12 +108,13 @@ class Soft(Towers):
     """One tower per task, held together by the constraint after the `+`, as in `soft+l2`.
 
     A constraint of strength 0 that is applied to the copies themselves leaves `single_task`; what an
-    infinite one is depends on the constraint.
+    infinite one is depends on the constraint. Its twin is `single_task`, which is `soft` without a constraint.
 
     init: `tied` starts all towers from the same weights, `independent` each from its own.
     """
 
     needs_constraint = True
+    twin = "single_task:init=same"
 
     def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
         super().__init__(blueprint, init)

@@ -45,7 +45,12 @@ class LearnToBranch(Sharing):
     search: share of the budget of the search, in (0, 1); the two leave a rest for the tree.
     tau: the first temperature, > 0.
     rate: factor on the learning rate of alpha, > 0.
+
+    It has no muted form: with the path between tasks cut, the tree is known before the search. `single_task` from
+    independent starts is its twin, with the same towers.
     """
+
+    twin = "single_task:init=independent"
 
     def __init__(
         self,

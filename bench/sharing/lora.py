@@ -32,9 +32,13 @@ class LoRA(Sharing):
     rank: r, at most the smaller side of the weight; 0 is `hard`.
     scale: of the update, > 0.
     rate: factor on the learning rate of A and B, at least 0.
+
+    It has no muted form: W_0 for each task would add parameters. `single_task_narrow` is its twin, with the parameters
+    of the trunk; `single_task` takes as much arithmetic.
     """
 
     limits: ClassVar = {"rank=0": "hard"}
+    twin = "single_task_narrow"
 
     def __init__(
         self,

@@ -66,7 +66,12 @@ class MTAN(Sharing):
 
     hidden: channels of the attention's inner layer, as a share of the stage's output channels, in (0, 100];
         two at least.
+
+    It has no muted form: a trunk for each task would add parameters. `single_task_narrow` is its twin, with the
+    parameters of the trunk.
     """
+
+    twin = "single_task_narrow"
 
     def __init__(self, blueprint: Blueprint, *, hidden: Annotated[float, Interval(gt=0, le=100)] = 0.5) -> None:
         super().__init__()

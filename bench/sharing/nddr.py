@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bench.api import (
+    Added,
     Blueprint,
     Ge,
     Interval,
@@ -26,6 +27,7 @@ from bench.api import (
     register,
 )
 from bench.toolbox.layers import pointwise_layer
+from bench.toolbox.muting import list_reads
 
 
 class Fusion(nn.Module):
@@ -76,9 +78,11 @@ class NDDR(Sharing):
     norm: `group`, or `none`: the linear fusion alone.
     rate: factor on the learning rate of the fusion; by default 100 under sgd, as published, and 1 under adam.
     init: towers start `tied` (copies of one) or `independent`.
+    muted: 1 cuts the path between tasks, a control: a fusion reads its task's own features in the place of the others.
     """
 
-    limits: ClassVar = {"norm=none,own=1,rate=0": "single_task"}
+    limits: ClassVar = {"norm=none,own=1,rate=0": "single_task", "muted=1,norm=none,own=0.5,rate=0": "single_task"}
+    twin = "muted=1"
 
     def __init__(
         self,
@@ -88,12 +92,14 @@ class NDDR(Sharing):
         norm: Literal["group", "none"] = "group",
         rate: Annotated[float | None, Ge(0)] = None,
         init: Literal["tied", "independent"] = "tied",
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
         super().__init__()
         self.tasks, self.rate = blueprint.tasks, rate
         self.towers = Modules(blueprint.towers(init))
         self.output_shape = self.towers[0][-1].output_shape
         count = len(self.tasks)
+        self.reads = list_reads(range(count), count, muted)
         self.fusions = Modules(
             Modules(Fusion(t, count, stage.output_shape, own, norm) for t in range(count)) for stage in self.towers[0]
         )
@@ -104,8 +110,10 @@ class NDDR(Sharing):
         for x, tasks in group_by_input(inputs):
             streams = [x] * len(self.tasks)
             for stages, fusions in zip(zip(*self.towers, strict=True), self.fusions, strict=True):
-                together = torch.cat([stage(stream) for stage, stream in zip(stages, streams, strict=True)], dim=1)
-                streams = [fusion(together) for fusion in fusions]
+                ends = [stage(stream) for stage, stream in zip(stages, streams, strict=True)]
+                # One tensor for all tasks that read the same, which is all of them unless muted.
+                read = {places: torch.cat([ends[s] for s in places], dim=1) for places in set(self.reads)}
+                streams = [fusion(read[places]) for fusion, places in zip(fusions, self.reads, strict=True)]
             features.update({task: streams[self.tasks.index(task)] for task in tasks})
         return features
 

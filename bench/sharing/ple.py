@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bench.api import (
+    Added,
     Blueprint,
     Ge,
     Modules,
@@ -25,6 +26,7 @@ from bench.api import (
     split_stages,
 )
 from bench.toolbox.layers import Gate, weighted_sum
+from bench.toolbox.muting import deal_out, list_reads
 
 
 class Extraction(Sharing):
@@ -41,9 +43,13 @@ class Extraction(Sharing):
         own: experts of each task's own at a level.
         levels: stretches that the stages are cut into.
         init: own experts start `tied` over tasks, or `independent`.
+        muted: 1 deals out the shared experts among the tasks, the shared stream to the first one; gates and experts
+            read what belongs to their task in the place of everything else.
     """
 
-    def __init__(self, blueprint: Blueprint, shared: int, own: int, levels: int, init: str) -> None:
+    twin = "muted=1"
+
+    def __init__(self, blueprint: Blueprint, shared: int, own: int, levels: int, init: str, muted: int) -> None:
         super().__init__()
         if shared + own == 0:
             raise ValueError("`shared` and `own` should not both be 0: a task needs an expert.")
@@ -59,11 +65,28 @@ class Extraction(Sharing):
         self.levels = split_stages(len(stages), levels)
         self.output_shape = stages[-1].output_shape
         shapes = [blueprint.suite.input_shape, *(stages[level.stop - 1].output_shape for level in self.levels)]
+        self._deal(shared, own, muted)
         self.gates = Modules(Modules(Gate(shape, own + shared) for _ in self.tasks) for shape in shapes[:-1])
         everyone = own * len(self.tasks) + shared
         # The last level has no shared gate: nothing reads the shared stream after it.
         self.shared_gates = Modules(Gate(shape, everyone) for shape in shapes[: -2 if shared else 0])
         self.separate = shared == 0 and own == 1  # nothing is read by two tasks
+
+    def _deal(self, shared: int, own: int, muted: int) -> None:
+        """Set what gates and shared experts read; experts count by task, then the shared ones.
+
+        `reads` has the places of every task's gate, `common` those of the shared gate; `followed` says for each shared
+        expert whose stream it reads, None for the shared one.
+        """
+        count = len(self.tasks)
+        dealt = deal_out(shared, count)
+        places = list_reads([t for t in range(count) for _ in range(own)] + dealt, count, muted)
+        self.reads = [
+            [read[e] for e in (*range(t * own, (t + 1) * own), *range(count * own, len(read)))]
+            for t, read in enumerate(places)
+        ]
+        self.common = places[0]
+        self.followed = [owner if muted and owner else None for owner in dealt]
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> its stream after the last level. All streams run for every distinct input."""
@@ -76,22 +99,24 @@ class Extraction(Sharing):
     def _streams(self, x: Tensor, tasks: Sequence[str]) -> list[Tensor]:
         """The streams of all tasks after the last level, for an input of `tasks`."""
         # Gates count their usage on inputs of their own task only.
-        reads = [task in tasks for task in self.tasks]
+        counted = [task in tasks for task in self.tasks]
         streams, common = [x] * len(self.tasks), x
         for number, level in enumerate(self.levels):
-            own = [
-                [run_stages(expert[level.start : level.stop], stream) for expert in experts]
+            everyone = [
+                run_stages(expert[level.start : level.stop], stream)
                 for experts, stream in zip(self.own, streams, strict=True)
+                for expert in experts
             ]
-            shared = [run_stages(expert[level.start : level.stop], common) for expert in self.shared]
-            gates = self.gates[number]
+            everyone += [
+                run_stages(expert[level.start : level.stop], common if owner is None else streams[owner])
+                for expert, owner in zip(self.shared, self.followed, strict=True)
+            ]
             streams = [
-                weighted_sum(gate(stream, counts), [*mine, *shared])
-                for gate, stream, mine, counts in zip(gates, streams, own, reads, strict=True)
+                weighted_sum(gate(stream, counts), [everyone[e] for e in places])
+                for gate, stream, counts, places in zip(self.gates[number], streams, counted, self.reads, strict=True)
             ]
             if number < len(self.shared_gates):
-                everyone = [feature for mine in own for feature in mine] + shared
-                common = weighted_sum(self.shared_gates[number](common), everyone)
+                common = weighted_sum(self.shared_gates[number](common), [everyone[e] for e in self.common])
         return streams
 
     def coupled(self) -> dict[str, list[Parameter]]:
@@ -135,6 +160,8 @@ class CGC(Extraction):
     shared: number of shared experts.
     own: number of experts of each task's own.
     init: own experts of the tasks start `tied` (the same for every task) or `independent`.
+    muted: 1 cuts the path between tasks, a control: shared experts are dealt out among the tasks, and what reads those
+        of another task reads its own ones instead. It needs an expert for each task.
     """
 
     limits: ClassVar = {
@@ -150,8 +177,9 @@ class CGC(Extraction):
         shared: Annotated[int, Ge(0)] = 1,
         own: Annotated[int, Ge(0)] = 1,
         init: Literal["tied", "independent"] = "tied",
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
-        super().__init__(blueprint, shared, own, 1, init)
+        super().__init__(blueprint, shared, own, 1, init, muted)
 
 
 @register(
@@ -169,6 +197,8 @@ class PLE(Extraction):
     own: number of experts of each task's own at a level.
     levels: into how many stretches the stages are cut, as even as possible, later ones longer.
     init: own experts of the tasks start `tied` (the same for every task) or `independent`.
+    muted: 1 cuts the path between tasks, a control: shared experts are dealt out among the tasks, and what reads those
+        of another task reads its own ones instead. It needs an expert for each task.
     """
 
     limits: ClassVar = {
@@ -185,5 +215,6 @@ class PLE(Extraction):
         own: Annotated[int, Ge(0)] = 1,
         levels: Annotated[int, Ge(1)] = 2,
         init: Literal["tied", "independent"] = "tied",
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
-        super().__init__(blueprint, shared, own, levels, init)
+        super().__init__(blueprint, shared, own, levels, init, muted)

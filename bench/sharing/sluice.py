@@ -12,6 +12,7 @@ from torch.nn import Parameter
 from torch.nn.functional import pad
 
 from bench.api import (
+    Added,
     Blueprint,
     Ge,
     Interval,
@@ -49,12 +50,16 @@ class Sluice(Sharing):
     strength: of the penalty on the overlap of the subspaces, at least 0.
     rate: factor on the learning rate of alpha and beta; by default 100 under sgd and 1 under adam.
     init: towers start `tied` (copies of one) or `independent`.
+    muted: 1 cuts the path between tasks, a control: alpha mixes the subspaces of the task's own tower, in the place of
+        those of the others.
     """
 
     limits: ClassVar = {
         "last=1,mix=0,own=1,rate=0,strength=0": "single_task",
         "last=1,mix=0,strength=0,subspaces=1": "cross_stitch",
+        "last=1,mix=0,muted=1,own=0.5,rate=0,strength=0,subspaces=1": "single_task",
     }
+    twin = "muted=1"
 
     def __init__(
         self,
@@ -67,9 +72,10 @@ class Sluice(Sharing):
         strength: Annotated[float, Ge(0)] = 0.01,
         rate: Annotated[float | None, Ge(0)] = None,
         init: Literal["tied", "independent"] = "tied",
+        muted: Annotated[Literal[0, 1], Added()] = 0,
     ) -> None:
         super().__init__()
-        self.tasks, self.subspaces = blueprint.tasks, subspaces
+        self.tasks, self.subspaces, self.muted = blueprint.tasks, subspaces, bool(muted)
         self.rate, self.mix, self.strength = rate, mix, strength
         self.towers = Modules(blueprint.towers(init))
         stages = self.towers[0]
@@ -104,15 +110,21 @@ class Sluice(Sharing):
     def _stitch(self, streams: list[Tensor], alpha: Tensor) -> list[Tensor]:
         """h~_ts = sum over tasks u of sum over subspaces r of alpha[(t, s), (u, r)] h_ur, in the channels they share.
 
-        Subspaces of different sizes meet in the channels of the smaller one.
+        Subspaces of different sizes meet in the channels of the smaller one. Muted, it is sum_ur alpha[(t, s), (u, r)]
+        h_tr, the same sum with the task's own features.
         """
         halves = [half.movedim(1, -1) for stream in streams for half in self._halves(stream)]
         # Padded to one width, so that all of them are mixed by a single product.
         widths = [half.shape[-1] for half in halves]
         stacked = torch.stack([pad(half, (0, max(widths) - width)) for half, width in zip(halves, widths, strict=True)])
-        mixed = (alpha @ stacked.flatten(1)).view_as(stacked).unbind()
+        size, tasks = self.subspaces, len(streams)
+        if self.muted:  # by task: its rows of alpha, and its own subspaces T times over
+            own = stacked.reshape(tasks, size, -1)
+            product = torch.bmm(alpha.reshape(tasks, size, -1), own.repeat(1, tasks, 1))
+        else:
+            product = alpha @ stacked.flatten(1)
+        mixed = product.view_as(stacked).unbind()
         parts = [half[..., :width].movedim(-1, 1) for half, width in zip(mixed, widths, strict=True)]
-        size = self.subspaces
         return [torch.cat(parts[start : start + size], dim=1) for start in range(0, len(parts), size)]
 
     def _halves(self, x: Tensor) -> list[Tensor]:

@@ -3,6 +3,8 @@
 A function of singular values alone, with a prox; a solver uses it as the `marginal` of those constraints.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,8 @@ class SpectralBox(Constraint):
 
     def prox(self, W: Tensor, step: float) -> Tensor:
         more = 2 * step * self.strength
+        if math.isinf(more):
+            return torch.zeros_like(W)
 
         def factor(s: Tensor) -> Tensor:
             if not s.any():

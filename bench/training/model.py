@@ -52,8 +52,9 @@ class ConstrainedParameter:
     share of the budget spent, which the constraint's schedule depends on.
     """
 
-    def __init__(self, constraint: Constraint, copies: list[Parameter]) -> None:
-        self.constraint, self.copies = constraint, copies
+    def __init__(self, constraint: Constraint, copies: list[Parameter], mean: Parameter | None = None) -> None:
+        """`mean`: of copies that are written as theta_t = mean + v_t with sum_t v_t = 0; `copies` are then the v_t."""
+        self.constraint, self.copies, self.mean = constraint, copies, mean
 
     def penalty(self, progress: float = 0.0) -> Tensor:
         """The constraint's value as scheduled, 0-dimensional, differentiable."""
@@ -65,11 +66,27 @@ class ConstrainedParameter:
         """Replace the copies, in place, by the prox of the constraint as scheduled; `step` is the learning rate."""
         step *= self.constraint.factor(progress)
         result = self.constraint.prox(self._stack_copies(), step)
+        if self.mean is not None:
+            result = result - result.mean(dim=-1, keepdim=True)  # which a prox of single entries may leave them
         # One kernel for all copies: a copy_ for each would dominate the time of small parameters.
         if self.constraint.parts > 1:
             torch._foreach_copy_(list[Tensor](self.copies), list(result.movedim(-1, 1).flatten(0, 1).unbind()))
             return
         torch._foreach_copy_(list[Tensor](self.copies), list(result.unbind(dim=-1)))
+
+    @torch.no_grad()
+    def centre(self) -> None:
+        """Make the deviations sum to 0 again after an update; what they have in common is the mean's to learn."""
+        if self.mean is not None:
+            torch._foreach_sub_(
+                list[Tensor](self.copies), [torch.stack(tuple(self.copies)).mean(dim=0)] * len(self.copies)
+            )
+
+    @torch.no_grad()
+    def calibrate(self, step: float) -> None:
+        """Let the constraint measure its strength, as long as it has none; `step` is the learning rate."""
+        if step > 0 and not self.constraint.calibrated:
+            self.constraint.calibrate(self._stack_copies(), step)
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -117,23 +134,27 @@ class MultiTaskModel(nn.Module):
         coupled = learning_copies(self.sharing)
         held = suite.held(list(coupled)) if method.constraint else ()
         for name, copies in coupled.items():
-            addends = self._constrain(name, copies, method.constraint, protocol.lr) if name in held else []
+            addends = self._constrain(name, copies, method.constraint, protocol) if name in held else []
             self._copies[name] = (copies, addends)
 
-    def _constrain(self, name: str, copies: list[Parameter], choice: Choice | None, lr: float) -> list[list[Parameter]]:
+    def _constrain(
+        self, name: str, copies: list[Parameter], choice: Choice | None, protocol: Protocol
+    ) -> list[list[Parameter]]:
         """Build the constraint of one coupled parameter, and rewrite its copies as sums or offsets where asked to.
 
         Args:
             name: of the parameter among the coupled ones.
             copies: its T copies.
             choice: the constraint with its options.
-            lr: the learning rate at the start.
+            protocol: has the learning rate at the start, and in which coordinates copies are trained.
 
         Returns:
             The parameters to add to the copies for their values, [addend][task]; empty where copies are the values.
         """
         assert choice is not None
-        coupled = Coupled(tuple(copies[0].shape), len(copies), lr)
+        cls: type[Constraint] = choice.entry.cls
+        centred = protocol.coordinates == "mean" and cls.parts == 1 and cls.holds_together
+        coupled = Coupled(tuple(copies[0].shape), len(copies), protocol.lr, centred)
         constraint: Constraint = choice.build(coupled)
         if not constraint.applies_to(name, coupled.shape):
             return []
@@ -142,9 +163,11 @@ class MultiTaskModel(nn.Module):
         self.held.append(
             ConstrainedParameter(constraint, [*copies, *(part for of_tasks in parts for part in of_tasks)])
         )
-        if not constraint.offset:
+        if not (constraint.offset or centred):
             return parts
         self.means.append(write_as_offsets(self.sharing, copies))
+        if centred and not constraint.offset:
+            self.held[-1].mean = self.means[-1]
         return [self.means[-1:] * len(copies)]
 
     @torch.no_grad()
@@ -206,6 +229,21 @@ class MultiTaskModel(nn.Module):
             predictions = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
         return {task: prediction.float() for task, prediction in predictions.items()}
 
+    @torch.no_grad()
+    def centre_gradients(self) -> None:
+        """Project the gradients of deviations that sum to 0: g_t <- g_t - mean_s g_s.
+
+        That of their mean is the sum of the g_t, as of a trunk, and stays.
+        """
+        for held in self.held:
+            if held.mean is None or held.mean.grad is None:
+                continue
+            for copy in held.copies:
+                if copy.grad is None:  # of a task without a loss in this batch
+                    copy.grad = torch.zeros_like(copy)
+            gradients = [copy.grad for copy in held.copies if copy.grad is not None]
+            torch._foreach_sub_(gradients, [torch.stack(gradients).mean(dim=0)] * len(gradients))
+
     def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
         """The optimiser's groups: parameters of one learning rate and one weight decay.
 
@@ -217,8 +255,12 @@ class MultiTaskModel(nn.Module):
             ParameterGroup([p for p in group.parameters if id(p) not in means], group.role, group.lr_factor)
             for group in collect_groups(self.sharing, protocol.optimiser)
         ]
+        # A mean at 1/T of the towers' rate moves every copy by its own gradient, together with the deviations: under
+        # sgd the free end is then `single_task` exactly. Under adam, which knows no such sum, the mean is a trunk.
+        apart = [held for held in self.held if held.mean is not None and protocol.optimiser == "sgd"]
+        slow = {id(held.mean) for held in apart}
         groups += [
-            ParameterGroup(self.means, role="trunk"),
+            ParameterGroup([mean for mean in self.means if id(mean) not in slow], role="trunk"),
             ParameterGroup(list(self.heads.parameters())),
             ParameterGroup([*self.weighting.parameters(), *self.constraints.parameters()], role="coupling"),
         ]
@@ -228,6 +270,10 @@ class MultiTaskModel(nn.Module):
         for group in groups:
             rate = protocol.lr * group.lr_factor * (trunk if group.role == "trunk" else 1.0)
             alike.setdefault((rate, protocol.weight_decay * decay[group.role]), []).extend(group.parameters)
+        for held in apart:
+            assert held.mean is not None
+            count = len(held.copies)  # rate times decay is the towers': each copy decays as it would by itself
+            alike.setdefault((protocol.lr / count, protocol.weight_decay * count), []).append(held.mean)
         return [
             {"params": parameters, "lr": rate, "weight_decay": weight_decay}
             for (rate, weight_decay), parameters in alike.items()

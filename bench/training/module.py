@@ -97,6 +97,7 @@ class MultiTaskModule(L.LightningModule):
         self.taken.backward()
         if self.model.ranks:
             self.model.ranks.average_([p.grad for p in self.model.parameters() if p.grad is not None])
+        self.model.centre_gradients()
 
     def configure_gradient_clipping(
         self,
@@ -129,6 +130,8 @@ class MultiTaskModule(L.LightningModule):
         progress = self.state.progress  # before the count, as penalties in the loss saw it
         self.state.step += 1
         for held in self.model.held:
+            held.centre()
+            held.calibrate(self.rate_of[held.copies[0]] * factor)
             if not held.constraint.in_loss:
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench.errors import UsageError, hint
 from bench.records import ResultRecord, explain_invalid, parse_seeds
 from bench.records.values import FEWEST_VALUES, SettingGrid
+from leaderboard.boards.twins import find_muted
 
 MANY_SEEDS = 10_000  # that one run of a text may name
 TABLES = Path(__file__).parents[1] / "tables"
@@ -165,8 +166,9 @@ def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str
 def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "default") -> Board:
     """A board of everything that `records` hold of `suite` (its short or canonical name) on a track.
 
-    The reference comes first, then the methods in alphabetical order; the seeds are the union. A
-    method whose runs all failed is listed too, so that it shows as missing. The tuned track is that of as many
+    The reference comes first, then the methods in alphabetical order; the seeds are the union. Methods that are
+    others muted stand below them as controls. A method whose runs all failed is listed too, so that it shows as
+    missing. The tuned track is that of as many
     trials as every method has.
     """
     own = [record for record in records if suite in (record.suite, record.spec.suite)]
@@ -176,6 +178,7 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
         named = [(record.method, record) for record in own if not record.spec.overrides and not record.spec.tuning]
     reference = str(Board.model_fields["reference"].default)
     methods = sorted({method for method, _ in named}, key=lambda method: (method != reference, method))
+    muted = find_muted(methods) if track == "default" else set()
     seeds = sorted({record.spec.seed for _, record in named})
     name = named[0][1].suite if named else suite
     trials: dict[str, set[int]] = {}
@@ -184,6 +187,9 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
             trials.setdefault(record.spec.tuning.of, set()).add(record.spec.tuning.trial)
     fewest = min((len(numbers) for of, numbers in trials.items() if of in methods), default=0)
     board = Board(name=name, title=name, version=1, suite=name, methods=methods, seeds=_seed_text(seeds) or "0-4")
+    if muted:
+        kept = [method for method in methods if method not in muted]
+        board = board.model_copy(update={"methods": kept, "controls": ["muted"]})
     return board.model_copy(update={"trials": fewest}) if track == "tuned" and fewest else board
 
 

@@ -17,9 +17,10 @@ from leaderboard.boards.comparability import (
     method_versions,
     suite_versions,
 )
-from leaderboard.boards.controls import ControlRow, ControlRun, control_rows
+from leaderboard.boards.controls import ControlRow, ControlRun, ControlSubject, control_rows
 from leaderboard.boards.own_best import choose_best_runs
 from leaderboard.boards.tuned_track import MethodSearch, keep_searched, searches_of
+from leaderboard.boards.twins import collect_twins
 
 NAMED_FAILURES = 5
 MAX_WHY = 500  # characters
@@ -53,10 +54,10 @@ def select_records(
     """Choose the records of `board` on a track.
 
     Only finished runs without overrides count, or, on a board with a curve, those of each method at the value that its
-    curve chose. Where a plug-in was edited, only runs of the text that was run last do,
-    also where none of them was finished. Where a store holds several versions, the highest (protocol version, suite
-    version) is used; among equals, the largest group with one protocol, suite and data checksum; then the highest
-    versions of each method. Everything left out is counted.
+    curve chose. Where a plug-in was edited, only runs of the text that was run last do, also where none of them was
+    finished. Where a store holds several versions, the highest (protocol version, suite version) is used; among
+    equals, the largest group with one protocol, suite and data checksum; then the highest versions of each method.
+    Everything left out is counted.
 
     Args:
         board: its `methods` become rows, and on the default track its `controls` below them.
@@ -141,9 +142,10 @@ def _choose_with_controls(
     like = next(iter(chosen.values()), None)
     if like is None:
         return {}, chosen, notes
-    epochs = like.spec.protocol.epochs
-    assembled, used = _assemble(control_rows(["all"], like.tasks, epochs), like, records)
-    rows = {row.key: row for row in control_rows(board.controls, like.tasks, epochs) if row.key not in board.methods}
+    protocol, twins = like.spec.protocol, collect_twins({record.method for record in records})
+    subject = ControlSubject(like.tasks, protocol.epochs, protocol.lr, board.methods, board.labels, twins)
+    assembled, used = _assemble(control_rows(["all"], subject), like, records)
+    rows = {row.key: row for row in control_rows(board.controls, subject) if row.key not in board.methods}
     shown = {key: record for key, record in assembled.items() if key[0] in rows and key[1] in board.seed_list}
     whole = board.model_copy(update={"methods": [*board.methods, *rows]})
     # Again without the parts: their runs have settings of their own, and would be counted as left out.

@@ -1,4 +1,9 @@
-"""What a method is, read from the source of its parts without running any of it."""
+"""Reads what the parts of a method are (name, paper, docstring, defaults) from their source, without running it.
+
+The syntax tree is enough: parts are classes with a `register` decorator, and defaults are literals. So the site and
+the checks of submissions work without torch, and submitted code cannot act while it is read. What only running could
+tell, as a computed default, is reported as unknown.
+"""
 
 import ast
 import warnings
@@ -8,16 +13,18 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-MOST = 1_000_000  # a version beyond is none
+# Versions count up by one: a larger number is a mistake.
+MAX_VERSION = 1_000_000
 PACKAGES = ("bench.sharing", "bench.constraints", "bench.weightings")
 
 
 @dataclass(frozen=True)
 class Card:
-    """A part of a method: its name, the paper, the version of its numbers, and its docstring.
+    """One registered part: its name, paper, version of its numbers, and docstring.
 
-    `defaults` maps each option to its default as records have it; None where that is no plain value. `kind` is that of
-    a part that comes with the project.
+    `defaults` maps each option to the text of its default as records spell it, or to None where it is no literal.
+    `kind` is `sharing`, `constraint` or `weighting` for a built-in part; a submitted source does not reveal it, and it
+    is empty.
     """
 
     name: str
@@ -28,8 +35,15 @@ class Card:
     kind: str = ""
 
 
-def cards_of(source: str) -> Iterator[Card]:
-    """The classes with a `register` decorator in a Python source. Raises SyntaxError as the compiler would."""
+def parse_cards(source: str) -> Iterator[Card]:
+    """Read the cards of all classes with a `register` decorator in a Python source, nested classes too.
+
+    A keyword of the decorator that is no literal counts as not given; a version outside [1, MAX_VERSION) counts as 1.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: what `ast.parse` raises for a source that is no Python or
+            too deeply nested.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whoever wrote it is warned when it is run
         tree = ast.parse(source)
@@ -37,38 +51,47 @@ def cards_of(source: str) -> Iterator[Card]:
     for node in ast.walk(tree):
         for call in node.decorator_list if isinstance(node, ast.ClassDef) else ():
             if isinstance(call, ast.Call) and _is_register(call.func) and isinstance(node, ast.ClassDef):
-                given = {word.arg: _constant(word.value) for word in call.keywords}
-                name = _constant(call.args[0]) if call.args else given.get("name")
+                given = {word.arg: _read_constant(word.value) for word in call.keywords}
+                name = _read_constant(call.args[0]) if call.args else given.get("name")
                 if isinstance(name, str):
                     version = given.get("version", 1)
                     text = ast.get_docstring(node) or ""
-                    number = version if isinstance(version, int) and 0 < version < MOST else 1
-                    yield Card(name, str(given.get("paper") or ""), number, text, defaults_of(node, classes, tree))
+                    number = version if isinstance(version, int) and 0 < version < MAX_VERSION else 1
+                    yield Card(name, str(given.get("paper") or ""), number, text, read_defaults(node, classes, tree))
 
 
 @cache
 def read_built_in_cards() -> dict[str, Card]:
-    """name -> card of every sharing, constraint and weighting that comes with the project."""
-    found: dict[str, Card] = {}
+    """name -> card of every sharing, constraint and weighting that comes with the project; read once per process."""
+    built_in: dict[str, Card] = {}
     for package in PACKAGES:
         spec = find_spec(package)  # imports `bench` only, which is empty
         for folder in spec.submodule_search_locations or () if spec else ():
             for path in sorted(Path(folder).glob("**/*.py")):
                 kind = package.removeprefix("bench.").removesuffix("s")
-                cards = cards_of(path.read_text(encoding="utf-8"))
-                found |= {card.name: replace(card, kind=kind) for card in cards}
-    return found
+                cards = parse_cards(path.read_text(encoding="utf-8"))
+                built_in |= {card.name: replace(card, kind=kind) for card in cards}
+    return built_in
 
 
-def defaults_of(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], tree: ast.Module) -> dict[str, str | None]:
-    """Option -> default of a class, from its constructor or that of the nearest base in `classes`.
+def read_defaults(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], tree: ast.Module) -> dict[str, str | None]:
+    """Option -> text of its default, from the constructor of a class or else of its nearest base in `classes`.
 
-    Defaults are literals, names of the module's constants that are, or infinity.
+    Options are the keyword-only parameters of `__init__`. Bases are searched breadth first, by name, inside the one
+    source.
+
+    Args:
+        node: the class.
+        classes: name -> class of the same source, in which bases are looked up.
+        tree: the module, whose constants a default may name.
+
+    Returns:
+        None for a default that is no literal, no constant of the module that is one, and not infinity.
     """
     constants = {
         target.id: statement.value
         for statement in tree.body
-        for target in _targets(statement)
+        for target in _list_targets(statement)
         if isinstance(target, ast.Name) and isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value
     }
     seen: set[str] = set()
@@ -79,47 +102,54 @@ def defaults_of(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], tree: a
         for item in one.body:
             if isinstance(item, ast.FunctionDef) and item.name == "__init__":
                 pairs = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
-                return {argument.arg.rstrip("_"): _literal_text(value, constants) for argument, value in pairs}
+                # `lambda_` in Python is `lambda` in a method's text.
+                return {argument.arg.rstrip("_"): _write_literal(value, constants) for argument, value in pairs}
+        # `seen` ends the search where classes of a hostile source inherit in a circle.
         names = [base.id for base in one.bases if isinstance(base, ast.Name)]
         waiting += [classes[name] for name in names if name in classes and name not in seen]
     return {}
 
 
-def _targets(statement: ast.stmt) -> list[ast.expr]:
+def _list_targets(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement assigns to; nothing for one that assigns nothing."""
     if isinstance(statement, ast.Assign):
         return statement.targets
     return [statement.target] if isinstance(statement, ast.AnnAssign) else []
 
 
-def _literal_text(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
-    """A default as `bench.catalogue.options.write` has it; None where it is no plain value."""
+def _write_literal(node: ast.expr | None, constants: Mapping[str, ast.expr]) -> str | None:
+    """A default as `bench.catalogue.options.write` spells it, or None where its value is not known."""
     if isinstance(node, ast.Name) and node.id in constants:
         node = constants[node.id]
     if node is None:
         return None
+    # Infinity has no literal in Python, and half-lives have it as a default.
     if ast.unparse(node) in ("math.inf", "float('inf')", "inf"):
         return "inf"
     try:
-        return _text(ast.literal_eval(node))
+        return _write_value(ast.literal_eval(node))
     except (ValueError, TypeError, RecursionError, MemoryError):
         return None
 
 
-def _text(value: object) -> str:
+def _write_value(value: object) -> str:
+    """A value as `bench.catalogue.options.write` spells it."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        return "/".join(map(_text, value))
+        return "/".join(map(_write_value, value))
     return repr(value) if isinstance(value, float) else str(value)
 
 
 def _is_register(function: ast.expr) -> bool:
+    """Whether a decorator is `register` or an attribute of that name, as `api.register`."""
     return (isinstance(function, ast.Name) and function.id == "register") or (
         isinstance(function, ast.Attribute) and function.attr == "register"
     )
 
 
-def _constant(node: ast.expr) -> object:
+def _read_constant(node: ast.expr) -> object:
+    """The value of a literal; None for any other expression."""
     return node.value if isinstance(node, ast.Constant) else None

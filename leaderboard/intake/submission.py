@@ -4,59 +4,35 @@
     NAME/submission.toml      what is submitted: methods, suite, board, seeds, who
     NAME/results/RUN_ID.json  one record per method and seed
 
-A submission stands on its board while its folder lies in `submissions` beside the store.
+A submission stands on its board while its folder lies in `submissions` beside the store. `mtlbench submit` makes such
+folders, `mtlbench verify` reads one with everything that is wrong with it, and tables and the site add the sound ones
+to their boards.
 """
 
-import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bench.catalogue.source_text import decode_source, find_suspicious_lines
 from bench.errors import make_printable
 from bench.records import ResultRecord, parse_seeds
-from bench.records.record import MAX_BYTES
 from leaderboard.boards.board import Board
-from leaderboard.intake.eligibility import (
-    board_of,
-    find_ineligible_records,
-    find_misregistered_parts,
-    find_unannounced_parts,
-)
-from leaderboard.intake.manifest import (
-    MANIFEST,
-    MAX_CODE,
-    MAX_RECORDS,
-    MAX_RESULTS,
-    METHOD,
-    RESULTS,
-    SUBMISSIONS_FOLDER,
-    Manifest,
-    checksum_bytes,
-    read_manifest,
-    reasons,
-)
-from leaderboard.intake.source_card import Card, cards_of
+from leaderboard.intake.eligibility import find_ineligible_records, find_manifest_board, find_unannounced_parts
+from leaderboard.intake.folder import find_strays, load_cards, load_manifest, load_records
+from leaderboard.intake.manifest import MANIFEST, RESULTS, SUBMISSIONS_FOLDER, Manifest
+from leaderboard.intake.source_card import Card
 from leaderboard.store import Problem, StoreContents
-from leaderboard.store.limits import parse_json, read_limited
-from leaderboard.trust.consistency import find_inconsistencies
 from leaderboard.trust.copies import count_same_models, find_repeated_seeds
 from leaderboard.trust.gaps import find_too_good
-from leaderboard.trust.ranges import find_out_of_range
-
-MAX_NAMED = 50  # files that do not belong, and are named one by one
-_RECORD = re.compile(r"[0-9a-f]{16}\.json\Z")
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A folder that was read: its manifest, its records, the parts its code registers, and everything wrong with it.
+    """A folder that was read: its manifest, its records, the cards of its code, and everything wrong with it.
 
-    `manifest` is None where it cannot be read. `notes` are for whoever reviews it: nothing that is wrong by itself.
+    `manifest` is None where it cannot be read. `problems` keep a submission off its board; `notes` are remarks for
+    whoever reviews it, none of which is wrong by itself. `records` and `cards` hold what could be read, also of an
+    unsound folder.
     """
 
     folder: Path
@@ -68,35 +44,52 @@ class Submission:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether the manifest was read and there is no problem."""
         return self.manifest is not None and not self.problems
 
 
 def read_submission(folder: Path, boards: Mapping[str, Board], committed: Iterable[ResultRecord]) -> Submission:
-    """Read and check a submission against the board it is for; every problem is named, none is raised.
+    """Read a submission and check it against the board that it is for; nothing is run, written or raised.
 
-    `committed` are the runs of the board's own methods: they say which protocol and data are meant. Nothing of the
-    submission is run and nothing is written.
+    Args:
+        folder: the submission's folder, whose content may be hostile.
+        boards: the committed boards by name.
+        committed: the records of the store, which decide the board's protocol, data and versions.
+
+    Returns:
+        The submission with all of its problems at once, so that its author can mend them in one go.
     """
+    # Two lists that every step extends, so that what was noticed before a failure is kept.
     problems, notes, known = list[Problem](), list[str](), list(committed)
-    found = Submission(folder, None, problems=problems, notes=notes)
+    submission = Submission(folder, None, problems=problems, notes=notes)
     try:
-        problems += _strays(folder)
-        manifest = _manifest(folder, problems)
-        cards = _cards(folder, manifest, problems, notes)
-        records = _records(folder, problems)
-        found = Submission(folder, manifest, records, cards, problems, notes)
+        problems += find_strays(folder)
+        manifest = load_manifest(folder, problems)
+        cards = load_cards(folder, manifest, problems, notes)
+        records = load_records(folder, problems)
+        submission = Submission(folder, manifest, records, cards, problems, notes)
         if manifest:
-            problems += _mismatches(folder, manifest, cards, records, boards, known)
+            problems += _find_mismatches(folder, manifest, cards, records, boards, known)
+            # Runs under other settings would widen what counts as usual on the board.
             own = [record for record in known if record.suite == manifest.suite and not record.spec.overrides]
             notes += [*find_too_good(records, own), *find_resembling(records, own)]
     except Exception as error:  # a hostile folder may break any line of its own check; it is named, never raised
         problems.append(Problem(".", [f"cannot be checked ({type(error).__name__}: {str(error)[:200]})"]))
-    return found
+    return submission
 
 
 def find_resembling(records: Sequence[ResultRecord], others: Sequence[ResultRecord], whose: str = "") -> list[str]:
-    """A sentence for each method that comes out as another one at half of its seeds or more."""
+    """Find methods whose runs equal those of another method beyond chance (`trust/copies`).
+
+    Args:
+        records: runs of the methods in question.
+        others: the runs that they are compared with.
+        whose: text after the other method's name, as " of the submission `x`".
+
+    Returns:
+        One sentence per pair that is alike at half of the method's seeds or more; the reader judges whether that is a
+        copy or the same model, which two honest methods may compute.
+    """
     seeds = Counter(record.method for record in records)
     return [
         f"`{method}` comes out as `{other}`{whose} at {count} of {seeds[method]} seeds: the same model, or a copy of it"
@@ -106,8 +99,14 @@ def find_resembling(records: Sequence[ResultRecord], others: Sequence[ResultReco
 
 
 def compare_with_others(submission: Submission, boards: Mapping[str, Board], committed: Iterable[ResultRecord]) -> None:
-    """Add to a submission's problems and notes what the other submissions in the same folder say about it."""
+    """Compare a submission with the other ones in its folder `submissions`; extends its problems and notes in place.
+
+    Problems are a method of the same name on the same board, in whatever case, and runs that are alike at different
+    seeds. Methods that resemble another submission's become notes. A folder elsewhere has no others, and nothing
+    happens.
+    """
     manifest, known = submission.manifest, list(committed)
+    # Resolved, since `.` and `submissions/../submissions/x` have other names than the folder.
     place = submission.folder.resolve()
     for folder in sorted(place.parent.iterdir()) if manifest and place.parent.name == SUBMISSIONS_FOLDER else ():
         if folder == place or folder.is_symlink() or not (folder / MANIFEST).is_file():
@@ -128,21 +127,37 @@ def compare_with_others(submission: Submission, boards: Mapping[str, Board], com
 
 
 def find_submissions(contents: StoreContents, boards: Mapping[str, Board]) -> list[Submission]:
-    """The submissions that lie beside a store, by name, sound or not."""
+    """Read all submissions beside a store, in the order of their names, sound or not.
+
+    The folder `submissions` is a sibling of the store's root; links in it are skipped, and a store without one has
+    none.
+    """
     folder = contents.root.resolve().parent / SUBMISSIONS_FOLDER if contents.root else None
     if folder is None or not folder.is_dir():
         return []
-    found = [path for path in sorted(folder.iterdir()) if (path / MANIFEST).is_file() and not path.is_symlink()]
-    return [read_submission(path, boards, contents.records) for path in found]
+    folders = [path for path in sorted(folder.iterdir()) if (path / MANIFEST).is_file() and not path.is_symlink()]
+    return [read_submission(path, boards, contents.records) for path in folders]
 
 
 def add_submissions(
     board: Board, records: list[ResultRecord], submissions: Iterable[Submission]
 ) -> tuple[Board, list[ResultRecord], list[str]]:
-    """`board` with the methods of sound submissions to it, its records with theirs, and a sentence about each."""
+    """Add the methods and records of sound submissions to their board.
+
+    A submission whose method is on the board already is left out, as is one that is not sound.
+
+    Args:
+        board: the board, with its own methods.
+        records: all records of the store.
+        submissions: in the order in which they get their rows; those of other boards are ignored.
+
+    Returns:
+        The board with the new methods, `records` with theirs, and one sentence for each submission that was added or
+        left out, and for each method that resembles another.
+    """
     notes, methods, added = list[str](), list(board.methods), list[ResultRecord]()
     own = {record.run_id for record in records}
-    standing: list[set[str]] = []  # digests of the runs of each
+    accepted: list[set[str]] = []  # digests of the runs of each
     others = [record for record in records if record.suite == board.suite]
     for submission in submissions:
         manifest, runs = submission.manifest, {record.digest for record in submission.records}
@@ -153,13 +168,13 @@ def add_submissions(
             reasons = "; ".join(f"{p.path}: {', '.join(p.reasons)}" for p in submission.problems[:2])
             notes.append(f"Submission `{name}` is left out: {reasons}.")
             continue
-        standing_names = {method.casefold() for method in methods}  # addresses do not tell `Mine` from `mine`
-        if there := [method for method in manifest.methods if method.casefold() in standing_names]:
-            if runs not in standing:  # else it is given twice, as beside the store and by hand
-                notes.append(f"Submission `{name}` is left out: `{there[0]}` stands here already.")
+        names_on_board = {method.casefold() for method in methods}  # addresses do not tell `Mine` from `mine`
+        if taken := [method for method in manifest.methods if method.casefold() in names_on_board]:
+            if runs not in accepted:  # else it is given twice, as beside the store and by hand
+                notes.append(f"Submission `{name}` is left out: `{taken[0]}` stands here already.")
             continue
         methods += manifest.methods
-        standing.append(runs)
+        accepted.append(runs)
         notes += [f"Submission `{name}`: {each}." for each in find_resembling(submission.records, others + added)]
         added += [record for record in submission.records if record.run_id not in own]
         by = f" by {manifest.authors}" if manifest.authors else ""
@@ -168,115 +183,7 @@ def add_submissions(
     return board.model_copy(update={"methods": methods}), [*records, *added], notes
 
 
-def _strays(folder: Path) -> list[Problem]:
-    """What does not belong into a submission; links are never followed."""
-    if folder.is_symlink() or not folder.is_dir():
-        return [Problem(".", ["should be a folder"])]
-    found, records, size = list[Problem](), 0, 0
-    for entry in _entries(folder):
-        if entry.name == RESULTS:
-            if entry.is_symlink() or not entry.is_dir():
-                found.append(Problem(RESULTS, ["should be a folder"]))
-        elif entry.name not in (METHOD, MANIFEST):
-            found.append(Problem(entry.name, [f"does not belong here: only {METHOD}, {MANIFEST} and {RESULTS}/ do"]))
-    for entry in _list_results(folder):
-        if _is_record(entry):
-            records, size = records + 1, size + entry.stat(follow_symlinks=False).st_size
-        else:
-            found.append(Problem(f"{RESULTS}/{entry.name}", ["should be a plain file named RUN_ID.json"]))
-    if len(found) > MAX_NAMED:
-        found[MAX_NAMED:] = [Problem(".", [f"has {len(found) - MAX_NAMED:,} more files that do not belong here"])]
-    if records > MAX_RECORDS:
-        found.append(Problem(RESULTS, [f"should hold at most {MAX_RECORDS:,} records, found {records:,}"]))
-    if size > MAX_RESULTS:
-        found.append(Problem(RESULTS, [f"should hold at most {MAX_RESULTS:,} bytes, found {size:,}: none was read"]))
-    return found
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as found:
-        return sorted(found, key=lambda entry: entry.name)
-
-
-def _list_results(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in the results of a submission, if they are a folder."""
-    results = folder / RESULTS
-    return _entries(results) if results.is_dir() and not results.is_symlink() else []
-
-
-def _is_record(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file(follow_symlinks=False) and bool(_RECORD.match(entry.name))
-
-
-def _manifest(folder: Path, problems: list[Problem]) -> Manifest | None:
-    try:
-        found = read_manifest(folder / MANIFEST)
-    except ValueError as error:
-        problems.append(Problem(MANIFEST, str(error).split("\n")))
-        return None
-    if found.name != folder.resolve().name:
-        problems.append(Problem(MANIFEST, [f"name: should be that of the folder, found {found.name}"]))
-    return found
-
-
-def _cards(folder: Path, manifest: Manifest | None, problems: list[Problem], notes: list[str]) -> list[Card]:
-    try:
-        data = read_limited(folder / METHOD, MAX_CODE)
-        if manifest and checksum_bytes(data) != manifest.method_sha256:
-            problems.append(Problem(METHOD, [f"should have the checksum that {MANIFEST} names as method_sha256"]))
-        source = decode_source(data)
-    except ValueError as error:
-        problems.append(Problem(METHOD, str(error).split("\n")))
-        return []
-    try:
-        found = list(cards_of(source))
-        notes += [f"{METHOD}, {line}" for line in find_suspicious_lines(source)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        problems.append(Problem(METHOD, [f"should be Python ({' '.join(str(error).split())[:200]})"]))
-        return []
-    if wrong := list(find_misregistered_parts(found)):
-        problems.append(Problem(METHOD, wrong))
-    return found
-
-
-def _records(folder: Path, problems: list[Problem]) -> list[ResultRecord]:
-    if not os.path.lexists(folder / RESULTS):
-        problems.append(Problem(RESULTS, ["should be there, with one record per method and seed"]))
-    entries = [entry for entry in _list_results(folder) if _is_record(entry)][:MAX_RECORDS]
-    if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) > MAX_RESULTS:
-        return []  # named already
-    found = []
-    for entry in entries:
-        try:
-            found.append(_record(Path(entry.path)))
-        except ValueError as error:
-            problems.append(Problem(f"{RESULTS}/{entry.name}", str(error).split("\n")))
-    return found
-
-
-def _record(path: Path) -> ResultRecord:
-    """The sound record at `path`. Raises ValueError with one reason per line."""
-    data = read_limited(path, MAX_BYTES)
-    parse_json(data)
-    wrong: list[str] = []
-    try:
-        record = ResultRecord.model_validate_json(data)
-        wrong += record.find_problems()
-        wrong += find_out_of_range(record)
-        wrong += find_inconsistencies(record)
-    except ValidationError as error:
-        raise ValueError("\n".join(reasons(error))) from error
-    except Exception as error:  # a hostile record may break any line of its own check; it is named, never raised
-        if not wrong:
-            raise ValueError(f"cannot be checked ({type(error).__name__}: {str(error)[:200]})") from error
-    if path.stem != record.run_id:
-        wrong.append(f"name: should be {record.run_id}.json")
-    if wrong:
-        raise ValueError("\n".join(wrong))
-    return record
-
-
-def _mismatches(
+def _find_mismatches(
     folder: Path,
     manifest: Manifest,
     cards: list[Card],
@@ -284,9 +191,12 @@ def _mismatches(
     boards: Mapping[str, Board],
     committed: Iterable[ResultRecord],
 ) -> Iterator[Problem]:
-    """Where manifest, code, records and board disagree."""
+    """Problems where manifest, code, records and board disagree; arguments as `find_ineligible_records`.
+
+    Without the board nothing else can be judged, and that it does not exist is the only problem.
+    """
     try:
-        board = board_of(manifest, boards)
+        board = find_manifest_board(manifest, boards)
     except ValueError as error:
         yield Problem(MANIFEST, [str(error)])
         return
@@ -296,4 +206,5 @@ def _mismatches(
     wrong += find_unannounced_parts(manifest.methods, cards, board)
     if wrong:
         yield Problem(MANIFEST, wrong)
+    # Also after problems above: the author sees everything at once.
     yield from find_ineligible_records(records, manifest, board, cards, committed)

@@ -15,7 +15,7 @@ from leaderboard.boards.record_selection import Role, select_records
 from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import Note, collect_notes
 from leaderboard.store import Problem, StoreContents
-from leaderboard.trust.ledger import read_checks, states_of_rows
+from leaderboard.trust.ledger import find_row_states, read_checks
 
 MANY_TASKS = 8  # above this, a table shows the mean over tasks and the worst task only
 
@@ -137,7 +137,7 @@ def analyse_board(
         submitted = [method for method in board.methods if method not in first]
     selection = select_records(board, records, track, submitted)
     selection = replace(selection, notes=[*remarks, *selection.notes])
-    return analyse(selection, rule, states_of_rows(selection.records, read_checks(contents.root)))
+    return analyse(selection, rule, find_row_states(selection.records, read_checks(contents.root)))
 
 
 def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:

@@ -15,8 +15,15 @@ from leaderboard.boards.board import Board
 from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import assets
 from leaderboard.site.context import Context
-from leaderboard.site.pages import dials_page, method_page, methods_page, overview_page, run_page, suite_page
-from leaderboard.site.pages.suite import address
+from leaderboard.site.pages import (
+    render_dials_page,
+    render_method_page,
+    render_methods_page,
+    render_overview_page,
+    render_run_page,
+    render_suite_page,
+)
+from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.shown import Shown
 from leaderboard.store import StoreContents
 from leaderboard.store.json_text import write_whole
@@ -74,7 +81,7 @@ class SiteWriter:
         """The overview alone, with how far runs are; everything else as at the last time."""
         if self._site:
             self._site.status = status
-            _put(self.out, "index.html", overview_page(self._site), set())
+            _put(self.out, "index.html", render_overview_page(self._site), set())
 
     def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
         """The page of every run; without content where it lies there already."""
@@ -89,7 +96,7 @@ class SiteWriter:
         key = run.digest, site.state(run), pictures, shared
         if self._runs.get(name) == key:
             return None
-        page = run_page(site, run)
+        page = render_run_page(site, run)
         self._runs[name] = key
         return page
 
@@ -178,15 +185,15 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for panel in panels:
             yield panel.href, panel.read
     for method in site.by_method:
-        yield site.addresses.method(method), partial(method_page, site, method)
+        yield site.addresses.method(method), partial(render_method_page, site, method)
     for suite, boards in site.suites.items():
         for one in boards:
-            yield address(site, suite, one), partial(suite_page, site, suite, one)
+            yield find_board_address(site, suite, one), partial(render_suite_page, site, suite, one)
     if site.by_method:
-        yield "methods.html", partial(methods_page, site)
+        yield "methods.html", partial(render_methods_page, site)
     if site.dials:
-        yield "dials.html", partial(dials_page, site)
-    yield "index.html", partial(overview_page, site)
+        yield "dials.html", partial(render_dials_page, site)
+    yield "index.html", partial(render_overview_page, site)
 
 
 def _render_table(one: Shown, kind: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The committed records: where they lie, and those of one suite."""
+"""The committed records, which come with a clone of the repository and not with a package."""
 
 from pathlib import Path
 
@@ -6,21 +6,37 @@ from bench.errors import DataMissing
 from bench.records import ResultRecord
 from leaderboard.store.store import Store, StoreContents
 
+# Beside the package's code: installed packages leave `results` out, so this may not exist.
 COMMITTED = Path(__file__).parents[1] / "results"
 
 
-def committed_of(suite: str) -> list[ResultRecord]:
-    """The committed records of a suite, short or canonical, under whatever options; DataMissing as `read_committed`."""
+def read_committed_suite(suite: str) -> list[ResultRecord]:
+    """The committed records of a suite, under whatever options of it.
+
+    Args:
+        suite: short or canonical name; what follows its first colon is ignored.
+
+    Raises:
+        DataMissing: the code came without the committed store.
+    """
     return read_committed(suite.partition(":")[0]).records
 
 
 def read_committed(suite: str | None = None) -> StoreContents:
-    """The committed store, or what it holds of one suite. Raises DataMissing where the code came without it."""
-    return Store(committed_root()).read(suite)
+    """Read the committed store, or what it holds of one suite.
+
+    Raises:
+        DataMissing: the code came without it; the sentence says how to get it.
+    """
+    return Store(find_committed_root()).read(suite)
 
 
-def committed_root() -> Path:
-    """Where the committed store is. Raises DataMissing where the code came without it."""
+def find_committed_root() -> Path:
+    """The folder of the committed store.
+
+    Raises:
+        DataMissing: the code came without it; the sentence says how to get it.
+    """
     if not COMMITTED.is_dir():
         raise DataMissing(
             f"The committed results should lie in `{COMMITTED}`. Found none: they come with a clone of the repository, "

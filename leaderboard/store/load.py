@@ -1,4 +1,7 @@
-"""Reading records, open and packed: of each a sound record, or the reasons why it cannot be used."""
+"""Reading records, open and packed: for each a sound record, or the reasons why it cannot be used.
+
+Nothing is raised for the content of a file: a store with a broken record is read like any other.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,14 +12,22 @@ from pydantic import ValidationError
 from bench.records import ResultRecord
 from bench.records.record import MAX_BYTES
 from bench.system.regular import NotRegular, TooLarge, open_regular, read_regular
-from leaderboard.store.packed import ProtocolShelf, packed_path, unpack_line
+from leaderboard.store.packed import ProtocolShelf, find_packed_path, unpack_line
 
 MAX_BAD_LINES = 20  # of one file, before the rest of it is left alone
 Loaded = ResultRecord | list[str]  # a record, or reasons
 
 
 def load_record(path: Path, *, check: bool = True) -> Loaded:
-    """The record in the open file `path`, named after its run. `check`: whether digest and scores are recomputed."""
+    """Read one open record, a file that is named after its run.
+
+    Args:
+        path: the file.
+        check: whether the digest and the scores are recomputed.
+
+    Returns:
+        The record, or the reasons why it cannot be used, as for a file that is too large or has another name.
+    """
     try:
         data = read_regular(path, MAX_BYTES, links=False)
     except TooLarge:
@@ -33,14 +44,22 @@ def load_record(path: Path, *, check: bool = True) -> Loaded:
 def load_lines(
     path: Path, shelf: ProtocolShelf, *, check: bool = True, holding: str = ""
 ) -> Iterator[tuple[int, Loaded]]:
-    """(number, record or reasons) of each line of a packed file, counted from 1; 0 stands for the file.
+    """Read the records of a packed file one by one; a line of at most MAX_BYTES is held at a time.
 
-    One line at a time is held, of at most MAX_BYTES. `holding` passes over lines without this text.
+    Args:
+        path: the file.
+        shelf: the protocols that its lines name.
+        check: whether digests and scores are recomputed.
+        holding: skip lines without this text, as a run id, before they are parsed.
+
+    Returns:
+        (number, record or reasons) of each line, counted from 1; 0 stands for the file. Reading ends after a line that
+        is too long, or MAX_BAD_LINES that are no records.
     """
     home = f"{path.parent.name}/{path.name}"
 
     def find_misplaced(record: ResultRecord) -> list[str]:
-        right = packed_path(record)
+        right = find_packed_path(record)
         return [] if right == home else [f"path: should be in {right}, by its suite and method"]
 
     bad = 0
@@ -67,6 +86,13 @@ def load_lines(
 def _load(
     parse: Callable[[], ResultRecord], find_misplaced: Callable[[ResultRecord], list[str]], check: bool
 ) -> Loaded:
+    """Parse a record and check it and its place; reasons in place of anything that is raised.
+
+    Args:
+        parse: gives the record or raises ValueError, of which pydantic's is one.
+        find_misplaced: sentences about a record that lies where it should not.
+        check: whether the digest and the scores are recomputed.
+    """
     try:
         record = parse()
     except ValidationError as error:
@@ -80,6 +106,7 @@ def _load(
 
 
 def _explain_unreadable(error: OSError) -> str:
+    """A reason for a file that cannot be opened or read."""
     if isinstance(error, NotRegular):
         return "should be a plain file inside the store"
     return f"cannot be read ({error.strerror})"

@@ -1,4 +1,7 @@
-"""Records of stores into one, packed: the same whether it is done once, twice, or was interrupted in between."""
+"""Merges records of several stores into one, packed: once, twice or after an interruption with the same result.
+
+`mtlbench merge` calls it, to bring home what several machines ran, and to pack the committed store.
+"""
 
 import contextlib
 from collections import defaultdict
@@ -13,11 +16,11 @@ from leaderboard.store.load import load_record
 from leaderboard.store.packed import (
     PANELS,
     PROTOCOLS,
-    line_order,
+    digest_protocol,
+    find_packed_path,
+    format_protocol,
+    make_line_key,
     pack_line,
-    packed_path,
-    protocol_digest,
-    protocol_file_text,
 )
 from leaderboard.store.problem import Problem
 from leaderboard.store.store import Store, StoreContents
@@ -28,7 +31,12 @@ MAX_PANEL = 32 << 20  # bytes
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did, or why it did nothing: problems of files (root, problem), and contradictions, as sentences."""
+    """What a merge did, or why it did nothing.
+
+    `added` are the records that are new, `packed` the number of open records of the target that are lines now,
+    `records` how many it holds. `problems` are (root of the store, problem of a file) and `contradictions` sentences
+    about two results of one run; with either, nothing was written.
+    """
 
     added: list[ResultRecord] = field(default_factory=list)
     packed: int = 0  # open records of the store itself that are lines now
@@ -38,13 +46,22 @@ class MergeResult:
 
 
 def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
-    """Put the records and panels of `sources` into the store at `target` as lines, and pack what lies open in it.
+    """Put the records and panels of other stores into a store as lines, and pack what lies open in it.
 
-    Nothing is written where a file of any store is unsound, or a finished record of a run contradicts another one: they
-    have the same run id and other content. A failed record gives way to a finished one. Each file is replaced in one
-    step, protocols before the lines that name them, and open records are removed after their lines are on disk, so that
-    an interrupted merge loses nothing and the same call goes on. `sources` stay as they are. Raises OSError where
-    `target` cannot be written.
+    Each file is replaced in one step, protocols before the lines that name them, and open records are removed after
+    their lines are on disk. So an interrupted merge loses nothing, and the same call finishes it. A finished record
+    replaces a failed one of the same run.
+
+    Args:
+        sources: roots of the other stores, which stay as they are.
+        target: root of the store that takes all; it is made where there is none.
+
+    Returns:
+        What was done. Nothing is written where a file of any store is unsound, or where two finished records of one run
+        differ.
+
+    Raises:
+        OSError: `target` cannot be written.
     """
     store = Store(target)
     store.check_writable()
@@ -67,7 +84,11 @@ def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
 
 
 def _add(merged: dict[str, ResultRecord], others: Iterable[StoreContents]) -> tuple[list[str], list[ResultRecord]]:
-    """Add the records of `others` to `merged`; the contradictions, and what is new."""
+    """Add the records of `others` to `merged`, run id -> record, in place.
+
+    Returns:
+        Sentences about contradictions, and the records that are new or replace a failure.
+    """
     contradictions: list[str] = []
     new: dict[str, ResultRecord] = {}
     for contents in others:
@@ -90,15 +111,16 @@ def write_lines(records: Iterable[ResultRecord], target: Path) -> None:
     files: dict[str, list[ResultRecord]] = defaultdict(list)
     protocols = {}
     for record in records:
-        files[packed_path(record)].append(record)
-        protocols[protocol_digest(record.spec.protocol)] = record.spec.protocol
+        files[find_packed_path(record)].append(record)
+        protocols[digest_protocol(record.spec.protocol)] = record.spec.protocol
     for name, protocol in sorted(protocols.items()):
-        _replace(target / PROTOCOLS / f"{name}.json", protocol_file_text(protocol).encode())
+        _replace(target / PROTOCOLS / f"{name}.json", format_protocol(protocol).encode())
     for where, lines in sorted(files.items()):
-        _replace(target / where, "".join(map(pack_line, sorted(lines, key=line_order))).encode())
+        _replace(target / where, "".join(map(pack_line, sorted(lines, key=make_line_key))).encode())
 
 
 def _replace(path: Path, content: bytes) -> None:
+    """Write a file in one step, unless it has that content already: git and mirrors then see no change."""
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
     make_folder(path.parent)
@@ -106,7 +128,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _copy_panels(contents: StoreContents, target: Path) -> None:
-    """Copy the pictures of records, where there are none yet, to where those of packed records lie."""
+    """Copy the pictures of records to where those of packed records lie; one that is there already stays."""
     store = Store(contents.root or target)
     for record in contents.records:
         for panel in store.panels(record.spec):
@@ -116,7 +138,11 @@ def _copy_panels(contents: StoreContents, target: Path) -> None:
 
 
 def _remove_open(merged: dict[str, ResultRecord], store: Store) -> int:
-    """Remove the open records that are lines now, their pictures, and the folders that are empty then."""
+    """Remove the open records that are lines now, their pictures, and the folders that are empty then.
+
+    Returns:
+        How many records were removed. One that is finished and differs from its line stays.
+    """
     count = 0
     for path in list(list_record_files(store.root, [])):
         if path.suffix != ".json":

@@ -10,9 +10,10 @@ MAX_REASONS = 20  # that are told of one file
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of a store that could not be used: its path relative to the root, and the reasons, of very many the first.
+    """A file of a store that could not be used: its path relative to the root, and the reasons, at most MAX_REASONS.
 
     Both may quote what somebody else wrote, and are kept in a form that can be shown (`bench.errors.make_printable`).
+    More reasons than that are counted in a last one.
     """
 
     path: str

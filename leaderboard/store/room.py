@@ -1,47 +1,58 @@
-"""Room in a record: what describes a run beside its scores is left out where all of it would be too much to store."""
+"""Keeps a record within the size that a store takes, by leaving out what describes the run beside its scores."""
 
 from typing import Any
 
 from bench.records import Curves, ResultRecord
 from bench.records.record import MAX_BYTES
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 
 SPARE = 8 * 1024  # bytes for what differs between two runs of one cell, so that both leave out the same
 
 
-def bytes_of(record: ResultRecord) -> int:
+def count_stored_bytes(record: ResultRecord) -> int:
     """The size of the file that a store makes of a record."""
-    return len(stored_text(record).encode())
+    return len(format_record(record).encode())
 
 
-def stored_text(record: ResultRecord) -> str:
-    """A record as it stands in a store; fields that came later are there only where they say something."""
+def format_record(record: ResultRecord) -> str:
+    """The text of an open record.
+
+    Fields that came after the first records are left out where they are empty, so that those keep their bytes.
+    """
     content = record.model_dump(mode="json")
     for holder, name in ((content["spec"], "code"), (content, "left_out")):
         if not holder[name]:
             del holder[name]
-    return compact_json(content)
+    return format_json(content)
 
 
 def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> ResultRecord:
-    """`record` itself where it has at most `most` bytes; else without its largest matrices, as many as must go.
+    """Leave out what makes a record too large: matrices from the largest on, then curves, cosines, effective sharing.
 
-    After them go curves, cosines and what was found about sharing. `left_out` names all of it. Statistics and scores
-    stay, so that a record may be too large all the same.
+    Only as much as must go is dropped, and `left_out` names it. Statistics and scores always stay, so that the result
+    may be too large all the same.
+
+    Args:
+        record: the record, sealed or not.
+        most: bytes of the file.
+
+    Returns:
+        `record` itself if it fits, else a sealed copy.
     """
-    if bytes_of(record) <= most:
+    if count_stored_bytes(record) <= most:
         return record
     bare: dict[str, Any] = {"created": "", "environment": {}, "cost": None, "digest": ""}
     sizes = {name: len(matrix.float16) for name, matrix in record.matrices.items()}
     steps = [f"matrices.{name}" for name in sorted(sizes, key=lambda name: (-sizes[name], name))]
     for step in [*steps, "curves", "cosines", "effective_sharing"]:
-        record = _without(record, step)
-        if bytes_of(record.model_copy(update=bare)) <= most - SPARE:
+        record = _drop_step(record, step)
+        if count_stored_bytes(record.model_copy(update=bare)) <= most - SPARE:
             break
     return record.seal()
 
 
-def _without(record: ResultRecord, step: str) -> ResultRecord:
+def _drop_step(record: ResultRecord, step: str) -> ResultRecord:
+    """The record without one thing, as `curves` or `matrices.NAME`, which is added to `left_out`."""
     field, _, name = step.partition(".")
     empty: dict[str, Any] = {"curves": Curves(), "cosines": None, "effective_sharing": {}}
     if field == "matrices":

@@ -1,4 +1,9 @@
-"""The store: one run, one file, written whole or not at all, by any number of writers; or packed, one run, one line."""
+"""The store: a folder of records that any number of processes write at once.
+
+A record is one file while runs go on, and a line of its method's file once it is packed (`merge`); reading takes both.
+Beside the records lie pictures, checkpoints of runs that are not finished, and marks of records that wait to be copied
+to a mirror.
+"""
 
 import contextlib
 import errno
@@ -16,21 +21,26 @@ from bench.records.record import MAX_BYTES
 from bench.system.files import clear_abandoned, folder_lock, make_folder
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.load import Loaded, load_lines, load_record
-from leaderboard.store.packed import PANELS, ProtocolShelf, packed_files, packed_path
+from leaderboard.store.packed import PANELS, ProtocolShelf, find_packed_files, find_packed_path
 from leaderboard.store.problem import Problem
 from leaderboard.store.progress_notes import NOTES_FOLDER as LIVE
 from leaderboard.store.progress_notes import clear_notes
-from leaderboard.store.room import stored_text
+from leaderboard.store.room import format_record
 from leaderboard.store.walk import list_record_files
 
 _NUMBER = re.compile(r"[0-9a-f]+\.\d{1,4}\.png\Z")
+# Hidden folders, which no walk over records enters.
 UNMIRRORED = ".unmirrored"
 CHECKPOINTS = ".checkpoints"  # where runs that go on keep their state; no part of the results, and free to delete
 
 
 @dataclass(frozen=True)
 class StoreContents:
-    """The sound records of a store in the order of their paths, and the files that were left out."""
+    """What was read of a store: its sound records in the order of their paths, and the files that were left out.
+
+    `root` is None for records that lie in no store; `paths` maps a run id to where its record lies, relative to the
+    root, a line as `FILE:NUMBER`.
+    """
 
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -50,36 +60,46 @@ class Store:
         self._shelf = ProtocolShelf(self.root)
 
     def path(self, spec: RunSpec) -> Path:
-        """Where the record of `spec` lies."""
+        """Where the open record of a run lies, whether or not it is there."""
         return self.root / slug(spec.suite) / slug(spec.method) / f"{spec.run_id}.json"
 
     def checkpoint(self, spec: RunSpec) -> Path:
-        """Where a run of `spec` keeps its state until its record is stored."""
+        """Where a run keeps its state until its record is stored."""
         return self.root / CHECKPOINTS / f"{spec.run_id}.pt"
 
     def unmirrored_mark(self, spec: RunSpec) -> Path:
-        """A file that is there while the record of `spec` should be mirrored and is not."""
+        """A file that exists while the record of a run should be copied to the mirror and is not."""
         return self.root / UNMIRRORED / spec.run_id
 
     def write(self, record: ResultRecord) -> Path:
-        """Store `record` and return its path; readers see the old file or the new one, never a part.
+        """Store a record; readers see the old file or the new one, never a part.
 
-        A finished record is never replaced by a failed one, and one that is packed by none; it ends the checkpoint of
-        its run. Raises ValueError where the record is unsound or above MAX_BYTES, OSError where the folder cannot be
-        written.
+        A failed record replaces no finished one, and nothing replaces a packed one that is finished. A finished record
+        ends the checkpoint of its run.
+
+        Args:
+            record: sealed and sound.
+
+        Returns:
+            The file that holds the result of the run now, which is another one where a finished record was there
+            already.
+
+        Raises:
+            ValueError: the record is unsound or above MAX_BYTES.
+            OSError: the folder cannot be written.
         """
         if problems := record.find_problems():
             raise ValueError(f"A record should be sound and sealed before it is stored. Found: {'; '.join(problems)}.")
-        text = stored_text(record)
+        text = format_record(record)
         size = len(text.encode())
         if size > MAX_BYTES:
             raise ValueError(f"A record should be at most {MAX_BYTES} bytes. Found {size} in run {record.run_id}.")
         target = self.path(record.spec)
         self.check_place(record.spec)
-        for packed in self._packed(record.spec, record.run_id):
+        for packed in self._read_packed(record.spec, record.run_id):
             if packed.run_id == record.run_id and packed.status == "done":
                 self._drop_checkpoint(record.spec)
-                return self.root / packed_path(packed)
+                return self.root / find_packed_path(packed)
         make_folder(target.parent)
         with folder_lock(
             target.parent
@@ -102,12 +122,13 @@ class Store:
         clear_notes(self.root)
 
     def _drop_checkpoint(self, spec: RunSpec) -> None:
+        """Remove the checkpoint of a run, and the folder of checkpoints if it was the last."""
         with contextlib.suppress(OSError):  # there is none; others are left
             self.checkpoint(spec).unlink(missing_ok=True)
             (self.root / CHECKPOINTS).rmdir()
 
     def write_panels(self, spec: RunSpec, panels: list[bytes]) -> None:
-        """Put PNG files beside the record of `spec`: `<run_id>.0.png` and so on, those of an earlier time removed."""
+        """Store the pictures of a run, PNG bytes, as `<run_id>.0.png` and so on; earlier ones are removed."""
         folder = self.path(spec).parent
         make_folder(folder)
         for old in self.panels(spec):
@@ -116,7 +137,7 @@ class Store:
             write_whole(folder / f"{spec.run_id}.{number}.png", data)
 
     def panels(self, spec: RunSpec) -> list[Path]:
-        """The panels of a run, in order."""
+        """The pictures of a run in order: those beside its open record, else those of the packed one."""
         for folder in (self.path(spec).parent, self.root / PANELS):
             if folder.is_symlink():
                 continue
@@ -126,30 +147,30 @@ class Store:
         return []
 
     def get(self, spec: RunSpec) -> ResultRecord | None:
-        """The sound record of `spec`, or None where there is none."""
+        """The sound record of a run, or None; a finished one comes before a failed one, open or packed."""
         path = self.path(spec)
         if not path.resolve().is_relative_to(self.root.resolve()):
             return None
         loaded = load_record(path)
         if isinstance(loaded, ResultRecord) and loaded.run_id == spec.run_id and loaded.status == "done":
             return loaded
-        packed = [record for record in self._packed(spec, spec.run_id) if record.run_id == spec.run_id]
+        packed = [record for record in self._read_packed(spec, spec.run_id) if record.run_id == spec.run_id]
         if packed:
             return packed[0]
         return loaded if isinstance(loaded, ResultRecord) and loaded.run_id == spec.run_id else None
 
-    def _packed(self, spec: RunSpec, holding: str = "") -> Iterator[ResultRecord]:
+    def _read_packed(self, spec: RunSpec, holding: str = "") -> Iterator[ResultRecord]:
         """Sound packed records of the suite and the method of `spec` on lines with the text `holding`."""
-        for path in packed_files(self.root, spec):
+        for path in find_packed_files(self.root, spec):
             if path.resolve().is_relative_to(self.root.resolve()):
                 for _, loaded in load_lines(path, self._shelf, holding=holding):
                     if isinstance(loaded, ResultRecord):
                         yield loaded
 
     def list_siblings(self, spec: RunSpec) -> list[ResultRecord]:
-        """The sound records of the suite and the method of `spec`, whatever their seed, settings and code."""
+        """The sound records of a run's suite and method under whatever seed, settings and code."""
         loaded = [load_record(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
-        same = {record.run_id: record for record in self._packed(spec)}
+        same = {record.run_id: record for record in self._read_packed(spec)}
         same |= {record.run_id: record for record in loaded if isinstance(record, ResultRecord)}
         return [
             record for record in same.values() if (record.spec.suite, record.spec.method) == (spec.suite, spec.method)
@@ -172,7 +193,7 @@ class Store:
         """
         contents = StoreContents(root=self.root)
         taken: dict[str, tuple[ResultRecord, str]] = {}
-        with _no_collector():
+        with _pause_collector():
             for where, loaded in self._load_all(contents.problems, suite, check):
                 if isinstance(loaded, ResultRecord) and loaded.run_id in taken:
                     first, first_where = taken[loaded.run_id]
@@ -189,8 +210,9 @@ class Store:
                 else:
                     taken[loaded.run_id] = loaded, where
             entries = list(taken.values())
+            # Packed files come in an order of their own; tables and tests should not depend on the form.
             if any(_is_packed(where) for _, where in entries):
-                entries.sort(key=lambda entry: _place(entry[0].spec))
+                entries.sort(key=lambda entry: _make_place(entry[0].spec))
             for record, where in entries:
                 contents.records.append(record)
                 contents.paths[record.run_id] = where
@@ -211,7 +233,12 @@ class Store:
                     yield place, loaded
 
     def check_writable(self) -> None:
-        """Raise OSError with one sentence where no record could be written here; nothing is left behind."""
+        """Check that a record could be written here; nothing is left behind.
+
+        Raises:
+            OSError: one sentence: the root or a parent of it is no folder, a name is too long, it is read-only, or has
+                no room for a record of MAX_BYTES.
+        """
         nearest = self.root
         while not os.path.lexists(nearest) and nearest != nearest.parent:
             nearest = nearest.parent
@@ -236,7 +263,11 @@ class Store:
             raise OSError(f"The store `{self.root}` should be writable, but `{nearest}` is not ({reason}).") from error
 
     def check_place(self, spec: RunSpec) -> None:
-        """Raise OSError with one sentence where something lies in the way of the record of `spec`."""
+        """Check that nothing lies in the way of the record of a run.
+
+        Raises:
+            OSError: one sentence: its folder is a link out of the store or no folder, or its file is a folder.
+        """
         path = self.path(spec)
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise OSError(f"A record should stay inside the store. `{path.parent}` is a link that leads outside it.")
@@ -248,11 +279,12 @@ class Store:
 
 
 def _is_packed(where: str) -> bool:
+    """Whether a place of `StoreContents.paths` is a line: an open record's path ends in `.json`."""
     return not where.endswith(".json")
 
 
-def _place(spec: RunSpec) -> tuple[str, str, str]:
-    """The parts of the path of an open record."""
+def _make_place(spec: RunSpec) -> tuple[str, str, str]:
+    """(suite, method, run id), by which records are sorted as the paths of open records are."""
     return _slug(spec.suite), _slug(spec.method), spec.run_id
 
 
@@ -260,10 +292,11 @@ _slug = lru_cache(maxsize=4096)(slug)  # a store has few names and many records
 
 
 @contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """Records have no cycles, and the collector would look at all of them again and again: as they come, and later.
+def _pause_collector() -> Iterator[None]:
+    """Switch Python's garbage collector off while records are read, and keep what was read out of its later rounds.
 
-    What was read is left out of its rounds until the next time something is.
+    Records have no cycles, and the collector would look at all of them again and again. They are frozen until the next
+    time a store is read.
     """
     was = gc.isenabled()
     gc.unfreeze()

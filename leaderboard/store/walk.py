@@ -1,4 +1,7 @@
-"""Which files of a store should be records."""
+"""Finds the files of a store that should be records.
+
+The walk is the same for every reader, so that a file is either read or named as a problem by all of them.
+"""
 
 import os
 import re
@@ -16,10 +19,14 @@ _BESIDE = {PROTOCOLS, PANELS, CHECKED}
 
 
 def list_record_files(root: Path, problems: list[Problem], suite: str | None = None) -> Iterator[Path]:
-    """Files that should be records, open (`*.json`) or packed (`SUITE/*.jsonl`), in a fixed order.
+    """List the files that should be records, open (`*.json`) or packed (`SUITE/*.jsonl`), in a fixed order.
 
-    Links are never followed; they, and what else is in the way, are added to `problems`. With the name of a `suite`,
-    only folders that may be its are looked at.
+    Links are never followed.
+
+    Args:
+        root: the store, which need not exist.
+        problems: gets a problem for each link, unreadable or too deep folder, and whatever else is in the way.
+        suite: name of a suite without options: skip folders that cannot be of that suite.
     """
     if os.path.lexists(root) and not root.is_dir():
         problems.append(Problem(".", ["should be a folder"]))

@@ -1,4 +1,8 @@
-"""Consistency checks between the fields of one record; fabricated results tend to fail them."""
+"""Consistency checks between the fields of one record; fabricated results tend to fail them.
+
+They hold for every method: statistics of one split count the same labels, epochs that were kept are the best ones of
+the validation curves, curves have every epoch of the protocol. Values that no run has are the subject of `ranges`.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,14 +18,26 @@ AHEAD = timedelta(days=1)  # that a clock may be
 ROUNDED = 1e-4  # relative, of an error that is computed from a rounded metric
 
 
-def truth(record: ResultRecord, rule: str) -> dict[str, list[int]]:
-    """task -> what of the statistics under `rule` is the same for every method: how often each label occurs."""
+def count_labels(record: ResultRecord, rule: str) -> dict[str, list[int]]:
+    """Numbers in the statistics that the targets alone decide, as how often each class occurs.
+
+    Args:
+        record: a finished record.
+        rule: one of its selection rules.
+
+    Returns:
+        task -> counts, equal for every method on the same test split; empty for kinds of metrics that have none.
+    """
     metrics = record.spec.protocol.metrics
     return {task: find_kind(metrics[task]).truth(state) for task, state in record.statistics[rule].items()}
 
 
 def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
-    """Contradictions within one record, a sentence each. Expects a record without `find_problems()`."""
+    """Find contradictions within one record, a sentence each.
+
+    Expects a record for which `find_problems()` is empty. Failed runs are checked for their time only; trials of a
+    search have no statistics of the test split.
+    """
     yield from _check_created(record.created)
     if record.status != "done":
         return
@@ -29,19 +45,23 @@ def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
         yield "data: should have the checksum that the specification names"
     if record.cosines and record.cosines.shape != [len(record.tasks)] * 2:
         yield f"cosines: should be tasks x tasks, found {record.cosines.shape}"
-    yield from _curves(record)
+    yield from _check_curves(record)
     if not record.spec.is_trial:
-        yield from _statistics(record)
+        yield from _check_statistics(record)
         if record.spec.protocol.selection != "cv":  # which has no epochs
-            yield from _selection(record)
+            yield from _check_selection(record)
 
 
-def numbers(record: ResultRecord) -> str:
-    """What two runs share only where one is a copy of the other, or both compute the same."""
+def digest_numbers(record: ResultRecord) -> str:
+    """Digest of the statistics, validation errors and curves of a run.
+
+    Two runs share it only where one is a copy of the other, or where both compute the same model.
+    """
     return digest([record.statistics, record.validation, record.curves.model_dump()])
 
 
 def _check_created(text: str) -> Iterator[str]:
+    """Whether the time of a record is one, with a time zone, and not in the future."""
     try:
         when = datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -53,9 +73,13 @@ def _check_created(text: str) -> Iterator[str]:
         yield f"created: should not lie ahead, found {text}"
 
 
-def _statistics(record: ResultRecord) -> Iterator[str]:
-    """Statistics are made of the test split: labels are the same under every rule, and so is all of one epoch."""
+def _check_statistics(record: ResultRecord) -> Iterator[str]:
+    """Check the statistics, which are those of one test split under every rule.
+
+    Labels are the same under every rule, and so is everything of a task under two rules that kept the same epoch.
+    """
     metrics = record.spec.protocol.metrics
+    # Any rule will do as the standard: all of them should count the same labels.
     first = next(iter(record.statistics))
     for rule, states in record.statistics.items():
         for task, state in states.items():
@@ -67,7 +91,7 @@ def _statistics(record: ResultRecord) -> Iterator[str]:
             yield from (f"statistics.{rule}.{task}: {sentence}" for sentence in own.contradictions(state))
         if extra := sorted(record.scores[rule].keys() - states.keys()):
             yield f"scores.{rule}: should not have `{extra[0]}`"
-        if truth(record, rule) != truth(record, first):
+        if count_labels(record, rule) != count_labels(record, first):
             yield f"statistics.{rule}: should count the same labels as {first}"
     if record.spec.protocol.members > 1:
         return  # the others kept epochs of their own
@@ -80,13 +104,17 @@ def _statistics(record: ResultRecord) -> Iterator[str]:
                 yield f"statistics.{rule}.{task}: should be those of {other}, of the same epoch {epoch}"
 
 
-def _selection(record: ResultRecord) -> Iterator[str]:
-    """What was kept is what validation says, as the curves have it."""
+def _check_selection(record: ResultRecord) -> Iterator[str]:
+    """Check the epochs that were kept against the validation curves.
+
+    `last` is the last epoch; `per_task` the best epoch of each task; `val` the epoch with the least sum of log errors,
+    or the same epochs as `per_task`. Nothing is said where the errors do not follow from the metrics of the curves.
+    """
     epochs, metrics = record.spec.protocol.epochs, record.spec.protocol.metrics
     if set(record.selection["last"].values()) != {epochs}:
         yield f"selection.last: should be epoch {epochs} for every task"
     try:
-        errors = np.array([_errors(record.curves.val[task], find_kind(metrics[task])) for task in record.tasks])
+        errors = np.array([_compute_errors(record.curves.val[task], find_kind(metrics[task])) for task in record.tasks])
     except (KeyError, ValueError):
         return  # there are none, or of other lengths, which is said elsewhere
     if "val" not in record.selection or errors.shape[1] != epochs:
@@ -99,15 +127,17 @@ def _selection(record: ResultRecord) -> Iterator[str]:
         return  # a perfect epoch: what its logarithm was taken of is not in the curves
     joint = np.log(errors).sum(axis=0)
     kept = set(record.selection["val"].values())
+    # A sum of rounded logarithms is off by at most one rounding for each task.
     together = len(kept) == 1 and joint[min(kept) - 1] <= joint.min() + ROUNDED * len(errors)
     if not together and record.selection["val"] != own:
         yield f"selection.val: validation is best at epoch {joint.argmin() + 1}, kept is {sorted(kept)}"
 
 
-def _errors(scores: Mapping[str, list[float | None]], own: Kind) -> list[float]:
-    """A task's primary error on validation, epoch by epoch; infinite where a metric was not finite.
+def _compute_errors(scores: Mapping[str, list[float | None]], own: Kind) -> list[float]:
+    """[epoch] of the primary error of a task on validation; infinite where a metric was not finite.
 
-    Raises ValueError where the kind does not say how it follows from the metrics.
+    Raises:
+        ValueError: the kind of metric does not say how its error follows from its metrics.
     """
     if own.error_of is None:
         raise ValueError("an error that does not follow from the metrics")
@@ -116,8 +146,8 @@ def _errors(scores: Mapping[str, list[float | None]], own: Kind) -> list[float]:
     return [own.error_of(at) if len(at) == len(scores) else math.inf for at in known]
 
 
-def _curves(record: ResultRecord) -> Iterator[str]:
-    """Curves are those of the run's tasks, every metric of each, over all epochs."""
+def _check_curves(record: ResultRecord) -> Iterator[str]:
+    """Check that curves are those of the run's tasks: every metric of each, in its range, over all epochs."""
     epochs, metrics, tasks = record.spec.protocol.epochs, record.spec.protocol.metrics, set(record.tasks)
     curves = record.curves
     if any(named and set(named) != tasks for named in (curves.train_loss, curves.val)):

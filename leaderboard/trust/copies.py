@@ -20,11 +20,16 @@ from bench.records import ResultRecord
 from bench.scores import find_kind
 from leaderboard.boards.comparability import protocol_text
 
-NEAR, SOLVED = 5e-4, 1e-5
+NEAR = 5e-4  # of a loss: the largest median difference of two runs that are alike
+SOLVED = 1e-5  # of a number: the largest difference of two solved runs that are alike, which have no noise of training
 
 
-def trace_of(record: ResultRecord) -> np.ndarray:
-    """The numbers of a run by which it is known, all positive; empty where it has none."""
+def extract_trace(record: ResultRecord) -> np.ndarray:
+    """The numbers of a run by which it is known, all positive and finite, [n]; empty where it has none.
+
+    Losses of every task and epoch, or of a solved run the errors along its path, its objective and the trace of its
+    statistics (`Kind.trace`). Zeros are left out, since the trace is compared in logarithms.
+    """
     values = [value for task in sorted(record.curves.train_loss) for value in record.curves.train_loss[task]]
     if not values and record.solution:
         values = [*record.solution.errors, abs(record.solution.objective)]
@@ -36,8 +41,8 @@ def trace_of(record: ResultRecord) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A run beside its trace, in logarithms, and the mean of it, which is close where runs are alike."""
+class _TracedRun:
+    """A run with the logarithms of its trace, and their mean, by which runs that may be alike are found fast."""
 
     mean: float
     logs: np.ndarray
@@ -45,9 +50,14 @@ class _Known:
 
     @property
     def is_solved(self) -> bool:
+        """Whether a solver fitted it: there are no training losses, and no noise of training."""
         return not self.record.curves.train_loss
 
-    def is_like(self, other: "_Known") -> bool:
+    def is_like(self, other: "_TracedRun") -> bool:
+        """Whether the traces of two runs of one board key are equal beyond chance.
+
+        The median of the differences, since a copy may have a few numbers changed; of solved runs the largest one.
+        """
         gaps = np.abs(self.logs - other.logs)
         return bool(gaps.max() <= SOLVED if self.is_solved else np.median(gaps) <= NEAR)
 
@@ -55,15 +65,22 @@ class _Known:
 def find_copies(
     records: Iterable[ResultRecord], others: Iterable[ResultRecord] = ()
 ) -> Iterator[tuple[ResultRecord, ...]]:
-    """Pairs of a record and an earlier one, or one of `others`, on one suite and protocol, that are alike."""
-    known: dict[Hashable, list[_Known]] = defaultdict(list)
+    """Find pairs of runs on one suite and protocol that are alike.
+
+    Every record is compared with those before it and with `others`, as far as their means are close.
+
+    Returns:
+        (record, the earlier one that it is like), in the order of `records`.
+    """
+    known: dict[Hashable, list[_TracedRun]] = defaultdict(list)
     for record in others:
-        if entry := _known(record):
-            bisect.insort(known[_board(record, entry)], entry, key=lambda each: each.mean)
+        if entry := _trace_run(record):
+            bisect.insort(known[_make_board_key(record, entry)], entry, key=lambda each: each.mean)
     for record in records:
-        if not (entry := _known(record)):
+        if not (entry := _trace_run(record)):
             continue
-        board = known[_board(record, entry)]
+        board = known[_make_board_key(record, entry)]
+        # Runs that are alike have means within NEAR, so a window of the sorted means holds all of them.
         at = bisect.bisect_left(board, entry.mean - NEAR, key=lambda each: each.mean)
         while at < len(board) and board[at].mean <= entry.mean + NEAR:
             if entry.is_like(board[at]):
@@ -72,30 +89,45 @@ def find_copies(
         bisect.insort(board, entry, key=lambda each: each.mean)
 
 
-def _known(record: ResultRecord) -> _Known | None:
-    trace = trace_of(record)
-    return _Known(float(np.log(trace).mean()), np.log(trace), record) if len(trace) > 1 else None
+def _trace_run(record: ResultRecord) -> _TracedRun | None:
+    """A run ready to be compared; None where its trace has fewer than two numbers, which may be equal by chance."""
+    trace = extract_trace(record)
+    return _TracedRun(float(np.log(trace).mean()), np.log(trace), record) if len(trace) > 1 else None
 
 
-def _board(record: ResultRecord, entry: _Known) -> Hashable:
+def _make_board_key(record: ResultRecord, entry: _TracedRun) -> Hashable:
+    """What runs need to have in common to be compared: suite, protocol, length and kind of trace."""
     return record.spec.suite, protocol_text(record), len(entry.logs), entry.is_solved
 
 
 def find_repeated_seeds(
     records: Sequence[ResultRecord], others: Sequence[ResultRecord] = ()
 ) -> dict[str, ResultRecord]:
-    """run id -> another run, of another seed, that it is alike: one of the two is no run of its own."""
+    """run id -> another run that it is like, of another seed: one of the two was not trained with its own seed.
+
+    Args:
+        records: the runs in question, which are compared with each other as well.
+        others: runs that they are compared with.
+    """
     return {
         record.run_id: other for record, other in find_copies(records, others) if record.spec.seed != other.spec.seed
     }
 
 
 def count_same_models(records: Sequence[ResultRecord], others: Sequence[ResultRecord]) -> dict[tuple[str, str], int]:
-    """(method, another method of `others`) -> at how many seeds the first is alike the second, where at any."""
-    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    """Count the seeds at which a method's runs are like those of another method.
+
+    Args:
+        records: runs of the methods in question.
+        others: runs that they are compared with; records that are among both are left out of these.
+
+    Returns:
+        (method, other method) -> number of seeds, for pairs that are alike at one at least.
+    """
+    seeds_alike: dict[tuple[str, str], set[int]] = defaultdict(set)
     own = {record.digest for record in records}
-    apart = [other for other in others if other.digest not in own]
-    for record, other in find_copies(records, apart):
+    foreign = [other for other in others if other.digest not in own]
+    for record, other in find_copies(records, foreign):
         if record.spec.seed == other.spec.seed and other.method != record.method:
-            found[record.method, other.method].add(record.spec.seed)
-    return {pair: len(seeds) for pair, seeds in found.items()}
+            seeds_alike[record.method, other.method].add(record.spec.seed)
+    return {pair: len(seeds) for pair, seeds in seeds_alike.items()}

@@ -14,27 +14,32 @@ from bench.scores import KINDS
 
 FAR = 0.5  # of the validation error, whatever the board
 BESIDE = 0.8  # of the least ratio on the board: remarkable
+# (rule, task) -> test error over validation error.
 Ratios = dict[tuple[str, str], float]
 ErrorOf = Callable[[Mapping[str, float]], float]
 
 
-def ratios(record: ResultRecord) -> Ratios:
-    """(rule, task) -> test error over the validation error of the epoch kept, where the curves of the run have it."""
+def compute_ratios(record: ResultRecord) -> Ratios:
+    """(rule, task) -> test error over the validation error of the epoch kept, where the record's curves have it.
+
+    Empty for failed runs, trials and ensembles; tasks whose error does not follow from their metrics are left out.
+    """
     protocol = record.spec.protocol
     if record.status != "done" or record.spec.is_trial or protocol.members > 1:
         return {}  # curves of an ensemble are those of its first member
-    found = {}
+    ratios = {}
     for rule, tasks in record.scores.items():
         for task, scores in tasks.items():
             kind = KINDS.get(protocol.metrics[task])
             error_of = kind.error_of if kind else None
-            error = _validation_error(record, task, record.selection[rule][task], error_of) if error_of else None
+            error = _find_validation_error(record, task, record.selection[rule][task], error_of) if error_of else None
             if error_of and error and error > 0:
-                found[rule, task] = max(error_of(scores), 0.0) / error
-    return found
+                ratios[rule, task] = max(error_of(scores), 0.0) / error
+    return ratios
 
 
-def _validation_error(record: ResultRecord, task: str, epoch: int, error_of: ErrorOf) -> float | None:
+def _find_validation_error(record: ResultRecord, task: str, epoch: int, error_of: ErrorOf) -> float | None:
+    """The validation error of a task at an epoch, counted from 1; None where the curves do not have it."""
     try:
         scores = {name: path[epoch - 1] for name, path in record.curves.val[task].items()}
         known = {name: value for name, value in scores.items() if value is not None}
@@ -46,21 +51,33 @@ def _validation_error(record: ResultRecord, task: str, epoch: int, error_of: Err
 def find_too_good(
     records: Iterable[ResultRecord], board: Iterable[ResultRecord] = (), share: float = BESIDE
 ) -> Iterator[str]:
-    """A sentence for each method and task whose test error, on the mean over runs, is far below its validation error.
+    """Find methods whose test error is far below their validation error, on the mean over their runs.
 
-    Far is FAR of it, or, beside runs of a `board`, `share` of the least ratio there.
+        mean over runs of (test error / validation error) < limit
+
+    The limit is FAR without runs of a board, else `share` times the least ratio on the board, which is taken as at most
+    1.
+
+    Args:
+        records: runs of the methods in question.
+        board: runs that are taken as usual, of the same suites.
+        share: how far below the board's least ratio is too far; BESIDE is remarkable, FAR refused.
+
+    Returns:
+        A sentence for each method and task, once, with the first rule for which it holds.
     """
     least: dict[tuple[str, ...], float] = defaultdict(lambda: math.inf)
     for record in board:
-        for key, ratio in ratios(record).items():
+        for key, ratio in compute_ratios(record).items():
             least[record.spec.suite, *key] = min(least[record.spec.suite, *key], ratio)
     rows: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for record in records:
-        for (rule, task), ratio in ratios(record).items():
+        for (rule, task), ratio in compute_ratios(record).items():
             rows[record.spec.suite, rule, task, record.method] += [ratio]
+    # Rules mostly agree; one sentence about a task is enough.
     said = set()
-    for (suite, rule, task, method), found in rows.items():
-        mean = math.fsum(found) / len(found)
+    for (suite, rule, task, method), values in rows.items():
+        mean = math.fsum(values) / len(values)
         lowest = least.get((suite, rule, task))
         limit = FAR if lowest is None else share * min(lowest, 1.0)
         if mean < limit and (suite, task, method) not in said:

@@ -36,7 +36,11 @@ _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What was found out about one record: its state, how, and by which version."""
+    """What was found out about one record.
+
+    `digest` names the record's bytes, `state` how far it was checked, `how` the sentence of the check, and `by` the
+    version of the project that made it. An entry with the state `reported` says that a re-run contradicted the record.
+    """
 
     run_id: str
     digest: str
@@ -46,7 +50,14 @@ class LedgerEntry:
 
 
 def read_checks(root: Path | None) -> dict[str, LedgerEntry]:
-    """digest -> what was found out last about a record of a store; lines that cannot be read are left out."""
+    """Read what was found out last about each record of a store.
+
+    Args:
+        root: the store; None has no checks.
+
+    Returns:
+        digest -> entry. Lines that cannot be read or name no state are left out, as are files that are too large.
+    """
     if root is None:
         return {}
     return {check.digest: check for path in [root / FILE, *_list_files(root)] for check in _read_entries(path)}
@@ -70,19 +81,22 @@ def write_checks(root: Path, checks: Iterable[LedgerEntry]) -> Path | None:
     lines = sorted(fresh.values(), key=lambda check: (check.run_id, check.digest))
     content = "".join(json.dumps(asdict(check), sort_keys=True) + "\n" for check in lines)
     (root / CHECKED).mkdir(parents=True, exist_ok=True)
-    path = root / CHECKED / f"{_next_time(root)}-{hashlib.sha256(content.encode()).hexdigest()[:8]}.jsonl"
+    path = root / CHECKED / f"{_choose_time(root)}-{hashlib.sha256(content.encode()).hexdigest()[:8]}.jsonl"
     write_whole(path, content)
     return path
 
 
 def _list_files(root: Path) -> list[Path]:
-    """The files of verifications, by their times; none behind a link."""
+    """The files of verifications in the order of their times; none behind a link."""
     folder = root / CHECKED
     return [] if folder.is_symlink() else sorted(path for path in folder.glob("*.jsonl") if _NAME.match(path.name))
 
 
-def _next_time(root: Path) -> str:
-    """Now, or just after the latest file, whatever the clock of its writer said: what is new comes last."""
+def _choose_time(root: Path) -> str:
+    """The time for the name of a new file: now, or just after the latest file.
+
+    Whatever the clock of that file's writer said, what is new comes last and is believed.
+    """
     now = datetime.now(UTC)
     for path in reversed(_list_files(root)):
         with contextlib.suppress(ValueError, OverflowError):  # no such day, or none after it
@@ -92,6 +106,7 @@ def _next_time(root: Path) -> str:
 
 
 def _read_entries(path: Path) -> Iterator[LedgerEntry]:
+    """The entries of one file; nothing where it cannot be read."""
     try:
         lines = read_limited(path, MAX_CHECKS).decode("utf-8").splitlines()
     except ValueError:
@@ -106,13 +121,13 @@ def _read_entries(path: Path) -> Iterator[LedgerEntry]:
 
 
 def find_state(record: ResultRecord, checks: dict[str, LedgerEntry]) -> VerificationState:
-    """The state of one record: what was found out about these very bytes."""
+    """The state of one record, by its digest: `reported` if nothing was found out about these very bytes."""
     check = checks.get(record.digest)
     return check.state if check and check.run_id == record.run_id else "reported"
 
 
-def state_of_row(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]) -> VerificationState:
-    """The state of a method's row: no better than its least checked cell."""
+def find_row_state(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]) -> VerificationState:
+    """The state of a method's row, no better than its least checked cell; `reported` for a row without cells."""
     states = [find_state(record, checks) for record in records]
     if not states or "reported" in states:
         return "reported"
@@ -121,11 +136,16 @@ def state_of_row(records: Sequence[ResultRecord], checks: dict[str, LedgerEntry]
     return "spot_checked" if "rerun" in states else "valid"
 
 
-def states_of_rows(
+def find_row_states(
     records: Mapping[tuple[str, int], ResultRecord], checks: dict[str, LedgerEntry]
 ) -> dict[str, VerificationState]:
-    """method -> the state of its row, of runs by method and seed; nothing where a store was never verified."""
+    """method -> state of its row; empty where a store was never verified, so that tables need no column for it.
+
+    Args:
+        records: (method, seed) -> the record in that cell.
+        checks: of `read_checks`.
+    """
     runs: dict[str, list[ResultRecord]] = {}
     for (method, _), record in records.items() if checks else ():
         runs.setdefault(method, []).append(record)
-    return {method: state_of_row(own, checks) for method, own in runs.items()}
+    return {method: find_row_state(own, checks) for method, own in runs.items()}

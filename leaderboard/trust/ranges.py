@@ -1,4 +1,8 @@
-"""Ranges of what one record holds: numbers and texts that no run has, whatever the rest of the record says."""
+"""Ranges of the values in one record: numbers and texts that no run has, whatever the rest of the record says.
+
+Scores and statistics are checked wherever a record is read (`ResultRecord.find_problems`); this is about the rest of
+it, which is shown on pages and compared between runs.
+"""
 
 import re
 
@@ -8,39 +12,45 @@ from bench.errors import make_printable
 from bench.records import Packed, ResultRecord
 from bench.scores import MAX_COUNT
 
+# Far above any run and far below what would break a page.
 MAX_TEXT = 1000  # characters of a name, a version, a message
 MAX_PARTS = 1000  # tasks, matrices, layers, curves of one run
 _LEAKS = re.compile(r"(?:^|\s)(?:/[\w.-]+){2,}|[a-zA-Z]:\\\\")  # what looks like an absolute path
 
 
 def find_out_of_range(record: ResultRecord) -> list[str]:
-    """Numbers and texts that no run has; they need not fit each other."""
-    found = _texts(record)
+    """Find numbers and texts that no run has, a sentence each; they need not fit each other.
+
+    Matrices should be finite, cosines in [-1, 1], effective sharing in [0, 1], costs in [0, 2^53], with a margin where
+    numbers are rounded; texts short and printable, and without paths of somebody's machine.
+    """
+    reasons = _check_texts(record)
     packed: dict[str, Packed] = dict(record.matrices) | ({"cosines": record.cosines} if record.cosines else {})
     for name, matrix in packed.items():
         try:
             values = matrix.unpack()
         except (ValueError, OverflowError) as error:
-            found.append(f"{name}: {error}")
+            reasons.append(f"{name}: {error}")
             continue
         if not np.isfinite(values).all():
-            found.append(f"{name}: should hold finite values only")
+            reasons.append(f"{name}: should hold finite values only")
+        # float16 rounds 1 to within 1e-3.
         elif name == "cosines" and np.abs(values).max(initial=0) > 1 + 1e-3:
-            found.append("cosines: should lie in [-1, 1]")
+            reasons.append("cosines: should lie in [-1, 1]")
     for name, value in record.effective_sharing.items():
         if not -1e-4 <= value <= 1 + 1e-4:
-            found.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
+            reasons.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
     for name, value in record.cost or ():
         if isinstance(value, (int, float)) and not 0 <= value <= MAX_COUNT:
-            found.append(f"cost.{name}: should not be negative or above 2^53, found {value:g}")
+            reasons.append(f"cost.{name}: should not be negative or above 2^53, found {value:g}")
     for name, text in [*record.environment.items(), *([("hardware", record.cost.hardware)] if record.cost else [])]:
         if _LEAKS.search(text):
-            found.append(f"environment.{name}: should be a version, found what looks like a path")
-    return found
+            reasons.append(f"environment.{name}: should be a version, found what looks like a path")
+    return reasons
 
 
-def _texts(record: ResultRecord) -> list[str]:
-    """Texts and counts beyond what any run has: a record is shown to people, line by line."""
+def _check_texts(record: ResultRecord) -> list[str]:
+    """Check the lengths of texts and of lists: a record is shown to people, line by line."""
     texts = {
         "suite": record.suite,
         "method": record.method,

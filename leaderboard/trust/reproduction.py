@@ -1,4 +1,9 @@
-"""Is a reproduced table the committed one: digit for digit on one kind of machine, up to seed noise elsewhere?"""
+"""Compares a reproduced table with the committed one, number by number.
+
+On one kind of machine with one set of versions digits should be equal. Elsewhere the two stores hold two samples of the
+same method's seeds, and means may differ by noise between seeds. Used by `mtlbench reproduce`; single cells, paired by
+their seed, are judged in `reruns`.
+"""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,14 +26,12 @@ OUTSIDE: tuple[Verdict, ...] = ("beyond noise", "differs")
 
 @dataclass(frozen=True)
 class NumberPair:
-    """One number of a method in two stores: [run] here and committed, and the seeds at which digits should agree.
+    """One number of a method in two stores, with the two-sample t test of equal means.
 
-    `p` is that of the two-sample t test with equal variances: two means over n and n' runs may differ by
+        t = (mean here - mean committed) / (s * sqrt(1/n + 1/n'))
 
-        t * s * sqrt(1/n + 1/n')
-
-    with s the pooled standard deviation and n + n' - 2 degrees of freedom. It is 1 where every run came out the
-    same, and NaN where there are fewer than three runs to estimate s from.
+    with s the standard deviation pooled over both samples and n + n' - 2 degrees of freedom. `here` and `committed` are
+    [run], in the unit of the column; `differing` are the seeds whose digits should agree and do not.
     """
 
     suite: str
@@ -55,13 +58,16 @@ class NumberPair:
 
     @property
     def error(self) -> float:
-        """s * sqrt(1/n + 1/n')."""
+        """Standard error of the difference, s * sqrt(1/n + 1/n')."""
         squares = sum(float(((sample - sample.mean()) ** 2).sum()) for sample in (self.here, self.committed))
         return math.sqrt(squares / self.freedom * (1 / len(self.here) + 1 / len(self.committed)))
 
     @property
     def p(self) -> float:
-        """Two-sided p of the difference."""
+        """Two-sided p of the difference.
+
+        1 where all runs are equal, NaN for fewer than three runs, of which s cannot be estimated.
+        """
         from scipy.special import stdtr
 
         if self.equal:
@@ -81,7 +87,11 @@ class NumberPair:
 
 @dataclass(frozen=True)
 class PairVerdict:
-    """A pair beside its p, corrected by Holm over the whole table, the difference that allows, and what it means."""
+    """What a pair means.
+
+    `adjusted` is its p after Holm's correction over the whole table, `allowed` the largest difference that noise
+    explains at the step of the procedure at which the pair is tested. A verdict in OUTSIDE fails the reproduction.
+    """
 
     pair: NumberPair
     adjusted: float
@@ -95,41 +105,51 @@ def compare_with_committed(
     committed: Sequence[ResultRecord],
     selection: SelectionRule = "val",
 ) -> list[PairVerdict]:
-    """Every number of a table, part by part, that both stores hold.
+    """Compare every number of a table that both stores hold.
 
-    A run with the same specification, kind of processor and versions should have the same digits; everything
-    else is judged by Holm's procedure over all numbers at level 0.05.
+    A run with the same specification, kind of processor and versions should have the same digits; everything else is
+    judged by Holm's procedure over all numbers, at a family-wise level of ERROR_LEVEL.
+
+    Args:
+        boards: the parts of the table.
+        here: records of the store in question.
+        committed: records of the committed store.
+        selection: the rule whose scores are compared.
+
+    Returns:
+        One verdict per number, part by part, in the order of the table.
     """
-    return _judge([pair for board in boards for pair in _pairs(board, here, committed, selection)])
+    return _judge([pair for board in boards for pair in _pair_numbers(board, here, committed, selection)])
 
 
-def _pairs(
+def _pair_numbers(
     board: Board, here: Sequence[ResultRecord], committed: Sequence[ResultRecord], selection: SelectionRule
 ) -> list[NumberPair]:
+    """The numbers of one part that both stores have runs of, whatever their seeds."""
     mine, known = (select_records(board, records) for records in (here, committed))
     board = mine.board
     ours, theirs = mine.records, {key: record for key, record in known.records.items() if key[0] in board.methods}
     left, right = collect_cells(board, ours, selection), collect_cells(board, theirs, selection)
-    found = []
+    pairs = []
     for method in board.methods:
-        digits = _seeds_with_equal_digits_due(ours, theirs, method)
+        digits = _find_comparable_seeds(ours, theirs, method)
         for column in (column for column in left.columns if column in right.columns):
-            a, b = _sample(left, method, column), _sample(right, method, column)
+            a, b = _extract_sample(left, method, column), _extract_sample(right, method, column)
             if a and b:
                 differing = tuple(seed for seed in digits if a.get(seed) != b.get(seed))
                 here_values, committed_values = np.array(list(a.values())), np.array(list(b.values()))
-                found.append(NumberPair(board.suite, method, column, here_values, committed_values, differing))
-    return found
+                pairs.append(NumberPair(board.suite, method, column, here_values, committed_values, differing))
+    return pairs
 
 
-def _sample(data: Cells, method: str, column: Column) -> dict[int, float]:
-    """seed -> value of one column, missing ones left out."""
+def _extract_sample(data: Cells, method: str, column: Column) -> dict[int, float]:
+    """seed -> value of one column; seeds without a number are left out."""
     values = data.values_of(method)[:, data.columns.index(column)]
     return {seed: float(x) for seed, x in zip(data.board.seed_list, values, strict=True) if math.isfinite(x)}
 
 
-def _seeds_with_equal_digits_due(ours: Runs, theirs: Runs, method: str) -> list[int]:
-    """Seeds at which one specification ran on one kind of machine in both stores."""
+def _find_comparable_seeds(ours: Runs, theirs: Runs, method: str) -> list[int]:
+    """Seeds at which both stores ran one specification on one kind of machine, so that digits should be equal."""
     return [
         seed
         for (name, seed), record in ours.items()
@@ -141,11 +161,12 @@ def _seeds_with_equal_digits_due(ours: Runs, theirs: Runs, method: str) -> list[
 
 
 def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
+    """Verdicts of all pairs at once, since Holm's correction depends on how many there are."""
     p = np.array([pair.p for pair in pairs])
     adjusted = holm(p)
     order = np.argsort(p)[: int(np.isfinite(p).sum())]
     steps = {int(index): len(order) - rank for rank, index in enumerate(order)}  # Holm's divisor of the level
-    found = []
+    verdicts = []
     for index, (pair, corrected) in enumerate(zip(pairs, adjusted, strict=True)):
         verdict: Verdict = "equal" if pair.equal else "within noise"
         if pair.differing:
@@ -154,9 +175,9 @@ def _judge(pairs: list[NumberPair]) -> list[PairVerdict]:
             verdict = "not judged"
         elif corrected <= ERROR_LEVEL:
             verdict = "beyond noise"
-        found.append(
+        verdicts.append(
             PairVerdict(
                 pair, float(corrected), pair.largest_difference(ERROR_LEVEL / steps.get(index, len(pairs))), verdict
             )
         )
-    return found
+    return verdicts

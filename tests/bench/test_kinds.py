@@ -13,9 +13,9 @@ from bench.planning.plan import plan
 from bench.scores import KINDS, Kind, Metric, primary_error, register_kind, score, score_tasks
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.table import tabulate
-from leaderboard.site.figures.run import curve_figure
+from leaderboard.site.figures.run import plot_curves
 from leaderboard.store import Store
-from leaderboard.trust.consistency import find_inconsistencies, truth
+from leaderboard.trust.consistency import count_labels, find_inconsistencies
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "absolute.py"
 
@@ -89,12 +89,12 @@ def test_runs_of_a_kind_of_ones_own_have_a_table_a_page_and_a_verdict(
     first = contents.records[0]
     state = first.statistics["val"]["task00"]
     assert first.scores["val"]["task00"] == {"mae": state["absolute_error"] / state["count"]}
-    assert truth(first, "val") == {task: [first.spec.protocol.splits["test"]] for task in first.tasks}
+    assert count_labels(first, "val") == {task: [first.spec.protocol.splits["test"]] for task in first.tasks}
     own = [row for row in tabulate(board_of_suite("absolute", contents.records), contents).rows if row.metric == "mae"]
     means = [sum(run.scores["val"][task]["mae"] for run in contents.records) / 2 for task in first.tasks]
     assert [row.mean for row in own] == [pytest.approx(mean) for mean in means]
     assert not any(row.higher_is_better for row in own)
-    curves = curve_figure(first)
+    curves = plot_curves(first)
     assert curves is not None
     assert curves.panels is not None
     assert "validation mae, s" in curves.panels.titles

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from bench.records import ResultRecord, slug
 from bench.scores import score
 from leaderboard.boards.board import Board
-from leaderboard.store.committed import committed_of
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.committed import read_committed_suite
+from leaderboard.store.json_text import format_json
 from tests.fuzz.mutations import mutated
 from tests.fuzz.trees import TEXTS, mutated_text, mutated_tree
 from tests.leaderboard.conftest import build_record
@@ -47,7 +47,7 @@ class Base:
 def _file(record: ResultRecord) -> tuple[str, bytes]:
     spec = record.spec
     name = f"{slug(spec.suite)}/{slug(spec.method)}/{spec.run_id}.json"
-    return name, compact_json(record.model_dump(mode="json", exclude_defaults=True)).encode()
+    return name, format_json(record.model_dump(mode="json", exclude_defaults=True)).encode()
 
 
 def _base(records: list[ResultRecord], **more: Any) -> Base:
@@ -83,7 +83,9 @@ def base(kind: str) -> Base:
     if kind == "ranking":
         return _base([_ranked(method, seed) for method in ("single_task", "hard") for seed in range(SEEDS)])
     known = [
-        record for record in committed_of(SUITES[kind].partition("-")[0]) if slug(record.spec.suite) == SUITES[kind]
+        record
+        for record in read_committed_suite(SUITES[kind].partition("-")[0])
+        if slug(record.spec.suite) == SUITES[kind]
     ]
     few = [record for record in known if record.spec.seed < SEEDS and not record.spec.overrides]
     return _base([record for method in METHODS for record in few if slug(record.spec.method) == method])

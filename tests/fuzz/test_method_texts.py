@@ -9,7 +9,7 @@ import pytest
 
 import bench.sharing
 from bench.catalogue.source_text import decode_source, find_suspicious_lines
-from leaderboard.intake.source_card import cards_of
+from leaderboard.intake.source_card import parse_cards
 from leaderboard.store.committed import COMMITTED
 from tests.fuzz.budget import LONGEST, seeds, sentence
 from tests.fuzz.sources import spoiled
@@ -74,7 +74,7 @@ def test_what_is_read_is_what_is_shown(name: str) -> None:
         module = parsed(data)
         try:
             told = find_suspicious_lines(text)
-            cards = list(cards_of(text))
+            cards = list(parse_cards(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # which who reads a submission says
         finally:

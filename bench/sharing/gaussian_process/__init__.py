@@ -189,7 +189,11 @@ class CoregionalisedProcess(Processes):
     noise: `task`, a variance for each; `common`, one for all.
     rows: with `rbf` the marginal likelihood is that of at most so many rows, of every task in proportion, at least 1 of
         each, since it costs rows^3 operations; the prediction takes all of them. `linear` takes all in any case.
+
+    Its twin is `gp_single`, in which nothing is shared.
     """
+
+    twin = "gp_single:ard=same,kernel=same"
 
     def __init__(
         self,
@@ -250,7 +254,11 @@ class SharedProcess(Processes):
     kernel: k. `linear`, v <x, z>; `rbf`, v exp(-|x - z|^2 / (2 l^2)).
     ard: `true` learns a v (linear) or an l (rbf) for every input: which inputs matter is what tasks have in common.
     intercept: `task`, a mean m_t for each, with a flat prior; `shrunk`, one for all, and k + c in the place of k.
+
+    Its twin is `gp_single`, in which nothing is shared.
     """
+
+    twin = "gp_single:ard=same,kernel=same"
 
     def __init__(
         self,

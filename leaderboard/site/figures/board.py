@@ -1,4 +1,7 @@
-"""Charts of one board: differences, tasks, profiles, wins."""
+"""Charts of one board: paired changes, gains by task, performance profiles, who beats whom.
+
+Intervals come from `Results`; only means over seeds and the profiles are computed here.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,15 +11,26 @@ import numpy as np
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.analysis.statistics import interval, performance_profile
-from leaderboard.site.figures.parts import LINE, label, reach
+from leaderboard.site.figures.parts import LINE, label_method, measure_error_bar
 from leaderboard.site.view import Figure, Trace, escape_words
 
 KINDS_OF_CHANGE = {"better": 1, "unclear": 0, "worse": -1}  # by the side of zero that the interval lies on
 PROFILES = 8  # methods that a legend can tell apart
 
 
-def change_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure | None:
-    """Paired differences from the reference with their intervals, best on top; a point leads to its runs."""
+def plot_changes(results: Results, name: str, hrefs: dict[str, str]) -> Figure | None:
+    """Δ log of every method against the reference with its 95 % interval (a forest plot), best on top.
+
+    Points are coloured by where the interval lies: above zero, below, or around it; the reference itself has none.
+
+    Args:
+        results: the board's results.
+        name: the board's name, unique on the site; the figure's name is made from it.
+        hrefs: method -> address of the page that its point leads to.
+
+    Returns:
+        None where no method but the reference has a change.
+    """
     rows = [own[DECIDES] for own in results.change_rows.values() if DECIDES in own]
     rows = [row for row in rows if row.role != "reference" and row.mean is not None]
     rows.sort(key=lambda row: row.mean or 0.0)
@@ -30,13 +44,14 @@ def change_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure 
             "mode": "markers",
             "name": names[kind],
             "x": [row.mean for row in own],
-            "y": [label(results, row.method) for row in own],
+            "y": [label_method(results, row.method) for row in own],
+            # The page's script follows this address when a point is clicked.
             "customdata": [hrefs.get(row.method, "") for row in own],
             "error_x": {
                 "type": "data",
                 "symmetric": False,
-                "array": [reach(row.ci_high, row.mean) for row in own],
-                "arrayminus": [reach(row.mean, row.ci_low) for row in own],
+                "array": [measure_error_bar(row.ci_high, row.mean) for row in own],
+                "arrayminus": [measure_error_bar(row.mean, row.ci_low) for row in own],
                 "thickness": 2,
                 "width": 0,
                 "color": f"@{kind}",
@@ -58,24 +73,39 @@ def change_figure(results: Results, name: str, hrefs: dict[str, str]) -> Figure 
             "xaxis": {"title": {"text": "Δ log"}, "zeroline": True},
             "yaxis": {
                 "categoryorder": "array",
-                "categoryarray": [label(results, row.method) for row in rows],
+                "categoryarray": [label_method(results, row.method) for row in rows],
                 "type": "category",
+                # Categories are at 0, 1, ..; Plotly's own margins around them are wide.
                 "range": [-0.7, len(rows) - 0.3],
                 "showgrid": False,
             },
             "hovermode": "closest",
         },
+        # A line for each method, and room for the axis.
         LINE * len(rows) + 80,
     )
 
 
-def task_figure(results: Results, name: str, order: Sequence[str]) -> Figure | None:
-    """Method by task: the mean log ratio of the reference's error to the method's."""
+def plot_tasks(results: Results, name: str, order: Sequence[str]) -> Figure | None:
+    """Heat map [method, task] of the mean over seeds of log(reference error / error).
+
+    A method that gains on one task and loses on another has a mean near zero; here the two are seen.
+
+    Args:
+        results: the board's results, whose `gains` are drawn.
+        name: the board's name, unique on the site.
+        order: methods from top to bottom.
+
+    Returns:
+        None for fewer than two tasks, where it would repeat the changes, and where no method has a gain.
+    """
     data = results.cells
     means = np.array([[interval(column).mean for column in gain.T] for gain in results.gains])
     if not np.isfinite(means).any() or len(data.tasks) < 2:
         return None
+    # One scale around zero: white is no difference, whatever the largest one is.
     largest = float(np.nanmax(np.abs(means))) or 1.0
+    # Plotly puts the first row of a heat map at the bottom.
     at = [data.board.methods.index(method) for method in reversed(order)]
     return Figure(
         f"tasks-{name}",
@@ -86,7 +116,7 @@ def task_figure(results: Results, name: str, order: Sequence[str]) -> Figure | N
                 "type": "heatmap",
                 "z": means[at],
                 "x": [escape_words(task) for task in data.tasks],
-                "y": [label(results, data.board.methods[index]) for index in at],
+                "y": [label_method(results, data.board.methods[index]) for index in at],
                 "colorscale": "@diverging",
                 "zmin": -largest,
                 "zmax": largest,
@@ -103,8 +133,19 @@ def task_figure(results: Results, name: str, order: Sequence[str]) -> Figure | N
     )
 
 
-def profile_figure(results: Results, name: str) -> Figure | None:
-    """The share of runs and tasks with a gain above each threshold, of the methods with the best means."""
+def plot_profiles(results: Results, name: str) -> Figure | None:
+    """Performance profiles: the share of runs and tasks with a gain above each threshold.
+
+    The gain is log(reference error / error); thresholds are 61 equal steps between the 1 % and 99 % quantiles of all
+    gains on the board. Only the PROFILES methods with the best mean gains are drawn.
+
+    Args:
+        results: the board's results, whose `gains` are [method, seed, task].
+        name: the board's name, unique on the site.
+
+    Returns:
+        None where there is no gain, or only one value of it.
+    """
     data = results.cells
     scores = results.gains
     known = scores[np.isfinite(scores)]
@@ -112,6 +153,7 @@ def profile_figure(results: Results, name: str) -> Figure | None:
         return None
     means = [interval(own.ravel()).mean for own in scores]
     best = sorted((at for at, mean in enumerate(means) if math.isfinite(mean)), key=lambda at: -means[at])[:PROFILES]
+    # Quantiles, since a single run that diverged would stretch the axis until nothing else is seen.
     low, high = (float(end) for end in np.quantile(known, [0.01, 0.99]))
     thresholds = np.linspace(low, high, 61)
     shares = performance_profile(scores, thresholds)
@@ -125,7 +167,7 @@ def profile_figure(results: Results, name: str) -> Figure | None:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": label(results, data.board.methods[at]),
+                "name": label_method(results, data.board.methods[at]),
                 "x": thresholds,
                 "y": 100 * shares[at],
                 "line": {"color": f"@c{number}", "width": 2, "shape": "hv"},
@@ -135,6 +177,7 @@ def profile_figure(results: Results, name: str) -> Figure | None:
         ],
         {
             "xaxis": {"title": {"text": "gain in log error"}},
+            # A little beyond 0 and 100, so that a line at either is not cut in half.
             "yaxis": {"title": {"text": "runs and tasks above, %"}, "range": [-2, 103]},
             "hovermode": "x",
         },
@@ -142,13 +185,23 @@ def profile_figure(results: Results, name: str) -> Figure | None:
     )
 
 
-def win_figure(results: Results, name: str, order: Sequence[str]) -> Figure | None:
-    """How probably a method beats another one on a random seed and task."""
+def plot_wins(results: Results, name: str, order: Sequence[str]) -> Figure | None:
+    """Heat map [method, method] of how probably, in percent, the row beats the column on a random seed and task.
+
+    Args:
+        results: the board's results, whose `wins` are drawn.
+        name: the board's name, unique on the site.
+        order: methods from top to bottom and from left to right.
+
+    Returns:
+        None for fewer than two methods, and where nothing has an error.
+    """
     data = results.cells
     if len(data.board.methods) < 2 or not np.isfinite(data.errors).any():
         return None
     at = [data.board.methods.index(method) for method in order]
-    labels = [label(results, method) for method in order]
+    labels = [label_method(results, method) for method in order]
+    # In more columns two digits would overlap.
     few = len(labels) <= 12
     return Figure(
         f"wins-{name}",
@@ -182,5 +235,5 @@ def win_figure(results: Results, name: str, order: Sequence[str]) -> Figure | No
 
 
 def _write_signed(values: np.ndarray) -> list[list[str]]:
-    """Numbers with signs, for the cells of a map; nothing for NaN."""
+    """A matrix of numbers as texts with a sign and two decimals, for the cells of a heat map; empty for NaN."""
     return [["" if math.isnan(value) else f"{value:+z.2f}" for value in row] for row in values.tolist()]

@@ -12,7 +12,7 @@ SPLITS = ("validation", "test")
 COLOURS_IN_TURN = 8
 
 
-def setting_figures(curves: Sequence[CurveSummary], name: str) -> list[Figure]:
+def plot_settings(curves: Sequence[CurveSummary], name: str) -> list[Figure]:
     """A figure for each setting of one suite that methods were run along, under each group of other settings."""
     groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[CurveSummary]] = {}
     for each in curves:

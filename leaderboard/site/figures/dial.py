@@ -1,4 +1,8 @@
-"""The hardness dial: score and effective sharing against the strength of a constraint."""
+"""The chart of a dial: test error and effective sharing at every value of one option of a method.
+
+`mtlbench sweep` runs a dial, and `analysis/dials` finds the dials of a store. The typical one is `soft+l2:halflife=...`
+from separate models (infinite half-life) to hard sharing (zero).
+"""
 
 import math
 
@@ -10,23 +14,35 @@ from leaderboard.analysis.dials import Dial
 from leaderboard.analysis.statistics import interval
 from leaderboard.site.view import Figure, Trace, escape_words
 
+# The method's own line is c0.
 COLOURS = {"single_task": "c1", "hard": "c2"}
 
 
-def dial_figure(dial: Dial, name: str) -> Figure:
-    """Two charts over one axis: the error between the plain methods at its ends, and what was learned in common."""
+def plot_dial(dial: Dial, name: str) -> Figure:
+    """Plot error and effective sharing of a dial in two charts over one axis, values of the option from large to small.
+
+    The error is the geometric mean over tasks of the primary error, in percent, with the mean over seeds and its 95 %
+    interval on a log scale. The plain methods that a dial runs between, as `single_task` and `hard`, are horizontal
+    bands. Effective sharing is the mean over layers of each run; that chart is empty where no run recorded it.
+
+    Args:
+        dial: the runs at every value, and those of the plain methods.
+        name: the figure's name, unique on its page.
+    """
+    # Values are categories: they span orders of magnitude, and a half-life ends at infinity, which no scale has.
     labels = [f"{value:g}" if math.isfinite(value) else "∞" for value in dial.points]
-    traces = _path(
-        labels, [_errors(runs) for runs in dial.points.values()], escape_words(dial.method), "y", geometric=True
+    traces = _draw_path(
+        labels, [_compute_errors(runs) for runs in dial.points.values()], escape_words(dial.method), "y", geometric=True
     )
+    # In front of the list, so that bands are drawn first and lie behind the line.
     for end, runs in reversed(dial.ends.items()):
-        traces = [*_band(end, labels, _summary(_errors(runs), geometric=True)), *traces]
+        traces = [*_draw_band(end, labels, _summarise_sample(_compute_errors(runs), geometric=True)), *traces]
     shared = [
         [float(np.mean(list(r.effective_sharing.values()))) for r in runs if r.effective_sharing]
         for runs in dial.points.values()
     ]
     if any(shared):
-        traces += _path(labels, shared, "effective sharing", "y2", geometric=False)
+        traces += _draw_path(labels, shared, "effective sharing", "y2", geometric=False)
     return Figure(
         name,
         "Error, and how much is learned in common",
@@ -38,8 +54,10 @@ def dial_figure(dial: Dial, name: str) -> Figure:
                 "type": "category",
                 "categoryorder": "array",
                 "categoryarray": labels,
+                # Below the lower chart: both share it, so that a value stands exactly above itself.
                 "anchor": "y2",
             },
+            # Shares of the height: the error above, effective sharing below, and between them room for the axis.
             "yaxis": {"title": {"text": "error, %"}, "type": "log", "domain": [0.44, 1], "nticks": 6},
             "yaxis2": {"title": {"text": "effective sharing"}, "range": [0, 1.05], "domain": [0, 0.36]},
             "hovermode": "closest",
@@ -49,8 +67,14 @@ def dial_figure(dial: Dial, name: str) -> Figure:
     )
 
 
-def _band(end: str, labels: list[str], summary: tuple[float, float, float]) -> list[Trace]:
-    """A plain method, which does not depend on the dial: its mean as a line, its interval as a band."""
+def _draw_band(end: str, labels: list[str], summary: tuple[float, float, float]) -> list[Trace]:
+    """Traces of a plain method, which does not depend on the dial: its mean as a line, its interval as a band.
+
+    Args:
+        end: the method's name, a key of COLOURS.
+        labels: texts of the dial's values; the band spans all of them.
+        summary: (mean, low end, high end) of `_summarise_sample`.
+    """
     middle, low, high = summary
     line: Trace = {"type": "scatter", "mode": "lines", "x": [labels[0], labels[-1]], "xaxis": "x", "yaxis": "y"}
     colour = f"@{COLOURS[end]}"
@@ -68,9 +92,19 @@ def _band(end: str, labels: list[str], summary: tuple[float, float, float]) -> l
     ]
 
 
-def _path(labels: list[str], samples: list[list[float]], name: str, axis: str, *, geometric: bool) -> list[Trace]:
-    """A line through the means at the values of a dial, with intervals; values without a run are left out."""
-    known = [(label, _summary(sample, geometric)) for label, sample in zip(labels, samples, strict=True) if sample]
+def _draw_path(labels: list[str], samples: list[list[float]], name: str, axis: str, *, geometric: bool) -> list[Trace]:
+    """A line through the means at the values of a dial, with their intervals; values without a run are left out.
+
+    Args:
+        labels: texts of the dial's values, the categories of the axis.
+        samples: of every value, one number per run.
+        name: what the line is called when it is pointed at; in the legend for the upper chart only.
+        axis: `y` for the upper chart, `y2` for the lower one.
+        geometric: whether means are taken of logarithms.
+    """
+    known = [
+        (label, _summarise_sample(sample, geometric)) for label, sample in zip(labels, samples, strict=True) if sample
+    ]
     return [
         {
             "type": "scatter",
@@ -97,22 +131,29 @@ def _path(labels: list[str], samples: list[list[float]], name: str, axis: str, *
     ]
 
 
-def _errors(runs: list[ResultRecord]) -> list[float]:
-    """In percent of 1: the geometric mean over tasks of the primary error of each run."""
-    found = []
+def _compute_errors(runs: list[ResultRecord]) -> list[float]:
+    """[run] of the geometric mean over tasks of the primary error, in percent.
+
+    Each task counts at its own best epoch (`per_task`), or under the first rule of a record without that one.
+    """
+    errors = []
     for run in runs:
         kinds = run.spec.protocol.metrics
         states = run.statistics.get("per_task") or next(iter(run.statistics.values()))
-        found.append(
+        errors.append(
             100 * math.exp(np.mean([math.log(primary_error(kinds[task], states[task])) for task in run.tasks]))
         )
-    return found
+    return errors
 
 
-def _summary(sample: list[float], geometric: bool) -> tuple[float, float, float]:
-    """Mean and 95 % interval; of the logarithms, taken back, where an error is never negative."""
+def _summarise_sample(sample: list[float], geometric: bool) -> tuple[float, float, float]:
+    """(mean, low end, high end) of one number per run, with the 95 % t interval.
+
+    Geometric ones are taken of logarithms and back, so that the interval of an error stays above zero. Both ends equal
+    the mean where there are too few runs for an interval.
+    """
     values = np.log(sample) if geometric else np.array(sample)
-    found = interval(values)
-    ends = [found.mean, *(found.mean if end is None else end for end in (found.low, found.high))]
+    estimate = interval(values)
+    ends = [estimate.mean, *(estimate.mean if end is None else end for end in (estimate.low, estimate.high))]
     middle, low, high = (math.exp(end) for end in ends) if geometric else ends
     return middle, low, high

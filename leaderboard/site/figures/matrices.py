@@ -1,4 +1,11 @@
-"""Heat maps about tasks: what was learned about sharing, where gradients agree, what tasks tell one another."""
+"""Heat maps about tasks: learned sharing matrices, cosines of task gradients, relatedness of tasks.
+
+`plot_heat_maps` is the one layout of all of them; `weights` uses it for linear models as well. Records hold matrices as
+packed float16 (`bench.records.Packed`); one that cannot be unpacked is left out.
+
+Maps of one figure share a colour scale that is symmetric around zero, so that a colour means the same value in each.
+Their sizes are fixed in pixels, unlike those of other charts: cells of a matrix should be square on every screen.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,77 +19,113 @@ from leaderboard.site.figures.parts import LINE
 from leaderboard.site.view import Figure, Panels, Trace, escape_words, shorten_label
 
 SIDE = 118  # pixels of one matrix among several
-MOST = 16  # matrices in one figure
+MAX_MAPS = 16  # matrices in one figure
 TITLE = 18  # letters above it
-TRUE, RECOVERED = "true ", ("covariance", "support", "spectrum")  # of linear models; they have figures of their own
+TRUE = "true "  # before the name of a matrix that is known rather than learned
+RECOVERED = ("covariance", "support", "spectrum")  # of linear models; they have figures of their own
 LETTER = 6.3  # pixels of a letter of a label, about
 
 
-def matrix_figure(runs: Sequence[ResultRecord], name: str) -> Figure | None:
-    """What the runs learned about sharing (stitch units, gates, task covariances), the mean over them.
+def plot_matrices(runs: Sequence[ResultRecord], name: str) -> Figure | None:
+    """Heat maps of what runs learned about sharing (stitch units, gates, task covariances), the mean over the runs.
 
-    Where records hold the truth, which every seed has one of its own of, the first run alone.
+    Records of linear models hold the true matrices as well. There the first run alone is shown: every seed draws its
+    own truth, and a mean of different truths is none. Matrices of RECOVERED have figures of their own (`weights`).
+
+    Args:
+        runs: runs of one method on one suite.
+        name: the figure's name, unique on its page.
+
+    Returns:
+        None where no matrix is recorded. A matrix whose shape differs between runs is left out.
     """
     known = any(key.startswith(TRUE) for run in runs for key in run.matrices)
     runs = runs[:1] if known else runs
-    found: dict[str, np.ndarray] = {}
+    matrices: dict[str, np.ndarray] = {}
     for key in dict.fromkeys(key for run in runs for key in run.matrices):
         if key.removeprefix(TRUE) in RECOVERED:
             continue
-        own = [matrix for run in runs if key in run.matrices and (matrix := _matrix(run.matrices[key])) is not None]
+        own = [
+            matrix
+            for run in runs
+            if key in run.matrices and (matrix := _unpack_readable(run.matrices[key])) is not None
+        ]
+        # Matrices of different shapes have no mean.
         if own and all(matrix.shape == own[0].shape for matrix in own):
-            slices = _slices(np.mean(own, axis=0) if len(own) > 1 else own[0])
-            found |= {f"{key} {part}".strip(): matrix for part, matrix in slices.items()}
-    if not found:
+            slices = _split_slices(np.mean(own, axis=0) if len(own) > 1 else own[0])
+            matrices |= {f"{key} {part}".strip(): matrix for part, matrix in slices.items()}
+    if not matrices:
         return None
-    kept = _shorten_names(dict(list(found.items())[:MOST]))
+    kept = _shorten_names(dict(list(matrices.items())[:MAX_MAPS]))
     text = f"Seed {runs[0].spec.seed}." if known else f"Mean over {len(runs)} runs." if len(runs) > 1 else ""
-    text += f" The first {MOST} of {len(found)}." if len(found) > MOST else ""
-    return heat_maps(name, "What was learned about sharing", text.strip(), kept, runs[0].tasks)
+    text += f" The first {MAX_MAPS} of {len(matrices)}." if len(matrices) > MAX_MAPS else ""
+    return plot_heat_maps(name, "What was learned about sharing", text.strip(), kept, runs[0].tasks)
 
 
-def cosine_words(runs: Sequence[ResultRecord]) -> list[tuple[str, str]]:
-    """The cosines of the task gradients of up to three tasks, pair by pair, the mean over runs."""
-    known = [matrix for run in runs if run.cosines and (matrix := _matrix(run.cosines)) is not None]
+def write_cosines(runs: Sequence[ResultRecord]) -> list[tuple[str, str]]:
+    """Cosines of the task gradients of two or three tasks as (pair of tasks, text), the mean over runs.
+
+    One or three numbers are read faster in a sentence than in a chart; nothing for any other number of tasks.
+    """
+    known = [matrix for run in runs if run.cosines and (matrix := _unpack_readable(run.cosines)) is not None]
     tasks = runs[0].tasks if runs else []
     if not known or len(tasks) not in (2, 3) or any(matrix.shape != (len(tasks), len(tasks)) for matrix in known):
         return []
     mean = np.mean(known, axis=0)
-    return [(f"{printable(tasks[a])} · {printable(tasks[b])}", f"{mean[a, b]:+z.3f}") for a, b in _pairs_of(tasks)]
+    return [(f"{printable(tasks[a])} · {printable(tasks[b])}", f"{mean[a, b]:+z.3f}") for a, b in _list_pairs(tasks)]
 
 
-def cosine_figure(runs: Mapping[str, Sequence[ResultRecord]], name: str) -> Figure | None:
-    """Cosines of the task gradients, the mean over each method's runs: points for a few pairs, maps for many.
+def plot_cosines(runs: Mapping[str, Sequence[ResultRecord]], name: str) -> Figure | None:
+    """Cosines of the task gradients of several methods, the mean over each method's runs.
 
-    Nothing for a few pairs of one method, which are `cosine_words`.
+        cos[s, t] = <g_s, g_t> / (|g_s| |g_t|)
+
+    g_t is the gradient of task t's loss after training, in the shared parameters or in the task's own copies of them.
+    Two or three tasks become points, a line for each method and a colour for each pair; more tasks a heat map per
+    method.
+
+    Args:
+        runs: label -> runs of one method.
+        name: the figure's name, unique on its page.
+
+    Returns:
+        None where no run recorded cosines, and for a few pairs of a single method, which `write_cosines` has.
     """
-    found: dict[str, np.ndarray] = {}
+    means: dict[str, np.ndarray] = {}
     tasks: list[str] = []
     for label, own in runs.items():
-        known = [matrix for run in own if run.cosines and (matrix := _matrix(run.cosines)) is not None]
+        known = [matrix for run in own if run.cosines and (matrix := _unpack_readable(run.cosines)) is not None]
         if known and all(matrix.shape == known[0].shape for matrix in known):
-            found[label] = np.mean(known, 0)
+            means[label] = np.mean(known, 0)
             tasks = own[0].tasks
-    if not found:
+    if not means:
         return None
     text = "Cosines of the task gradients after training, over the shared parameters or the tasks' aligned copies"
-    if 2 <= len(tasks) <= 3 and all(len(matrix) == len(tasks) for matrix in found.values()):
+    if 2 <= len(tasks) <= 3 and all(len(matrix) == len(tasks) for matrix in means.values()):
         text += ", the mean over seeds. Left of zero they conflict."
-        return _points(name, "Where the tasks agree", text, found, tasks) if len(found) > 1 else None
-    kept = dict(list(found.items())[:MOST])
+        return _plot_points(name, "Where the tasks agree", text, means, tasks) if len(means) > 1 else None
+    kept = dict(list(means.items())[:MAX_MAPS])
     text += ": blue agrees, orange conflicts. Mean over seeds."
-    text += f" The first {MOST} of {len(found)} methods." if len(found) > MOST else ""
-    return heat_maps(name, "Where the tasks agree", text, kept, tasks, 1.0)
+    text += f" The first {MAX_MAPS} of {len(means)} methods." if len(means) > MAX_MAPS else ""
+    return plot_heat_maps(name, "Where the tasks agree", text, kept, tasks, 1.0)
 
 
-def related_figure(found: Sequence[Related], name: str) -> Figure | None:
-    """Related(main, extra, algorithm): a map for each algorithm, side by side."""
-    shown = [each for each in found if np.isfinite(each.matrix()).any()][:MOST]
+def plot_relatedness(estimates: Sequence[Related], name: str) -> Figure | None:
+    """Heat maps of Related[main, extra], one for each algorithm, with a star where the 95 % interval excludes zero.
+
+    Args:
+        estimates: of `estimate_relatedness`, whose module has the definition.
+        name: the figure's name, unique on its page.
+
+    Returns:
+        None where no pair of tasks was run.
+    """
+    shown = [each for each in estimates if np.isfinite(each.matrix()).any()][:MAX_MAPS]
     if not shown:
         return None
     seeds = sorted({each.seeds for each in shown})
     runs = "-".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
-    return heat_maps(
+    return plot_heat_maps(
         name,
         "What the tasks tell each other",
         "Related(main, extra, algorithm): log(error of the row's task with the column's training targets dealt out "
@@ -95,33 +138,41 @@ def related_figure(found: Sequence[Related], name: str) -> Figure | None:
 
 
 def _write_starred(each: Related) -> list[list[str]]:
-    """The numbers of a map as texts, with a star where the interval excludes zero."""
+    """[main][extra] of the texts in a map's cells: the mean with two decimals, and the star."""
 
-    def text(main: str, extra: str) -> str:
+    def write_cell(main: str, extra: str) -> str:
         """The number of a cell, with its star."""
         cell = each.cells.get((main, extra))
         sure = cell and cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
         return f"{cell.mean:+z.2f}{MARKS['holds'] if sure else ''}" if cell else ""
 
-    return [[text(main, extra) for extra in each.tasks] for main in each.tasks]
+    return [[write_cell(main, extra) for extra in each.tasks] for main in each.tasks]
 
 
-def _pairs_of(tasks: list[str]) -> list[tuple[int, int]]:
-    """Every pair of tasks once, as places."""
+def _list_pairs(tasks: list[str]) -> list[tuple[int, int]]:
+    """(a, b) with a < b for every pair of tasks, as indices."""
     return [(a, b) for a in range(len(tasks)) for b in range(a + 1, len(tasks))]
 
 
-def _points(name: str, title: str, text: str, found: Mapping[str, np.ndarray], tasks: list[str]) -> Figure:
-    """A point for each method and pair of tasks."""
-    pairs = _pairs_of(tasks)
-    order = sorted(found, key=lambda label: float(np.mean([found[label][pair] for pair in pairs])))
+def _plot_points(name: str, title: str, text: str, cosines: Mapping[str, np.ndarray], tasks: list[str]) -> Figure:
+    """A point for each method and pair of tasks; methods by their mean cosine, the largest on top.
+
+    Args:
+        name: the figure's name.
+        title: its heading.
+        text: the sentence below it.
+        cosines: label of a method -> [task, task].
+        tasks: the names of the tasks, in the order of the matrices.
+    """
+    pairs = _list_pairs(tasks)
+    order = sorted(cosines, key=lambda label: float(np.mean([cosines[label][pair] for pair in pairs])))
     labels = [shorten_label(label) for label in order]
     traces: list[Trace] = [
         {
             "type": "scatter",
             "mode": "markers",
             "name": escape_words(f"{tasks[a]} · {tasks[b]}"),
-            "x": [found[label][a, b] for label in order],
+            "x": [cosines[label][a, b] for label in order],
             "y": labels,
             "marker": {"size": 8, "color": f"@c{number}"},
             "hovertemplate": "%{y}<br>%{x:+.3f}",
@@ -141,26 +192,37 @@ def _points(name: str, title: str, text: str, found: Mapping[str, np.ndarray], t
     return Figure(name, title, text, traces, layout, LINE * len(order) + 80)
 
 
-def heat_maps(
+def plot_heat_maps(
     name: str,
     title: str,
     text: str,
-    found: Mapping[str, np.ndarray],
+    matrices: Mapping[str, np.ndarray],
     tasks: list[str],
     most: float | None = None,
     texts: Sequence[list[list[str]]] = (),
     *,
     signed: bool = True,
 ) -> Figure:
-    """Small heat maps side by side, on one scale around zero; `texts` stand in their cells instead of the numbers.
+    """Small heat maps side by side on one colour scale, symmetric around zero.
 
-    Those that are not `signed` are yes or no, and need no legend.
+    Args:
+        name: the figure's name, unique on its page.
+        title: its heading.
+        text: the sentence below it.
+        matrices: title of a map -> [row, column]; NaN is a gap.
+        tasks: names for the axes with as many places; other axes are numbered.
+        most: where the colours end, the largest absolute value by default.
+        texts: of each map, texts for its cells instead of the numbers. Cells have texts up to 4 x 4 only.
+        signed: False for maps of yes and no, which need no legend of colours.
     """
-    largest = most or max(float(np.nanmax(np.abs(matrix), initial=0.0)) for matrix in found.values()) or 1.0
-    rows, columns = (max(matrix.shape[axis] for matrix in found.values()) for axis in (0, 1))
+    largest = most or max(float(np.nanmax(np.abs(matrix), initial=0.0)) for matrix in matrices.values()) or 1.0
+    rows, columns = (max(matrix.shape[axis] for matrix in matrices.values()) for axis in (0, 1))
+    # Labels up to six places; a gap between cells only while a cell is a few pixels wide.
     few, gap = max(rows, columns) <= 6, int(max(rows, columns) <= SIDE // 3)
-    names = {size: _names(size, tasks) for matrix in found.values() for size in matrix.shape}
+    names = {size: _name_places(size, tasks) for matrix in matrices.values() for size in matrix.shape}
+    # Margins follow the longest label: panels have fixed margins, since Plotly's own would differ from map to map.
     left = round(LETTER * max(map(len, names[rows]))) + 14 if few and rows > 1 else 10
+    # Labels are turned where they would overlap the next column's.
     steep = few and LETTER * max(map(len, names[columns])) > SIDE / columns
     below = (round(0.8 * LETTER * max(map(len, names[columns]))) + 14 if steep else 22) if few else 8
     traces: list[Trace] = [
@@ -171,9 +233,10 @@ def heat_maps(
             "panel": number,
             **(_label_cells(texts[number] if texts else None) if max(matrix.shape) <= 4 else {}),
         }
-        for number, matrix in enumerate(found.values())
+        for number, matrix in enumerate(matrices.values())
     ]
     plain = {"showgrid": False, "zeroline": False, "type": "category", "ticklen": 0, "showticklabels": few}
+    # Cells are square for up to as many rows as columns; very flat maps still get a third of the height.
     shape = min(1.0, max(rows / max(1, columns), 0.3))
     return Figure(
         name,
@@ -185,7 +248,7 @@ def heat_maps(
             "xaxis": {**plain, "tickangle": -45 if steep else 0},
             "yaxis": {**plain, "autorange": "reversed", "showticklabels": few and rows > 1},
         },
-        wide=len(found) > 3,
+        wide=len(matrices) > 3,
         common={
             "type": "heatmap",
             "zmin": -largest,
@@ -197,7 +260,7 @@ def heat_maps(
             "hovertemplate": "%{y}, %{x}: %{z:.3f}<extra></extra>",
         },
         panels=Panels(
-            [shorten_label(label, TITLE) for label in found],
+            [shorten_label(label, TITLE) for label in matrices],
             left + SIDE + 14,
             round(SIDE * shape),
             left,
@@ -208,25 +271,25 @@ def heat_maps(
     )
 
 
-def _shorten_names(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same under names without what all of them begin with, where they are too long for a panel."""
-    firsts = {key.partition(".")[0] for key in found if "." in key}
-    if len(firsts) != 1 or len(found) < 2 or max(map(len, found)) <= TITLE:
-        return found
-    return {key.partition(".")[2] or key: matrix for key, matrix in found.items()}
+def _shorten_names(matrices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same matrices under names without the part before the first dot, where all share it and one is too long."""
+    firsts = {key.partition(".")[0] for key in matrices if "." in key}
+    if len(firsts) != 1 or len(matrices) < 2 or max(map(len, matrices)) <= TITLE:
+        return matrices
+    return {key.partition(".")[2] or key: matrix for key, matrix in matrices.items()}
 
 
 def _label_cells(texts: list[list[str]] | None) -> Trace:
-    """The texts of a map's cells: those given, else two decimals."""
+    """The keys of a trace that put texts into the cells of a map: those given, else the numbers with two decimals."""
     return {"text": texts, "texttemplate": "%{text}"} if texts else {"texttemplate": "%{z:.2f}"}
 
 
 def unpack_matrix(run: ResultRecord, name: str) -> np.ndarray | None:
-    """A matrix of a run; None where it has none of that name that can be read."""
-    return _matrix(run.matrices[name]) if name in run.matrices else None
+    """The matrix `name` of a run; None where it has none, or one that cannot be unpacked."""
+    return _unpack_readable(run.matrices[name]) if name in run.matrices else None
 
 
-def _matrix(packed: Packed) -> np.ndarray | None:
+def _unpack_readable(packed: Packed) -> np.ndarray | None:
     """The matrix that a record holds; None where its bytes do not make one."""
     try:
         return packed.unpack()
@@ -234,16 +297,16 @@ def _matrix(packed: Packed) -> np.ndarray | None:
         return None
 
 
-def _slices(array: np.ndarray) -> dict[str, np.ndarray]:
-    """An array as matrices: a vector is one row, of more axes the last two are shown, one by one."""
+def _split_slices(array: np.ndarray) -> dict[str, np.ndarray]:
+    """An array as matrices, by the index of each: a vector is one row, of more axes the last two make a matrix."""
     if array.ndim <= 2:
         return {"": np.atleast_2d(array)}
     flat = array.reshape(-1, *array.shape[-2:])
     return {str(number): matrix for number, matrix in enumerate(flat)}
 
 
-def _names(size: int, tasks: list[str]) -> list[str]:
-    """The names of an axis: the tasks where it has as many places, else numbers."""
+def _name_places(size: int, tasks: list[str]) -> list[str]:
+    """The names along an axis of `size` places: the tasks where there are as many, else 0, 1, ..."""
     return (
         [shorten_label(task, 14) for task in tasks] if size == len(tasks) else [str(number) for number in range(size)]
     )

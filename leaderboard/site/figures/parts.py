@@ -1,4 +1,7 @@
-"""What several charts have in common."""
+"""Labels, error bars and axes that several charts share.
+
+They take numbers and names only, so that charts of boards, runs and searches can use them alike.
+"""
 
 import math
 
@@ -6,6 +9,7 @@ from leaderboard.analysis.results import Results
 from leaderboard.site.view import Trace, shorten_label
 
 LINE = 22  # pixels from one method to the next
+# Multiples of a power of ten that may be ticks, from fine to coarse: tenths down to the powers alone.
 _STEPS = (
     tuple(1 + k / 10 for k in range(90)),
     tuple(1 + k / 5 for k in range(45)),
@@ -17,36 +21,55 @@ _STEPS = (
 )
 
 
-def label(results: Results, method: str) -> str:
-    """A method's name for an axis."""
+def label_method(results: Results, method: str) -> str:
+    """The label of a method on an axis: its name on the board, shortened and escaped.
+
+    The board's labels are for people and may differ from the method's text, which keys and links use.
+    """
     return shorten_label(results.board.label(method))
 
 
-def reach(high: float | None, low: float | None) -> float:
-    """The length of one half of an interval; 0 where there is none."""
+def measure_error_bar(high: float | None, low: float | None) -> float:
+    """Length of one half of an interval, high - low, as Plotly wants it.
+
+    0 where either end is missing, so that no bar is drawn.
+    """
     return 0.0 if high is None or low is None else high - low
 
 
-def log_axis(low: float, high: float, most: int = 4) -> Trace:
-    """A logarithmic axis over [low, high] whose ticks are few and round, since those of a short one overlap."""
+def make_log_axis(low: float, high: float, most: int = 4) -> Trace:
+    """Make a logarithmic axis over [low, high] with few round ticks, since those of Plotly's own short axes overlap.
+
+    The finest of _STEPS that gives few enough ticks is used; where fewer than two would be left, both ends are the
+    ticks. The axis reaches 12 % beyond the ends, or a factor of 2 around a single value.
+
+    Args:
+        low: the least value, positive.
+        high: the largest one.
+        most: how many ticks there may be.
+
+    Returns:
+        The keys of an axis: type, range (as powers of ten), tick values and their texts.
+    """
     first, last = (low / 1.12, high * 1.12) if low < high else (low / 2, high * 2)
+    # Whole powers around the axis: a step times the power below `low` may still lie on it.
     powers = range(math.floor(math.log10(first)), math.ceil(math.log10(last)) + 1)
     for steps in _STEPS:
-        found = [step * 10.0**power for power in powers for step in steps if first <= step * 10.0**power <= last]
-        if len(found) <= most:
+        ticks = [step * 10.0**power for power in powers for step in steps if first <= step * 10.0**power <= last]
+        if len(ticks) <= most:
             break
-    found = found[:: -(-len(found) // most)] if len(found) > 1 else [low, high]
+    ticks = ticks[:: -(-len(ticks) // most)] if len(ticks) > 1 else [low, high]
     return {
         "type": "log",
         "range": [math.log10(first), math.log10(last)],
-        "tickvals": found,
-        "ticktext": [abbreviate_number(value) for value in found],
+        "tickvals": ticks,
+        "ticktext": [abbreviate_number(value) for value in ticks],
         "tickangle": 0,
     }
 
 
 def abbreviate_number(value: float) -> str:
-    """A number with a letter for thousands, millions and so on: 12.5k."""
+    """A number with three significant digits and a letter for thousands, millions and so on: 12.5k."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{letter}"

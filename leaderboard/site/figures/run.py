@@ -1,4 +1,7 @@
-"""Charts of runs: curves over epochs, and how much was learned in common."""
+"""Charts of training: curves over epochs, the choice of a strength, effective sharing layer by layer.
+
+The first two are of one record, for the page of a run; effective sharing is the mean over all runs that are given.
+"""
 
 from collections.abc import Sequence
 
@@ -14,21 +17,32 @@ DEFINITION = (
 )
 
 
-def curve_figure(record: ResultRecord) -> Figure | None:
-    """Training loss and validation scores of every task over epochs, a panel for each metric."""
-    found: dict[str, dict[str, list[float | None]]] = {"training loss": record.curves.train_loss}
+def plot_curves(record: ResultRecord) -> Figure | None:
+    """Training loss and validation scores of every task over epochs, a panel for each metric.
+
+    A task has one colour in all panels, and one entry in the legend. Epochs count from 1; a value that was not finite
+    is a gap in its line.
+
+    Args:
+        record: the run; units and names of its metrics follow from its protocol.
+
+    Returns:
+        None where the record has no curves, as one that a solver fitted.
+    """
+    panels: dict[str, dict[str, list[float | None]]] = {"training loss": record.curves.train_loss}
     for task, metrics in record.curves.val.items():
         known = list_metrics(record.spec.protocol.metrics.get(task, ""))
         for metric, path in metrics.items():
             unit = f", {known[metric].unit}" if metric in known and known[metric].unit else ""
-            found.setdefault(f"validation {metric}{unit}", {})[task] = path
-    found = {name: paths for name, paths in found.items() if paths}
-    if not found:
+            panels.setdefault(f"validation {metric}{unit}", {})[task] = path
+    panels = {name: paths for name, paths in panels.items() if paths}
+    if not panels:
         return None
     colours: dict[str, str] = {}
     traces: list[Trace] = []
-    for number, paths in enumerate(found.values()):
+    for number, paths in enumerate(panels.values()):
         for task, path in paths.items():
+            # Panels share one legend, so a task is listed by its first trace only.
             new = task not in colours
             traces.append(
                 {
@@ -45,24 +59,31 @@ def curve_figure(record: ResultRecord) -> Figure | None:
         "Mean training loss and validation scores of each task, epoch by epoch.",
         traces,
         {"hovermode": "x"},
-        wide=len(found) > 2,
+        wide=len(panels) > 2,
         common={"type": "scatter", "mode": "lines", "x0": 1, "hovertemplate": "%{y:.4g}"},
-        panels=Panels([escape_words(name) for name in found], 250, 150),
+        panels=Panels([escape_words(name) for name in panels], 250, 150),
     )
 
 
-def choice_figure(record: ResultRecord) -> Figure | None:
-    """The error of cross-validation along the path of strengths, and which was chosen."""
-    found = record.solution
-    if found is None or len(found.strengths) < 2:
+def plot_choice(record: ResultRecord) -> Figure | None:
+    """The loss of cross-validation along the path of strengths (log scale); the one that was chosen is a large point.
+
+    Args:
+        record: the run; its `solution` holds the strengths and the loss per row left out at each.
+
+    Returns:
+        None for runs of descent, and where there was no choice.
+    """
+    solution = record.solution
+    if solution is None or len(solution.strengths) < 2:
         return None
-    chosen = found.strengths.index(found.strength) if found.strength in found.strengths else None
+    chosen = solution.strengths.index(solution.strength) if solution.strength in solution.strengths else None
     traces: list[Trace] = [
-        {"x": found.strengths, "y": found.errors, "mode": "lines+markers", "line": {"color": "@c0", "width": 2}}
+        {"x": solution.strengths, "y": solution.errors, "mode": "lines+markers", "line": {"color": "@c0", "width": 2}}
     ]
     if chosen is not None:
         marker = {"color": "@c1", "size": 10}
-        traces.append({"x": [found.strength], "y": [found.errors[chosen]], "mode": "markers", "marker": marker})
+        traces.append({"x": [solution.strength], "y": [solution.errors[chosen]], "mode": "markers", "marker": marker})
     return Figure(
         "choice",
         "Choice of the strength",
@@ -74,8 +95,19 @@ def choice_figure(record: ResultRecord) -> Figure | None:
     )
 
 
-def sharing_figure(runs: Sequence[ResultRecord], name: str, *, brief: bool = False) -> Figure | None:
-    """Effective sharing of the updates, layer by layer, the mean over runs; `brief` where the page said what it is."""
+def plot_sharing(runs: Sequence[ResultRecord], name: str, *, brief: bool = False) -> Figure | None:
+    """Effective sharing of the updates, layer by layer, the mean over runs, with a dotted line at its least value 1/T.
+
+        s = 1 - |U - mean U|² / |U|², U the updates of T towers
+
+    Args:
+        runs: runs of one method on one suite; a layer that some of them lack is averaged over the others.
+        name: the figure's name, unique on its page.
+        brief: True where the page has said already what effective sharing is.
+
+    Returns:
+        None where no run recorded it. Without the dotted line where tasks are pooled, as T is not known then.
+    """
     layers = list(dict.fromkeys(layer for run in runs for layer in run.effective_sharing))
     if not layers:
         return None

@@ -1,10 +1,24 @@
-"""The kinds of pages: each turns what a site knows into one file."""
+"""The kinds of pages of a site: each function turns a `Context` into the bytes of one HTML file.
 
-from leaderboard.site.pages.dials import dials_page
-from leaderboard.site.pages.method import method_page
-from leaderboard.site.pages.methods import methods_page
-from leaderboard.site.pages.overview import overview_page
-from leaderboard.site.pages.run import run_page
-from leaderboard.site.pages.suite import suite_page
+The functions collect what a page shows; how it looks is in `site/templates`, and the charts are made in `site/figures`.
+`site/build` decides which pages a site has and writes them. Whatever comes from records, submissions or settings passes
+through `printable` here; the templates escape it for HTML.
 
-__all__ = ["dials_page", "method_page", "methods_page", "overview_page", "run_page", "suite_page"]
+Addresses are relative to the site's root, so that a site works from any folder and without a server.
+"""
+
+from leaderboard.site.pages.dials import render_dials_page
+from leaderboard.site.pages.method import render_method_page
+from leaderboard.site.pages.methods import render_methods_page
+from leaderboard.site.pages.overview import render_overview_page
+from leaderboard.site.pages.run import render_run_page
+from leaderboard.site.pages.suite import render_suite_page
+
+__all__ = [
+    "render_dials_page",
+    "render_method_page",
+    "render_methods_page",
+    "render_overview_page",
+    "render_run_page",
+    "render_suite_page",
+]

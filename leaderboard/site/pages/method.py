@@ -1,4 +1,8 @@
-"""A method: what it is, where it stands, what it learned about sharing, and all of its runs."""
+"""The page of a method: what it is, its rank on each board, what it learned about sharing, and all of its runs.
+
+There is a page for every method that has a run, submitted ones too; tuned runs are shown on the page of the method that
+was tuned.
+"""
 
 from typing import Any
 
@@ -10,34 +14,44 @@ from leaderboard.report.formats import write_seeds
 from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
-from leaderboard.site.figures import cosine_figure, cosine_words, matrix_figure, recovered_figures, sharing_figure
+from leaderboard.site.figures import plot_cosines, plot_matrices, plot_recovered, plot_sharing, write_cosines
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
-from leaderboard.site.pages.suite import address
+from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.prose import split_prose
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 SHOWN_RUNS = 500  # in one table
 
 
-def method_page(site: Context, method: str) -> bytes:
-    """The page of a method, with a section for every suite that it was run on."""
+def render_method_page(site: Context, method: str) -> bytes:
+    """Render the page of a method, with a section for every suite that it was run on.
+
+    Args:
+        site: the site.
+        method: a key of `site.by_method`, the text of a method; it need not be readable as one.
+    """
     runs = site.by_method[method]
     suites = dict.fromkeys(run.suite for run in runs)
     return site.page(
         "method.html",
         "../",
         method=printable(method),
-        parts=[(card, split_prose(card.text)) for name in parts(method) if (card := site.cards.get(name))],
-        places=_places(site, method),
+        parts=[(card, split_prose(card.text)) for name in list_parts(method) if (card := site.cards.get(name))],
+        places=_build_places_grid(site, method),
         sections=[
-            _section(site, method, suite, [run for run in runs if run.suite == suite], first=not number)
+            _build_section(site, method, suite, [run for run in runs if run.suite == suite], first=not number)
             for number, suite in enumerate(suites)
         ],
     )
 
 
-def parts(method: str) -> list[str]:
-    """The names of a method's parts; those of `@uniform`, which is what a method comes with, only where written."""
+def list_parts(method: str) -> list[str]:
+    """Names of the parts that a method's text spells out: sharing, constraint, weighting.
+
+    `@uniform`, the weighting of a method that names none, is listed only where it is written. A text that is no method
+    has
+    no parts: records may have any.
+    """
     try:
         parsed: MethodText = parse_method(method)
     except UsageError:
@@ -45,8 +59,15 @@ def parts(method: str) -> list[str]:
     return [call.name for call in (parsed.sharing, parsed.constraint, parsed.weighting) if call]
 
 
-def _places(site: Context, method: str) -> Grid | None:
-    """Its row on every board, each with the interval on that board's own scale."""
+def _build_places_grid(site: Context, method: str) -> Grid | None:
+    """Build the table of the method's rows on all boards.
+
+    Each row has the change and its interval on that board's own scale, the rank, and how many methods are ranked there.
+    Rows of controls, which are runs of the method under other settings, are left out.
+
+    Returns:
+        None where the method is on no board.
+    """
     heads = [
         GridHead("board", small="suite"),
         GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
@@ -58,9 +79,10 @@ def _places(site: Context, method: str) -> Grid | None:
     lines = []
     for one in site.shown:
         for line in one.lines:
+            # A row's name may also be that of a control or a winner whose runs belong to another method.
             if line.method == method and one.find_owner(line.method) == method:
                 title = printable(one.board.title)
-                href = address(site, one.board.suite, one)
+                href = find_board_address(site, one.board.suite, one)
                 ranked = sum(each.ranked for each in one.lines)
                 first = GridCell(title, printable(one.board.suite), title, href)
                 cells = [
@@ -69,31 +91,47 @@ def _places(site: Context, method: str) -> Grid | None:
                     GridCell(str(ranked or "—"), order=float(ranked)),
                 ]
                 lines.append(GridRow([*cells, GridCell(write_seeds(line))], faint=not line.complete))
+    # An export needs a name that every file system takes, and methods have colons and slashes.
     file = slug(f"{method}-boards", MAX_NAME)
     return Grid("places", f"Where {printable(method)} stands", heads, lines, file=file) if lines else None
 
 
-def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *, first: bool) -> dict[str, Any]:
-    """Everything about the method on one suite: figures, and tables of its runs."""
-    own = sorted(runs, key=_order)
+def _build_section(site: Context, method: str, suite: str, runs: list[ResultRecord], *, first: bool) -> dict[str, Any]:
+    """Collect what the page shows of the method on one suite: figures, and tables of its runs.
+
+    Args:
+        site: the site.
+        method: the method.
+        suite: the suite, as boards name it.
+        runs: the method's runs there.
+        first: True for the page's first section, which explains effective sharing.
+
+    Returns:
+        The values of the template. Figures are of finished runs under the board's own protocol, with the source that
+        was run last; other settings and trials have a table of their own. Tables end after SHOWN_RUNS rows, and
+        `hidden` counts the rest.
+    """
+    own = sorted(runs, key=_order_run)
+    # A run under other settings or of a search is not what the boards show of the method.
     plain = [run for run in own if not run.spec.overrides and not run.spec.tuning]
     further = [run for run in own if run.spec.overrides or run.spec.tuning]
+    # Runs of an older text of a plug-in are another method under this name.
     done = [run for run in keep_last_code(plain) if run.status == "done"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
     file = slug(f"{method}-{suite}", MAX_NAME)
     figures = [
-        matrix_figure(done, f"matrices-{anchor}"),
-        *(recovered_figures({method: done[0]}, f"recovered-{anchor}") if done else []),
-        sharing_figure(done, f"sharing-{anchor}", brief=not first),
-        cosine_figure({method: done}, f"cosines-{anchor}"),
+        plot_matrices(done, f"matrices-{anchor}"),
+        *(plot_recovered({method: done[0]}, f"recovered-{anchor}") if done else []),
+        plot_sharing(done, f"sharing-{anchor}", brief=not first),
+        plot_cosines({method: done}, f"cosines-{anchor}"),
     ]
     return {
         "suite": name,
         "anchor": anchor,
         "href": site.addresses.suite(suite),
         "figures": [figure for figure in figures if figure],
-        "cosines": cosine_words(done),
+        "cosines": write_cosines(done),
         "grid": runs_grid(f"runs-{anchor}", f"Runs on {name}", plain[:SHOWN_RUNS], states, file) if plain else None,
         "further": runs_grid(
             f"further-{anchor}", f"Further runs on {name}", further[:SHOWN_RUNS], states, f"{file}-further"
@@ -106,8 +144,13 @@ def _section(site: Context, method: str, suite: str, runs: list[ResultRecord], *
     }
 
 
-def _order(run: ResultRecord) -> tuple[int, str, int, int]:
-    """Runs of the protocol itself first, then winners of searches, other settings, trials."""
+def _order_run(run: ResultRecord) -> tuple[int, str, int, int]:
+    """Sort key of the runs of a method on one suite.
+
+    Runs under the protocol itself come first, then winners of searches, runs under other settings, and trials; each by
+    seed, trials by number.
+    """
     tuning = run.spec.tuning
     rank = (3 if tuning.stage == "trial" else 1) if tuning else 2 if run.spec.overrides else 0
+    # Runs under one setting stay together, seed by seed.
     return rank, kind_of(run) if rank == 2 else "", run.spec.seed, tuning.trial if tuning else 0

@@ -1,15 +1,18 @@
-"""All methods, by who owns what: a line for each, with what it is and where it was run."""
+"""The page of all methods: a line for each, with what it is, its paper, and where it was run.
+
+It has no numbers to compare methods by: those depend on the suite, and are on the overview and on each suite's page.
+"""
 
 from bench.errors import UsageError
 from bench.records import parse_method
 from leaderboard.report.escape import printable
 from leaderboard.site.context import Context
-from leaderboard.site.pages.method import parts
+from leaderboard.site.pages.method import list_parts
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
 
 
-def methods_page(site: Context) -> bytes:
-    """The page of all methods that have runs."""
+def render_methods_page(site: Context) -> bytes:
+    """Render the table of all methods that have runs, in alphabetical order; the reader can sort and narrow it."""
     heads = [
         GridHead("method"),
         GridHead("part", choose=True),
@@ -32,7 +35,10 @@ def methods_page(site: Context) -> bytes:
 
 
 def _name_deciding_part(method: str) -> str:
-    """Which part of it is its own: the constraint, the weighting, or who owns what."""
+    """Which part tells the method apart: its constraint if any, else a weighting other than uniform, else the sharing.
+
+    A text that is no method has a dash.
+    """
     try:
         parsed = parse_method(method)
     except UsageError:
@@ -44,9 +50,13 @@ def _name_deciding_part(method: str) -> str:
 
 
 def _describe(site: Context, method: str) -> GridCell:
-    """The first sentence about its last part, and that part's paper."""
-    known = [card for name in parts(method) if (card := site.cards.get(name))]
+    """A cell with the first paragraph about the method's last part that has a card, and below it that part's paper.
+
+    A method's text names its sharing first, so the last part is mostly the one that makes it different.
+    """
+    known = [card for name in list_parts(method) if (card := site.cards.get(name))]
     if not known:
         return GridCell("—")
+    # The table has plain text only: line breaks and code marks of the docstring go.
     first = " ".join(known[-1].text.split("\n\n")[0].split()).replace("`", "")
     return GridCell(printable(first), printable(known[-1].paper))

@@ -1,4 +1,8 @@
-"""A board of a suite: its table, its charts, what its methods see, and how it was run."""
+"""The page of a board: its table, its charts, what its methods predict for test images, and how it was run.
+
+The first board of a suite has the suite's own address, and what concerns the suite as a whole: cosines, relatedness of
+tasks, recovered weights, dials. Further boards and the tuned track are tabs of it.
+"""
 
 from typing import Any
 
@@ -11,17 +15,17 @@ from leaderboard.report.formats import write_notes
 from leaderboard.site.commands import curve_command, missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
-    budget_figure,
-    change_figure,
-    cosine_figure,
-    cost_figure,
-    profile_figure,
-    recovered_figures,
-    related_figure,
-    setting_figures,
-    size_figure,
-    task_figure,
-    win_figure,
+    plot_budget,
+    plot_changes,
+    plot_cosines,
+    plot_cost,
+    plot_profiles,
+    plot_recovered,
+    plot_relatedness,
+    plot_settings,
+    plot_size,
+    plot_tasks,
+    plot_wins,
 )
 from leaderboard.site.flat import flatten
 from leaderboard.site.grids import board_grid
@@ -32,46 +36,57 @@ from leaderboard.site.view import Figure, split_notes
 PICTURES = 2  # test images, shown of every method
 
 
-def suite_page(site: Context, suite: str, one: Shown) -> bytes:
-    """The page of one board; that of the suite's first board has what concerns the suite as a whole, too."""
+def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
+    """Render the page of one board.
+
+    Args:
+        site: the site.
+        suite: the suite, a key of `site.suites`.
+        one: the board, one of `site.suites[suite]`.
+    """
     own = site.suites[suite]
     runs = [run for run in site.runs if run.suite == suite]
     first = one is own[0]
-    pairs = related_figure(estimate_relatedness(runs), "related") if first else None
+    pairs = plot_relatedness(estimate_relatedness(runs), "related") if first else None
     curves = [each for each in site.curves if each.curve.suite == suite]
-    of_suite = [*setting_figures(curves, "curve"), _cosines(one), pairs, *_recovered(one)] if first else []
-    figures = [*_charts(site, one), *of_suite, *([] if first else [_budget(site, one)])]
+    of_suite = [*plot_settings(curves, "curve"), _plot_board_cosines(one), pairs, *_plot_board_recovered(one)]
+    figures = [*_plot_charts(site, one), *(of_suite if first else [_plot_board_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
         for number, dial in enumerate(site.dials)
         if dial.suite == suite
     ]
-    there = {"dial": dials, "related": pairs, "tuned": any(each.track == "tuned" for each in own)}
-    missing = {name for name, found in there.items() if found}
+    # The page names a command for each view that is missing: a reader can fill it without looking for how.
+    views = {"dial": dials, "related": pairs, "tuned": any(each.track == "tuned" for each in own)}
+    present = {name for name, filled in views.items() if filled}
     return site.page(
         "suite.html",
         "../",
         suite=printable(suite),
         suite_href=site.addresses.suite(suite),
-        tabs=[(printable(each.board.title), address(site, suite, each), each is one) for each in own],
+        tabs=[(printable(each.board.title), find_board_address(site, suite, each), each is one) for each in own],
         board=one.board,
         title=printable(one.board.title),
         committed=one.committed,
         tuned=one.track == "tuned",
-        facts=_facts(runs[0]) if runs else "",
+        facts=_describe_protocol(runs[0]) if runs else "",
         grid=board_grid(one, site.addresses),
         notes=split_notes(write_notes(one.table)),
         figures=[figure for figure in figures if figure],
-        pictures=_pictures(site, one),
+        pictures=_collect_pictures(site, one),
+        # What a suite changes is what tells it from others; the whole protocol is on the page of each run.
         protocol=flatten(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
         dials=dials,
         curves=[(printable(each.curve.method), curve_command(each.curve)) for each in curves] if first else [],
-        missing=missing_commands(suite, runs[0].tasks, one.board.seeds, missing) if first and runs else [],
+        missing=missing_commands(suite, runs[0].tasks, one.board.seeds, present) if first and runs else [],
     )
 
 
-def _facts(run: ResultRecord) -> str:
-    """The protocol in one line."""
+def _describe_protocol(run: ResultRecord) -> str:
+    """The protocol in one line.
+
+    It names the tasks (their number above four), the training rows, and the budget of updates or that a solver fits.
+    """
     protocol = run.spec.protocol
     budget = f"{protocol.epochs} epochs of {protocol.steps_per_epoch:,} updates, batches of {protocol.batch_size}"
     fit = f"{budget} · {protocol.optimiser} at {protocol.lr:g}" if protocol.fit == "descent" else "fitted by a solver"
@@ -80,74 +95,92 @@ def _facts(run: ResultRecord) -> str:
     return printable(" · ".join(filter(None, (tasks, rows, fit))))
 
 
-def address(site: Context, suite: str, one: Shown) -> str:
-    """Where a board is: the first of a suite on the suite's own page."""
+def find_board_address(site: Context, suite: str, one: Shown) -> str:
+    """The address of a board's page, relative to the site's root: the suite's own for its first board.
+
+    Args:
+        site: the site.
+        suite: the suite, a key of `site.suites`.
+        one: the board, one of `site.suites[suite]`.
+    """
     first = one is site.suites[suite][0]
     return site.addresses.suite(suite) if first else site.addresses.board(suite, one.name)
 
 
-def _charts(site: Context, one: Shown) -> list[Figure | None]:
-    """Everything that the rows of a board can show; nothing where there is no difference to show."""
+def _plot_charts(site: Context, one: Shown) -> list[Figure | None]:
+    """The charts of a board's rows, with None for those that have nothing to show; none for a board without numbers."""
     results = one.results
     if not results.cells.columns:
         return []
     order = [line.method for line in one.lines]
     hrefs = {method: site.addresses.method(one.find_owner(method), one.board.suite) for method in order}
     return [
-        change_figure(results, one.name, hrefs),
-        task_figure(results, one.name, order),
-        cost_figure(results, one.name, hrefs),
-        profile_figure(results, one.name),
-        size_figure(results, one.name),
-        win_figure(results, one.name, order),
+        plot_changes(results, one.name, hrefs),
+        plot_tasks(results, one.name, order),
+        plot_cost(results, one.name, hrefs),
+        plot_profiles(results, one.name),
+        plot_size(results, one.name),
+        plot_wins(results, one.name, order),
     ]
 
 
-def _cosines(one: Shown) -> Figure | None:
-    """Where gradients agree, method by method; those of the board only."""
+def _plot_board_cosines(one: Shown) -> Figure | None:
+    """Cosines of the task gradients of the board's own methods, in the order of its rows; controls are left out."""
     runs: dict[str, list[ResultRecord]] = {line.label: [] for line in one.lines if line.method in one.own}
     for (method, _), run in one.results.records.items():
         if method in one.own:
             runs[one.board.label(method)].append(run)
-    return cosine_figure(runs, f"cosines-{one.name}")
+    return plot_cosines(runs, f"cosines-{one.name}")
 
 
-def _recovered(one: Shown) -> list[Figure]:
-    """Of the first seed that any row has: weights and their truth are drawn anew for each."""
+def _plot_board_recovered(one: Shown) -> list[Figure]:
+    """Recovered weights of the board's own methods, for the lowest seed that any of them has.
+
+    One seed, since weights and their truth are drawn anew for each; methods without a run of it are left out.
+    """
     first = min((seed for method, seed in one.results.records if method in one.own), default=0)
     records = {method: run for (method, seed), run in one.results.records.items() if seed == first}
     runs = {line.label: records[line.method] for line in one.lines if line.method in {*one.own} & {*records}}
-    return recovered_figures(runs, "recovered")
+    return plot_recovered(runs, "recovered")
 
 
-def _budget(site: Context, one: Shown) -> Figure | None:
-    """What more trials buy, on the tuned track."""
+def _plot_board_budget(site: Context, one: Shown) -> Figure | None:
+    """What more trials buy, for the tuned track; None for the default one, and where there is no trial."""
     if one.track != "tuned":
         return None
     board = one.board
     own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
+    # As the tuned track itself chooses, or the chart would show trials that the table does not count.
     own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]
-    return budget_figure(searches, len(own[0].tasks), board, one.name) if own else None
+    return plot_budget(searches, len(own[0].tasks), board, one.name) if own else None
 
 
-def _pictures(site: Context, one: Shown) -> list[dict[str, Any]]:
-    """A few test images: the input, and for every task the truth and what each method made of it, side by side."""
+def _collect_pictures(site: Context, one: Shown) -> list[dict[str, Any]]:
+    """The first PICTURES test images: the input, and for every task the truth and what each method predicted.
+
+    Of each method the run with the lowest seed that has pictures is shown.
+
+    Returns:
+        For each image the values of the template: its number, its tasks, the tiles that all methods share (input, key,
+        truths), and those of every method by its label.
+    """
     seen: dict[str, dict[int, ResultRecord]] = {}
     for (method, seed), run in one.results.records.items():
         if site.pictures.get(run.run_id):
             seen.setdefault(method, {})[seed] = run
     own = {line.label: seen[line.method] for line in one.lines if line.method in seen}
     runs = {printable(label): by_seed[min(by_seed)] for label, by_seed in own.items()}
-    found = []
+    pictures = []
     for number in range(PICTURES):
         tiles: dict[str, dict[str, Tile]] = {}
         for label, run in runs.items():
             panels = site.pictures[run.run_id]
+            # A run may have fewer pictures than others, and a picture of another size has no tiles.
             if len(panels) > number and (own_tiles := panels[number].tiles(run.tasks)):
                 tiles[label] = own_tiles
         if tiles:
             some = next(iter(tiles.values()))
             tasks = [name.removeprefix("truth ") for name in some if name.startswith("truth ")]
-            found.append({"number": number + 1, "tasks": tasks, "some": some, "methods": tiles})
-    return found
+            pictures.append({"number": number + 1, "tasks": tasks, "some": some, "methods": tiles})
+    return pictures

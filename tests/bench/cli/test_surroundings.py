@@ -60,7 +60,7 @@ def test_a_long_tmpdir_will_do(tmp_path: Path) -> None:
 
 
 def test_a_tmpdir_that_no_socket_fits_in_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SHORT", ())
+    monkeypatch.setattr(local, "SHORT_FOLDERS", ())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("x" * 100)))
     with pytest.raises(
         OSError, match=r"^\$TMPDIR should have at most 60 characters, since sockets lie in it\. Found 1"

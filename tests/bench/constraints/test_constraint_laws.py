@@ -17,6 +17,7 @@ from bench.toolbox.spectra import gram_eigen, sqrt_psd, trace_norm, unfoldings, 
 from tests.conftest import make_run, train_run
 
 SHAPES = [(4, 5), (3, 2, 2, 2)]
+TYING = ("l2", "l2_pairwise", "graph")  # of the copies themselves; the others end at 0
 QUADRATIC = [
     *("ridge:strength=0.7", "l2_pairwise:strength=0.7", "graph:strength=0.7", "graph:edges=ring,strength=0.7"),
     *("graph:strength=0.7,weights=1/0/2/0.5/0/1", "cluster:k=2,strength=0.7", "caso:h=2,strength=0.7"),
@@ -315,19 +316,18 @@ def test_rounding_is_no_rank(dtype: torch.dtype) -> None:
         assert int((gram_eigen(w[:, [0, 1, 0, 1, 0]])[0] > 0).sum()) == 2
 
 
-@pytest.mark.parametrize("text", ["ridge", "l1", "l21", "trace_norm", "l2", "l2_pairwise", "graph"])
+@pytest.mark.parametrize("text", [*("ridge", "l1", "l21", "trace_norm", "mtrl", "mrn", "cluster", "caso"), *TYING])
 def test_an_infinite_strength_is_exact_or_refused(text: str) -> None:
     W = copies((5, 6))
     found = make(f"{text}:strength=inf", W).prox(W, 0.1)
-    tied = text in ("l2", "l2_pairwise", "graph")
-    expected = W.mean(dim=-1, keepdim=True).expand_as(W) if tied else torch.zeros_like(W)
+    expected = W.mean(dim=-1, keepdim=True).expand_as(W) if text in TYING else torch.zeros_like(W)
     assert torch.allclose(found, expected, atol=1e-9)
     with pytest.raises(UsageError, match="should have a finite strength"):
         make(f"{text}:form=penalty,strength=inf", W)
 
 
 @pytest.mark.parametrize(
-    "text", ["mtrl:strength=inf", "cluster:eta=inf", "caso:eta=inf", "graph:weights=inf/1/1", "mrn:smooth=inf"]
+    "text", ["mtrl:memory=inf", "cluster:eta=inf", "caso:eta=inf", "graph:weights=inf/1/1", "mrn:smooth=inf"]
 )
 def test_numbers_are_finite_unless_a_limit_is_meant(text: str) -> None:
     with pytest.raises(UsageError, match="inf"):

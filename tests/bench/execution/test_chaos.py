@@ -265,7 +265,7 @@ def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
     root, table = small_disk(2048), Table(tmp_path, METHODS[:2], 4, **QUICK)
     store, (make, mend, sentence) = root / "store", TROUBLES[trouble]
     words = [*table.words, "--store", str(store), "--jobs", "1"]
-    whole = progress.progress
+    whole = progress.show_progress
 
     @contextmanager
     def troubled(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event], None]]:
@@ -279,7 +279,7 @@ def test_a_store_that_takes_no_more_ends_the_run_in_one_sentence(
             yield see
 
     with monkeypatch.context() as patch:
-        patch.setattr(progress, "progress", troubled)
+        patch.setattr(progress, "show_progress", troubled)
         assert main(words) == 1
     err = capfd.readouterr().err
     assert re.fullmatch(rf"mtlbench: The store `[^`]*` {sentence}", err.splitlines()[-1])

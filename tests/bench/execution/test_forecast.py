@@ -12,7 +12,7 @@ from bench.execution.forecast import Estimates, Forecast
 from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from leaderboard.store import Store
-from leaderboard.store.committed import committed_of
+from leaderboard.store.committed import read_committed_suite
 
 Remember = Callable[[str, int, float], None]
 
@@ -20,7 +20,7 @@ Remember = Callable[[str, int, float], None]
 @pytest.fixture(scope="module")
 def past() -> dict[tuple[str, int], ResultRecord]:
     """Committed runs, as material."""
-    records = committed_of("multidigits")
+    records = read_committed_suite("multidigits")
     return {(r.method, r.spec.seed): r for r in records if not r.spec.overrides and not r.spec.tuning}
 
 

@@ -15,8 +15,8 @@ from bench.training.model import MultiTaskModel
 from benchmarks import plain
 from benchmarks.performance import render_page
 from benchmarks.processes import PAUSE, measure_peak_memory, time_command
-from suites import multimnist
 from suites.multimnist import MultiMNIST
+from suites.multimnist import suite as multimnist
 from suites.multimnist.variants import VARIANTS
 
 RATIO = {"ratio": 1.0213, "ratio_low": 1.011, "ratio_high": 1.031}
@@ -121,7 +121,7 @@ def test_the_plain_script_makes_the_same_pictures(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(plain.datasets, "MNIST", lambda *_, **__: mnist)
     pictures = plain.MultiMNIST(Path(), True, slice(0, 20), seed=3)
     pairs = np.hstack([pictures.pairs, np.tile([0, 0, 6, 6], (20, 1))])
-    monkeypatch.setattr(multimnist, "_base", lambda *_: (scans, digits))
+    monkeypatch.setattr(multimnist, "_base_rows", lambda *_: (scans, digits))
     monkeypatch.setattr(multimnist, "_pairs", lambda *_: pairs)
     rows = multimnist._compose(Path("absent"), VARIANTS["sener"], ("MNIST", "MNIST"), "train", 20)
     seen, labels = next(rows.slices(20))

@@ -36,15 +36,15 @@ STATEFUL = [  # what each has that a resumed run must find again
     ("cross_stitch:warm=0.5", {}),  # a phase
     ("adashare", {}),  # three phases, the generator, parameters that stop to train
     ("learn_to_branch", {}),  # and towers that do
-    ("soft+mtrl", {}),  # a covariance
-    ("soft+mrn", {}),  # three of them, with a warm-up
+    *(("soft+mtrl", {}), ("soft+mrn", {})),  # a covariance, and three of them
     ("soft+l2:form=offset,schedule=anneal", {}),  # a mean beside its deviations
+    ("soft+l1", {"coordinates": "mean"}),  # a mean beside deviations that sum to 0, and a measured strength
+    ("soft+l21:form=penalty", {}),  # the strength alone
+    ("soft+cluster", {"coordinates": "mean", "optimiser": "sgd", "momentum": "0.9"}),
     ("hard@gradnorm", {}),  # weights and first losses
     ("hard@famo", {}),  # an optimiser of its own
     ("hard@dwa", {}),  # losses of two epochs
-    ("hard@gradvac", {}),  # running cosines
-    ("hard@nash_mtl", {}),  # none
-    ("hard@rlw", {}),  # the generator
+    *(("hard@gradvac", {}), ("hard@nash_mtl", {}), ("hard@rlw", {})),  # running cosines, nothing, the generator
     ("drops", {}),  # torch's own
     ("freezes", {}),  # a choice that would be another one today
 ]

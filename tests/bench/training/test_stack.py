@@ -31,6 +31,7 @@ from tests.bench.training.pair import STEPS, Pictures
 from tests.conftest import train_run
 
 SEEDS = (0, 3)
+MEAN = {"coordinates": "mean", "optimiser": "adam"}
 METHODS = [
     "single_task",
     "hard",
@@ -83,6 +84,9 @@ def numbers(model: nn.Module) -> Tensor:
         *((method, Tiny, {}) for method in METHODS),
         ("hard:split=1", Tiny, {"optimiser": "adam"}),
         ("cross_stitch", Pictures, {}),  # BatchNorm, channels last
+        *((f"soft+{name}", Tiny, MEAN) for name in ("l2", "l1", "mtrl", "trace_norm:hold=inf", "l21:form=penalty")),
+        ("soft+l21", Pictures, {"coordinates": "mean"}),
+        ("soft+cluster", Tiny, MEAN | {"optimiser": "sgd", "weight_decay": 0.01, "clip_norm": 0.1}),
         ("single_task", Tiny, {"clip_norm": 0.1, "weight_decay": 0.01}),
         ("hard@uncertainty", Tiny, {"clip_norm": 0.1, "loss_reduction": "mean"}),
     ],
@@ -93,7 +97,7 @@ def test_a_stack_is_its_runs(text: str, suite: type[Tiny], settings: dict[str, A
         alone = train_run(make(method, seed, suite(), **settings))
         assert float((numbers(run.model) - numbers(alone)).abs().max()) < 1e-9
         assert run.module.state.step == 20
-    assert float((numbers(run.model) - numbers(train_run(make(method, 0, suite())))).abs().max()) > 1e-3
+    assert float((numbers(run.model) - numbers(train_run(make(method, 0, suite(), **settings)))).abs().max()) > 1e-3
 
 
 # --- what cannot be stacked --------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 
 from bench.records import ResultRecord
 from leaderboard.analysis.statistics import corrected_interval, interval
-from leaderboard.store.committed import committed_of
+from leaderboard.store.committed import read_committed_suite
 
 # What a truth is made of, the constraint that says so, and the same penalty without the tie between tasks.
 MATCHING = {
@@ -23,7 +23,7 @@ SPLITS = 10
 def errors() -> dict[str, dict[str, np.ndarray]]:
     """truth -> method -> log rmse of its seeds, in their order."""
     found: dict[str, dict[str, dict[int, float]]] = {}
-    for record in committed_of("linear_synthetic"):
+    for record in read_committed_suite("linear_synthetic"):
         seeds = found.setdefault(_truth(record), {}).setdefault(record.method, {})
         seeds[record.spec.seed] = np.log(record.scores["val"]["pooled"]["rmse"])
     return {
@@ -63,7 +63,7 @@ def test_no_truth_has_the_winner_of_all(errors) -> None:
 def test_school_has_the_numbers_of_an_honest_choice_of_strength() -> None:
     """Pooled explained variance with the strength chosen inside the training part; Nadeau-Bengio over ten splits."""
     runs: dict[str, list[float]] = {}
-    for record in committed_of("school"):
+    for record in read_committed_suite("school"):
         runs.setdefault(record.method, []).append(record.scores["val"]["pooled"]["explained_variance"])
     for method, expected in {"single_task": 33.3, "hard": 33.9, "soft+l2": 37.6}.items():
         found = corrected_interval(np.array(runs[method]), 1 / 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leaderboard.analysis.relatedness import estimate_relatedness
-from leaderboard.site.figures import related_figure
+from leaderboard.site.figures import plot_relatedness
 
 KINDS = {"a": "regression", "b": "regression", "c": "regression"}
 
@@ -48,7 +48,7 @@ def test_all_extra_tasks_at_once_and_other_settings_are_no_pair(make_record):
     assert set(found.cells) == {("a", "")}
     assert found.cells["a", ""].mean == pytest.approx(1)
     assert estimate_relatedness([plain]) == []
-    assert related_figure([found], "related") is None
+    assert plot_relatedness([found], "related") is None
 
 
 def test_algorithms_stand_side_by_side(make_record):
@@ -57,7 +57,7 @@ def test_algorithms_stand_side_by_side(make_record):
         for seed in range(3):
             records.append(run(make_record, method, seed, {"a": 1.0, "b": 1.0, "c": 1.0}))
             records.append(run(make_record, method, seed, {"a": factor, "b": 1.0, "c": 1.0}, "b"))
-    figure = related_figure(estimate_relatedness(records), "related")
+    figure = plot_relatedness(estimate_relatedness(records), "related")
     assert figure.panels.titles == ["hard", "cross_stitch"]
     assert figure.traces[0]["text"] == [["", "+0.41*", ""], ["", "", ""], ["", "+0.00", ""]]
     assert [trace["z"][0, 1] for trace in figure.traces] == pytest.approx([math.log(1.5), math.log(0.8)])

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.catalogue.method import Method
 from bench.cli.main import main
 from bench.errors import UsageError
 from bench.execution.controls import plan_controls
 from bench.records import ResultRecord
-from leaderboard.boards.board import Board
-from leaderboard.boards.controls import CONTROLS, control_rows
+from leaderboard.boards.board import Board, board_of_suite
+from leaderboard.boards.controls import CONTROLS, ControlRow, ControlSubject, control_rows
 from leaderboard.boards.record_selection import select_records
 
 Make = Callable[..., ResultRecord]
@@ -25,7 +26,7 @@ def board(*controls: str, methods: tuple[str, ...] = ("single_task", "hard")) ->
 def parts(control: str, tasks: int) -> list[tuple[str, list[dict[str, str]], list[str | None]]]:
     """(method, settings of each part, task that counts in it) of every row."""
     names = [f"t{number}" for number in range(1, tasks + 1)]
-    rows = control_rows([control], names, 10)
+    rows = control_rows([control], ControlSubject(names, epochs=10, lr=0.002))
     return [(row.method, [dict(part.settings) for part in row.parts], [p.counts for p in row.parts]) for row in rows]
 
 
@@ -39,6 +40,40 @@ def test_what_runs_for_two_tasks() -> None:
     assert parts("shuffled", 2) == [("hard", [{"shuffled": "t2"}, {"shuffled": "t1"}], both)]
     assert parts("replica", 2) == [("hard", [{"replica": "t1"}, {"replica": "t2"}], both)]
     assert parts("own_gain", 2) == [("cross_stitch:cross=0", [{}], [None])]
+
+
+def test_levers_are_pulled_on_separate_models_too() -> None:
+    assert parts("single_ensemble", 2) == [("single_task", [{"members": "2"}], [None])]
+    assert parts("single_long", 3) == [("single_task", [{"epochs": "30"}], [None])]
+    assert parts("rate", 2) == [
+        (method, [{"lr": rate}], [None]) for method in ("hard", "single_task") for rate in ("0.001", "0.004")
+    ]
+
+
+def test_information_is_controlled_at_faster_trunks() -> None:
+    """At the plain rate, which rows of their own have, at sqrt(T), and at T."""
+    counts: list[str | None] = ["t1", "t2", "t3", "t4"]
+    assert parts("trunk_rates", 4) == [("hard", [{"trunk_lr": rate}], [None]) for rate in ("2.0", "4.0")]
+    for name, setting in (("shuffled_rates", "shuffled"), ("replica_rates", "replica")):
+        [(_, plain, _)] = parts(setting, 4)
+        assert parts(name, 4) == [
+            ("hard", [part | {"trunk_lr": rate} for part in plain], counts) for rate in ("2.0", "4.0")
+        ]
+    # T times the rate is a row of `trunk_rate` already, and is one row of both.
+    both = control_rows(["trunk_rate", "trunk_rates"], ControlSubject(["a", "b"], 10, 0.1))
+    assert [row.label for row in both] == [f"hard, trunk rate x {name}" for name in ("1/2", "2", "sqrt(2)")]
+
+
+def test_twins_are_of_the_methods_of_a_board() -> None:
+    methods = ["single_task", "cross_stitch", "cross_stitch:as=mtan", "hard", "hard@pcgrad", "soft+l2", "soft+l21"]
+    labels = {"cross_stitch:as=mtan": "one sum"}
+    rows = control_rows(["twin"], ControlSubject(TASKS, 10, 0.1, methods, labels))
+    assert rows == [
+        ControlRow("cross_stitch:muted=1", "cross_stitch, muted"),
+        ControlRow("cross_stitch:as=mtan,muted=1", "one sum, muted"),
+        ControlRow("single_task_narrow", "single-task, as small as hard"),
+        ControlRow("single_task", "single_task"),
+    ]
 
 
 def test_what_runs_for_five_tasks() -> None:
@@ -63,7 +98,7 @@ def test_static_weights_are_a_grid_with_mean_one(tasks: int) -> None:
 
 def test_an_unknown_control_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="There is no control `narow`; the nearest: `narrow`"):
-        control_rows(["narow"], TASKS, 3)
+        control_rows(["narow"], ControlSubject(TASKS, 3, 0.1))
 
 
 def test_every_control_has_rows_on_a_suite_and_all_plans_each_run_once() -> None:
@@ -71,6 +106,22 @@ def test_every_control_has_rows_on_a_suite_and_all_plans_each_run_once() -> None
     assert len({spec.run_id for spec in specs}) == len(specs)
     for name in CONTROLS:
         assert {spec.run_id for spec in plan_controls("multidigits", [name], [0, 1])} <= {s.run_id for s in specs}
+
+
+def test_twins_are_planned_for_the_methods_beside_them(capsys: pytest.CaptureFixture[str]) -> None:
+    suite = "synthetic:tasks=3"
+    methods = ["mmoe", "mmoe:experts=1", "soft+l2:halflife=10"]
+    specs = plan_controls(suite, ["twin"], [0], methods=methods)
+    assert [Method.parse(spec.method).short for spec in specs] == ["mmoe:muted=1", "single_task"]
+    assert "Control `twin` is left out for `mmoe:experts=1,muted=1`: " in capsys.readouterr().err
+    with pytest.raises(UsageError, match="should be run beside a method that has a twin"):
+        plan_controls(suite, ["twin"], [0], methods=["single_task"])
+
+
+def test_without_methods_twins_are_those_of_all_that_fit() -> None:
+    specs = plan_controls("multidigits", ["twin"], [0])
+    muted = {Method.parse(spec.method).sharing.entry.name for spec in specs if "muted=1" in spec.method}
+    assert muted == {"adatt", "cgc", "cross_stitch", "dselect_k", "mmoe", "nddr", "ple", "sluice"}
 
 
 def test_controls_need_two_tasks() -> None:
@@ -165,6 +216,33 @@ def test_a_run_with_more_changed_than_the_control_changes_is_another_run(make_re
     chosen = select_records(board("long"), [*plain(make_record), changed])
     assert {method for method, _ in chosen.records} == {"single_task", "hard"}
     assert any("with overrides" in note for note in chosen.notes)
+
+
+def test_a_twin_stands_below_the_methods_as_a_control(make_record: Make) -> None:
+    runs = [make_record(method, 0, PLAIN) for method in ("cross_stitch", "cross_stitch:muted=1")]
+    chosen = select_records(board("twin", methods=("single_task", "cross_stitch")), [*plain(make_record), *runs])
+    assert chosen.board.methods == ["single_task", "cross_stitch", "cross_stitch:muted=1"]
+    assert chosen.board.labels["cross_stitch:muted=1"] == "control: cross_stitch, muted"
+    assert chosen.roles["cross_stitch:muted=1"] == "control"
+    assert chosen.records["cross_stitch:muted=1", 0] == runs[1]
+
+
+def test_on_a_board_of_everything_twins_are_controls(make_record: Make) -> None:
+    methods = ["hard", "nddr:muted=1", "sluice", "sluice:muted=1"]
+    chosen = board_of_suite("toy", [make_record(method, 0, PLAIN) for method in methods])
+    assert chosen.methods == ["hard", "nddr:muted=1", "sluice"]  # one is a method, where nothing is its original
+    assert chosen.controls == ["muted"]
+    subject = ControlSubject(TASKS, 10, 0.1, chosen.methods)
+    assert control_rows(["muted"], subject) == [ControlRow("sluice:muted=1", "sluice, muted")]
+
+
+def test_a_faster_rate_of_separate_models_is_a_row(make_record: Make) -> None:
+    records = plain(make_record)
+    rate = records[0].spec.protocol.lr * 2
+    faster = make_record("single_task", 0, PLAIN, overrides={"lr": str(rate)}, changed={"lr": rate})
+    chosen = select_records(board("rate"), [*records, faster])
+    assert chosen.records["single-task, learning rate x 2", 0] == faster
+    assert chosen.roles["single-task, learning rate x 2"] == "control"
 
 
 def test_runs_of_controls_are_not_reported_as_left_out(make_record: Make) -> None:

@@ -16,7 +16,7 @@ from leaderboard.boards.board import boards
 from leaderboard.boards.protocols import FILE, Written, departures, written_protocols
 from leaderboard.intake.eligibility import find_ineligible_records
 from leaderboard.intake.manifest import Manifest, checksum_bytes
-from leaderboard.intake.source_card import cards_of
+from leaderboard.intake.source_card import parse_cards
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
 from tests.leaderboard.conftest import build_record
@@ -67,7 +67,7 @@ def said(*records: ResultRecord) -> list[str]:
     manifest = Manifest(
         name="mine", methods=["mine"], suite=PAPER, board="nyuv2_paper", seeds="0-1", method_sha256=checksum_bytes(CODE)
     )
-    cards = list(cards_of(CODE.decode()))
+    cards = list(parse_cards(CODE.decode()))
     return [
         reason for problem in find_ineligible_records(records, manifest, EMPTY, cards, []) for reason in problem.reasons
     ]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leaderboard.intake.manifest import Manifest, manifest_as_toml
+from leaderboard.intake.manifest import Manifest, format_manifest
 from leaderboard.intake.submission import read_submission
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 from tests.leaderboard.intake.toy import BOARDS, COMMITTED, MANIFEST, RUNS, SCRIPT, problems, snapshot, write
 
 
@@ -42,7 +42,7 @@ def put(value, path, new):
 RECORD = RUNS[0].model_dump(mode="json")
 
 
-TEXT = compact_json(RECORD)
+TEXT = format_json(RECORD)
 
 
 PLACES = [path for path in paths(RECORD) if path]
@@ -70,7 +70,7 @@ def literal(path, text):
 
 def without(key):
     """The manifest as text, less the line of one key."""
-    return "\n".join(line for line in manifest_as_toml(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
+    return "\n".join(line for line in format_manifest(MANIFEST).splitlines() if not line.startswith(f"{key} ="))
 
 
 wrong_type = st.tuples(st.sampled_from(PLACES), JUNK).filter(

@@ -12,7 +12,7 @@ from leaderboard.boards.board import Board
 from leaderboard.intake.manifest import checksum_bytes
 from leaderboard.intake.names import find_misnamed
 from leaderboard.intake.soundness import find_further_problems
-from leaderboard.intake.source_card import cards_of, read_built_in_cards
+from leaderboard.intake.source_card import parse_cards, read_built_in_cards
 from leaderboard.intake.submission import read_submission
 from leaderboard.report.formats import write_notes
 from leaderboard.report.table import tabulate
@@ -35,7 +35,7 @@ class Plain(Sharing): ...
 
 
 def test_defaults_are_read_from_the_source() -> None:
-    mine, plain = cards_of(SOURCE)
+    mine, plain = parse_cards(SOURCE)
     assert mine.defaults == {
         "rate": "1.0",
         "start": "0.5",
@@ -83,7 +83,7 @@ def named(method: str, canonical: str, **versions: int) -> ResultRecord:
     ],
 )
 def test_names_that_say_something_else(method: str, canonical: str, words: str) -> None:
-    cards = {card.name: card for card in cards_of(SOURCE)}
+    cards = {card.name: card for card in parse_cards(SOURCE)}
     assert find_misnamed(named(method, canonical), cards) == ([words] if words else [])
 
 

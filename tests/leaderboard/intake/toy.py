@@ -5,9 +5,9 @@ from pathlib import Path
 
 from bench.records import Cost, ResultRecord
 from leaderboard.boards.board import Board
-from leaderboard.intake.manifest import Manifest, checksum_bytes, manifest_as_toml
+from leaderboard.intake.manifest import Manifest, checksum_bytes, format_manifest
 from leaderboard.intake.submission import read_submission
-from leaderboard.store.json_text import compact_json
+from leaderboard.store.json_text import format_json
 from tests.leaderboard.conftest import build_record
 
 CODE = (
@@ -58,9 +58,9 @@ def write(folder: Path, manifest: Manifest | None = MANIFEST, code: bytes = CODE
     (folder / "results").mkdir(parents=True)
     (folder / "method.py").write_bytes(code)
     if manifest:
-        (folder / "submission.toml").write_text(manifest_as_toml(manifest))
+        (folder / "submission.toml").write_text(format_manifest(manifest))
     for run in runs:
-        (folder / "results" / f"{run.run_id}.json").write_text(compact_json(run.model_dump(mode="json")))
+        (folder / "results" / f"{run.run_id}.json").write_text(format_json(run.model_dump(mode="json")))
     return folder
 
 

@@ -8,7 +8,7 @@ import pytest
 from bench.cli.main import build_parser
 from leaderboard.analysis.dials import find_dials
 from leaderboard.boards.board import boards
-from leaderboard.boards.controls import control_rows
+from leaderboard.boards.controls import ControlSubject, control_rows
 from leaderboard.intake.submission import find_submissions
 from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill_tables
 from leaderboard.store import Store, StoreContents
@@ -55,8 +55,8 @@ def test_committed_records_are_sound_and_complete_enough_to_show():
 def settings_of_controls(records):
     """What committed runs may change of a protocol: what a control changes, on their suites."""
     plain = [record for record in records if not record.spec.overrides]
-    suites = {(tuple(record.tasks), record.spec.protocol.epochs) for record in plain}
-    parts = [part for tasks, epochs in suites for row in control_rows(["all"], [*tasks], epochs) for part in row.parts]
+    suites = {(tuple(record.tasks), record.spec.protocol.epochs, record.spec.protocol.lr) for record in plain}
+    parts = [part for suite in suites for row in control_rows(["all"], ControlSubject(*suite)) for part in row.parts]
     return {tuple(part.settings.items()) for part in parts}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bench.records import Packed, Solution
-from leaderboard.site.figures import choice_figure, matrix_figure, recovered_figures
+from leaderboard.site.figures import plot_choice, plot_matrices, plot_recovered
 from tests.leaderboard.conftest import build_record
 
 TRUE = np.array([[2.0, 1.0], [0.0, 0.0], [1.0, 3.0]])
@@ -24,7 +24,7 @@ def record(method, W, seed=0, truth=TRUE):
 
 
 def test_each_method_is_drawn_beside_the_truth():
-    covariance, support, spectrum = recovered_figures(
+    covariance, support, spectrum = plot_recovered(
         {"sparse": record("soft+l21", SPARSE), "dense": record("single_task", DENSE)}, "recovered"
     )
     assert covariance.panels.titles == ["truth", "sparse", "dense"]
@@ -42,21 +42,21 @@ def test_each_method_is_drawn_beside_the_truth():
 
 
 def test_without_a_truth_there_is_what_was_found_and_without_weights_nothing():
-    found = recovered_figures({"sparse": record("soft+l21", SPARSE, truth=None)}, "recovered")
+    found = plot_recovered({"sparse": record("soft+l21", SPARSE, truth=None)}, "recovered")
     assert [figure.panels.titles for figure in found] == [["sparse"]] * 3
     assert not any("truth" in figure.text for figure in found)
-    assert recovered_figures({"plain": build_record("hard", 0, {"pooled": 90.0})}, "recovered") == []
-    assert recovered_figures({}, "recovered") == []
+    assert plot_recovered({"plain": build_record("hard", 0, {"pooled": 90.0})}, "recovered") == []
+    assert plot_recovered({}, "recovered") == []
 
 
 def test_truths_of_several_seeds_are_not_averaged():
     runs = [record("soft+l21", SPARSE * (1 + seed), seed, TRUE * (1 + seed)) for seed in range(3)]
-    alone, all_ = matrix_figure(runs[:1], "matrices"), matrix_figure(runs, "matrices")
+    alone, all_ = plot_matrices(runs[:1], "matrices"), plot_matrices(runs, "matrices")
     assert alone.panels.titles == ["learned covariance"]  # the others have figures of their own
     assert alone.content == all_.content
     assert all_.text == "Seed 0."
     unknown = [record("soft+l21", SPARSE * (1 + seed), seed, None) for seed in range(3)]
-    assert matrix_figure(unknown, "matrices").text == "Mean over 3 runs."
+    assert plot_matrices(unknown, "matrices").text == "Mean over 3 runs."
 
 
 def test_the_choice_of_a_strength_is_drawn_and_what_is_proved_is_told():
@@ -71,7 +71,7 @@ def test_the_choice_of_a_strength_is_drawn_and_what_is_proved_is_told():
         iterations=40,
     )
     run = build_record("soft+l21", 0, {"pooled": 90.0}, solution=solution)
-    path, chosen = choice_figure(run).traces
+    path, chosen = plot_choice(run).traces
     assert (path["x"], path["y"]) == ([4.0, 2.0, 1.0], [0.5, 0.25, 0.75])
     assert (chosen["x"], chosen["y"]) == ([2.0], [0.25])
-    assert choice_figure(build_record("hard", 0, {"pooled": 90.0})) is None
+    assert plot_choice(build_record("hard", 0, {"pooled": 90.0})) is None

@@ -14,7 +14,7 @@ import pytest
 from bench.records import Packed
 from benchmarks.scale import METHODS, SUITES, make_records, write_unsynced
 from leaderboard.boards.board import Board, board_of_suite
-from leaderboard.intake.source_card import cards_of, read_built_in_cards
+from leaderboard.intake.source_card import parse_cards, read_built_in_cards
 from leaderboard.report.formats import write_interval, write_mean
 from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
@@ -285,7 +285,7 @@ def test_cards_are_read_without_running_anything():
         'raise SystemExit("ran")\n@register("mine", paper="A, 2020", version=3)\nclass Mine:\n    """x = y."""\n'
         '@api.register("other")\nclass Other: pass\n@dataclass\nclass Not: pass\n'
     )
-    mine, other = cards_of(source)
+    mine, other = parse_cards(source)
     assert (mine.name, mine.paper, mine.version, mine.text) == ("mine", "A, 2020", 3, "x = y.")
     assert (other.name, other.paper, other.version, other.text) == ("other", "", 1, "")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.records.sheet import Sheet
 from bench.records.spec import Tuning
 from leaderboard.site.commands import missing_commands, run_command
-from leaderboard.site.figures.parts import abbreviate_number, log_axis
+from leaderboard.site.figures.parts import abbreviate_number, make_log_axis
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.prose import split_code, split_prose
 from leaderboard.site.view import as_json
@@ -127,7 +127,7 @@ def test_pictures_are_found_once_and_links_and_strangers_are_not(tmp_path, make_
 
 def test_ticks_of_a_logarithmic_axis_are_few_round_and_inside():
     for low, high in ((6_500, 19_000), (1e5, 3.5e5), (1, 1e6), (0.02, 0.07), (1.6, 1.7), (5, 5)):
-        axis = log_axis(low, high)
+        axis = make_log_axis(low, high)
         ends = [10**end for end in axis["range"]]
         assert 2 <= len(axis["tickvals"]) <= 4
         assert all(ends[0] <= value <= ends[1] for value in axis["tickvals"])

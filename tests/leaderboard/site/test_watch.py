@@ -15,7 +15,7 @@ from bench.execution.live_notes import write_live_note
 from leaderboard.site import SiteWriter, write_site
 from leaderboard.site.watch import HOST, SiteWatcher, serve_site
 from leaderboard.store import Store, StoreContents
-from leaderboard.store.progress_notes import NOTES_FOLDER, named_after, read_live
+from leaderboard.store.progress_notes import NOTES_FOLDER, make_note_prefix, read_live
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
     folder = tmp_path / NOTES_FOLDER
     folder.mkdir()
     (folder / "999999999-a.json").write_text("{}")
-    (folder / f"{named_after(os.getpid())}b.json").write_text('{"title": [')
-    (folder / f"{named_after(os.getpid())}c.json").symlink_to("/etc/passwd")
+    (folder / f"{make_note_prefix(os.getpid())}b.json").write_text('{"title": [')
+    (folder / f"{make_note_prefix(os.getpid())}c.json").symlink_to("/etc/passwd")
     assert read_live(tmp_path) == {"runs": []}
     Store(tmp_path).clear()
     assert not folder.exists()
@@ -112,7 +112,7 @@ def test_notes_of_the_dead_and_of_strangers_are_skipped(tmp_path, make_record):
 def test_a_number_that_another_process_has_got_brings_no_note_back_to_life(tmp_path):
     (tmp_path / NOTES_FOLDER).mkdir()
     note = {"title": "toy", "summary": "0/1 done", "planned": 1, "ended": 0, "cells": []}
-    mine = tmp_path / NOTES_FOLDER / f"{named_after(os.getpid())}a.json"
+    mine = tmp_path / NOTES_FOLDER / f"{make_note_prefix(os.getpid())}a.json"
     mine.write_text(json.dumps(note))
     assert len(read_live(tmp_path)["runs"]) == 1
     mine.rename(mine.with_name(f"{os.getpid()}-1-a.json"))  # the process of that number began with the system

@@ -15,8 +15,8 @@ from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED, read_committed
 from leaderboard.store.load import MAX_BAD_LINES
 from leaderboard.store.merge import merge_stores
-from leaderboard.store.packed import PANELS, PROTOCOLS, pack_line, packed_path, suite_folder
-from leaderboard.store.room import stored_text
+from leaderboard.store.packed import PANELS, PROTOCOLS, find_packed_path, name_suite_folder, pack_line
+from leaderboard.store.room import format_record
 
 Make = Callable[..., ResultRecord]
 ROOT = Path(__file__).parents[3]
@@ -43,7 +43,7 @@ def test_every_committed_line_is_the_record_that_went_in() -> None:
         if file not in lines:
             lines[file] = (COMMITTED / file).read_text().splitlines(keepends=True)
         assert lines[file][int(number) - 1] == pack_line(record)
-        opened = ResultRecord.model_validate_json(stored_text(record))
+        opened = ResultRecord.model_validate_json(format_record(record))
         assert canonical_json(opened.model_dump(mode="json")) == canonical_json(record.model_dump(mode="json"))
         assert opened.content_digest() == record.digest
         assert opened.spec.run_id == record.run_id
@@ -62,8 +62,8 @@ def test_committed_paths_exist_on_every_system() -> None:
 def test_any_names_make_a_path_that_exists_on_every_system(suite: str, make_record: Make) -> None:
     method = "hard:" + ",".join(f"option{n}=C:\\{n}*" for n in range(20))
     record = make_record(method).model_copy(update={"suite": suite})
-    folder, file = packed_path(record).split("/")
-    assert folder == suite_folder(suite)
+    folder, file = find_packed_path(record).split("/")
+    assert folder == name_suite_folder(suite)
     assert len(f"leaderboard/results/{folder}/{file}") < 120
     for part in (folder, file):
         assert re.fullmatch(r"[a-z0-9._-]+", part)
@@ -199,9 +199,9 @@ def test_a_run_counts_once_whatever_lies_beside_it(tmp_path: Path, make_record: 
     path = packed_store(tmp_path, [record])
     opened = Store(tmp_path).path(record.spec)
     opened.parent.mkdir(parents=True)
-    opened.write_text(stored_text(record))
+    opened.write_text(format_record(record))
     assert (Store(tmp_path).read().records, Store(tmp_path).read().problems) == ([record], [])
-    opened.write_text(stored_text(record.model_copy(update={"created": "later"}).seal()))
+    opened.write_text(format_record(record.model_copy(update={"created": "later"}).seal()))
     [problem] = Store(tmp_path).read().problems
     assert problem.reasons == [f"run_id: already read from {path.relative_to(tmp_path).as_posix()}:1"]
     opened.unlink()

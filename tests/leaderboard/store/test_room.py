@@ -13,7 +13,7 @@ from bench.planning.plan import _check_room
 from bench.records import Curves, Packed, ResultRecord
 from bench.records.record import MAX_BYTES, Cost
 from leaderboard.store import Store
-from leaderboard.store.room import SPARE, bytes_of, drop_largest_matrices, stored_text
+from leaderboard.store.room import SPARE, count_stored_bytes, drop_largest_matrices, format_record
 
 Make = Callable[..., ResultRecord]
 COST = Cost(parameters=1, forward_flops=1, step_ms=1.0, train_seconds=1.0, peak_memory_mb=1.0, hardware="cpu: x")
@@ -34,15 +34,15 @@ def test_a_record_with_room_is_stored_as_it_is(make_record: Make) -> None:
     """Byte for byte as before there was anything to leave out."""
     record = make_record(matrices={"a": matrix(10_000)})
     assert drop_largest_matrices(record) is record
-    assert '"left_out"' not in stored_text(record)
-    assert '"code"' not in stored_text(record)
+    assert '"left_out"' not in format_record(record)
+    assert '"code"' not in format_record(record)
 
 
 def test_the_largest_matrices_go_first_and_no_more_than_must(make_record: Make) -> None:
     record = drop_largest_matrices(large(make_record))
     assert record.left_out == ["matrices.a"]
     assert list(record.matrices) == ["b", "c"]
-    assert bytes_of(record) <= MAX_BYTES
+    assert count_stored_bytes(record) <= MAX_BYTES
     assert record.find_problems() == []
     tight = drop_largest_matrices(large(make_record), 60_000)
     assert (tight.left_out, list(tight.matrices)) == (["matrices.a", "matrices.c"], ["b"])

@@ -11,8 +11,8 @@ from bench.records.record import MAX_BYTES
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store
-from leaderboard.store.json_text import compact_json
-from leaderboard.store.progress_notes import named_after
+from leaderboard.store.json_text import format_json
+from leaderboard.store.progress_notes import make_note_prefix
 
 
 def test_what_is_written_is_read(tmp_path, make_record):
@@ -46,7 +46,7 @@ def test_the_collector_passes_over_what_was_read(tmp_path, make_record):
 
 def test_text_is_canonical_content_and_lists_stay_on_a_line(make_record):
     content = make_record().model_dump(mode="json")
-    text = compact_json(content)
+    text = format_json(content)
     assert json.loads(text) == content
     assert '"confusion": [[9500, 500], [0, 0]]' in text
 
@@ -99,7 +99,7 @@ def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path, make_record
     store, done, other = Store(tmp_path), make_record(seed=0), make_record(seed=1)
     store.clear()  # there is none yet
     path = store.write(done)
-    live = tmp_path / ".live" / f"{named_after(os.getppid())}x.json"
+    live = tmp_path / ".live" / f"{make_note_prefix(os.getppid())}x.json"
     kept = [path, path.with_suffix(".0.png"), live, store.checkpoint(other.spec), tmp_path / ".git" / ".a.0123abcd.tmp"]
     left = [store.checkpoint(done.spec)]
     left += [folder / ".x.0123abcd.tmp" for folder in (tmp_path, path.parent, tmp_path / ".live", left[0].parent)]

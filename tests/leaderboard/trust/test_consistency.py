@@ -11,15 +11,17 @@ import pytest
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, pack_histogram, score
-from leaderboard.store.committed import committed_of
-from leaderboard.trust.consistency import find_inconsistencies, truth
+from leaderboard.store.committed import read_committed_suite
+from leaderboard.trust.consistency import count_labels, find_inconsistencies
 
 Content = dict[str, Any]
 
 
 def first(suite: str, method: str) -> Content:
     """A committed run, as JSON has it."""
-    found = (r for r in committed_of(suite) if r.method == method and not r.spec.overrides and not r.spec.tuning)
+    found = (
+        r for r in read_committed_suite(suite) if r.method == method and not r.spec.overrides and not r.spec.tuning
+    )
     content: Content = next(found).model_dump(mode="json")
     return content
 
@@ -138,15 +140,15 @@ def test_the_error_of_a_kind_follows_from_its_metrics_too() -> None:
             assert error_of is not None
             assert error_of(record.scores["val"][task]) == pytest.approx(KINDS[kind].error(state))
             if "confusion" in state:
-                assert truth(record, "val")[task] == np.sum(state["confusion"], axis=1).tolist()
+                assert count_labels(record, "val")[task] == np.sum(state["confusion"], axis=1).tolist()
             else:
-                assert truth(record, "val")[task] == [state["count"]]
+                assert count_labels(record, "val")[task] == [state["count"]]
 
 
 def test_committed_records_agree_with_themselves() -> None:
-    records = committed_of("multidigits") + committed_of("scenes")
+    records = read_committed_suite("multidigits") + read_committed_suite("scenes")
     assert len(records) > 400
     assert [sentence for record in records for sentence in find_inconsistencies(record)] == []
     plain = [run for run in records if not run.spec.is_trial and not run.spec.protocol.replica]
-    labels = {json.dumps([run.spec.suite, truth(run, "last")]) for run in plain}
+    labels = {json.dumps([run.spec.suite, count_labels(run, "last")]) for run in plain}
     assert len(labels) == len({r.spec.suite for r in records})

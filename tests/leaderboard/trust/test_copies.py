@@ -15,15 +15,15 @@ from leaderboard.intake.submission import find_resembling, read_submission
 from leaderboard.report.formats import write_notes
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
-from leaderboard.store.committed import COMMITTED, committed_of
-from leaderboard.trust.copies import NEAR, count_same_models, find_copies, find_repeated_seeds, trace_of
+from leaderboard.store.committed import COMMITTED, read_committed_suite
+from leaderboard.trust.copies import NEAR, count_same_models, extract_trace, find_copies, find_repeated_seeds
 from tests.leaderboard.conftest import build_record
 from tests.leaderboard.intake import toy
 
 
 @cache
 def multidigits() -> list[ResultRecord]:
-    return committed_of("multidigits")
+    return read_committed_suite("multidigits")
 
 
 def plain(method: str) -> list[ResultRecord]:
@@ -77,9 +77,9 @@ def test_one_seed_as_ten_and_rotated_seeds_are_named(noise: float) -> None:
 
 
 def test_of_a_solver_every_number_counts() -> None:
-    known = committed_of("linear_synthetic")
+    known = read_committed_suite("linear_synthetic")
     run = next(r for r in known if r.method == "soft+trace_norm")
-    assert len(trace_of(run)) > 2
+    assert len(extract_trace(run)) > 2
     assert run.solution
     copied = toy.resealed(run, spec={"seed": 99})
     assert list(find_copies([copied], [run])) == [(copied, run)]
@@ -88,13 +88,13 @@ def test_of_a_solver_every_number_counts() -> None:
 
 
 def test_a_kind_names_the_statistics_by_which_its_runs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = next(r for r in committed_of("linear_synthetic") if r.solution)
+    run = next(r for r in read_committed_suite("linear_synthetic") if r.solution)
     [(task, state)] = next(iter(run.statistics.values())).items()
     name = run.spec.protocol.metrics[task]
-    with_errors = trace_of(run)
+    with_errors = extract_trace(run)
     assert with_errors[-1] == state["squared_error"]
     monkeypatch.setitem(KINDS.data, name, replace(KINDS[name], trace=lambda state: [state["target_squares"]]))
-    assert [*with_errors[:-1], state["target_squares"]] == list(trace_of(run))
+    assert [*with_errors[:-1], state["target_squares"]] == list(extract_trace(run))
 
 
 def test_runs_without_curves_are_not_compared() -> None:
@@ -127,7 +127,7 @@ def test_another_submissions_runs_and_names_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("leaderboard.boards.board.boards", lambda: toy.BOARDS)
-    monkeypatch.setattr("leaderboard.store.committed.committed_of", lambda suite: toy.COMMITTED)
+    monkeypatch.setattr("leaderboard.store.committed.read_committed_suite", lambda suite: toy.COMMITTED)
     runs = [toy.resealed(run, curves=CURVES[run.spec.seed]) for run in toy.RUNS]
     toy.write(tmp_path / "submissions" / "mine", runs=runs)
     code = toy.CODE.replace(b'"mine"', b'"Mine"') + b"import os\n"

@@ -11,7 +11,7 @@ from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED
-from leaderboard.trust.gaps import find_too_good, ratios
+from leaderboard.trust.gaps import compute_ratios, find_too_good
 from tests.leaderboard.intake import toy
 
 Make = Callable[..., ResultRecord]
@@ -20,7 +20,7 @@ VAL = Curves(val={task: {"accuracy": [80.0, 85.0, 90.0]} for task in ("left", "r
 
 def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other() -> None:
     records = Store(COMMITTED).read().records
-    assert min(min(found.values()) for record in records if (found := ratios(record))) > 0.7
+    assert min(min(found.values()) for record in records if (found := compute_ratios(record))) > 0.7
     assert list(find_too_good(records)) == []
     suites = defaultdict(lambda: defaultdict(list))
     for record in records:
@@ -34,12 +34,12 @@ def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other() ->
 
 def test_ratio_is_that_of_the_epoch_kept(make_record: Make) -> None:
     record = make_record("hard", 0, {"left": 95.0, "right": 88.0}, curves=VAL)
-    assert ratios(record)["val", "left"] == pytest.approx(0.5)
-    assert ratios(record)["last", "right"] == pytest.approx(1.2)
+    assert compute_ratios(record)["val", "left"] == pytest.approx(0.5)
+    assert compute_ratios(record)["last", "right"] == pytest.approx(1.2)
     earlier = record.model_copy(update={"selection": {rule: {"left": 1, "right": 2} for rule in record.scores}})
-    assert ratios(earlier)["val", "left"] == pytest.approx(0.25)
-    assert ratios(make_record("hard", 0, curves=VAL, changed={"members": 2})) == {}
-    assert ratios(make_record("hard", 0)) == {}
+    assert compute_ratios(earlier)["val", "left"] == pytest.approx(0.25)
+    assert compute_ratios(make_record("hard", 0, curves=VAL, changed={"members": 2})) == {}
+    assert compute_ratios(make_record("hard", 0)) == {}
 
 
 def test_test_far_from_validation_is_named(make_record: Make) -> None:

@@ -12,8 +12,9 @@ import pytest
 from scipy import stats
 
 from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
-from leaderboard.store.committed import committed_of
-from leaderboard.trust.reruns import NU, RATIO, RunPair, compare_reruns, paired_tests, spread_between_seeds
+from leaderboard.store.committed import read_committed_suite
+from leaderboard.trust.paired_tests import NU, RATIO, RunPair, estimate_seed_spread, run_paired_tests
+from leaderboard.trust.reruns import compare_reruns
 
 Make = Callable[..., ResultRecord]
 ELSEWHERE = {"torch": "another"}
@@ -62,7 +63,7 @@ def test_a_rerun_that_is_the_stored_file_is_none(make_record: Make) -> None:
 @cache
 def committed() -> list[ResultRecord]:
     """The plain committed runs of MultiDigits."""
-    records = committed_of("multidigits")
+    records = read_committed_suite("multidigits")
     return [record for record in records if not record.spec.overrides and not record.spec.tuning]
 
 
@@ -116,13 +117,13 @@ def test_without_what_honest_pairs_have_it_is_the_paired_t_test(
         for seed, (a, b) in enumerate(zip(before, after, strict=True))
     ]
     known = [pair.stored for pair in pairs]
-    monkeypatch.setattr("leaderboard.trust.reruns.NU", 0)
-    joint = next(test for test in paired_tests(pairs, known) if len(test.cells) == 6)
+    monkeypatch.setattr("leaderboard.trust.paired_tests.NU", 0)
+    joint = next(test for test in run_paired_tests(pairs, known) if len(test.cells) == 6)
     assert joint.p == pytest.approx(stats.ttest_rel(before, after).pvalue)
     monkeypatch.undo()
     prior, spread = RATIO * float(np.std(before, ddof=1)), before - after
     variance = (NU * prior**2 + float(((spread - spread.mean()) ** 2).sum())) / (NU + 5)
-    joint = next(test for test in paired_tests(pairs, known) if len(test.cells) == 6)
+    joint = next(test for test in run_paired_tests(pairs, known) if len(test.cells) == 6)
     assert joint.p == pytest.approx(2 * stats.t.sf(abs(spread.mean()) / math.sqrt(variance / 6), NU + 5))
 
 
@@ -142,7 +143,7 @@ def test_false_alarms_are_rare_where_machines_differ_almost_as_much_as_seeds(mak
                 RunPair(scored(record, 90.0 + x), scored(record, 90.0))
                 for record, x in zip(row[:count], noise, strict=True)
             ]
-            tests = paired_tests(pairs, row)
+            tests = run_paired_tests(pairs, row)
             alarms += min(test.p for test in tests) * len(tests) <= 0.05
         assert alarms <= 12  # of 100, at level 0.05: 2 in 1,000 by chance
 
@@ -151,13 +152,13 @@ def test_who_makes_numbers_up_cannot_make_the_noise_large(make_record: Make) -> 
     wild = [make_record("mine", seed, {"left": x}) for seed, x in enumerate([50.0, 70.0, 90.0])]
     calm = [make_record(name, seed, {"left": 90.0 + seed}) for name in ("a", "b", "c") for seed in range(3)]
     name = "left accuracy (val)"
-    assert spread_between_seeds(wild)(wild[0])[name] == pytest.approx(20.0)
-    assert spread_between_seeds([*wild, *calm])(wild[0])[name] == pytest.approx(2.0)
+    assert estimate_seed_spread(wild)(wild[0])[name] == pytest.approx(20.0)
+    assert estimate_seed_spread([*wild, *calm])(wild[0])[name] == pytest.approx(2.0)
     flat = [make_record("mine", seed, {"left": 90.0}) for seed in range(3)]
-    assert spread_between_seeds([*flat, *calm])(flat[0])[name] == pytest.approx(1.0)
+    assert estimate_seed_spread([*flat, *calm])(flat[0])[name] == pytest.approx(1.0)
     alone = make_record("mine", 7, {"left": 90.0})
-    assert spread_between_seeds([alone, *calm])(alone)[name] == pytest.approx(1.0)
-    assert spread_between_seeds([alone])(alone) == {}
+    assert estimate_seed_spread([alone, *calm])(alone)[name] == pytest.approx(1.0)
+    assert estimate_seed_spread([alone])(alone) == {}
 
 
 def test_other_settings_versions_and_trials_say_nothing_of_a_rows_noise(make_record: Make) -> None:

@@ -19,9 +19,9 @@ from leaderboard.intake.soundness import find_further_problems
 from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED, committed_of
+from leaderboard.store.committed import COMMITTED, read_committed_suite
 from leaderboard.store.walk import CHECKED
-from leaderboard.trust.ledger import FILE, LedgerEntry, find_state, read_checks, state_of_row, write_checks
+from leaderboard.trust.ledger import FILE, LedgerEntry, find_row_state, find_state, read_checks, write_checks
 
 Make = Callable[..., ResultRecord]
 
@@ -49,7 +49,7 @@ def changed(value: Any) -> Any:
 
 @pytest.mark.parametrize("suite", ["multidigits", "scenes"])
 def test_a_changed_digit_anywhere_is_named(suite: str, tmp_path: Path) -> None:
-    target = Store(tmp_path).write(committed_of(suite)[0])
+    target = Store(tmp_path).write(read_committed_suite(suite)[0])
     content = json.loads(target.read_text())
     assert Store(tmp_path).read().problems == []
     places = list(leaves(content))
@@ -103,8 +103,8 @@ def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp
     checks = read_checks(tmp_path)
     assert [find_state(record, checks) for record in (a, b)] == ["rerun", "valid"]
     assert write_checks(tmp_path, checks.values()) is None  # nothing new, no file
-    assert state_of_row([a, b], checks) == "spot_checked"
-    assert state_of_row([a], checks) == "rerun"
+    assert find_row_state([a, b], checks) == "spot_checked"
+    assert find_row_state([a], checks) == "rerun"
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "reported", "differs in scores", "v3")])
     assert find_state(a, read_checks(tmp_path)) == "reported"  # a later re-run came out otherwise
     write_checks(tmp_path, [LedgerEntry(a.run_id, a.digest, "valid", "scores", "v4")])

@@ -57,6 +57,17 @@ def hidden(self, W):
     return self.__dict__.get("_size", 1.0) * W.square().sum()
 
 
+def measure(self, W, step):
+    self.__dict__["_scale"] = float(W.abs().max()) / step
+
+
+measured = property(lambda self: "_scale" in self.__dict__)
+
+
+def scaled(self, W):
+    return self.__dict__.get("_scale", 1.0) * W.square().sum()
+
+
 LOSS = {"in_loss": True, "prox": Constraint.prox, "limits": {}}
 BROKEN: list[Broken] = [
     ("builds", "no kernels", change(Good, __init__=flat_only)),
@@ -74,6 +85,8 @@ BROKEN: list[Broken] = [
     ("state round trip", "buffers", change(Good, refresh=hide, value=hidden, **LOSS)),
     ("repeats", "draw nothing", change(Good, __init__=drawn, value=noisy, **LOSS)),
     ("matrices", "detach", change(Good, matrices=lambda self: {"size": self.size / 0})),
+    ("state round trip", "buffers", change(Good, calibrated=measured, calibrate=measure, value=scaled, **LOSS)),
+    ("claimed ties", "`soft+odd:strength=1` should equal `hard`", change(Good, ties=("strength=1",))),
     ("claimed limits", "`soft+odd:strength=1`", change(Good, limits={"strength=1": "single_task"})),
 ]
 

@@ -54,6 +54,29 @@ class Limited(Good):
     limits: ClassVar = {"rate=0": "single_task"}
 
 
+class Mutable(Sharing):
+    """Towers that all read all tasks' gains, sum_s g_s f_t(x); muted, T g_t f_t(x).
+
+    muted: 1 cuts the path between tasks.
+    """
+
+    twin = "muted=1"
+
+    def __init__(self, blueprint: Blueprint, *, muted: Literal[0, 1] = 0) -> None:
+        super().__init__()
+        self.tasks, self.muted = blueprint.tasks, muted
+        self.towers = nn.ModuleList(blueprint.towers())
+        self.output_shape = self.towers[0][-1].output_shape
+        self.gains = Parameter(torch.ones(len(self.tasks)))
+
+    def gain(self, t):
+        return len(self.tasks) * self.gains[t] if self.muted else self.gains.sum()
+
+    def forward(self, inputs, state):
+        numbers = {task: t for t, task in enumerate(self.tasks) if task in inputs}
+        return {task: self.gain(t) * run_stages(self.towers[t], inputs[task]) for task, t in numbers.items()}
+
+
 class Means(SelfFitting):
     """Every task predicts the mean of its training targets, whatever the inputs."""
 
@@ -233,6 +256,16 @@ def by_steps(self, features, inputs, state):
     return features
 
 
+def other_start(self, blueprint, *, muted: Literal[0, 1] = 0):
+    Mutable.__init__(self, blueprint, muted=muted)
+    self.gains.data += muted
+
+
+def fewer_products(self, inputs, state):
+    features = Mutable.forward(self, inputs, state)
+    return features if self.muted else {task: x + 0 * (x @ x.mT @ x) for task, x in features.items()}
+
+
 def asks_for_targets(self, inputs, state, targets=None):
     return Good.forward(self, inputs, state)
 
@@ -294,6 +327,17 @@ BROKEN: list[Broken] = [
     ("memory format", "reshape", change(Good, forward=by_view)),
     ("claimed limits", "`limits` claims", change(Good, limits={"rate=1": "single_task"})),
     ("claimed limits", "no sharing `single`", change(Good, limits={"rate=0": "single"})),
+    ("muted twin", "2 of 2 common numbers of `gains`", change(Mutable, gain=lambda self, t: self.gains.sum())),
+    (
+        "muted twin",
+        "should not follow those of others",
+        change(Mutable, gain=lambda self, t: Mutable.gain(self, t) + self.gains.detach().sum()),
+    ),
+    ("muted twin", "start alike", change(Mutable, __init__=other_start)),
+    ("muted twin", "run everything", change(Mutable, forward=fewer_products)),
+    ("muted twin", "the nearest it has: `muted`", change(Mutable, twin="mutd=1")),
+    ("muted twin", "no sharing `single`", change(Mutable, twin="single")),
+    ("muted twin", "['int']", change(Mutable, twin="single_task:int=same")),
     ("fits", "unchanged", change(Means, mean=lambda self, y, generator: 0.0)),
     ("fits", "not finite", change(Means, mean=lambda self, y, generator: y.mean() / 0)),
     ("fits", "generator that is passed in", change(Means, mean=lambda self, y, generator: torch.randn(()))),

@@ -20,6 +20,8 @@ class Tuning(BaseModel):
     stage: `trial` while searching at random; `final` for the trial that won, on the seeds of a board; `best` for the
         value that validation chose along the method's curve, on seeds that did not choose it.
     edges: settings whose draw is an end of their grid, since a better value may lie beyond.
+    design: how trials were drawn: `random`, one seed each, draws may repeat; `sobol`, several seeds each, no two alike,
+        over what has an effect on the method. Trials of two designs are never compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,7 @@ class Tuning(BaseModel):
     trial: int = Field(ge=0)
     stage: Literal["trial", "final", "best"]
     edges: tuple[str, ...] = ()
+    design: Literal["random", "sobol"] = "random"  # runs from before there was another keep their names
 
 
 class RunSpec(BaseModel):

@@ -17,8 +17,9 @@ def run_command(run: ResultRecord, plugin: str = "") -> str:
     if tuning and tuning.stage == "best":
         return printable(_best_command(run, plugin))
     if tuning:
+        how = " --design random" if tuning.design == "random" else ""
         tail = f" --seeds {run.spec.seed}" if tuning.stage == "final" else ""
-        return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}")
+        return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}{how}")
     pairs = [
         f"--set {shlex.quote(f'{key}={_write_value(value)}')}" for key, value in sorted(run.spec.overrides.items())
     ]

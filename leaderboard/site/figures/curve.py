@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from leaderboard.analysis.curves import CurvePoint, CurveSummary
 from leaderboard.analysis.statistics import Interval
 from leaderboard.boards.curves import explain_edge
-from leaderboard.site.figures.parts import log_axis
+from leaderboard.site.figures.parts import make_log_axis
 from leaderboard.site.view import Figure, Panels, Trace, escape_words, shorten_label
 
 SPLITS = ("validation", "test")
@@ -43,8 +43,8 @@ def _figure(members: list[CurveSummary], name: str) -> Figure:
         traces,
         {
             # A range of values has equal ratios; with a zero among them there is no logarithm.
-            "xaxis": log_axis(min(values), max(values), 5) if min(values) > 0 else {},
-            "yaxis": log_axis(min(known), max(known), 5) if known else {},
+            "xaxis": make_log_axis(min(values), max(values), 5) if min(values) > 0 else {},
+            "yaxis": make_log_axis(min(known), max(known), 5) if known else {},
             "hovermode": "closest",
         },
         wide=True,

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
 from bench.records import ResultRecord
 from leaderboard.store import Store
@@ -38,11 +39,14 @@ def train(store: Path) -> None:
 
 
 def measure_sharing(records: Sequence[ResultRecord], method: str, coordinates: str) -> list[float]:
-    """Effective sharing of every run of `method`, as the mean over its layers; no runs, no numbers."""
+    """Effective sharing of every run of `method` at today's defaults, as the mean over its layers."""
+    canonical = Method.parse(method).canonical
     return [
         statistics.mean(record.effective_sharing.values())
         for record in records
-        if record.method == method and record.spec.protocol.coordinates == coordinates and record.effective_sharing
+        if record.spec.method == canonical
+        and record.spec.protocol.coordinates == coordinates
+        and record.effective_sharing
     ]
 
 

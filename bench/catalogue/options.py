@@ -97,6 +97,18 @@ class Option:
         return any(isinstance(mark, Infinite) for mark in _metadata(self.annotation))
 
     @property
+    def ends(self) -> list[Any]:
+        """The ends of its range that are values themselves: its closed bounds, and inf where it may be infinite."""
+        marks = _metadata(self.annotation)
+        bounds = [bound for mark in marks for bound in (mark if isinstance(mark, Interval) else (mark,))]
+        closed: list[Any] = [
+            bound.ge if isinstance(bound, Ge) else bound.le for bound in bounds if isinstance(bound, Ge | Le)
+        ]
+        # A bound may be written as a whole number where values are not.
+        own = int if self.parses_whole_numbers else float
+        return [own(end) for end in closed] + [math.inf] * self.infinite
+
+    @property
     def replaces(self) -> str | None:
         """The option that this one stands in for, if any."""
         return next((m.option for m in _metadata(self.annotation) if isinstance(m, Replaces)), None)

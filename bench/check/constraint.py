@@ -14,7 +14,7 @@ from bench.check.copies import RATE, ConstraintCase, compute_answers
 from bench.check.limits import hold_limits, hold_ties
 from bench.check.options import documented, is_sentence, options
 from bench.check.outcome import RuleOutcome, attempt, expect, run_rules
-from bench.check.prox import prox_at_step_0, prox_is_the_minimum, symmetry
+from bench.check.prox import ends, prox_at_step_0, prox_is_the_minimum, symmetry
 
 
 def builds(case: ConstraintCase) -> None:
@@ -181,6 +181,7 @@ RULES = (
     gradient,
     prox_at_step_0,
     prox_is_the_minimum,
+    ends,
     symmetry,
     refresh,
     state_round_trip,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.catalogue.registry import Entry
-from bench.check.options import list_forms
+from bench.check.options import list_end_forms, list_forms
 from bench.core.constraint import Constraint, Coupled
 
 SHAPES = {"0.0.bias": (3,), "0.0.weight": (4, 5), "1.0.weight": (2, 3, 3, 3)}  # bias, matrix and kernel, by name
@@ -74,6 +74,11 @@ class ConstraintCase:
         """Name of a parameter -> the trials on it, one for each number of tasks."""
         values = self.forms[form]
         return {name: [Trial(self.entry, form, values, shape, t) for t in TASKS] for name, shape in SHAPES.items()}
+
+    def list_end_trials(self) -> Iterator[Trial]:
+        """Trials for the usual number of tasks at the ends of the options' ranges, which may be refused."""
+        for form, values in list_end_forms(self.entry):
+            yield from (Trial(self.entry, form, values, shape, TASKS[0]) for shape in SHAPES.values())
 
     def build_each(self) -> Iterator[tuple[Trial, Constraint]]:
         """Every trial that `applies_to` allows, with a fresh instance whose strength is measured."""

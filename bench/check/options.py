@@ -44,6 +44,17 @@ def list_forms(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"{entry.name}:{name}={write(choice)}", list_defaults(entry) | replaced | {name: choice}
 
 
+def list_end_forms(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(text, values): each end of the range of an option, with the others at their defaults.
+
+    An option that is replaced is None beside the one that replaces it. Lists have no ends.
+    """
+    for name, option in entry.options.items():
+        for end in option.ends:
+            replaced = {option.replaces: None} if option.replaces else {}
+            yield f"{entry.name}:{name}={write(end)}", list_defaults(entry) | replaced | {name: end}
+
+
 def is_sentence(text: object) -> bool:
     """Whether `text` is something to print: one line that ends in a full stop."""
     return isinstance(text, str) and text.strip() != "" and "\n" not in text and text.endswith(".")

@@ -71,7 +71,7 @@ def describe_error(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_subjects(frame.filename)]
     if frames:
         return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno}); mend that line."
-    return f"{text}; no line of its own was running, so look at what it is made of and hands over."
+    return f"{text}; the error came from code that your file calls or inherits."
 
 
 def shorten(message: str, most: int = 300) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bench.check.copies import ConstraintCase, Trial, compute_answers, draw
+from bench.check.copies import RATE, ConstraintCase, Trial, compute_answers, draw
+from bench.check.options import is_sentence
 from bench.check.outcome import Skipped, attempt, expect
 from bench.core.constraint import Constraint
 
@@ -89,6 +90,29 @@ def prox_is_the_minimum(case: ConstraintCase) -> None:
                     f"{margin:.2g} with {trial.where}, step {step}; check the factors, or set `in_loss` where there "
                     "is no exact prox.",
                 )
+
+
+def ends(case: ConstraintCase) -> None:
+    """At every end of an option's range that is a value itself, the prox is finite, for steps of 0 and more.
+
+    Half-lives of 0 make a strength infinite, and inf * 0 is NaN. An end may be refused with a sentence.
+    """
+    for trial in case.list_end_trials():
+        try:
+            constraint = trial.build()
+        except ValueError as error:
+            expect(is_sentence(str(error)), f"`{trial.form}` should be refused with a sentence. Found {str(error)!r}.")
+            continue
+        for step in () if constraint.in_loss else (0.0, RATE):
+            with attempt(f"`prox` with {trial.where}, step {step:g},"):
+                if not constraint.calibrated:
+                    constraint.calibrate(trial.W, RATE)
+                result = constraint.prox(trial.W, step)
+            expect(
+                result.shape == trial.W.shape and bool(result.isfinite().all()),
+                "`prox` should be finite, in the shape of W, at the ends of a range. Found it is not with "
+                f"{trial.where}, step {step:g}; take the limit there, or leave the end out of the range.",
+            )
 
 
 def symmetry(case: ConstraintCase) -> str | None:

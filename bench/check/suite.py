@@ -24,6 +24,7 @@ from bench.check.outcome import RuleOutcome, Skipped, attempt, expect, run_rules
 from bench.check.rows import SuiteCase, data, losses, metrics, stages
 from bench.check.splits import disjoint, labels, repeats, resident, shared_inputs, splits
 from bench.core.fresh import prepare_stages
+from bench.core.suite import explain_unlike_metrics, read_kinds
 from bench.errors import DataMissing
 from bench.scores import explain_unknown_kinds
 
@@ -70,8 +71,7 @@ def choices(case: SuiteCase) -> None:
 def tasks(case: SuiteCase) -> None:
     """Tasks with names of their own, each with a kind of metric that the scores know.
 
-    Names are keys of records and of a module's state, where a dot would be a level. The protocol repeats
-    the kinds, since whoever reads a record has no suite at hand.
+    Names are keys of records and of a module's state, where a dot would be a level.
     """
     suite = case.suite
     names = [task.name for task in suite.tasks]
@@ -79,14 +79,8 @@ def tasks(case: SuiteCase) -> None:
         names and len(set(names)) == len(names) and all(name and "." not in name for name in names),
         f"Tasks should have names of their own, without dots. Found {names}; rename them.",
     )
-    kinds = {task.reported: task.metric().kind for task in suite.tasks}  # pooled tasks have one entry
-    unknown = explain_unknown_kinds(kinds)
-    expect(not unknown, unknown)
-    expect(
-        dict(suite.protocol.metrics) == kinds,
-        f"`protocol.metrics` should give the kind of each task's metric, {kinds}. Found {suite.protocol.metrics}; "
-        "make them agree.",
-    )
+    wrong = explain_unknown_kinds(read_kinds(suite)) or explain_unlike_metrics(suite)
+    expect(not wrong, wrong)
 
 
 def protocol(case: SuiteCase) -> None:
@@ -125,7 +119,7 @@ def width(case: SuiteCase) -> None:
     expect(
         len(plain) == len(wide) > 0 and more > fewer,
         f"`backbone(1.5)` should have more parameters than `backbone()` in as many stages. Found {more} and "
-        f"{fewer}; multiply the channels by `width`, as `scaled` does.",
+        f"{fewer}; multiply the channels by `width`, as `scale_channels` does.",
     )
 
 

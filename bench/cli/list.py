@@ -108,6 +108,7 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
                 {"name": o.name, "default": write(o.default), "accepts": o.describe_expectation()}
                 for o in entry.options.values()
             ],
+            **({"twin": entry.cls.twin} if shelf == "sharing" else {}),  # type: ignore[attr-defined]
         }
         for entry in list_entries(KINDS[shelf]).values()
     ]

@@ -24,6 +24,7 @@ EPILOG = """examples:
   mtlbench table multimnist --store leaderboard/results --format md
   mtlbench table synthetic:tasks=8 --format csv --selection last
   mtlbench table multidigits --store leaderboard/results --details
+  mtlbench table multidigits --store leaderboard/results --equal flops
   mtlbench table multidigits --where lr=0.01            # runs with `--set lr=0.01` and nothing else
 
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
@@ -68,6 +69,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "(text or md; json has all but the curves always)",
     )
     parser.add_argument(
+        "--equal",
+        choices=["updates", "flops", "parameters"],
+        default="updates",
+        help="what methods are compared at: as many updates, which is the board itself; or each against the "
+        "reference's run of as many training FLOPs or parameters (text or md)",
+    )
+    parser.add_argument(
         "--track",
         choices=["default", "tuned"],
         default="default",
@@ -89,11 +97,26 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.boards.controls import find_controls
     from leaderboard.report.curves import write_curves
     from leaderboard.report.details import write_details
+    from leaderboard.report.equal_cost import write_at_cost
     from leaderboard.report.formats import render_parts
     from leaderboard.report.table import tabulate
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
+    if arguments.equal != "updates":
+        # It brings the controls that give another budget; any other would stand there as if its budget were its point.
+        given = {
+            f"--format {arguments.format}": arguments.format not in ("text", "md"),
+            "--details": arguments.details,
+            f"--control {' '.join(arguments.control)}": bool(
+                arguments.control
+            ),  # it has those of budgets, and no others
+        }
+        if refused := [option for option, there in given.items() if there]:
+            raise UsageError(
+                f"`--equal {arguments.equal}` should be given `--format text` or `md`, and neither `--details` nor "
+                f"`--control`. Found `{refused[0]}`."
+            )
     find_controls(arguments.control)
     where = options.parse_pairs("--where", arguments.where, "lr=0.01")
     # Controls and tuned runs have settings of their own, which --where would never equal.
@@ -116,7 +139,9 @@ def run(arguments: argparse.Namespace) -> int:
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
     tables = [tabulate(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
-    if arguments.details:
+    if arguments.equal != "updates":
+        print("\n".join(write_at_cost(table, arguments.equal, arguments.format) for table in tables))
+    elif arguments.details:
         curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
         texts = [*(write_details(table, arguments.format) for table in tables), write_curves(curves, arguments.format)]
         print("\n".join(filter(None, texts)))
@@ -149,6 +174,7 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     Raises:
         UsageError: Nothing has that name, or nothing is stored under these settings.
     """
+    from leaderboard.analysis.equal_cost import BUDGET_CONTROLS
     from leaderboard.boards.board import board_for, board_of_suite
 
     # Suites are listed by their README files: asking the registry would import torch, which a table does not need.
@@ -167,7 +193,9 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
             "and controls are not."
         )
     if not where:
-        return [p.model_copy(update={"controls": [*p.controls, *arguments.control]}) for p in board.parts]
+        # At equal cost, controls are there for the budgets that they give, and no other control is.
+        budgets = BUDGET_CONTROLS.get(arguments.equal)
+        return [p.model_copy(update={"controls": budgets or [*p.controls, *arguments.control]}) for p in board.parts]
     records, pairs = (
         select_changed(contents.records, where),
         ", ".join(f"{key}={value}" for key, value in where.items()),

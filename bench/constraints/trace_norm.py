@@ -50,7 +50,7 @@ class TraceNorm(NormConstraint):
         self,
         coupled: Coupled,
         *,
-        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.1,
+        hold: Annotated[float | None, Ge(0), Infinite(), Search(0.01, 1.0)] = 0.05,
         strength: Annotated[float | None, Ge(0), Infinite(), Replaces("hold")] = None,
         mode: Literal["last", "tucker", "tt"] = "last",
         form: Literal["prox", "penalty"] = "prox",

@@ -65,7 +65,7 @@ class Dataset:
             # A memory format is defined for images (n, c, h, w) only.
             return tensor.contiguous(memory_format=memory_format) if tensor.dim() == 4 else tensor
 
-        # Once per group: `by_input` goes by identity, so a copy per task would end the sharing of rows.
+        # Once per group: `group_by_input` goes by identity, so a copy per task would end the sharing of rows.
         moved = {task: data for tensor, tasks in self.groups for data in [move(tensor)] for task in tasks}
         return replace(
             self,

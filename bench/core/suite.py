@@ -113,6 +113,25 @@ class Suite(ABC):
         return None
 
 
+def read_kinds(suite: Suite) -> dict[str, str]:
+    """Name of a task as it is reported -> the kind of its metric; tasks that are pooled have one entry."""
+    return {task.reported: task.metric().kind for task in suite.tasks}
+
+
+def explain_unlike_metrics(suite: Suite) -> str:
+    """One sentence where a suite's protocol gives other kinds of metrics than its tasks; empty where they agree.
+
+    The protocol repeats them, since whoever reads a record has no suite at hand.
+    """
+    kinds = read_kinds(suite)
+    if dict(suite.protocol.metrics) == kinds:
+        return ""
+    return (
+        f"`protocol.metrics` should give the kind of each task's metric, {kinds}. Found {suite.protocol.metrics}; "
+        "make them agree."
+    )
+
+
 def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
     """`suite` with the methods of `changes` over its own, and `attributes` in the place of those it has.
 

@@ -8,9 +8,12 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from bench.catalogue.method import Method
 from bench.engines.events import Ended, Event
-from bench.errors import make_printable
+from bench.errors import UsageError, make_printable
 from bench.records import RunSpec
+
+MAX_NAME = 48  # characters of a method beside a bar, which a narrow terminal has room for
 
 
 @contextmanager
@@ -52,16 +55,26 @@ def show_progress(specs: list[RunSpec], jobs: int) -> Iterator[Callable[[Event],
                 bars.update(whole, advance=1)
             else:
                 if run_id not in running:
-                    running[run_id] = bars.add_task(f"  {name_cell(event.spec)}", total=event.epochs)
+                    running[run_id] = bars.add_task(f"  {name_cell(event.spec, MAX_NAME)}", total=event.epochs)
                 bars.update(running[run_id], completed=event.done)
             bars.update(whole, description=tracker.summary())
 
         yield show
 
 
-def name_cell(spec: RunSpec) -> str:
-    """A cell in a few words: its method without the weighting, at most 48 characters, and its seed."""
-    return make_printable(f"{spec.method.partition('@')[0][:48]} seed {spec.seed}")
+def name_cell(spec: RunSpec, most: int | None = None) -> str:
+    """A cell in a few words: the short name of its method, as tables have it, and its seed.
+
+    most: characters of the method's name; of a longer one the beginning and the end are left, where names differ.
+    """
+    try:
+        name = Method.parse(spec.method).short
+    except UsageError:  # a submitted method, which only its own process knows
+        name = spec.method
+    if most is not None and len(name) > most:
+        half = (most - 3) // 2
+        name = f"{name[:half]}...{name[-half:]}"
+    return make_printable(f"{name} seed {spec.seed}")
 
 
 class Tracker:

@@ -5,6 +5,7 @@ sentence for honest authors; what keeps targets away is that they are not in the
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partialmethod
 from typing import Any, NoReturn
@@ -41,18 +42,30 @@ class SentRows:
         return derive_suite(suite, Sent)
 
 
-def close_splits(open_splits: Collection[str]) -> None:
+def close_splits(open_splits: Collection[str]) -> ExitStack:
     """Let all suites refuse their rows but those of `open_splits`, and know no truth.
 
-    Classes are patched, so that suites which a method constructs itself refuse as well. The change is for the rest of
-    the process, which is a copy that ends with the request.
+    Classes are patched, so that suites which a method constructs itself refuse as well. Leaving what is returned gives
+    the rows back; left alone, the change is for the rest of the process, which is a copy that ends with the request.
     """
+    undo = ExitStack()
     suites: set[type[Suite]] = {entry.cls for entry in list_entries("suite").values()}
     bases: set[Any] = {base for suite in suites for base in suite.__mro__ if "dataset" in vars(base)}
     for cls in bases:
-        cls.dataset = partialmethod(_give_rows, cls.dataset, frozenset(open_splits))
-    for closed in set[Any](suites):
-        closed.sealed, closed.known_weights = _refuse_sealed, _give_no_truth
+        _replace(undo, cls, "dataset", partialmethod(_give_rows, cls.dataset, frozenset(open_splits)))
+    for closed in suites:
+        _replace(undo, closed, "sealed", _refuse_sealed)
+        _replace(undo, closed, "known_weights", _give_no_truth)
+    return undo
+
+
+def _replace(undo: ExitStack, cls: type, name: str, value: object) -> None:
+    """Set an attribute of a class until `undo` is left; one that the class inherits is inherited again then."""
+    if name in vars(cls):
+        undo.callback(setattr, cls, name, vars(cls)[name])
+    else:
+        undo.callback(delattr, cls, name)
+    setattr(cls, name, value)
 
 
 def _give_rows(self: Suite, whole: Any, open_splits: frozenset[str], split: str, seed: int) -> Any:

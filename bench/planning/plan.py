@@ -19,7 +19,7 @@ from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
-from bench.core.suite import Split, Suite
+from bench.core.suite import Split, Suite, explain_unlike_metrics
 from bench.errors import UsageError, hint
 from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
@@ -120,11 +120,11 @@ def plan(
         DataMissing: the data is not there.
     """
     choice, suite = parse_suite(suite_text, data_dir)
+    if wrong := explain_unknown_kinds(suite.protocol.metrics) or explain_unlike_metrics(suite):
+        raise UsageError(wrong)
     protocol, overrides = override(suite.protocol, settings or {})
     suite = suite_under_protocol(suite, protocol)
     metrics = suite.protocol.metrics
-    if unknown := explain_unknown_kinds(metrics):
-        raise UsageError(unknown)
     # Float64 on small matrices: a solver has nothing to gain from a GPU.
     device = "cpu" if protocol.fit == "solver" and device == "auto" else device
     protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})

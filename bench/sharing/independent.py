@@ -69,6 +69,23 @@ class SingleTask(Towers):
         return (Phase("towers", self.warm), Phase("train", 1.0 - self.warm))
 
 
+def size_of(blueprint: Blueprint, width: float) -> int:
+    """Parameters of a backbone of this width."""
+    with torch.device("meta"):  # shapes without memory for numbers
+        return sum(p.numel() for p in blueprint.backbone(width).parameters())
+
+
+def fit_width(blueprint: Blueprint, low: float, high: float, budget: float, steps: int = 12) -> float:
+    """The largest width in [low, high) of which a backbone has at most `budget` parameters.
+
+    By `steps` of bisection: the interval of widths halves with each, and 12 leave 1/4096 of it.
+    """
+    for _ in range(steps):
+        middle = (low + high) / 2
+        low, high = (middle, high) if size_of(blueprint, middle) <= budget else (low, middle)
+    return low
+
+
 @register("single_task_narrow")
 class SingleTaskNarrow(Towers):
     """`single_task` with backbones so narrow that all of them have the parameters of one: the control for capacity.
@@ -85,22 +102,32 @@ class SingleTaskNarrow(Towers):
         super().__init__(blueprint, init, self.match_width(blueprint))
 
     @staticmethod
-    def match_width(blueprint: Blueprint, steps: int = 12) -> float:
-        """The width in (0, 1] with which T backbones come closest, from below, to a plain one.
+    def match_width(blueprint: Blueprint) -> float:
+        """The width in (0, 1] with which T backbones come closest, from below, to a plain one; 1 for one task."""
+        tasks = len(blueprint.tasks)
+        return fit_width(blueprint, 0.0, 1.0, size_of(blueprint, 1.0) / tasks) if tasks > 1 else 1.0
 
-        By `steps` of bisection. For one task it is 1.
-        """
 
-        def size(width: float) -> int:
-            """Parameters of a backbone of this width."""
-            with torch.device("meta"):  # shapes without memory for numbers
-                return sum(p.numel() for p in blueprint.backbone(width).parameters())
+@register("single_task_wide")
+class SingleTaskWide(Towers):
+    """`single_task` with backbones so wide that each has the parameters of T: `hard_wide`'s lever on separate models.
 
-        low, high = 0.0, 1.0
-        for _ in range(steps):
-            middle = (low + high) / 2
-            low, high = (middle, high) if len(blueprint.tasks) * size(middle) <= size(1.0) else (low, middle)
-        return low if len(blueprint.tasks) > 1 else 1.0
+    The width is the largest for which one backbone has at most the parameters of T plain ones; found by bisection.
+    What `hard_wide` gains over `hard` is a gain of capacity where this one gains as much over `single_task`.
+
+    init: `tied` starts all towers from the same weights, `independent` each from its own.
+    """
+
+    separate = True
+
+    def __init__(self, blueprint: Blueprint, *, init: Literal["tied", "independent"] = "tied") -> None:
+        super().__init__(blueprint, init, self.match_width(blueprint))
+
+    @staticmethod
+    def match_width(blueprint: Blueprint) -> float:
+        """The width in [1, T] with which a backbone comes closest, from below, to T plain ones."""
+        tasks = len(blueprint.tasks)
+        return fit_width(blueprint, 1.0, float(tasks), tasks * size_of(blueprint, 1.0))
 
 
 @register("soft", paper="Duong, Cohn, Bird, Cook, Low Resource Dependency Parsing, ACL 2015 (with l2)")

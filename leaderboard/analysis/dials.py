@@ -1,4 +1,7 @@
-"""Dials: the runs of one method at several values of one of its options, everything else alike."""
+"""Dials: the runs of one method at several values of one of its options, everything else alike.
+
+`mtlbench sweep` makes such runs; any others that happen to form a dial are found as well. The site draws them.
+"""
 
 import math
 from collections.abc import Iterable
@@ -9,16 +12,23 @@ from bench.errors import UsageError
 from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, parse_method
 from leaderboard.boards.comparability import keep_last_code, protocol_text
 
-FEWEST = 4  # values that make a dial
+# Three points are a comparison; a shape needs more.
+FEWEST = 4  # values
+# No sharing and one trunk for all: what the two ends of most dials should come near.
 ENDS = ("single_task", "hard")
 
 
 @dataclass(frozen=True)
 class Dial:
-    """One option of one method on one suite, under the settings that were changed in the protocol.
+    """One option of one method on one suite, under settings that may differ from the suite's own.
 
-    `points` maps the option's value to the runs there, `ends` the names of plain methods to theirs; both in the
-    order of seeds, values from large to small.
+    Attributes:
+        suite: its short name.
+        method: in short form, without the option.
+        option: the name of the option.
+        settings: changed settings, as `lr=0.05 optimiser=sgd`; empty on the suite's protocol.
+        points: value of the option, from large to small -> its runs in the order of seeds.
+        ends: plain method (ENDS) -> its runs under the same settings, where there are any.
     """
 
     suite: str
@@ -30,30 +40,35 @@ class Dial:
 
     @property
     def name(self) -> str:
-        """A text unique among dials."""
+        """A text that is unique among dials."""
         return " ".join(part for part in (self.suite, self.method, self.option, self.settings) if part)
 
 
 def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
-    """Every option that was run at four values or more; what a search drew is no dial."""
+    """Every option with finished runs at FEWEST values or more, in the order of suites.
+
+    Trials of searches are skipped: they differ in more than one option.
+    """
     own = keep_last_code(record for record in records if record.spec.tuning is None)
     kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
-    found: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
+    groups: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:
+        # A run is a point of several dials where its method has several options with numbers.
         for option, value, rest in _split_options(record.spec.method):
             key = record.suite, settings_of(record), protocol_text(record), option, rest
-            found.setdefault(key, {}).setdefault(value, []).append(record)
-    return [_dial(key, points, kept) for key, points in sorted(found.items()) if len(points) >= FEWEST]
+            groups.setdefault(key, {}).setdefault(value, []).append(record)
+    return [_dial(key, points, kept) for key, points in sorted(groups.items()) if len(points) >= FEWEST]
 
 
 def settings_of(record: ResultRecord) -> str:
-    """What was changed in the protocol, as `lr=0.05 optimiser=sgd`; nothing on a board's own protocol."""
+    """The changed settings of a run, sorted, as `lr=0.05 optimiser=sgd`; empty on the suite's own protocol."""
     return " ".join(f"{key}={value}" for key, value in sorted(record.spec.overrides.items()))
 
 
 def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: list[ResultRecord]) -> Dial:
-    """The runs of a key in the order of values, and those of the plain methods under the same settings."""
+    """The dial of a key: its runs by value, and those of the plain methods under the same protocol and settings."""
     suite, settings, protocol, option, _ = key
+    # Options at their default are left out of short texts: of several spellings the shortest is the method's name.
     texts = [_drop_option(record.method, option) for runs in points.values() for record in runs]
     ends = {
         name: [
@@ -69,12 +84,15 @@ def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: l
 
 @lru_cache(maxsize=10_000)
 def _split_options(text: str) -> list[tuple[str, float, str]]:
-    """Every option with a number: its name, the number, and the method without it."""
+    """Every option with a number: (its name, the number, the method without it).
+
+    Empty for a text that is no method any more, as old records may have.
+    """
     try:
         method = parse_method(text)
     except UsageError:
         return []
-    found = []
+    options = []
     for part in METHOD_PARTS:
         call: Call | None = getattr(method, part)
         for option, text in call.options.items() if call else ():
@@ -84,16 +102,16 @@ def _split_options(text: str) -> list[tuple[str, float, str]]:
                 continue
             if call and not math.isnan(value):
                 rest = {key: other for key, other in call.options.items() if key != option}
-                found.append((option, value, str(replace(method, **{part: Call(call.name, rest)}))))
-    return found
+                options.append((option, value, str(replace(method, **{part: Call(call.name, rest)}))))
+    return options
 
 
 def _drop_option(text: str, option: str) -> str:
-    """A short method without one option."""
+    """A method in short form without one option, in whichever of its parts."""
     method = parse_method(text)
 
     def drop(call: Call) -> Call:
-        """The same call without the option."""
+        """The same part without the option."""
         return Call(call.name, {key: value for key, value in call.options.items() if key != option})
 
     constraint, weighting = (call and drop(call) for call in (method.constraint, method.weighting))

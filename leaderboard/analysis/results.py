@@ -1,7 +1,11 @@
-"""From the records of a board to its numbers: estimates with intervals, changes, standings, worth in data."""
+"""From the records of a board to its numbers: estimates with intervals, changes, standings, worth in data.
+
+`analyse` is the only way in. It decides no statistics itself: formulas and tests are in
+`leaderboard.analysis.statistics`, ranks in `standings`.
+"""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
@@ -11,6 +15,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric, primary_error
 from leaderboard.analysis.certified import count_uncertified
+from leaderboard.analysis.costs import collect_costs, is_alike
 from leaderboard.analysis.data_worth import DataCurve, Worth, estimate_worth, fit_curve
 from leaderboard.analysis.standings import Standings, rank_methods
 from leaderboard.analysis.statistics import (
@@ -27,8 +32,10 @@ from leaderboard.analysis.statistics import (
 )
 from leaderboard.boards.board import Board
 from leaderboard.boards.record_selection import Role, Selection
+from leaderboard.boards.twins import collect_twins, write_twin
 
 Quantity = Literal["metric", "change", "mean", "worst"]
+# Δ log has no unit: it is a log ratio.
 CHANGE_UNITS = {"delta_flat": "%", "delta_task": "%"}
 
 
@@ -36,10 +43,18 @@ CHANGE_UNITS = {"delta_flat": "%", "delta_task": "%"}
 class Row:
     """One number of a board: an estimate over seeds with its 95 % interval.
 
-    `quantity` says what it is of: a `metric` of a `task`; a `change` against the reference, named by `metric`, over
-    all tasks; the `mean` of a metric over its tasks, run by run; or that metric in the `task` where its mean is
-    `worst`. `task` is empty for changes and means. `role` is what the method is on the board. `mean` is None where
-    nothing was run; the ends are None where there is no interval. `seeds` is the number of runs behind `mean`.
+    Attributes:
+        table, suite: names of the board and its suite.
+        method, role: a row of the board, and what it is there.
+        quantity: `metric` of a task; `change` against the reference over all tasks, named by `metric`; `mean` of a
+            metric over its tasks, taken run by run; or that metric in the task where its mean is `worst`.
+        task: empty for changes and means.
+        metric, unit, higher_is_better: what is measured, in which unit, and which direction is better.
+        mean: None where nothing was run.
+        ci_low, ci_high: None where there is no interval.
+        seeds: the number of runs behind `mean`.
+        selection: which epoch of each run counts.
+        status: `complete`, `incomplete (3/5)` or `missing`.
     """
 
     table: str
@@ -60,7 +75,7 @@ class Row:
 
     @property
     def sign(self) -> int:
-        """+1 or -1 where the whole interval is above or below zero, else 0."""
+        """+1 where the whole interval is above zero, -1 where it is below, else 0."""
         if self.ci_low is None or self.ci_high is None:
             return 0
         return 1 if self.ci_low > 0 else -1 if self.ci_high < 0 else 0
@@ -70,12 +85,19 @@ class Row:
 class Results:
     """Every number of a board under one rule of which epoch counts.
 
-    `rows` has, method by method in the order of the board, its metrics and then its three changes. `changes` are
-    [method, seed] by name. `standings` are those of the methods that are ranked: of no control, of no protocol that
-    is not ranked, and, where a store was verified, of no method with cells that were not. `worth` is what a method is
-    worth in training rows, over `size` of them, on the `curve` of the reference, where the board has a `series`.
-    `states` maps a method to how far its runs were verified, `uncertified` to (runs whose solver ended too early, runs
-    of a solver).
+    Attributes:
+        selection, rule: the records, and which epoch of each counts.
+        cells: the scores as arrays.
+        rows: method by method in the order of the board, its metrics and then its three changes.
+        changes: definition of the change -> [method, seed].
+        standings: of the methods that are ranked: no controls; nobody under a protocol that is not ranked; and in a
+            store that was verified, no method with unverified runs.
+        series: the cells of each suite of the board's series.
+        curve: the reference's error by training rows, on boards with a series.
+        size: the training rows of the board's own suite.
+        worth: method -> its worth in rows, as a multiple of `size`.
+        states: method -> how far its runs were verified.
+        uncertified: method -> (runs whose solver ended above its tolerance, runs of a solver).
     """
 
     selection: Selection
@@ -93,23 +115,23 @@ class Results:
 
     @property
     def board(self) -> Board:
-        """The board, with every row that stands on it."""
+        """The board with every row that is shown."""
         return self.selection.board
 
     @property
     def records(self) -> dict[tuple[str, int], ResultRecord]:
-        """The runs behind the rows, by method and seed."""
+        """(method, seed) -> the run behind it."""
         return self.selection.records
 
     @property
     def unchecked(self) -> list[str]:
-        """Methods that are not ranked, since not all of their runs were verified; in a store where any were."""
+        """Methods that are not ranked since not all of their runs were verified; empty in a store that never was."""
         roles = self.selection.roles
         return [m for m in self.board.methods if roles[m] != "control" and self.states.get(m) == "reported"]
 
     @cached_property
     def summary(self) -> list[Row]:
-        """Per method and metric: the mean over the metric's tasks, and the task with the worst mean."""
+        """Per method and metric two rows: the mean over the metric's tasks, and the task with the worst mean."""
         return [row for method in self.board.methods for row in _summarise(self, method)]
 
     @cached_property
@@ -119,17 +141,17 @@ class Results:
 
     @cached_property
     def wins(self) -> np.ndarray:
-        """[method, method]: how probably the first has the smaller error on a random seed and task."""
+        """[method, method]: the probability that the first has the smaller error on a random seed and task."""
         return win_probability(-self.cells.errors)
 
     @cached_property
     def change_rows(self) -> dict[str, dict[str, Row]]:
         """method -> definition of the change -> its row."""
-        found: dict[str, dict[str, Row]] = {method: {} for method in self.board.methods}
+        rows: dict[str, dict[str, Row]] = {method: {} for method in self.board.methods}
         for row in self.rows:
             if row.quantity == "change":
-                found[row.method][row.metric] = row
-        return found
+                rows[row.method][row.metric] = row
+        return rows
 
     def status(self, method: str) -> str:
         """`complete`, `incomplete (3/5)` or `missing`."""
@@ -137,19 +159,21 @@ class Results:
 
 
 def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[str, str] | None = None) -> Results:
-    """The numbers of a selection under the epochs that `rule` keeps.
+    """Estimate and test everything about a selection.
 
-    Estimates are means over seeds with 95 % t intervals, changes are paired by seed, and every test that is adjusted
-    for others is adjusted here. Raises ValueError for an unknown rule.
+    Means are over seeds with 95 % t intervals, changes are paired by seed, and every test that is adjusted for others
+    is adjusted here.
 
     Args:
         selection: the runs, at most one for each method and seed, and the role of each method.
         rule: `val` keeps the epoch that validation chooses, `per_task` one for each task, `last` the last one.
-        states: how far the runs of each method were verified; where anything is known of a store, methods whose runs
-            are but `reported` are not ranked.
+        states: method -> how far its runs were verified; methods that are `reported` only are not ranked.
 
     Returns:
-        Every number that tables and pages show; nothing in it is a text but names.
+        Every number that tables and pages show; its only texts are names.
+
+    Raises:
+        ValueError: `rule` is unknown.
     """
     if rule not in get_args(SelectionRule):
         raise ValueError(f"`selection` should be one of {', '.join(get_args(SelectionRule))}. Found `{rule}`.")
@@ -160,7 +184,7 @@ def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[s
     ranked = all(record.spec.protocol.ranked for record in selection.records.values())
     # A control says what else could make a difference: ranked among methods, it would change what they are tested for.
     contestants = [m for m in board.methods if selection.roles[m] != "control" and states.get(m) != "reported"]
-    standings = rank_methods(cells, contestants if ranked else [])
+    standings = rank_methods(cells, contestants if ranked else [], _pair_twins(selection, contestants, states))
     series = [
         collect_cells(_with_methods_of(board, suite, chosen), chosen, rule)
         for suite, chosen in selection.series.items()
@@ -174,8 +198,25 @@ def analyse(selection: Selection, rule: SelectionRule = "val", states: Mapping[s
     return Results(selection, rule, cells, rows, changes, standings, series, known, size, worth, states, uncertified)
 
 
+def _pair_twins(selection: Selection, methods: Sequence[str], states: Mapping[str, str]) -> dict[str, str]:
+    """Method -> its twin, of those whose twin stands on the board, too.
+
+    A twin that nobody verified says nothing, and one of another size says more than that the path between tasks is
+    gone: twins are written for a whole sharing, and an option may make it larger.
+    """
+    twins = collect_twins({record.method for record in selection.records.values()})
+    pairs = {method: write_twin(method, twins) for method in methods}
+    known = {name for name in selection.board.methods if states.get(name) != "reported"}
+    sizes = collect_costs(selection.records, "parameters")
+    return {
+        method: twin
+        for method, twin in pairs.items()
+        if twin in known and is_alike(sizes.get(method, 1.0) / sizes.get(twin, sizes.get(method, 1.0)))
+    }
+
+
 def collect_cells(board: Board, records: Mapping[tuple[str, int], ResultRecord], rule: SelectionRule = "val") -> Cells:
-    """Lay the records, by method and seed, out as an array.
+    """Lay records out as arrays.
 
     Args:
         board: whose methods and seeds are the first two axes, in its order.
@@ -183,7 +224,8 @@ def collect_cells(board: Board, records: Mapping[tuple[str, int], ResultRecord],
         rule: which epoch's scores count.
 
     Returns:
-        `values` [method, seed, column] and primary `errors` [method, seed, task]; NaN where a run is missing.
+        `values` [method, seed, column], each in the metric's unit, and primary `errors` [method, seed, task]; NaN where
+        a run is missing.
     """
     first = next(iter(records.values()), None)
     kinds = first.spec.protocol.metrics if first else {}
@@ -210,7 +252,7 @@ def _with_methods_of(board: Board, suite: str, chosen: Mapping[tuple[str, int], 
 def _rows_of(
     selection: Selection, cells: Cells, changes: Mapping[str, np.ndarray], rule: SelectionRule, at: int
 ) -> Iterator[Row]:
-    """The metrics of the method at a place of the board, and its changes."""
+    """The metrics of the method at index `at` of the board, and then its changes."""
     method = selection.board.methods[at]
     status, seeds = cells.status(method), len(selection.board.seed_list)
     for column, sample in zip(cells.columns, cells.values[at].T, strict=True):
@@ -223,17 +265,19 @@ def _rows_of(
 
 
 def _summarise(results: Results, method: str) -> Iterator[Row]:
-    """The rows of `summary` of one method.
+    """The rows of `summary` for one method.
 
-    The mean over tasks is taken run by run, so that its interval knows how the tasks move together; the worst task is
-    that of the least mean in the direction of the metric, and its interval is that of the task by itself.
+    The mean over tasks is taken run by run, so that its interval knows how tasks vary together. The worst task is
+    chosen by its mean, and its interval is that of the task alone: it does not account for the choice.
     """
     cells, status = results.cells, results.status(method)
     values = cells.values_of(method)
     for metric in dict.fromkeys(column.metric for column in cells.columns):
         at = [index for index, column in enumerate(cells.columns) if column.metric == metric]
+        # A run that lacks a task has no mean over tasks: a mean with a NaN is NaN.
         over_tasks = interval(values[:, at].mean(axis=1), overlap=cells.overlap)
         yield _row(results.selection, method, "mean", "", metric, over_tasks, results.rule, status)
+        # A task without any run has no mean to be the worst.
         known = [index for index in at if np.isfinite(values[:, index]).any()]
         if known:
             sign = 1.0 if metric.higher_is_better else -1.0
@@ -253,7 +297,7 @@ def _row(
     rule: SelectionRule,
     status: str,
 ) -> Row:
-    """One number as a row; a mean of nothing is None."""
+    """One number as a row; None for the mean of nothing."""
     return Row(
         table=selection.board.name,
         suite=selection.board.suite,

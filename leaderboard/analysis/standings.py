@@ -1,11 +1,20 @@
 """Where each method of a board stands: its rank, what it ties with, and what holds over the whole board."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import numpy as np
 
+from leaderboard.analysis.contrasts import (
+    Contrast,
+    ContrastKind,
+    DetectableRange,
+    contrast_pairs,
+    contrast_with_best,
+    summarise_detectable,
+)
 from leaderboard.analysis.letters import letters_of
 from leaderboard.analysis.statistics import (
     LEVEL,
@@ -41,7 +50,8 @@ class Standing:
     that a solver's tolerance explains order nothing: ranks and tests are those of cells after `merge_equal_methods`.
     `comparisons` and `max_t` are by reference: Holm's and max-t's adjusted p over the primary family. `win` is the
     probability to beat the board's reference on a random seed and task, `middle` the interquartile mean of the gains
-    over seeds and tasks.
+    over seeds and tasks. `contrasts` are the planned comparisons of the method that the board has runs for: the
+    reference and the best have none with themselves.
     """
 
     method: str
@@ -53,19 +63,20 @@ class Standing:
     win: float
     middle: float
     worst: WorstTask | None
+    contrasts: dict[ContrastKind, Contrast] = field(default_factory=dict)
 
     def holds(self, reference: str) -> bool:
-        """Whether the change against `reference` holds after Holm; what has no interval holds nowhere."""
+        """Whether the change against `reference` is significant after Holm; without an interval it never is."""
         test = self.comparisons.get(reference)
         return test is not None and test.estimate.low is not None and test.adjusted <= 1 - LEVEL
 
     @property
     def ranked(self) -> bool:
-        """Whether it has a rank: a method that lacks a seed which others have has none."""
+        """Whether it has a rank: a method that lacks seeds which others have does not."""
         return not math.isnan(self.rank.mean)
 
     def ties(self, other: "Standing") -> bool:
-        """Whether the data do not order the two."""
+        """Whether the two share a letter: the data do not order them."""
         return not set(self.letters).isdisjoint(other.letters)
 
 
@@ -87,14 +98,31 @@ class Standings:
     tolerance: float = 0.0
     tau: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def kinds(self) -> list[ContrastKind]:
+        """The kinds of planned contrasts that any method has, in their order."""
+        there = {kind for each in self.methods.values() for kind in each.contrasts}
+        return [kind for kind in get_args(ContrastKind) if kind in there]
 
-def rank_methods(data: Cells, contestants: Collection[str]) -> Standings:
+    @property
+    def detectable(self) -> DetectableRange | None:
+        """What changes against the reference the board can find."""
+        return summarise_detectable(each.contrasts.get("reference") for each in self.methods.values())
+
+
+def rank_methods(data: Cells, contestants: Collection[str], twins: Mapping[str, str] | None = None) -> Standings:
     """Those of `data` that take part, against each other. Nobody where the reference is missing or nobody else is.
 
-    The one place where tests are adjusted: Holm and max-t over the primary family, Holm over all pairs for the letters.
+    The one place where tests are adjusted: Holm and max-t over the primary family, Holm over all pairs for the letters,
+    Holm over each family of planned contrasts.
+
+    Args:
+        data: every cell of the board, those of its controls included.
+        contestants: the methods that are ranked.
+        twins: method -> its twin; a twin need not be ranked, and counts where the board has runs of it.
     """
     methods = [method for method in data.board.methods if method in contestants]
-    data = _keep_methods(data, methods)
+    whole, data = data, _keep_methods(data, methods)
     even = merge_equal_methods(data)
     changes, steady = change_matrix(data, DECIDES), change_matrix(even, DECIDES)
     if not np.isfinite(changes).any() or len(methods) < 2:
@@ -112,6 +140,13 @@ def rank_methods(data: Cells, contestants: Collection[str]) -> Standings:
     wins = win_probability(-even.errors)[:, methods.index(data.board.reference)]
     worst = worst_tasks(data)
     ranks = rank_intervals(steady, generator, overlap=data.overlap)
+    planned: dict[ContrastKind, dict[str, Contrast]] = {
+        "reference": contrast_pairs(
+            steady, methods, [(m, data.board.reference) for m in methods if m != data.board.reference], data.overlap
+        ),
+        "twin": _contrast_twins(whole, methods, twins or {}),
+        "best": contrast_with_best(steady, methods, ties, data.overlap),
+    }
     standings = {
         method: Standing(
             method,
@@ -123,6 +158,7 @@ def rank_methods(data: Cells, contestants: Collection[str]) -> Standings:
             math.nan if method == data.board.reference else float(wins[at]),
             interquartile_mean(pooled[at]),
             None if method == data.board.reference else worst.get(method),
+            {kind: contrasts[method] for kind, contrasts in planned.items() if method in contrasts},
         )
         for at, (method, rank) in enumerate(zip(methods, ranks, strict=True))
     }
@@ -130,6 +166,18 @@ def rank_methods(data: Cells, contestants: Collection[str]) -> Standings:
     return Standings(
         standings, references, tests, groups is None, _group_equal(even), tolerance_of(even), _compare_definitions(even)
     )
+
+
+def _contrast_twins(data: Cells, methods: list[str], twins: Mapping[str, str]) -> dict[str, Contrast]:
+    """The contrasts of `methods` with those of their twins that `data` has runs of."""
+    pairs = [(m, twins[m]) for m in methods if m in twins and twins[m] != m and twins[m] in data.board.methods]
+    pairs = [(method, twin) for method, twin in pairs if data.count_finished(twin)]
+    if not pairs:
+        return {}
+    # Changes are against the reference; that cancels in the difference of two of them.
+    names = list(dict.fromkeys([*methods, *(twin for _, twin in pairs)]))
+    even = merge_equal_methods(_keep_methods(data, names))
+    return contrast_pairs(change_matrix(even, DECIDES), names, pairs, data.overlap)
 
 
 def _group_equal(data: Cells) -> list[list[str]]:

@@ -1,1 +1,4 @@
-"""Boards: which methods and seeds a table shows, and which records may stand beside each other on it."""
+"""Boards: which methods and seeds a table shows, and which records of a store may be compared on it.
+
+Choosing only: estimates and tests are `leaderboard.analysis`.
+"""

@@ -1,4 +1,7 @@
-"""A board: the frozen list of methods and seeds that a table shows."""
+"""A board: the frozen list of methods and seeds that a table shows.
+
+Committed boards are the TOML files of `leaderboard/tables`; a board of everything stored of a suite is made on demand.
+"""
 
 import re
 import tomllib
@@ -13,7 +16,8 @@ from bench.records import ResultRecord, explain_invalid, parse_seeds
 from bench.records.values import FEWEST_VALUES, SettingGrid
 from leaderboard.boards.twins import find_muted
 
-MANY_SEEDS = 10_000  # that one run of a text may name
+# A range in a text of seeds is expanded to a list, so that the reader bounds its length.
+MANY_SEEDS = 10_000  # seeds in one range
 TABLES = Path(__file__).parents[1] / "tables"
 Track = Literal["default", "tuned"]  # the options and settings a method comes with, or those a search found
 
@@ -57,15 +61,23 @@ class CurveBudget(BaseModel):
 
 
 class Board(BaseModel):
-    """The rows of a table, before there is any result.
+    """What a table shows, before there is any result.
 
-    `name` is the file's name; `methods` are short canonical texts, as in `ResultRecord.method`;
-    `seeds` reads like `0-4`; `reference` is the method that changes are measured against; `labels`
-    gives a method a name for people; `trials` is how many the tuned track gives every method; `controls`
-    names those of `leaderboard.boards.controls` that stand below the methods; `series` the suites that differ in the
-    number of training rows only, on which the reference's error says what a method is worth in data. With a `curve`,
-    each row is its method at the value of a setting that its own curve chose on validation. `also` holds the further
-    parts of a table over several suites, each with what differs from the first.
+    Attributes:
+        name: the file's name without its ending.
+        title, note: the heading of the table, and a sentence below it.
+        version: counts the revisions of the board.
+        suite: its short or canonical name.
+        methods: short canonical texts, as in `ResultRecord.method`.
+        seeds: such as `0-4` or `0-4,7`.
+        reference: the method that changes are measured against.
+        trials: how many trials of a search the tuned track asks of every method.
+        controls: names in `leaderboard.boards.controls`; their rows come below the methods and are never ranked.
+        series: suites that differ in the number of training rows only; the reference's errors there give the worth of a
+            method in data.
+        curve: with it, each row is its method at the value of a setting that its own curve chose on validation.
+        labels: method -> its name for people.
+        also: further parts of a table over several suites; in the file each says only what differs from the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,14 +100,14 @@ class Board(BaseModel):
     @field_validator("seeds")
     @classmethod
     def _check_seeds(cls, text: str) -> str:
-        """Seeds read as `0-4,7` do. Raises ValueError, which the reader of the file makes a sentence of."""
+        """Refuse seeds that cannot be read. The ValueError becomes a sentence about the file."""
         parse_seeds(text)
         return text
 
     @field_validator("methods")
     @classmethod
     def _check_methods(cls, methods: list[str]) -> list[str]:
-        """Each method is there once: two rows of one name would be one row."""
+        """Refuse a method that is listed twice: rows are looked up by method."""
         for method in methods:
             if methods.count(method) > 1:
                 raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")
@@ -116,20 +128,20 @@ class Board(BaseModel):
 
     @property
     def parts(self) -> list["Board"]:
-        """This board and the further ones of its table."""
+        """This board and the further parts of its table, in order."""
         return [self, *self.also]
 
     @property
     def seed_list(self) -> list[int]:
-        """The seeds, ascending."""
+        """The seeds as numbers, ascending."""
         return parse_seeds(self.seeds)
 
     def without_controls(self) -> "Board":
-        """The same with its methods only."""
+        """The same board without the rows of controls."""
         return self.model_copy(update={"controls": []})
 
     def label(self, method: str) -> str:
-        """The name of `method` for people."""
+        """The name of `method` for people; its own text where the board gives none."""
         return self.labels.get(method, method)
 
 
@@ -139,7 +151,7 @@ def boards(folder: Path = TABLES) -> dict[str, Board]:
 
 
 def load_board(name: str, folder: Path = TABLES) -> Board:
-    """The committed board `name`. Raises UsageError with the nearest names where there is none."""
+    """The committed board `name`. Raises UsageError with the nearest names, ValueError where its file is malformed."""
     paths = {path.stem: path for path in sorted(folder.glob("*.toml"))}
     if name not in paths:
         raise UsageError(f"There is no table `{name}`; {hint(name, paths)}.")
@@ -147,29 +159,40 @@ def load_board(name: str, folder: Path = TABLES) -> Board:
 
 
 def board_for(name: str, records: Sequence[ResultRecord], suites: Collection[str], track: Track = "default") -> Board:
-    """The committed board `name`, or one of everything that `records` hold of the suite `name` on a track.
+    """The committed board `name`, or one of everything that is stored of the suite `name`.
 
-    `suites` are the names of suites that exist, with records or without. Raises UsageError with the
-    nearest names where there is neither.
+    Args:
+        name: a board or a suite, by its short or canonical name. A board comes first.
+        records: everything that is stored.
+        suites: names of the suites that exist, with records or without.
+        track: for a suite, whose runs make the board.
+
+    Raises:
+        UsageError: there is neither; the message has the nearest names.
     """
     known = boards()
     if name in known:
         return known[name]
-    found = board_of_suite(name, records, track)
-    stored = any(name in (record.suite, record.spec.suite) for record in records)  # under settings of their own
-    if not found.methods and not stored and name.partition(":")[0] not in suites:
+    board = board_of_suite(name, records, track)
+    # A suite whose runs all have changed settings has an empty board, which says where they are shown.
+    stored = any(name in (record.suite, record.spec.suite) for record in records)
+    if not board.methods and not stored and name.partition(":")[0] not in suites:
         names = {*known, *suites, *(record.suite for record in records)}
         raise UsageError(f"There is no table or suite `{name}`; {hint(name, names)}.")
-    return found
+    return board
 
 
 def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "default") -> Board:
-    """A board of everything that `records` hold of `suite` (its short or canonical name) on a track.
+    """A board of everything that `records` hold of one suite.
 
-    The reference comes first, then the methods in alphabetical order; the seeds are the union. Methods that are
-    others muted stand below them as controls. A method whose runs all failed is listed too, so that it shows as
-    missing. The tuned track is that of as many
-    trials as every method has.
+    The reference comes first, then the methods in alphabetical order; seeds are the union over methods. On the default
+    track, methods that are others muted become controls. A method whose runs all failed is listed, so that it shows as
+    missing. The tuned track asks as many trials as every method has.
+
+    Args:
+        suite: its short or canonical name.
+        records: everything that is stored, in any order.
+        track: `default` takes runs as methods come, `tuned` the winners of searches.
     """
     own = [record for record in records if suite in (record.suite, record.spec.suite)]
     if track == "tuned":
@@ -177,6 +200,7 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
     else:
         named = [(record.method, record) for record in own if not record.spec.overrides and not record.spec.tuning]
     reference = str(Board.model_fields["reference"].default)
+    # The reference first: False sorts before True.
     methods = sorted({method for method, _ in named}, key=lambda method: (method != reference, method))
     muted = find_muted(methods) if track == "default" else set()
     seeds = sorted({record.spec.seed for _, record in named})
@@ -185,6 +209,7 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
     for record in own:
         if record.spec.tuning and record.spec.tuning.stage == "trial":
             trials.setdefault(record.spec.tuning.of, set()).add(record.spec.tuning.trial)
+    # A table should not wait for trials that nobody made: the least number is what all methods have.
     fewest = min((len(numbers) for of, numbers in trials.items() if of in methods), default=0)
     board = Board(name=name, title=name, version=1, suite=name, methods=methods, seeds=_seed_text(seeds) or "0-4")
     if muted:
@@ -194,10 +219,11 @@ def board_of_suite(suite: str, records: Iterable[ResultRecord], track: Track = "
 
 
 def _read(path: Path) -> Board:
-    """A board from its file, with its further parts, which take from the first what they do not say themselves."""
+    """Read a board and its further parts from a file. Raises ValueError with the file's name where it is malformed."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         first = {"name": path.stem, **content}
+        # `also` is not handed on: a part would hold all parts again.
         shared = {key: value for key, value in first.items() if key != "also"}
         return Board(**{**first, "also": [{**shared, **part} for part in content.get("also", [])]})
     except ValidationError as error:
@@ -207,12 +233,12 @@ def _read(path: Path) -> Board:
 
 
 def _one_line(text: str) -> str:
-    """A message without line breaks."""
+    """A message without line breaks, which the text of an error may have."""
     return re.sub(r"\s*\n\s*", "; ", text)
 
 
 def _seed_text(seeds: list[int]) -> str:
-    """Ascending seeds as runs: [0, 1, 2, 7] is `0-2,7`."""
+    """Ascending seeds as ranges: [0, 1, 2, 7] is `0-2,7`. The inverse of `parse_seeds`."""
     runs: list[list[int]] = []
     for seed in seeds:
         if runs and seed == runs[-1][-1] + 1 and len(runs[-1]) < MANY_SEEDS:

@@ -1,4 +1,7 @@
-"""Runs under settings of the user's own (`--set`): on no board, shown by `mtlbench table --where`."""
+"""Runs with changed settings (`--set`): on no board, shown by `mtlbench table --where`.
+
+Settings are compared as people type them, since records and command lines write the same number differently.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,13 +9,19 @@ from typing import Any
 
 from bench.records import ResultRecord
 
+# As records keep overrides: numbers, texts and lists, not yet as texts.
 Settings = Mapping[str, Any]
 
 
 def settings_counts(records: Iterable[ResultRecord], suites: Iterable[str]) -> dict[tuple[tuple[str, str], ...], int]:
-    """Settings, as sorted pairs -> finished runs of `suites` with exactly these; the commonest first.
+    """Count the finished runs of `suites` by their changed settings.
 
-    Runs of searches are left out: they have a track of their own.
+    Args:
+        records: everything that is stored; runs of searches are skipped, as they have a track of their own.
+        suites: short or canonical names.
+
+    Returns:
+        Sorted (name, text) pairs -> number of runs with exactly these settings, the commonest first.
     """
     names = set(suites)
     own = [r for r in records if names & {r.suite, r.spec.suite} and r.status == "done" and r.spec.tuning is None]
@@ -21,7 +30,10 @@ def settings_counts(records: Iterable[ResultRecord], suites: Iterable[str]) -> d
 
 
 def select_changed(records: Iterable[ResultRecord], where: Settings) -> list[ResultRecord]:
-    """The runs whose settings differ from their suite's in exactly `where`, as if that were the suite's protocol."""
+    """The runs whose changed settings are exactly `where`, with their overrides removed.
+
+    Without overrides they pass for runs under the suite's protocol, so that a board can show them.
+    """
     return [
         record.model_copy(update={"spec": record.spec.model_copy(update={"overrides": {}})})
         for record in records
@@ -30,22 +42,22 @@ def select_changed(records: Iterable[ResultRecord], where: Settings) -> list[Res
 
 
 def pairs_of(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """Settings as `--set` takes them, by name."""
+    """Settings as sorted pairs of a name and the text that `--set` takes."""
     return tuple(sorted((key, _text(value)) for key, value in settings.items()))
 
 
 def options_text(option: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """Pairs as words of a command: `--where epochs=1 --where lr=0.01`."""
+    """Pairs as words of a command line: `--where epochs=1 --where lr=0.01`."""
     return " ".join(f"{option} {key}={value}" for key, value in pairs)
 
 
-def _equal(found: Settings, wanted: Settings) -> bool:
-    """Whether two groups of settings have the same keys, and values that are the same as numbers or as texts."""
-    return found.keys() == wanted.keys() and all(_same(_text(found[key]), _text(wanted[key])) for key in found)
+def _equal(stored: Settings, wanted: Settings) -> bool:
+    """Whether two sets of settings have the same keys and equal values."""
+    return stored.keys() == wanted.keys() and all(_same(_text(stored[key]), _text(wanted[key])) for key in stored)
 
 
 def _same(text: str, other: str) -> bool:
-    """Whether two texts are one value: `0.010` is 0.01."""
+    """Whether two texts are the same value, as numbers if both are: `0.010` is `0.01`."""
     try:
         return text == other or float(text) == float(other)
     except ValueError:

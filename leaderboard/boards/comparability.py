@@ -1,4 +1,8 @@
-"""Which records may be compared: one text of the code, one version, one protocol, one checksum of the data."""
+"""Which records may be compared: the same source, versions, protocol and data.
+
+Filters over lists of records, which callers combine: `record_selection` for boards, `leaderboard.analysis` for dials
+and relatedness. None of them looks at a score.
+"""
 
 import json
 from collections import Counter
@@ -13,16 +17,21 @@ def keep_last_code(
     apart: Callable[[ResultRecord], Hashable] = lambda record: record.spec.suite,
     notes: list[str] | None = None,
 ) -> list[ResultRecord]:
-    """Those whose parts all have the source that was run last, of records that are the same `apart`.
+    """Keep the records all of whose parts have the source that was run last.
 
-    A plug-in that is edited is another method under the same name. Records from before its source was noted have none,
-    which is one more text. `notes` gets a sentence for each method that has runs of another text.
+    A plug-in that was edited is another method under the same name. Records older than the `code` field count as one
+    more source.
+
+    Args:
+        records: in any order; the time they were created decides which source is last.
+        apart: records with different values are judged separately; by default those of different suites.
+        notes: gets a sentence for each method with runs of another source.
     """
     kept, last = list(records), dict[tuple[Hashable, str], tuple[str, str]]()
     for record in kept:
         for part in record.spec.versions:
-            made = record.created, record.spec.code.get(part, "")
-            last[apart(record), part] = max(last.get((apart(record), part), made), made)
+            source = record.created, record.spec.code.get(part, "")
+            last[apart(record), part] = max(last.get((apart(record), part), source), source)
 
     def is_last(record: ResultRecord) -> bool:
         """Whether every part of a run has the source that was run last."""
@@ -38,7 +47,7 @@ def keep_last_code(
 
 
 def keep_newest_suite(records: list[ResultRecord]) -> list[ResultRecord]:
-    """Those of the highest (protocol version, suite version), and of these the largest group with one data checksum."""
+    """The records with the highest (protocol version, suite version); of these the largest group with one checksum."""
     versions = max((suite_versions(record) for record in records), default=None)
     return keep_largest_group(
         [r for r in records if suite_versions(r) == versions], lambda record: (record.spec.suite, record.spec.data)
@@ -46,7 +55,7 @@ def keep_newest_suite(records: list[ResultRecord]) -> list[ResultRecord]:
 
 
 def keep_newest_methods(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
-    """Of the records that share a `key`, those of the highest versions of their method."""
+    """Of the records that share a `key`, those with the highest versions of the method's parts."""
     highest: dict[Hashable, list[tuple[str, int]]] = {}
     for record in records:
         highest[key(record)] = max(highest.get(key(record), []), method_versions(record))
@@ -54,33 +63,37 @@ def keep_newest_methods(records: list[ResultRecord], key: Callable[[ResultRecord
 
 
 def keep_largest_group(records: list[ResultRecord], key: Callable[[ResultRecord], Hashable]) -> list[ResultRecord]:
-    """The records with the commonest `key`; a draw goes to the greater key, so that the order of files is no matter."""
+    """The records with the commonest `key`.
+
+    Of equally large groups the one with the greater key is kept, so that the order of files does not matter.
+    """
     counts = Counter(key(record) for record in records)
     if len(counts) < 2:
         return records
+    # The text decides a draw: a key may hold values without an order.
     best = max(counts, key=lambda item: (counts[item], str(item)))
     return [record for record in records if key(record) == best]
 
 
 def conditions_of(record: ResultRecord) -> Hashable:
-    """What two runs of one table have in common: suite with its options, data, every setting, tasks in their order."""
+    """What all runs of one table share: suite with its options, data checksum, every setting, order of tasks."""
     spec = record.spec
     return spec.suite, spec.data, protocol_text(record), tuple(record.tasks)
 
 
 def protocol_text(record: ResultRecord) -> str:
-    """The one text of a record's protocol."""
+    """A record's protocol as canonical JSON: equal protocols have equal texts."""
     return _canonical(record.spec.protocol.model_dump_json())
 
 
 def suite_versions(record: ResultRecord) -> tuple[int, int]:
-    """(protocol version, suite version): what makes a run older than another one, whatever its method."""
+    """(protocol version, suite version): the greater of two is the newer, whatever the method."""
     suite = [version for part, version in record.spec.versions.items() if part.startswith("suite/")]
     return record.spec.protocol.version, max(suite, default=0)
 
 
 def method_versions(record: ResultRecord) -> list[tuple[str, int]]:
-    """(part, version) of the parts of its method, by name."""
+    """(part, version) of the parts of a record's method, by name."""
     return sorted(item for item in record.spec.versions.items() if not item[0].startswith("suite/"))
 
 
@@ -92,5 +105,6 @@ def count_left_out(notes: list[str], count: int, why: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _canonical(text: str) -> str:
-    """JSON with sorted keys; equal protocols have equal texts."""
-    return canonical_json(json.loads(text))  # thousands of records have a few protocols
+    """JSON with sorted keys and one way to write numbers."""
+    # Cached: thousands of records have a few protocols.
+    return canonical_json(json.loads(text))

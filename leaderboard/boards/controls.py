@@ -1,8 +1,9 @@
-"""Controls: rows that say what else than shared knowledge could make a difference.
+"""Controls: rows that show which other causes than shared knowledge could explain a gain.
 
-A control is a method under other settings of the protocol, or one that is a control by itself. Some are made of
-one run for each task, of which only that task counts. A lever that separate models have as well (capacity, compute,
-rates) is pulled on both sides, since a gain of `hard` says nothing where `single_task` gains as much by it.
+A control is a method under changed settings, or a method that is a control by itself. Some consist of one run per
+task, of which only that task counts. A cause that can act on separate models as well (capacity, compute, rates) is
+varied on both sides, since a gain of `hard` says nothing where `single_task` gains as much from it. T is the number
+of tasks throughout.
 """
 
 import math
@@ -10,16 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.errors import UsageError, hint
-from leaderboard.boards.twins import is_muted, write_twin, written_twins
+from leaderboard.boards.twins import is_muted, read_twins, write_twin
 
 OTHERS = {"single_task_narrow": "single-task, as small as hard"}  # methods that are controls by themselves
 NAMES = {"hard": "hard", "single_task": "single-task"}  # the two sides that a lever is pulled on, and their labels
+# Enough to see whether another balance of losses explains a gain, in few runs.
 WEIGHTS = (2, 4)  # of one task over the others, in the grid of static weights
 
 
 @dataclass(frozen=True)
 class ControlRun:
-    """One run of a row: settings as records keep them, and the task that counts (all of them where there is none)."""
+    """One run of a control's row.
+
+    Attributes:
+        settings: changed settings of the protocol, as texts, as records keep them.
+        counts: the task whose scores are used; None uses all.
+    """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     counts: str | None = None
@@ -27,7 +34,7 @@ class ControlRun:
 
 @dataclass(frozen=True)
 class ControlRow:
-    """One row: a method in one or more parts, and what a table calls it. Plain methods keep their own name."""
+    """One row: a method in one or more runs, and its label in a table. Plain methods keep their own name."""
 
     method: str
     label: str
@@ -35,19 +42,19 @@ class ControlRow:
 
     @property
     def key(self) -> str:
-        """The row's name in long form."""
+        """The name of the row in CSV and JSON: the label where settings are changed, else the method."""
         return self.label if any(part.settings for part in self.parts) else self.method
 
 
 @dataclass(frozen=True)
 class ControlSubject:
-    """What is controlled.
+    """The board that controls are made for.
 
-    Args:
+    Attributes:
         tasks: of the suite, in order.
         epochs, lr: of its protocol.
-        methods: of the board, in short form; what has a twin among them has its twin as a control.
-        labels: names of methods for people, where a board gives some.
+        methods: of the board, in short form; controls of methods are made for these.
+        labels: method -> its name for people, where the board gives one.
         twins: sharing -> its twin, as `Sharing.twin` says.
     """
 
@@ -56,12 +63,15 @@ class ControlSubject:
     lr: float
     methods: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    twins: Mapping[str, str] = field(default_factory=written_twins)
+    twins: Mapping[str, str] = field(default_factory=read_twins)
 
 
 @dataclass(frozen=True)
 class Control:
-    """What is controlled for, in a sentence, and the rows that do so; `of_methods` where they depend on the board's."""
+    """One explanation to rule out: a sentence about it, and the rows that test it.
+
+    `of_methods` marks controls whose rows depend on the methods of the board.
+    """
 
     name: str
     summary: str
@@ -70,29 +80,32 @@ class Control:
 
 
 def _wide_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing with as many parameters as separate models have."""
+    """Capacity: hard sharing with as many parameters as the separate models have together."""
     return [ControlRow("hard_wide", "hard, as large as single-task")]
 
 
 def _narrow_rows(on: ControlSubject) -> list[ControlRow]:
-    """Separate models that together have as many parameters as hard sharing."""
+    """Capacity: separate models that together have as many parameters as hard sharing."""
     return [ControlRow(name, label) for name, label in OTHERS.items()]
 
 
 def _ensemble_rows(on: ControlSubject) -> list[ControlRow]:
-    """T hard models, whose outputs are averaged: as large as separate models, and nothing but hard sharing."""
+    """T hard models with averaged outputs: the capacity and compute of separate models, with hard sharing only."""
     count = len(on.tasks)
     return [ControlRow("hard", f"hard, {count} averaged", (ControlRun({"members": str(count)}),))]
 
 
 def _long_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing for T times the epochs: the arithmetic that separate models take."""
+    """Compute: hard sharing for T times the epochs, which costs what separate models cost."""
     count = len(on.tasks)
     return [ControlRow("hard", f"hard, {count} times the epochs", (ControlRun({"epochs": str(count * on.epochs)}),))]
 
 
 def _trunk_rate_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing with the trunk learning more slowly and faster, by the factor that T summed gradients would make."""
+    """Hard sharing with the trunk's learning rate divided and multiplied by T.
+
+    T is the factor between the length of one gradient and that of the sum of T equal ones.
+    """
     count = len(on.tasks)
     rates = {f"1/{count}": repr(1 / count), str(count): repr(float(count))}
     return [
@@ -101,21 +114,26 @@ def _trunk_rate_rows(on: ControlSubject) -> list[ControlRow]:
     ]
 
 
+def _single_wide_rows(on: ControlSubject) -> list[ControlRow]:
+    """Separate models, each with as many parameters as all of them have."""
+    return [ControlRow("single_task_wide", "single-task, each as large as all")]
+
+
 def _single_ensemble_rows(on: ControlSubject) -> list[ControlRow]:
-    """T models of each task, whose outputs are averaged: T times the parameters of separate models."""
+    """T models of each task with averaged outputs: T times the parameters of separate models."""
     count = len(on.tasks)
     return [ControlRow("single_task", f"single-task, {count} averaged", (ControlRun({"members": str(count)}),))]
 
 
 def _single_long_rows(on: ControlSubject) -> list[ControlRow]:
-    """Separate models for T times the epochs, as in `_long_rows`."""
+    """Separate models for T times the epochs, the counterpart of `_long_rows`."""
     count = len(on.tasks)
     run = ControlRun({"epochs": str(count * on.epochs)})
     return [ControlRow("single_task", f"single-task, {count} times the epochs", (run,))]
 
 
 def _rate_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing and separate models at slower and faster learning rates of everything, by the factor T."""
+    """Hard sharing and separate models with all learning rates divided and multiplied by T."""
     count = len(on.tasks)
     rates = {f"1/{count}": repr(on.lr / count), str(count): repr(on.lr * count)}
     return [
@@ -126,15 +144,15 @@ def _rate_rows(on: ControlSubject) -> list[ControlRow]:
 
 
 def _faster_trunks(count: int) -> dict[str, str]:
-    """Factors on the trunk's rate between that of one gradient and that of T: name -> setting.
+    """Name -> setting of the factors on the trunk's rate that T summed gradients could stand for.
 
-    T gradients of one task sum to T times one; T that point in unrelated directions to sqrt(T) times, in length.
+    T equal gradients sum to T times the length of one; T orthogonal ones of that length to sqrt(T) times.
     """
     return {f"sqrt({count})": repr(math.sqrt(count)), str(count): repr(float(count))}
 
 
 def _trunk_rates_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing with the trunk at sqrt(T) and T times its rate: what the rows of the two below are held against."""
+    """Hard sharing with the trunk at sqrt(T) and T times its rate: the baseline of `_at_faster_trunks`."""
     return [
         ControlRow("hard", f"hard, trunk rate x {name}", (ControlRun({"trunk_lr": rate}),))
         for name, rate in _faster_trunks(len(on.tasks)).items()
@@ -142,7 +160,7 @@ def _trunk_rates_rows(on: ControlSubject) -> list[ControlRow]:
 
 
 def _at_faster_trunks(rows: Sequence[ControlRow], on: ControlSubject) -> list[ControlRow]:
-    """The same rows with the trunk at sqrt(T) and T times its rate."""
+    """The given rows with the trunk at sqrt(T) and T times its rate, each in addition to their own settings."""
     return [
         ControlRow(
             row.method,
@@ -155,7 +173,7 @@ def _at_faster_trunks(rows: Sequence[ControlRow], on: ControlSubject) -> list[Co
 
 
 def _shuffled_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing with the targets of all other tasks dealt out anew: what is left of a gain is no information."""
+    """Hard sharing with the training targets of all other tasks shuffled: a gain that stays is no information."""
     others = {task: "/".join(other for other in on.tasks if other != task) for task in on.tasks}
     return [
         ControlRow(
@@ -165,7 +183,7 @@ def _shuffled_rows(on: ControlSubject) -> list[ControlRow]:
 
 
 def _replica_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing of T copies of one task: T gradients of one task, and no other task."""
+    """Hard sharing of T copies of one task: the gradients of T tasks, without the information of another."""
     return [
         ControlRow(
             "hard", "hard, replicas of the task", tuple(ControlRun({"replica": task}, task) for task in on.tasks)
@@ -174,36 +192,38 @@ def _replica_rows(on: ControlSubject) -> list[ControlRow]:
 
 
 def _static_rows(on: ControlSubject) -> list[ControlRow]:
-    """Hard sharing with one task weighed more than the others, task by task; the mean weight stays 1."""
-    found = []
+    """Loss weights: hard sharing with one task weighed 2 or 4 times as much as the others; the mean weight stays 1."""
+    rows = []
     for task in on.tasks:
         for factor in WEIGHTS:
-            unit = len(on.tasks) / (factor + len(on.tasks) - 1)  # the mean weight is 1
+            # With a mean other than 1 the row would change the learning rate of the trunk as well.
+            unit = len(on.tasks) / (factor + len(on.tasks) - 1)
             weights = "/".join(repr(round(unit * (factor if other == task else 1), 6)) for other in on.tasks)
-            found.append(ControlRow(f"hard@static:weights={weights}", f"hard, {task} weighs {factor} times as much"))
-    return found
+            rows.append(ControlRow(f"hard@static:weights={weights}", f"hard, {task} weighs {factor} times as much"))
+    return rows
 
 
 def _own_gain_rows(on: ControlSubject) -> list[ControlRow]:
-    """Cross-stitch units whose own gain is trained and whose crossing is not."""
+    """Cross-stitch units that train the gain of each task's own path, with the paths between tasks fixed at zero."""
     return [ControlRow("cross_stitch:cross=0", "cross-stitch, own gain only")]
 
 
 def _muted_rows(on: ControlSubject) -> list[ControlRow]:
-    """Every method that can be muted, muted: its layers and parameters, and no path between tasks."""
+    """Every method of the board that can be muted, muted: all of its layers and parameters, no path between tasks."""
     twins = {method: write_twin(method, on.twins) for method in on.methods}
     muted = {twin: method for method, twin in twins.items() if twin and is_muted(twin, method)}
     return [ControlRow(twin, f"{on.labels.get(method, method)}, muted") for twin, method in muted.items()]
 
 
 def _twin_rows(on: ControlSubject) -> list[ControlRow]:
-    """The twin of every method: muted, or else the nearest one without a path between tasks."""
+    """The twin of every method of the board: the method muted, else the nearest method without a path between tasks."""
     muted = _muted_rows(on)
     twins = dict.fromkeys(write_twin(method, on.twins) for method in on.methods)
     others = [twin for twin in twins if twin and twin not in {row.method for row in muted}]
     return muted + [ControlRow(twin, on.labels.get(twin, OTHERS.get(twin, twin))) for twin in others]
 
 
+# In the order of `mtlbench list` and of the rows of `--control all`.
 CONTROLS = {
     control.name: control
     for control in (
@@ -221,6 +241,7 @@ CONTROLS = {
         ),
         Control("replica", "information: hard sharing of T copies of one task", _replica_rows),
         Control("static", "loss weights: one task weighs 2 or 4 times as much as the others", _static_rows),
+        Control("single_wide", "capacity: single-task with T times its parameters", _single_wide_rows),
         Control(
             "single_ensemble",
             "capacity and compute: T single-task models of each task trained apart, their outputs averaged",
@@ -254,7 +275,15 @@ CONTROLS = {
 
 
 def control_rows(names: Iterable[str], on: ControlSubject) -> list[ControlRow]:
-    """The rows of the named controls, or of `all`. Raises UsageError as `named`."""
+    """The rows of the named controls, each row once; `all` names every control.
+
+    Args:
+        names: of CONTROLS, or `all`.
+        on: the board that they are made for.
+
+    Raises:
+        UsageError: a name is unknown; the message has the nearest one.
+    """
     rows: list[ControlRow] = []
     for control in find_controls(names):
         rows += [row for row in control.rows(on) if row not in rows]
@@ -263,9 +292,9 @@ def control_rows(names: Iterable[str], on: ControlSubject) -> list[ControlRow]:
 
 def find_controls(names: Iterable[str]) -> list[Control]:
     """The controls of these names, each once; `all` is every one. Raises UsageError with the nearest name."""
-    found: dict[str, Control] = {}
+    controls: dict[str, Control] = {}
     for name in names:
         if name != "all" and name not in CONTROLS:
             raise UsageError(f"There is no control `{name}`; {hint(name, [*CONTROLS, 'all'])}.")
-        found |= CONTROLS if name == "all" else {name: CONTROLS[name]}
-    return list(found.values())
+        controls |= CONTROLS if name == "all" else {name: CONTROLS[name]}
+    return list(controls.values())

@@ -1,4 +1,4 @@
-"""The protocol of every committed board, written down: a submission is held against it before there is any other run.
+"""The protocol of every committed board, written down: submissions are compared with it before any other run exists.
 
 `protocols.json` names, for each suite of a board, its canonical name, its version, and every setting that is not at its
 default. It is made from the suites (`python -m tests.leaderboard.boards.test_protocols --write`), and a test keeps the
@@ -18,37 +18,41 @@ FILE = Path(__file__).parent / "protocols.json"
 
 
 @dataclass(frozen=True)
-class Written:
-    """What is written down of one suite: its canonical name, its version, and its protocol on whatever device."""
+class WrittenProtocol:
+    """What is written down of one suite: its canonical name, its version, and its protocol."""
 
     suite: str
     version: int
     protocol: Protocol
 
     def as_json(self) -> dict[str, Any]:
-        """The entry of the file; settings that equal their default are left out, so that new ones can be added."""
+        """The entry of the file. Settings at their default are left out, so that new ones can be added later."""
         values = self.protocol.model_dump(mode="json", exclude_defaults=True)
         return {"suite": self.suite, "version": self.version, "protocol": values}
 
 
 @cache
-def written_protocols() -> Mapping[str, Written]:
-    """Suite, as boards name it -> what is written down. Raises ValueError where the file is malformed."""
+def read_protocols() -> Mapping[str, WrittenProtocol]:
+    """Suite, as boards name it -> its entry. Raises ValueError where the file is malformed."""
     content = json.loads(FILE.read_text(encoding="utf-8"))
     return {
-        name: Written(entry["suite"], entry["version"], Protocol.model_validate(entry["protocol"]))
+        name: WrittenProtocol(entry["suite"], entry["version"], Protocol.model_validate(entry["protocol"]))
         for name, entry in content.items()
     }
 
 
-def departures(record: ResultRecord, written: Written) -> Iterator[str]:
-    """Where a record's specification is another than what is written down, the device aside."""
+def find_departures(record: ResultRecord, written: WrittenProtocol) -> Iterator[str]:
+    """Differences between a record's specification and the written protocol, each as `FIELD: what it should be`.
+
+    The device is not compared: it may differ without changing what is measured.
+    """
     mine, theirs = record.spec.protocol.model_dump(), written.protocol.model_dump()
     if different := [name for name in mine if mine[name] != theirs[name] and name != "device"]:
         yield f"protocol: should be that of the board; another is {', '.join(different)}"
     if record.spec.suite != written.suite:
         yield f"spec.suite: should be {written.suite}"
     part = f"suite/{written.suite.partition(':')[0]}"
-    found = record.spec.versions.get(part)
-    if found is not None and found != written.version:
-        yield f"versions.{part}: should be {written.version}, found {found}"
+    # Only a different version departs: a record that names none says nothing about it.
+    version = record.spec.versions.get(part)
+    if version is not None and version != written.version:
+        yield f"versions.{part}: should be {written.version}, found {version}"

@@ -1,4 +1,7 @@
-"""The records of a board: at most one for each method and seed, all of them comparable, and what each row is."""
+"""Chooses the records of a board: at most one for each method and seed, all of them comparable.
+
+The choice never looks at a test score. What is left out is counted and named in notes below the table.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +25,8 @@ from leaderboard.boards.own_best import choose_best_runs
 from leaderboard.boards.tuned_track import MethodSearch, design_of, keep_searched, searches_of
 from leaderboard.boards.twins import collect_twins
 
-NAMED_FAILURES = 5
-MAX_WHY = 500  # characters
+NAMED_FAILURES = 5  # the others are counted: a suite that is broken fails in every run
+MAX_WHY = 500  # characters of a failure's message
 
 Role = Literal["reference", "method", "submission", "control"]
 Chosen = dict[tuple[str, int], ResultRecord]  # (method, seed) -> its run
@@ -31,12 +34,17 @@ Chosen = dict[tuple[str, int], ResultRecord]  # (method, seed) -> its run
 
 @dataclass(frozen=True)
 class Selection:
-    """The finished records of a board, at most one per method and seed, and sentences about the others.
+    """The finished records of a board, at most one per method and seed, and notes about the others.
 
-    `board` is the one that was asked for, with the rows that stand on it: its controls, or on the tuned track the
-    methods that were searched for. `roles` says of each row what it is: a control is never ranked. `controls` has the
-    definition of the controls among them. `series` maps the suites of the board's series, which differ in the number
-    of training rows, to the runs of its methods there, by method and seed.
+    Attributes:
+        board: the board asked for, with the rows that are shown: its controls too, or on the tuned track only the
+            methods that were searched.
+        track: whether methods run with their own options, or with the winner of a search.
+        records: (method, seed) -> the run that counts.
+        roles: row -> what it is; a control is never ranked.
+        notes: sentences about records that were left out.
+        controls: row -> its definition, for the rows that are controls.
+        series: suite of the board's series -> the runs of its methods there.
     """
 
     board: Board
@@ -54,16 +62,18 @@ def select_records(
     """Choose the records of `board` on a track.
 
     Only finished runs without overrides count, or, on a board with a curve, those of each method at the value that its
-    curve chose. Where a plug-in was edited, only runs of the text that was run last do, also where none of them was
-    finished. Where a store holds several versions, the highest (protocol version, suite version) is used; among
-    equals, the largest group with one protocol, suite and data checksum; then the highest versions of each method.
-    Everything left out is counted.
+    curve chose. Of an edited plug-in only runs of the source that was run last count, even where none of them finished.
+    Of several versions the highest (protocol version, suite version) counts; among these the largest group with one
+    protocol, suite and data checksum; then the highest versions of each method.
 
     Args:
         board: its `methods` become rows, and on the default track its `controls` below them.
         records: everything that is stored, in any order; the choice does not depend on it.
-        track: `tuned` has, for each method, the runs of the trial that won its search.
-        submitted: those of the board's methods that came with a submission.
+        track: `tuned` takes for each method the runs with the settings that won its search.
+        submitted: methods of the board that came with a submission.
+
+    Returns:
+        The selection; everything left out is counted in its notes.
     """
     controls: dict[str, ControlRow] = {}
     if track == "tuned":
@@ -80,7 +90,7 @@ def select_records(
 
 
 def _role_of(method: str, board: Board, controls: Collection[str], submitted: Collection[str]) -> Role:
-    """What a row of the board is; a method that is a control by name is one wherever the board does not list it."""
+    """The role of a row. A method that the board lists is no control, even if it is one elsewhere."""
     if method in controls:
         return "control"
     if method == board.reference:
@@ -89,7 +99,7 @@ def _role_of(method: str, board: Board, controls: Collection[str], submitted: Co
 
 
 def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list[str]]:
-    """The runs of the board's own methods under its own protocol, and sentences about what is left out."""
+    """The runs of the board's own methods under its own protocol, and notes about what is left out."""
     notes: list[str] = []
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is None]
     plain = [record for record in own if not record.spec.overrides]
@@ -122,6 +132,7 @@ def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list
 
     if any(not record.spec.protocol.ranked for record in chosen.values()):
         notes.append("Not ranked: a protocol or a set of data that stands beside published numbers or for trial only.")
+    # A failure that was run again successfully is no longer worth a note.
     failed = [record for record in wanted if record.error and (record.method, record.spec.seed) not in chosen]
     for record in failed[:NAMED_FAILURES]:
         why = make_printable(f"{record.error.type}: {record.error.message}", MAX_WHY) if record.error else ""
@@ -134,7 +145,7 @@ def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list
 def _choose_with_controls(
     board: Board, records: Sequence[ResultRecord]
 ) -> tuple[dict[str, ControlRow], Chosen, list[str]]:
-    """The controls of `board` that are no methods of it, the runs of all rows, and sentences.
+    """The rows of controls that the board does not list as methods, the runs of all rows, and notes.
 
     Runs used by hidden controls are not counted as left-out records.
     """
@@ -144,6 +155,7 @@ def _choose_with_controls(
         return {}, chosen, notes
     protocol, twins = like.spec.protocol, collect_twins({record.method for record in records})
     subject = ControlSubject(like.tasks, protocol.epochs, protocol.lr, board.methods, board.labels, twins)
+    # All controls, shown or not: their runs are known, and should not be reported as left out.
     assembled, used = _assemble(control_rows(["all"], subject), like, records)
     rows = {row.key: row for row in control_rows(board.controls, subject) if row.key not in board.methods}
     shown = {key: record for key, record in assembled.items() if key[0] in rows and key[1] in board.seed_list}
@@ -156,9 +168,16 @@ def _choose_with_controls(
 def _assemble(
     rows: Iterable[ControlRow], like: ResultRecord, records: Iterable[ResultRecord]
 ) -> tuple[Chosen, set[str]]:
-    """(row, seed) -> one record with the scores of all parts, for methods under other settings; and the runs used.
+    """Put the rows of controls together from runs under changed settings.
 
-    A run belongs where everything but the settings of its part is as in `like`: suite, data, versions, protocol.
+    Args:
+        rows: those with parts; rows that are plain methods are skipped.
+        like: any run of the board: except for the settings of a part, suite, data, versions and protocol must equal
+            its.
+        records: everything that is stored.
+
+    Returns:
+        (row, seed) -> a record with the scores of all parts, where every part was run; and the ids of all runs used.
     """
     assembled: Chosen = {}
     used: set[str] = set()
@@ -172,6 +191,7 @@ def _assemble(
             {r.spec.seed: r for r in done if r.method == row.method and _is_part(r, part, like)} for part in row.parts
         ]
         used |= {record.run_id for runs in by_part for record in runs.values()}
+        # A row needs every one of its parts: a mean over fewer tasks would be another number.
         for seed in set.intersection(*(set(runs) for runs in by_part)):
             assembled[row.key, seed] = _merge(
                 like, [(part, runs[seed]) for part, runs in zip(row.parts, by_part, strict=True)]
@@ -180,10 +200,11 @@ def _assemble(
 
 
 def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
-    """Whether a run has the settings of a part of a control, and everything else as `like` has it."""
+    """Whether a run has exactly the settings of a part, and everything else as `like` has it."""
     spec, other = record.spec, like.spec
     if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
         return False
+    # A replica's copies all have the metric kind of the copied task.
     changed = {*part.settings, *({"metrics"} if "replica" in part.settings else set())}
     mine, theirs = (
         {key: value for key, value in each.protocol.model_dump().items() if key not in changed}
@@ -197,7 +218,7 @@ def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool
 
 
 def _merge(like: ResultRecord, parts: list[tuple[ControlRun, ResultRecord]]) -> ResultRecord:
-    """The first part's record, with the scores and statistics of each task from the part in which it counts."""
+    """The first part's record, with scores and statistics of each task from the run in which that task counts."""
     first = parts[0][1]
     if parts[0][0].counts is None:
         return first
@@ -210,10 +231,10 @@ def _merge(like: ResultRecord, parts: list[tuple[ControlRun, ResultRecord]]) -> 
 
 
 def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list[str]]:
-    """For each method of the tuned track the runs of its winner, after `board.trials` trials, and sentences.
+    """The runs of the tuned track with the winner's settings, and notes.
 
-    A method with fewer trials than the others has no place: it is named in a note. A winner whose learning
-    rate is an end of the grid is named too.
+    A method with fewer than `board.trials` trials is left out and named: its winner would be the best of fewer draws. A
+    winner at the end of its grid is named too, since better settings may lie beyond.
     """
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     notes = [_explain_search(board, own)]
@@ -258,22 +279,24 @@ def _explain_search(board: Board, records: Iterable[ResultRecord]) -> str:
 
 
 def _runs_of_winner(search: MethodSearch, board: Board, done: dict[str, ResultRecord]) -> dict[int, ResultRecord]:
-    """seed -> the run of the winner's settings with that seed, where it is among those `done`, by run id."""
+    """seed -> the finished run with the winner's settings and that seed; `done` maps run ids to records."""
     winner = search.winner
     if winner is None or winner.spec.tuning is None:
         return {}
     final = winner.spec.tuning.model_copy(update={"stage": "final"})
+    # The run id of a specification is known without the run: no search through all records.
     names = {seed: winner.spec.vary(seed=seed, tuning=final).run_id for seed in board.seed_list}
     return {seed: done[name] for seed, name in names.items() if name in done}
 
 
 def _choose_series(board: Board, records: Iterable[ResultRecord]) -> dict[str, Chosen]:
-    """Suite of the board's series -> the runs of the board's methods and its reference there, under one text of code.
+    """Suite of the board's series -> the runs of the board's methods and its reference there.
 
     A suite without such runs is left out.
     """
+    # One source over all suites: a curve through the errors of two programs would say nothing.
     in_series = (record for record in records if not {record.suite, record.spec.suite}.isdisjoint(board.series))
-    kept = keep_last_code(in_series, apart=lambda record: None)  # of all suites together
+    kept = keep_last_code(in_series, apart=lambda record: None)
     methods = list(dict.fromkeys([*board.methods, board.reference]))
     series = {
         suite: _choose(board.model_copy(update={"suite": suite, "methods": methods}), kept)[0] for suite in board.series

@@ -1,4 +1,7 @@
-"""The tuned track: the runs of the trial that won, for every method after as many trials."""
+"""The tuned track: for every method the settings that won a search with the same number of trials.
+
+Winners are chosen by validation error alone. `mtlbench tune` makes the trials; this module only reads them.
+"""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -73,7 +76,7 @@ class MethodSearch:
 
     @property
     def edges(self) -> tuple[str, ...]:
-        """Settings of the winner that are an end of their grid."""
+        """Settings of the winner that are at an end of their grid, where a wider grid could do better."""
         return self.winner.spec.tuning.edges if self.winner and self.winner.spec.tuning else ()
 
     def expected_best(self) -> np.ndarray:
@@ -84,6 +87,7 @@ class MethodSearch:
         Dodge et al., Show Your Work, EMNLP 2019, in its form without replacement. Infinite while k trials
         may all have failed.
         """
+        # Infinite values sort last, and their weights are skipped where they are zero: 0 * inf would be NaN.
         values = np.sort(self.objectives)
         n = len(values)
         weights = [[math.comb(n - i, k - 1) / math.comb(n, k) for i in range(1, n + 1)] for k in range(1, n + 1)]
@@ -130,7 +134,10 @@ def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearc
 
 
 def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
-    """The rows of `board` that a search was run for, under their own names: a search moves what a label may tell."""
+    """The board with only those methods that were searched, without its labels.
+
+    A label may speak of default options, which a search changes.
+    """
     own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
     methods = [method for method in board.methods if method in names]

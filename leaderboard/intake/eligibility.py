@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from bench.errors import UsageError, make_printable
 from bench.records import METHOD_PARTS, ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.boards.board import Board
-from leaderboard.boards.protocols import departures, written_protocols
+from leaderboard.boards.protocols import find_departures, read_protocols
 from leaderboard.boards.record_selection import select_records
 from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.intake.names import find_misnamed
@@ -118,7 +118,7 @@ def find_ineligible_records(
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
     parts = {card.name: card for card in cards}
-    written = written_protocols().get(board.suite)
+    written = read_protocols().get(board.suite)
     first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed
@@ -126,7 +126,7 @@ def find_ineligible_records(
         reasons += _find_board_mismatches(record, runs or first, cards)
         said = {reason.partition(":")[0] for reason in reasons}
         # A key that was named above is not named again: runs and written protocol mostly disagree in the same setting.
-        reasons += [r for r in departures(record, written) if r.partition(":")[0] not in said] if written else []
+        reasons += [r for r in find_departures(record, written) if r.partition(":")[0] not in said] if written else []
         if key in seen:
             reasons.append(f"seed: `{record.method}` seed {record.spec.seed} should be there once")
         if spelt.setdefault(record.method, record.spec.method) != record.spec.method:

@@ -1,12 +1,19 @@
-"""How sure a table is, method by method: tests over the whole board, chances, and the task that gains least."""
+"""`mtlbench table --details`: how certain each method's place is, one line per method.
 
-from leaderboard.analysis.standings import Standing
+Columns are adjusted p values, the chance of beating the reference, a robust mean, and the task that gains least. All
+numbers come from `leaderboard.analysis.standings`; this module only writes them.
+"""
+
+from leaderboard.analysis.contrasts import Contrast, ContrastKind
+from leaderboard.analysis.selection_effect import compare_rules
+from leaderboard.analysis.standings import REFERENCES, Standing
 from leaderboard.analysis.statistics import Interval
-from leaderboard.report.footnotes import explain_standings
+from leaderboard.report.footnotes import explain_standings, explain_verdicts
 from leaderboard.report.formats import MISSING, markdown_table, write_note, write_rank
 from leaderboard.report.table import Table
 from leaderboard.report.terminal import draw_texts
 
+# Below every such table: its columns are rarely met outside statistics.
 NOTE = (
     "p: of the mean Δ log, adjusted over the board's primary family, by Holm over paired t tests and by step-down "
     "max-t over sign flips, which cannot fall below 2 / 2^seeds. P(better): against `{reference}` on a random seed "
@@ -16,23 +23,46 @@ NOTE = (
 
 
 def write_details(table: Table, format: str = "text") -> str:
-    """The standings of `table` as `text` or `md`, best first; ends with a newline."""
+    """The standings of `table` as a text of their own, the best rank first and methods without a rank last.
+
+    Args:
+        table: the board, laid out; its footnotes are repeated only as far as they explain the standings.
+        format: `md` for Markdown; any other text is written for the terminal.
+
+    Returns:
+        The text, which ends with a newline. A board without ranked methods gives one sentence that says so.
+    """
     standings = table.results.standings
     title = f"{table.board.title}: how sure"
     head = ["method", "rank", "Δ log ↑"]
     head += [f"p {name} ({how})" for name in standings.references for how in ("Holm", "max-t")]
+    kinds = standings.kinds
+    head += [f"vs {table.board.reference if kind == 'reference' else kind}" for kind in kinds]
     head += ["P(better)", "middle", "worst task"]
     # Those without a rank last: NaN sorts nowhere by itself.
     order = sorted(standings.methods.values(), key=lambda each: (not each.ranked, each.rank.mean))
-    lines = [_line(table, each) for each in order]
-    notes = [NOTE.format(reference=table.board.reference), *map(write_note, explain_standings(table.results))]
+    lines = [_line(table, each, kinds) for each in order]
+    notes = [NOTE.format(reference=table.board.reference), *explain_verdicts(table.results)]
+    notes += map(write_note, explain_standings(table.results))
+    notes += _explain_rules(table)
     notes = notes if lines else ["Nothing here is ranked."]
     if format == "md":
         return markdown_table(title, head, lines, notes)
-    return draw_texts(title, head, lines, notes, left=("method", "rank", "worst task"))
+    left = ["method", "rank", "worst task", *(name for name in head if name.startswith("vs "))]
+    return draw_texts(title, head, lines, notes, left)
 
 
-def _line(table: Table, each: Standing) -> list[str]:
+def _explain_rules(table: Table) -> list[str]:
+    """The two ends of the board under every rule that picks the epoch; nothing where a run lacks one."""
+    effects = compare_rules(table.results)
+    if not effects:
+        return []
+    first, second = REFERENCES
+    told = " / ".join(_interval(each) for each in effects.values())
+    return [f"`{second}` minus `{first}` in Δ log under {' / '.join(effects)}: {told}."]
+
+
+def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:
     """The cells of one method; dashes for what is the reference itself."""
     tests = [
         _p(value)
@@ -49,21 +79,29 @@ def _line(table: Table, each: Standing) -> list[str]:
         write_rank(each) or MISSING,
         "0.000" if own else _interval(each.change),
         *tests,
+        *(_verdict(table, kind, each.contrasts.get(kind)) for kind in kinds),
         MISSING if own or each.win != each.win else f"{each.win:.2f}",
         MISSING if own or each.middle != each.middle else f"{each.middle:+.3f}",
         worst,
     ]
 
 
+def _verdict(table: Table, kind: ContrastKind, contrast: Contrast | None) -> str:
+    """A verdict; of a twin with its name, since each method has another one."""
+    if contrast is None:
+        return MISSING
+    return f"{contrast.verdict} ({table.board.label(contrast.other)})" if kind == "twin" else contrast.verdict
+
+
 def _p(value: float | None) -> str:
-    """A p with three decimals; below them only its bound."""
+    """A p value with three decimals, `< 0.001` below that, and a dash where there is no test."""
     if value is None or value != value:
         return MISSING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _interval(estimate: Interval) -> str:
-    """`+0.123 [+0.100, +0.146]`, without ends where there is no interval."""
+    """`+0.123 [+0.100, +0.146]`; the mean alone where it has no interval, a dash where it has no mean."""
     if estimate.mean != estimate.mean:
         return MISSING
     return f"{estimate.mean:+.3f}" + ("" if estimate.low is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]")

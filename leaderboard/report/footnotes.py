@@ -1,5 +1,10 @@
-"""The sentences below a table: how its numbers were made, and what is not in them."""
+"""Footnotes of a table: how its numbers were made, which of them to doubt, and what is missing.
 
+The same notes go below the table of the command line, of Markdown pages and of the site. This module decides what is
+said and writes the sentences; `formats` escapes them for each document.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -7,13 +12,17 @@ from typing import Literal
 import numpy as np
 
 from bench.errors import make_printable
+from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS
 from leaderboard.store import Problem
 
+# A store with a damaged disk has thousands of unreadable files: the first few say enough.
 NAMED_PROBLEMS = 5
+# Names come from records; a note that lists every method of a board is long, but never without bound.
 MAX_NOTE = 20_000  # characters
 
+# Which epoch of a run counts, one sentence for each `SelectionRule`.
 RULES = {
     "val": "`val`: a joint model keeps the epoch with the least sum of log validation errors, separate ones their own",
     "per_task": "`per_task`: every task keeps its own best epoch on validation, for every method",
@@ -30,10 +39,22 @@ PLAIN = (
     "mean [low, high]: 95 % Student t intervals over seeds (ddof 1), each by itself, not corrected for number; "
     "they cover what a seed decides (initial weights, order of the data), not the choice of the test rows."
 )
+# Boards of random splits: their intervals are corrected, and the sentence says by how much.
 OVERLAP = (
     "mean [low, high]: 95 % t intervals over seeds, each by itself, not corrected for number. Seeds are random splits "
     "of the same rows, so that runs overlap: intervals and tests have 1/n + {:.3f}, the test rows per training row, in "
     "the place of 1/n (Nadeau and Bengio 2003), ranks no interval and sign flips no p."
+)
+OTHERS: dict[ContrastKind, str] = {
+    "reference": "`{}`",
+    "twin": "its twin, a model of its size without a path between tasks,",
+    "best": "the best",
+}
+VERDICTS = (
+    "Verdicts are of each method against {others}: better or worse where the change is not zero, by paired t tests; "
+    "equivalent where it lies within 5 % of error, by two one-sided tests; undecided where neither is shown. Holm over "
+    "each of these families, over all pairs for the best; a change may be better or worse here and not hold over the "
+    "larger primary family."
 )
 CHANGE_TITLES = {"delta_flat": "Δ flat", "delta_task": "Δ task", "delta_log": "Δ log"}
 
@@ -42,7 +63,10 @@ Mark = Literal["holds", "few"]  # of a change that holds over the whole board, a
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence below a table; one that explains a `mark` in its cells begins with it where it is written."""
+    """A sentence below a table.
+
+    `mark` is set where the sentence explains a sign in the table's cells; `formats` then writes that sign before it.
+    """
 
     text: str
     mark: Mark | None = None
@@ -51,8 +75,12 @@ class Note:
 def collect_notes(results: Results, problems: Sequence[Problem] = ()) -> list[Note]:
     """Every footnote of a table, the general ones first.
 
-    `problems` are the files of the store that could not be read. Names in the sentences are those of records, so that
-    all are printable and of bounded length.
+    Args:
+        results: the numbers of the board.
+        problems: files of the store that could not be read.
+
+    Returns:
+        Notes whose texts are printable and at most MAX_NOTE characters long, since they repeat names from records.
     """
     data, board = results.cells, results.board
     chosen = CHOSEN if data.protocol and data.protocol.selection == "cv" else RULES[results.rule]
@@ -75,7 +103,11 @@ def collect_notes(results: Results, problems: Sequence[Problem] = ()) -> list[No
 
 
 def explain_standings(results: Results) -> Iterator[Note]:
-    """What holds over the whole board, and what the ranks and letters are; nothing where nobody is ranked."""
+    """What holds over the whole board, and how ranks and letters are made; nothing where no method is ranked.
+
+    Yields, in this order: the primary family of tests, ranks and letters, methods that are equal to within a solver's
+    tolerance, and how far other definitions of the change agree with the ranking (Kendall's tau).
+    """
     board, standings = results.board, results.standings
     if not standings.methods:
         return
@@ -102,10 +134,38 @@ def explain_standings(results: Results) -> Iterator[Note]:
     if standings.tau:
         told = ", ".join(f"{CHANGE_TITLES[name]} {tau:.2f}" for name, tau in standings.tau.items())
         yield Note(f"Kendall's tau of the ranking by Δ log with that by another definition: {told}.")
+    if standings.detectable:
+        yield Note(_explain_power(standings.detectable, board.reference))
+
+
+def explain_verdicts(results: Results) -> list[str]:
+    """What the verdicts say and against what, in a sentence or two; nothing where there are none."""
+    kinds = results.standings.kinds
+    others = " and against ".join(OTHERS[kind].format(results.board.reference) for kind in kinds)
+    return [make_printable(VERDICTS.format(others=others), MAX_NOTE)] if kinds else []
+
+
+def _explain_power(effects: DetectableRange, reference: str) -> str:
+    """How large a change has to be for the board to find it, in a sentence."""
+    low, high = effects.seeds
+    seeds = f"{low}" if low == high else f"{low} to {high}"
+    spread = f"{effects.least:.3f} for the steadiest method, {effects.most:.3f} for the least steady, "
+    return (
+        f"With {seeds} seeds, a change of {effects.middle:.3f} in Δ log ({_error_saved(effects.middle)} less error) "
+        f"against `{reference}` is found in four of five boards like this one "
+        f"({spread if effects.least < effects.most else ''}Holm over {effects.family} "
+        f"test{'s' * (effects.family != 1)}); smaller ones may be missed."
+    )
+
+
+def _error_saved(change: float) -> str:
+    """The share of error that a change in log error takes away: `8.3 %`, without decimals from 10 % on."""
+    percent = -100 * math.expm1(-change)
+    return f"{percent:.{0 if percent >= 9.95 else 1}f} %"
 
 
 def name_problems(problems: Sequence[Problem]) -> list[str]:
-    """One sentence per record that could not be used, and one for those beyond the first few."""
+    """One sentence per unreadable record with up to three reasons, and one that counts those beyond NAMED_PROBLEMS."""
     named = [
         f"1 corrupt record skipped: {problem.path}: {'; '.join(problem.reasons[:3])}."
         for problem in problems[:NAMED_PROBLEMS]
@@ -116,7 +176,7 @@ def name_problems(problems: Sequence[Problem]) -> list[str]:
 
 
 def _explain_changes(results: Results) -> str:
-    """What the three changes are; or that there is nothing to measure them against."""
+    """How the three changes are defined; where no run of the reference is stored, that there are none."""
     reference = results.board.reference
     if not results.cells.columns or reference not in results.board.methods:
         return f"No changes are shown: nothing is stored of the reference `{reference}`."
@@ -127,7 +187,7 @@ def _explain_changes(results: Results) -> str:
 
 
 def _name_few(results: Results) -> Iterator[Note]:
-    """Methods with few seeds, and those of which few pair with the reference."""
+    """Methods with fewer than FEW_SEEDS seeds, and methods that lack the reference's run of some of their seeds."""
     board = results.board
     finished = {method: results.cells.count_finished(method) for method in board.methods}
     few = [f"`{board.label(method)}` {count}" for method, count in finished.items() if 0 < count < FEW_SEEDS]
@@ -148,11 +208,12 @@ def _name_few(results: Results) -> Iterator[Note]:
 
 
 def _name_disagreements(results: Results) -> Iterator[Note]:
-    """Methods that one definition of the change calls better and the other worse."""
+    """Methods that one definition of the change calls better and another worse than the reference."""
     named = []
     for at, method in enumerate(results.board.methods):
         flat, task = (results.changes[name][at] for name in ("delta_flat", "delta_task"))
         pairs = np.isfinite(flat) & np.isfinite(task)
+        # The same seeds on both sides: else a missing run alone could turn the sign.
         if pairs.any() and flat[pairs].mean() * task[pairs].mean() < 0:
             named.append(f"`{results.board.label(method)}`")
     if named:
@@ -160,7 +221,7 @@ def _name_disagreements(results: Results) -> Iterator[Note]:
 
 
 def _name_unchecked(results: Results) -> Iterator[Note]:
-    """Methods that nobody checked, and submissions that nobody ran again."""
+    """Methods that are not ranked for lack of verification, and submissions that nobody else has run again."""
     board, roles, states = results.board, results.selection.roles, results.states
     if unchecked := ", ".join(f"`{board.label(method)}`" for method in results.unchecked):
         yield Note(f"Not ranked, since not all of their runs were verified (`mtlbench verify`): {unchecked}.")
@@ -170,14 +231,14 @@ def _name_unchecked(results: Results) -> Iterator[Note]:
 
 
 def _name_uncertified(results: Results) -> Iterator[Note]:
-    """Methods with runs whose solver ended above its tolerance, and how many of theirs are."""
+    """Methods with runs whose solver stopped above its tolerance, as `short of all` runs by a solver."""
     counts = [f"`{results.board.label(m)}` {short} of {whole}" for m, (short, whole) in results.uncertified.items()]
     if counts:
         yield Note(f"Not certified, for the solver ended above its tolerance: {', '.join(counts)} runs.")
 
 
 def _explain_worth(results: Results) -> Iterator[Note]:
-    """What a worth in rows is, and on which curve; nothing without a series."""
+    """How worth in data is read, and on which training sizes its curve rests; nothing without a series."""
     if results.curve is not None:
         sizes = ", ".join(f"{rows:,.0f}" for rows in results.curve.rows)
         yield Note(

@@ -1,4 +1,9 @@
-"""Tables as text, Markdown, LaTeX, CSV or JSON: the one place where numbers become texts, and marks are written."""
+"""Tables as text, Markdown, LaTeX, CSV or JSON.
+
+The one place where numbers become texts and marks are written, so that the command line, the pages and the site show
+the same digits. Callers are `mtlbench table`, `leaderboard.report.markdown_blocks` and `leaderboard.site`. Long formats
+(CSV, JSON) have one row per number at full precision; the others have one line per method, rounded.
+"""
 
 import csv
 import io
@@ -8,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from leaderboard.analysis.contrasts import Contrast
 from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.letters import abridge_letters, join_letters
 from leaderboard.analysis.results import Row
@@ -25,10 +31,16 @@ LONG_FIELDS = [field.name for field in fields(Row) if field.name not in ("role",
 
 
 def format_table(table: Table, format: str = "text", *, width: int | None = None, colour: bool | None = None) -> str:
-    """`table` as `text`, `md`, `tex`, `csv` or `json`; ends with a newline.
+    """`table` in one format; ends with a newline.
 
-    `width` and `colour` are for `text`: by default those of the terminal, or wide and plain where
-    standard output is not one. Raises ValueError for an unknown format.
+    Args:
+        table: the board, laid out.
+        format: `text`, `md`, `tex`, `csv` or `json`.
+        width: columns of the terminal, for `text`; by default its own, or a fixed wide one where output is no terminal.
+        colour: whether `text` has terminal styles; by default only where output is a terminal.
+
+    Raises:
+        ValueError: `format` is none of these.
     """
     if format == "text":
         return to_text(table, width, colour)
@@ -38,9 +50,15 @@ def format_table(table: Table, format: str = "text", *, width: int | None = None
 
 
 def render_parts(tables: Sequence[Table], format: str = "text") -> str:
-    """The parts of a table below each other; one header in csv, one object with all rows in json.
+    """The parts of a table of several suites as one document.
 
-    For people, a note that belongs to every part stands once, below the last.
+    Args:
+        tables: the parts, in order; the first gives a JSON document its title and version.
+        format: as in `format_table`.
+
+    Returns:
+        csv: one header and all rows. json: one object with all rows; notes of later parts begin with the part's title.
+        tex: one tabular each. text and md: the tables below each other; a note of every part comes once, at the end.
     """
     if format == "csv":
         first, *rest = (format_table(table, format) for table in tables)
@@ -63,7 +81,7 @@ def render_parts(tables: Sequence[Table], format: str = "text") -> str:
 
 
 def _write_below(note: str, format: str) -> str:
-    """A line under the last part: a sentence that ends in a colon leads the others."""
+    """A line below the last part: the sentence that ends in a colon leads the list of the others."""
     lead = note.endswith(":")
     if format == "md":
         return f"{note}\n\n" if lead else f"- {markdown_sentence(note)}\n"
@@ -71,7 +89,7 @@ def _write_below(note: str, format: str) -> str:
 
 
 def to_text(table: Table, width: int | None = None, colour: bool | None = None) -> str:
-    """The table for a terminal of `width` columns, which never cuts a number."""
+    """The table for a terminal that is `width` characters wide; a number is never cut."""
     from leaderboard.report.terminal import TextGrid, TextGridLine, draw_grid  # rich, only where it is used
 
     lines = [
@@ -88,7 +106,7 @@ def to_text(table: Table, width: int | None = None, colour: bool | None = None) 
 
 
 def to_csv(table: Table) -> str:
-    """Long form at full precision; a missing number is an empty field."""
+    """Long form: one row per number at full precision, with the fields LONG_FIELDS; a missing number is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(LONG_FIELDS)
@@ -99,7 +117,12 @@ def to_csv(table: Table) -> str:
 
 
 def to_json(table: Table) -> str:
-    """The board, the long rows and the notes; a missing number is null."""
+    """One object with the board's definition, `rows` as in CSV, `statistics` by method, and `notes`; missing is null.
+
+    In `statistics`, `p_holm` and `p_max_t` map a reference to the adjusted p, and `worst_task` is the task of the least
+    gain; changes and gains are log ratios, ranks start at 1. Programs outside this project read the keys: additions are
+    fine, renames are not.
+    """
     board = table.board
     content = {
         "table": board.name,
@@ -122,7 +145,7 @@ def to_json(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A pipe table under a heading, with the notes as a list."""
+    """A pipe table under a heading of the third level, with the notes as a list below."""
     head = ["method", *(" ".join(write_head(column)) for column in table.columns), *table.ends]
     rule = [":--", *("--:" for _ in table.columns), *(":--" for _ in table.ends)]
     lines = [f"### {markdown(table.board.title)}", "", _pipe([markdown(text) for text in head]), _pipe(rule)]
@@ -133,7 +156,7 @@ def to_markdown(table: Table) -> str:
 
 
 def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: list[str]) -> str:
-    """Any texts as a pipe table under a heading, with notes as a list."""
+    """Any texts as a pipe table under a heading, with notes as a list; every text is escaped."""
     rule = _pipe([":--"] * len(head))
     rows = [_pipe([markdown(cell) for cell in line]) for line in (head, *lines)]
     below = [f"- {markdown_sentence(note)}" for note in notes]
@@ -141,7 +164,7 @@ def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: l
 
 
 def to_tex(table: Table) -> str:
-    """A booktabs `tabular`, the notes as comments above it."""
+    """A booktabs `tabular`, with title and notes as LaTeX comments above it."""
     heads = [write_head(column) for column in table.columns]
     lines = [f"% {printable(note)}" for note in [table.board.title, *write_notes(table)]]
     lines += [r"\begin{tabular}{l" + "r" * len(table.columns) + "l" * len(table.ends) + "}", r"\toprule"]
@@ -155,7 +178,7 @@ def to_tex(table: Table) -> str:
 
 
 def write_head(column: WideColumn) -> tuple[str, str]:
-    """The two lines over a column: its task or what stands for all of them; its metric, unit and direction."""
+    """The two lines over a column: the task, or how tasks are summarised; then metric, unit and better direction."""
     change = column.quantity == "change"
     top = CHANGE_TITLES[column.metric] if change else SUMMARY_TITLES.get(column.quantity, column.task)
     arrow = "↑" if column.higher_is_better else "↓"
@@ -163,25 +186,25 @@ def write_head(column: WideColumn) -> tuple[str, str]:
 
 
 def write_mean(column: WideColumn, row: Row | None) -> str:
-    """The mean of a row; a change carries its sign."""
+    """The mean of a row with the decimals of its column; a change carries its sign, a missing mean is a dash."""
     return MISSING if row is None or row.mean is None else _write_number(column, row.mean)
 
 
 def write_interval(column: WideColumn, row: Row | None) -> str:
-    """The interval of a row as `[low, high]`; nothing where there is none."""
+    """The interval of a row as `[low, high]`, with the decimals of its column; empty where there is none."""
     if row is None or row.ci_low is None or row.ci_high is None:
         return ""
     return f"[{_write_number(column, row.ci_low)}, {_write_number(column, row.ci_high)}]"
 
 
 def write_star(column: WideColumn, row: Row | None, line: WideLine) -> str:
-    """The mark of a change that holds over the whole board, behind its interval; else nothing."""
+    """The mark of a Δ log that holds over the whole board, to follow its interval; else an empty text."""
     decides = column.quantity == "change" and column.metric == DECIDES
     return MARKS["holds"] if decides and line.holds and write_interval(column, row) else ""
 
 
 def write_rank(standing: Standing | None) -> str:
-    """Rank, its interval and the letters, as in `2 [1, 4] ab`; nothing where a method has no rank."""
+    """Rank, interval and letters, as in `2 [1, 4] ab`; empty for a method without a rank."""
     if standing is None or not standing.ranked:
         return ""
     ends = "" if standing.rank.low is None else f"[{standing.rank.low:g}, {standing.rank.high:g}]"
@@ -189,7 +212,10 @@ def write_rank(standing: Standing | None) -> str:
 
 
 def write_worth(worth: Worth | None) -> tuple[str, str]:
-    """`1.31x` and `[1.02, 1.70]`; `< 0.2` and `> 10` where no size that was run is small or large enough."""
+    """The multiplier of training rows and its interval as texts: `1.31x` and `[1.02, 1.70]`, or two empty ones.
+
+    Beyond the training sizes that were run only a bound is known, written as `< 0.2` or `> 10`.
+    """
     if worth is None:
         return "", ""
 
@@ -204,18 +230,18 @@ def write_worth(worth: Worth | None) -> tuple[str, str]:
 
 
 def write_seeds(line: WideLine) -> str:
-    """`5/5`, `incomplete (3/5)` or `missing`, with a dagger where they are few."""
+    """`5/5`, `incomplete (3/5)` or `missing`, followed by a dagger where seeds are too few to rely on."""
     seeds = f"{line.wanted}/{line.wanted}" if line.complete else line.status
     return f"{seeds} {MARKS['few']}" if line.few else seeds
 
 
 def write_state(state: str) -> str:
-    """How far runs were verified, as people read it: `spot-checked`."""
+    """A state of verification as people read it: `spot_checked` becomes `spot-checked`."""
     return state.replace("_", "-")
 
 
 def write_ends(table: Table, line: WideLine) -> list[str]:
-    """The texts of a line below `table.ends`."""
+    """The texts of a line in the columns `table.ends`; a dash where a line has nothing there."""
     texts: dict[End, str] = {
         "rank": write_rank(line.standing),
         "worth": " ".join(filter(None, write_worth(line.worth))),
@@ -226,23 +252,23 @@ def write_ends(table: Table, line: WideLine) -> list[str]:
 
 
 def write_notes(table: Table) -> list[str]:
-    """The notes of a table as sentences."""
+    """The notes of a table as sentences, in its order, with their marks."""
     return [write_note(note) for note in table.notes]
 
 
 def write_note(note: Note) -> str:
-    """A note, after the mark that it explains."""
+    """The sentence of a note, after the mark that it explains, if any."""
     return f"{MARKS[note.mark]} {note.text}" if note.mark else note.text
 
 
 def write_row(row: Row) -> dict[str, Any]:
-    """The fields of a number in long form."""
+    """The fields of one number in long form; a change is of the task `*`, as programs that read it expect."""
     record = {name: value for name, value in asdict(row).items() if name in LONG_FIELDS}
     return record | {"task": ALL_TASKS} if row.quantity == "change" else record
 
 
 def write_standings(standings: Standings) -> list[dict[str, object]]:
-    """One flat object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
+    """One object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
     rows: list[dict[str, object]] = []
     for standing in standings.methods.values():
         worst = standing.worst
@@ -265,30 +291,48 @@ def write_standings(standings: Standings) -> list[dict[str, object]]:
                 "worst_gain": worst.gain.mean if worst else None,
                 "worst_low": worst.gain.low if worst else None,
                 "worst_high": worst.gain.high if worst else None,
+                "contrasts": {kind: _write_contrast(each) for kind, each in standing.contrasts.items()},
             }
         )
     return rows
 
 
+def _write_contrast(contrast: Contrast) -> dict[str, object]:
+    """A planned contrast as an object: what it is against, its verdict, and the numbers behind it."""
+    return {
+        "against": contrast.other,
+        "verdict": contrast.verdict,
+        DECIDES: _drop_nan(contrast.estimate.mean),
+        "ci_low": contrast.estimate.low,
+        "ci_high": contrast.estimate.high,
+        "seeds": contrast.estimate.n,
+        "p_different": _drop_nan(contrast.different),
+        "p_equivalent": _drop_nan(contrast.equivalent),
+        "detectable": _drop_nan(contrast.detectable),
+        "family": contrast.family,
+    }
+
+
 def _drop_nan(value: float) -> float | None:
-    """None for NaN and infinity, which JSON has not."""
+    """None for NaN and infinities, for which JSON has no number."""
     return value if math.isfinite(value) else None
 
 
 def _write_number(column: WideColumn, value: float) -> str:
-    """A number of a column; a change that rounds to something positive has a sign."""
+    """A number with the decimals of its column; a change gets a plus sign unless it rounds to zero."""
+    # `z`: a small loss would be `-0.00`, which reads as a direction.
     text = f"{value:z.{column.decimals}f}"
     return f"+{text}" if column.quantity == "change" and float(text) > 0 else text
 
 
 def _parts(column: WideColumn, row: Row | None, line: WideLine) -> list[str]:
-    """Mean, interval with its star, and of the worst task its name; what there is not is empty."""
+    """Mean, interval with its star, and the name of the worst task: three texts that a narrow terminal may stack."""
     worst = f"({printable(row.task)})" if row and row.quantity == "worst" else ""
     return [write_mean(column, row), f"{write_interval(column, row)} {write_star(column, row, line)}".rstrip(), worst]
 
 
 def _cell(column: WideColumn, row: Row | None, line: WideLine, escape: Callable[[str], str] = str) -> str:
-    """The same as one text, in which `escape` keeps names and marks from being markup."""
+    """The parts of a number as one text; `escape` makes names and marks safe in the document."""
     worst = f"({escape(row.task)})" if row and row.quantity == "worst" else ""
     star = escape(write_star(column, row, line))
     return " ".join(filter(None, (write_mean(column, row), write_interval(column, row), star, worst)))

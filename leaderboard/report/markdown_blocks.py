@@ -1,4 +1,8 @@
-"""Keeps the tables of pages equal to the records: `python -m leaderboard.report.markdown_blocks PAGE ...`."""
+"""Keeps the tables in Markdown pages equal to the records: `python -m leaderboard.report.markdown_blocks PAGE ...`.
+
+A page marks where tables go with HTML comments; the text between a pair of marks is replaced, everything else is left
+alone. As a program it reads the committed records and submissions, never a store of the user's.
+"""
 
 import re
 import sys
@@ -16,26 +20,35 @@ from leaderboard.store import StoreContents
 from leaderboard.store.committed import read_committed
 from leaderboard.store.json_text import write_whole
 
-_REST = r"-->\n).*?^(<!-- end -->)$"  # a mark is a line of its own: inside another it is what a record says
+# A record's text may hold a mark, too: only one that is a whole line ends a block.
+_REST = r"-->\n).*?^(<!-- end -->)$"
 ACROSS = re.compile(rf"(^<!-- across: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"(^<!-- table: (\w+)(?: --track (default|tuned))? {_REST}", re.DOTALL | re.MULTILINE)
 
 
 def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submission] = ()) -> str:
-    """`text` with its blocks made anew, in Markdown.
+    """`text` with every block between marks written anew, in Markdown.
 
-    `<!-- table: NAME [--track TRACK] --> ... <!-- end -->` has a table, all parts of it; `<!-- across: NAME -->` the
-    changes of every method, a column for each part.
+    `<!-- table: NAME [--track TRACK] --> ... <!-- end -->` becomes the board with all of its parts, and
+    `<!-- across: NAME --> ... <!-- end -->` the changes of every method, one column for each part.
+
+    Args:
+        text: a page.
+        contents: the store whose records are shown.
+        submissions: those to the boards that are shown.
+
+    Raises:
+        UsageError: a mark names a board that does not exist.
     """
 
     def block(match: re.Match[str]) -> str:
-        """A table, all parts of it, between the marks that it was found between."""
+        """One `table` block: the marks are kept, what lies between them is replaced."""
         track: Track = "tuned" if match[3] == "tuned" else "default"
         parts = [tabulate(part, contents, "val", track, submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{render_parts(parts, 'md').rstrip()}\n{match[4]}"
 
     def widen(match: re.Match[str]) -> str:
-        """The same for the changes across parts."""
+        """One `across` block, in the same way."""
         parts = [analyse_board(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{changes_across(parts)}{match[3]}"
 
@@ -43,9 +56,10 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 
 
 def changes_across(parts: Sequence[Results]) -> str:
-    """Mean Δ log of every method on every part of a board; a star where its own 95 % interval leaves out zero.
+    """Mean Δ log of every method on every part of a board, as a pipe table without a heading.
 
-    A part is named by the options of its suite that are not those of all.
+    A star marks a change whose own 95 % interval leaves out zero, bold the best of a part. Columns are named by the
+    options in which the suites of the parts differ. Methods are those of the first part.
     """
     options = [dict(item.split("=", 1) for item in _options_text(part).split(",")) for part in parts]
     names = [",".join(v for k, v in own.items() if any(o.get(k) != v for o in options)) for own in options]
@@ -59,12 +73,12 @@ def changes_across(parts: Sequence[Results]) -> str:
 
 
 def _options_text(part: Results) -> str:
-    """The options of a part's suite, all of them, as its runs name them."""
+    """All options of a part's suite, defaults included, as the records of its runs name them."""
     return next(iter(part.records.values())).spec.suite.partition(":")[2]
 
 
 def _change(row: Row | None, best: float) -> str:
-    """A mean with its sign, bold where it is the best of the part."""
+    """A mean with its sign, bold where it rounds to the best of the part; a dash without an interval."""
     if row is None or row.mean is None or row.ci_low is None or row.ci_high is None:
         return MISSING
     text = f"{row.mean:+.3f}" if round(row.mean, 3) else "0.000"

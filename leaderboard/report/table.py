@@ -1,4 +1,8 @@
-"""A table: the numbers of a board laid out in columns and lines, one line per method, and the notes below them."""
+"""A table: the numbers of a board in columns and lines, one line per method, with the notes below them.
+
+`tabulate` goes all the way from the records of a store to a `Table`: choose records, analyse them, lay them out. The
+command line, Markdown pages and the site all call it, so that they cannot disagree. Nothing is written as text here.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,16 +21,17 @@ from leaderboard.report.footnotes import Note, collect_notes
 from leaderboard.store import Problem, StoreContents
 from leaderboard.trust.ledger import find_row_states, read_checks
 
-MANY_TASKS = 8  # above this, a table shows the mean over tasks and the worst task only
+# A line with a column per task and metric is read up to about this many tasks.
+MANY_TASKS = 8
 
 End = Literal["rank", "worth", "seeds", "checked"]
 
 
 @dataclass(frozen=True)
 class WideColumn:
-    """A column of numbers: what they are of, their unit and direction, and how many decimals are honest.
+    """A column of numbers: the quantity, its unit and better direction, and how many decimals are honest.
 
-    `task` is empty unless the column is the metric of one task.
+    `task` is empty unless the column is a metric of one task.
     """
 
     quantity: Quantity
@@ -39,10 +44,17 @@ class WideColumn:
 
 @dataclass(frozen=True)
 class WideLine:
-    """One method: a cell per column, what it is on the board, and what stands behind the numbers.
+    """One method: a number per column, its role on the board, and how far those numbers can be relied on.
 
-    `status` says how many of the `wanted` seeds are there, `state` how far their runs were verified, where any were.
-    `holds` says that its Δ log holds over the whole board, `few` that its seeds are few.
+    Attributes:
+        method, label: its short canonical text, and its name for people.
+        cells: one row per column of the table; None where nothing was run.
+        status: `complete`, `incomplete (3/5)` or `missing`, of the `wanted` number of seeds.
+        state: how far its runs were verified; empty where the store never was.
+        standing: rank and tests; None for a method that takes no part in the ranking, such as a control.
+        worth: its worth in training rows, on boards with a series.
+        holds: whether its Δ log holds over the whole board, after correction for all tests.
+        few: whether it has fewer than FEW_SEEDS seeds.
     """
 
     method: str
@@ -59,12 +71,12 @@ class WideLine:
 
     @property
     def complete(self) -> bool:
-        """Whether every seed of the board is there."""
+        """Whether every seed of the board has a finished run."""
         return self.status == "complete"
 
     @property
     def ranked(self) -> bool:
-        """Whether it has a rank."""
+        """Whether the method has a rank; one that lacks seeds which others have does not."""
         return self.standing is not None and self.standing.ranked
 
 
@@ -73,7 +85,7 @@ class Table:
     """Columns, lines and notes of a board.
 
     Lines of complete methods come first, in the order of the board, then the others. Boards with more than MANY_TASKS
-    tasks have two columns for each metric, the mean over tasks and the worst one.
+    tasks have two columns for each metric, the mean over tasks and the worst task.
     """
 
     results: Results
@@ -83,7 +95,7 @@ class Table:
 
     @property
     def board(self) -> Board:
-        """The board, with every row that stands on it."""
+        """The board, with every row that is shown: also its controls and sound submissions."""
         return self.results.board
 
     @property
@@ -93,7 +105,7 @@ class Table:
 
     @cached_property
     def ends(self) -> list[End]:
-        """The columns behind the numbers: ranks, worth and what was checked where there is any."""
+        """The columns after the numbers; ranks, worth and verification only where at least one line has them."""
         shown: dict[End, bool] = {
             "rank": any(line.ranked for line in self.lines),
             "worth": any(line.worth for line in self.lines),
@@ -110,7 +122,10 @@ def tabulate(
     track: Track = "default",
     submissions: Iterable[Submission] = (),
 ) -> Table:
-    """The table of `board` from what a store holds: `analyse_board`, then `build_table`. Raises as the first."""
+    """Choose the records of `board`, analyse them and lay them out: `analyse_board`, then `build_table`.
+
+    Args and errors are those of `analyse_board`. Files that could not be read are named in the notes.
+    """
     return build_table(analyse_board(board, contents, rule, track, submissions), contents.problems)
 
 
@@ -121,17 +136,21 @@ def analyse_board(
     track: Track = "default",
     submissions: Iterable[Submission] = (),
 ) -> Results:
-    """The numbers of `board` from what a store holds. Raises ValueError for an unknown rule.
+    """The numbers of `board` from what a store holds.
 
     Args:
-        board: as it is committed, or one of everything that is stored of a suite.
-        contents: the records of a store, and where it lies: beside it is what was verified.
-        rule: which epoch of a run counts.
-        track: methods as they come, or with what a search found.
-        submissions: those to this board that are sound get rows; others are named. They have no tuned track.
+        board: a committed board, or one of everything that is stored of a suite.
+        contents: the records of a store; how far they were verified is read from its folder.
+        rule: which epoch of a run counts: `val`, `per_task` or `last`.
+        track: `default` for methods with their own options, `tuned` for the winners of searches.
+        submissions: sound ones to this board get rows, others are named in the notes. They have no tuned track.
+
+    Raises:
+        ValueError: `rule` is unknown.
     """
     records, submitted, remarks = contents.records, list[str](), list[str]()
     if track == "default":  # a submission has no search behind it
+        # What was on the board before: the methods that are added are the submitted ones.
         first = board.methods
         board, records, remarks = add_submissions(board, records, submissions)
         submitted = [method for method in board.methods if method not in first]
@@ -148,8 +167,8 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
         problems: files of the store that could not be read, which the notes name.
 
     Returns:
-        A column for each metric of each task, or with more than MANY_TASKS tasks for each metric its mean and its worst
-        task; then the three changes. A line for each method, those with every seed first.
+        A table with a column for each metric of each task; with more than MANY_TASKS tasks two for each metric, the
+        mean and the worst task. Then the three changes. One line per method, those with every seed first.
     """
     board = results.board
     many = len(results.cells.tasks) > MANY_TASKS
@@ -183,23 +202,25 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
                 few=0 < most[method] < FEW_SEEDS,
             )
         )
+    # Sorting is stable: inside each half the order of the board stays.
     # A mean over fewer seeds is not one to compare with: it stands below, whatever it is.
     lines.sort(key=lambda line: not line.complete)
     return Table(results, columns, lines, collect_notes(results, problems))
 
 
 def _drop_interval(row: Row) -> Row:
-    """The reference does not differ from itself: that zero is no measurement."""
+    """The reference's own change without its interval: a zero by definition is no measurement."""
     return replace(row, ci_low=None, ci_high=None)
 
 
 def _column(quantity: Quantity, task: str, members: list[Row]) -> WideColumn:
-    """A column of these numbers.
+    """A column that fits `members`, the numbers of all methods there.
 
-    Two decimals of a percentage, three of a log ratio, four significant digits of the largest number of anything else:
-    more would be noise, and all lines of a column have as many.
+    Two decimals for a percentage, three for a log ratio, and else so many that the largest number has four significant
+    digits: more would be noise. All lines of a column have the same number of decimals, so that they align.
     """
     first = members[0]
+    # Zeros have no logarithm, and an empty column still needs a format.
     largest = max((abs(row.mean) for row in members if row.mean), default=1.0)
     significant = min(8, max(0, 3 - math.floor(math.log10(largest))))
     decimals = 2 if first.unit == "%" else 3 if quantity == "change" else significant

@@ -1,4 +1,8 @@
-"""A grid of texts for the terminal: as wide as it may be, never with a number cut."""
+"""Grids of text for the terminal: as wide as the window, with no number ever cut.
+
+Uses rich for layout. The texts come from `leaderboard.report.formats` and `details`; this module escapes them and knows
+nothing about boards.
+"""
 
 import io
 import shutil
@@ -14,13 +18,22 @@ from rich.text import Text
 
 from leaderboard.report.escape import printable
 
-PLAIN_WIDTH = 200  # where standard output is no terminal
-PAD = 2  # blanks after a column, and rich adds one more between two columns
+# A file or a pipe has no width of its own, and its reader can scroll.
+PLAIN_WIDTH = 200  # characters
+# Between columns; rich adds one more blank.
+PAD = 2  # blanks
 
 
 @dataclass(frozen=True)
 class TextGridLine:
-    """A line of a grid: its label, the parts of each number, the first of which stands out, and what is at its end."""
+    """A line of a grid.
+
+    Attributes:
+        label: the method.
+        numbers: for each column the parts of its number; the first is bright, the others may go below it.
+        ends: the texts of the last columns, such as rank and seeds.
+        faint: whether the line is dimmed, as incomplete methods are.
+    """
 
     label: str
     numbers: list[list[str]]
@@ -30,7 +43,15 @@ class TextGridLine:
 
 @dataclass(frozen=True)
 class TextGrid:
-    """Texts to be drawn: `heads` are the two lines over each number, `tail` the heads of the ends."""
+    """Texts to be drawn as one table.
+
+    Attributes:
+        title: printed above the grid.
+        heads: the two header lines over each number.
+        tail: the header of each of the last columns.
+        lines: all with as many numbers as `heads` and as many ends as `tail`.
+        notes: printed below the grid, one paragraph each.
+    """
 
     title: str
     heads: list[tuple[str, str]]
@@ -40,14 +61,19 @@ class TextGrid:
 
 
 def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = None) -> str:
-    """The grid as text for `width` columns; ends with a newline.
+    """The grid as text; ends with a newline.
 
-    A terminal too narrow for all columns gets the further parts of a number below its first; where that is still too
-    wide, the columns go below each other in several grids, each with the labels. By default `width` and `colour` are
-    those of the terminal, or wide and plain where standard output is not one.
+    Where the window is too narrow for all columns, intervals go below their means; where that is still too wide, the
+    columns are split into several grids below each other, each with the labels.
+
+    Args:
+        grid: what to draw; every text is made printable.
+        width: characters per line; by default those of the terminal, or PLAIN_WIDTH where output is no terminal.
+        colour: whether to use terminal styles; by default only in a terminal.
     """
     console, width = _open_console(width, colour)
     console.print(Text(printable(grid.title), style="bold"))
+    # One grid with intervals below the means is read more easily than two grids: stack first, split then.
     stacked = _needed_width(grid, range(len(grid.heads)), stacked=False) > width
     for chunk in _split_columns(grid, width, stacked):
         console.width = max(width, _needed_width(grid, chunk, stacked))  # rather a line too long than a number cut
@@ -60,7 +86,15 @@ def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = No
 def draw_texts(
     title: str, head: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str], left: Sequence[str]
 ) -> str:
-    """Any texts as one grid, with notes below; the columns named in `left` begin at the left, others end right."""
+    """Any texts as one grid, with notes below; ends with a newline.
+
+    Args:
+        title: printed above.
+        head: the name of each column.
+        lines: one text per column each.
+        notes: sentences below.
+        left: names of the columns that are aligned left; all others are aligned right, as numbers are.
+    """
     console, _ = _open_console(None, None)
     console.print(Text(printable(title), style="bold"))
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
@@ -74,7 +108,7 @@ def draw_texts(
 
 
 def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]:
-    """A console that writes into memory, and its width."""
+    """A console that writes into memory, and its width in characters."""
     terminal = sys.stdout.isatty()
     width = width or (shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
     styled = terminal if colour is None else colour
@@ -83,7 +117,7 @@ def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]
 
 
 def _close_console(console: Console, notes: Sequence[str]) -> str:
-    """What the console was given, with the notes below, and no blanks at the ends of lines."""
+    """Everything that was printed, with the notes below; trailing blanks are dropped, which would break copied text."""
     for note in notes:
         console.print(Text("· " + printable(note), style="dim"), overflow="fold")
     written: str = console.file.getvalue()  # type: ignore[attr-defined]
@@ -91,7 +125,7 @@ def _close_console(console: Console, notes: Sequence[str]) -> str:
 
 
 def _join_parts(parts: Sequence[str], stacked: bool) -> Text:
-    """The parts of a number beside or below each other."""
+    """The parts of a number in one text: `stacked` below each other, else in one line."""
     text = Text(parts[0])
     for part in filter(None, parts[1:]):
         text.append("\n" if stacked else " ").append(printable(part), style="dim")
@@ -99,13 +133,13 @@ def _join_parts(parts: Sequence[str], stacked: bool) -> Text:
 
 
 def _column_width(grid: TextGrid, index: int, stacked: bool) -> int:
-    """Of the widest text in a column, in cells of the terminal."""
+    """Width of the widest text in a column, in terminal cells: some characters take two."""
     texts = [*grid.heads[index], *(_join_parts(line.numbers[index], stacked).plain for line in grid.lines)]
     return max(cell_len(part) for text in texts for part in text.split("\n"))
 
 
 def _needed_width(grid: TextGrid, indices: range | list[int], stacked: bool) -> int:
-    """Of a grid with these columns, in cells of the terminal."""
+    """Width of a grid with these columns, labels and ends included, in terminal cells."""
     label = max([len("method"), *(cell_len(printable(line.label)) for line in grid.lines)])
     texts = [grid.tail, *(line.ends for line in grid.lines)]
     ends = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True)) + (PAD + 1) * (len(grid.tail) - 1)
@@ -114,7 +148,7 @@ def _needed_width(grid: TextGrid, indices: range | list[int], stacked: bool) -> 
 
 
 def _split_columns(grid: TextGrid, width: int, stacked: bool) -> list[list[int]]:
-    """Columns, in order, in as few groups as fit `width`; at least one column each."""
+    """Columns, in order, in as few groups as fit `width`; at least one column each, even where it does not fit."""
     chunks: list[list[int]] = [[]]
     for index in range(len(grid.heads)):
         if chunks[-1] and _needed_width(grid, [*chunks[-1], index], stacked) > width:
@@ -124,7 +158,7 @@ def _split_columns(grid: TextGrid, width: int, stacked: bool) -> list[list[int]]
 
 
 def _draw_chunk(grid: TextGrid, indices: list[int], stacked: bool) -> RichTable:
-    """A grid of these columns, each line with its label and its ends; faint lines are below a rule."""
+    """A grid of these columns with labels and ends; a rule separates the faint lines from the others."""
     drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
     drawn.add_column("\nmethod", no_wrap=True)
     for index in indices:

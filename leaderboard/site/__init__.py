@@ -1,4 +1,7 @@
-"""A static site of a store: pages that open from disk, without a server or a network."""
+"""A static site of a store: pages that open from disk, without a server or a network.
+
+`write_site` builds it once, `SiteWriter` again and again for `mtlbench site --watch`. Only `mtlbench site` calls them.
+"""
 
 from leaderboard.site.build import SiteWriter, write_site
 

@@ -1,48 +1,60 @@
-"""Where each page of the site lies, relative to its root."""
+"""Where each page of the site lies, relative to its root.
+
+Every link goes through `Addresses`, so that no page links to one that is not written.
+"""
 
 from collections.abc import Iterable
 
 from bench.records import ResultRecord, digest, slug
 
+# With a folder and an ending before and after it, well below the 255 bytes that file systems allow.
 MAX_NAME = 80  # characters of a file's name
 
 
 class Addresses:
-    """The files of suites, methods and runs: readable names, told apart by a hash where two would be the same."""
+    """File names of the pages of suites, methods and runs.
+
+    Names are readable; where two texts have the same slug, the later in alphabetical order gets a hash of its text.
+
+    Args:
+        suites: short names of all suites that have records.
+        methods: all methods that get a page.
+    """
 
     def __init__(self, suites: Iterable[str], methods: Iterable[str]) -> None:
         self._suites, self._methods = _names(suites), _names(methods)
 
     def suite(self, name: str) -> str:
-        """The page of a suite; nothing where it has none."""
+        """The page of a suite; empty for a suite without records, to which nothing can link."""
         return f"suites/{self._suites[name]}.html" if name in self._suites else ""
 
     def board(self, suite: str, name: str) -> str:
-        """The page of one of a suite's further boards."""
+        """The page of a board that is not the first of its suite."""
         return f"suites/{self._suites[suite]}~{slug(name, MAX_NAME)}.html"
 
     def method(self, name: str, suite: str = "") -> str:
-        """The page of a method, at its runs on `suite`; nothing where it has none."""
+        """The page of a method, scrolled to its runs on `suite` if one is given; empty for a method without a page."""
         if name not in self._methods:
             return ""
         return f"methods/{self._methods[name]}.html" + (f"#{self.anchor(suite)}" if suite in self._suites else "")
 
     def anchor(self, suite: str) -> str:
-        """Where a page speaks of a suite."""
+        """The fragment of a method's page at which its runs on a suite begin."""
         return f"on-{self._suites[suite]}"
 
     @staticmethod
     def run(record: ResultRecord) -> str:
-        """The page of a run."""
+        """The page of a run; run ids are unique and safe as file names."""
         return f"runs/{record.run_id}.html"
 
 
 def _names(texts: Iterable[str]) -> dict[str, str]:
-    """Text -> file name; by a set of those taken, since a site may hold thousands."""
-    found: dict[str, str] = {}
+    """Text -> file name without an ending, unique among all."""
+    names: dict[str, str] = {}
+    # A set, not the values of the dictionary: a site may hold thousands of methods.
     taken: set[str] = set()
     for text in sorted(set(texts)):
         name = slug(text, MAX_NAME) or "unnamed"
-        found[text] = f"{name}-{digest(text)[:6]}" if name in taken else name
-        taken.add(found[text])
-    return found
+        names[text] = f"{name}-{digest(text)[:6]}" if name in taken else name
+        taken.add(names[text])
+    return names

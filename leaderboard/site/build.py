@@ -1,4 +1,8 @@
-"""Build the site from the same rows as the text tables, so that the two cannot disagree."""
+"""Writes the files of the site, and owns what it wrote.
+
+Pages are made from the same tables as the text output, so that the two cannot disagree. A listing in the folder says
+which files belong to the site: only those are replaced, removed or served.
+"""
 
 import contextlib
 import os
@@ -13,7 +17,7 @@ from bench.records import ResultRecord
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
 from leaderboard.report.formats import FORMATS, format_table
-from leaderboard.site.assets import assets
+from leaderboard.site.assets import collect_assets
 from leaderboard.site.context import Context
 from leaderboard.site.pages import (
     render_dials_page,
@@ -29,9 +33,9 @@ from leaderboard.store import StoreContents
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.limits import read_limited
 
-LISTING = "site.files"  # what a build wrote: the next one clears it, and a server gives away nothing else
-VERSION = "version.json"  # how often a site was built that is watched
-MAX_LISTING = 64 << 20  # bytes
+LISTING = "site.files"  # what a build wrote: the next one removes it, and the server serves nothing else
+VERSION = "version.json"  # the number of builds, which pages of a watched site poll in order to reload
+MAX_LISTING = 64 << 20  # bytes: a longer one was not written by a build
 
 
 def write_site(
@@ -44,16 +48,28 @@ def write_site(
 ) -> Path:
     """Write the pages below `out` and return that of the overview.
 
-    `boards` are the committed ones: those with results come first, then everything else that the store holds.
-    `status` is what `site --watch` shows of runs that go on. Files that an earlier build wrote and this one does not
-    are removed; equal files are left alone. Raises OSError where `out` cannot be written, UsageError where that would
-    replace a file that no build wrote (`check_own`).
+    Files of an earlier build that this one does not write are removed; equal files are left alone.
+
+    Args:
+        contents: the records of a store.
+        boards: the committed ones: those with results come first, then everything else that the store holds.
+        out: a new or empty folder, or one with a site.
+        store_name: how pages call the store.
+        selection: which epoch of a run counts.
+        status: what `site --watch` shows of runs that go on, as `read_live` returns it; None on a site for good.
+
+    Raises:
+        OSError: `out` cannot be written.
+        UsageError: a file that no build wrote would be replaced (`check_own`).
     """
     return SiteWriter(list(boards), out, store_name, selection).write(contents, status)
 
 
 class SiteWriter:
-    """Writes a site again and again, as `write_site` does once: pages of runs that did not change are not made anew."""
+    """Writes a site repeatedly, as `write_site` does once; pages of unchanged runs are not rendered again.
+
+    One writer keeps one folder. Arguments are those of `write_site`.
+    """
 
     def __init__(self, boards: Sequence[Board], out: Path, store_name: str, selection: SelectionRule = "val") -> None:
         self.boards, self.out, self.store_name, self.selection = boards, out, store_name, selection
@@ -61,9 +77,10 @@ class SiteWriter:
         self._runs: dict[str, tuple[str, ...]] = {}  # the page of a run -> everything that it depends on
 
     def write(self, contents: StoreContents, status: dict[str, Any] | None = None) -> Path:
-        """All pages; returns the overview. Raises UsageError where that would replace somebody else's file."""
+        """Write all pages and return that of the overview; `status` and errors as in `write_site`."""
         self._site = site = Context(contents, self.boards, self.store_name, self.selection, status)
-        before = written_names(self.out)
+        before = read_listing(self.out)
+        # Functions instead of contents: all pages of a large store at once would not fit into memory.
         pages = [*self._run_pages(site), *_files(site)]
         names = {name for name, _ in pages} | ({VERSION} if status is not None else set())
         check_own(self.out, names, before)
@@ -78,19 +95,19 @@ class SiteWriter:
         return self.out / "index.html"
 
     def write_status(self, status: dict[str, Any]) -> None:
-        """The overview alone, with how far runs are; everything else as at the last time."""
+        """Write the overview again with new progress of runs; every other page stays. Does nothing before `write`."""
         if self._site:
             self._site.status = status
             _put(self.out, "index.html", render_overview_page(self._site), set())
 
     def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
-        """The page of every run; without content where it lies there already."""
+        """The address of every run's page, and a function that renders it or returns None where it is up to date."""
         shared = f"{sorted(site.suites)} {bool(site.dials)} {site.status is not None}"
         for run in site.runs:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
 
     def _run_page(self, site: Context, run: ResultRecord, shared: str) -> bytes | None:
-        """The page of a run, or None where it was written before from the same things."""
+        """The page of a run, or None where the last build wrote it from the same record, state and pictures."""
         name = site.addresses.run(run)
         pictures = " ".join(panel.href for panel in site.pictures.get(run.run_id, []))
         key = run.digest, site.state(run), pictures, shared
@@ -101,8 +118,8 @@ class SiteWriter:
         return page
 
 
-def written_names(out: Path) -> set[str]:
-    """The files that a build wrote below `out`, as it says itself; none where there was no build."""
+def read_listing(out: Path) -> set[str]:
+    """Read the listing of `out`: the files that a build wrote, relative to it; empty where there was no build."""
     try:
         lines = read_limited(out / LISTING, MAX_LISTING).decode("utf-8").split("\n")
     except ValueError:
@@ -111,10 +128,18 @@ def written_names(out: Path) -> set[str]:
 
 
 def check_own(out: Path, names: Iterable[str], before: set[str]) -> None:
-    """Raise UsageError where `out` is no folder for a site: with files that no build wrote, and `names` would replace.
+    """Check that writing `names` into `out` replaces nothing that no build wrote.
 
-    A folder without a build is one of somebody else, unless it is empty but for hidden files. Links that lead out of
-    `out` are somebody else's, too.
+    A folder without a listing is somebody else's, unless it is empty but for hidden files. So are links that lead out
+    of `out`: writing through them would change files elsewhere.
+
+    Args:
+        out: the folder of the site; it may not exist yet.
+        names: the files that are about to be written, relative to `out`.
+        before: the files that earlier builds wrote, relative to `out`.
+
+    Raises:
+        UsageError: names the first file or folder in the way, and what to do.
     """
     advice = "give a new folder as `--out`, or move what is there"
     if not os.path.lexists(out):
@@ -135,12 +160,12 @@ def check_own(out: Path, names: Iterable[str], before: set[str]) -> None:
 
 
 def _list(out: Path, names: set[str]) -> None:
-    """Write down what a build owns."""
+    """Write the listing of the files that the site owns."""
     write_whole(out / LISTING, "".join(f"{name}\n" for name in sorted(names)))
 
 
 def _remove(out: Path, names: set[str]) -> None:
-    """What an earlier build wrote; never anything outside."""
+    """Remove files of an earlier build, but none outside `out`: anybody can edit the listing."""
     for name in sorted(names):
         target = out / name
         if target.parent.resolve().is_relative_to(out.resolve()):
@@ -149,9 +174,10 @@ def _remove(out: Path, names: set[str]) -> None:
 
 
 def _put(out: Path, name: str, content: bytes, before: set[str]) -> None:
-    """Write a file whose content changed, and leave one that is equal alone, so that its time says when it changed."""
+    """Write a file unless it is equal already, so that its time says when it last changed."""
     target = f"{out}/{name}"
-    if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):  # a link would be written through
+    # Writing follows links: one put here by somebody else would have its target overwritten.
+    if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
         os.unlink(target)
     try:
         if name in before and os.path.getsize(target) == len(content) and _read(target) == content:
@@ -175,8 +201,11 @@ def _write(target: str, content: bytes) -> None:
 
 
 def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """(name, what makes its content) of every other file; the overview last, when all that it links to is there."""
-    for name, data in assets().items():
+    """The name of every other file and a function that makes its content.
+
+    The overview comes last, when all pages that it links to exist.
+    """
+    for name, data in collect_assets().items():
         yield f"assets/{name}", partial(bytes, data)
     for one in site.shown:
         for kind in FORMATS:
@@ -197,5 +226,5 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def _render_table(one: Shown, kind: str) -> bytes:
-    """The file beside a board: what the command line prints."""
+    """A board as a file to download: the same text as `mtlbench table --format`."""
     return format_table(one.table, kind).encode()

@@ -1,4 +1,7 @@
-"""What to type to make what a page shows once more."""
+"""The command lines that pages offer to copy: how to repeat what is shown, and how to get what is missing.
+
+Names and values come from records, so that all of them are quoted for a shell and made printable.
+"""
 
 import shlex
 from typing import Any
@@ -11,13 +14,19 @@ from leaderboard.report.escape import printable
 
 
 def run_command(run: ResultRecord, plugin: str = "") -> str:
-    """What makes this run again; `plugin` is the file of a method that is not built in."""
+    """The command that repeats a run.
+
+    Args:
+        run: a record; a trial or winner of a search is repeated by `mtlbench tune` up to that trial.
+        plugin: the file of a method that is not built in, as typed from the root of the project.
+    """
     tuning = run.spec.tuning
     file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
     if tuning and tuning.stage == "best":
         return printable(_best_command(run, plugin))
     if tuning:
         how = " --design random" if tuning.design == "random" else ""
+        # A trial is one run under the search's own seed; only a winner is run again with others.
         tail = f" --seeds {run.spec.seed}" if tuning.stage == "final" else ""
         return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}{how}")
     pairs = [
@@ -49,7 +58,7 @@ def curve_command(curve: SettingCurve) -> str:
 
 
 def sweep_command(dial: Dial) -> str:
-    """What makes the runs of a dial again."""
+    """The command that repeats the runs of a dial, over the range from the first to the last seed."""
     values = "/".join(f"{value:g}" for value in dial.points)
     seeds = sorted({run.spec.seed for runs in dial.points.values() for run in runs})
     settings = "".join(f" --set {shlex.quote(pair)}" for pair in dial.settings.split())
@@ -58,7 +67,17 @@ def sweep_command(dial: Dial) -> str:
 
 
 def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) -> list[tuple[str, str]]:
-    """(what, command) of the views that a suite's page could have and has not: those whose names are not `there`."""
+    """Commands for the views that a suite's page could have and has not.
+
+    Args:
+        suite: its short name.
+        tasks: its tasks, in order; the last one is the example of a task to shuffle.
+        seeds: those of the board, as `0-4`.
+        there: names of views that exist: `dial`, `related`, `tuned`.
+
+    Returns:
+        (what the view shows, command) for each view that is missing.
+    """
     name = shlex.quote(suite)
     wanted = {
         "dial": (
@@ -78,10 +97,10 @@ def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) 
 
 
 def _quote(*words: str) -> str:
-    """Words as a shell takes them."""
+    """Words as arguments of a shell, joined by blanks."""
     return " ".join(map(shlex.quote, words))
 
 
 def _write_value(value: Any) -> str:
-    """A value as `--set` takes it."""
+    """A value as `--set` takes it: a list is joined by slashes."""
     return "/".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,4 +1,7 @@
-"""What every page of a site is made from: the runs, the boards, the addresses, and the templates."""
+"""What every page of a site is made from: runs, boards, addresses and templates.
+
+Built once per build of the site; the functions in `leaderboard.site.pages` take it and return a page.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -27,11 +30,22 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Context:
-    """A store as a site sees it.
+    """A store as the site shows it.
 
-    `runs` are the records of the store and of the sound submissions beside it, `by_method` the same by the method
-    whose page shows them; `suites` maps a suite to its boards, the first of which its own page shows; `pictures` a run
-    id to its panels.
+    Args:
+        contents: the records of the store, and its folder.
+        boards: the committed boards.
+        store_name: how pages call the store.
+        selection: which epoch of a run counts.
+        status: progress of runs that go on, as `read_live` returns it; None where the site is not watched.
+
+    Attributes:
+        runs: records of the store and of the sound submissions beside it, each once.
+        by_method: the same runs by the method whose page shows them.
+        suites: suite -> its boards; the first is shown on the suite's own page.
+        pictures: run id -> its panels.
+        cards: name of a part -> the text about it, of built-in and submitted parts.
+        checks: digest -> how far a record was verified.
     """
 
     def __init__(
@@ -46,10 +60,12 @@ class Context:
         sound = [submission for submission in submissions if submission.sound]
         self.contents, self.status = contents, status
         self.cards = read_built_in_cards() | {card.name: card for submission in sound for card in submission.cards}
+        # A submission's records may have been merged into the store: each run has one page.
         known = {run.run_id for run in contents.records}
         new = [run for submission in sound for run in submission.records if run.run_id not in known]
         self.runs = [*contents.records, *new]
         self.shown = collect_boards(contents, boards, selection, submissions)
+        # Submissions are compared with methods at their own options; dials and panels are of the store alone.
         self.dials = find_dials(contents.records)
         self.curves = find_curves(contents.records)
         self.checks = read_checks(contents.root)
@@ -73,51 +89,53 @@ class Context:
         )
 
     def page(self, template: str, root: str, **values: Any) -> bytes:
-        """A page from its template; `root` is the way from it to the site's root."""
+        """Render a template; `root` is the relative way from the page to the site's root, as pages open from disk."""
         text: str = self._environment.get_template(template).render(root=root, **values)
         return text.encode()
 
     def state(self, run: ResultRecord) -> str:
-        """How far a run was checked, as people read it; nothing where the store never was."""
+        """How far a run was verified, as people read it; empty in a store that was never verified."""
         return write_state(find_state(run, self.checks)) if self.checks else ""
 
     def plugin(self, run: ResultRecord) -> str:
-        """The file that a submitted method's run needs, relative to where the command is typed."""
+        """The file of a submitted method, as typed from the project's root; empty for built-in methods."""
         return self._plugins.get(run.run_id, "")
 
     def _configuration(self, protocol: str) -> str:
-        """A protocol, given as JSON, as a list in HTML."""
+        """A protocol, given as JSON so that it can be cached, as a definition list in HTML."""
         return self.pairs(flatten(json.loads(protocol)))
 
     def _pairs(self, items: tuple[tuple[str, str], ...], tall: bool = False) -> str:
-        """Pairs as a definition list in HTML."""
+        """Pairs of name and value as a definition list in HTML."""
         macros = self._environment.get_template("macros.html").module
         return macros.pairs(items, tall)  # type: ignore[attr-defined, no-any-return]
 
 
 def _group_variants(suites: Iterable[str]) -> list[str]:
-    """Suites in the order met, the variants of one after it."""
+    """Suites in the order met, but with the variants of a suite (`name:option=...`) right after it."""
     names = list(suites)
     kin = list(dict.fromkeys(name.partition(":")[0] for name in names))
     return sorted(names, key=lambda name: (kin.index(name.partition(":")[0]), ":" in name))
 
 
 def _code(submission: Submission) -> str:
-    """The method's file as somebody at the root of the project names it."""
+    """The file of a submitted method, relative to the root of the project."""
     folder = submission.folder.resolve()
     return "/".join((*folder.parts[-3:], METHOD))
 
 
 def _environment() -> Any:
-    """Templates in which every value is escaped, and a name that is missing is an error."""
+    """The template engine: every value is escaped, and a name that is missing raises an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
 
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        # Blocks leave no blank lines: a store has thousands of pages.
         trim_blocks=True,
         lstrip_blocks=True,
+        # Templates do not change during a build: never look at the files again, and keep all of them.
         auto_reload=False,
         cache_size=-1,
     )

@@ -1,4 +1,9 @@
-"""Boards as tables of the site, from the same wide tables that the command line prints."""
+"""Boards and runs as tables of the site, with the numbers of the command line's tables.
+
+Texts come from `leaderboard.report.formats`, so that a page and a printed table show the same digits; here each gets
+what it sorts by, where it links, and the bar that draws its interval. Pages call these functions, templates draw the
+grids.
+"""
 
 import math
 from collections.abc import Sequence
@@ -29,26 +34,34 @@ from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Grid, GridCell, GridHead, GridRow
 from leaderboard.trust.ledger import VerificationState
 
+# From the least to the most checked, which is how a column of states sorts.
 STATES = [write_state(state) for state in get_args(VerificationState)]
 TRACKS = {"default": "as they come", "tuned": "tuned"}
-FIRST = 30  # rows of the overview before somebody asks for all
-TASKS = 12  # columns of a table of runs
-BARS = 40  # tie groups that are drawn
+FIRST = 30  # rows that a long table shows before somebody asks for all
+TASKS = 12  # columns of a table of runs: a page as wide as a hundred tasks is read by nobody
+BARS = 40  # tie groups that are drawn, 7 pixels each; with more, letters are written
 INTERVAL = GridHead("95 % interval", "of Δ log", "drawn")
 RANK = GridHead("rank", "[95 %]", "number", "low", called="rank", small="rank 95 % interval")
 TIES = GridHead("ties", "same bar", "ties", called="ties")
+VERDICT = GridHead("verdict", choose=True, small="verdict against others")
 
 
 def board_grid(one: Shown, addresses: Addresses) -> Grid:
-    """One line per method: what decides first, then every other column of the wide table; numbers lead to runs."""
+    """A board with one line per method, best rank first.
+
+    Columns begin with what decides (Δ log, its interval drawn, rank, ties), then worth, then the other columns of the
+    wide table, then seeds and verification. Numbers link to the runs behind them.
+    """
     decides = [column for column in one.table.columns if column.quantity == "change" and column.metric == DECIDES]
     columns = [column for column in one.table.columns if column not in decides]
     ranked = "rank" in one.table.ends
+    judged = bool(one.results.standings.kinds)
     heads = [
         GridHead("method", small="name"),
         *map(_head, decides),
         *([INTERVAL] if decides else []),
         *([_rank_head(one), TIES] if ranked else []),
+        *([replace(VERDICT, bottom=f"vs {printable(one.board.reference)}")] if judged else []),
     ]
     early = [name for name in one.table.ends if name == "worth"]
     late = [name for name in one.table.ends if name not in ("rank", "worth")]
@@ -65,6 +78,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
             bar = _draw_bar(rows[column], low, high)
             cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=bar)]
         cells += _rank_cells(one, line) if ranked else []
+        cells += [_verdict_cell(line.standing)] if judged else []
         cells += [_end_cell(line, name) for name in early]
         cells += [_number_cell(column, rows[column], line, href) for column in columns]
         cells += [_end_cell(line, name) for name in late]
@@ -74,13 +88,17 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
 
 
 def _rank_head(one: Shown) -> GridHead:
-    """The head of ranks, which speaks of intervals only where a board has seeds enough for one."""
+    """The head of the rank column; it names an interval only where the board has seeds enough for one."""
     with_intervals = any(standing.rank.low is not None for standing in one.results.standings.methods.values())
     return RANK if with_intervals else replace(RANK, bottom="")
 
 
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
-    """One line per suite, track and method: the three changes, rank, ties and the worst task."""
+    """One line per suite, track and method: the three changes, rank, ties and the worst task.
+
+    Controls and submissions are left out; they are on the page of their suite. Suite and track are hidden columns, by
+    which the table is narrowed.
+    """
     heads = [
         GridHead("method", "suite", called="method"),
         GridHead("suite", choose=True, aside=True),
@@ -128,7 +146,7 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
 
 
 def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[GridCell]:
-    """What decides of one row of a board: the change, its interval on the board's scale, the rank."""
+    """A method's place on one board, for its own page: Δ log, its interval on the board's scale, and its rank."""
     row = one.results.change_rows[line.method].get(DECIDES)
     column = next((column for column in one.table.columns if column.metric == DECIDES), None)
     number = (
@@ -142,12 +160,23 @@ def place_cells(one: Shown, line: WideLine, addresses: Addresses) -> list[GridCe
 
 
 def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dict[str, str], file: str = "") -> Grid:
-    """One line per run of a method on a suite: the primary metric of every task, and its kind where kinds differ."""
+    """One line per run of a method on a suite, with the primary metric of each task at the kept epoch.
+
+    Args:
+        name: unique on the page.
+        caption: read out by screen readers.
+        runs: at least one, all of one suite; the metrics are those of the first.
+        states: run id -> how far it was verified.
+        file: the name of an export; `name` where it is empty.
+
+    Returns:
+        A grid, with a column for the kind of a run where kinds differ. Runs that failed are faint.
+    """
     kinds_of = [kind_of(run) for run in runs]
     alike = len(set(kinds_of)) == 1 and not runs[0].spec.overrides and not runs[0].spec.tuning
     kinds = runs[0].spec.protocol.metrics
     primary = {task: KINDS[kinds[task]].metrics[0] for task in kinds if kinds[task] in KINDS}
-    tasks = list(primary)[:TASKS]  # a page as wide as a hundred tasks is read by nobody
+    tasks = list(primary)[:TASKS]
     values = [[_score(run, task, primary[task]) for task in tasks] for run in runs]
     formats = [_decimals(primary[task], [row[at] for row in values]) for at, task in enumerate(tasks)]
     heads = [
@@ -175,7 +204,7 @@ def runs_grid(name: str, caption: str, runs: Sequence[ResultRecord], states: dic
 
 
 def kind_of(run: ResultRecord) -> str:
-    """On the board's own protocol, a trial or a winner of a search, the best of a curve, or under other settings."""
+    """The kind of a run: `as it comes`, of a search, the best of a curve, or the settings that were changed."""
     tuning = run.spec.tuning
     settings = ", ".join(f"{key}={value}" for key, value in sorted(run.spec.overrides.items()))
     if tuning and tuning.stage == "best":
@@ -186,7 +215,7 @@ def kind_of(run: ResultRecord) -> str:
 
 
 def _head(column: WideColumn) -> GridHead:
-    """The head of a column of a board, with the name of its intervals in an export."""
+    """The head of a board's column; `small` names its intervals in an export."""
     change = column.quantity == "change"
     top, bottom = write_head(column)
     small = f"{top if change else f'{top} {column.metric}'} 95 % interval"
@@ -196,35 +225,36 @@ def _head(column: WideColumn) -> GridHead:
 
 
 def _head_of(task: str, metric: Metric) -> GridHead:
-    """The head of a task in a table of runs."""
+    """The head of a task's column in a table of runs."""
     arrow = "↑" if metric.higher_is_better else "↓"
     below = " ".join(part for part in (metric.name, metric.unit, arrow) if part)
     return GridHead(printable(task), below, "number", "high" if metric.higher_is_better else "low")
 
 
 def _score(run: ResultRecord, task: str, metric: Metric) -> float | None:
-    """A metric of a run at the epoch that validation chose, or at the first rule that it has."""
+    """A metric of a run at the epoch that validation chose, else under the first rule that the record has."""
     scores = run.scores.get("val") or next(iter(run.scores.values()), {})
     return scores.get(task, {}).get(metric.name)
 
 
 def _decimals(metric: Metric, values: Sequence[float | None]) -> int:
-    """As in a board's wide table: two of a percentage, four significant digits of anything else."""
+    """Decimals as in a board's wide table: two for percentages, else four significant digits of the largest value."""
     largest = max((abs(value) for value in values if value), default=1.0)
     return 2 if metric.unit == "%" else min(8, max(0, 3 - math.floor(math.log10(largest))))
 
 
 def _name_cell(one: Shown, line: WideLine, href: str, small: str = "") -> GridCell:
-    """A method as people call it; below, its own name where that is another one and can be run."""
+    """A method's label; below it `small`, or the text that `mtlbench run` takes where label and text differ."""
     label, plain = printable(line.label), printable(line.method)
     control = one.results.selection.controls.get(line.method)
+    # A control's key is its label: no text that could be run, unless it is a plain method.
     if not small and label != plain and (control is None or control.key == control.method):
         small = plain
     return GridCell(label, small, line.label, href, code=line.label == line.method)
 
 
 def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str) -> GridCell:
-    """A mean that leads to its runs; below, its interval, its mark, and the task that is worst."""
+    """A mean that links to its runs; below it the interval, its mark, and the task where that is the worst one."""
     task = printable(row.task) if row and row.quantity == "worst" else ""
     below = " ".join(filter(None, (write_interval(column, row), write_star(column, row, line), task)))
     return GridCell(
@@ -232,8 +262,17 @@ def _number_cell(column: WideColumn, row: Row | None, line: WideLine, href: str)
     )
 
 
+def _verdict_cell(standing: Standing | None) -> GridCell:
+    """The verdict against the reference; below, those against the twin and the best."""
+    contrasts = dict(standing.contrasts) if standing else {}
+    against = contrasts.pop("reference", None)
+    below = ", ".join(f"{each.verdict} vs {kind}" for kind, each in contrasts.items())
+    text = against.verdict if against else MISSING
+    return GridCell(text, below, order=against.verdict if against else None)
+
+
 def _end_cell(line: WideLine, name: End) -> GridCell:
-    """Worth, seeds or state, with what the column sorts by."""
+    """Worth, seeds or state of verification, with the number that its column sorts by."""
     if name == "checked":
         return _badge(write_state(line.state))
     if name == "seeds":
@@ -243,13 +282,16 @@ def _end_cell(line: WideLine, name: End) -> GridCell:
 
 
 def _badge(state: str) -> GridCell:
-    """A state, which sorts by how far it goes."""
+    """A state of verification, drawn as a badge, which sorts by how thorough the check was."""
     known = state in STATES
     return GridCell(state or MISSING, order=float(STATES.index(state)) if known else None, badge=known)
 
 
 def _rank_cells(one: Shown, line: WideLine) -> list[GridCell]:
-    """Rank with its interval, and the tie groups, as bars or, where they are many, letters; dashes without a rank."""
+    """Two cells: rank with its interval, and tie groups as bars, or as letters where they are many.
+
+    Both are dashes for a method without a rank.
+    """
     standing = line.standing
     if standing is None or not standing.ranked:
         return [GridCell(MISSING), GridCell(MISSING)]
@@ -261,20 +303,28 @@ def _rank_cells(one: Shown, line: WideLine) -> list[GridCell]:
 
 
 def _worst_cell(standing: Standing | None) -> GridCell:
-    """The least gain of a method, and the task that has it."""
+    """The least gain of a method, a log ratio, and the task that has it."""
     worst = standing.worst if standing else None
     return GridCell(f"{worst.gain.mean:+.3f}", printable(worst.task), worst.gain.mean) if worst else GridCell(MISSING)
 
 
 def _span(one: Shown) -> tuple[float, float]:
-    """Zero and the ends of every interval of what decides: one scale for all bars of a board."""
+    """The least and the greatest of zero and every end of a Δ log interval: one scale for all bars of a board."""
     rows = [own[DECIDES] for own in one.results.change_rows.values() if DECIDES in own]
     known = [end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
     return min([0.0, *known]), max([0.0, *known])
 
 
 def _draw_bar(row: Row | None, low: float, high: float) -> Bar | None:
-    """The interval of a change on the scale of its board; none for the reference, which does not differ from itself."""
+    """The interval of a change on the scale of its board.
+
+    Args:
+        row: a change.
+        low, high: the ends of the scale, as `_span` returns them.
+
+    Returns:
+        Places in percent of the cell's width. None for the reference, which does not differ from itself by definition.
+    """
     if row is None or row.mean is None or row.role == "reference" or high <= low:
         return None
     ends = [100 * (end - low) / (high - low) for end in (row.ci_low or row.mean, row.mean, row.ci_high or row.mean, 0)]
@@ -283,5 +333,5 @@ def _draw_bar(row: Row | None, low: float, high: float) -> Bar | None:
 
 
 def _runs_address(one: Shown, method: str, addresses: Addresses) -> str:
-    """Where the runs behind a row are: those of a control are runs of a method under other settings."""
+    """The page with the runs behind a row; a control's are runs of a method under other settings."""
     return addresses.method(one.find_owner(method), one.board.suite)

@@ -1,4 +1,7 @@
-"""Pictures that lie beside records: found once for the whole store, and taken apart where their layout is known."""
+"""Pictures beside records, as `RUN_ID.NUMBER.png`: found in one walk over the store, and cut into tiles by CSS.
+
+No picture is decoded or written here, so that the site needs no imaging library.
+"""
 
 import os
 import re
@@ -9,18 +12,22 @@ from pathlib import Path
 
 from bench.records.sheet import Sheet
 
-PNG = b"\x89PNG\r\n\x1a\n"  # how every such file begins; anything else under the name is not shown
-MAX_BYTES = 32 << 20  # of a picture, and MAX_SIDE pixels: a larger one is not shown
-MAX_SIDE = 20_000
+# Only the header is looked at: a file of another kind under such a name is not copied into the site.
+PNG = b"\x89PNG\r\n\x1a\n"  # the first 8 bytes of every PNG file
+MAX_BYTES = 32 << 20  # of a picture; a larger one is not shown
+MAX_SIDE = 20_000  # pixels; a small file can unpack to more than a browser has memory for
 _NAME = re.compile(r"([0-9a-f]{16})\.(\d{1,4})\.png\Z")
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture, as percentages: what an image has to be, in a box that cuts off the rest.
+    """A part of a picture as CSS sees it: the image is enlarged and moved inside a box that cuts off the rest.
 
-    `width` is that of the whole picture over the part's, `left` and `top` how far it is moved, both over the part's
-    size; `shape` is the part's width over its height.
+    Attributes:
+        href: the whole picture.
+        width: of the whole picture, in percent of the part's width.
+        left, top: how far the picture is moved, in percent of the part's width and height.
+        shape: the part's width over its height.
     """
 
     href: str
@@ -32,36 +39,44 @@ class Tile:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a run: its file, its page-relative name, and its size in pixels."""
+    """One picture of a run: its file, and its width and height in pixels."""
 
     path: Path
     size: tuple[int, int]
 
     @property
     def href(self) -> str:
-        """Its place on the site."""
+        """Its address, relative to the site's root."""
         return f"panels/{self.path.name}"
 
     def read(self) -> bytes:
-        """The file, as far as it may be large: it can have grown since it was found."""
+        """The file's content, at most MAX_BYTES: it can have grown since it was found."""
         with self.path.open("rb") as file:
             return file.read(MAX_BYTES)
 
     def tiles(self, tasks: Sequence[str]) -> dict[str, Tile]:
-        """`input`, `key`, `truth TASK` and `prediction TASK` for every task; nothing where the layout is another."""
+        """Cut the picture into its parts.
+
+        Args:
+            tasks: of the run, in order; with the size they decide the layout (`bench.records.sheet`).
+
+        Returns:
+            `input`, `key`, and for every task `truth TASK` and `prediction TASK`; empty where the size fits no such
+            layout.
+        """
         sheet = Sheet.of(tasks, *self.size)
         if sheet is None:
             return {}
-        found = {"input": self._tile(sheet, 0, 0), "key": self._tile(sheet, 0, 1)}
+        tiles = {"input": self._tile(sheet, 0, 0), "key": self._tile(sheet, 0, 1)}
         for task in tasks:
             column = sheet.column(task)
-            found |= {
+            tiles |= {
                 f"{what} {task}": self._tile(sheet, column, row) for row, what in enumerate(("truth", "prediction"))
             }
-        return found
+        return tiles
 
     def _tile(self, sheet: Sheet, column: int, row: int) -> Tile:
-        """The part of the picture at a column and a row of its sheet."""
+        """The part of the picture in one column and row of its sheet."""
         (x, y), (width, _) = sheet.place(column, row), self.size
         return Tile(
             self.href, 100 * width / sheet.wide, -100 * x / sheet.wide, -100 * y / sheet.high, sheet.wide / sheet.high
@@ -69,20 +84,21 @@ class Panel:
 
 
 def find_panels(root: Path | None) -> dict[str, list[Panel]]:
-    """run id -> its pictures in order, from one walk over a store; links are not followed."""
-    found: dict[str, dict[int, Panel]] = {}
+    """run id -> its pictures in the order of their numbers. Links are not followed; without a root there are none."""
+    panels_of: dict[str, dict[int, Panel]] = {}
     for folder, folders, names in os.walk(root) if root else ():
+        # A fixed order: where two folders have the same picture, the same one is shown in every build.
         folders.sort()
         for name in names:
             match = _NAME.match(name)
             panel = match and _panel(Path(folder, name))
             if match and panel:
-                found.setdefault(match[1], {})[int(match[2])] = panel
-    return {run_id: [panels[number] for number in sorted(panels)] for run_id, panels in found.items()}
+                panels_of.setdefault(match[1], {})[int(match[2])] = panel
+    return {run_id: [panels[number] for number in sorted(panels)] for run_id, panels in panels_of.items()}
 
 
 def _panel(path: Path) -> Panel | None:
-    """A picture that is a plain PNG file of bounded size; None for anything else."""
+    """A picture that is a plain PNG file of bounded size; None for anything else. The size is read from its header."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
         return None
     with path.open("rb") as file:

@@ -16,7 +16,13 @@ from leaderboard.store import StoreContents
 
 @dataclass(frozen=True)
 class Shown:
-    """One board on one track: its numbers, and the table of them; `name` is unique on the site."""
+    """One board on one track, as the site shows it.
+
+    Attributes:
+        name: unique on the site; files to download are called by it.
+        table: the numbers of the board, laid out.
+        committed: whether it is a committed board, or one of everything that is stored of a suite.
+    """
 
     name: str
     table: Table
@@ -24,40 +30,40 @@ class Shown:
 
     @property
     def results(self) -> Results:
-        """The numbers of the board."""
+        """The numbers of the board, before they were laid out."""
         return self.table.results
 
     @property
     def track(self) -> Track:
-        """Methods as they come, or tuned."""
+        """`default` for methods as they come, `tuned` for the winners of searches."""
         return self.results.selection.track
 
     @cached_property
     def own(self) -> frozenset[str]:
-        """The board's own methods: without its controls, and without what was submitted to it."""
+        """The board's own methods, the reference among them: neither controls nor submissions."""
         roles = self.results.selection.roles
         return frozenset(method for method, role in roles.items() if role in ("reference", "method"))
 
     @property
     def board(self) -> Board:
-        """The board, with its controls."""
+        """The board with every row that is shown, its controls among them."""
         return self.table.board
 
     @cached_property
     def _owners(self) -> dict[str, str]:
-        """Row -> the method whose runs stand in it."""
+        """Row -> the method whose page shows its runs."""
         return {name: owner(run) for (name, _), run in self.results.records.items()}
 
     def find_owner(self, method: str) -> str:
-        """The method whose runs stand in a row: that which was tuned, and that under a control's settings."""
+        """The method whose page shows the runs of a row: the tuned method, or the one that a control changes."""
         return self._owners.get(method, method)
 
     @cached_property
     def lines(self) -> list[WideLine]:
-        """The rows by rank; below them what is not ranked, as controls, and then what is not complete."""
+        """The rows by rank; below them those that are not ranked, such as controls, and then incomplete ones."""
 
         def key(line: WideLine) -> tuple[bool, bool, float]:
-            """What is complete and ranked first, by rank."""
+            """Complete before incomplete, ranked before not, then by rank."""
             rank = line.standing.rank.mean if line.standing and line.ranked else 0.0
             return not line.complete, not line.ranked, rank
 
@@ -65,18 +71,18 @@ class Shown:
 
     @cached_property
     def letters(self) -> list[str]:
-        """The letters of its tie groups."""
+        """The letters of all tie groups, `z` before `aa`."""
         letters = {letter for standing in self.results.standings.methods.values() for letter in standing.letters}
         return sorted(letters, key=lambda letter: (len(letter), letter))
 
     @property
     def finished(self) -> int:
-        """Methods with a number."""
+        """The number of methods with any number."""
         return sum(any(row.seeds for row in line.cells if row) for line in self.table.lines)
 
 
 def owner(run: ResultRecord) -> str:
-    """The method whose page shows a run: that which was tuned, where it was."""
+    """The method whose page shows a run: for runs of a search the method that was tuned."""
     return run.spec.tuning.of if run.spec.tuning else run.method
 
 
@@ -86,27 +92,42 @@ def collect_boards(
     rule: SelectionRule = "val",
     submissions: Sequence[Submission] = (),
 ) -> list[Shown]:
-    """Every board of the site, suite by suite in the order of the committed tables, the widest of a suite first."""
-    found: list[Shown] = []
+    """Tabulate every board of the site, suite by suite in the order of the committed boards.
+
+    A board on the default track without a single number is left out.
+
+    Args:
+        contents: the records of a store.
+        committed: the committed boards; each part of one is a board by itself.
+        rule: which epoch of a run counts.
+        submissions: sound ones get rows on their board.
+
+    Returns:
+        Inside a suite, committed boards before others, the default track before the tuned one, and boards with more
+        methods first.
+    """
+    collected: list[Shown] = []
     covered: set[tuple[str, str]] = set()
     parts = [part for table in committed for part in table.parts]
     widest = _widest_tuned(parts, contents)
 
     def add(board: Board, track: Track, *, committed: bool) -> None:
-        """Tabulate a board on a track; kept where it has a number, or is of a search."""
+        """Tabulate a board on a track, and keep it where it has a number or shows a search."""
         table = tabulate(board, contents, rule, track, submissions)
         name = slug(f"{'' if committed else 'stored-'}{board.name}{'-tuned' if track == 'tuned' else ''}")
-        taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in found)
+        # Two boards may have one slug: the later ones are numbered, since names are names of files.
+        taken = sum(one.name == name or one.name.startswith(f"{name}~") for one in collected)
         name = f"{name}~{taken + 1}" if taken else name
         one = Shown(name, table, committed)
         if one.finished or track == "tuned":
-            found.append(one)
+            collected.append(one)
 
+    # Committed boards first: they decide the order of suites, and what is covered.
     for board in parts:
         add(board, "default", committed=True)
         if widest.get(board.suite) == board:
             add(board, "tuned", committed=True)
-    for one in found:
+    for one in collected:
         if one.track == "default":
             covered |= {(one.board.suite, line.method) for line in one.table.lines}
     # What is stored and on no committed board is shown too: a site of one's own runs would be empty else.
@@ -116,17 +137,18 @@ def collect_boards(
         add(board.model_copy(update={"title": f"Everything stored of {suite}"}), "default", committed=False)
     for suite in sorted({record.suite for record in contents.records if record.spec.is_of_search} - widest.keys()):
         add(board_of_suite(suite, contents.records, "tuned"), "tuned", committed=False)
-    order = list(dict.fromkeys(one.board.suite for one in found))
+    order = list(dict.fromkeys(one.board.suite for one in collected))
     return sorted(
-        found, key=lambda one: (order.index(one.board.suite), not one.committed, one.track == "tuned", -one.finished)
+        collected,
+        key=lambda one: (order.index(one.board.suite), not one.committed, one.track == "tuned", -one.finished),
     )
 
 
 def _widest_tuned(boards: Sequence[Board], contents: StoreContents) -> dict[str, Board]:
-    """suite -> of its boards the one with the most methods that a search was run for; the tuned track is shown once."""
-    found: dict[str, Board] = {}
+    """suite -> its board with the most methods that were searched; the tuned track of a suite is shown once."""
+    widest: dict[str, Board] = {}
     counts = {id(board): len(keep_searched(board, contents.records).methods) for board in boards}
     for board in boards:
-        if counts[id(board)] > (counts[id(found[board.suite])] if board.suite in found else 0):
-            found[board.suite] = board
-    return found
+        if counts[id(board)] > (counts[id(widest[board.suite])] if board.suite in widest else 0):
+            widest[board.suite] = board
+    return widest

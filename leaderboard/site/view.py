@@ -1,4 +1,8 @@
-"""What the pages are made of: tables whose cells can sort and link, and figures as data for the charts library."""
+"""What pages are made of: tables whose cells sort and link, and figures as data for Plotly.
+
+Plain values without logic of boards. `grids` and `leaderboard.site.figures` fill them, the templates and `site.js`
+draw them.
+"""
 
 import json
 import math
@@ -10,12 +14,16 @@ from typing import Any
 from leaderboard.report.escape import code_parts, printable
 
 Trace = dict[str, Any]
+# JSON inside a script element: a `</script>` in a name would end it.
 _IN_PAGE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"})
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A mean with its interval, as percentages of a cell's width; `zero` is where nothing changes."""
+    """A mean with its interval, as percentages of a cell's width.
+
+    `zero` is where nothing changes; `kind` is `better`, `worse` or `unclear`, and decides the colour.
+    """
 
     low: float
     mean: float
@@ -26,11 +34,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class GridHead:
-    """A column's header: two lines, what is in it (`text`, `number`, `change`), and which end is best.
+    """A column's header in two lines.
 
-    `choose` makes the column one that the table can be narrowed by; one `aside` is there for that, for the search and
-    for the export, and not seen. `called` is its name in an export, that of both lines where there is none; `small`
-    names a further column there, of the smaller texts of its cells, which are left out where it is empty.
+    Attributes:
+        top, bottom: its lines.
+        kind: the style of its cells: `text`, `number`, `change`, `end`, `ties`, or `drawn` for bars, which are not
+            exported.
+        best: `high` or `low`, the end that is sorted first; empty where the column sorts as text.
+        choose: whether the table can be narrowed by one of its values.
+        aside: hidden, and there for narrowing, search and export.
+        called: its name in an export; both lines where it is empty.
+        small: the name in an export of the smaller texts of its cells; they are left out where it is empty.
     """
 
     top: str
@@ -44,15 +58,22 @@ class GridHead:
 
     @property
     def export_name(self) -> str:
-        """Its name in an export."""
+        """The column's name in an exported file."""
         return self.called or f"{self.top} {self.bottom}".strip()
 
 
 @dataclass(frozen=True)
 class GridCell:
-    """A text with a smaller one below; `order` is what its column sorts by, `href` where it leads.
+    """A text with a smaller one below.
 
-    `ties` says for each tie group of the table whether the line is in it, `badge` that the text is a state.
+    Attributes:
+        text, small: the two lines.
+        order: what the column sorts by; None is a missing number, which sorts last.
+        href: where the text links, relative to the site's root.
+        bar: drawn in place of the text.
+        code: whether the text is set as code.
+        ties: for each tie group of the table whether the line is in it.
+        badge: whether the text is a state of verification.
     """
 
     text: str
@@ -66,13 +87,13 @@ class GridCell:
 
     @property
     def key(self) -> str:
-        """`order` as the attribute that the table sorts by; a missing number is an empty text."""
+        """`order` as an HTML attribute; empty for a missing number."""
         return "" if self.order is None else str(self.order)
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """A row of a grid; faint where it is incomplete."""
+    """A row of a grid; `faint` dims it, as incomplete methods and failed runs are."""
 
     cells: list[GridCell]
     faint: bool = False
@@ -80,10 +101,15 @@ class GridRow:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: a name unique on its page, a caption, columns, rows, and files with the same content.
+    """A table of a page.
 
-    `first` rows are shown until somebody asks for all; 0 shows all. `file` is what an export is called, as the table
-    where there is nothing.
+    Attributes:
+        name: unique on its page.
+        caption: for screen readers.
+        heads, lines: its columns and rows.
+        files: (kind, address) of downloads with the same content at full precision.
+        first: rows shown until somebody asks for all; 0 shows all.
+        file: the name of an export; `name` where it is empty.
     """
 
     name: str
@@ -97,10 +123,16 @@ class Grid:
 
 @dataclass(frozen=True)
 class Panels:
-    """Small charts of one figure, laid out by the page as its width allows: one for each title.
+    """Small charts of one figure, as many across as the page's width allows.
 
-    A panel is at least `least` pixels wide and its plot `high` ones, with `left` and `below` for labels; a fluid one
-    takes what is there. A trace says with `panel` where it belongs; the layout's `xaxis` and `yaxis` hold for all.
+    Traces name their panel by `panel`, an index of `titles`; the layout's `xaxis` and `yaxis` hold for all panels.
+
+    Attributes:
+        titles: one per panel.
+        least: the least width of a panel, in pixels.
+        high: the height of a plot, in pixels.
+        left, below: space for labels, in pixels.
+        fluid: whether panels grow to fill the page; else `least` is their width.
     """
 
     titles: list[str]
@@ -115,9 +147,18 @@ class Panels:
 class Figure:
     """A chart: what it shows in words, and traces and axes for Plotly.
 
-    Colours are names that begin with `@`, which the page resolves to those of its theme. Numbers are rounded to five
-    significant digits, and a number that is not finite becomes a gap. `common` holds for every trace that does not say
-    otherwise; `scale` are the ends of a heat map's colours, as texts; a point with `customdata` leads to that address.
+    Colours are names that begin with `@`, which the page resolves to its theme's. A point with `customdata` links to
+    that address.
+
+    Attributes:
+        name: unique on its page.
+        title, text: the caption, which also describes the chart to screen readers.
+        traces, layout: as Plotly takes them.
+        height: in pixels, without panels.
+        wide: whether it takes the full width of the page.
+        panels: the small charts that it is split into, if any.
+        common: what holds for every trace that does not say otherwise.
+        scale: texts at the ends of a heat map's colours.
     """
 
     name: str
@@ -133,24 +174,29 @@ class Figure:
 
     @property
     def content(self) -> str:
-        """What the page embeds, as JSON that is no markup."""
-        found: dict[str, Any] = {
+        """The figure as JSON that is safe inside a page (`as_json`)."""
+        content: dict[str, Any] = {
             "name": self.name,
             "data": self.traces,
             "layout": self.layout,
             "height": self.height,
         }
         if self.common:
-            found["common"] = self.common
+            content["common"] = self.common
         if self.panels:
-            found["panels"] = vars(self.panels)
+            content["panels"] = vars(self.panels)
         if self.scale:
-            found["scale"] = self.scale
-        return as_json(found)
+            content["scale"] = self.scale
+        return as_json(content)
 
 
 def as_json(value: Any) -> str:
-    """`value` as JSON for a page: numbers of five digits, null for what is not finite, no character of markup."""
+    """`value` as JSON for a page.
+
+    Numbers have five significant digits, more than a chart can show; what is not finite is null, which Plotly draws as
+    a gap. No character of the result is markup. Arrays become lists.
+    """
+    # The exact type, and the commonest first: a site has millions of numbers.
     kind = type(value)
     if kind is str:
         return _text(value)
@@ -173,18 +219,18 @@ def as_json(value: Any) -> str:
 
 @lru_cache(maxsize=20_000)
 def _text(value: str) -> str:
-    """A text, of which figures have the same few thousands of times: names of settings, of colours, of tasks."""
+    """A text as JSON without markup; cached, since figures repeat names of tasks and colours thousands of times."""
     return json.dumps(value).translate(_IN_PAGE)
 
 
 @cache
 def _form(count: int) -> str:
-    """The format of so many numbers."""
+    """The printf format of `count` numbers."""
     return ",".join(["%.5g"] * count)
 
 
 def _row(values: Sequence[Any]) -> str:
-    """A list; the commonest one, of finite numbers, in one go."""
+    """A list as JSON; a list of finite floats, by far the commonest, in one formatting."""
     if set(map(type, values)) == {float}:
         text = _form(len(values)) % tuple(values)
         if "n" not in text:  # of nan and inf
@@ -193,18 +239,19 @@ def _row(values: Sequence[Any]) -> str:
 
 
 def escape_words(text: str) -> str:
-    """`text` for a chart, whose labels understand a little markup: nothing in it is any."""
+    """`text` for a label of a chart; Plotly understands a few HTML tags, which are escaped."""
     return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def shorten_label(text: str, most: int = 34) -> str:
-    """`text` for an axis, cut in the middle where it is long."""
+    """`text` for an axis, at most `most` characters long: cut in the middle, since names differ at both ends."""
     text = printable(text)
     if len(text) > most:
         text = f"{text[: most // 2 - 1]}…{text[-(most - most // 2) :]}"
+    # Escape after the cut, which could else leave half of an entity.
     return escape_words(text)
 
 
 def split_notes(sentences: Sequence[str]) -> list[list[str]]:
-    """Sentences split at their backticks, so that every second part is code."""
+    """Split each sentence at its backticks, so that every second part is code."""
     return [code_parts(sentence) for sentence in sentences]

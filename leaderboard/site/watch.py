@@ -1,4 +1,8 @@
-"""The site of a store that grows: built again when the store changes, served to this machine only."""
+"""`mtlbench site --watch`: rebuilds the site when its store changes, and serves it to this machine only.
+
+The store is polled, as events of file systems do not cross network mounts. The server is read-only and serves nothing
+but files of the site.
+"""
 
 import contextlib
 import os
@@ -13,19 +17,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from leaderboard.site.build import VERSION, written_names
+from leaderboard.site.build import VERSION, read_listing
 from leaderboard.store.progress_notes import NOTES_FOLDER
 from leaderboard.store.store import CHECKPOINTS
 
 HOST = "127.0.0.1"
+# A reader that opens a connection and sends nothing must not hold a thread for good.
 PATIENCE = 10.0  # seconds that a connection may be silent
 _File = tuple[str, int, int]
 
 
 class SiteWatcher:
-    """Builds the site of `root` into `out` whenever something below `root` changed.
+    """Rebuilds the site whenever a file below a store changed.
 
-    `build` is told whether that was a record, or something beside one; else it was only how far runs are.
+    Args:
+        root: the store; it may not exist yet.
+        out: the folder of the site, into which the number of builds is written.
+        build: makes the site; its argument is false where only notes of progress changed since the last build.
     """
 
     def __init__(self, root: Path, out: Path, build: Callable[[bool], object]) -> None:
@@ -35,12 +43,13 @@ class SiteWatcher:
         self._stale = True  # until everything there is was built
 
     def rebuild_if_changed(self) -> bool:
-        """Build if there is something new; whether there was."""
+        """Build if any file changed since the last build; returns whether it did. Errors of `build` pass through."""
         now = list(_files(self.root))
         if now == self._seen:
             return False
         self._stale |= list(filter(_is_lasting, now)) != list(filter(_is_lasting, self._seen or []))
         self._build(self._stale)
+        # After the build: one that failed leaves the pages to be made at the next change.
         self._stale = False
         self._seen = now
         self.builds += 1
@@ -48,7 +57,13 @@ class SiteWatcher:
         return True
 
     def rebuild_until(self, stop: threading.Event, seconds: float, complain: Callable[[str], None]) -> None:
-        """Look every so often until `stop`; a build that fails is said, and tried again at the next change."""
+        """Poll the store until `stop` is set.
+
+        Args:
+            stop: ends the loop.
+            seconds: between two looks.
+            complain: gets a sentence for a build that failed, which is tried again at the next change.
+        """
         while not stop.wait(seconds):
             try:
                 self.rebuild_if_changed()
@@ -59,9 +74,14 @@ class SiteWatcher:
 
 @contextmanager
 def serve_site(out: Path, port: int = 0) -> Iterator[str]:
-    """Serve the site in `out` on the loopback interface, for reading only; yields the address of the overview.
+    """Serve the site in `out` on the loopback interface, read-only; yields the address of the overview.
 
-    What no build wrote is not there. Raises OSError with one sentence where the port cannot be had.
+    Args:
+        out: the folder of a site; files that no build wrote are not served.
+        port: 0 takes any free one.
+
+    Raises:
+        OSError: the port is not free; the message is one sentence.
     """
     try:
         server = _Server((HOST, port), partial(_Handler, directory=str(out)))
@@ -78,24 +98,25 @@ def serve_site(out: Path, port: int = 0) -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers each reader in a thread of its own, which ends with the program."""
+    """One daemon thread per request, so that a slow reader blocks neither others nor the end of the program."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing where a reader left, or was silent for too long; one line else."""
+        """Ignore readers that left or were silent for too long; print one line for anything else."""
         if not isinstance(error := sys.exc_info()[1], OSError):
             print(f"mtlbench: a page could not be served ({type(error).__name__}).", file=sys.stderr)
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files that a build wrote: no listing, no other host's name, no link, nothing that writes."""
+    """Serves files of the site to this machine: no directory listing, no foreign host names, no links, no writing."""
 
     server_version = "mtlbench"
     timeout = PATIENCE
 
     def send_head(self) -> Any:
-        """Refuse other host names, against pages elsewhere that name this machine, and whatever no build wrote."""
+        """Refuse foreign host names, and files that no build wrote."""
+        # DNS rebinding: a page elsewhere may name this machine, but its own host name is in the request.
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN, "This server answers on its own machine only")
@@ -106,47 +127,51 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
-        """Where a name lies below the folder that is served."""
+        """The file that a request asks for, below the folder that is served."""
         return os.path.join(os.path.realpath(self.directory), self._name())
 
     def _name(self) -> str:
-        """What is asked for, as a listing names it."""
+        """The requested file as the listing names it, without query and fragment."""
         return unquote(self.path.partition("?")[0].partition("#")[0]).removeprefix("/") or "index.html"
 
     def _is_page(self) -> bool:
-        """Whether a build wrote what is asked for, and no link leads to it."""
+        """Whether a build wrote the requested file, and no link leads to it."""
         name = self._name()
-        if name not in written_names(Path(self.directory)):
+        if name not in read_listing(Path(self.directory)):
             return False
         target = self.translate_path(self.path)
         return os.path.realpath(target) == target and os.path.isfile(target)  # else a link, from somebody else
 
     def list_directory(self, path: Any) -> None:
-        """Nothing: there is no listing."""
+        """Refuse: there are no listings."""
         self.send_error(HTTPStatus.NOT_FOUND, "No such page")
 
     def end_headers(self) -> None:
-        """Pages change while they are watched, and are of the type that is said."""
+        """Forbid caching, since pages change while they are watched, and guessing of content types."""
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, format: str, *words: Any) -> None:
-        """Nothing: the terminal belongs to the runs."""
+        """Print nothing: the terminal belongs to the runs."""
 
 
 def _is_lasting(file: _File) -> bool:
-    """Whether a file is more than a note of runs that go on."""
+    """Whether a file is a record or something about one, not a note of progress."""
     return not file[0].startswith(f"{NOTES_FOLDER}{os.sep}")
 
 
 def _files(root: Path) -> Iterator[_File]:
-    """Path, time and size of every file of a store, in a fixed order; temporary ones and checkpoints left out."""
+    """(path, time in nanoseconds, bytes) of every file of a store, in a fixed order.
+
+    Temporary files and checkpoints are left out: they change all the time, and no page shows them.
+    """
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name != CHECKPOINTS)
         for name in sorted(names):
+            # Written under another name first, and renamed when whole.
             if name.endswith(".tmp"):
                 continue
             with contextlib.suppress(OSError):
-                found = os.stat(os.path.join(folder, name), follow_symlinks=False)
-                yield os.path.relpath(os.path.join(folder, name), root), found.st_mtime_ns, found.st_size
+                status = os.stat(os.path.join(folder, name), follow_symlinks=False)
+                yield os.path.relpath(os.path.join(folder, name), root), status.st_mtime_ns, status.st_size

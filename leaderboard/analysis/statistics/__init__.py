@@ -34,6 +34,7 @@ from leaderboard.analysis.statistics.intervals import (
     interval,
     sign_flip_interval,
 )
+from leaderboard.analysis.statistics.power import MARGIN, POWER, detectable_effect, equivalence_t, one_sided_t
 from leaderboard.analysis.statistics.ranking import (
     Sensitivity,
     Ties,
@@ -51,6 +52,8 @@ __all__ = [
     "FEW_SEEDS",
     "LEAST_SEEDS",
     "LEVEL",
+    "MARGIN",
+    "POWER",
     "RANK_SEEDS",
     "Cells",
     "Column",
@@ -68,6 +71,8 @@ __all__ = [
     "delta_flat",
     "delta_log",
     "delta_task",
+    "detectable_effect",
+    "equivalence_t",
     "family",
     "find_ties",
     "gains",
@@ -78,6 +83,7 @@ __all__ = [
     "kendall_tau",
     "max_t",
     "merge_equal_methods",
+    "one_sided_t",
     "paired_t",
     "performance_profile",
     "rank_intervals",

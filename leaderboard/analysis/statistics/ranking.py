@@ -9,6 +9,7 @@ from leaderboard.analysis.statistics.cells import Cells
 from leaderboard.analysis.statistics.changes import CHANGES, change_matrix
 from leaderboard.analysis.statistics.groups import clique_cover
 from leaderboard.analysis.statistics.intervals import LEVEL, RANK_SEEDS, RESAMPLES, Interval, resample
+from leaderboard.analysis.statistics.power import equivalence_t
 from leaderboard.analysis.statistics.significance import holm, paired_t_rows
 
 LETTERS = 26  # groups that a board of any size may have
@@ -81,28 +82,33 @@ def rank_intervals(
     return found
 
 
-def compare_pairs(changes: np.ndarray, overlap: float = 0.0) -> np.ndarray:
+def compare_pairs(changes: np.ndarray, overlap: float = 0.0, *, equivalence: bool = False) -> np.ndarray:
     """[method, method] adjusted p: paired t tests of all pairs of [method, seed], Holm over the pairs.
 
-    The diagonal is 1. `overlap` as in `paired_t`. NaN where fewer than two seeds pair.
+    The diagonal is 1. `overlap` as in `paired_t`. NaN where fewer than two seeds pair. With `equivalence`, the tests
+    are those of `equivalence_t` with its own margin.
     """
     count = len(changes)
     a, b = np.triu_indices(count, 1)
     adjusted = np.ones((count, count))
-    adjusted[a, b] = adjusted[b, a] = holm(paired_t_rows(changes[a] - changes[b], overlap))
+    differences = changes[a] - changes[b]
+    p = equivalence_t(differences, overlap=overlap) if equivalence else paired_t_rows(differences, overlap)
+    adjusted[a, b] = adjusted[b, a] = holm(p)
     return adjusted
 
 
 @dataclass(frozen=True)
 class Ties:
     """Which methods the data do not order: `order` are the methods, as rows of the changes that were tested, in
-    falling order of means; `tied` [place, place] says of two of them whether their test does not reject.
+    falling order of means; `tied` [place, place] says of two of them whether their test does not reject, `adjusted`
+    [place, place] is its p.
 
     A method that lacks a seed which others have is in none.
     """
 
     order: np.ndarray
     tied: np.ndarray
+    adjusted: np.ndarray
 
     def groups(self) -> list[list[int]] | None:
         """Groups of methods, as rows, that the data do not order, by their first members.
@@ -128,7 +134,8 @@ def find_ties(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.
     order = (
         methods[np.argsort(-changes[np.ix_(methods, seeds)].mean(axis=1), kind="stable")] if len(methods) else methods
     )
-    return Ties(order, ~(compare_pairs(changes[np.ix_(order, seeds)], overlap) <= alpha))
+    adjusted = compare_pairs(changes[np.ix_(order, seeds)], overlap)
+    return Ties(order, ~(adjusted <= alpha), adjusted)
 
 
 def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:

@@ -134,7 +134,7 @@ def test_leaving_the_interpreter_is_a_failure_too() -> None:
         ("odd_helper.fall()", "Found ZeroDivisionError: division by zero (odd_helper.py, line 2); mend that line."),
         (
             "self.w = nn.LazyLinear(3)",
-            "; no line of its own was running, so look at what it is made of and hands over.",
+            "; the error came from code that your file calls or inherits.",
         ),
     ],
 )

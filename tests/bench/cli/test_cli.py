@@ -261,6 +261,7 @@ def test_lists_and_protocol_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"single_task", "hard", "hard_wide", "cross_stitch", "soft"} <= set(listed)
     assert "Misra" in listed["cross_stitch"]["paper"]
     assert {option["name"] for option in listed["hard"]["options"]} == {"split"}
+    assert {listed[name]["twin"] for name in ("hard", "nddr")} == {"single_task_narrow", "muted=1"}
     assert main(["list", "methods", "--json"]) == 0
     methods = [item["name"] for item in json.loads(capsys.readouterr().out)]
     assert {"soft+l2", "hard@uncertainty", "hard"} <= set(methods)
@@ -280,6 +281,15 @@ def test_perf_times_a_harness_beside_a_bare_loop(capsys: pytest.CaptureFixture[s
     assert row["bare_ms"] > 0
     assert row["ratio"] == pytest.approx(row["harness_ms"] / row["bare_ms"])
     assert err.startswith("synthetic hard@pcgrad: ")
+
+
+def test_twins_are_run_beside_the_methods_that_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "synthetic:tasks=2,train=16", "hard", "sluice:subspaces=1", "--dry-run", "--json", "--control"]
+    for control, twins in (("muted", 1), ("twin", 2)):
+        assert main([*words, control]) == 0
+        cells = json.loads(capsys.readouterr().out)["cells"]
+        assert len(cells) == 2 + twins
+        assert [cell["method"] for cell in cells if ",muted=1," in cell["method"] and "subspaces=1" in cell["method"]]
 
 
 def test_all_methods_leaves_out_what_the_suite_does_not_support(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Plans: from what a user writes to specifications, and what is refused before anything runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from bench.api import Blueprint, register
 from bench.catalogue import registry
 from bench.catalogue.method import Method
-from bench.catalogue.registry import choose, list_entries
+from bench.catalogue.registry import Entry, choose, list_entries
 from bench.errors import DataMissing, UsageError
 from bench.planning.plan import (
     list_method_names,
@@ -19,6 +20,8 @@ from bench.planning.plan import (
 )
 from bench.records import METHOD_PARTS, Call, complete_method, digest
 from bench.sharing.hard import Hard
+from tests.bench.check.broken import change
+from tests.bench.check.broken.suite import Good
 from tests.bench.methods import catalogue, fitted_by_themselves
 
 SUITE = "synthetic:tasks=2"
@@ -37,6 +40,17 @@ def test_one_specification_per_method_and_seed() -> None:
     assert specs[0].versions == {"suite/synthetic": 1, "sharing/hard": 1, "weighting/uniform": 1}
     assert specs[0].protocol == suite.protocol
     assert len({spec.run_id for spec in specs}) == 4
+
+
+def test_a_suite_whose_protocol_has_other_metrics_than_its_tasks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = change(Good, protocol_changes={"metrics": {"sum": "regression"}})
+    monkeypatch.setitem(registry._ENTRIES["suite"], "wrong", Entry("suite", "wrong", wrong, 1, ""))
+    sentence = (
+        "`protocol.metrics` should give the kind of each task's metric, {'sum': 'regression', 'first': 'regression'}. "
+        "Found {'sum': 'regression'}; make them agree."
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
+        plan("wrong", ["hard"], [0], device="cpu")
 
 
 def test_overrides_hold_what_changed_in_one_text_per_value() -> None:

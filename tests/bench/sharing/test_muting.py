@@ -47,7 +47,7 @@ def test_these_can_be_muted() -> None:
 
 def test_whatever_shares_has_a_twin() -> None:
     without = {name for name, entry in list_entries("sharing").items() if not entry.cls.twin}  # type: ignore[attr-defined]
-    assert without == {"gp_single", "single_task", "single_task_narrow"}
+    assert without == {"gp_single", "single_task", "single_task_narrow", "single_task_wide"}
 
 
 @pytest.mark.parametrize("method", FORMS)

@@ -36,11 +36,9 @@ STATEFUL = [  # what each has that a resumed run must find again
     ("cross_stitch:warm=0.5", {}),  # a phase
     ("adashare", {}),  # three phases, the generator, parameters that stop to train
     ("learn_to_branch", {}),  # and towers that do
-    *(("soft+mtrl", {}), ("soft+mrn", {})),  # a covariance, and three of them
+    *((f"soft+{name}", {"coordinates": "mean"}) for name in ("mtrl", "l1", "l21:form=penalty")),  # measured strengths
+    ("soft+mrn", {}),  # three of them, with a warm-up
     ("soft+l2:form=offset,schedule=anneal", {}),  # a mean beside its deviations
-    ("soft+l1", {"coordinates": "mean"}),  # a mean beside deviations that sum to 0, and a measured strength
-    ("soft+l21:form=penalty", {}),  # the strength alone
-    ("soft+cluster", {"coordinates": "mean", "optimiser": "sgd", "momentum": "0.9"}),
     ("hard@gradnorm", {}),  # weights and first losses
     ("hard@famo", {}),  # an optimiser of its own
     ("hard@dwa", {}),  # losses of two epochs

@@ -278,3 +278,13 @@ def test_narrow_towers_have_the_parameters_of_one(tasks: int) -> None:
             for method in ("single_task_narrow", "hard")
         )
         assert (1.0 if tasks == 1 else 0.85) * one <= narrow <= one
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3])
+def test_each_wide_tower_has_the_parameters_of_all_plain_ones(tasks: int) -> None:
+    for suite in (f"synthetic:tasks={tasks}", *(["multidigits"] if tasks == 2 else [])):
+        wide, plain = (
+            sum(p.numel() for p in make_run(method, suite).model.sharing.parameters())
+            for method in ("single_task_wide", "single_task")
+        )
+        assert (1.0 if tasks == 1 else 0.9) * tasks * plain <= wide <= tasks * plain

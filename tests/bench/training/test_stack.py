@@ -84,6 +84,7 @@ def numbers(model: nn.Module) -> Tensor:
         *((method, Tiny, {}) for method in METHODS),
         ("hard:split=1", Tiny, {"optimiser": "adam"}),
         ("cross_stitch", Pictures, {}),  # BatchNorm, channels last
+        *((f"{name}:muted=1", Tiny, {}) for name in ("cross_stitch", "sluice", "nddr", "ple")),
         *((f"soft+{name}", Tiny, MEAN) for name in ("l2", "l1", "mtrl", "trace_norm:hold=inf", "l21:form=penalty")),
         ("soft+l21", Pictures, {"coordinates": "mean"}),
         ("soft+cluster", Tiny, MEAN | {"optimiser": "sgd", "weight_decay": 0.01, "clip_norm": 0.1}),

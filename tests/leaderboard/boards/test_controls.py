@@ -43,6 +43,7 @@ def test_what_runs_for_two_tasks() -> None:
 
 
 def test_levers_are_pulled_on_separate_models_too() -> None:
+    assert parts("single_wide", 2) == [("single_task_wide", [{}], [None])]
     assert parts("single_ensemble", 2) == [("single_task", [{"members": "2"}], [None])]
     assert parts("single_long", 3) == [("single_task", [{"epochs": "30"}], [None])]
     assert parts("rate", 2) == [

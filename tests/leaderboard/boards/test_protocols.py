@@ -13,7 +13,7 @@ import pytest
 from bench.planning.plan import parse_suite
 from bench.records import ResultRecord
 from leaderboard.boards.board import boards
-from leaderboard.boards.protocols import FILE, Written, departures, written_protocols
+from leaderboard.boards.protocols import FILE, WrittenProtocol, find_departures, read_protocols
 from leaderboard.intake.eligibility import find_ineligible_records
 from leaderboard.intake.manifest import Manifest, checksum_bytes
 from leaderboard.intake.source_card import parse_cards
@@ -26,29 +26,29 @@ PAPER = "nyuv2:backbone=resnet50,size=288x384,training=paper"
 EMPTY = boards()["nyuv2_paper"].model_copy(update={"seeds": "0-1"})  # which has no committed runs
 
 
-def of_suites() -> dict[str, Written]:
+def of_suites() -> dict[str, WrittenProtocol]:
     """What should be written down: the protocol of every suite that stands on a board."""
     found = {}
     for suite in sorted({part.suite for board in boards().values() for part in board.parts}):
         choice, built = parse_suite(suite)
-        found[suite] = Written(choice.canonical, choice.entry.version, built.protocol)
+        found[suite] = WrittenProtocol(choice.canonical, choice.entry.version, built.protocol)
     return found
 
 
 def test_what_is_written_down_is_what_the_suites_have() -> None:
-    assert dict(written_protocols()) == of_suites()
+    assert dict(read_protocols()) == of_suites()
 
 
 def test_committed_runs_are_under_the_protocol_of_their_board() -> None:
-    known = written_protocols()
+    known = read_protocols()
     plain = [r for r in Store(COMMITTED).read().records if not r.spec.overrides and not r.spec.tuning]
     assert {record.suite for record in plain} == known.keys() - {PAPER}
-    assert [reason for record in plain for reason in departures(record, known[record.suite])] == []
+    assert [reason for record in plain for reason in find_departures(record, known[record.suite])] == []
 
 
 def run_of_paper(seed: int, **changed: object) -> ResultRecord:
     """A run for a board that has none; of its statistics nothing but the counts is looked at."""
-    expected = written_protocols()[PAPER]
+    expected = read_protocols()[PAPER]
     protocol = expected.protocol.model_copy(update={"device": "cuda", **changed})
     states = {task: {"confusion": [[9]], "count": 9} for task in protocol.metrics}
     versions = {"suite/nyuv2": expected.version, "sharing/mine": 1, "weighting/uniform": 1}
@@ -82,7 +82,7 @@ def test_a_board_without_runs_takes_its_own_protocol_only(changed: dict[str, obj
     wrong = f"protocol: should be that of the board; another is {fields}"
     assert said(*(run_of_paper(seed, **changed) for seed in (0, 1)))[:2] == [wrong] * 2
     other = resealed(run_of_paper(1), spec={"suite": PAPER})
-    assert f"spec.suite: should be {written_protocols()[PAPER].suite}" in said(run_of_paper(0), other)
+    assert f"spec.suite: should be {read_protocols()[PAPER].suite}" in said(run_of_paper(0), other)
 
 
 def test_runs_of_one_submission_are_alike_where_the_board_has_none() -> None:

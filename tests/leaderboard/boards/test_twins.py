@@ -12,7 +12,7 @@ import pytest
 
 from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
-from leaderboard.boards.twins import TWINS_FILE, collect_twins, write_twin, written_twins
+from leaderboard.boards.twins import TWINS_FILE, collect_twins, read_twins, write_twin
 
 
 def of_classes() -> dict[str, str]:
@@ -20,7 +20,7 @@ def of_classes() -> dict[str, str]:
 
 
 def test_what_is_written_down_is_what_the_classes_have() -> None:
-    assert written_twins() == of_classes()
+    assert read_twins() == of_classes()
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,11 @@ def test_what_is_written_down_is_what_the_classes_have() -> None:
         ("gp_icm:kernel=rbf,rank=2", "gp_single:kernel=rbf"),
         ("single_task", None),
         ("plugin", None),
+        ("hard\n: stands alone", None),
     ],
 )
 def test_the_text_of_a_twin(method: str, twin: str | None) -> None:
-    assert write_twin(method, written_twins()) == twin
+    assert write_twin(method, read_twins()) == twin
     if twin:
         assert Method.parse(twin).short == twin
 

@@ -8,6 +8,7 @@ import pytest
 
 import leaderboard
 from bench.records import ResultRecord
+from leaderboard.analysis import contrasts
 from leaderboard.analysis.results import analyse
 from leaderboard.analysis.statistics import ranking, significance
 from leaderboard.boards.board import Board, board_of_suite
@@ -126,7 +127,8 @@ def test_many_tasks_are_two_rows_for_each_metric(make_record: Make) -> None:
 def test_tests_are_adjusted_once_whatever_is_made_of_a_table(
     board: Board, records: list[ResultRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Holm runs over the primary family and over all pairs, both while results are analysed; no page runs it again."""
+    """Holm runs over the primary family, all pairs, and the planned contrasts, both tests of them, while results are
+    analysed; no page runs it again."""
     calls: list[int] = []
 
     def counted(p: object) -> object:
@@ -134,16 +136,16 @@ def test_tests_are_adjusted_once_whatever_is_made_of_a_table(
         return holm(p)  # type: ignore[arg-type]
 
     holm = significance.holm
-    for module in (significance, ranking):
+    for module in (significance, ranking, contrasts):
         monkeypatch.setattr(module, "holm", counted)
     table = tabulate(board, StoreContents(records))
-    assert len(calls) == 2
+    assert len(calls) == 5
     for format in ("text", *FORMATS):
         format_table(table, format)
     for format in ("text", "md"):
         write_details(table, format)
     board_grid(Shown("toy", table, committed=True), Addresses(["toy"], ["single_task", "hard", "mine"]))
-    assert len(calls) == 2
+    assert len(calls) == 5
 
 
 def literals(source: str) -> Iterator[str]:

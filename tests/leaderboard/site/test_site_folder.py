@@ -10,7 +10,7 @@ import pytest
 from bench.cli.main import main
 from bench.errors import UsageError
 from leaderboard.site import write_site
-from leaderboard.site.build import LISTING, written_names
+from leaderboard.site.build import LISTING, read_listing
 from leaderboard.site.panels import MAX_BYTES, MAX_SIDE, PNG, find_panels
 from leaderboard.site.watch import HOST, serve_site
 from leaderboard.store import Store, StoreContents
@@ -40,7 +40,7 @@ def test_hidden_files_and_others_beside_a_site_stay(contents, tmp_path):
     write_site(StoreContents(), [], out, "store")
     assert (out / "CNAME").read_text() == "example.org"
     assert not (out / "methods.html").exists()
-    assert written_names(out) == {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {
+    assert read_listing(out) == {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {
         "CNAME",
         LISTING,
     }

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 import torch
 
-from bench.api import Constraint, Ge
+from bench.api import Constraint, Ge, Infinite
 from tests.bench.check.broken import Broken, change
 
 
@@ -33,6 +33,10 @@ class Good(Constraint):
 
     def matrices(self):
         return {"size": self.size}
+
+
+def unbounded(self, coupled, *, strength: Annotated[float, Ge(0), Infinite()] = 0.5):
+    Good.__init__(self, coupled, strength=strength)
 
 
 def flat_only(self, coupled, *, strength: float = 0.5):
@@ -80,6 +84,7 @@ BROKEN: list[Broken] = [
     ("prox at step 0", "should return W", change(Good, prox=lambda self, W, step: W / 2)),
     ("prox at step 0", "`in_loss`", change(Good, prox=Constraint.prox)),
     ("prox is the minimum", "better by", change(Good, prox=lambda self, W, s: W / (1 + s * self.strength * self.size))),
+    ("ends", "`odd:strength=inf` on shape (3,), 2 tasks, step 0;", change(Good, __init__=unbounded)),
     ("refresh", "finite", change(Good, refresh=lambda self, W: setattr(self, "size", 1 / W.square().sum()))),
     ("refresh", "refresh_every", change(Good, refresh_every=0, limits={})),
     ("state round trip", "buffers", change(Good, refresh=hide, value=hidden, **LOSS)),

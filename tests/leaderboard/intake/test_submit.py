@@ -225,8 +225,8 @@ def test_a_suite_is_no_method_whatever_its_check_says(runner, submit, capsys, mo
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.endswith(
-        "mtlbench: `mine.py` should register a sharing, a constraint or a weighting. Found `suite/mape`; a suite is not "
-        "submitted, but proposed as a folder of `suites/`.\n"
+        "mtlbench: `mine.py` should register a sharing, a constraint or a weighting. Found `suite/mape`; a suite is "
+        "not submitted, but proposed as a folder of `suites/`.\n"
     )
     assert runner.cells == []
 

@@ -163,7 +163,7 @@ def test_two_at_once_do_not_meet(tmp_path, runner, submit, capsys):
         (["--method", "hard"], "`hard` stands on the board already"),
         (["--method", "soft+l2"], "should use a part that method.py registers"),
         (["--method", "mine", "--method", "mine"], "should name each method once"),
-        (["--method", "mine+"], "should start with a name"),
+        (["--method", "mine+"], "should name a constraint after the `+`"),
         (["--suite", "tony"], "the nearest: `toy`"),
         (["--board", "toys"], "the nearest: `toy`"),
     ],
@@ -225,8 +225,8 @@ def test_a_suite_is_no_method_whatever_its_check_says(runner, submit, capsys, mo
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.endswith(
-        "mtlbench: `mine.py` should register a sharing, a constraint or a weighting. Found `suite/mape`; a suite is not "
-        "submitted, but proposed as a folder of `suites/`.\n"
+        "mtlbench: `mine.py` should register a sharing, a constraint or a weighting. Found `suite/mape`; a suite is "
+        "not submitted, but proposed as a folder of `suites/`.\n"
     )
     assert runner.cells == []
 

@@ -37,7 +37,7 @@ from bench.scores import ANGLE_BIN, ANGLE_BINS, KINDS, pack_histogram, score
 from benchmarks.processes import build_command
 from leaderboard.store import Store
 from leaderboard.store.json_text import format_json
-from leaderboard.store.merge import write_lines
+from leaderboard.store.merge import write_packed
 
 ROWS = 2000  # of the test split
 EPOCHS = 20  # of every run: the length of its curves
@@ -316,7 +316,7 @@ def measure_reading(out: Path, count: int) -> bool:
         if form == "open":
             write_unsynced(Store(root), iter(records))
         else:
-            write_lines(records, root)
+            write_packed({record.run_id: record for record in records}, [], root)
         files = [path for path in root.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files) / 2**20
         code = f"from leaderboard.store import Store; assert not Store({str(root)!r}).read().problems"

@@ -23,6 +23,7 @@ COMMANDS = {
     "list": "list suites, methods and their parts, controls, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
+    "curve": "run methods along a setting, as the learning rate, and choose its value on validation",
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
     "table": "print a table from stored records",

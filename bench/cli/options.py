@@ -98,7 +98,7 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     """Add all options about how cells are run, read by `read_execution`.
 
     They are about the engine, the workers, the device, checkpoints, panels and the mirror, with --store, --data-dir
-    and --plugin. The commands that train have them: run, sweep, tune and reproduce.
+    and --plugin. The commands that train have them: run, sweep, curve, tune and reproduce.
     """
     add_store(parser)
     add_data_dir(parser)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bench.cli import options
@@ -10,7 +11,7 @@ from bench.cli.terminal import text_cell
 from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
-    from bench.records import ResultRecord
+    from bench.records import ResultRecord, RunSpec
     from leaderboard.boards.board import Board
     from leaderboard.trust.reproduction import PairVerdict
 
@@ -36,6 +37,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print the table, and compare it where asked.
 
+    Of a board whose rows are at their own best values the curves are run first, then each method at the value that
+    validation chose, on the seeds of the board.
+
     Returns:
         1 where a cell failed, or with --against a number is outside its tolerance; else 0.
 
@@ -45,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
+    from bench.planning.curve import plan_curve
     from bench.planning.plan import plan
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
@@ -61,12 +66,23 @@ def run(arguments: argparse.Namespace) -> int:
     specs = [
         spec
         for part in board.parts
+        if not part.curve
         for spec in (
             *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data),
             *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data, part.methods),
         )
     ]
-    outcome = execution.run(specs)
+    curves = [
+        spec
+        for part in board.parts
+        if part.curve
+        for spec in plan_curve(
+            part.suite, part.methods, part.curve.grid, part.curve.seed_list, {}, arguments.device, data
+        )
+    ]
+    outcome = execution.run([*specs, *curves])
+    if curves:
+        outcome = outcome.join(execution.run(_plan_best_values(board.parts, execution.store.read().records)))
     report(outcome)
     contents = execution.store.read()
     # Those in the folder beside the store; the committed store has some.
@@ -75,6 +91,24 @@ def run(arguments: argparse.Namespace) -> int:
     print(render_parts(tables))
     against = _compare_with_committed(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
+
+
+def _plan_best_values(parts: "Iterable[Board]", records: "Sequence[ResultRecord]") -> "Iterator[RunSpec]":
+    """The cells of each method at the value that its curve chose, on the seeds of its board.
+
+    Args:
+        parts: The boards of the table; those without a curve have none.
+        records: Of the store, with the runs of the curves.
+    """
+    from bench.planning.curve import plan_best
+    from leaderboard.boards.own_best import read_whole_curves
+
+    for part in parts:
+        curves = read_whole_curves(part, records)[0] if part.curve else {}
+        for curve in curves.values():
+            if curve.chosen is not None:
+                point = next(iter(curve.points[curve.chosen].values()))
+                yield from plan_best(point.spec, part.seed_list)
 
 
 def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]") -> int:

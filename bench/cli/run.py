@@ -3,9 +3,9 @@
 import argparse
 import json
 import sys
-from typing import Any
 
 from bench.cli import options
+from bench.cli.dry_run import add_dry_run, print_plan
 from bench.errors import UsageError
 
 EPILOG = """examples:
@@ -37,9 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     options.add_execution(parser)
     options.add_settings(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print the plan, with what past runs say of its cost, and leave"
-    )
+    add_dry_run(parser)
     options.add_json(parser)
 
 
@@ -74,28 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
     specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
     specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data, methods)
     if arguments.dry_run:
-        outcome = execution.survey(specs)
-        from bench.execution.forecast import forecast, print_forecast
-
-        # Asks the engine how many cells run at a time; with Ray this connects to the cluster.
-        cost = forecast(outcome, execution.cell.store, execution.engine)
-        answer = outcome.as_json() | {"estimate": cost.as_json()}
-        _print_json(answer) if arguments.json else print_forecast(outcome, cost)
+        outcome = print_plan(execution, specs, arguments.json)
     else:
         outcome = execution.run(specs)
-        if arguments.json:
-            _print_json(outcome.as_json())
+        if arguments.json:  # standard output is then that value and nothing else, for scripts
+            json.dump(outcome.as_json(), sys.stdout, indent=1)
+            print()
     report(outcome)
     if arguments.set and specs and specs[0].overrides and not arguments.dry_run:
         where = options_text("--where", specs[0].overrides.items())
         print(f"`mtlbench table {arguments.suite} {where}` shows them.", file=sys.stderr)
     return 1 if outcome.count("failed") else 0
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    """Print a value as JSON on standard output, and nothing else there.
-
-    Whatever else a command says goes to standard error, so that a script can parse the output.
-    """
-    json.dump(value, sys.stdout, indent=1)
-    print()

@@ -204,10 +204,16 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
         known: Boards by name.
 
     Raises:
-        UsageError: There is none; the sentence has the nearest names.
+        UsageError: There is none; the sentence has the nearest names. Or its rows are at their own best values.
     """
     parts = [part for board in known.values() for part in board.parts]
     fitting = [part for part in parts if part.suite == suite and (name is None or part.name == name)]
+    if fitting and all(part.curve for part in fitting):
+        raise UsageError(
+            "A submission should be to a board whose methods run as they come. "
+            f"`{fitting[0].name}` has each at its own best value along a curve."
+        )
+    fitting = [part for part in fitting if not part.curve]
     if not fitting:
         wrong, choices = (name, {p.name for p in parts if p.suite == suite}) if name else (suite, set())
         choices = choices or {part.suite for part in parts}

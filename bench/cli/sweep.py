@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from bench.cli import options
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, hint
+from bench.records.values import parse_values
 
 EPILOG = """examples:
   mtlbench sweep multidigits soft+l2 --over halflife=1..1e4:8
@@ -104,43 +103,6 @@ def _options_as_text(part: Any) -> dict[str, str]:
     from bench.catalogue.options import options_as_text
 
     return options_as_text(part.entry.options, part.values, short=True)
-
-
-def parse_values(text: str, whole: bool = False) -> Iterator[str]:
-    """Yield the values that --over names, in order, each once.
-
-    `0/1..100:3` gives 0, 1.0, 10.0 and 100.0: a range has equal ratios, a (b / a)^(k / (n - 1)), rounded to four
-    digits.
-
-    Args:
-        text: What stands behind `=`.
-        whole: Whether the option takes whole numbers, to which values of a range are rounded.
-
-    Raises:
-        UsageError: A range has an end that is not positive, or fewer than two values.
-    """
-    seen = set()
-    for item in text.split("/"):
-        low, dots, rest = item.partition("..")
-        if not dots:
-            each = [item]
-        else:
-            high, colon, count = rest.partition(":")
-            try:
-                a, b, n = float(low), float(high), int(count) if colon else 0
-            except ValueError:
-                a = b = n = 0
-            if not (0 < a < math.inf and 0 < b < math.inf and n >= 2):
-                raise UsageError(
-                    f"A range should read LOW..HIGH:COUNT with positive ends and two values or more. Found `{item}`."
-                )
-            # Four digits keep names of runs short; equal ratios suit options on a logarithmic scale.
-            steps = [float(f"{a * (b / a) ** (k / (n - 1)):.4g}") for k in range(n)]
-            each = [str(round(step)) if whole else repr(step) for step in steps]
-        for value in each:
-            if value not in seen:
-                seen.add(value)
-                yield value
 
 
 def _print_path(name: str, path: dict[str, list[Any]]) -> None:

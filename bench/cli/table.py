@@ -67,7 +67,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--details",
         action="store_true",
-        help="how sure: ranks, tests over the whole board, chances, worst task (text or md; json has them always)",
+        help="how sure: ranks, tests over the whole board, chances, worst task; and curves over settings "
+        "(text or md; json has all but the curves always)",
     )
     parser.add_argument(
         "--equal",
@@ -94,7 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: Options exclude each other, the name is none of a table or suite, a submission is not sound, or
             nothing is stored under --where.
     """
+    from leaderboard.analysis.curves import find_curves
     from leaderboard.boards.controls import find_controls
+    from leaderboard.report.curves import write_curves
     from leaderboard.report.details import write_details
     from leaderboard.report.equal_cost import write_at_cost
     from leaderboard.report.formats import render_parts
@@ -144,7 +147,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.equal != "updates":
         print("\n".join(write_at_cost(table, arguments.equal, arguments.format) for table in tables))
     elif arguments.details:
-        print("\n".join(write_details(table, arguments.format) for table in tables))
+        curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
+        texts = [*(write_details(table, arguments.format) for table in tables), write_curves(curves, arguments.format)]
+        print("\n".join(filter(None, texts)))
     else:
         text = render_parts(tables, arguments.format)
         print(text if arguments.format != "json" or takes_everything(sys.stdout) else _escape_json(text))
@@ -193,6 +198,11 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     # Records have short names: a suite written in another order of options is the same suite.
     name = _resolve_suite_name(arguments.name, contents.records)
     board = board_for(name, contents.records, packages, arguments.track)
+    if arguments.control and any(part.curve for part in board.parts):
+        raise UsageError(
+            f"`--control` should be left out for `{board.name}`: its rows are at their own best values along a curve, "
+            "and controls are not."
+        )
     if not where:
         # At equal cost, controls are there for the budgets that they give, and no other control is.
         budgets = BUDGET_CONTROLS.get(arguments.equal)

@@ -1,4 +1,4 @@
-"""Tune methods by random search on validation, as many trials for each, and run the winners on fresh seeds."""
+"""Tune methods by a search on validation, as many trials and seeds for each, and run the winners on fresh seeds."""
 
 import argparse
 import json
@@ -8,9 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
+from bench.cli.dry_run import add_dry_run, print_plan
 from bench.cli.terminal import text_cell
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bench.execution.execute import Execution
+    from bench.records import ResultRecord, RunSpec
     from leaderboard.boards.tuned_track import MethodSearch
 
 EPILOG = """examples:
@@ -20,6 +26,8 @@ EPILOG = """examples:
 
 A trial is scored on validation only; the test split is read by the winner's runs, once each. The same command
 again runs only what is missing. Trials share their learning rate, weight decay and trunk rate between methods.
+Trials are different points of a Sobol sequence over what has an effect on the method; the best ones run again on
+seeds that did not choose them, and the winner on those of --seeds. `--design random` is the search of older stores.
 """
 
 
@@ -31,36 +39,72 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--trials", type=options.parse_positive, default=16, metavar="N", help="of each method (default: 16)"
     )
     parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="of the winner's runs (default: 0-4)")
+    parser.add_argument(
+        "--trials-seeds", type=options.parse_positive, default=3, metavar="N", help="of each trial (default: 3)"
+    )
+    parser.add_argument(
+        "--finalists",
+        type=options.parse_positive,
+        default=4,
+        metavar="N",
+        help="best trials of each method that run again (default: 4)",
+    )
+    parser.add_argument(
+        "--finalist-seeds", type=options.parse_positive, default=10, metavar="N", help="of each of them (default: 10)"
+    )
+    parser.add_argument(
+        "--design",
+        choices=["sobol", "random"],
+        default="sobol",
+        help="how trials are drawn; random ones have one seed, may repeat, and have no finalists (default: sobol)",
+    )
     options.add_execution(parser)
+    add_dry_run(parser)
     options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Search the settings of each method, choose by validation, run the winners on fresh seeds, and tell.
 
-    All methods have equally many trials. Trials keep no panels and are not stacked; the winners' runs keep panels where
-    --images asks for them.
+    All methods have equally many trials, on the same seeds. Trials keep no panels and are not stacked; the winners'
+    runs keep panels where --images asks for them. With --dry-run the plan of the trials and its cost are printed.
 
     Returns:
         1 where a trial or a winner's run failed, else 0.
+
+    Raises:
+        UsageError: --seeds has a seed that chooses, or a method has fewer different settings than --trials.
     """
     from bench.execution.plan_status import report
-    from bench.planning.tuning import plan_finals, plan_trials
+    from bench.planning.sobol_design import plan_finalists
+    from bench.planning.tuning import plan_finals
     from bench.records import parse_seeds
     from leaderboard.boards.tuned_track import searches_of
 
     seeds = parse_seeds(arguments.seeds)
+    choosing, judging = _choose_trial_seeds(arguments)
+    if both := sorted({*seeds} & {*choosing, *judging}):
+        raise UsageError(f"`--seeds` should have none of the seeds that choose a winner. Found {both[0]}.")
     execution = replace(options.read_execution(arguments), stack=1)
-    specs = [
-        spec
-        for method in arguments.methods
-        for spec in plan_trials(arguments.suite, method, arguments.trials, arguments.device, execution.cell.data_dir)
-    ]
-    searched = replace(execution, cell=replace(execution.cell, images=0)).run(specs)  # nobody looks at trials
-    report(searched)
+    trials = _plan_trials(arguments, execution)
+    specs = [spec for own in trials for spec in own]
+    if arguments.dry_run:
+        report(print_plan(execution, specs, arguments.json))
+        again = len(arguments.methods) * min(arguments.finalists, arguments.trials) * len(judging)
+        later = [f"{again} of the best trials on further seeds"] if again else []
+        later += [f"{len(arguments.methods) * len(seeds)} of the winners"]
+        print(f"Then {' and '.join(later)}.", file=sys.stderr)
+        return 0
+    quiet = replace(execution, cell=replace(execution.cell, images=0))  # nobody looks at trials
+    searched = quiet.run(specs)
     # All trials, also those of earlier commands: the search is over what is stored.
-    records = {spec.run_id: execution.store.get(spec) for spec in specs}
-    searches = searches_of([record for record in records.values() if record], arguments.trials)
+    searches = searches_of(_read_records(execution, specs), arguments.trials)
+    if judging:
+        best = [trial.spec for search in searches for trial in search.best_trials(arguments.finalists)]
+        further = [spec for trial in best for spec in plan_finalists(trial, judging)]
+        searched = searched.join(quiet.run(further))
+        searches = searches_of(_read_records(execution, [*specs, *further]), arguments.trials)
+    report(searched)
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = execution.run(spec for winner in chosen for spec in plan_finals(winner, seeds))
     if arguments.json:
@@ -72,16 +116,56 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if searched.count("failed") or outcome.count("failed") else 0
 
 
+def _choose_trial_seeds(arguments: argparse.Namespace) -> tuple[list[int], list[int]]:
+    """The seeds of every trial, and those on which the best trials are judged anew; random trials have one and none."""
+    from bench.planning.tuning import TRIAL_SEED
+
+    if arguments.design == "random":
+        return [TRIAL_SEED], []
+    first = TRIAL_SEED + arguments.trials_seeds
+    return list(range(TRIAL_SEED, first)), list(range(first, first + arguments.finalist_seeds))
+
+
+def _plan_trials(arguments: argparse.Namespace, execution: "Execution") -> "list[list[RunSpec]]":
+    """The runs of every trial of every method, method by method.
+
+    Args:
+        arguments: Those of the command.
+        execution: Says where data is looked for.
+    """
+    from bench.planning.sobol_design import plan_sobol_trials
+    from bench.planning.tuning import plan_trials
+
+    suite, count, device, data = arguments.suite, arguments.trials, arguments.device, execution.cell.data_dir
+    if arguments.design == "random":
+        return [[spec] for method in arguments.methods for spec in plan_trials(suite, method, count, device, data)]
+    seeds, _ = _choose_trial_seeds(arguments)
+    return [
+        trial for method in arguments.methods for trial in plan_sobol_trials(suite, method, count, seeds, device, data)
+    ]
+
+
+def _read_records(execution: "Execution", specs: "Iterable[RunSpec]") -> "list[ResultRecord]":
+    """The records of cells, each once; those whose process died have none."""
+    stored = {spec.run_id: execution.store.get(spec) for spec in specs}
+    return [record for record in stored.values() if record]
+
+
 def _search_as_json(search: "MethodSearch") -> dict[str, Any]:
     """A search as `--json` prints it.
 
-    `objectives` has one number per trial, null where it failed; `winner` has the trial, the method with its options,
-    the changes of the protocol, and those of them that lie at the edge of what was searched.
+    `objectives` has one number per trial, null where it failed, the mean over `seeds` where trials had several;
+    `finalists` are the trials that ran again on `final_seeds`, by which the winner is chosen then. `winner` has the
+    trial, the method with its options, the changes of the protocol, and those of them that lie at the edge of what was
+    searched.
     """
     winner = search.winner
     return {
         "method": search.method,
         "objectives": [value if math.isfinite(value) else None for value in search.objectives],
+        "seeds": search.seeds,
+        "finalists": search.finalists,
+        "final_seeds": search.final_seeds,
         "winner": winner
         and {
             "trial": winner.spec.tuning and winner.spec.tuning.trial,

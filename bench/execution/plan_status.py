@@ -37,6 +37,11 @@ class PlanStatus:
         """Number of cells that were not stored, whether they have run since or not."""
         return len(self.specs) - self.count("stored")
 
+    def join(self, other: "PlanStatus") -> "PlanStatus":
+        """The status of this plan and another one; a cell that is in both counts as it does here."""
+        new = [spec for spec in other.specs if spec.run_id not in self.status]
+        return PlanStatus([*self.specs, *new], other.status | self.status, other.errors | self.errors)
+
     def as_json(self) -> dict[str, Any]:
         """The shape `run --json` prints."""
         return {

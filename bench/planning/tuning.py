@@ -1,4 +1,4 @@
-"""Random search at equal budget: what a trial is, and the runs it asks for.
+"""Random search at equal budget: what a trial is, and the runs it asks for; `sobol_design` has a better one.
 
 Every method draws the same number of trials. What all methods have (learning rate, weight decay, the factor
 on the rate of shared parameters) comes from common random numbers: trial k has the same learning rate for

@@ -117,7 +117,8 @@ class ResultRecord(_Frozen):
     statistics, and rule -> task -> metric -> value.
 
     A run that diverged is `failed`, with `error` in place of scores. A trial of a random search has
-    `validation` errors and nothing of the test split. `digest` is over all other fields.
+    `validation` errors and nothing of the test split; a run under settings of its own may have both.
+    `digest` is over all other fields.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -132,7 +133,9 @@ class ResultRecord(_Frozen):
     scores: dict[str, dict[str, dict[str, float]]] = {}
     selection: dict[str, dict[str, int]] = Field(default={}, description="rule -> task -> epoch kept, counted from 1")
     validation: dict[str, float] = Field(
-        default={}, description="of a trial: the primary error of each task on validation at the epoch kept by `val`"
+        default={},
+        description="of a trial, or a run with overrides: the primary error of each task on validation at the epoch "
+        "kept by `val`",
     )
     cost: Cost | None = None
     data: dict[str, str] = Field(default={}, description="checksums of the data, part by part")
@@ -175,8 +178,11 @@ class ResultRecord(_Frozen):
         if self.spec.is_trial:
             return self._find_trial_gaps()
         protocol, tasks, gaps = self.spec.protocol, set(self.tasks), []
-        if self.validation:
-            gaps.append("validation: should be there for trials of a search only")
+        if self.validation and not self._has_validation():
+            gaps.append(
+                "validation: should be there for trials of a search and runs under other settings, a positive error "
+                "for every task"
+            )
         if sorted(self.tasks) != sorted(protocol.metrics):
             gaps.append("tasks: should be those of the protocol's metrics")
         # Without a validation split nothing can be chosen by it; a solver has no epochs to choose from.
@@ -193,6 +199,17 @@ class ResultRecord(_Frozen):
                 gaps.append(f"statistics.{rule}: should count the {protocol.splits['test']} test rows")
         return gaps
 
+    def _has_validation(self) -> bool:
+        """Whether validation errors may stand here, and do for every task.
+
+        A run under settings of its own has them, since a curve over a setting is chosen from by them.
+        """
+        return bool(self.spec.overrides) and self._validates_all_tasks()
+
+    def _validates_all_tasks(self) -> bool:
+        """Whether there is a positive validation error for every task, and for nothing else."""
+        return sorted(self.validation) == sorted(self.tasks) and all(error > 0 for error in self.validation.values())
+
     def _find_trial_gaps(self) -> list[str]:
         """A trial has a positive validation error for every task, and nothing of the test split.
 
@@ -201,7 +218,7 @@ class ResultRecord(_Frozen):
         gaps = []
         if sorted(self.tasks) != sorted(self.spec.protocol.metrics):
             gaps.append("tasks: should be those of the protocol's metrics")
-        if sorted(self.validation) != sorted(self.tasks) or not all(error > 0 for error in self.validation.values()):
+        if not self._validates_all_tasks():
             gaps.append("validation: should hold a positive error for every task")
         if self.statistics or self.scores:
             gaps.append("statistics: a trial should hold none of the test split")

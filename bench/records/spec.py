@@ -13,20 +13,24 @@ from bench.records.protocol import Protocol
 
 
 class Tuning(BaseModel):
-    """The place of a run in a random search: a trial, scored on validation only, or a run of the trial that won.
+    """The place of a run in a search: a trial, scored on validation only, or a run of what won.
 
     of: the method that was tuned, as tables list it.
-    trial: number of the draw, counted from 0.
-    stage: `trial` while searching; `final` for the winner on the seeds of a board.
+    trial: number of the draw, counted from 0; 0 for `best`.
+    stage: `trial` while searching at random; `final` for the trial that won, on the seeds of a board; `best` for the
+        value that validation chose along the method's curve, on seeds that did not choose it.
     edges: settings whose draw is an end of their grid, since a better value may lie beyond.
+    design: how trials were drawn: `random`, one seed each, draws may repeat; `sobol`, several seeds each, no two alike,
+        over what has an effect on the method. Trials of two designs are never compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     of: str
     trial: int = Field(ge=0)
-    stage: Literal["trial", "final"]
+    stage: Literal["trial", "final", "best"]
     edges: tuple[str, ...] = ()
+    design: Literal["random", "sobol"] = "random"  # runs from before there was another keep their names
 
 
 class RunSpec(BaseModel):
@@ -60,6 +64,11 @@ class RunSpec(BaseModel):
     def is_trial(self) -> bool:
         """Whether the run is scored on validation only, without a look at the test split."""
         return self.tuning is not None and self.tuning.stage == "trial"
+
+    @property
+    def is_of_search(self) -> bool:
+        """Whether the run belongs to a random search, as a trial or as a run of its winner."""
+        return self.tuning is not None and self.tuning.stage != "best"
 
     def vary(self, **values: Any) -> "RunSpec":
         """The same specification but for `values`, validated, with the run id of its own."""

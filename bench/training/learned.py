@@ -132,7 +132,9 @@ def describe_ensemble(
     first = members[0].watch
     tasks, device = members[0].model.reported, torch.device(spec.protocol.device)
     selection = first.selector.choose_epochs()
-    validated = _read_validation(first, selection) if spec.is_trial else {}
+    # What a search or a curve chooses by: curves of epochs are kept for few tasks, and rounded.
+    chosen_by = spec.is_trial or (bool(spec.overrides) and "val" in selection)
+    validated = _read_validation(first, selection) if chosen_by else {}
     cost = Cost(
         parameters=len(members) * sum(p.numel() for p in members[0].model.parameters() if p.requires_grad),
         forward_flops=len(members) * start.flops,
@@ -156,6 +158,7 @@ def describe_ensemble(
 
 
 def _read_validation(watch: TrainingMonitor, selection: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """`validation` of a trial's record, which tuning compares: each task's error at the epoch selected by `val`."""
+    """`validation` of a record, which tuning and curves compare: each task's error at the epoch selected by `val`."""
     errors = {task: watch.errors[epoch - 1][task] for task, epoch in selection["val"].items()}
-    return {"validation": {task: round(error, 9) for task, error in errors.items()}}
+    # An error below the ninth digit is no perfect one, whose logarithm would not exist.
+    return {"validation": {task: round(error, 9) or error for task, error in errors.items()}}

@@ -9,16 +9,55 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.errors import UsageError, hint
 from bench.records import ResultRecord, explain_invalid, parse_seeds
+from bench.records.values import FEWEST_VALUES, SettingGrid
 from leaderboard.boards.twins import find_muted
 
 # A range in a text of seeds is expanded to a list, so that the reader bounds its length.
 MANY_SEEDS = 10_000  # seeds in one range
 TABLES = Path(__file__).parents[1] / "tables"
 Track = Literal["default", "tuned"]  # the options and settings a method comes with, or those a search found
+
+
+class CurveBudget(BaseModel):
+    """The curve that every row of a board has of its own: one budget of values and seeds for all methods.
+
+    over: a setting and its values, as `mtlbench curve --over` takes them: `lr=0.0005..0.02:6`.
+    seeds: on which validation chooses a value for each method, as in `1000-1002`; none of them are the board's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    over: str
+    seeds: str = "1000-1002"
+
+    @field_validator("over")
+    @classmethod
+    def _check_over(cls, text: str) -> str:
+        """A curve has three values or more, or one of two would always lie at an edge."""
+        if len(SettingGrid.parse(text).values) < FEWEST_VALUES:
+            raise ValueError(f"`over` should have {FEWEST_VALUES} values or more. Found `{text}`.")
+        return text
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, text: str) -> str:
+        """As those of a board."""
+        parse_seeds(text)
+        return text
+
+    @property
+    def grid(self) -> SettingGrid:
+        """The setting and its values, ascending."""
+        return SettingGrid.parse(self.over)
+
+    @property
+    def seed_list(self) -> list[int]:
+        """The seeds, ascending."""
+        return parse_seeds(self.seeds)
 
 
 class Board(BaseModel):
@@ -36,6 +75,7 @@ class Board(BaseModel):
         controls: names in `leaderboard.boards.controls`; their rows come below the methods and are never ranked.
         series: suites that differ in the number of training rows only; the reference's errors there give the worth of a
             method in data.
+        curve: with it, each row is its method at the value of a setting that its own curve chose on validation.
         labels: method -> its name for people.
         also: further parts of a table over several suites; in the file each says only what differs from the first.
     """
@@ -53,6 +93,7 @@ class Board(BaseModel):
     controls: list[str] = []
     series: list[str] = []
     labels: dict[str, str] = {}
+    curve: CurveBudget | None = None
     note: str = ""
     also: list["Board"] = []
 
@@ -71,6 +112,19 @@ class Board(BaseModel):
             if methods.count(method) > 1:
                 raise ValueError(f"`methods` should list each method once. Found `{method}` twice.")
         return methods
+
+    @model_validator(mode="after")
+    def _check_curve(self) -> "Board":
+        """Seeds that chose a value do not judge it; no row beside others at their best is at the protocol's value."""
+        if self.curve is None:
+            return self
+        if both := sorted({*self.seed_list} & {*self.curve.seed_list}):
+            raise ValueError(f"`curve.seeds` should have none of the board's `seeds`. Found {both[0]} in both.")
+        if self.controls or self.series:
+            raise ValueError(
+                "`curve` should stand without `controls` and `series`, whose runs are at the protocol's own value."
+            )
+        return self
 
     @property
     def parts(self) -> list["Board"]:

@@ -21,7 +21,8 @@ from leaderboard.boards.comparability import (
     suite_versions,
 )
 from leaderboard.boards.controls import ControlRow, ControlRun, ControlSubject, control_rows
-from leaderboard.boards.tuned_track import MethodSearch, keep_searched, searches_of
+from leaderboard.boards.own_best import choose_best_runs
+from leaderboard.boards.tuned_track import MethodSearch, design_of, keep_searched, searches_of
 from leaderboard.boards.twins import collect_twins
 
 NAMED_FAILURES = 5  # the others are counted: a suite that is broken fails in every run
@@ -60,9 +61,10 @@ def select_records(
 ) -> Selection:
     """Choose the records of `board` on a track.
 
-    Only finished runs without overrides count. Of an edited plug-in only runs of the source that was run last count,
-    even where none of them finished. Of several versions the highest (protocol version, suite version) counts; among
-    these the largest group with one protocol, suite and data checksum; then the highest versions of each method.
+    Only finished runs without overrides count, or, on a board with a curve, those of each method at the value that its
+    curve chose. Of an edited plug-in only runs of the source that was run last count, even where none of them finished.
+    Of several versions the highest (protocol version, suite version) counts; among these the largest group with one
+    protocol, suite and data checksum; then the highest versions of each method.
 
     Args:
         board: its `methods` become rows, and on the default track its `controls` below them.
@@ -77,6 +79,8 @@ def select_records(
     if track == "tuned":
         board = keep_searched(board, records)
         chosen, notes = _choose_winners(board, records)
+    elif board.curve:
+        chosen, notes = choose_best_runs(board, records)
     else:
         controls, chosen, notes = _choose_with_controls(board, records)
         labels = {key: f"control: {row.label}" for key, row in controls.items()}
@@ -232,8 +236,12 @@ def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chos
     A method with fewer than `board.trials` trials is left out and named: its winner would be the best of fewer draws. A
     winner at the end of its grid is named too, since better settings may lie beyond.
     """
-    notes = [f"Tuned: the best of {board.trials} random trials on validation, as many for every method."]
-    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
+    notes = [_explain_search(board, own)]
+    design = design_of(own)
+    kept = [record for record in own if record.spec.tuning and record.spec.tuning.design == design]
+    count_left_out(notes, len(own) - len(kept), "of a search whose trials were drawn in another way")
+    own = kept
     own = keep_newest_suite(keep_last_code(own, notes=notes))
     own = keep_newest_methods(own, lambda record: record.spec.tuning and record.spec.tuning.of)
     searches = {search.method: search for search in searches_of(own, board.trials)}
@@ -252,6 +260,22 @@ def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chos
                 settings = ", ".join(f"{key}={search.winner.spec.overrides.get(key)}" for key in search.edges)
                 notes.append(f"The winner of `{board.label(method)}` lies at the edge of its grid: {settings}.")
     return chosen, notes
+
+
+def _explain_search(board: Board, records: Iterable[ResultRecord]) -> str:
+    """How the winners were found: how many trials, of which kind, on how many seeds."""
+    records = list(records)
+    if design_of(records) == "random":
+        return f"Tuned: the best of {board.trials} random trials on validation, as many for every method."
+    searches = searches_of(records, board.trials)
+    seeds = max((len(search.seeds) for search in searches), default=0)
+    final = max((len(search.final_seeds) for search in searches), default=0)
+    best = max((len(search.finalists) for search in searches), default=0)
+    again = f", the best {best} again on {final} further ones" if final else ""
+    return (
+        f"Tuned: the best of {board.trials} trials from a Sobol sequence on validation, {seeds} seeds each{again}, as "
+        "many for every method."
+    )
 
 
 def _runs_of_winner(search: MethodSearch, board: Board, done: dict[str, ResultRecord]) -> dict[int, ResultRecord]:

@@ -4,32 +4,75 @@ Winners are chosen by validation error alone. `mtlbench tune` makes the trials; 
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board
 
+Design = Literal["random", "sobol"]  # of trials, as in `Tuning`
+
 
 @dataclass(frozen=True)
 class MethodSearch:
-    """The trials of one method's search, in the order of their numbers."""
+    """The trials of one method, in the order of their numbers.
+
+    method: as tables list it.
+    trials: a run of each, that of its lowest seed.
+    repeats: trial -> seed -> its run, where trials had several seeds. All trials share some; the best ones, called
+        finalists, have further ones.
+    """
 
     method: str
     trials: list[ResultRecord]
+    repeats: Mapping[int, Mapping[int, ResultRecord]] = field(default_factory=dict)
 
     @property
     def objectives(self) -> list[float]:
-        """The objective of each trial, in order: sum over tasks of log validation error, infinite for a failure."""
-        return [objective(trial) for trial in self.trials]
+        """Sum over tasks of log validation error, trial by trial; infinite where a trial failed.
+
+        Where trials had several seeds, the mean over those that all of them have.
+        """
+        if not self.repeats:
+            return [objective(trial) for trial in self.trials]
+        return [_average(runs, self.seeds) for runs in self.repeats.values()]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of every trial, where trials had several; those that only finalists have are none of them."""
+        return sorted(set.intersection(*map(set, self.repeats.values()))) if self.repeats else []
+
+    @property
+    def final_seeds(self) -> list[int]:
+        """The further seeds that all finalists have; empty where there are no finalists."""
+        further = [set(runs) - set(self.seeds) for runs in self.repeats.values()]
+        return sorted(set.intersection(*(own for own in further if own))) if any(further) else []
+
+    @property
+    def finalists(self) -> list[int]:
+        """The trials that were run on further seeds, by number."""
+        return [number for number, runs in self.repeats.items() if set(runs) - set(self.seeds)]
+
+    def best_trials(self, count: int) -> list[ResultRecord]:
+        """The `count` trials of the least objectives, the first of equal ones before; none that failed."""
+        ranked = sorted(zip(self.objectives, range(len(self.trials)), strict=True))
+        return [self.trials[at] for value, at in ranked[:count] if math.isfinite(value)]
 
     @property
     def winner(self) -> ResultRecord | None:
-        """The trial with the least objective, of equal ones the first; None where all failed."""
-        best = min(self.trials, key=objective, default=None)
-        return best if best is not None and math.isfinite(objective(best)) else None
+        """The trial with the least objective, the first of equal ones; None where all failed.
+
+        Where there are finalists it is the best of them on the seeds that did not make them finalists.
+        """
+        if self.final_seeds:
+            scores = {number: _average(self.repeats[number], self.final_seeds) for number in self.finalists}
+            best = min(scores, key=lambda number: scores[number])
+            if math.isfinite(scores[best]):
+                return self.repeats[best][min(self.repeats[best])]
+        return next(iter(self.best_trials(1)), None)
 
     @property
     def edges(self) -> tuple[str, ...]:
@@ -59,19 +102,35 @@ def objective(trial: ResultRecord) -> float:
     return sum(math.log(error) for error in trial.validation.values())
 
 
-def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearch]:
-    """The searches behind `records`, by method in the order met.
+def _average(runs: Mapping[int, ResultRecord], seeds: Collection[int]) -> float:
+    """Mean over seeds of the objectives of one trial; infinite where one failed, or there are no seeds."""
+    return sum(objective(runs[seed]) for seed in seeds) / len(seeds) if seeds else math.inf
 
-    Args:
-        records: of one suite; runs of no search are skipped.
-        count: trials numbered from `count` on are left out, so that every method has at most as many.
+
+def design_of(records: Iterable[ResultRecord]) -> Design:
+    """How the trials among `records` were drawn: `sobol` where any was, since it took the place of the other one."""
+    drawn = {r.spec.tuning.design for r in records if r.spec.tuning and r.spec.is_of_search}
+    return "sobol" if "sobol" in drawn else "random"
+
+
+def searches_of(records: Iterable[ResultRecord], count: int) -> list[MethodSearch]:
+    """The searches behind `records`, by method in the order met; trials from `count` on are left out.
+
+    Trials of one design only, that of `design_of`: those of another were drawn with another chance of being good.
     """
-    trials_of: dict[str, dict[int, ResultRecord]] = {}
+    records = list(records)
+    design = design_of(records)
+    found: dict[str, dict[int, dict[int, ResultRecord]]] = {}
     for record in records:
         tuning = record.spec.tuning
-        if tuning and tuning.stage == "trial" and tuning.trial < count:
-            trials_of.setdefault(tuning.of, {})[tuning.trial] = record
-    return [MethodSearch(method, [trials[k] for k in sorted(trials)]) for method, trials in trials_of.items()]
+        if tuning and tuning.stage == "trial" and tuning.trial < count and tuning.design == design:
+            found.setdefault(tuning.of, {}).setdefault(tuning.trial, {})[record.spec.seed] = record
+    searches = []
+    for method, trials in found.items():
+        ordered = {number: dict(sorted(trials[number].items())) for number in sorted(trials)}
+        firsts = [next(iter(runs.values())) for runs in ordered.values()]
+        searches.append(MethodSearch(method, firsts, ordered if design == "sobol" else {}))
+    return searches
 
 
 def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
@@ -79,7 +138,7 @@ def keep_searched(board: Board, records: Iterable[ResultRecord]) -> Board:
 
     A label may speak of default options, which a search changes.
     """
-    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = [r for r in records if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     names = {record.spec.tuning.of for record in own if record.spec.tuning}
     methods = [method for method in board.methods if method in names]
     return board.model_copy(update={"title": f"{board.title}, tuned", "methods": methods, "labels": {}})

@@ -7,7 +7,9 @@ import shlex
 from typing import Any
 
 from bench.records import ResultRecord
+from bench.records.values import list_numeric_settings
 from leaderboard.analysis.dials import Dial
+from leaderboard.boards.curves import SettingCurve
 from leaderboard.report.escape import printable
 
 
@@ -20,15 +22,39 @@ def run_command(run: ResultRecord, plugin: str = "") -> str:
     """
     tuning = run.spec.tuning
     file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
+    if tuning and tuning.stage == "best":
+        return printable(_best_command(run, plugin))
     if tuning:
+        how = " --design random" if tuning.design == "random" else ""
         # A trial is one run under the search's own seed; only a winner is run again with others.
         tail = f" --seeds {run.spec.seed}" if tuning.stage == "final" else ""
-        return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}")
+        return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}{how}")
     pairs = [
         f"--set {shlex.quote(f'{key}={_write_value(value)}')}" for key, value in sorted(run.spec.overrides.items())
     ]
     words = [f"mtlbench run {_quote(run.suite, run.method)} --seeds {run.spec.seed}", *pairs, *file]
     return printable(" ".join(words))
+
+
+def _best_command(run: ResultRecord, plugin: str) -> str:
+    """What makes a run of the value that a curve chose again: a curve of that value alone chooses it."""
+    pairs = [(key, _write_value(value)) for key, value in sorted(run.spec.overrides.items())]
+    # Any of the settings will do, as long as it is a number: the choice is among one value.
+    numeric = list_numeric_settings()
+    over = next((key for key, _ in pairs if key in numeric), "lr")
+    others = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in pairs if key != over]
+    values = [f"--over {shlex.quote(f'{key}={value}')}" for key, value in pairs if key == over]
+    file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
+    words = [f"mtlbench curve {_quote(run.suite, run.method)}", *values, *others, f"--final-seeds {run.spec.seed}"]
+    return " ".join([*words, *file])
+
+
+def curve_command(curve: SettingCurve) -> str:
+    """What makes the runs of a curve again."""
+    values = "/".join(curve.grid.texts)
+    settings = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in curve.settings)
+    over = f"--over {shlex.quote(f'{curve.setting}={values}')} --seeds {','.join(map(str, curve.seeds))}"
+    return printable(f"mtlbench curve {_quote(curve.suite, curve.method)} {over}{settings}")
 
 
 def sweep_command(dial: Dial) -> str:

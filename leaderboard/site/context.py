@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.records import ResultRecord
+from leaderboard.analysis.curves import find_curves
 from leaderboard.analysis.dials import find_dials
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
@@ -66,6 +67,7 @@ class Context:
         self.shown = collect_boards(contents, boards, selection, submissions)
         # Submissions are compared with methods at their own options; dials and panels are of the store alone.
         self.dials = find_dials(contents.records)
+        self.curves = find_curves(contents.records)
         self.checks = read_checks(contents.root)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}

@@ -135,7 +135,7 @@ def collect_boards(
     for suite in sorted({record.suite for record in records if (record.suite, record.method) not in covered}):
         board = board_of_suite(suite, [record for record in records if record.suite == suite])
         add(board.model_copy(update={"title": f"Everything stored of {suite}"}), "default", committed=False)
-    for suite in sorted({record.suite for record in contents.records if record.spec.tuning} - widest.keys()):
+    for suite in sorted({record.suite for record in contents.records if record.spec.is_of_search} - widest.keys()):
         add(board_of_suite(suite, contents.records, "tuned"), "tuned", committed=False)
     order = list(dict.fromkeys(one.board.suite for one in collected))
     return sorted(

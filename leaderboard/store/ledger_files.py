@@ -15,7 +15,7 @@ from pathlib import Path
 from leaderboard.store.limits import read_limited
 from leaderboard.store.walk import CHECKED
 
-FILE = "verified.jsonl"  # of stores from before
+OLD_LEDGER = "verified.jsonl"  # of stores from before
 MAX_CHECKS = 64 << 20  # bytes of a file
 # Of a copied `verified.jsonl`, which has no time: whatever was found out under a name with a time is later.
 _EARLIEST = "19700101T000000.000000Z"
@@ -46,9 +46,9 @@ def read_ledger_copies(source: Path) -> Iterator[tuple[str, bytes]]:
     Args:
         source: root of a store. What cannot be read there is left out, as it is by every reader of the ledger.
     """
-    for path in [source / FILE, *list_ledger_files(source)]:
+    for path in [source / OLD_LEDGER, *list_ledger_files(source)]:
         try:
             content = read_limited(path, MAX_CHECKS)
         except ValueError:
             continue
-        yield f"{CHECKED}/{name_ledger_file(_EARLIEST, content) if path.name == FILE else path.name}", content
+        yield f"{CHECKED}/{name_ledger_file(_EARLIEST, content) if path.name == OLD_LEDGER else path.name}", content

@@ -87,7 +87,7 @@ def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
         merged, result = _combine(mine, contents)
         if result.refused:
             return result
-        _write(merged, [*contents, mine], target)
+        write_packed(merged, [*contents, mine], target)
         return replace(result, packed=_remove_open(merged, store))
 
 
@@ -145,7 +145,7 @@ def _add(merged: dict[str, ResultRecord], others: Iterable[StoreContents]) -> tu
     return contradictions, list(new.values())
 
 
-def _write(merged: dict[str, ResultRecord], stores: list[StoreContents], target: Path) -> None:
+def write_packed(merged: dict[str, ResultRecord], stores: list[StoreContents], target: Path) -> None:
     """Write every file that is not yet as it should be; a line comes after all that a reader looks up for it.
 
     Args:

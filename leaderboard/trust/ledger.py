@@ -22,7 +22,7 @@ from typing import Literal, get_args
 
 from bench.records import ResultRecord
 from leaderboard.store.json_text import write_whole
-from leaderboard.store.ledger_files import FILE, MAX_CHECKS, list_ledger_files, name_ledger_file
+from leaderboard.store.ledger_files import MAX_CHECKS, OLD_LEDGER, list_ledger_files, name_ledger_file
 from leaderboard.store.limits import read_limited
 from leaderboard.store.walk import CHECKED
 
@@ -58,7 +58,7 @@ def read_checks(root: Path | None) -> dict[str, LedgerEntry]:
     if root is None:
         return {}
     checks: dict[str, LedgerEntry] = {}
-    for path in [root / FILE, *list_ledger_files(root)]:
+    for path in [root / OLD_LEDGER, *list_ledger_files(root)]:
         for check in _read_entries(path):
             if not _knows_less(check, checks.get(check.digest)):
                 checks[check.digest] = check

@@ -5,11 +5,12 @@ the pages decide which figures they have. Nothing is drawn here, so that buildin
 colours are names that the page resolves in its theme, sizes are pixels, and the keys of traces and layouts are
 Plotly's.
 
-`board` has the charts of one board, `worth` those of cost, data and trials, `dial` that of a sweep, `run` those of
-training, `matrices` and `weights` the heat maps; `parts` is shared between them.
+`board` has the charts of one board, `worth` those of cost, data and trials, `dial` that of a sweep, `curve` those over
+a setting, `run` those of training, `matrices` and `weights` the heat maps; `parts` is shared between them.
 """
 
 from leaderboard.site.figures.board import plot_changes, plot_profiles, plot_tasks, plot_wins
+from leaderboard.site.figures.curve import plot_settings
 from leaderboard.site.figures.dial import plot_dial
 from leaderboard.site.figures.matrices import plot_cosines, plot_matrices, plot_relatedness, write_cosines
 from leaderboard.site.figures.run import plot_choice, plot_curves, plot_sharing
@@ -28,6 +29,7 @@ __all__ = [
     "plot_profiles",
     "plot_recovered",
     "plot_relatedness",
+    "plot_settings",
     "plot_sharing",
     "plot_size",
     "plot_tasks",

@@ -13,7 +13,7 @@ from leaderboard.boards.tuned_track import searches_of
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import explain_verdicts
 from leaderboard.report.formats import write_notes
-from leaderboard.site.commands import missing_commands
+from leaderboard.site.commands import curve_command, missing_commands
 from leaderboard.site.context import Context
 from leaderboard.site.figures import (
     plot_budget,
@@ -23,6 +23,7 @@ from leaderboard.site.figures import (
     plot_profiles,
     plot_recovered,
     plot_relatedness,
+    plot_settings,
     plot_size,
     plot_tasks,
     plot_wins,
@@ -48,10 +49,9 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
     runs = [run for run in site.runs if run.suite == suite]
     first = one is own[0]
     pairs = plot_relatedness(estimate_relatedness(runs), "related") if first else None
-    figures = [
-        *_plot_charts(site, one),
-        *([_plot_board_cosines(one), pairs, *_plot_board_recovered(one)] if first else [_plot_board_budget(site, one)]),
-    ]
+    curves = [each for each in site.curves if each.curve.suite == suite]
+    of_suite = [*plot_settings(curves, "curve"), _plot_board_cosines(one), pairs, *_plot_board_recovered(one)]
+    figures = [*_plot_charts(site, one), *(of_suite if first else [_plot_board_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
         for number, dial in enumerate(site.dials)
@@ -78,6 +78,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         # What a suite changes is what tells it from others; the whole protocol is on the page of each run.
         protocol=flatten(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
         dials=dials,
+        curves=[(printable(each.curve.method), curve_command(each.curve)) for each in curves] if first else [],
         missing=missing_commands(suite, runs[0].tasks, one.board.seeds, present) if first and runs else [],
     )
 
@@ -149,7 +150,7 @@ def _plot_board_budget(site: Context, one: Shown) -> Figure | None:
     if one.track != "tuned":
         return None
     board = one.board
-    own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.tuning is not None]
+    own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
     # As the tuned track itself chooses, or the chart would show trials that the table does not count.
     own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]

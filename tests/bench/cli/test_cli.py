@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import COMMANDS, build_parser, main
-from bench.cli.sweep import parse_values, vary_option
+from bench.cli.sweep import vary_option
+from bench.records.values import parse_values
 from leaderboard.store import Store
 
 PLUGIN = str(Path(__file__).parents[2] / "plugins" / "broken.py")

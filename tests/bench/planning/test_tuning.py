@@ -80,6 +80,7 @@ def test_tune_runs_trials_then_the_winner_and_fills_the_tuned_track(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["tune", "synthetic:tasks=2,train=64", "single_task", "hard", "--trials", "2", "--seeds", "0-1"]
+    words += ["--design", "random"]
     assert main([*words, "--store", str(tmp_path), "--json"]) == 0
     searches = json.loads(capsys.readouterr().out)
     assert [search["method"] for search in searches] == ["single_task", "hard"]

@@ -142,6 +142,6 @@ def test_commands_are_what_a_shell_takes(make_record):
     trial = make_record("hard", 1000)
     tuning = Tuning(of="hard", trial=4, stage="trial")
     spec = trial.spec.model_copy(update={"tuning": tuning})
-    assert run_command(trial.model_copy(update={"spec": spec})) == "mtlbench tune toy hard --trials 5"
+    assert run_command(trial.model_copy(update={"spec": spec})) == "mtlbench tune toy hard --trials 5 --design random"
     (missing,) = missing_commands("toy", ["a", "b"], "0-4", {"dial", "tuned"})
     assert missing[1] == "mtlbench run toy hard cross_stitch --set shuffled=b --seeds 0-4"

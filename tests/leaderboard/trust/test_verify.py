@@ -21,7 +21,7 @@ from leaderboard.report.table import tabulate
 from leaderboard.store import Store
 from leaderboard.store.committed import COMMITTED, read_committed_suite
 from leaderboard.store.walk import CHECKED
-from leaderboard.trust.ledger import FILE, LedgerEntry, find_row_state, find_state, read_checks, write_checks
+from leaderboard.trust.ledger import OLD_LEDGER, LedgerEntry, find_row_state, find_state, read_checks, write_checks
 
 Make = Callable[..., ResultRecord]
 
@@ -124,7 +124,7 @@ def test_later_files_are_believed_over_earlier_ones_and_over_those_of_older_stor
 ) -> None:
     record = make_record()
     entry = LedgerEntry(record.run_id, record.digest, "valid", "scores", "v0")
-    (tmp_path / FILE).write_text(json.dumps(asdict(entry)) + "\n")
+    (tmp_path / OLD_LEDGER).write_text(json.dumps(asdict(entry)) + "\n")
     assert find_state(record, read_checks(tmp_path)) == "valid"
     ahead = tmp_path / CHECKED / "29991231T235959.999999Z-01234567.jsonl"  # by a clock that is wrong
     ahead.parent.mkdir()

@@ -1,0 +1,171 @@
+"""Boards whose rows are at their own best values: which runs count, who has no place, and what a note says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.cli.main import main
+from bench.errors import UsageError
+from bench.records import ResultRecord, Tuning
+from leaderboard.boards import board as boards_module
+from leaderboard.boards.board import Board, CurveBudget, load_board
+from leaderboard.boards.record_selection import select_records
+from leaderboard.report.table import tabulate
+from leaderboard.site import write_site
+from leaderboard.store import Store, StoreContents
+from tests.leaderboard.boards.test_curves import path, point
+
+Make = Callable[..., ResultRecord]
+BOARD = Board(
+    name="best",
+    title="At their own best",
+    version=1,
+    suite="toy",
+    methods=["single_task", "hard"],
+    seeds="10-11",
+    curve=CurveBudget(over="lr=0.01/0.02/0.04", seeds="0-2"),
+)
+TOML = """title = "T"
+version = 1
+suite = "{suite}"
+methods = ["single_task", "hard"]
+seeds = "{seeds}"
+{more}
+
+[curve]
+over = "{over}"
+seeds = "1000-1001"
+"""
+
+
+def best(make: Make, method: str, lr: float, seed: int, test: float, **more: object) -> ResultRecord:
+    """A run at a value that a curve chose."""
+    record = point(make, method, lr, seed, 0.2, test, **more)
+    spec = record.spec.vary(tuning=Tuning(of=method, trial=0, stage="best"))
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
+
+
+@pytest.fixture
+def store(make_record: Make) -> list[ResultRecord]:
+    """`hard` is best at 0.02, `single_task` at the edge, 0.04; each was run on the board's seeds at several values."""
+    return [
+        *path(make_record, "hard", {0.01: 0.3, 0.02: 0.1, 0.04: 0.2}),
+        *path(make_record, "single_task", {0.01: 0.3, 0.02: 0.2, 0.04: 0.1}),
+        *(best(make_record, "hard", 0.02, seed, 80.0 + seed) for seed in (10, 11)),
+        *(best(make_record, "single_task", 0.04, seed, 70.0 + seed) for seed in (10, 11)),
+        best(make_record, "hard", 0.04, 10, 99.0),  # of another value than the chosen one
+        point(make_record, "hard", 0.02, 10, 0.001, 98.0),  # by hand
+        make_record("hard", 10, {"left": 1.0, "right": 1.0}),  # at the protocol's own value
+    ]
+
+
+def accuracies(board: Board, records: list[ResultRecord]) -> dict[tuple[str, int], float]:
+    """(method, seed) -> accuracy of the run that stands on the board."""
+    chosen = select_records(board, records).records
+    return {key: record.scores["val"]["left"]["accuracy"] for key, record in chosen.items()}
+
+
+def test_a_row_is_its_method_at_the_value_that_its_own_curve_chose(store: list[ResultRecord]) -> None:
+    expected = {("hard", 10): 90.0, ("hard", 11): 91.0, ("single_task", 10): 80.0, ("single_task", 11): 81.0}
+    assert accuracies(BOARD, store) == accuracies(BOARD, store[::-1]) == expected
+    assert all(record.find_problems() == [] for record in store)
+
+
+def test_notes_name_the_budget_the_values_and_the_edges(store: list[ResultRecord]) -> None:
+    first, *notes = select_records(BOARD, store).notes
+    assert first == (
+        "Each method at its own best lr of 3 values from 0.01 to 0.04, chosen on validation over seeds 0-2, as many "
+        "runs for every method: `single_task` 0.04, `hard` 0.02."
+    )
+    assert notes == ["The best lr of `single_task` lies at the edge of its grid, lr=0.04; try lr=0.08."]
+
+
+def test_a_curve_with_fewer_runs_than_the_budget_has_no_place(store: list[ResultRecord]) -> None:
+    chosen = select_records(BOARD, store[1:])
+    assert {method for method, _ in chosen.records} == {"single_task"}
+    assert "`hard` has 8 of 9 runs of its curve: not counted." in chosen.notes
+
+
+def test_values_and_seeds_outside_the_budget_do_not_choose(make_record: Make, store: list[ResultRecord]) -> None:
+    more = [point(make_record, "hard", 0.08, seed, 0.001) for seed in range(3)]
+    more += [point(make_record, "hard", 0.04, seed, 0.001) for seed in range(3, 9)]
+    assert accuracies(BOARD, store + more) == accuracies(BOARD, store)
+
+
+def test_a_method_all_of_whose_values_fail_has_no_row(make_record: Make) -> None:
+    records = path(make_record, "hard", {0.01: None, 0.02: None, 0.04: None})
+    chosen = select_records(BOARD, records)
+    assert chosen.records == {}
+    assert "Nothing is chosen for `hard`: every value has a failed run." in chosen.notes
+
+
+def test_other_boards_and_tracks_know_nothing_of_it(store: list[ResultRecord]) -> None:
+    plain = BOARD.model_copy(update={"curve": None})
+    assert accuracies(plain, store) == {("hard", 10): 1.0}
+    assert tabulate(BOARD, StoreContents(store), track="tuned").board.methods == []
+
+
+def test_the_site_shows_such_a_board(store: list[ResultRecord], tmp_path: Path) -> None:
+    write_site(StoreContents(store), [BOARD], tmp_path, "runs")
+    page = (tmp_path / "suites/toy.html").read_text()
+    assert "<h1>At their own best</h1>" in page
+    assert "Each method at its own best lr of 3 values" in page
+    assert "tuned" not in page.partition("How to read it")[0].partition("<h1>")[2]
+    run = next(record for record in store if record.spec.tuning)
+    assert (
+        "mtlbench curve toy hard --over lr=0.02 --final-seeds 10" in (tmp_path / f"runs/{run.run_id}.html").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"over": "lr=0.01/0.02"}, "`over` should have 3 values or more"),
+        ({"over": "rate=0.01/0.02/0.04"}, "no setting `rate` that is a number"),
+        ({"seeds": "999-1000"}, "none of the board's `seeds`. Found 1000 in both"),
+        ({"more": 'controls = ["long"]'}, "`curve` should stand without `controls` and `series`"),
+    ],
+)
+def test_a_malformed_budget_is_one_sentence(changed: dict[str, str], sentence: str, tmp_path: Path) -> None:
+    fields = {"suite": "toy", "seeds": "0-4", "more": "", "over": "lr=0.01/0.02/0.04"}
+    (tmp_path / "mine.toml").write_text(TOML.format(**fields))
+    assert load_board("mine", tmp_path).curve == CurveBudget(over="lr=0.01/0.02/0.04", seeds="1000-1001")
+    (tmp_path / "mine.toml").write_text(TOML.format(**fields | changed))
+    with pytest.raises(ValueError, match=r"mine\.toml` should be a valid board") as raised:
+        load_board("mine", tmp_path)
+    assert sentence in str(raised.value)
+
+
+def test_reproduce_runs_the_curves_then_each_method_at_its_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A whole board from nothing, and a second time with nothing left to run."""
+    suite = "synthetic:tasks=2,train=64"
+    (tmp_path / "mine.toml").write_text(TOML.format(suite=suite, seeds="0-1", more="", over="lr=0.001/0.01/0.1"))
+    monkeypatch.setattr(boards_module, "TABLES", tmp_path)
+    for function in (boards_module.load_board, boards_module.boards):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    words = ["reproduce", "mine", "--store", str(tmp_path / "store"), "--device", "cpu"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "16 planned: 0 were stored, 16 done" in err
+    assert "Each method at its own best lr of 3 values from 0.001 to 0.1" in " ".join(out.split())
+    records = Store(tmp_path / "store").read().records
+    stages = [record.spec.tuning.stage if record.spec.tuning else "" for record in records]
+    assert sorted(stages) == [""] * 12 + ["best"] * 4
+    board = load_board("mine", tmp_path)
+    assert len(select_records(board, records).records) == 4
+    assert main(words) == 0
+    assert "16 planned: 16 were stored" in capsys.readouterr().err
+    assert main(["table", "mine", "--store", str(tmp_path / "store"), "--control", "long"]) == 2
+    assert "`--control` should be left out for `mine`" in capsys.readouterr().err
+
+
+def test_a_submission_to_such_a_board_is_refused() -> None:
+    from bench.cli.submit import _choose_board
+
+    with pytest.raises(UsageError, match=r"methods run as they come\. `best` has each at its own best value"):
+        _choose_board("toy", None, {"best": BOARD})
+    plain = BOARD.model_copy(update={"name": "toy", "curve": None})
+    assert _choose_board("toy", None, {"best": BOARD, "toy": plain}) == plain

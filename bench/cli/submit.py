@@ -287,7 +287,8 @@ def _draft_manifest(
     except ValidationError as error:
         wrong += explain_validation(error)
     if wrong:
-        raise UsageError(make_printable(f"What is submitted should be sound. Found {'; '.join(wrong)}."))
+        reasons = "; ".join(reason.rstrip(".") for reason in wrong)
+        raise UsageError(make_printable(f"What is submitted should be sound. Found {reasons}."))
     return draft
 
 

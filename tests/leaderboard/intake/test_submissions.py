@@ -123,7 +123,7 @@ def test_reading_runs_nothing_and_writes_nothing(tmp_path):
         ({"paper": "A\nSubmission `b` is left out"}, "submission.toml", "paper: should be one line"),
         ({"note": "A\u202e"}, "submission.toml", "note: should be one line"),
         ({"methods": ["mine", "mine"]}, "submission.toml", "should name each method once"),
-        ({"methods": ["mine", "mine+"]}, "submission.toml", "`mine+` should start with a name"),
+        ({"methods": ["mine", "mine+"]}, "submission.toml", "`mine+` should name a constraint"),
         ({"name": "other"}, "submission.toml", "name: should be that of the folder, found other"),
         ({"seeds": "0-1,10-9999"}, "submission.toml", "at most 1,000 runs with the methods, found 9,992"),
     ],

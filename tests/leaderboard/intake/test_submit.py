@@ -163,7 +163,7 @@ def test_two_at_once_do_not_meet(tmp_path, runner, submit, capsys):
         (["--method", "hard"], "`hard` stands on the board already"),
         (["--method", "soft+l2"], "should use a part that method.py registers"),
         (["--method", "mine", "--method", "mine"], "should name each method once"),
-        (["--method", "mine+"], "should start with a name"),
+        (["--method", "mine+"], "should name a constraint after the `+`"),
         (["--suite", "tony"], "the nearest: `toy`"),
         (["--board", "toys"], "the nearest: `toy`"),
     ],

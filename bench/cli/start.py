@@ -23,7 +23,9 @@ def main() -> int:
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # last of all: handlers are gone then
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
     from bench.cli.main import main
+    from bench.cli.terminal import pass_on_interrupt
 
+    sys.unraisablehook = pass_on_interrupt
     if heeded:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return main()

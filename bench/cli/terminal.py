@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
@@ -88,6 +89,18 @@ def leave_at_once(number: int, frame: FrameType | None) -> None:
     if sys.stderr is not None and sys.stderr.isatty():
         os.write(2, b"\x1b[?25h")  # bars of progress hide the cursor
     os._exit(128 + number)
+
+
+def pass_on_interrupt(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Hook for errors that Python cannot raise where they occur, as in the callback of a weak reference.
+
+    An interrupt that falls there is sent again, so that it is neither lost nor printed as a traceback.
+    """
+    if unraisable.exc_type is not None and issubclass(unraisable.exc_type, KeyboardInterrupt):
+        # From another thread and a moment later: what is raised here is lost as well.
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def settle_interrupts() -> None:

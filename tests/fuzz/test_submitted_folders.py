@@ -5,7 +5,6 @@ so that the checks behind them are reached. `tests.fuzz.test_stores` has the law
 """
 
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench.cli.main import main
-from bench.records import ResultRecord
+from bench.records import ResultRecord, slug
 from leaderboard.boards.board import Board, boards
 from leaderboard.intake.manifest import MANIFEST, METHOD, checksum_bytes, read_manifest
 from leaderboard.intake.submission import read_submission
@@ -31,6 +30,12 @@ from tests.fuzz.stores import METHODS, resealed
 from tests.fuzz.test_stores import check_numbers, held, named, rendered
 from tests.fuzz.trees import mutated_text, mutated_tree
 from tests.leaderboard.intake.toy import BOARD, COMMITTED, write
+
+
+def committed_runs() -> list[ResultRecord]:
+    """The runs of two methods on the board."""
+    return [run for run in Store(RESULTS).read("multidigits").records if slug(run.spec.method) in METHODS]
+
 
 SUBMITTED = RESULTS.parent / "submissions" / "scale_and_bias"
 SHOWN = ("single_task", "hard")  # of the board's own methods, so that reading is quick
@@ -63,7 +68,8 @@ def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "toy":
         return Sound("mine", files_of(write(tmp_path_factory.mktemp("toy") / "mine")), BOARD, COMMITTED)
     board = boards()["multidigits"]
-    known = [run for name in METHODS for run in Store(RESULTS / "multidigits" / name).read().records]
+    known = committed_runs()
+    assert known
     own = board.model_copy(update={"methods": list(SHOWN), "controls": []})
     return Sound("scale_and_bias", files_of(SUBMITTED), own, [r for r in known if not r.spec.overrides])
 
@@ -168,8 +174,8 @@ def test_submissions(sound: Sound, tmp_path: Path) -> None:
 def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What `verify` and `table` print of a mutated submission: lines, with the exit code that belongs to them."""
     files, store = files_of(SUBMITTED), tmp_path / "results"
-    for name in METHODS:
-        shutil.copytree(RESULTS / "multidigits" / name, store / "multidigits" / name)
+    for run in committed_runs():
+        Store(store).write(run)
     monkeypatch.setattr("leaderboard.store.committed.COMMITTED", store)
     folder = Sound("scale_and_bias", files, BOARD, []).write(tmp_path / "submissions")
     for seed in seeds(4, "commands"):

@@ -95,3 +95,15 @@ def test_an_interrupt_says_what_the_command_leaves(
     monkeypatch.setattr("bench.cli.main.run", fall)
     assert main(words) == 130
     assert capsys.readouterr().err == sentence
+
+
+def test_an_interrupt_where_nothing_can_be_raised_is_sent_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in the callback of a weak reference, where Python would print a traceback and go on."""
+    code = (
+        "import sys, time, weakref\nfrom bench.cli.terminal import pass_on_interrupt\n"
+        "sys.unraisablehook = pass_on_interrupt\nclass A: pass\ndef fall(_): raise KeyboardInterrupt\n"
+        "a = A(); r = weakref.ref(a, fall)\n"
+        "try:\n    del a\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    print('heard')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("heard\n", "")

@@ -100,7 +100,8 @@ def ended(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="a child learns of its parent's end on Linux only")
 def test_a_reader_ends_with_who_asked() -> None:
     code = (
-        "from bench.system.reading.process import Reader\nfrom tests.bench import breaking_readers as functions\n"
+        "from bench.system.reading.process import Reader\n"
+        "from tests.bench.system import breaking_readers as functions\n"
         "reader = Reader()\nprint(reader.ask(functions.pid, '', about='it'), flush=True)\n"
         "reader.ask(functions.wait, '', about='it')\n"
     )

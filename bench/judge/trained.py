@@ -21,7 +21,18 @@ from bench.training.environment import hardware, versions
 from bench.training.examine import Epochs
 
 FROM_TRAINING = frozenset(  # the fields of a record that a player may fill
-    ("tasks", "selection", "cost", "curves", "matrices", "effective_sharing", "cosines", "solution", "environment")
+    [
+        "tasks",
+        "selection",
+        "validation",
+        "cost",
+        "curves",
+        "matrices",
+        "effective_sharing",
+        "cosines",
+        "solution",
+        "environment",
+    ]
 )
 MAX_NAME = 200  # characters of the name of a matrix, a layer or a setting
 MAX_CHECKPOINT = 1 << 30  # bytes
@@ -89,6 +100,8 @@ class Trained:
                 raise ValueError("tasks")
             if {r: {t: e[0] for t, e in of.items()} for r, of in epochs.items()} != sample.selection:
                 raise ValueError("selection")
+            if sample.validation and sample.validation.keys() != tasks:
+                raise ValueError("validation")
             if not (weights is None or _is_matrix(weights)):
                 raise ValueError("weights")
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

@@ -15,6 +15,7 @@ from tests.leaderboard.conftest import build_record
 CHANGES = {"delta_log": ("Δ log ↑", "Δ log", 3), "delta_flat": ("Δ flat % ↑", "Δ flat", 2)}
 CHANGES |= {"delta_task": ("Δ task % ↑", "Δ task", 2)}
 BOARD = ["method", "name", "Δ log ↑", "Δ log 95 % interval", "rank", "rank 95 % interval", "ties"]
+BOARD += ["verdict vs single_task", "verdict against others"]
 BOARD += ["left accuracy % ↑", "left accuracy 95 % interval", "right accuracy % ↑", "right accuracy 95 % interval"]
 BOARD += ["Δ flat % ↑", "Δ flat 95 % interval", "Δ task % ↑", "Δ task 95 % interval", "seeds"]
 
@@ -63,6 +64,8 @@ def test_every_cell_of_a_board_is_that_of_its_json_under_its_own_name(visit, sit
         low, high = standing["rank_low"], standing["rank_high"]
         assert row["rank 95 % interval"] == ("" if low is None else f"[{low:g}, {high:g}]")
         assert row["ties"] == standing["tie_groups"]
+        reference = standing["contrasts"].get("reference")
+        assert row["verdict vs single_task"] == (reference["verdict"] if reference else "")
         assert row["seeds"] == "5/5"
         assert row["name"] == ""
 

@@ -207,7 +207,7 @@ def test_jobs_on_this_machine(tmp_path: Path, word: Path, monkeypatch: pytest.Mo
     [
         ([], "`sbatch` and `srun`.*`--address local`"),
         (["--address", "here"], "should be `local`.*Found `here`"),
-        (["--sbatch", "partition"], "--sbatch should read key=value.*Found `partition`"),
+        (["--sbatch", "partition"], "`--sbatch` should read key=value.*Found `partition`"),
         (["--sbatch", "array=0-9"], "`--sbatch array` is set by the engine"),
         (["--sbatch", "cpus-per-task=many"], "whole number of at least 1. Found `many`"),
     ],

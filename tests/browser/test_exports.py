@@ -65,7 +65,7 @@ def test_every_cell_of_a_board_is_that_of_its_json_under_its_own_name(visit, sit
         assert row["rank 95 % interval"] == ("" if low is None else f"[{low:g}, {high:g}]")
         assert row["ties"] == standing["tie_groups"]
         reference = standing["contrasts"].get("reference")
-        assert row["verdict vs single_task"] == (reference["verdict"] if reference else "")
+        assert row["verdict vs single_task"] == (reference["verdict"] if reference else "—")
         assert row["seeds"] == "5/5"
         assert row["name"] == ""
 

@@ -100,7 +100,8 @@ def test_an_interrupt_says_what_the_command_leaves(
 def test_an_interrupt_where_nothing_can_be_raised_is_sent_again(capsys: pytest.CaptureFixture[str]) -> None:
     """As in the callback of a weak reference, where Python would print a traceback and go on."""
     code = (
-        "import sys, time, weakref\nfrom bench.cli.terminal import pass_on_interrupt\n"
+        "import signal, sys, time, weakref\nfrom bench.cli.terminal import pass_on_interrupt\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which is ignored in a background of a script
         "sys.unraisablehook = pass_on_interrupt\nclass A: pass\ndef fall(_): raise KeyboardInterrupt\n"
         "a = A(); r = weakref.ref(a, fall)\n"
         "try:\n    del a\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    print('heard')"

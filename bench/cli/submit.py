@@ -6,8 +6,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from leaderboard.boards.board import Board
     from leaderboard.intake.manifest import Manifest
     from leaderboard.intake.source_card import Card
-    from leaderboard.store import Problem
 
 EPILOG = """examples:
   mtlbench check my_method.py
@@ -89,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         OSError: Another `submit` is at work on the same --out, or it cannot be written.
     """
     from bench.cli.check import check_confined, print_outcomes
+    from bench.execution.submission_folder import find_submission_problems, lock_partial, pack_submission
     from bench.judge.cells import MethodSource
     from leaderboard.boards.board import boards
     from leaderboard.intake.manifest import MAX_CODE
@@ -107,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     board = _choose_board(arguments.suite, arguments.board, boards())
     draft = _draft_manifest(arguments, out.name, board, cards, code)
 
-    with _lock_partial(out.with_name(f"{out.name}.partial")) as partial:
+    with lock_partial(out.with_name(f"{out.name}.partial")) as partial:
         # What is checked, run and packed is one text, whatever becomes of the file meanwhile.
         print(f"1/4 Checking {arguments.file.name} against the contract.", file=sys.stderr, flush=True)
         limits = options.read_limits(arguments)
@@ -130,9 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
             return code_of_runs
 
         print("3/4 Packing and verifying.", file=sys.stderr, flush=True)
-        packed = _pack(draft, code, board, runs, partial / "packed" / out.name)
+        packed = pack_submission(draft, code, board, runs, partial / "packed" / out.name)
         # By the very checks of a reviewer, so that nobody submits what would be refused.
-        problems = _find_problems(packed, board)
+        problems = find_submission_problems(packed, board)
         for problem in problems:
             print(f"{problem.path}: {'; '.join(problem.reasons)}")
         if problems:
@@ -164,33 +163,6 @@ def _resolve_out(given: Path) -> Path:
         if out.is_relative_to(store.resolve()):
             raise UsageError(f"--out should lie outside of the store `{store}`. Found `{given}`.")
     return out
-
-
-@contextmanager
-def _lock_partial(partial: Path) -> Iterator[Path]:
-    """Hold an exclusive lock on the folder of unfinished work; yields the folder.
-
-    It is made where it is absent. The lock ends with the process, however that ends.
-
-    Raises:
-        OSError: With one sentence where it cannot be written, or another `submit` holds the lock.
-    """
-    import fcntl
-
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        file = (partial / "lock").open("w")
-    except OSError as error:
-        raise OSError(
-            f"--out should lie where files can be written. `{partial}` cannot be ({error.strerror})."
-        ) from error
-    with file:
-        try:
-            # Not waited for: the other command may take a day.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OSError(f"Another `mtlbench submit` is at work in `{partial}`; wait for its end.") from error
-        yield partial
 
 
 def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
@@ -352,47 +324,6 @@ def _choose_device(board: "Board") -> str:
 
     known = select_records(board.without_controls(), read_committed_suite(board.suite)).records
     return next((str(record.spec.protocol.device) for record in known.values()), "auto")
-
-
-def _pack(draft: "Manifest", code: bytes, board: "Board", runs: Path, packed: Path) -> Path:
-    """Write the folder of the submission anew, at `packed`: file, records and manifest.
-
-    Records are copied byte by byte; only finished ones of the board's seeds.
-
-    Args:
-        draft: The manifest; it gets the short names of the methods that were run.
-        code: The file, as it was checked and run.
-        board: Decides about the seeds.
-        runs: The store of the runs.
-        packed: The folder; what lies there is removed.
-    """
-    from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, format_manifest
-    from leaderboard.store import Store
-    from leaderboard.store.json_text import write_whole
-
-    shutil.rmtree(packed, ignore_errors=True)
-    (packed / RESULTS).mkdir(parents=True)
-    write_whole(packed / METHOD, code)
-    store = Store(runs)
-    records = [record for record in store.read().records if record.status == "done"]
-    records = [record for record in records if record.spec.seed in board.seed_list]
-    for record in records:
-        write_whole(packed / RESULTS / f"{record.run_id}.json", store.path(record.spec).read_bytes())
-    methods = sorted({record.method for record in records})
-    write_whole(packed / MANIFEST, format_manifest(draft.model_copy(update={"methods": methods})))
-    return packed
-
-
-def _find_problems(folder: Path, board: "Board") -> "list[Problem]":
-    """What is wrong with a packed folder, by the checks of `mtlbench verify`; empty where it is sound.
-
-    `board` gives the committed runs that it is compared with.
-    """
-    from leaderboard.boards.board import boards
-    from leaderboard.intake.submission import read_submission
-    from leaderboard.store.committed import read_committed_suite
-
-    return read_submission(folder, boards(), read_committed_suite(board.suite)).problems
 
 
 def _print_table(folder: Path, board: "Board") -> int:

@@ -52,7 +52,7 @@ def test_every_source_of_the_project_passes() -> None:
     root = Path(__file__).parents[3]
     for top in ("bench", "suites", "leaderboard", "examples"):
         for file in (root / top).rglob("*.py"):
-            decode_source(file.read_bytes())
+            assert decode_source(file.read_bytes()) == file.read_text(encoding="utf-8"), file
 
 
 def test_a_plug_in_is_refused_before_it_is_run(

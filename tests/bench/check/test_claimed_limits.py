@@ -30,6 +30,7 @@ class TwoPhases(SingleTask):
 
 def test_a_phase_that_begins_where_the_last_one_ended_keeps_the_limit() -> None:
     register("still")(type("Still", (TwoPhases,), {"shift": 0.0}))
+    assert find_entry("sharing", "still").cls.limits  # or the rule would be skipped
     hold_limits(find_entry("sharing", "still"))
 
 

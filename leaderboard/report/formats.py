@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from leaderboard.analysis.contrasts import Contrast
 from leaderboard.analysis.data_worth import Worth
-from leaderboard.analysis.letters import abridge_letters, join_letters
+from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
-from leaderboard.analysis.standings import DECIDES, Standing, Standings
+from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
 from leaderboard.report.footnotes import CHANGE_TITLES, Mark, Note
+from leaderboard.report.statistics_json import write_standings
 from leaderboard.report.table import End, Table, WideColumn, WideLine
 
 MISSING = "—"
@@ -265,57 +265,6 @@ def write_row(row: Row) -> dict[str, Any]:
     """The fields of one number in long form; a change is of the task `*`, as programs that read it expect."""
     record = {name: value for name, value in asdict(row).items() if name in LONG_FIELDS}
     return record | {"task": ALL_TASKS} if row.quantity == "change" else record
-
-
-def write_standings(standings: Standings) -> list[dict[str, object]]:
-    """One object for each method, in the shape of `mtlbench table --format json`; a missing number is None."""
-    rows: list[dict[str, object]] = []
-    for standing in standings.methods.values():
-        worst = standing.worst
-        rows.append(
-            {
-                "method": standing.method,
-                "rank": _drop_nan(standing.rank.mean),
-                "rank_low": standing.rank.low,
-                "rank_high": standing.rank.high,
-                "tie_groups": join_letters(standing.letters),
-                DECIDES: _drop_nan(standing.change.mean),
-                "ci_low": standing.change.low,
-                "ci_high": standing.change.high,
-                "seeds": standing.change.n,
-                "p_holm": {name: _drop_nan(each.adjusted) for name, each in standing.comparisons.items()},
-                "p_max_t": {name: _drop_nan(p) for name, p in standing.max_t.items()},
-                "win_probability": _drop_nan(standing.win),
-                "interquartile_mean": _drop_nan(standing.middle),
-                "worst_task": worst.task if worst else None,
-                "worst_gain": worst.gain.mean if worst else None,
-                "worst_low": worst.gain.low if worst else None,
-                "worst_high": worst.gain.high if worst else None,
-                "contrasts": {kind: _write_contrast(each) for kind, each in standing.contrasts.items()},
-            }
-        )
-    return rows
-
-
-def _write_contrast(contrast: Contrast) -> dict[str, object]:
-    """A planned contrast as an object: what it is against, its verdict, and the numbers behind it."""
-    return {
-        "against": contrast.other,
-        "verdict": contrast.verdict,
-        DECIDES: _drop_nan(contrast.estimate.mean),
-        "ci_low": contrast.estimate.low,
-        "ci_high": contrast.estimate.high,
-        "seeds": contrast.estimate.n,
-        "p_different": _drop_nan(contrast.different),
-        "p_equivalent": _drop_nan(contrast.equivalent),
-        "detectable": _drop_nan(contrast.detectable),
-        "family": contrast.family,
-    }
-
-
-def _drop_nan(value: float) -> float | None:
-    """None for NaN and infinities, for which JSON has no number."""
-    return value if math.isfinite(value) else None
 
 
 def _write_number(column: WideColumn, value: float) -> str:

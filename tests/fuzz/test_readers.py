@@ -4,7 +4,6 @@ A few hundred files of each kind; with MTLBENCH_FUZZ_SECONDS as many as there is
 counts.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -21,7 +20,7 @@ from scipy.io import savemat
 
 from bench.errors import DataMissing, UsageError
 from bench.system.reading.process import Reader, ReadLimits
-from bench.system.reading.values import NotAValue, pack, unpack
+from bench.system.reading.values import HEADER, NotAValue, pack, unpack
 from suites._shared import variables
 from suites._shared.dense.sets import FIELDS, DenseSet
 from suites._shared.dense.writer import SetWriter
@@ -231,16 +230,25 @@ def test_what_was_kept_of_a_matlab_file(tmp_path: Path, monkeypatch: pytest.Monk
 def test_answers_of_a_process() -> None:
     """A value, or a refusal that is foreseen; never more memory than is allowed."""
     content = pack({"a": [np.arange(6.0).reshape(2, 3), "text", None], "b": np.array([True])})
+    limit, refused = 1 << 16, 0
     for seed in seeds(1000):
         stream = io.BytesIO(mutated(content, seed))
+        asked = []
 
-        def exactly(count: int, stream: io.BytesIO = stream) -> bytes:
+        def exactly(count: int, stream: io.BytesIO = stream, asked: list[int] = asked) -> bytes:
+            asked.append(count)
             if len(found := stream.read(count)) < count:
                 raise EOFError
             return found
 
-        with contextlib.suppress(NotAValue, EOFError):
-            unpack(exactly, 1 << 16)
+        try:
+            unpack(exactly, limit)
+        except (NotAValue, EOFError):
+            refused += 1
+        _, *header = asked[:2]  # the length of the header, and the header where that is no absurd one
+        assert max(header, default=0) <= HEADER, seed
+        assert sum(asked[2:]) <= limit, seed
+    assert refused
 
 
 def write_set(folder: Path) -> None:

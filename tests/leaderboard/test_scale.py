@@ -1,6 +1,6 @@
 """The records that `benchmarks.scale` makes up are as good as those of runs."""
 
-from benchmarks.scale import METHODS, SUITES, make_board, make_record
+from benchmarks.made_up import METHODS, SUITES, make_board, make_record
 from leaderboard.intake.soundness import find_further_problems
 
 

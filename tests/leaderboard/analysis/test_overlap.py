@@ -12,7 +12,8 @@ from leaderboard.analysis.standings import rank_methods
 from leaderboard.analysis.statistics import corrected_interval, find_ties, interval, paired_t, rank_intervals
 from leaderboard.boards.board import Board
 from leaderboard.report.details import write_details
-from leaderboard.report.formats import format_table, write_notes, write_standings
+from leaderboard.report.formats import format_table, write_notes
+from leaderboard.report.statistics_json import write_standings
 from leaderboard.report.table import tabulate
 from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import protocol

@@ -14,7 +14,8 @@ from statsmodels.stats.multitest import multipletests
 from bench.cli.main import main
 from leaderboard.analysis.standings import rank_methods
 from leaderboard.report.details import write_details
-from leaderboard.report.formats import format_table, write_ends, write_notes, write_rank, write_standings
+from leaderboard.report.formats import format_table, write_ends, write_notes, write_rank
+from leaderboard.report.statistics_json import write_standings
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
 from tests.leaderboard.conftest import protocol

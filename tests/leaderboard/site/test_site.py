@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.records import Packed
-from benchmarks.scale import METHODS, SUITES, make_records, write_unsynced
+from benchmarks.made_up import METHODS, SUITES, make_records, write_unsynced
 from leaderboard.boards.board import Board, board_of_suite
 from leaderboard.intake.source_card import parse_cards, read_built_in_cards
 from leaderboard.report.formats import write_interval, write_mean

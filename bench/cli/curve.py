@@ -102,8 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     summaries = {method: summarise_curve(curve) for method, curve in curves.items()}
     if arguments.json:
         found = [_as_json(search, summaries[method], best.get(method, [])) for method in curves]
-        json.dump(outcome.as_json() | {"curves": found}, sys.stdout, indent=1)
-        print()
+        print(json.dumps(outcome.as_json() | {"curves": found}, indent=1))
     else:
         _print_curves(search, summaries, best)
     report(outcome)

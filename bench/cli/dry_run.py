@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,7 @@ def print_plan(execution: "Execution", specs: "Iterable[RunSpec]", as_json: bool
     outcome = execution.survey(specs)
     cost = forecast(outcome, execution.cell.store, execution.engine)
     if as_json:
-        json.dump(outcome.as_json() | {"estimate": cost.as_json()}, sys.stdout, indent=1)
-        print()
+        print(json.dumps(outcome.as_json() | {"estimate": cost.as_json()}, indent=1))
     else:
         print_forecast(outcome, cost)
     return outcome

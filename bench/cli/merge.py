@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from bench.cli import options
@@ -59,8 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             "records": result.records,
             "problems": reasons,
         }
-        json.dump(content, sys.stdout, indent=1)
-        print()
+        print(json.dumps(content, indent=1))
     elif reasons:
         print("\n".join(reasons[:NAMED_PROBLEMS]))
         if len(reasons) > NAMED_PROBLEMS:

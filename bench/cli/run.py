@@ -76,8 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         outcome = execution.run(specs)
         if arguments.json:  # standard output is then that value and nothing else, for scripts
-            json.dump(outcome.as_json(), sys.stdout, indent=1)
-            print()
+            print(json.dumps(outcome.as_json(), indent=1))
     report(outcome)
     if arguments.set and specs and specs[0].overrides and not arguments.dry_run:
         where = options_text("--where", specs[0].overrides.items())

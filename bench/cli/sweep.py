@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from typing import Any
 
 from bench.cli import options
@@ -53,8 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     outcome = execution.run(spec for cells in specs.values() for spec in cells)
     if arguments.json:
-        json.dump(outcome.as_json(), sys.stdout, indent=1)
-        print()
+        print(json.dumps(outcome.as_json(), indent=1))
     else:
         name = arguments.over.partition("=")[0]
         _print_path(name, {value: [execution.store.get(spec) for spec in cells] for value, cells in specs.items()})

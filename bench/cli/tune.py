@@ -108,8 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = [search.winner.spec for search in searches if search.winner]
     outcome = execution.run(spec for winner in chosen for spec in plan_finals(winner, seeds))
     if arguments.json:
-        json.dump([_search_as_json(search) for search in searches], sys.stdout, indent=1)
-        print()
+        print(json.dumps([_search_as_json(search) for search in searches], indent=1))
     else:
         _print_searches(searches)
     report(outcome)

@@ -98,8 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             "notes": inspection.notes,
             "rerun": [outcome.as_json() for outcome in outcomes],
         }
-        json.dump(content, sys.stdout, indent=1)
-        print()
+        print(json.dumps(content, indent=1))
     else:
         _print_report(inspection, outcomes)
     return 1 if inspection.problems or any(outcome.agrees is False for outcome in outcomes) else 0

@@ -4,7 +4,7 @@ It knows the parts of a method by their contracts only. The training step asks i
 optimiser for its groups of parameters, the record for the matrices that were learned.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -92,6 +92,21 @@ class ConstrainedParameter:
     def refresh(self) -> None:
         """Update the constraint's buffers in closed form."""
         self.constraint.refresh(self._stack_copies())
+
+    @torch.no_grad()
+    def centre_gradients(self, deviations: Sequence[Parameter]) -> None:
+        """Project the gradients of deviations that sum to 0: g_t <- g_t - mean_s g_s.
+
+        That of their mean is the sum of the g_t, as of a trunk, and stays. `deviations` are the copies, or the stacks
+        (S, *shape) of several models that they are views of.
+        """
+        if self.mean is None or all(each.grad is None for each in deviations):
+            return
+        for each in deviations:
+            if each.grad is None:  # of a task without a loss in this batch
+                each.grad = torch.zeros_like(each)
+        gradients = [each.grad for each in deviations if each.grad is not None]
+        torch._foreach_sub_(gradients, [torch.stack(gradients).mean(dim=0)] * len(gradients))
 
     def _stack_copies(self) -> Tensor:
         """W (*shape, T), of several parts (parts, *shape, T), as a view with the tasks moved to the end.
@@ -231,18 +246,9 @@ class MultiTaskModel(nn.Module):
 
     @torch.no_grad()
     def centre_gradients(self) -> None:
-        """Project the gradients of deviations that sum to 0: g_t <- g_t - mean_s g_s.
-
-        That of their mean is the sum of the g_t, as of a trunk, and stays.
-        """
+        """As `ConstrainedParameter.centre_gradients`, of every constrained parameter."""
         for held in self.held:
-            if held.mean is None or held.mean.grad is None:
-                continue
-            for copy in held.copies:
-                if copy.grad is None:  # of a task without a loss in this batch
-                    copy.grad = torch.zeros_like(copy)
-            gradients = [copy.grad for copy in held.copies if copy.grad is not None]
-            torch._foreach_sub_(gradients, [torch.stack(gradients).mean(dim=0)] * len(gradients))
+            held.centre_gradients(held.copies)
 
     def parameter_groups(self, protocol: Protocol) -> list[dict[str, Any]]:
         """The optimiser's groups: parameters of one learning rate and one weight decay.

@@ -187,18 +187,8 @@ class StackedModule(L.LightningModule):
                 whole.grad = torch.empty_like(whole).copy_(total)  # in memory as the parameter, for fused optimisers
             for copy in self.copies[name]:
                 copy.grad = None
-        self._centre_gradients()
-
-    @torch.no_grad()
-    def _centre_gradients(self) -> None:
-        """As `MultiTaskModel.centre_gradients`, of the stacks."""
         for held in self.models[0].held:
-            gradients = [
-                whole.grad for whole in map(self.stacked_of.__getitem__, held.copies) if whole.grad is not None
-            ]
-            if held.mean is not None and gradients:
-                common = torch.stack(gradients).sum(dim=0) / len(held.copies)
-                torch._foreach_sub_(gradients, [common] * len(gradients))
+            held.centre_gradients([self.stacked_of[copy] for copy in held.copies])
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

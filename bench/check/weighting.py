@@ -174,8 +174,8 @@ def scale_of_a_sum(case: WeightingCase) -> None:
         different = different or not same
         expect(
             same or weighting.unlike_uniform,
-            f"Where losses and gradients of {tasks} tasks are equal, the step should be that of `uniform`, with a sum of "
-            f"weights of {tasks}. Found {weights.tolist()}; a rule that answers with a mean says "
+            f"Where losses and gradients of {tasks} tasks are equal, the step should be that of `uniform`, the sum of "
+            f"its weights {tasks}. Found {weights.tolist()}; a rule that answers with a mean says "
             '`sum_of_weights = "1"`, one that cannot be a sum says why in `unlike_uniform`.',
         )
     reason = case.entry.cls.unlike_uniform  # type: ignore[attr-defined]

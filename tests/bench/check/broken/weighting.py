@@ -70,7 +70,7 @@ BROKEN: list[Broken] = [
     ("regulariser", "0-dimensional", change(Good, regulariser=lambda self: self.log)),
     ("gradients", "['unused']", change(Good, __init__=unused)),
     ("losses train", "detach", change(Good, forward=weighing(lambda self, w, x: (1 + 0 * w) / (x + 1e-30)))),
-    ("scale of a sum", "weights of 2. Found [0.5, 0.5]", change(Good, unlike_uniform="", forward=take_mean)),
+    ("scale of a sum", "weights 2. Found [0.5, 0.5]", change(Good, unlike_uniform="", forward=take_mean)),
     ("scale of a sum", "leave it out", change(Good, forward=weighing(lambda self, w, x: w / w.detach()))),
     ("extreme losses", "zero", change(Good, forward=weighing(lambda self, w, x: w / x.detach()))),
     ("extreme gradients", "1 each", change(Good, needs_gramian=True, forward=by_norm)),

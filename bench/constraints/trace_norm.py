@@ -27,7 +27,7 @@ class TraceNorm(NormConstraint):
     least at its length. The other modes have no closed prox and are penalties. Parameters of two axes or more.
 
     The linear paper has one matrix, a weight vector for each task. On a network there is a norm for each coupled
-    tensor, with one v for all unless `hold` scales it: nothing makes layers of low rank together.
+    tensor, whose v `hold` sets for each by itself: nothing makes layers of low rank together.
 
     Of deviations (`coordinates=mean`), biases included: they are of low rank, copies differ along few directions, and
     of two tasks along one, whose length is all that is left to shrink. v -> inf leads through rank 1 to `hard`.

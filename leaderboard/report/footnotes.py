@@ -239,5 +239,11 @@ def _explain_worth(results: Results) -> Iterator[Note]:
         yield Note(
             f"worth: rows with which `{results.board.reference}` reaches the method's error, over the "
             f"{results.size:,} that are trained on here. Its curve is linear between {sizes} rows, in log error and "
-            "log rows; the interval is that of Δ log."
+            "log rows; > and < are beyond these, where nothing was run. The interval (Fieller) has the error of the "
+            "curve, too."
         )
+        if opposed := [results.board.label(name) for name, worth in results.worth.items() if worth.disagrees]:
+            yield Note(
+                f"The tasks disagree on {', '.join(f'`{name}`' for name in opposed)}: worth more rows in one and fewer "
+                "in another, by their whole intervals. worth itself is of their mean log error."
+            )

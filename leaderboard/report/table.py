@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.results import Quantity, Results, Row, analyse
@@ -24,7 +23,7 @@ from leaderboard.trust.ledger import find_row_states, read_checks
 # A line with a column per task and metric is read up to about this many tasks.
 MANY_TASKS = 8
 
-End = Literal["rank", "worth", "seeds", "checked"]
+WORTH = "worth"  # head of the worth in training rows; that of one task has the task behind it
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,10 @@ class WideLine:
         """Whether every seed of the board has a finished run."""
         return self.status == "complete"
 
+    def find_worth(self, task: str) -> Worth | None:
+        """Its worth in training rows in a task, over all of them where `task` is empty; None where there is none."""
+        return self.worth.tasks.get(task) if self.worth and task else self.worth
+
     @property
     def ranked(self) -> bool:
         """Whether the method has a rank; one that lacks seeds which others have does not."""
@@ -104,11 +107,24 @@ class Table:
         return self.results.rows
 
     @cached_property
-    def ends(self) -> list[End]:
+    def worths(self) -> dict[str, str]:
+        """Head of each column of worth -> its task: first that over all tasks, whose task is empty, then each of few.
+
+        Nothing where no line has a worth.
+        """
+        worths = [line.worth for line in self.lines if line.worth]
+        tasks = (
+            {task for worth in worths for task in worth.tasks} if len(self.results.cells.tasks) <= MANY_TASKS else ()
+        )
+        alone = {f"{WORTH} {task}": task for task in self.results.cells.tasks if task in tasks}
+        return {WORTH: "", **alone} if worths else {}
+
+    @cached_property
+    def ends(self) -> list[str]:
         """The columns after the numbers; ranks, worth and verification only where at least one line has them."""
-        shown: dict[End, bool] = {
+        shown = {
             "rank": any(line.ranked for line in self.lines),
-            "worth": any(line.worth for line in self.lines),
+            **dict.fromkeys(self.worths, True),
             "seeds": True,
             "checked": any(line.state for line in self.lines),
         }

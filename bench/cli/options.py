@@ -208,6 +208,13 @@ def read_execution(arguments: argparse.Namespace) -> "Execution":
     return Execution(cell, where, arguments.stack)
 
 
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Add --protocol VERSION: an earlier version of the suite's protocol, under which its older boards were run."""
+    parser.add_argument(
+        "--protocol", type=parse_positive, metavar="VERSION", help="of the suite's protocol (default: the current one)"
+    )
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add --set KEY=VALUE, repeatable, read by `parse_settings`.
 

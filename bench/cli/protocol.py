@@ -9,12 +9,14 @@ from bench.cli.terminal import text_cell
 EPILOG = """examples:
   mtlbench protocol multimnist
   mtlbench protocol multimnist:variant=pareto --json
+  mtlbench protocol multidigits --protocol 1
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("suite", metavar="SUITE", help="as in `multimnist:variant=sener`")
+    options.add_protocol(parser)
     options.add_plugin(parser)
     options.add_json(parser)
 
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.records import Protocol, digest
 
     options.load_plugins(arguments.plugin)
-    choice, suite = parse_suite(arguments.suite)
+    choice, suite = parse_suite(arguments.suite, version=arguments.protocol)
     values = suite.protocol.model_dump(mode="json")
     if arguments.json:
         print(json.dumps(values, indent=1))

@@ -68,8 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         for part in board.parts
         if not part.curve
         for spec in (
-            *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data),
-            *plan_controls(part.suite, part.controls, part.seed_list, arguments.device, data, part.methods),
+            *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data, version=part.protocol),
+            *plan_controls(
+                part.suite, part.controls, part.seed_list, arguments.device, data, part.methods, part.protocol
+            ),
         )
     ]
     curves = [

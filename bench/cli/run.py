@@ -37,6 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     options.add_execution(parser)
     options.add_settings(parser)
+    options.add_protocol(parser)
     add_dry_run(parser)
     options.add_json(parser)
 
@@ -69,8 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
     methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
-    specs = plan(arguments.suite, methods, seeds, options.parse_settings(arguments.set), arguments.device, data)
-    specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data, methods)
+    settings, version = options.parse_settings(arguments.set), arguments.protocol
+    specs = plan(arguments.suite, methods, seeds, settings, arguments.device, data, version=version)
+    specs += plan_controls(arguments.suite, arguments.control, seeds, arguments.device, data, methods, version)
     if arguments.dry_run:
         outcome = print_plan(execution, specs, arguments.json)
     else:

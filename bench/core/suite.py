@@ -45,6 +45,7 @@ class Suite(ABC):
 
     tasks: Sequence[Task]
     protocol: Protocol
+    earlier_protocols: Sequence[Protocol] = ()  # of lower versions: their runs are stored, and can be made again
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
     transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one

@@ -22,6 +22,7 @@ def plan_controls(
     device: str = "auto",
     data_dir: Path | None = None,
     methods: Sequence[str] = (),
+    version: int | None = None,
 ) -> list[RunSpec]:
     """Plan the runs of controls on a suite, each once.
 
@@ -34,11 +35,12 @@ def plan_controls(
         data_dir: Where data sets are.
         methods: Whose twins the controls `muted` and `twin` have, in any form; where there are none, every method that
             supports the suite.
+        version: Of the suite's protocol; None for the current one.
 
     Raises:
         UsageError: A control is not known, does not fit the suite or has no rows, or the suite has a single task.
     """
-    _, suite = parse_suite(suite_text, data_dir)
+    _, suite = parse_suite(suite_text, data_dir, version)
     tasks = [task.name for task in suite.tasks]
     if names and len(tasks) < 2:
         raise UsageError(f"Controls should be run on a suite of two tasks or more. Found one (`{tasks[0]}`).")
@@ -56,7 +58,7 @@ def plan_controls(
                 runs = [
                     run
                     for part in row.parts
-                    for run in plan(suite_text, [row.method], seeds, part.settings, device, data_dir)
+                    for run in plan(suite_text, [row.method], seeds, part.settings, device, data_dir, version=version)
                 ]
             except UsageError as error:
                 refusals.append((row, error))

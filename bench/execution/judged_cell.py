@@ -197,7 +197,7 @@ def plan_judged(
     from bench.planning.plan import parse_suite, resolve_device
     from leaderboard.intake.source_card import read_built_in_cards
 
-    choice, suite = parse_suite(board.suite, data_dir)
+    choice, suite = parse_suite(board.suite, data_dir, board.protocol)
     # Solvers have one implementation, on the processor.
     device = "cpu" if suite.protocol.fit == "solver" and device == "auto" else device
     protocol = suite.protocol.model_copy(update={"device": resolve_device(device)})

@@ -30,16 +30,24 @@ from bench.scores import explain_unknown_kinds
 RULES = ("val", "per_task", "last")  # of selection, each with statistics of its own
 
 
-def parse_suite(text: str, data_dir: Path | None = None) -> tuple[Choice, Suite]:
+def parse_suite(text: str, data_dir: Path | None = None, version: int | None = None) -> tuple[Choice, Suite]:
     """Resolve a suite as written, and make it.
 
     text: as `synthetic:tasks=3`.
     data_dir: where its data is looked for; None for the default folder.
+    version: of its protocol; None for the current one.
 
-    Raises UsageError with one sentence, with the nearest valid name or option.
+    Raises UsageError with one sentence, with the nearest valid name, option or version.
     """
     choice = choose("suite", parse_call(text))
-    return choice, choice.build(data_dir)
+    suite: Suite = choice.build(data_dir)
+    if version is not None:
+        versions = {protocol.version: protocol for protocol in (*suite.earlier_protocols, suite.protocol)}
+        if version not in versions:
+            known = " or ".join(map(str, sorted(versions)))
+            raise UsageError(f"The protocol of `{choice.short}` should be of version {known}. Found `{version}`.")
+        suite.protocol = versions[version]
+    return choice, suite
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
@@ -96,6 +104,7 @@ def plan(
     device: str = "auto",
     data_dir: Path | None = None,
     tested: bool = True,
+    version: int | None = None,
 ) -> list[RunSpec]:
     """One specification per method and seed, method by method; equal methods are planned once.
 
@@ -110,12 +119,13 @@ def plan(
         device: `cpu`, `cuda` or `auto`; a solver takes the CPU by itself.
         data_dir: where the data is looked for; None for the default folder.
         tested: whether runs are scored on the test split; trials of a search are not.
+        version: of the suite's protocol; None for the current one.
 
     Raises:
         UsageError: what the user wrote does not fit.
         DataMissing: the data is not there.
     """
-    choice, suite = parse_suite(suite_text, data_dir)
+    choice, suite = parse_suite(suite_text, data_dir, version)
     if wrong := explain_unknown_kinds(suite.protocol.metrics) or explain_unlike_metrics(suite):
         raise UsageError(wrong)
     protocol, overrides = override(suite.protocol, settings or {})

@@ -76,6 +76,7 @@ class Board(BaseModel):
         series: suites that differ in the number of training rows only; the reference's errors there give the worth of a
             method in data.
         curve: with it, each row is its method at the value of a setting that its own curve chose on validation.
+        protocol: the version of the suite's protocol that its runs are under; None for the current one.
         labels: method -> its name for people.
         also: further parts of a table over several suites; in the file each says only what differs from the first.
     """
@@ -94,6 +95,7 @@ class Board(BaseModel):
     series: list[str] = []
     labels: dict[str, str] = {}
     curve: CurveBudget | None = None
+    protocol: int | None = Field(default=None, ge=1)
     note: str = ""
     also: list["Board"] = []
 
@@ -135,6 +137,10 @@ class Board(BaseModel):
     def seed_list(self) -> list[int]:
         """The seeds as numbers, ascending."""
         return parse_seeds(self.seeds)
+
+    def covers(self, record: ResultRecord) -> bool:
+        """Whether a run is of the board's suite, and under its version of the protocol where it names one."""
+        return self.suite in (record.suite, record.spec.suite) and self.protocol in (None, record.spec.protocol.version)
 
     def without_controls(self) -> "Board":
         """The same board without the rows of controls."""

@@ -22,7 +22,7 @@ def read_whole_curves(board: Board, records: Iterable[ResultRecord]) -> tuple[di
     """
     assert board.curve is not None
     grid, seeds = board.curve.grid, board.curve.seed_list
-    own = [record for record in records if board.suite in (record.suite, record.spec.suite)]
+    own = [record for record in records if board.covers(record)]
     curves = curves_on_grid(own, grid, seeds)
     whole, notes, wanted = dict[str, SettingCurve](), list[str](), len(grid.values) * len(seeds)
     for method in board.methods:

@@ -1,8 +1,8 @@
 """The protocol of every committed board, written down: submissions are compared with it before any other run exists.
 
-`protocols.json` names, for each suite of a board, its canonical name, its version, and every setting that is not at its
-default. It is made from the suites (`python -m tests.leaderboard.boards.test_protocols --write`), and a test keeps the
-two the same.
+`protocols.json` names, for each suite of a board and each version of its protocol that a board asks for, the suite's
+canonical name, its version, and every setting that is not at its default. It is made from the suites (`python -m
+tests.leaderboard.boards.test_protocols --write`), and a test keeps the two the same.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.records import Protocol, ResultRecord
+from leaderboard.boards.board import Board
 
 FILE = Path(__file__).parent / "protocols.json"
 
@@ -31,9 +32,14 @@ class WrittenProtocol:
         return {"suite": self.suite, "version": self.version, "protocol": values}
 
 
+def name_protocol(board: Board) -> str:
+    """The key of a board's protocol in the file: its suite, and the version where it is not the current one."""
+    return f"{board.suite} under protocol {board.protocol}" if board.protocol else board.suite
+
+
 @cache
 def read_protocols() -> Mapping[str, WrittenProtocol]:
-    """Suite, as boards name it -> its entry. Raises ValueError where the file is malformed."""
+    """Key, as `name_protocol` has it -> its entry. Raises ValueError where the file is malformed."""
     content = json.loads(FILE.read_text(encoding="utf-8"))
     return {
         name: WrittenProtocol(entry["suite"], entry["version"], Protocol.model_validate(entry["protocol"]))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from bench.errors import UsageError, make_printable
 from bench.records import METHOD_PARTS, ResultRecord, digest, parse_call, parse_method, parse_seeds
 from leaderboard.boards.board import Board
-from leaderboard.boards.protocols import find_departures, read_protocols
+from leaderboard.boards.protocols import find_departures, name_protocol, read_protocols
 from leaderboard.boards.record_selection import select_records
 from leaderboard.intake.manifest import MANIFEST, METHOD, RESULTS, Manifest
 from leaderboard.intake.names import find_misnamed
@@ -118,7 +118,7 @@ def find_ineligible_records(
     seeds, seen = parse_seeds(manifest.seeds), set[tuple[str, int]]()
     spelt: dict[str, str] = {}
     parts = {card.name: card for card in cards}
-    written = read_protocols().get(board.suite)
+    written = read_protocols().get(name_protocol(board))
     first = {(record.method, record.spec.seed): record for record in records[:1]}  # what all are like on an empty board
     for record in records:
         key = record.method, record.spec.seed

@@ -78,7 +78,7 @@ class MultiMNIST(Suite):
         self.transform = Normalise(255 * mean, 255 * std)
         self.tasks = digit_tasks(self._head)
         self.input_shape = (1, self.variant.side, self.variant.side)
-        self.protocol = Protocol(
+        first = Protocol(
             name=f"multimnist/{variant}",
             version=1,
             splits=rows,
@@ -87,6 +87,8 @@ class MultiMNIST(Suite):
             metrics=dict.fromkeys(TASKS, "classification"),
             **self.variant.training,
         )
+        self.earlier_protocols = (first,)
+        self.protocol = first.model_copy(update={"version": 2, "coordinates": "mean"})
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         """LeNet of the variant; the legacy one drops channels at the end of its second stage."""

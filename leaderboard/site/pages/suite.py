@@ -150,7 +150,7 @@ def _plot_board_budget(site: Context, one: Shown) -> Figure | None:
     if one.track != "tuned":
         return None
     board = one.board
-    own = [r for r in site.runs if board.suite in (r.suite, r.spec.suite) and r.spec.is_of_search]
+    own = [r for r in site.runs if board.covers(r) and r.spec.is_of_search]
     # As the tuned track itself chooses, or the chart would show trials that the table does not count.
     own = keep_newest_suite(keep_last_code(own))
     searches = [search for search in searches_of(own, board.trials) if search.method in board.methods]

@@ -13,7 +13,7 @@ import pytest
 from bench.planning.plan import parse_suite
 from bench.records import ResultRecord
 from leaderboard.boards.board import boards
-from leaderboard.boards.protocols import FILE, WrittenProtocol, find_departures, read_protocols
+from leaderboard.boards.protocols import FILE, WrittenProtocol, find_departures, name_protocol, read_protocols
 from leaderboard.intake.eligibility import find_ineligible_records
 from leaderboard.intake.manifest import Manifest, checksum_bytes
 from leaderboard.intake.source_card import parse_cards
@@ -29,9 +29,10 @@ EMPTY = boards()["nyuv2_paper"].model_copy(update={"seeds": "0-1"})  # which has
 def of_suites() -> dict[str, WrittenProtocol]:
     """What should be written down: the protocol of every suite that stands on a board."""
     found = {}
-    for suite in sorted({part.suite for board in boards().values() for part in board.parts}):
-        choice, built = parse_suite(suite)
-        found[suite] = WrittenProtocol(choice.canonical, choice.entry.version, built.protocol)
+    parts = {name_protocol(part): part for board in boards().values() for part in board.parts}
+    for name, part in sorted(parts.items()):
+        choice, built = parse_suite(part.suite, version=part.protocol)
+        found[name] = WrittenProtocol(choice.canonical, choice.entry.version, built.protocol)
     return found
 
 

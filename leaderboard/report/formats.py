@@ -17,10 +17,11 @@ from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
+from leaderboard.boards.step_times import StepTime
 from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
 from leaderboard.report.footnotes import CHANGE_TITLES, Mark, Note
 from leaderboard.report.statistics_json import write_standings
-from leaderboard.report.table import Table, WideColumn, WideLine
+from leaderboard.report.table import STEP_TIME, Table, WideColumn, WideLine
 
 MISSING = "—"
 MARKS: dict[Mark, str] = {"holds": "*", "few": "†"}
@@ -127,7 +128,7 @@ def to_json(table: Table) -> str:
     gain; changes and gains are log ratios, ranks start at 1. Programs outside this project read the keys: additions are
     fine, renames are not.
     """
-    board = table.board
+    board, times = table.board, {line.method: line.time for line in table.lines}
     content = {
         "table": board.name,
         "title": board.title,
@@ -141,6 +142,7 @@ def to_json(table: Table) -> str:
             | row
             | {"worth": _join_worth(worth) or None}
             | ({"worth_tasks": {task: _join_worth(own) for task, own in worth.tasks.items()}} if worth else {})
+            | ({"step_time": time.model_dump()} if (time := times.get(str(row["method"]))) else {})
             for row in write_standings(table.results.standings)
             for worth in [table.results.worth.get(str(row["method"]))]
         ],
@@ -239,6 +241,11 @@ def _join_worth(worth: Worth | None) -> str:
     return " ".join(filter(None, write_worth(worth)))
 
 
+def write_step_time(time: StepTime | None) -> tuple[str, str]:
+    """The time of an update over the reference's and its quartiles: `1.62x` and `[1.58, 1.70]`, or two empty ones."""
+    return ("", "") if time is None else (f"{time.ratio:.2f}x", f"[{time.low:.2f}, {time.high:.2f}]")
+
+
 def write_seeds(line: WideLine) -> str:
     """`5/5`, `incomplete (3/5)` or `missing`, followed by a dagger where seeds are too few to rely on."""
     seeds = f"{line.wanted}/{line.wanted}" if line.complete else line.status
@@ -255,6 +262,7 @@ def write_ends(table: Table, line: WideLine) -> list[str]:
     texts = {
         "rank": write_rank(line.standing),
         **{head: _join_worth(line.find_worth(task)) for head, task in table.worths.items()},
+        STEP_TIME: " ".join(filter(None, write_step_time(line.time))),
         "seeds": write_seeds(line),
         "checked": write_state(line.state),
     }

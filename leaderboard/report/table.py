@@ -15,6 +15,7 @@ from leaderboard.analysis.standings import Standing
 from leaderboard.analysis.statistics import FEW_SEEDS, SelectionRule
 from leaderboard.boards.board import Board, Track
 from leaderboard.boards.record_selection import Role, select_records
+from leaderboard.boards.step_times import StepTime, read_step_times
 from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import Note, collect_notes
 from leaderboard.store import Problem, StoreContents
@@ -23,6 +24,7 @@ from leaderboard.trust.ledger import find_row_states, read_checks
 # A line with a column per task and metric is read up to about this many tasks.
 MANY_TASKS = 8
 
+STEP_TIME = "step time"
 WORTH = "worth"  # head of the worth in training rows; that of one task has the task behind it
 
 
@@ -52,6 +54,7 @@ class WideLine:
         state: how far its runs were verified; empty where the store never was.
         standing: rank and tests; None for a method that takes no part in the ranking, such as a control.
         worth: its worth in training rows, on boards with a series.
+        time: that of an update, on boards where it was measured.
         holds: whether its Δ log holds over the whole board, after correction for all tests.
         few: whether it has fewer than FEW_SEEDS seeds.
     """
@@ -65,6 +68,7 @@ class WideLine:
     state: str
     standing: Standing | None
     worth: Worth | None
+    time: StepTime | None
     holds: bool
     few: bool
 
@@ -121,10 +125,11 @@ class Table:
 
     @cached_property
     def ends(self) -> list[str]:
-        """The columns after the numbers; ranks, worth and verification only where at least one line has them."""
+        """The columns after the numbers; all but seeds only where at least one line has them."""
         shown = {
             "rank": any(line.ranked for line in self.lines),
             **dict.fromkeys(self.worths, True),
+            STEP_TIME: any(line.time for line in self.lines),
             "seeds": True,
             "checked": any(line.state for line in self.lines),
         }
@@ -200,6 +205,8 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
     most = dict.fromkeys(board.methods, 0)
     for row in results.rows:
         most[row.method] = max(most[row.method], row.seeds)
+    measured = read_step_times(board.name)
+    times = measured.times_of(board.suite, results.cells.protocol) if measured else {}
     lines = []
     for method in board.methods:
         standing = results.standings.methods.get(method)
@@ -214,6 +221,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
                 state=results.states.get(method, ""),
                 standing=standing,
                 worth=results.worth.get(method),
+                time=times.get(method),
                 holds=standing is not None and standing.holds(board.reference),
                 few=0 < most[method] < FEW_SEEDS,
             )
@@ -221,7 +229,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
     # Sorting is stable: inside each half the order of the board stays.
     # A mean over fewer seeds is not one to compare with: it stands below, whatever it is.
     lines.sort(key=lambda line: not line.complete)
-    return Table(results, columns, lines, collect_notes(results, problems))
+    return Table(results, columns, lines, collect_notes(results, problems, measured if times else None))
 
 
 def _drop_interval(row: Row) -> Row:

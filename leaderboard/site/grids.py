@@ -27,9 +27,10 @@ from leaderboard.report.formats import (
     write_seeds,
     write_star,
     write_state,
+    write_step_time,
     write_worth,
 )
-from leaderboard.report.table import WideColumn, WideLine
+from leaderboard.report.table import STEP_TIME, WideColumn, WideLine
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Grid, GridCell, GridHead, GridRow
@@ -68,7 +69,10 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
     late = [name for name in one.table.ends if name != "rank" and name not in one.table.worths]
     heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in worths]
     heads += map(_head, columns)
-    heads += [GridHead(name, kind="end", best="high", choose=name == "checked") for name in late]
+    heads += [
+        GridHead(name, kind="end", best="low" if name == STEP_TIME else "high", choose=name == "checked")
+        for name in late
+    ]
     low, high = _span(one)  # one scale, or bars of two rows could not be compared
     lines = []
     for line in one.lines:
@@ -273,9 +277,12 @@ def _verdict_cell(standing: Standing | None) -> GridCell:
 
 
 def _end_cell(line: WideLine, name: str) -> GridCell:
-    """Seeds or state of verification, with the number that its column sorts by."""
+    """Step time, seeds or state of verification, with the number that its column sorts by."""
     if name == "checked":
         return _badge(write_state(line.state))
+    if name == STEP_TIME:
+        ratio, quartiles = write_step_time(line.time)
+        return GridCell(ratio or MISSING, quartiles, line.time.ratio if line.time else None)
     return GridCell(write_seeds(line), order=float(max((row.seeds for row in line.cells if row), default=0)))
 
 

@@ -134,9 +134,9 @@ def _read_worth(known: DataCurve, size: int, errors: np.ndarray, overlap: float)
     # Against the reference of this size, whatever stands in its place on the curve: no gain is worth exactly 1.
     gain = curve[here, complete] - own[complete]
     rows = invert_curve(np.log(known.rows), flat - flat[here] + gain, overlap)
-    ends = (None if end is None else _scale(end, size) for end in (rows.low, rows.high))
+    low, high = (None if end is None else _scale(end, size) for end in (rows.low, rows.high))
     least, most = float(known.rows[0]) / size, float(known.rows[-1]) / size
-    return Worth(Interval(_scale(rows.mean, size), *ends, rows.n), least, most)
+    return Worth(Interval(_scale(rows.mean, size), low, high, rows.n), least, most)
 
 
 def _scale(place: float, size: int) -> float:

@@ -5,12 +5,13 @@ numbers come from `leaderboard.analysis.standings`; this module only writes them
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 from leaderboard.analysis.contrasts import Contrast, ContrastKind
 from leaderboard.analysis.selection_effect import compare_rules
 from leaderboard.analysis.standings import Standing
-from leaderboard.analysis.statistics import Interval
-from leaderboard.report.footnotes import RULES, explain_standings, explain_verdicts
+from leaderboard.analysis.statistics import Interval, SelectionRule
+from leaderboard.report.footnotes import explain_standings, explain_verdicts
 from leaderboard.report.formats import MISSING, markdown_table, write_note, write_rank
 from leaderboard.report.table import Table
 from leaderboard.report.terminal import draw_texts
@@ -67,12 +68,9 @@ def _draw(
 def _write_rules(table: Table, format: str) -> str:
     """Every change under every rule that picks the epoch; empty where no run has all of them."""
     effects = compare_rules(table.results)
-    lines = [
-        [table.board.label(method), *(_interval(own[rule]) for rule in RULES if rule in own)]
-        for method, own in effects.items()
-    ]
+    lines = [[table.board.label(method), *map(_interval, own.values())] for method, own in effects.items()]
     title, notes = f"{table.board.title}: Δ log ↑ under each selection rule", [RULE_NOTE]
-    return _draw(format, title, ["method", *RULES], lines, notes, ["method"]) if lines else ""
+    return _draw(format, title, ["method", *get_args(SelectionRule)], lines, notes, ["method"]) if lines else ""
 
 
 def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:

@@ -38,6 +38,8 @@ class Kind:
         logarithm is taken.
     rows: statistics -> how many rows of the split they count. Records are then held to count them all, so that every
         row needs a label; leave it out where rows may have none, or many.
+    right: statistics -> how many rows are right, where a row is either right or wrong (`TaskMetric.judge_rows`); `rows`
+        is given too.
     keys: the names of the statistics, if records should have no others.
     truth: statistics -> the numbers in them that the targets alone decide, such as how often a class occurs; equal for
         every method on the same data.
@@ -51,6 +53,7 @@ class Kind:
     compute: Callable[[State], dict[str, float]]
     error: Callable[[State], float]
     rows: Callable[[State], int] | None = None
+    right: Callable[[State], int] | None = None
     keys: Collection[str] = ()
     truth: Callable[[State], list[int]] = lambda state: []
     error_of: Callable[[Mapping[str, float]], float] | None = None

@@ -253,6 +253,7 @@ register_kind(
         compute=_accuracy,
         error=_error_rate,
         rows=lambda state: sum(_count_labels(state)),
+        right=lambda state: int(np.trace(_read_confusion(state))),
         keys={"confusion"},
         truth=_count_labels,
         error_of=lambda scores: 1 - scores["accuracy"] / 100,

@@ -19,7 +19,7 @@ from bench.check.outcome import Absent, attempt, expect
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.errors import DataMissing
-from bench.scores import primary_error, score
+from bench.scores import find_kind, primary_error, score
 
 FEW = 8  # rows for backbone, heads, losses and metrics
 
@@ -149,7 +149,15 @@ def metrics(case: SuiteCase) -> None:
                 metric.update(prediction.detach()[piece], target[piece])
             # As in a record: what JSON cannot hold, NaN among it, fails here.
             states.append(json.loads(json.dumps(metric.state(), allow_nan=False)))
-        kind = case.suite.protocol.metrics[task.reported]
+        right, kind = task.metric().judge_rows(prediction.detach(), target), case.suite.protocol.metrics[task.reported]
+        if right is not None:
+            counted = (count := find_kind(kind).right) and count(states[0])
+            expect(
+                right.dtype == torch.bool and right.shape == (len(target),) and int(right.sum()) == counted,
+                f"The metric of `{task.name}` should judge as many rows right as its statistics count. Found "
+                f"{tuple(right.shape)} rows, {int(right.sum())} of them right, and {counted} counted; return one bool "
+                "for each row from `judge_rows`, and count them by `right` of the kind.",
+            )
         one, two = (score(kind, state) for state in states)
         expect(
             one.keys() == two.keys() and all(math.isclose(one[name], two[name], rel_tol=1e-9) for name in one),

@@ -30,6 +30,12 @@ class TaskMetric(ABC):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add one batch of head outputs and targets, rows first."""
 
+    def judge_rows(self, prediction: Tensor, target: Tensor) -> Tensor | None:
+        """Which rows of a batch are right, bool (n,), for a kind that counts them (`Kind.right`); None where rows are
+        neither right nor wrong. It leaves the statistics as they are.
+        """
+        return None
+
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """The statistics so far as numbers and nested lists, ready for a record."""
@@ -90,6 +96,9 @@ class Classification(TaskMetric):
         cells = target * self.classes + prediction.argmax(dim=1)
         counts = torch.bincount(cells, minlength=self.classes**2)
         self.confusion = counts if self.confusion is None else self.confusion + counts
+
+    def judge_rows(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return prediction.argmax(dim=1) == target
 
     def state(self) -> dict[str, Any]:
         if self.confusion is None:

@@ -6,6 +6,7 @@ records without loading torch.
 """
 
 from bench.records.canonical import canonical_json, derive_seed, digest, slug
+from bench.records.correct_rows import CorrectRows
 from bench.records.grammar import (
     METHOD_PARTS,
     UNWEIGHTED,
@@ -25,6 +26,7 @@ __all__ = [
     "METHOD_PARTS",
     "UNWEIGHTED",
     "Call",
+    "CorrectRows",
     "Cost",
     "Curves",
     "Failure",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
+from bench.records.correct_rows import CorrectRows, explain_wrong_rows
 from bench.records.grammar import METHOD_PARTS, UNWEIGHTED, parse_call, parse_method
 from bench.records.spec import RunSpec
 
@@ -152,6 +153,11 @@ class ResultRecord(_Frozen):
         description="T x T, in the order of the tasks: cosines of the task gradients after training, the mean over "
         "eight training batches; over the shared parameters, or, where there are none, over the tasks' aligned copies",
     )
+    correct_rows: dict[str, CorrectRows] = Field(
+        default={},
+        description="task -> which test rows are right under the rule `val`, or `last` where there is no validation; "
+        "of metrics of one label per row",
+    )
     solution: Solution | None = Field(default=None, description="of models that a solver fitted")
     left_out: list[str] = Field(default=[], description="what a record of this size has no room for, as `matrices.a`")
     created: str = Field(default="", description="UTC, ISO 8601")
@@ -264,6 +270,8 @@ class ResultRecord(_Frozen):
         if unknown := explain_unknown_kinds(self.spec.protocol.metrics):
             return [*problems, f"metrics: {unknown}"]  # the checks that follow look each kind up
         problems += self._find_wrong_scores()
+        states = self.statistics.get("val") or self.statistics.get("last", {})
+        problems += explain_wrong_rows(self.correct_rows, states, self.spec.protocol.metrics)
         return problems + (self._find_gaps() if self.status == "done" else [])
 
     def _find_wrong_scores(self) -> list[str]:

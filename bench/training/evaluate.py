@@ -15,6 +15,7 @@ from bench.core.state import TrainState
 from bench.core.task import Task, TaskMetric, refuse_broadcasting
 from bench.errors import Diverged
 from bench.records.record import Statistics
+from bench.training.correctness import Correctness
 from bench.training.model import MultiTaskModel
 
 Predictor = tuple[MultiTaskModel, TrainState]  # a model, and the training state of its weights
@@ -53,7 +54,11 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
 
 @torch.inference_mode()
 def collect_statistics(
-    predict: Predict, tasks: Sequence[Task], dataset: Dataset, rows: int | None = None
+    predict: Predict,
+    tasks: Sequence[Task],
+    dataset: Dataset,
+    rows: int | None = None,
+    correctness: Correctness | None = None,
 ) -> dict[str, Statistics]:
     """task, or its pool -> statistics of the predictions of all rows of `dataset`, `rows` at a time.
 
@@ -62,6 +67,7 @@ def collect_statistics(
         tasks: each brings its metric; tasks of a pool share one.
         dataset: the split.
         rows: of one call of `predict`; by default as many as the limits of this module allow.
+        correctness: takes note of every row, where given.
 
     Raises:
         Diverged: a prediction is not finite.
@@ -79,4 +85,6 @@ def collect_statistics(
                 raise Diverged(f"The predictions of `{name}` stopped being finite.")
             refuse_broadcasting(name, prediction, targets[name])
             metrics[reported[name]].update(prediction, targets[name])
+            if correctness:
+                correctness.add(name, metrics[reported[name]], prediction, targets[name])
     return {name: metric.state() for name, metric in metrics.items()}

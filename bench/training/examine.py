@@ -15,6 +15,7 @@ from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.records import Packed, RunSpec
 from bench.scores import score_tasks
+from bench.training.correctness import Correctness
 from bench.training.evaluate import Predict, collect_statistics
 from bench.training.gallery import Gallery
 from bench.training.recovered import describe_with_truth
@@ -52,7 +53,7 @@ def examine(
     read_test: Callable[[], Dataset],
     gallery: Gallery | None = None,
 ) -> dict[str, Any]:
-    """The fields of `cell` with statistics and scores on the test split, which is read here and nowhere else.
+    """The fields of `cell` with statistics, scores and correct rows on the test split, which is read only here.
 
     Args:
         cell: the trained cell.
@@ -65,12 +66,14 @@ def examine(
         Field -> value of a record, for `ResultRecord.model_copy(update=...)`.
     """
     test = read_test()
-    # Panels show the epoch of the main rule, or of the only rule where there is no validation split.
+    # Panels and correct rows are of the epoch of the main rule, or of the only rule where there is no validation split.
     shown = cell.epochs.get("val", cell.epochs.get("last", {}))
-    by_epochs = {}
+    by_epochs, correct = {}, {}
     for each in cell.distinct_epochs:
         with cell.predictor(each) as predict:
-            by_epochs[each] = collect_statistics(predict, suite.tasks, test)
+            correctness = Correctness()
+            by_epochs[each] = collect_statistics(predict, suite.tasks, test, correctness=correctness)
+            correct[each] = correctness.pack(suite.tasks)
             if gallery:
                 gallery.look(predict, test, [task for task, at in shown.items() if at == each])
     if gallery:
@@ -78,7 +81,8 @@ def examine(
     states = {rule: {t: by_epochs[each][t] for t, each in of_task.items()} for rule, of_task in cell.epochs.items()}
     kinds = spec.protocol.metrics
     scores = {rule: score_tasks(kinds, of_task, "test") for rule, of_task in states.items()}
-    fields = cell.fields | {"statistics": states, "scores": scores}
+    right = {task: correct[at][task] for task, at in shown.items() if task in correct[at]}
+    fields = cell.fields | {"statistics": states, "scores": scores, "correct_rows": right}
     if cell.weights is not None:
         recovered = describe_with_truth(cell.weights, suite.known_weights(spec.seed))
         packed = {name: Packed.pack(m.numpy()) for name, m in recovered.items()}

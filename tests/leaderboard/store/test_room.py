@@ -10,7 +10,7 @@ from bench.core.suite import Suite
 from bench.core.task import Classification, Task
 from bench.errors import UsageError
 from bench.planning.plan import _check_room
-from bench.records import Curves, Packed, ResultRecord
+from bench.records import CorrectRows, Curves, Packed, ResultRecord
 from bench.records.record import MAX_BYTES, Cost
 from leaderboard.store import Store
 from leaderboard.store.room import SPARE, count_stored_bytes, drop_largest_matrices, format_record
@@ -36,6 +36,7 @@ def test_a_record_with_room_is_stored_as_it_is(make_record: Make) -> None:
     assert drop_largest_matrices(record) is record
     assert '"left_out"' not in format_record(record)
     assert '"code"' not in format_record(record)
+    assert '"correct_rows"' not in format_record(record)
 
 
 def test_the_largest_matrices_go_first_and_no_more_than_must(make_record: Make) -> None:
@@ -54,6 +55,17 @@ def test_curves_go_after_matrices_and_scores_never(make_record: Make) -> None:
     assert record.left_out == ["matrices.a", "matrices.c", "matrices.b", "curves"]
     assert record.scores == large(make_record).scores
     assert record.find_problems() == []
+
+
+def test_correct_rows_go_last(make_record: Make) -> None:
+    """They are small, and tests over rows need them."""
+    rows = {"left": CorrectRows.pack(np.arange(10_000) < 9500)}
+    whole = large(make_record, correct_rows=rows)
+    kept, least = drop_largest_matrices(whole), drop_largest_matrices(whole, SPARE)
+    assert (kept.left_out, kept.correct_rows) == (["matrices.a"], rows)
+    assert least.left_out[-2:] == ["effective_sharing", "correct_rows"]
+    assert least.correct_rows == {}
+    assert kept.find_problems() == least.find_problems() == []
 
 
 def test_two_runs_of_a_cell_leave_out_the_same(make_record: Make) -> None:

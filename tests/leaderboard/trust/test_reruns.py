@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.records import Cost, Curves, Packed, ResultRecord, Tuning
+from bench.records import CorrectRows, Cost, Curves, Packed, ResultRecord, Tuning
 from leaderboard.store.committed import read_committed_suite
 from leaderboard.trust.paired_tests import NU, RATIO, RunPair, estimate_seed_spread, run_paired_tests
 from leaderboard.trust.reruns import compare_reruns
@@ -50,6 +50,21 @@ def test_what_a_rerun_says(
     assert outcome.agrees is agrees
     assert words in outcome.sentence
     assert outcome.as_json()["agrees"] is agrees
+
+
+def test_rows_that_are_right_in_turn_are_a_difference_and_older_records_have_none(make_record: Make) -> None:
+    right = np.arange(1000) < 950
+    one, other = ({"left": CorrectRows.pack(bits)} for bits in (right, right[::-1]))
+    stored = make_record("hard", 0, {"left": 95.0}, correct_rows=one)
+    older = make_record("hard", 0, {"left": 95.0})
+    for record, rows, words in (
+        (stored, one, "equal digit for digit"),
+        (stored, other, "differs in correct_rows"),
+        (older, other, "equal digit for digit"),
+    ):
+        fresh = record.model_copy(update={"correct_rows": rows, "created": "later"}).seal()
+        [outcome] = compare_reruns([record], {record.run_id: fresh}, {}, [record])
+        assert words in outcome.sentence
 
 
 def test_a_rerun_that_is_the_stored_file_is_none(make_record: Make) -> None:

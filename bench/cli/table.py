@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   mtlbench table demo
-  mtlbench table multimnist --store leaderboard/results --format md
+  mtlbench table multimnist_1 --store leaderboard/results --format md
   mtlbench table synthetic:tasks=8 --format csv --selection last
-  mtlbench table multidigits --store leaderboard/results --details
-  mtlbench table multidigits --store leaderboard/results --equal flops
+  mtlbench table multidigits_1 --store leaderboard/results --details
+  mtlbench table multidigits_1 --store leaderboard/results --equal flops
   mtlbench table multidigits --where lr=0.01            # runs with `--set lr=0.01` and nothing else
 
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
@@ -243,6 +243,8 @@ def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents,
     kind = " of the tuned track" if arguments.track == "tuned" else ""
     asked = f" with `{' '.join(arguments.where)}` and no other setting" if arguments.where else kind
     text = f"`{root}` holds no finished run of `{name}`{asked}"
+    if not arguments.where and not kind and any(part.curve for part in parts):
+        return f"{text} at a best value of its own; `mtlbench reproduce {name}` makes them."
     stored = settings_counts(contents.records, [part.suite for part in parts]) if not kind else {}
     if not stored and any(problem.needs_plugin for problem in contents.problems):
         return f"{text} that can be read here; `--plugin` takes the file with its kind of metric."

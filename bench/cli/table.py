@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import suites
 from bench.cli import options
 from bench.cli.terminal import takes_everything
-from bench.errors import UsageError, make_printable
+from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord
 from bench.records.protocol import check_setting
 from leaderboard.boards.changed import options_text, select_changed, settings_counts
@@ -18,8 +18,11 @@ from leaderboard.store import Problem, Store, StoreContents
 from leaderboard.store.problem import describe_problems
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from leaderboard.boards.board import Board
     from leaderboard.intake.submission import Submission
+    from leaderboard.report.table import Table
 
 EPILOG = """examples:
   mtlbench table demo
@@ -101,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.report.details import write_details
     from leaderboard.report.equal_cost import write_at_cost
     from leaderboard.report.formats import render_parts
+    from leaderboard.report.row_changes import write_row_changes
     from leaderboard.report.table import tabulate
 
     if arguments.details and arguments.format not in ("text", "md"):
@@ -148,7 +152,15 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(write_at_cost(table, arguments.equal, arguments.format) for table in tables))
     elif arguments.details:
         curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
-        texts = [*(write_details(table, arguments.format) for table in tables), write_curves(curves, arguments.format)]
+        details = [
+            text
+            for table in tables
+            for text in (
+                write_details(table, arguments.format),
+                write_row_changes(table, arguments.format, _read_units(table)),
+            )
+        ]
+        texts = [*details, write_curves(curves, arguments.format)]
         print("\n".join(filter(None, texts)))
     else:
         text = render_parts(tables, arguments.format)
@@ -158,6 +170,19 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(row.seeds for table in tables for row in table.rows):
         print(f"mtlbench: {make_printable(_explain_empty_table(arguments, contents, parts))}", file=sys.stderr)
     return 0
+
+
+def _read_units(table: "Table") -> "dict[str, np.ndarray]":
+    """What the test rows of a board's suite show, where its records have bits of rows; empty where nobody knows."""
+    if not any(record.correct_rows for record in table.results.records.values()):
+        return {}  # without loading torch
+    from bench.planning.plan import parse_suite
+
+    try:
+        _, suite = parse_suite(table.board.suite)
+        return {task: units.numpy() for task, units in suite.row_units().items()}
+    except (UsageError, DataMissing):
+        return {}
 
 
 def _print_problems(problems: Sequence[Problem], most: int | None = None) -> None:

@@ -75,6 +75,14 @@ class Suite(ABC):
         """
         return None
 
+    def row_units(self) -> Mapping[str, Tensor]:
+        """Reported task -> what each test row of it shows, as whole numbers (n,) from 0, where rows share it.
+
+        Rows of one unit, as pairs with one scan in common, are not independent, and tests over rows count units. The
+        same number is the same thing in every task. Empty where every row is its own; the same for all seeds.
+        """
+        return {}
+
     def held(self, names: Sequence[str]) -> Sequence[str]:
         """The names, among those of the coupled parameters of a sharing, that constraints may hold; all by default."""
         return names

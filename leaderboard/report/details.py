@@ -58,7 +58,7 @@ def _explain_rules(table: Table) -> list[str]:
     if not effects:
         return []
     first, second = REFERENCES
-    told = " / ".join(_interval(each) for each in effects.values())
+    told = " / ".join(write_estimate(each) for each in effects.values())
     return [f"`{second}` minus `{first}` in Δ log under {' / '.join(effects)}: {told}."]
 
 
@@ -72,12 +72,12 @@ def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:
             each.max_t.get(name),
         )
     ]
-    worst = f"{each.worst.task} {_interval(each.worst.gain)}" if each.worst else MISSING
+    worst = f"{each.worst.task} {write_estimate(each.worst.gain)}" if each.worst else MISSING
     own = each.method == table.board.reference
     return [
         table.board.label(each.method),
         write_rank(each) or MISSING,
-        "0.000" if own else _interval(each.change),
+        "0.000" if own else write_estimate(each.change),
         *tests,
         *(_verdict(table, kind, each.contrasts.get(kind)) for kind in kinds),
         MISSING if own or each.win != each.win else f"{each.win:.2f}",
@@ -100,8 +100,9 @@ def _p(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _interval(estimate: Interval) -> str:
+def write_estimate(estimate: Interval, decimals: int = 3) -> str:
     """`+0.123 [+0.100, +0.146]`; the mean alone where it has no interval, a dash where it has no mean."""
     if estimate.mean != estimate.mean:
         return MISSING
-    return f"{estimate.mean:+.3f}" + ("" if estimate.low is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]")
+    ends = "" if estimate.low is None else f" [{estimate.low:+.{decimals}f}, {estimate.high:+.{decimals}f}]"
+    return f"{estimate.mean:+.{decimals}f}{ends}"

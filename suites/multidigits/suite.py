@@ -9,7 +9,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from bench.api import Dataset, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
@@ -107,6 +108,11 @@ class MultiDigits(Suite):
         # Test digits in pairs that no list has.
         low, high = BLOCKS["test"]
         return digit_dataset(*_overlay(low + draw_partners(high - low, REPEATS, draw)), mean=4.0, std=5.5)
+
+    def row_units(self) -> dict[str, Tensor]:
+        """The scan of the digit that a task names: every one is the left digit of four rows."""
+        low, _ = BLOCKS["test"]
+        return {task: torch.from_numpy(_pairs("test")[:, t] - low) for t, task in enumerate(TASKS)}
 
     def checksums(self) -> dict[str, str]:
         """Of pairs and images of every split."""

@@ -66,6 +66,16 @@ def test_data_does_not_depend_on_the_seed() -> None:
     assert torch.equal(a.targets["right"], b.targets["right"])
 
 
+def test_units_of_test_rows_are_the_scans_that_tasks_name() -> None:
+    suite = MultiDigits()
+    data, units, low = suite.dataset("test", 0), suite.row_units(), BLOCKS["test"][0]
+    digits = torch.from_numpy(_scans()[1])
+    for task in TASKS:
+        assert torch.equal(digits[units[task] + low], data.targets[task])
+    assert torch.bincount(units["left"]).tolist() == [4] * 399
+    assert int(units["right"].max()) < 399
+
+
 def test_checksums_are_frozen() -> None:
     assert MultiDigits().checksums() == CHECKSUMS
 

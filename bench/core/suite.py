@@ -49,6 +49,7 @@ class Suite(ABC):
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
     transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
+    deals_again: bool = False  # partitions (`split`) are of the same rows, so that training rows of one test another
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:

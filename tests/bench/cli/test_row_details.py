@@ -24,3 +24,12 @@ def test_details_count_the_scans_of_the_suite(tmp_path: Path, capsys: pytest.Cap
         assert "both seeds and the 399 units of test rows" in text
     assert main(["table", "multidigits", *where, *store, "--details", "--selection", "last"]) == 0
     assert "other test rows" not in capsys.readouterr().out
+
+    assert main(["run", "multidigits:split=1", *methods, "--seeds", "0-1", *settings, *store]) == 0
+    capsys.readouterr()
+    for suite, runs in (("multidigits", "2 x 2-3"), ("multidigits:split=1", "2 x 2")):  # the seeds of its own board
+        assert main(["table", suite, *where, *store, "--details"]) == 0
+        out = capsys.readouterr().out
+        assert "other splits" in out
+        assert runs in out
+        assert "1/K + 0.399" in " ".join(out.split())  # 1596 pairs of test digits per 4000 that train

@@ -21,6 +21,8 @@ from bench.check.options import documented, is_sentence, list_forms, options
 from bench.check.outcome import RuleOutcome, Skipped, attempt, expect, run_rules
 from bench.core.weighting import Weighting
 
+NEAR = 1e-6  # of two steps: parameters start in float32, and rules by iteration stop early
+
 
 def _check_answers(weighting: Weighting, tasks: int, where: str, dtype: torch.dtype) -> None:
     """Raise Broken unless the weights are finite, (T,), and of the type and device of the losses.
@@ -152,6 +154,39 @@ def extreme_losses(case: WeightingCase) -> None:
                 )
 
 
+def scale_of_a_sum(case: WeightingCase) -> None:
+    """Where all losses and task gradients are equal, the first step is that of `uniform`.
+
+    Losses are summed: a rule that answers with a mean takes 1 / T of the step under sgd, and is compared at another
+    learning rate. Weights of whole losses have to be 1 each; of shared gradients, which are equal here, only the sum
+    counts. A class that says in `unlike_uniform` why its step is another one is excused, and should not be like it.
+    """
+    different = False
+    for tasks in TASK_COUNTS:
+        weighting, losses = case.build(tasks), torch.full((tasks,), 0.7, dtype=torch.float64, requires_grad=True)
+        gramian = torch.full((tasks, tasks), 0.3, dtype=torch.float64)
+        weights = weighting(make_step_state(weighting, losses, 0, gramian)).detach()
+        uniform = torch.ones_like(weights)
+        if weighting.scales == "shared":
+            same = torch.allclose(weights.sum(), uniform.sum(), rtol=NEAR, atol=0.0)
+        else:
+            same = torch.allclose(weights, uniform, rtol=NEAR, atol=0.0)
+        different = different or not same
+        expect(
+            same or weighting.unlike_uniform,
+            f"Where losses and gradients of {tasks} tasks are equal, the step should be that of `uniform`, the sum of "
+            f"its weights {tasks}. Found {weights.tolist()}; a rule that answers with a mean says "
+            '`sum_of_weights = "1"`, one that cannot be a sum says why in `unlike_uniform`.',
+        )
+    reason = case.entry.cls.unlike_uniform  # type: ignore[attr-defined]
+    if reason and different:
+        raise Skipped(reason)
+    expect(
+        not reason,
+        f"`unlike_uniform` should be empty where the step is that of `uniform`. Found {reason!r}; leave it out.",
+    )
+
+
 def extreme_gradients(case: WeightingCase) -> None:
     """Zero, parallel, opposite, tiny and huge task gradients leave the weights finite.
 
@@ -182,7 +217,7 @@ def extreme_gradients(case: WeightingCase) -> None:
                 expect(
                     weights.shape == (tasks,) and bool(weights.isfinite().all()),
                     f"Weights should stay finite. Found {weights.tolist()} for {kind} gradients of {tasks} tasks, step "
-                    f"{step}; guard divisions, and answer 1 / T where the Gramian says nothing.",
+                    f"{step}; guard divisions, and answer 1 each where the Gramian says nothing.",
                 )
 
 
@@ -234,6 +269,7 @@ RULES = (
     choices,
     gradients,
     losses_train,
+    scale_of_a_sum,
     extreme_losses,
     extreme_gradients,
     same_seed_same_numbers,

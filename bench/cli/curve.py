@@ -56,6 +56,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     options.add_execution(parser)
     options.add_settings(parser)
+    options.add_protocol(parser)
     add_dry_run(parser)
     options.add_json(parser)
 
@@ -127,8 +128,8 @@ class CurveSearch:
         from bench.planning.curve import plan_curve
 
         settings = options.parse_settings(self.arguments.set)
-        data, device = self.execution.cell.data_dir, self.arguments.device
-        return plan_curve(self.arguments.suite, methods, grid, self.seeds, settings, device, data)
+        how = self.arguments.device, self.execution.cell.data_dir, self.arguments.protocol
+        return plan_curve(self.arguments.suite, methods, grid, self.seeds, settings, *how)
 
     def run(self, specs: "list[RunSpec]", steps: int) -> "PlanStatus":
         """Run cells, and further ones at the ends where the best values lie, `steps` times at most.

@@ -1,16 +1,20 @@
 """Reproduce a table: run the cells that are missing from the store, print it, and compare it with the committed one."""
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bench.cli import options
+from bench.cli.dry_run import add_dry_run, print_plan
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.records import ResultRecord, RunSpec
     from leaderboard.boards.board import Board
     from leaderboard.trust.reproduction import PairVerdict
@@ -18,8 +22,9 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   mtlbench reproduce demo
   mtlbench reproduce demo --store fresh --against committed
-  mtlbench reproduce multimnist --data-dir ~/data
-  mtlbench reproduce multimnist --engine slurm --sbatch partition=cpu
+  mtlbench reproduce multidigits --dry-run
+  mtlbench reproduce multimnist_1 --data-dir ~/data
+  mtlbench reproduce multimnist_1 --engine slurm --sbatch partition=cpu
 
 Running the same command again continues where the last one stopped. `--against committed` prints every number
 beside the committed one: equal digit for digit on the same kind of processor and versions, within seed noise
@@ -32,25 +37,25 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="name of a table, as `mtlbench list tables` prints them")
     options.add_execution(parser)
     parser.add_argument("--against", choices=["committed"], help="compare with the records in leaderboard/results")
+    add_dry_run(parser)
+    options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan the table's cells, run what is missing, print the table, and compare it where asked.
 
     Of a board whose rows are at their own best values the curves are run first, then each method at the value that
-    validation chose, on the seeds of the board.
+    validation chose, on the seeds of the board. With --dry-run nothing is trained: all of these cells and an estimate
+    of their cost are printed. With --json the plan, or what became of it, is printed in place of the table.
 
     Returns:
         1 where a cell failed, or with --against a number is outside its tolerance; else 0.
 
     Raises:
-        UsageError: There is no such table, or --against is given with the committed store, which would be compared with
-            itself.
+        UsageError: There is no such table; --against is given beside --dry-run or --json, which print no table, or with
+            the committed store, which would be compared with itself.
     """
-    from bench.execution.controls import plan_controls
     from bench.execution.plan_status import report
-    from bench.planning.curve import plan_curve
-    from bench.planning.plan import plan
     from leaderboard.boards.board import boards, load_board
     from leaderboard.intake.submission import find_submissions
     from leaderboard.report.formats import render_parts
@@ -60,32 +65,29 @@ def run(arguments: argparse.Namespace) -> int:
     board = load_board(arguments.table)
     execution = options.read_execution(arguments)
     data = execution.cell.data_dir
+    if arguments.against and (arguments.dry_run or arguments.json):
+        raise UsageError("`--against` should be given without `--dry-run` and `--json`, which print no table.")
     if arguments.against and execution.cell.store.resolve() == find_committed_root().resolve():
         raise UsageError("`--against committed` should be given a store of its own. Found the committed one.")
     # A table may have several parts, each with a suite of its own.
-    specs = [
-        spec
-        for part in board.parts
-        if not part.curve
-        for spec in (
-            *plan(part.suite, part.methods, part.seed_list, {}, arguments.device, data, version=part.protocol),
-            *plan_controls(
-                part.suite, part.controls, part.seed_list, arguments.device, data, part.methods, part.protocol
-            ),
-        )
-    ]
-    curves = [
-        spec
-        for part in board.parts
-        if part.curve
-        for spec in plan_curve(
-            part.suite, part.methods, part.curve.grid, part.curve.seed_list, {}, arguments.device, data
-        )
-    ]
-    outcome = execution.run([*specs, *curves])
+    specs = [spec for part in board.parts for spec in _plan_part(part, arguments.device, data)]
+    curves = any(part.curve for part in board.parts)
+    if arguments.dry_run:
+        records = execution.store.read().records if curves else []
+        best = list(_plan_best_values(board.parts, records))
+        assumed = [s for part in board.parts for s in _assume_best_values(part, records, arguments.device, data)]
+        report(print_plan(execution, [*specs, *best, *assumed], arguments.json))
+        if assumed:
+            told = "are at best values that no curve has chosen yet, and are counted at its middle value."
+            print(f"{len(assumed)} of them {told}", file=sys.stderr)
+        return 0
+    outcome = execution.run(specs)
     if curves:
         outcome = outcome.join(execution.run(_plan_best_values(board.parts, execution.store.read().records)))
     report(outcome)
+    if arguments.json:
+        print(json.dumps(outcome.as_json(), indent=1))
+        return 1 if outcome.count("failed") else 0
     contents = execution.store.read()
     # Those in the folder beside the store; the committed store has some.
     submissions = find_submissions(contents, boards())
@@ -93,6 +95,25 @@ def run(arguments: argparse.Namespace) -> int:
     print(render_parts(tables))
     against = _compare_with_committed(board.parts, contents.records) if arguments.against else 0
     return 1 if outcome.count("failed") else against
+
+
+def _plan_part(part: "Board", device: str, data: "Path") -> "list[RunSpec]":
+    """The cells of a board, its controls among them; of one with a curve those of the curve.
+
+    Args:
+        part: The board, whose version of the protocol counts.
+        device: As in `plan`.
+        data: Where data sets are.
+    """
+    from bench.execution.controls import plan_controls
+    from bench.planning.curve import plan_curve
+    from bench.planning.plan import plan
+
+    suite, methods, seeds, version = part.suite, part.methods, part.seed_list, part.protocol
+    if part.curve:
+        return plan_curve(suite, methods, part.curve.grid, part.curve.seed_list, {}, device, data, version)
+    controls = plan_controls(suite, part.controls, seeds, device, data, methods, version)
+    return [*plan(suite, methods, seeds, {}, device, data, version=version), *controls]
 
 
 def _plan_best_values(parts: "Iterable[Board]", records: "Sequence[ResultRecord]") -> "Iterator[RunSpec]":
@@ -111,6 +132,28 @@ def _plan_best_values(parts: "Iterable[Board]", records: "Sequence[ResultRecord]
             if curve.chosen is not None:
                 point = next(iter(curve.points[curve.chosen].values()))
                 yield from plan_best(point.spec, part.seed_list)
+
+
+def _assume_best_values(part: "Board", records: "Sequence[ResultRecord]", device: str, data: "Path") -> "list[RunSpec]":
+    """The cells of methods at their best values where these are not known yet: at the middle value, whose cost is like.
+
+    Args:
+        part: The board; one without a curve has none.
+        records: Of the store. A method whose curve is whole has a best value, and no such cells.
+        device: As in `plan`.
+        data: Where data sets are.
+    """
+    from bench.planning.curve import plan_best, plan_curve
+    from bench.records.values import SettingGrid
+    from leaderboard.boards.own_best import read_whole_curves
+
+    if not part.curve:
+        return []
+    known, grid = read_whole_curves(part, records)[0], part.curve.grid
+    middle = SettingGrid(grid.setting, (grid.values[len(grid.values) // 2],))
+    methods, seeds = [method for method in part.methods if method not in known], part.curve.seed_list[:1]
+    points = plan_curve(part.suite, methods, middle, seeds, {}, device, data, part.protocol)
+    return [spec for point in points for spec in plan_best(point, part.seed_list)]
 
 
 def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]") -> int:

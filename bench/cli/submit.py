@@ -26,7 +26,7 @@ EPILOG = """examples:
   mtlbench check my_method.py
   mtlbench submit my_method.py --suite multidigits --out leaderboard/submissions/my_method --authors "A. Author"
   mtlbench verify leaderboard/submissions/my_method --rerun 1
-  mtlbench table multidigits --store leaderboard/results --submission leaderboard/submissions/my_method
+  mtlbench table multidigits_open --store leaderboard/results --submission leaderboard/submissions/my_method
 
 The folder holds method.py, submission.toml and results/RUN_ID.json. Where the command is interrupted, the same command
 goes on: finished runs lie in OUT.partial, and count as long as the file is the same. The file runs in confined
@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("file", metavar="FILE", type=Path, help="a Python file that registers a method's part")
     parser.add_argument("--suite", metavar="SUITE", required=True, help="a suite with a committed board")
-    parser.add_argument("--board", metavar="TABLE", help="which of its boards (default: the one of the suite's name)")
+    parser.add_argument("--board", metavar="TABLE", help="which of its boards (default: the one of most seeds)")
     parser.add_argument(
         "--method",
         metavar="METHOD",
@@ -120,9 +120,11 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         methods = arguments.method or _list_methods(outcomes, cards)
 
-        print(f"2/4 Running {', '.join(methods)} on {board.suite}, seeds {board.seeds}.", file=sys.stderr, flush=True)
+        where = f"{board.suite}, seeds {board.seeds}, for the board `{board.name}`"
+        print(f"2/4 Running {', '.join(methods)} on {where}.", file=sys.stderr, flush=True)
         # The folder is named after code, suite and methods: runs of another text are never packed by mistake.
-        runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods])[:16]}"
+        version = [board.protocol] if board.protocol else []
+        runs = partial / f"runs-{digest([draft.method_sha256, board.suite, methods, *version])[:16]}"
         if any(other != runs for other in partial.glob("runs-*")):
             print("Runs of another text of the file, or of other methods, are not used.", file=sys.stderr)
         if code_of_runs := _run_seeds(arguments, board, methods, source, draft.method_sha256, runs):
@@ -168,7 +170,7 @@ def _resolve_out(given: Path) -> Path:
 def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") -> "Board":
     """The committed board of a suite; with `name` the one of that name.
 
-    A suite may have several, of which the one of its own name is the default.
+    A suite may have several. The default is the one of most seeds among those under the newest version of the protocol.
 
     Args:
         suite: As boards write it, with its options.
@@ -178,11 +180,16 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
     Raises:
         UsageError: There is none; the sentence has the nearest names. Or its rows are at their own best values.
     """
+    from leaderboard.boards.protocols import find_latest_version
+
     parts = [part for board in known.values() for part in board.parts]
-    fitting = [part for part in parts if part.suite == suite and (name is None or part.name == name)]
+    own = [part for part in parts if part.suite == suite]
+    fitting = [part for part in own if name in (None, part.name)]
     if fitting and all(part.curve for part in fitting):
+        others = [f"`{part.name}`" for part in own if not part.curve]
         raise UsageError(
-            "A submission should be to a board whose methods run as they come. "
+            "A submission should be to a board whose methods run as they come"
+            f"{f', such as {others[0]}' if others else ''}. "
             f"`{fitting[0].name}` has each at its own best value along a curve."
         )
     fitting = [part for part in fitting if not part.curve]
@@ -190,7 +197,8 @@ def _choose_board(suite: str, name: str | None, known: "Mapping[str, Board]") ->
         wrong, choices = (name, {p.name for p in parts if p.suite == suite}) if name else (suite, set())
         choices = choices or {part.suite for part in parts}
         raise UsageError(f"There is no committed board of `{wrong}`; {hint(str(wrong), choices)}.")
-    return next((part for part in fitting if part.name == suite.partition(":")[0]), fitting[0])
+    newest = find_latest_version(suite)
+    return max(fitting, key=lambda part: (part.protocol in (None, newest), len(part.seed_list)))
 
 
 def _require_method(file: str, outcomes: list[dict[str, str]]) -> None:

@@ -27,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     options.add_execution(parser)
     options.add_settings(parser)
+    options.add_protocol(parser)
     options.add_json(parser)
 
 
@@ -46,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     execution = options.read_execution(arguments)
     path = vary_option(arguments.method, arguments.over)
     seeds, settings = parse_seeds(arguments.seeds), options.parse_settings(arguments.set)
+    data, version = execution.cell.data_dir, arguments.protocol
     specs = {
-        value: plan(arguments.suite, [method], seeds, settings, arguments.device, execution.cell.data_dir)
+        value: plan(arguments.suite, [method], seeds, settings, arguments.device, data, version=version)
         for value, method in path.items()
     }
     outcome = execution.run(spec for cells in specs.values() for spec in cells)

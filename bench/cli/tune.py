@@ -59,6 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how trials are drawn; random ones have one seed, may repeat, and have no finalists (default: sobol)",
     )
     options.add_execution(parser)
+    options.add_protocol(parser)
     add_dry_run(parser)
     options.add_json(parser)
 
@@ -135,13 +136,12 @@ def _plan_trials(arguments: argparse.Namespace, execution: "Execution") -> "list
     from bench.planning.sobol_design import plan_sobol_trials
     from bench.planning.tuning import plan_trials
 
-    suite, count, device, data = arguments.suite, arguments.trials, arguments.device, execution.cell.data_dir
+    suite, methods, count = arguments.suite, arguments.methods, arguments.trials
+    how = arguments.device, execution.cell.data_dir, arguments.protocol
     if arguments.design == "random":
-        return [[spec] for method in arguments.methods for spec in plan_trials(suite, method, count, device, data)]
+        return [[spec] for method in methods for spec in plan_trials(suite, method, count, *how)]
     seeds, _ = _choose_trial_seeds(arguments)
-    return [
-        trial for method in arguments.methods for trial in plan_sobol_trials(suite, method, count, seeds, device, data)
-    ]
+    return [trial for method in methods for trial in plan_sobol_trials(suite, method, count, seeds, *how)]
 
 
 def _read_records(execution: "Execution", specs: "Iterable[RunSpec]") -> "list[ResultRecord]":

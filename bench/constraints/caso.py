@@ -39,6 +39,9 @@ class CASO(Constraint):
     U^T + m_0 (I - U U^T); before the first it is (h / P) I. R shrinks W too; with h >= min(P, T) it is `ridge` with
     v eta. Its minimum over M is that of `cluster` (Zhou, Chen, Ye, NeurIPS 2011).
 
+    The paper has one weight vector per task, so that the shared space is one of input features. On a network each
+    coupled tensor, biases included, has an M of its own, over all P entries of the tensor as one vector.
+
     Of deviations (`coordinates=mean`): copies differ along h directions at a price of v eta, along others at up to
     v (1 + eta). Two tasks have one direction, so that after the first refresh the default holds them together with a
     half-life about 1 + 1 / eta times as long. v = inf ties the copies.

@@ -40,6 +40,9 @@ class Cluster(Constraint):
     shrinks W too; with k >= T it is `ridge` with v eta. prox_{s R}(W) = W (I + 2 s c (eta I + M)^-1)^-1. Its minimum
     over M is that of `caso`.
 
+    The papers cluster tasks of one weight vector each, with one M. On a network there is an M of its own for each
+    coupled tensor, biases included, so that the layers of a network may cluster the tasks differently.
+
     Of deviations (`coordinates=mean`): k clusters of tasks differ from the mean in k - 1 directions, so that k counts
     those directions, one less than the clusters. v = inf ties the copies.
 

@@ -39,6 +39,9 @@ class MRN(Constraint):
     of squares. The authors' code updates the task covariance only and stores its thresholded inverse. Kernel
     positions are one axis; an axis longer than 512 keeps I. Parameters of two axes or more.
 
+    The paper puts the prior on task-specific layers, which lie above a trunk that all tasks share; here `soft` couples
+    the whole backbone and leaves heads free. Each tensor has its own covariances, as each layer there.
+
     Of deviations (`coordinates=mean`), biases included: tasks, outputs and inputs along which copies differ much may go
     on to differ, the others are held together. v = inf ties the copies.
 

@@ -36,6 +36,9 @@ class MTRL(Constraint):
     where it starts, `ridge` with v T / 2. Without e a single direction makes every correlation +-1.
     prox_{s R}(W) = W (I + s v Omega^-1)^-1. The paper's further ridge term is left to weight decay.
 
+    The paper has one weight vector per task and one Omega, over vectors without intercepts. On a network there is an
+    Omega of its own for each coupled tensor, biases included: no tensor learns from what another says about the tasks.
+
     Of deviations (`coordinates=mean`) Omega is the covariance of the tasks around their mean: those that deviate
     together are held together. v = inf ties the copies.
 

@@ -26,6 +26,9 @@ class TraceNorm(NormConstraint):
     v -> inf leads to W = 0 through rank 1, not to `hard`: a stack of T equal copies w has norm sqrt(T) |w|, the
     least at its length. The other modes have no closed prox and are penalties. Parameters of two axes or more.
 
+    The linear paper has one matrix, a weight vector for each task. On a network there is a norm for each coupled
+    tensor, whose v `hold` sets for each by itself: nothing makes layers of low rank together.
+
     Of deviations (`coordinates=mean`), biases included: they are of low rank, copies differ along few directions, and
     of two tasks along one, whose length is all that is left to shrink. v -> inf leads through rank 1 to `hard`.
 

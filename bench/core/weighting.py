@@ -22,15 +22,30 @@ class Weighting(nn.Module, ABC):
     `needs_gramian` asks for the Gramian of the task gradients, `state.gramian`. `scales` says what a weight
     multiplies: `losses`, a whole loss; `shared`, the gradient of a loss by the shared parameters only, while what
     a single loss reaches (heads) keeps its own gradient. `needs_second_forward` asks for `observe`.
+
+    Losses are summed, so that weights of T like tasks are 1 each and sum to T, as those of `uniform` do: any other
+    scale would be another learning rate. `sum_of_weights` is what a rule's own answer sums to where the tasks are
+    alike: `T`, `1` for a mean or a convex combination, `1/T` for a mean of a mean. `Scalarised` and `GramianWeighting`
+    multiply it by `sum_factor`; a class with a `forward` of its own answers in the scale of a sum. A rule whose step is
+    not that of `uniform` where losses and gradients are equal says why in `unlike_uniform`; `mtlbench check` holds all
+    others to it.
     """
 
     needs_gramian: ClassVar[bool] = False
     scales: ClassVar[Literal["losses", "shared"]] = "losses"
     needs_second_forward: ClassVar[bool] = False
+    sum_of_weights: ClassVar[Literal["T", "1", "1/T"]] = "T"
+    unlike_uniform: ClassVar[str] = ""
 
     def __init__(self, tasks: list[str]) -> None:
         super().__init__()
         self.tasks = tasks
+
+    @property
+    def sum_factor(self) -> int:
+        """The factor that brings a sum of `sum_of_weights` to T: 1, T or T^2."""
+        T = len(self.tasks)
+        return {"T": 1, "1": T, "1/T": T * T}[self.sum_of_weights]
 
     @abstractmethod
     def forward(self, state: StepState) -> Tensor:
@@ -49,10 +64,11 @@ class Weighting(nn.Module, ABC):
 
 
 class Scalarised(Weighting):
-    """Weights that are the derivative of a scalarisation S by the losses: w_t = dS/dL_t.
+    """Weights that are the derivative of a scalarisation S by the losses: w_t = k dS/dL_t.
 
-    Losses below 1e-12 count as 1e-12, so that logarithms and ratios exist. What S adds beyond weights . losses is
-    constant in the model's parameters; where S has parameters of its own it is the regulariser that trains them.
+    k is `sum_factor`. Losses below 1e-12 count as 1e-12, so that logarithms and ratios exist. What k S adds beyond
+    weights . losses is constant in the model's parameters; where S has parameters of its own it is the regulariser
+    that trains them.
     """
 
     def __init__(self, tasks: list[str], scalarisation: nn.Module) -> None:
@@ -61,13 +77,13 @@ class Scalarised(Weighting):
         self._rest: Tensor | float = 0.0
 
     def forward(self, state: StepState) -> Tensor:
-        """dS/dL (T,); with a graph where S has parameters that the regulariser trains."""
+        """k dS/dL (T,); with a graph where S has parameters that the regulariser trains."""
         losses = clamp_losses(state.losses).requires_grad_()
         learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
         with torch.enable_grad(), draw_from(state.train.generator):
-            total = self.scalarisation(losses)
+            total = self.sum_factor * self.scalarisation(losses)
             [weights] = torch.autograd.grad(total, losses, create_graph=learned)
-        # The rest makes weights . losses + rest equal S, whose gradient by S's own parameters is then the right one.
+        # The rest makes weights . losses + rest equal k S, whose gradient by S's own parameters is then the right one.
         self._rest = total - weights @ losses.detach() if learned else 0.0
         return weights
 
@@ -80,8 +96,8 @@ class GramianWeighting(Weighting):
 
     A rule is given G / tr G, and its answer is multiplied by (tr G)^degree: thresholds inside it then mean the same
     at every size of gradients. `degree` is the degree of the rule, w(c G) = c^degree w(G), 0 where only directions
-    matter. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the weights are 1 / T; so
-    they are where a rule has no finite answer.
+    matter, and by `sum_factor`. A single task has weight 1. Where G is zero, or nothing is shared in a phase, the
+    weights are those of `uniform`, 1 each; so they are where a rule has no finite answer.
     """
 
     needs_gramian = True
@@ -93,16 +109,16 @@ class GramianWeighting(Weighting):
         self.rule = rule
 
     def forward(self, state: StepState) -> Tensor:
-        """The weights of the rule, or 1 / T each where it has no finite answer."""
+        """The weights of the rule in the scale of a sum, or 1 each where it has no finite answer."""
         if state.gramian is None:
             raise TypeError("A Gramian weighting should be given the Gramian.")
-        G, even = state.gramian.detach(), torch.full_like(state.losses, 1 / len(self.tasks))
+        G, even = state.gramian.detach(), torch.ones_like(state.losses)
         # Rules compute in units of the trace: their thresholds are absolute numbers.
         trace = G.trace()
         if len(self.tasks) == 1 or not (trace > 0 and trace.isfinite()):
             return even
         with torch.no_grad(), draw_from(state.train.generator):
-            weights = (self.rule(G / trace) * trace**self.degree).to(even)
+            weights = (self.sum_factor * self.rule(G / trace) * trace**self.degree).to(even)
         return torch.where(weights.isfinite().all(), weights, even)
 
 

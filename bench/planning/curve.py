@@ -22,6 +22,7 @@ def plan_curve(
     settings: Mapping[str, str] | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
+    version: int | None = None,
 ) -> list[RunSpec]:
     """One specification per value, method and seed, value by value; every method has the same values and seeds.
 
@@ -35,7 +36,7 @@ def plan_curve(
         seeds: of the runs, each of them at every value.
         settings: what else is changed in the protocol, key -> text.
         device: as in `plan`.
-        data_dir: as in `plan`.
+        data_dir, version: as in `plan`.
 
     Raises:
         UsageError: what the user wrote does not fit; the setting is changed by `settings`, too; or the suite has no
@@ -45,14 +46,15 @@ def plan_curve(
     settings, methods, seeds = dict(settings or {}), list(methods), list(seeds)
     if grid.setting in settings:
         raise UsageError(f"`--set {grid.setting}` should be left out beside `--over {grid.setting}`.")
-    _, suite = parse_suite(suite_text, data_dir)
+    _, suite = parse_suite(suite_text, data_dir, version)
     for text in grid.texts:  # what the protocol has to say of the values comes before the data is looked for
         override(suite.protocol, {**settings, grid.setting: text})
     if suite.protocol.selection != "val":
         raise UsageError(f"`{suite_text}` has no validation split, by which the best value of a curve is chosen.")
     specs = []
     for text in grid.texts:
-        for spec in plan(suite_text, methods, seeds, {**settings, grid.setting: text}, device, data_dir):
+        changed = {**settings, grid.setting: text}
+        for spec in plan(suite_text, methods, seeds, changed, device, data_dir, version=version):
             value = write(getattr(spec.protocol, grid.setting))
             specs.append(spec.vary(overrides={**spec.overrides, grid.setting: value}))
     return specs

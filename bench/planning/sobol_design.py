@@ -35,6 +35,7 @@ def plan_sobol_trials(
     seeds: Iterable[int],
     device: str = "auto",
     data_dir: Path | None = None,
+    version: int | None = None,
 ) -> list[list[RunSpec]]:
     """[trial][seed] of the first `count` different trials of one method.
 
@@ -46,13 +47,13 @@ def plan_sobol_trials(
         count: number of trials, equal for all methods of a comparison.
         seeds: of every trial; none of those that judge the winner.
         device: as in `plan`.
-        data_dir: as in `plan`.
+        data_dir, version: as in `plan`.
 
     Raises:
         UsageError: what the user wrote does not fit, or the method has fewer different settings than `count`.
         DataMissing: the data is not there.
     """
-    choice, suite = parse_suite(suite_text, data_dir)
+    choice, suite = parse_suite(suite_text, data_dir, version)
     method, seeds = Method.parse(method_text), list(seeds)
     spaces = list_spaces(method, suite)
     trials: dict[tuple[str, ...], list[RunSpec]] = {}
@@ -63,7 +64,7 @@ def plan_sobol_trials(
         key = (text, *shared.values())
         if key in trials:
             continue
-        specs = plan(suite_text, [text], seeds, shared, device, data_dir, tested=False)
+        specs = plan(suite_text, [text], seeds, shared, device, data_dir, tested=False, version=version)
         edges = ("lr",) if shared["lr"] in map(write, spaces["lr"].ends) else ()
         place = Tuning(of=method.short, trial=len(trials), stage="trial", edges=edges, design="sobol")
         trials[key] = [spec.vary(tuning=place) for spec in specs]

@@ -63,7 +63,12 @@ def draw_method(suite_text: str, method: Method, number: int) -> str:
 
 
 def plan_trials(
-    suite_text: str, method_text: str, count: int, device: str = "auto", data_dir: Path | None = None
+    suite_text: str,
+    method_text: str,
+    count: int,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    version: int | None = None,
 ) -> list[RunSpec]:
     """The specifications of trials 0 to `count` - 1 of one method, all with `TRIAL_SEED`.
 
@@ -72,16 +77,16 @@ def plan_trials(
         method_text: the method as written; options that were given and have a search space are drawn too.
         count: number of trials, equal for all methods of a comparison.
         device: as in `plan`.
-        data_dir: as in `plan`.
+        data_dir, version: as in `plan`.
 
     Raises UsageError for what the user wrote, DataMissing where the data is not there.
     """
-    choice, suite = parse_suite(suite_text, data_dir)
+    choice, suite = parse_suite(suite_text, data_dir, version)
     method, specs = Method.parse(method_text), []
     for number in range(count):
         shared = draw_settings(choice.canonical, suite.protocol.lr, len(suite.tasks), number)
         text = draw_method(choice.canonical, method, number)
-        [spec] = plan(suite_text, [text], [TRIAL_SEED], shared, device, data_dir, tested=False)
+        [spec] = plan(suite_text, [text], [TRIAL_SEED], shared, device, data_dir, tested=False, version=version)
         ends = {write(float(f"{suite.protocol.lr * factor:.6g}")) for factor in RATES.ends}
         edges = ("lr",) if shared["lr"] in ends else ()
         specs.append(spec.vary(tuning=Tuning(of=method.short, trial=number, stage="trial", edges=edges)))

@@ -118,7 +118,9 @@ class CrossStitch(Sharing):
 
     Rows of alpha sum to 1 at the start for any T: alpha_tt = own, alpha_ts = (1 - own) / (T - 1). With
     own=1 and rate=0 it is `single_task` exactly; with rows e_1 at the last stage every task reads tower
-    1 and the others get no gradient. Widely used code differs and fails the two limits; `as` has its forms.
+    1 and the others get no gradient. Widely used code differs and fails the two limits; `as` has its forms. Towers
+    start from random weights, as in every method here; with `warm` the units are put between towers that were trained
+    on their own tasks, within the same budget.
 
     own: what a tower keeps of its own features at the start, in [0, 1].
     per: one matrix per `layer`, or one per `channel`.

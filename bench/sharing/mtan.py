@@ -4,12 +4,24 @@ The trunk never sees the masks: tasks differ by what they select from common fea
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
-from bench.api import Blueprint, Interval, Modules, ParameterGroup, Shape, Sharing, TrainState, group_by_input, register
+from bench.api import (
+    Added,
+    Blueprint,
+    Interval,
+    Modules,
+    ParameterGroup,
+    Shape,
+    Sharing,
+    TrainState,
+    group_by_input,
+    register,
+)
 from bench.toolbox.layers import carry_over, linear_map, pointwise_layer
 
 
@@ -34,7 +46,7 @@ class Attention(nn.Module):
 
 
 class Pass(nn.Module):
-    """relu(norm(C x)), C a 3 x 3 convolution: what a task passes from its masked features to the next mask.
+    """f(x) = relu(norm(C x)), C a 3 x 3 convolution: what a task passes from its masked features to the next mask.
 
     `source` is the shape of x, `target` the shape of the next stage's output.
     """
@@ -58,14 +70,19 @@ class MTAN(Sharing):
     """One trunk, and for each task a mask on the output of every stage.
 
     Task t sees â_t^j = a_t^j * p^j, with a_t^j = sigmoid(norm(B relu(norm(A [u^j; f(â_t^{j-1})])))).
-    u^j is the input of stage j and p^j its output; f is a 3 x 3 convolution, normalised, with relu. A, B are 1 x 1
-    convolutions, fully connected where features are vectors; sequences and volumes have those of their own dimension.
-    The features of a task are â_t at the last stage. What is wider than p^j is mean-pooled to its size. Where a stage
-    turns images into vectors, [u; f] is pooled to one number a channel. Norms are GroupNorm with one group, where the
-    paper takes batches, and the mask begins near a half. A mask of ones is `hard`.
+    u^j is the input of stage j and p^j its output; f is a 3 x 3 convolution, normalised, with relu, one for each task
+    and stage. A, B are 1 x 1 convolutions, fully connected where features are vectors; sequences and volumes have those
+    of their own dimension. The features of a task are â_t at the last stage. What is wider than p^j is mean-pooled to
+    its size. Where a stage turns images into vectors, [u; f] is pooled to one number a channel. Norms are GroupNorm
+    with one group, where the paper takes batches, and the mask begins near a half. A mask of ones is `hard`.
+
+    Equation 2 and the authors' code have one f for all tasks: `passes=shared`. Their inner layer is as wide as the
+    stage's output: `hidden=1`. Their u^j is taken inside a stage, after its first convolution, in the encoder of their
+    SegNet; here stages are whole, and u^j is what goes into one.
 
     hidden: channels of the attention's inner layer, as a share of the stage's output channels, in (0, 100];
         two at least.
+    passes: f is a task's `own`, or `shared` by all tasks.
 
     It has no muted form: a trunk for each task would add parameters. `single_task_narrow` is its twin, with the
     parameters of the trunk.
@@ -73,7 +90,13 @@ class MTAN(Sharing):
 
     twin = "single_task_narrow"
 
-    def __init__(self, blueprint: Blueprint, *, hidden: Annotated[float, Interval(gt=0, le=100)] = 0.5) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        hidden: Annotated[float, Interval(gt=0, le=100)] = 0.5,
+        passes: Annotated[Literal["own", "shared"], Added()] = "own",
+    ) -> None:
         super().__init__()
         self.tasks = blueprint.tasks
         self.trunk = blueprint.backbone()
@@ -81,19 +104,25 @@ class MTAN(Sharing):
         self.output_shape = self.shapes[-1]
         before = [blueprint.suite.input_shape, *self.shapes[:-1]]  # shapes of u^j
         self.attention: Modules[Modules[Attention]] = Modules()
-        self.passes: Modules[Modules[Pass]] = Modules()
+        self.passes: Modules[Modules[Pass]] = Modules()  # for each task, or one list that all use
+        self.common = passes == "shared"
+        steps = list(pairwise(self.shapes))
+        if self.common:
+            with blueprint.stream("passes"):
+                self.passes.append(Modules(Pass(*step) for step in steps))
         for task in self.tasks:
             with blueprint.stream("attention", task):  # a task's masks do not depend on how many tasks there are
                 masks: Modules[Attention] = Modules()
-                passes: Modules[Pass] = Modules()
+                own: Modules[Pass] = Modules()
                 for number, (source, target) in enumerate(zip(before, self.shapes, strict=True)):
                     channels = source[0] if number == 0 else 2 * source[0]  # the first mask has none before it
                     inner = max(2, round(hidden * target[0]))  # normalised over channels: one alone would be constant
                     masks.append(Attention((channels, *target[1:]), target, inner))
-                    if number + 1 < len(self.shapes):
-                        passes.append(Pass(target, self.shapes[number + 1]))
+                    if not self.common and number < len(steps):
+                        own.append(Pass(*steps[number]))
             self.attention.append(masks)
-            self.passes.append(passes)
+            if not self.common:
+                self.passes.append(own)
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> masked features of the last stage. The trunk runs once per distinct input, masks once per task."""
@@ -110,17 +139,19 @@ class MTAN(Sharing):
     def _attend(self, t: int, ends: list[tuple[Tensor, Tensor]]) -> Tensor:
         """The features of task number t from the pairs (u^j, p^j) of all stages."""
         passed: Tensor | None = None
+        passes = self.passes[0 if self.common else t]
         for number, (u, p) in enumerate(ends):
             seen = u if passed is None else torch.cat([u, passed], dim=1)
             masked: Tensor = self.attention[t][number](_resize(seen, self.shapes[number])) * p
-            if number < len(self.passes[t]):
-                passed = self.passes[t][number](masked)
+            if number < len(passes):
+                passed = passes[number](masked)
         return masked
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
-        """The trunk; masks and passes as towers, since each has one owner."""
-        own = [*self.attention.parameters(), *self.passes.parameters()]
-        return [ParameterGroup(list(self.trunk.parameters()), role="trunk"), ParameterGroup(own)]
+        """The trunk, with passes that are shared; masks and own passes as towers, since each has one owner."""
+        trunk, own = list(self.trunk.parameters()), list(self.attention.parameters())
+        (trunk if self.common else own).extend(self.passes.parameters())
+        return [ParameterGroup(trunk, role="trunk"), ParameterGroup(own)]
 
 
 def _resize(x: Tensor, shape: Shape) -> Tensor:

@@ -1,12 +1,12 @@
 """CAGrad: the best worst-case improvement near the mean gradient."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench.api import Ge, GramianWeighting, call_solver, register
+from bench.api import Added, Ge, GramianWeighting, call_solver, register
 
 PRECISION = 1e-12  # of the solver: gap and feasibility; G has trace 1
 LIVE = 1e-8  # a weight below it is zero
@@ -14,27 +14,38 @@ LIVE = 1e-8  # a weight below it is zero
 
 @register(
     "cagrad",
-    version=2,
+    version=3,
     paper="Liu, Liu, Jin, Stone, Liu, Conflict-Averse Gradient Descent for Multi-task Learning, NeurIPS 2021, "
     "equation 5",
 )
 class CAGrad(GramianWeighting):
     """The direction within c |g_0| of the mean gradient g_0 whose smallest product with a task gradient is largest.
 
-    It is g_0 + c |g_0| g_v / |g_v|, g_v = sum_t v_t g_t, where v on the simplex minimises g_v . g_0 + c |g_0| |g_v|:
-    a second-order cone problem in T + 1 numbers, put to Clarabel directly and polished, where the authors'
-    code uses scipy's SLSQP. c = 0 is the mean of the gradients. Weights act as a mean, not a sum.
+    It is T (g_0 + c |g_0| g_v / |g_v|), g_v = sum_t v_t g_t, where v on the simplex minimises
+    g_v . g_0 + c |g_0| |g_v|: a second-order cone problem in T + 1 numbers, put to Clarabel directly and polished,
+    where the authors' code uses scipy's SLSQP. c = 0 is `uniform` on the shared parameters. Where all gradients are
+    equal the step is 1 + c times that of `uniform`, since equation 5 goes to the edge of the ball.
 
     c: radius over |g_0|, at least 0.
+    rescale: `none`, equation 5; `authors`, divided by 1 + c^2, as the authors' code does, which also multiplies by T.
     """
 
-    def __init__(self, tasks: list[str], *, c: Annotated[float, Ge(0)] = 0.5) -> None:
+    sum_of_weights = "1"
+    unlike_uniform = "where gradients agree its step is 1 + c times that of `uniform`."
+
+    def __init__(
+        self,
+        tasks: list[str],
+        *,
+        c: Annotated[float, Ge(0)] = 0.5,
+        rescale: Annotated[Literal["none", "authors"], Added()] = "none",
+    ) -> None:
         super().__init__(tasks, self._weights)
-        self.c = c
+        self.c, self.shrinkage = c, 1 + c**2 if rescale == "authors" else 1.0
         self._solver = (call_solver(_clarabel),)  # in a tuple: no part of the state
 
     def _weights(self, G: Tensor) -> Tensor:
-        """1/T + c |g_0| v / |g_v|, (T,), from G (T, T); where g_v is 0, the mean of the gradients."""
+        """1/T + c |g_0| v / |g_v|, (T,), rescaled, from G (T, T); where g_v is 0, 1/T."""
         T = len(G)
         values, vectors = np.linalg.eigh(G.double().cpu().numpy())
         R = np.sqrt(values.clip(min=0))[:, None] * vectors.T  # R^T R = G, so that |R v| = |g_v|
@@ -42,7 +53,7 @@ class CAGrad(GramianWeighting):
         v = self._worst(R, radius) if radius else np.zeros(T)
         length = np.linalg.norm(R @ v)
         scale = radius / length if length > np.finfo(float).eps else 0.0
-        return torch.as_tensor(1 / T + scale * v)
+        return torch.as_tensor((1 / T + scale * v) / self.shrinkage)
 
     def _worst(self, R: np.ndarray, radius: float) -> np.ndarray:
         """v on the simplex that minimises g_v . g_0 + radius |g_v|; the variables are (v, s) with s >= |R v|."""

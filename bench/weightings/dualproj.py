@@ -1,4 +1,4 @@
-"""DualProj: the mean gradient is projected on the cone of directions that hurt nobody."""
+"""DualProj: the sum of the gradients is projected on the cone of directions that hurt nobody."""
 
 from bench.api import GramianWeighting, call_solver, register
 
@@ -7,16 +7,18 @@ RIDGE = 1e-10  # on the diagonal of G / tr G, so that the quadratic program has 
 
 @register(
     "dualproj",
-    version=2,
+    version=3,
     paper="Lopez-Paz, Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017; "
     "for several tasks Quinton, Rey, 2024",
 )
 class DualProj(GramianWeighting):
-    """The mean of the task gradients, projected on the dual cone {x: x . g_s >= 0 for all s}.
+    """The sum of the task gradients, projected on the dual cone {x: x . g_s >= 0 for all s}.
 
-    Without conflict it is the mean of the gradients. A quadratic program (quadprog). Weights act as a mean, not a
-    sum. By TorchJD, with a smaller ridge than its own, which leaves 1 % of the angle.
+    Without conflict it is `uniform` on the shared parameters. A quadratic program (quadprog). By TorchJD, whose step
+    is the mean, 1 / T of it, with a smaller ridge than its own, which leaves 1 % of the angle.
     """
+
+    sum_of_weights = "1"
 
     def __init__(self, tasks: list[str]) -> None:
         from torchjd.aggregation import DualProjWeighting

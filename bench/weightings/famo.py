@@ -7,17 +7,25 @@ from torch import Tensor
 from bench.api import Ge, Scalarised, clamp_losses, register
 
 
-@register("famo", paper="Liu, Feng, Stone, Liu, FAMO: Fast Adaptive Multitask Optimization, NeurIPS 2023")
+@register(
+    "famo",
+    version=2,
+    paper="Liu, Feng, Stone, Liu, FAMO: Fast Adaptive Multitask Optimization, NeurIPS 2023, algorithm 1",
+)
 class FAMO(Scalarised):
     """Weights that are moved towards the tasks whose loss fell least at the last step.
 
-    w_t = c z_t / L_t, z = softmax(xi), c = 1 / sum_s z_s / L_s, so that the weights sum to 1. After each step the
-    losses of the same batch are computed again, and xi takes a step of Adam along log L_t(before) - log L_t(after)
-    through the softmax. Its second forward pass counts as time, not as an update. By TorchJD.
+    w_t = T c z_t / L_t, z = softmax(xi), c = 1 / sum_s z_s / L_s, so that the weights sum to T, the paper's to 1. After
+    each step the losses of the same batch are computed again, and xi takes a step of Adam along
+    log L_t(before) - log L_t(after) through the softmax. Its second forward pass counts as time, not as an update. By
+    TorchJD. Nothing is clipped here; the authors' `famo.py` clips the gradient of the shared parameters to norm 1.
 
     rate: of Adam on xi, at least 0.
-    decay: its weight decay, at least 0; the published algorithm's value, where the authors' code has 1e-5.
+    decay: its weight decay, at least 0. The authors' code defaults to 1e-5 or 1e-2, by file; their scripts set 1e-3
+        (QM9) and 1e-2 (CelebA).
     """
+
+    sum_of_weights = "1"
 
     needs_second_forward = True
 

@@ -5,14 +5,18 @@ from bench.api import Scalarised, register
 
 @register(
     "gls",
+    version=2,
     paper="Chennupati et al., MultiNet++: Multi-Stream Feature Aggregation and Geometric Loss Strategy for Multi-Task "
     "Learning, CVPR Workshops 2019",
 )
 class GLS(Scalarised):
-    """The step descends the geometric mean of the losses: w_t = (prod_s L_s)^(1/T) / (T L_t).
+    """The step descends T times the geometric mean of the losses: w_t = (prod_s L_s)^(1/T) / L_t.
 
-    Equal relative changes of two losses count alike, whatever their units. By TorchJD.
+    Equal relative changes of two losses count alike, whatever their units; equal losses weigh 1 each. The paper's
+    loss is the geometric mean itself. By TorchJD.
     """
+
+    sum_of_weights = "1"
 
     def __init__(self, tasks: list[str]) -> None:
         from torchjd.scalarization import GeometricMean

@@ -15,7 +15,7 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import primary_error
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.boards.comparability import keep_last_code
+from leaderboard.boards.comparability import keep_last_code, suite_versions
 
 SELECTION = "per_task"  # every task at its own best epoch: a shuffled one has no say in when the main one stops
 SETTING = "shuffled"  # names the tasks whose training targets are permuted
@@ -57,8 +57,8 @@ def estimate_relatedness(records: Iterable[ResultRecord]) -> list[Related]:
     """
     made = keep_last_code(run for run in records if run.spec.tuning is None)
     done = [run for run in made if run.status == "done" and SELECTION in run.statistics]
-    if not any(SETTING in run.spec.overrides for run in done):
-        return []
+    newest = max((suite_versions(run) for run in done if SETTING in run.spec.overrides), default=None)
+    done = [run for run in done if suite_versions(run) == newest]
     plain = {(_kin(run), run.spec.seed): run for run in done if not run.spec.overrides}
     by_method: dict[str, dict[tuple[str, str], dict[int, float]]] = {}
     tasks: dict[str, list[str]] = {}

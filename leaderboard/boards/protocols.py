@@ -47,6 +47,13 @@ def read_protocols() -> Mapping[str, WrittenProtocol]:
     }
 
 
+def find_latest_version(suite: str) -> int:
+    """The highest version of the protocol that is written down of a suite, under any options; 0 where none is."""
+    name = suite.partition(":")[0]
+    known = [each.protocol.version for each in read_protocols().values() if each.suite.partition(":")[0] == name]
+    return max(known, default=0)
+
+
 def find_departures(record: ResultRecord, written: WrittenProtocol) -> Iterator[str]:
     """Differences between a record's specification and the written protocol, each as `FIELD: what it should be`.
 

@@ -70,8 +70,10 @@ def read_submission(folder: Path, boards: Mapping[str, Board], committed: Iterab
         submission = Submission(folder, manifest, records, cards, problems, notes)
         if manifest:
             problems += _find_mismatches(folder, manifest, cards, records, boards, known)
-            # Runs under other settings would widen what counts as usual on the board.
+            # Runs under other settings or another protocol would widen what counts as usual on the board.
+            versions = {record.spec.protocol.version for record in records}
             own = [record for record in known if record.suite == manifest.suite and not record.spec.overrides]
+            own = [record for record in own if record.spec.protocol.version in versions]
             notes += [*find_too_good(records, own), *find_resembling(records, own)]
     except Exception as error:  # a hostile folder may break any line of its own check; it is named, never raised
         problems.append(Problem(".", [f"cannot be checked ({type(error).__name__}: {str(error)[:200]})"]))
@@ -158,7 +160,7 @@ def add_submissions(
     notes, methods, added = list[str](), list(board.methods), list[ResultRecord]()
     own = {record.run_id for record in records}
     accepted: list[set[str]] = []  # digests of the runs of each
-    others = [record for record in records if record.suite == board.suite]
+    others = [record for record in records if board.covers(record)]
     for submission in submissions:
         manifest, runs = submission.manifest, {record.digest for record in submission.records}
         name = manifest.name if manifest else make_printable(submission.folder.name, 60)

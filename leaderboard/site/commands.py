@@ -10,6 +10,7 @@ from bench.records import ResultRecord
 from bench.records.values import list_numeric_settings
 from leaderboard.analysis.dials import Dial
 from leaderboard.boards.curves import SettingCurve
+from leaderboard.boards.protocols import find_latest_version
 from leaderboard.report.escape import printable
 
 
@@ -28,11 +29,12 @@ def run_command(run: ResultRecord, plugin: str = "") -> str:
         how = " --design random" if tuning.design == "random" else ""
         # A trial is one run under the search's own seed; only a winner is run again with others.
         tail = f" --seeds {run.spec.seed}" if tuning.stage == "final" else ""
-        return printable(f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}{how}")
+        words = [f"mtlbench tune {_quote(run.suite, tuning.of)} --trials {tuning.trial + 1}{tail}{how}"]
+        return printable(" ".join([*words, *_protocol(run)]))
     pairs = [
         f"--set {shlex.quote(f'{key}={_write_value(value)}')}" for key, value in sorted(run.spec.overrides.items())
     ]
-    words = [f"mtlbench run {_quote(run.suite, run.method)} --seeds {run.spec.seed}", *pairs, *file]
+    words = [f"mtlbench run {_quote(run.suite, run.method)} --seeds {run.spec.seed}", *_protocol(run), *pairs, *file]
     return printable(" ".join(words))
 
 
@@ -46,7 +48,7 @@ def _best_command(run: ResultRecord, plugin: str) -> str:
     values = [f"--over {shlex.quote(f'{key}={value}')}" for key, value in pairs if key == over]
     file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
     words = [f"mtlbench curve {_quote(run.suite, run.method)}", *values, *others, f"--final-seeds {run.spec.seed}"]
-    return " ".join([*words, *file])
+    return " ".join([*words, *_protocol(run), *file])
 
 
 def curve_command(curve: SettingCurve) -> str:
@@ -54,7 +56,9 @@ def curve_command(curve: SettingCurve) -> str:
     values = "/".join(curve.grid.texts)
     settings = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in curve.settings)
     over = f"--over {shlex.quote(f'{curve.setting}={values}')} --seeds {','.join(map(str, curve.seeds))}"
-    return printable(f"mtlbench curve {_quote(curve.suite, curve.method)} {over}{settings}")
+    run = next(run for runs in curve.points.values() for run in runs.values())
+    words = [f"mtlbench curve {_quote(curve.suite, curve.method)} {over}{settings}", *_protocol(run)]
+    return printable(" ".join(words))
 
 
 def sweep_command(dial: Dial) -> str:
@@ -63,7 +67,8 @@ def sweep_command(dial: Dial) -> str:
     seeds = sorted({run.spec.seed for runs in dial.points.values() for run in runs})
     settings = "".join(f" --set {shlex.quote(pair)}" for pair in dial.settings.split())
     over = f"--over {shlex.quote(f'{dial.option}={values}')} --seeds {seeds[0]}-{seeds[-1]}"
-    return printable(f"mtlbench sweep {_quote(dial.suite, dial.method)} {over}{settings}")
+    run = next(run for runs in dial.points.values() for run in runs)
+    return printable(" ".join([f"mtlbench sweep {_quote(dial.suite, dial.method)} {over}{settings}", *_protocol(run)]))
 
 
 def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) -> list[tuple[str, str]]:
@@ -94,6 +99,12 @@ def missing_commands(suite: str, tasks: list[str], seeds: str, there: set[str]) 
         ),
     }
     return [pair for key, pair in wanted.items() if key not in there]
+
+
+def _protocol(run: ResultRecord) -> list[str]:
+    """--protocol of a run that is under an earlier version than the suite has now; else nothing."""
+    version = run.spec.protocol.version
+    return [f"--protocol {version}"] if version < find_latest_version(run.spec.suite) else []
 
 
 def _quote(*words: str) -> str:

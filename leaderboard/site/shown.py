@@ -107,7 +107,7 @@ def collect_boards(
         methods first.
     """
     collected: list[Shown] = []
-    covered: set[tuple[str, str]] = set()
+    covered: set[tuple[str, int | None, str]] = set()
     parts = [part for table in committed for part in table.parts]
     widest = _widest_tuned(parts, contents)
 
@@ -125,17 +125,24 @@ def collect_boards(
     # Committed boards first: they decide the order of suites, and what is covered.
     for board in parts:
         add(board, "default", committed=True)
-        if widest.get(board.suite) == board:
+        if widest.get((board.suite, board.protocol)) == board:
             add(board, "tuned", committed=True)
     for one in collected:
-        if one.track == "default":
-            covered |= {(one.board.suite, line.method) for line in one.table.lines}
+        if one.track == "default" and not one.board.curve:  # whose rows are other runs than those by themselves
+            covered |= {(one.board.suite, one.board.protocol, line.method) for line in one.table.lines}
     # What is stored and on no committed board is shown too: a site of one's own runs would be empty else.
     records = [record for record in contents.records if not record.spec.overrides and not record.spec.tuning]
-    for suite in sorted({record.suite for record in records if (record.suite, record.method) not in covered}):
-        board = board_of_suite(suite, [record for record in records if record.suite == suite])
-        add(board.model_copy(update={"title": f"Everything stored of {suite}"}), "default", committed=False)
-    for suite in sorted({record.suite for record in contents.records if record.spec.is_of_search} - widest.keys()):
+    left: dict[str, int] = {}  # suite -> the newest version of its protocol with a run that is on no board
+    for record in records:
+        version = record.spec.protocol.version
+        if covered.isdisjoint((record.suite, each, record.method) for each in (None, version)):
+            left[record.suite] = max(version, left.get(record.suite, 0))
+    for suite, version in sorted(left.items()):
+        own = [run for run in records if run.suite == suite and run.spec.protocol.version == version]
+        changes = {"title": f"Everything stored of {suite}", "protocol": version}
+        add(board_of_suite(suite, own).model_copy(update=changes), "default", committed=False)
+    searched = {record.suite for record in contents.records if record.spec.is_of_search}
+    for suite in sorted(searched - {suite for suite, _ in widest}):
         add(board_of_suite(suite, contents.records, "tuned"), "tuned", committed=False)
     order = list(dict.fromkeys(one.board.suite for one in collected))
     return sorted(
@@ -144,11 +151,12 @@ def collect_boards(
     )
 
 
-def _widest_tuned(boards: Sequence[Board], contents: StoreContents) -> dict[str, Board]:
-    """suite -> its board with the most methods that were searched; the tuned track of a suite is shown once."""
-    widest: dict[str, Board] = {}
+def _widest_tuned(boards: Sequence[Board], contents: StoreContents) -> dict[tuple[str, int | None], Board]:
+    """(suite, version) -> its board with the most methods that were searched; its tuned track is shown once."""
+    widest: dict[tuple[str, int | None], Board] = {}
     counts = {id(board): len(keep_searched(board, contents.records).methods) for board in boards}
     for board in boards:
-        if counts[id(board)] > (counts[id(widest[board.suite])] if board.suite in widest else 0):
-            widest[board.suite] = board
+        key = board.suite, board.protocol
+        if counts[id(board)] > (counts[id(widest[key])] if key in widest else 0):
+            widest[key] = board
     return widest

@@ -67,7 +67,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sound:
     if request.param == "toy":
         return Sound("mine", files_of(write(tmp_path_factory.mktemp("toy") / "mine")), BOARD, COMMITTED)
-    board = boards()["multidigits"]
+    board = boards()["multidigits_1"]
     known = committed_runs()
     assert known
     own = board.model_copy(update={"methods": list(SHOWN), "controls": []})
@@ -190,7 +190,7 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         said = capsys.readouterr()
         held(said.out)
         assert said.out.count("\n") <= 10 + 1 + 41 + 1, seed
-        assert main(["table", "multidigits", "--store", str(store), "--submission", str(folder)]) == 2 * code, seed
+        assert main(["table", "multidigits_1", "--store", str(store), "--submission", str(folder)]) == 2 * code, seed
         said = capsys.readouterr()
         held(said.out + said.err)
         assert said.err.count("\n") == code, seed

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.records import MethodText, ResultRecord, parse_method, slug
-from leaderboard.boards.comparability import keep_last_code
+from leaderboard.boards.comparability import keep_last_code, suite_versions
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import write_seeds
 from leaderboard.site.addresses import MAX_NAME
@@ -117,6 +117,8 @@ def _build_section(site: Context, method: str, suite: str, runs: list[ResultReco
     further = [run for run in own if run.spec.overrides or run.spec.tuning]
     # Runs of an older text of a plug-in are another method under this name.
     done = [run for run in keep_last_code(plain) if run.status == "done"]
+    newest = max(map(suite_versions, done), default=None)  # one figure, one protocol
+    done = [run for run in done if suite_versions(run) == newest]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
     file = slug(f"{method}-{suite}", MAX_NAME)

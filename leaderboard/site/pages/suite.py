@@ -51,6 +51,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
     pairs = plot_relatedness(estimate_relatedness(runs), "related") if first else None
     curves = [each for each in site.curves if each.curve.suite == suite]
     of_suite = [*plot_settings(curves, "curve"), _plot_board_cosines(one), pairs, *_plot_board_recovered(one)]
+    shown = _choose_example(one, runs)
     figures = [*_plot_charts(site, one), *(of_suite if first else [_plot_board_budget(site, one)])]
     dials = [
         (dial.option, dial.method, printable(dial.settings), f"dials.html#dial-{number}")
@@ -70,27 +71,44 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         title=printable(one.board.title),
         committed=one.committed,
         tuned=one.track == "tuned",
-        facts=_describe_protocol(runs[0]) if runs else "",
+        facts=_describe_protocol(shown, one) if shown else "",
         grid=board_grid(one, site.addresses),
         notes=split_notes([*write_notes(one.table), *explain_verdicts(one.results)]),
         figures=[figure for figure in figures if figure],
         pictures=_collect_pictures(site, one),
         # What a suite changes is what tells it from others; the whole protocol is on the page of each run.
-        protocol=flatten(runs[0].spec.protocol.model_dump(mode="json", exclude_defaults=True)) if runs else [],
+        protocol=flatten(shown.spec.protocol.model_dump(mode="json", exclude_defaults=True)) if shown else [],
         dials=dials,
         curves=[(printable(each.curve.method), curve_command(each.curve)) for each in curves] if first else [],
         missing=missing_commands(suite, runs[0].tasks, one.board.seeds, present) if first and runs else [],
     )
 
 
-def _describe_protocol(run: ResultRecord) -> str:
+def _choose_example(one: Shown, runs: list[ResultRecord]) -> ResultRecord | None:
+    """A run whose protocol is the board's: of its version, without changed settings where there is one.
+
+    Args:
+        one: the board.
+        runs: those of its suite, under any version.
+    """
+    own = [run for run in runs if one.board.covers(run)]
+    return next((run for run in own if not run.spec.overrides), own[0] if own else None)
+
+
+def _describe_protocol(run: ResultRecord, one: Shown) -> str:
     """The protocol in one line.
 
     It names the tasks (their number above four), the training rows, and the budget of updates or that a solver fits.
+
+    Args:
+        run: one under the protocol.
+        one: the board; where it has a curve, the setting of that is each method's own.
     """
     protocol = run.spec.protocol
+    curve = one.board.curve if one.track == "default" else None
+    at = f", {curve.grid.setting} by each method's own curve" if curve else f" at {protocol.lr:g}"
     budget = f"{protocol.epochs} epochs of {protocol.steps_per_epoch:,} updates, batches of {protocol.batch_size}"
-    fit = f"{budget} · {protocol.optimiser} at {protocol.lr:g}" if protocol.fit == "descent" else "fitted by a solver"
+    fit = f"{budget} · {protocol.optimiser}{at}" if protocol.fit == "descent" else "fitted by a solver"
     tasks = ", ".join(run.tasks) if len(run.tasks) <= 4 else f"{len(run.tasks)} tasks"
     rows = f"{protocol.splits['train']:,} training rows" if "train" in protocol.splits else ""
     return printable(" · ".join(filter(None, (tasks, rows, fit))))

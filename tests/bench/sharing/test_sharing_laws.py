@@ -163,9 +163,35 @@ def test_exhibits_sum_where_cross_stitch_averages(suite: str) -> None:
     assert not torch.allclose(sharing.units[0].matrix().sum(dim=1), torch.ones(len(names)).double())
 
 
+def test_passes_are_one_for_all_tasks_or_one_for_each() -> None:
+    """Masks and trunk are the same at the start; a task's gradient reaches the other's passes where they are shared."""
+    own, shared = (make_run(method, "multidigits") for method in ("mtan", "mtan:passes=shared"))
+    assert len(own.model.sharing.passes) == len(own.model.tasks)
+    assert len(shared.model.sharing.passes) == 1
+    for part in ("trunk", "attention"):
+        sides = [getattr(run.model.sharing, part).state_dict() for run in (own, shared)]
+        assert part != "trunk" or all(torch.equal(sides[0][key], sides[1][key]) for key in sides[0])
+        assert sides[0].keys() == sides[1].keys()
+    reached = {}
+    for run in (own, shared):
+        x, names = run.data("train").groups[0][0][:3], [task.name for task in run.model.tasks]
+        features = run.model.sharing(dict.fromkeys(names, x), run.module.state)
+        passes = list(run.model.sharing.passes.parameters())
+        slopes = [
+            torch.autograd.grad(features[name].sum(), passes, allow_unused=True, retain_graph=True) for name in names
+        ]
+        reached[run] = [sum(slope is not None for slope in each) / len(passes) for each in slopes]
+    assert reached == {own: [1 / len(own.model.tasks)] * len(own.model.tasks), shared: [1.0] * len(shared.model.tasks)}
+    [trunk, towers] = shared.model.sharing.parameter_groups("adam")
+    assert trunk.role == "trunk"
+    assert {id(p) for p in shared.model.sharing.passes.parameters()} <= {id(p) for p in trunk.parameters}
+    assert {id(p) for p in shared.model.sharing.attention.parameters()} == {id(p) for p in towers.parameters}
+
+
 @pytest.mark.parametrize("suite", SUITES)
-def test_masks_of_ones_are_hard_sharing(suite: str) -> None:
-    run = make_run("mtan", suite)
+@pytest.mark.parametrize("method", ["mtan", "mtan:passes=shared"])
+def test_masks_of_ones_are_hard_sharing(method: str, suite: str) -> None:
+    run = make_run(method, suite)
     with torch.no_grad():
         for masks in run.model.sharing.attention:
             for mask in masks:

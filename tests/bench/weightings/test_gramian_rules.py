@@ -41,18 +41,18 @@ def test_no_bargain_where_a_mixture_of_gradients_is_zero(G: list[list[float]]) -
     gramian = torch.tensor(G).double()
     assert bargain(gramian, 1.0).isnan().all()
     weighting = choose("weighting", parse_call("fairgrad")).build(["a", "b"]).double()
-    assert weighting(StepState(torch.ones(2).double(), TrainState(), gramian)).tolist() == [0.5, 0.5]
+    assert weighting(StepState(torch.ones(2).double(), TrainState(), gramian)).tolist() == [1.0, 1.0]  # `uniform`
 
 
 @pytest.mark.parametrize("spread", [0, 2])
 @pytest.mark.parametrize("tasks", [2, 3, 10])
 @pytest.mark.parametrize("c", [0.2, 0.5, 0.9])
 def test_cagrad_holds_its_optimality_conditions(c: float, tasks: int, spread: float) -> None:
-    """w = 1/T + scale v: the slope of g_v . g_0 + c |g_0| |g_v| is least, and equal, wherever v > 0; sum v = 1."""
+    """w / T = 1/T + scale v: the slope of g_v . g_0 + c |g_0| |g_v| is least, and equal, wherever v > 0; sum v = 1."""
     J = gradients(tasks, seed=7 * tasks, spread=spread).numpy()
     weighting = choose("weighting", parse_call(f"cagrad:c={c}")).build([str(t) for t in range(tasks)]).double()
     G = torch.from_numpy(J @ J.T)
-    w = weighting(StepState(torch.ones(tasks).double(), TrainState(), G)).numpy()
+    w = weighting(StepState(torch.ones(tasks).double(), TrainState(), G)).numpy() / tasks
     g0, v = J.mean(axis=0), (w - 1 / tasks) / (w - 1 / tasks).sum()
     gv, radius = v @ J, c * np.linalg.norm(J.mean(axis=0))
     assert np.linalg.norm(w @ J - g0) == pytest.approx(radius, rel=1e-9)  # on the sphere around the mean gradient
@@ -99,9 +99,9 @@ def vaccine(J: np.ndarray, means: np.ndarray, beta: float = 0.5) -> np.ndarray:
 
 
 def orthogonal_system(J: np.ndarray) -> np.ndarray:
-    """Aligned-MTL's mean: J = U S V^T becomes s_min U V^T, the nearest system of orthogonal rows of that length."""
+    """Aligned-MTL's sum: J = U S V^T becomes s_min U V^T, the nearest system of orthogonal rows of that length."""
     U, s, V = np.linalg.svd(J, full_matrices=False)
-    return (s[-1] * U @ V).mean(axis=0)
+    return (s[-1] * U @ V).sum(axis=0)
 
 
 @pytest.mark.parametrize("name", ["pcgrad", "gradvac", "aligned_mtl"])

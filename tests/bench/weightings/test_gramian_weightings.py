@@ -35,6 +35,7 @@ AGGREGATORS: dict[str, Any] = {
     "dualproj": lambda T: jd.DualProj(projector=QuadprogProjector(reg_eps=1e-10)),
     "gradvac": lambda T: jd.GradVac(beta=0.5),
 }
+MEANS = ["mgda", "cagrad", "aligned_mtl", "imtl_g", "upgrad", "dualproj"]  # there; sums here, as the others are
 
 
 def test_every_gramian_weighting_has_its_reference() -> None:
@@ -68,7 +69,7 @@ def test_steps_are_those_of_the_aggregator(name: str, suite: str, monkeypatch: p
     tight = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13} if name == "cagrad" else {}
     monkeypatch.setattr(cp.Problem, "solve", lambda *positional, **named: solve(*positional, **named, **tight))
     with draw_from(run.module.state.generator):
-        expected = AGGREGATORS[name](len(J))(J)
+        expected = AGGREGATORS[name](len(J))(J) * (len(J) if name in MEANS else 1)
     run.module.state.generator.set_state(state)
     training_step(run.model, batch, run.module.state).backward()
     found = torch.cat([parameter.grad.flatten() for parameter in shared])
@@ -224,8 +225,8 @@ def test_projections_on_the_dual_cone_hurt_nobody(seed: int) -> None:
     J = torch.randn(4, 9, generator=generator).double() * torch.tensor([[0.2], [1.0], [3.0], [0.5]])
     rows = J.numpy()
     expected = {
-        "dualproj": onto_dual_cone(rows.mean(axis=0), rows),
-        "upgrad": np.mean([onto_dual_cone(row, rows) for row in rows], axis=0),
+        "dualproj": onto_dual_cone(rows.sum(axis=0), rows),
+        "upgrad": np.sum([onto_dual_cone(row, rows) for row in rows], axis=0),
     }
     for name, direction in expected.items():
         weighting = choose("weighting", parse_call(name)).build(list("abcd")).double()

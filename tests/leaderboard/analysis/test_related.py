@@ -51,6 +51,22 @@ def test_all_extra_tasks_at_once_and_other_settings_are_no_pair(make_record):
     assert plot_relatedness([found], "related") is None
 
 
+def test_pairs_of_two_protocols_are_not_mixed(make_record):
+    records = []
+    for version, factor in ((1, 4.0), (2, 2.0)):
+        for shuffled, error in (((), 1.0), (("c",), factor)):
+            changed, overrides = ({"shuffled": shuffled}, {"shuffled": [*shuffled]}) if shuffled else ({}, {})
+            values = {"a": error, "b": 1.0, "c": 1.0}
+            records += [
+                make_record("hard", seed, values, KINDS, version=version, changed=changed, overrides=overrides)
+                for seed in range(4 - version)  # the older version has more seeds
+            ]
+    for order in (records, records[::-1]):
+        (found,) = estimate_relatedness(order)
+        assert (found.seeds, found.cells["a", "c"].mean) == (2, pytest.approx(math.log(2)))
+    assert estimate_relatedness(records[:6])[0].cells["a", "c"].mean == pytest.approx(math.log(4))
+
+
 def test_algorithms_stand_side_by_side(make_record):
     records = []
     for method, factor in (("hard", 1.5), ("cross_stitch", 0.8)):

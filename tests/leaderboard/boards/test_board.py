@@ -2,24 +2,46 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.catalogue.method import Method
 from leaderboard.boards.board import board_of_suite, boards, load_board
+from leaderboard.boards.record_selection import select_records
 
 
 def test_committed_boards_have_the_reference_first():
     found = boards()
-    assert {"demo", "multidigits", "multimnist"} <= set(found)
+    assert {"demo", "multidigits", "multidigits_1"} <= set(found)
     for name, board in found.items():
         assert board == load_board(name)
         assert board.name == name
         assert board.methods[0] == board.reference == "single_task"
         assert set(board.labels) <= set(board.methods)
         assert len(board.seed_list) >= 5
-    assert found["multidigits"].seed_list == list(range(10))
+    assert found["multidigits_1"].seed_list == list(range(10))
+
+
+def test_methods_of_committed_boards_are_written_as_records_have_them():
+    """A row of another spelling would stay empty: its runs would be those of the short one."""
+    methods = {method for board in boards().values() for part in board.parts for method in part.methods}
+    assert {method: Method.parse(method).short for method in methods} == {method: method for method in methods}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_board_of_a_version_shows_its_own_runs_whatever_else_is_stored(make_record, version):
+    methods = ("single_task", "hard")
+    runs = {n: [make_record(method, seed, version=n) for method in methods for seed in range(2)] for n in (1, 2)}
+    records = runs[1] + runs[2][:3]
+    board = board_of_suite("toy", records)
+    assert list(select_records(board, records).records.values()) == runs[2][:3]  # what is newest, by default
+    board = board.model_copy(update={"protocol": version})
+    chosen = select_records(board, records)
+    assert list(chosen.records.values()) == [run for run in runs[version] if run in records]
+    assert chosen.notes == []
+    assert select_records(board, runs[3 - version]).records == {}
 
 
 def test_an_unknown_board_gets_the_nearest_names():
-    with pytest.raises(ValueError, match="no table `multimnits`; the nearest: `multimnist`"):
-        load_board("multimnits")
+    with pytest.raises(ValueError, match="no table `multimnits_1`; the nearest: `multimnist_1`"):
+        load_board("multimnits_1")
 
 
 @pytest.mark.parametrize(

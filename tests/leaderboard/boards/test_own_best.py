@@ -1,5 +1,7 @@
 """Boards whose rows are at their own best values: which runs count, who has no place, and what a note says."""
 
+import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +149,12 @@ def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     for function in (boards_module.load_board, boards_module.boards):
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
     words = ["reproduce", "mine", "--store", str(tmp_path / "store"), "--device", "cpu"]
+    assert main([*words, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert not (tmp_path / "store").exists()
+    assert Counter(line.split()[0] for line in out.splitlines()) == {"planned": 16, "estimate": 3}
+    assert sum("--set lr=0.01" in line for line in out.splitlines()) == 4 + 4  # of the curves, and at the middle value
+    assert "16 planned: 0 were stored, 0 done, 0 failed, 16 to run.\n4 of them are at best values that no curve" in err
     assert main(words) == 0
     out, err = capsys.readouterr()
     assert "16 planned: 0 were stored, 16 done" in err
@@ -158,6 +166,18 @@ def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     assert len(select_records(board, records).records) == 4
     assert main(words) == 0
     assert "16 planned: 16 were stored" in capsys.readouterr().err
+    assert main([*words, "--dry-run", "--json"]) == 0
+    out, err = capsys.readouterr()
+    known = json.loads(out)
+    assert {cell["run_id"] for cell in known["cells"]} == {record.run_id for record in records}
+    assert (known["stored"], known["to_run"], known["estimate"]["unknown"]) == (16, 0, 0)
+    assert "no curve has chosen yet" not in err
+    for run in (record for record in records if record.method == "hard" and not record.spec.tuning):
+        Store(tmp_path / "store").path(run.spec).unlink()  # a curve that is not whole chooses nothing
+    assert main([*words, "--dry-run"]) == 0
+    assert "2 of them are at best values that no curve has chosen yet" in capsys.readouterr().err
+    assert main([*words, "--dry-run", "--against", "committed"]) == 2
+    assert "`--against` should be given without `--dry-run` and `--json`" in capsys.readouterr().err
     assert main(["table", "mine", "--store", str(tmp_path / "store"), "--control", "long"]) == 2
     assert "`--control` should be left out for `mine`" in capsys.readouterr().err
 
@@ -169,3 +189,22 @@ def test_a_submission_to_such_a_board_is_refused() -> None:
         _choose_board("toy", None, {"best": BOARD})
     plain = BOARD.model_copy(update={"name": "toy", "curve": None})
     assert _choose_board("toy", None, {"best": BOARD, "toy": plain}) == plain
+    with pytest.raises(UsageError, match=r"run as they come, such as `toy`\. `best` has each"):
+        _choose_board("toy", "best", {"best": BOARD, "toy": plain})
+
+
+def test_the_default_board_has_most_seeds_of_those_under_the_newest_protocol() -> None:
+    from bench.cli.submit import _choose_board
+
+    plain = BOARD.model_copy(update={"curve": None, "suite": "multidigits"})
+    changes = {
+        "few": {"seeds": "0-4", "protocol": 2},
+        "many": {"seeds": "0-9", "protocol": 2},
+        "old": {"seeds": "0-29", "protocol": 1},
+    }
+    known = {name: plain.model_copy(update={"name": name, **change}) for name, change in changes.items()}
+    best = BOARD.model_copy(update={"suite": "multidigits", "seeds": "20-99", "protocol": 2})
+    assert _choose_board("multidigits", None, {"best": best, **known}).name == "many"
+    assert _choose_board("multidigits", "old", known).name == "old"
+    assert _choose_board("multidigits", None, {"old": known["old"]}).name == "old"
+    assert _choose_board("multidigits", None, boards_module.boards()).name == "multidigits_open"

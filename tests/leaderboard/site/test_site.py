@@ -137,6 +137,34 @@ def test_files_beside_a_table_are_what_the_command_line_prints(site, three_metho
         assert found.read_text() == format_table(tabulate(board, StoreContents(three_methods)), kind)
 
 
+def test_boards_of_two_versions_are_told_apart_and_each_has_its_own_protocol(site, make_record):
+    runs = [
+        make_record(method, seed, {"left": 90.0 + 2 * version}, version=version, changed={"lr": version / 10})
+        for version in (1, 2)
+        for method in ("single_task", "hard")
+        for seed in range(2)
+    ]
+    board = board_of_suite("toy", runs[4:]).model_copy(update={"name": "two", "title": "Second", "protocol": 2})
+    first = board.model_copy(update={"name": "one", "title": "First", "protocol": 1})
+    folder = site(runs, [first, board])
+    found = {}
+    for path in sorted((folder / "suites").glob("*.html")):
+        text = path.read_text()
+        assert all(f">{title}</" in text for title in ("First", "Second"))  # tabs
+        found[re.search("<h1>(.*?)</h1>", text)[1]] = text
+    assert set(found) == {"First", "Second"}
+    assert ("sgd at 0.1" in found["First"], "sgd at 0.2" in found["First"]) == (True, False)
+    assert ("sgd at 0.1" in found["Second"], "sgd at 0.2" in found["Second"]) == (False, True)
+    assert ("92.00" in found["First"], "94.00" in found["Second"]) == (True, True)
+
+
+def test_runs_of_a_newer_version_than_the_boards_are_shown(site, make_record):
+    runs = [make_record("single_task", seed, version=version) for version in (1, 2) for seed in range(2)]
+    board = board_of_suite("toy", runs).model_copy(update={"title": "First", "protocol": 1})
+    assert "Everything stored of toy" not in (site(runs[:2], [board]) / "suites/toy.html").read_text()
+    assert "Everything stored of toy" in (site(runs, [board]) / "suites/toy.html").read_text()
+
+
 def test_a_run_page_has_everything_about_the_run(site, make_record):
     record = make_record("hard", 7, overrides={"lr": 0.5}, changed={"lr": 0.5})
     page = (site([record]) / f"runs/{record.run_id}.html").read_text()

@@ -143,5 +143,13 @@ def test_commands_are_what_a_shell_takes(make_record):
     tuning = Tuning(of="hard", trial=4, stage="trial")
     spec = trial.spec.model_copy(update={"tuning": tuning})
     assert run_command(trial.model_copy(update={"spec": spec})) == "mtlbench tune toy hard --trials 5 --design random"
+    old, new = (make_record("hard", 3, suite="multidigits", version=version) for version in (1, 2))
+    assert run_command(old) == "mtlbench run multidigits hard --seeds 3 --protocol 1"
+    assert run_command(new) == "mtlbench run multidigits hard --seeds 3"
+    found = old.model_copy(update={"spec": old.spec.model_copy(update={"tuning": tuning})})
+    assert run_command(found) == "mtlbench tune multidigits hard --trials 5 --design random --protocol 1"
+    best = old.spec.model_copy(update={"tuning": Tuning(of="hard", trial=0, stage="best")})
+    again = run_command(old.model_copy(update={"spec": best.model_copy(update={"overrides": {"lr": "0.5"}})}))
+    assert again == "mtlbench curve multidigits hard --over lr=0.5 --final-seeds 3 --protocol 1"
     (missing,) = missing_commands("toy", ["a", "b"], "0-4", {"dial", "tuned"})
     assert missing[1] == "mtlbench run toy hard cross_stitch --set shuffled=b --seeds 0-4"

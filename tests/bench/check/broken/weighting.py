@@ -15,6 +15,8 @@ class Good(Weighting):
     noise: `none` or `small`.
     """
 
+    unlike_uniform = "a running mean and noise are added."
+
     def __init__(self, tasks, *, noise: Literal["none", "small"] = "small") -> None:
         super().__init__(tasks)
         self.noise = 0.01 if noise == "small" else 0.0
@@ -56,6 +58,10 @@ def by_norm(self, state):
     return self.log.exp() / state.gramian.diagonal().sqrt()
 
 
+def take_mean(self, state):
+    return self.log.exp() / len(self.tasks)
+
+
 BROKEN: list[Broken] = [
     ("weights", "weights, a tensor of shape", change(Good, forward=weighing(lambda self, w, x: w.mean()))),
     ("weights", "finite", change(Good, forward=weighing(lambda self, w, x: w / 0))),
@@ -64,8 +70,10 @@ BROKEN: list[Broken] = [
     ("regulariser", "0-dimensional", change(Good, regulariser=lambda self: self.log)),
     ("gradients", "['unused']", change(Good, __init__=unused)),
     ("losses train", "detach", change(Good, forward=weighing(lambda self, w, x: (1 + 0 * w) / (x + 1e-30)))),
+    ("scale of a sum", "weights 2. Found [0.5, 0.5]", change(Good, unlike_uniform="", forward=take_mean)),
+    ("scale of a sum", "leave it out", change(Good, forward=weighing(lambda self, w, x: w / w.detach()))),
     ("extreme losses", "zero", change(Good, forward=weighing(lambda self, w, x: w / x.detach()))),
-    ("extreme gradients", "1 / T", change(Good, needs_gramian=True, forward=by_norm)),
+    ("extreme gradients", "1 each", change(Good, needs_gramian=True, forward=by_norm)),
     ("same seed same numbers", "generator", change(Good, forward=weighing(lambda self, w, x: w * torch.rand(())))),
     ("state round trip", "buffers", change(Good, forward=weighing(remember))),
 ]

@@ -4,7 +4,7 @@ A table's intervals are over seeds: they hold for the same test rows. Where reco
 number of a row and a seed is known, and the two are crossed (`crossed_interval`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ def compare_rows(results: Results, units: Units | None = None) -> list[RowChange
 Bits = Mapping[str, np.ndarray]  # task -> bool [row], of one run
 
 
-def _compare(method: str, tasks: list[str], pairs: list[tuple[Bits, Bits]], units: Units) -> list[RowChange]:
+def _compare(method: str, tasks: list[str], pairs: Sequence[tuple[Bits, Bits]], units: Units) -> list[RowChange]:
     """The changes of one method; `pairs` are its bits and those of the reference, seed by seed."""
     changes, logs = [], []
     count = max((int(each.max()) + 1 for each in units.values()), default=0)

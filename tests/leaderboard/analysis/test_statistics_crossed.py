@@ -29,7 +29,8 @@ def draw_correctness(generator: np.random.Generator, seeds: int, rows: int) -> n
         < 1 / (1 + np.exp(-2 - hard - luck * 0.3 - own - 0.1 * generator.standard_normal((seeds, 1))))
         for own in 1.5 * generator.standard_normal((2, rows))
     ]
-    return rights[0].astype(float) - rights[1]
+    difference: np.ndarray = rights[0].astype(float) - rights[1]
+    return difference
 
 
 def count_covered(draw: Draw, seeds: int, rows: int) -> tuple[float, float]:

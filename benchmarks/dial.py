@@ -1,7 +1,7 @@
 """Draws the dial from single-task to hard sharing from the runs of a sweep.
 
-    mtlbench sweep multidigits soft+l2 --over halflife=inf/1e4..1:5/0 --seeds 0-4 --store STORE
-    mtlbench run multidigits single_task hard --seeds 0-4 --store STORE
+    mtlbench sweep multidigits soft+l2 --over halflife=inf/1e4..1:5/0 --seeds 0-4 --protocol 1 --store STORE
+    mtlbench run multidigits single_task hard --seeds 0-4 --protocol 1 --store STORE
     python -m benchmarks.dial --store STORE --out dial.svg
 
 Above: the test error (geometric mean over the tasks, each at its own best epoch) against the half-life of the copies'

@@ -46,7 +46,7 @@ SYNONYMS = {"latex": "tex", "markdown": "md", "txt": "text", "describe": "info",
 EPILOG = """examples:
   mtlbench reproduce demo
   mtlbench run multidigits single_task hard cross_stitch --seeds 0-4
-  mtlbench table multidigits --format md
+  mtlbench table multidigits_open --format md
 
 `mtlbench COMMAND --help` has an example for each. Exit code: 0 success, 2 wrong arguments, 1 anything
 else, 130 where you interrupted it.

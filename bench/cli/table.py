@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   mtlbench table demo
-  mtlbench table multimnist --store leaderboard/results --format md
+  mtlbench table multimnist_1 --store leaderboard/results --format md
   mtlbench table synthetic:tasks=8 --format csv --selection last
-  mtlbench table multidigits --store leaderboard/results --details
-  mtlbench table multidigits --store leaderboard/results --equal flops
+  mtlbench table multidigits_1 --store leaderboard/results --details
+  mtlbench table multidigits_1 --store leaderboard/results --equal flops
   mtlbench table multidigits --where lr=0.01            # runs with `--set lr=0.01` and nothing else
 
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
@@ -75,9 +75,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--equal",
         choices=["updates", "flops", "parameters"],
-        default="updates",
-        help="what methods are compared at: as many updates, which is the board itself; or each against the "
-        "reference's run of as many training FLOPs or parameters (text or md)",
+        help="changes over all tasks and in each, against the reference's run of as many updates, training FLOPs or "
+        "parameters (text or md)",
     )
     parser.add_argument(
         "--track",
@@ -106,7 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
-    if arguments.equal != "updates":
+    # At equal updates it is the board, of which another format or the details may be wanted as well.
+    equal = None if arguments.equal == "updates" and _asks_for_board(arguments) else arguments.equal
+    if equal:
         # It brings the controls that give another budget; any other would stand there as if its budget were its point.
         given = {
             f"--format {arguments.format}": arguments.format not in ("text", "md"),
@@ -145,8 +146,8 @@ def run(arguments: argparse.Namespace) -> int:
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
     tables = [tabulate(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
-    if arguments.equal != "updates":
-        print("\n".join(write_at_cost(table, arguments.equal, arguments.format) for table in tables))
+    if equal:
+        print("\n".join(write_at_cost(table, equal, arguments.format) for table in tables))
     elif arguments.details:
         curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
         details = [text for table in tables for text in _write_all_details(table, chosen.records, arguments.format)]
@@ -240,8 +241,13 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
         )
     if not where:
         # At equal cost, controls are there for the budgets that they give, and no other control is.
-        budgets = BUDGET_CONTROLS.get(arguments.equal)
-        return [p.model_copy(update={"controls": budgets or [*p.controls, *arguments.control]}) for p in board.parts]
+        equal = None if _asks_for_board(arguments) else arguments.equal
+        return [
+            part.model_copy(
+                update={"controls": BUDGET_CONTROLS[equal] if equal else [*part.controls, *arguments.control]}
+            )
+            for part in board.parts
+        ]
     records, pairs = (
         select_changed(contents.records, where),
         ", ".join(f"{key}={value}" for key, value in where.items()),
@@ -251,6 +257,11 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     if not changed:
         raise UsageError(_explain_empty_table(arguments, contents, board.parts))
     return changed
+
+
+def _asks_for_board(arguments: argparse.Namespace) -> bool:
+    """Whether the options are of the board itself, and not of changes at equal cost."""
+    return arguments.format not in ("text", "md") or arguments.details or bool(arguments.control)
 
 
 def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents, parts: "Sequence[Board]") -> str:
@@ -267,6 +278,8 @@ def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents,
     kind = " of the tuned track" if arguments.track == "tuned" else ""
     asked = f" with `{' '.join(arguments.where)}` and no other setting" if arguments.where else kind
     text = f"`{root}` holds no finished run of `{name}`{asked}"
+    if not arguments.where and not kind and any(part.curve for part in parts):
+        return f"{text} at a best value of its own; `mtlbench reproduce {name}` makes them."
     stored = settings_counts(contents.records, [part.suite for part in parts]) if not kind else {}
     if not stored and any(problem.needs_plugin for problem in contents.problems):
         return f"{text} that can be read here; `--plugin` takes the file with its kind of metric."

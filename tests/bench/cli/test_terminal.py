@@ -13,7 +13,7 @@ import pytest
 from bench.cli.main import main
 from leaderboard.store.committed import COMMITTED
 
-TABLE = [sys.executable, "-m", "bench.cli.start", "table", "multidigits", "--store", str(COMMITTED), "--format"]
+TABLE = [sys.executable, "-m", "bench.cli.start", "table", "multidigits_1", "--store", str(COMMITTED), "--format"]
 
 
 def table(format: str, encoding: str) -> bytes:

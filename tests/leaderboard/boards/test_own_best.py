@@ -182,6 +182,12 @@ def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     assert "`--control` should be left out for `mine`" in capsys.readouterr().err
 
 
+def test_an_empty_one_says_what_makes_its_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "multidigits", "--store", str(tmp_path)]) == 0
+    expected = "no finished run of `multidigits` at a best value of its own; `mtlbench reproduce multidigits` makes"
+    assert expected in capsys.readouterr().err
+
+
 def test_a_submission_to_such_a_board_is_refused() -> None:
     from bench.cli.submit import _choose_board
 

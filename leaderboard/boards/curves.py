@@ -168,12 +168,30 @@ def write_value(curve: SettingCurve, value: float) -> str:
 
 def explain_edge(curve: SettingCurve) -> str:
     """A sentence where the chosen value lies at an end of the curve, with the values to try; else empty."""
-    if curve.chosen is None or not curve.edges:
-        return ""
+    return "".join(explain_edges([curve], {}))
+
+
+def explain_edges(curves: Iterable[SettingCurve], labels: Mapping[str, str]) -> list[str]:
+    """As `explain_edge`, a sentence for all methods whose chosen value is the same one.
+
+    curves: of one setting.
+    labels: method -> its name for people; its own where there is none.
+    """
+    ends: dict[tuple[str, str], list[str]] = {}
+    for curve in curves:
+        if curve.chosen is not None and curve.edges:
+            key = write_value(curve, curve.chosen), _advise(curve)
+            ends.setdefault(key, []).append(f"`{labels.get(curve.method, curve.method)}`")
+    return [
+        f"The best {value.partition('=')[0]} of {', '.join(names)} lies at the edge of its grid, {value}; {advice}."
+        for (value, advice), names in ends.items()
+    ]
+
+
+def _advise(curve: SettingCurve) -> str:
+    """Which values to try beyond the end of a curve."""
     beyond = "/".join(write_setting(curve.setting, value) for value in curve.next_values)
-    advice = f"try {curve.setting}={beyond}" if beyond else "there is no value beyond"
-    best = f"The best {curve.setting} of `{curve.method}` lies at the edge of its grid"
-    return f"{best}, {write_value(curve, curve.chosen)}; {advice}."
+    return f"try {curve.setting}={beyond}" if beyond else "there is no value beyond"
 
 
 def _value(run: ResultRecord, setting: str) -> float:

@@ -6,7 +6,7 @@ from bench.errors import make_printable
 from bench.records import ResultRecord, Tuning
 from bench.records.values import write_setting
 from leaderboard.boards.board import Board
-from leaderboard.boards.curves import SettingCurve, curves_on_grid, explain_edge
+from leaderboard.boards.curves import SettingCurve, curves_on_grid, explain_edges
 
 MAX_REASON = 500  # characters of why a run failed
 
@@ -70,6 +70,5 @@ def choose_best_runs(
                 failed.append(f"Failed run, not counted: `{board.label(method)}`, seed {seed}: {why}.")
             elif run:
                 chosen[method, seed] = run
-        if edge := explain_edge(curve):
-            notes.append(edge)
+    notes += explain_edges(curves.values(), board.labels)
     return chosen, [f"{head}: {', '.join(best)}." if best else f"{head}.", *notes, *failed]

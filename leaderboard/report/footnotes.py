@@ -96,6 +96,7 @@ def collect_notes(results: Results, problems: Sequence[Problem] = (), measured: 
         *_name_disagreements(results),
         *([Note(board.note)] if board.note else []),
         *explain_standings(results),
+        *(map(Note, explain_verdicts(results)) if board.curve else []),
         *_name_unchecked(results),
         *map(Note, results.selection.notes),
         *_name_uncertified(results),

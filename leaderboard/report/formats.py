@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from bench.records.values import write_setting
+from leaderboard.analysis.contrasts import ContrastKind
 from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
@@ -257,10 +259,24 @@ def write_state(state: str) -> str:
     return state.replace("_", "-")
 
 
+def write_best(table: Table, line: WideLine) -> str:
+    """The value that a method's own curve chose, as settings are written; empty where it has none."""
+    curve = table.board.curve
+    return write_setting(curve.grid.setting, line.best) if curve and line.best is not None else ""
+
+
+def write_verdict(line: WideLine, kind: ContrastKind) -> str:
+    """`better`, `worse`, `equivalent` or `undecided` in a planned contrast; empty where there is none."""
+    contrast = line.find_contrast(kind)
+    return contrast.verdict if contrast else ""
+
+
 def write_ends(table: Table, line: WideLine) -> list[str]:
     """The texts of a line in the columns `table.ends`; a dash where a line has nothing there."""
     texts = {
         "rank": write_rank(line.standing),
+        **{head: write_verdict(line, kind) for head, kind in table.verdicts.items()},
+        table.best_head: write_best(table, line),
         **{head: _join_worth(line.find_worth(task)) for head, task in table.worths.items()},
         STEP_TIME: " ".join(filter(None, write_step_time(line.time))),
         "seeds": write_seeds(line),

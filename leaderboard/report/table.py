@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from leaderboard.analysis.contrasts import Contrast, ContrastKind
 from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.results import Quantity, Results, Row, analyse
 from leaderboard.analysis.standings import Standing
@@ -55,6 +56,7 @@ class WideLine:
         standing: rank and tests; None for a method that takes no part in the ranking, such as a control.
         worth: its worth in training rows, on boards with a series.
         time: that of an update, on boards where it was measured.
+        best: the value of the board's setting that its own curve chose, on boards whose rows are at their own best.
         holds: whether its Δ log holds over the whole board, after correction for all tests.
         few: whether it has fewer than FEW_SEEDS seeds.
     """
@@ -69,6 +71,7 @@ class WideLine:
     standing: Standing | None
     worth: Worth | None
     time: StepTime | None
+    best: float | None
     holds: bool
     few: bool
 
@@ -76,6 +79,10 @@ class WideLine:
     def complete(self) -> bool:
         """Whether every seed of the board has a finished run."""
         return self.status == "complete"
+
+    def find_contrast(self, kind: ContrastKind) -> Contrast | None:
+        """Its planned contrast against the reference, its twin or the best; None where there is none."""
+        return self.standing.contrasts.get(kind) if self.standing else None
 
     def find_worth(self, task: str) -> Worth | None:
         """Its worth in training rows in a task, over all of them where `task` is empty; None where there is none."""
@@ -123,11 +130,28 @@ class Table:
         alone = {f"{WORTH} {task}": task for task in self.results.cells.tasks if task in tasks}
         return {WORTH: "", **alone} if worths else {}
 
+    @property
+    def best_head(self) -> str:
+        """Head of the column of own best values, as `best lr`; empty on other boards."""
+        return f"best {self.board.curve.grid.setting}" if self.board.curve else ""
+
+    @property
+    def verdicts(self) -> dict[str, ContrastKind]:
+        """Head of each column of verdicts -> against what; none on boards whose rows are not at their own best values.
+
+        Elsewhere a verdict would be one on a setting as much as on a method, and stands with the details only.
+        """
+        kinds = self.results.standings.kinds if self.board.curve else []
+        heads: dict[ContrastKind, str] = {"reference": self.board.reference, "twin": "twin"}
+        return {f"vs {heads[kind]}": kind for kind in kinds if kind in heads}
+
     @cached_property
     def ends(self) -> list[str]:
         """The columns after the numbers; all but seeds only where at least one line has them."""
         shown = {
             "rank": any(line.ranked for line in self.lines),
+            **dict.fromkeys(self.verdicts, True),
+            self.best_head: any(line.best is not None for line in self.lines),
             **dict.fromkeys(self.worths, True),
             STEP_TIME: any(line.time for line in self.lines),
             "seeds": True,
@@ -207,6 +231,11 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
         most[row.method] = max(most[row.method], row.seeds)
     measured = read_step_times(board.name)
     times = measured.times_of(board.suite, results.cells.protocol) if measured else {}
+    best = {
+        method: getattr(record.spec.protocol, board.curve.grid.setting)
+        for (method, _), record in results.records.items()
+        if board.curve
+    }
     lines = []
     for method in board.methods:
         standing = results.standings.methods.get(method)
@@ -222,6 +251,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
                 standing=standing,
                 worth=results.worth.get(method),
                 time=times.get(method),
+                best=best.get(method),
                 holds=standing is not None and standing.holds(board.reference),
                 few=0 < most[method] < FEW_SEEDS,
             )

@@ -21,6 +21,7 @@ from leaderboard.report.footnotes import CHANGE_TITLES
 from leaderboard.report.formats import (
     FORMATS,
     MISSING,
+    write_best,
     write_head,
     write_interval,
     write_mean,
@@ -66,7 +67,8 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         *([replace(VERDICT, bottom=f"vs {printable(one.board.reference)}")] if judged else []),
     ]
     worths = {printable(head): task for head, task in one.table.worths.items()}
-    late = [name for name in one.table.ends if name != "rank" and name not in one.table.worths]
+    early = {"rank", *one.table.worths, *one.table.verdicts}
+    late = [name for name in one.table.ends if name not in early]
     heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in worths]
     heads += map(_head, columns)
     heads += [
@@ -86,7 +88,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         cells += [_verdict_cell(line.standing)] if judged else []
         cells += [_worth_cell(line.find_worth(task)) for task in worths.values()]
         cells += [_number_cell(column, rows[column], line, href) for column in columns]
-        cells += [_end_cell(line, name) for name in late]
+        cells += [_end_cell(one, line, name) for name in late]
         lines.append(GridRow(cells, faint=not line.complete))
     files = [(kind, f"data/{one.name}.{kind}") for kind in FORMATS]
     return Grid("board", printable(one.board.title), heads, lines, files, file=one.name)
@@ -143,8 +145,8 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
                 numbers["delta_flat"],
                 numbers["delta_task"],
                 _worst_cell(line.standing),
-                _end_cell(line, "seeds"),
-                _end_cell(line, "checked"),
+                _end_cell(one, line, "seeds"),
+                _end_cell(one, line, "checked"),
             ]
             lines.append(GridRow(cells, faint=not line.complete))
     return Grid("overview", "Every method on every suite", heads, lines, first=FIRST)
@@ -276,8 +278,10 @@ def _verdict_cell(standing: Standing | None) -> GridCell:
     return GridCell(text, below, order=against.verdict if against else None)
 
 
-def _end_cell(line: WideLine, name: str) -> GridCell:
-    """Step time, seeds or state of verification, with the number that its column sorts by."""
+def _end_cell(one: Shown, line: WideLine, name: str) -> GridCell:
+    """Own best value, step time, seeds or state of verification, with the number that its column sorts by."""
+    if name == one.table.best_head:
+        return GridCell(write_best(one.table, line) or MISSING, order=line.best)
     if name == "checked":
         return _badge(write_state(line.state))
     if name == STEP_TIME:
@@ -327,14 +331,9 @@ def _span(one: Shown) -> tuple[float, float]:
 
 
 def _draw_bar(row: Row | None, low: float, high: float) -> Bar | None:
-    """The interval of a change on the scale of its board.
+    """The interval of a change on the scale of its board, in percent of the cell's width; `_span` gives its ends.
 
-    Args:
-        row: a change.
-        low, high: the ends of the scale, as `_span` returns them.
-
-    Returns:
-        Places in percent of the cell's width. None for the reference, which does not differ from itself by definition.
+    None for the reference, which does not differ from itself by definition.
     """
     if row is None or row.mean is None or row.role == "reference" or high <= low:
         return None

@@ -13,6 +13,7 @@ from bench.records import ResultRecord, Tuning
 from leaderboard.boards import board as boards_module
 from leaderboard.boards.board import Board, CurveBudget, load_board
 from leaderboard.boards.record_selection import select_records
+from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
@@ -81,6 +82,34 @@ def test_notes_name_the_budget_the_values_and_the_edges(store: list[ResultRecord
         "runs for every method: `single_task` 0.04, `hard` 0.02."
     )
     assert notes == ["The best lr of `single_task` lies at the edge of its grid, lr=0.04; try lr=0.08."]
+
+
+def test_methods_at_one_edge_share_a_sentence(make_record: Make) -> None:
+    errors: dict[float, float | None] = {0.01: 0.3, 0.02: 0.2, 0.04: 0.1}
+    board = BOARD.model_copy(update={"labels": {"hard": "one trunk"}})
+    records = [*path(make_record, "single_task", errors), *path(make_record, "hard", errors)]
+    assert select_records(board, records).notes[1:] == [
+        "The best lr of `single_task`, `one trunk` lies at the edge of its grid, lr=0.04; try lr=0.08."
+    ]
+
+
+def test_a_line_shows_the_own_best_value_and_the_verdict(make_record: Make, store: list[ResultRecord]) -> None:
+    board = BOARD.model_copy(update={"seeds": "10-15"})
+    more = [
+        best(make_record, method, lr, seed, level + seed / 10)
+        for method, lr, level in [("hard", 0.02, 80.0), ("single_task", 0.04, 70.0)]
+        for seed in range(10, 16)
+    ]
+    table = tabulate(board, StoreContents([record for record in store if record.spec.tuning is None] + more))
+    assert table.ends == ["rank", "vs single_task", "best lr", "seeds"]
+    ends = {line.method: dict(zip(table.ends, write_ends(table, line), strict=True)) for line in table.lines}
+    assert {method: own["best lr"] for method, own in ends.items()} == {"single_task": "0.04", "hard": "0.02"}
+    assert {method: own["vs single_task"] for method, own in ends.items()} == {"single_task": "—", "hard": "better"}
+    assert any(note.text.startswith("Verdicts are of each method") for note in table.notes)
+    plain = tabulate(board.model_copy(update={"curve": None}), StoreContents(store))
+    assert plain.best_head == ""
+    assert plain.verdicts == {}
+    assert all("Verdicts" not in note.text for note in plain.notes)
 
 
 def test_a_curve_with_fewer_runs_than_the_budget_has_no_place(store: list[ResultRecord]) -> None:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ EPILOG = """examples:
   mtlbench perf --all --json
   mtlbench perf --effects
   mtlbench perf --linear --data-dir ~/data
+  mtlbench perf --board scenes_1                 # on a quiet machine: tables then show each method's step time
 """
 # Many towers and one trunk: the longest and the shortest update of the simple methods.
 DEFAULT = ["single_task", "hard"]
@@ -29,6 +31,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all-methods", action="store_true", help="every built-in method that a suite supports")
     parser.add_argument("--effects", action="store_true", help="what each thing that makes a run fast is worth")
     parser.add_argument("--linear", action="store_true", help="the solver of linear models instead")
+    parser.add_argument("--board", metavar="NAME", help="every method of a board beside its reference, into a file")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="of the file of --board (default: where tables look for it)"
+    )
     parser.add_argument("--suite", action="append", metavar="SUITE", help="only this suite; repeatable")
     parser.add_argument(
         "--rounds", type=options.parse_positive, default=9, metavar="N", help="pairs of blocks (default: 9)"
@@ -48,18 +54,23 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.linear:
         return _time_linear_solver(arguments)
+    if arguments.out and not arguments.board:
+        raise UsageError("`--out` should be given with `--board`, whose file it places.")
     from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
 
     # Each names what is measured; two of them would contradict each other.
-    asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects]
+    asked = [bool(arguments.methods), arguments.all, arguments.all_methods, arguments.effects, bool(arguments.board)]
     if sum(asked) > 1:
-        raise UsageError("Give methods or `--all`, `--all-methods` or `--effects`, one of them.")
-    if arguments.effects and arguments.suite:
-        raise UsageError("`--effects` should be given without `--suite`: it has its own.")
+        raise UsageError("Give methods or `--all`, `--all-methods`, `--effects` or `--board`, one of them.")
+    if (arguments.effects or arguments.board) and arguments.suite:
+        option = "--effects" if arguments.effects else "--board"
+        raise UsageError(f"`{option}` should be given without `--suite`: it has its own.")
     for suite in arguments.suite or ():
         if (name := suite.partition(":")[0]) not in BLOCK_UPDATES:
             raise UsageError(f"Updates of `{name}` are not timed; {hint(name, BLOCK_UPDATES)}.")
     data_dir = options.resolve_data_dir(arguments.data_dir)
+    if arguments.board:
+        return _time_board(data_dir, arguments)
     if arguments.effects:
         return _time_speedups(data_dir, arguments)
     methods = () if arguments.all_methods else REFERENCE if arguments.all else arguments.methods or DEFAULT
@@ -95,8 +106,10 @@ def _time_linear_solver(arguments: argparse.Namespace) -> int:
     from bench.perf.linear_solver import measure_linear
 
     asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
-    if any(asked):
-        raise UsageError("`--linear` times the solver: leave out methods, `--all`, `--effects` and `--suite`.")
+    if any((*asked, arguments.board, arguments.out)):
+        raise UsageError(
+            "`--linear` times the solver: leave out methods, `--all`, `--effects`, `--suite` and `--board`."
+        )
     school, common = measure_linear(options.resolve_data_dir(arguments.data_dir), arguments.rounds)
     if arguments.json:
         print(json.dumps([school, common], indent=1))
@@ -140,6 +153,62 @@ def _time_speedups(data_dir: Path, arguments: argparse.Namespace) -> int:
     ]
     headings = ("effect", "suite", "work", "without", "with", "ratio [quartiles]")
     _print_table("The same work without and with it, milliseconds", headings, 3, lines)
+    return 0
+
+
+def _time_board(data_dir: Path, arguments: argparse.Namespace) -> int:
+    """Time every method of a board, write the file that its tables read, and print its path; returns 0.
+
+    On a machine that was not quiet the file says so, and no table shows it; a sentence on standard error tells.
+
+    Raises:
+        UsageError: there is no such board, or updates of one of its suites are not timed.
+    """
+    import torch
+
+    from bench.perf.board_times import time_methods
+    from bench.perf.harness import BLOCK_UPDATES
+    from bench.planning.plan import plan
+    from bench.training.environment import hardware, versions
+    from leaderboard.boards import step_times
+    from leaderboard.boards.board import load_board
+    from leaderboard.store.json_text import format_json, write_whole
+
+    board = load_board(arguments.board)
+    for part in board.parts:
+        if (name := part.suite.partition(":")[0]) not in BLOCK_UPDATES:
+            raise UsageError(f"Updates of `{name}` are not timed, so that `{board.name}` has no step times.")
+    suites, processor, clock = {}, 0.0, 0.0
+    for part in board.parts:
+        times = {}
+        rows = time_methods(part.suite, part.methods, board.reference, data_dir, arguments.rounds, part.protocol)
+        for row in rows:
+            times[row.method] = step_times.StepTime(ms=row.ms, ratio=row.ratio, low=row.low, high=row.high)
+            processor, clock = processor + row.processor, clock + row.clock
+            print(f"{part.suite} {row.method}: {row.ratio:.3f}", file=sys.stderr, flush=True)
+        [spec] = plan(part.suite, [board.reference], [0], {}, "cpu", data_dir, version=part.protocol)
+        settings = step_times.settings_of_updates(spec.protocol)
+        suites[part.suite] = step_times.PartTimes(settings=settings, methods=times)
+    found = step_times.BoardTimes(
+        board=board.name,
+        reference=board.reference,
+        machine=hardware(torch.device("cpu")),
+        versions=versions(),
+        created=datetime.now(UTC).date().isoformat(),
+        rounds=arguments.rounds,
+        share=processor / clock,
+        suites=suites,
+    )
+    folder = arguments.out or step_times.STEP_TIMES
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{board.name}.json", format_json(found.model_dump(mode="json")) + "\n")
+    print(folder / f"{board.name}.json")
+    if not found.quiet:
+        print(
+            f"mtlbench: The machine was busy: the measurement had {found.share:.0%} of a processor, and tables show "
+            f"times of {step_times.QUIET:.0%} or more. Measure again while nothing else runs.",
+            file=sys.stderr,
+        )
     return 0
 
 

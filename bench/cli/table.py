@@ -73,9 +73,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--equal",
         choices=["updates", "flops", "parameters"],
-        default="updates",
-        help="what methods are compared at: as many updates, which is the board itself; or each against the "
-        "reference's run of as many training FLOPs or parameters (text or md)",
+        help="changes over all tasks and in each, against the reference's run of as many updates, training FLOPs or "
+        "parameters (text or md)",
     )
     parser.add_argument(
         "--track",
@@ -105,7 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.details and arguments.format not in ("text", "md"):
         raise UsageError(f"`--details` should be given `--format text` or `md`. Found `{arguments.format}`.")
-    if arguments.equal != "updates":
+    # At equal updates it is the board, of which another format or the details may be wanted as well.
+    equal = None if arguments.equal == "updates" and _asks_for_board(arguments) else arguments.equal
+    if equal:
         # It brings the controls that give another budget; any other would stand there as if its budget were its point.
         given = {
             f"--format {arguments.format}": arguments.format not in ("text", "md"),
@@ -144,8 +145,8 @@ def run(arguments: argparse.Namespace) -> int:
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
     tables = [tabulate(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
-    if arguments.equal != "updates":
-        print("\n".join(write_at_cost(table, arguments.equal, arguments.format) for table in tables))
+    if equal:
+        print("\n".join(write_at_cost(table, equal, arguments.format) for table in tables))
     elif arguments.details:
         curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
         texts = [*(write_details(table, arguments.format) for table in tables), write_curves(curves, arguments.format)]
@@ -205,8 +206,13 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
         )
     if not where:
         # At equal cost, controls are there for the budgets that they give, and no other control is.
-        budgets = BUDGET_CONTROLS.get(arguments.equal)
-        return [p.model_copy(update={"controls": budgets or [*p.controls, *arguments.control]}) for p in board.parts]
+        equal = None if _asks_for_board(arguments) else arguments.equal
+        return [
+            part.model_copy(
+                update={"controls": BUDGET_CONTROLS[equal] if equal else [*part.controls, *arguments.control]}
+            )
+            for part in board.parts
+        ]
     records, pairs = (
         select_changed(contents.records, where),
         ", ".join(f"{key}={value}" for key, value in where.items()),
@@ -216,6 +222,11 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     if not changed:
         raise UsageError(_explain_empty_table(arguments, contents, board.parts))
     return changed
+
+
+def _asks_for_board(arguments: argparse.Namespace) -> bool:
+    """Whether the options are of the board itself, and not of changes at equal cost."""
+    return arguments.format not in ("text", "md") or arguments.details or bool(arguments.control)
 
 
 def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents, parts: "Sequence[Board]") -> str:

@@ -88,17 +88,22 @@ def alternate(first: Callable[[], float], second: Callable[[], float], rounds: i
         pairs += [pair] if number else []  # the first round warms caches up
     ratios = [b / a for a, b in pairs]
     low, middle, high = statistics.quantiles(ratios, n=4) if rounds > 1 else ratios * 3
+    # Of two rounds the quartiles would lie beyond both.
+    low, high = max(low, min(ratios)), min(high, max(ratios))
     return (*(statistics.median(column) for column in zip(*pairs, strict=True)), middle, low, high)
 
 
-def prepare_block(suite_text: str, method: str, data_dir: Path, **settings: str) -> Callable[[], tuple[Run, Dataset]]:
+def prepare_block(
+    suite_text: str, method: str, data_dir: Path, version: int | None = None, **settings: str
+) -> Callable[[], tuple[Run, Dataset]]:
     """A function that gives a fresh run of one block each time, with the training rows, which are read once.
 
-    `settings` change the protocol, as `--set` does; by default a block is one epoch of BLOCK_UPDATES updates.
+    `version` is that of the suite's protocol, None for the current one; `settings` change it, as `--set` does; by
+    default a block is one epoch of BLOCK_UPDATES updates.
     """
     updates = BLOCK_UPDATES[suite_text.partition(":")[0]]
     settings = {"epochs": "1", "steps_per_epoch": str(updates)} | settings
-    [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir)
+    [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir, version=version)
     _, suite = parse_suite(spec.suite, data_dir)
     rows = Run(spec, suite, Method.parse(spec.method)).data("train")
     return lambda: (Run(spec, suite, Method.parse(spec.method)), rows)

@@ -1,4 +1,4 @@
-"""What training took: trained parameters, or floating point operations, as far as a record can say."""
+"""What training took: updates, floating point operations or trained parameters, as far as a record can say."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.records import ResultRecord
 
-Currency = Literal["flops", "parameters"]
+Currency = Literal["updates", "flops", "parameters"]
 PASSES = 3  # a backward takes about two forwards: one for the gradient of the inputs, one for that of the weights
 ALIKE = 0.1  # costs this close, in relation to the other one, are equal
 
@@ -18,22 +18,27 @@ def is_alike(ratio: float) -> bool:
 
 
 def cost_of_run(record: ResultRecord, currency: Currency) -> float | None:
-    """What a run took: trained parameters, or FLOPs of training; None where the record cannot say.
+    """What a run took: updates, FLOPs of training or trained parameters; None where the record cannot say.
+
+        updates = epochs * steps_per_epoch
 
         FLOPs = 3 * forward_flops * batch_size * epochs * steps_per_epoch
 
     `forward_flops` are of one row per input, by torch's counter, all members of an ensemble included. A backward is
     counted as two forwards, whatever the weighting; one that goes back for each task takes more. What a solver fits has
-    no such count.
+    neither updates nor such a count.
     """
     cost, protocol = record.cost, record.spec.protocol
+    updates = protocol.epochs * protocol.steps_per_epoch
+    if currency == "updates":
+        return float(updates) if protocol.fit == "descent" else None
     if cost is None:
         return None
     if currency == "parameters":
         return float(cost.parameters)
     if protocol.fit != "descent":
         return None
-    return float(PASSES * cost.forward_flops * protocol.batch_size * protocol.epochs * protocol.steps_per_epoch)
+    return float(PASSES * cost.forward_flops * protocol.batch_size * updates)
 
 
 def collect_costs(records: Mapping[tuple[str, int], ResultRecord], currency: Currency) -> dict[str, float]:

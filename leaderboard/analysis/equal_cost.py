@@ -2,7 +2,8 @@
 
 A board compares methods after equal numbers of updates. A method that takes half the arithmetic of the reference, or
 half its parameters, may owe its loss to that. At equal cost, each method stands against the reference under the budget
-that is nearest to its own: that of the board, or that of a control which gives the reference another one.
+that is nearest to its own: that of the board, or that of a control which gives the reference another one. At equal
+updates, that is the board's own.
 """
 
 import math
@@ -16,6 +17,7 @@ from leaderboard.analysis.statistics import Interval, interval
 
 # The controls that give a method another budget. At equal parameters, updates stay those of the board.
 BUDGET_CONTROLS: dict[Currency, list[str]] = {
+    "updates": [],
     "flops": ["wide", "narrow", "ensemble", "long", "single_wide", "single_ensemble", "single_long"],
     "parameters": ["wide", "narrow", "ensemble", "single_wide", "single_ensemble"],
 }
@@ -29,7 +31,7 @@ class CostRow:
 
     Args:
         method: of the board, controls included.
-        cost: mean over its runs, in FLOPs of training or in parameters.
+        cost: mean over its runs, in updates, FLOPs of training or parameters.
         against: the row of the reference that it is compared with; None for a row of the reference itself.
         ratio: its cost over that of `against`.
         change: mean Δ log against `against`, with its own 95 % interval.

@@ -34,9 +34,10 @@ from leaderboard.boards.board import Board
 from leaderboard.boards.record_selection import Role, Selection
 from leaderboard.boards.twins import collect_twins, write_twin
 
-Quantity = Literal["metric", "change", "mean", "worst"]
+Quantity = Literal["metric", "change", "mean", "worst", "worth"]
 # Δ log has no unit: it is a log ratio.
 CHANGE_UNITS = {"delta_flat": "%", "delta_task": "%"}
+WORTH_IN_ROWS = Metric("worth", higher_is_better=True, unit="x")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ class Row:
         table, suite: names of the board and its suite.
         method, role: a row of the board, and what it is there.
         quantity: `metric` of a task; `change` against the reference over all tasks, named by `metric`; `mean` of a
-            metric over its tasks, taken run by run; or that metric in the task where its mean is `worst`.
-        task: empty for changes and means.
+            metric over its tasks, taken run by run; that metric in the task where its mean is `worst`; or the
+            `worth` in training rows.
+        task: empty for changes and means, and for the worth over all tasks.
         metric, unit, higher_is_better: what is measured, in which unit, and which direction is better.
         mean: None where nothing was run.
         ci_low, ci_high: None where there is no interval.
@@ -133,6 +135,15 @@ class Results:
     def summary(self) -> list[Row]:
         """Per method and metric two rows: the mean over the metric's tasks, and the task with the worst mean."""
         return [row for method in self.board.methods for row in _summarise(self, method)]
+
+    @property
+    def worth_rows(self) -> list[Row]:
+        """Per method its worth over all tasks and in each; `mean` and ends as `Worth.bounds` has them."""
+        return [
+            _row(self.selection, method, "worth", task, WORTH_IN_ROWS, each.bounds, self.rule, self.status(method))
+            for method, worth in self.worth.items()
+            for task, each in {"": worth, **worth.tasks}.items()
+        ]
 
     @cached_property
     def gains(self) -> np.ndarray:

@@ -181,7 +181,7 @@ def _contrast_twins(data: Cells, methods: list[str], twins: Mapping[str, str]) -
 
 
 def _group_equal(data: Cells) -> list[list[str]]:
-    """The methods that are one model under several names."""
+    """The methods whose errors the solver cannot tell apart, as those of one model under several names."""
     names: dict[int, list[str]] = {}
     for name, first in zip(data.board.methods, group_equal_methods(data), strict=True):
         names.setdefault(first, []).append(name)

@@ -265,9 +265,14 @@ def _choose_winners(board: Board, records: Iterable[ResultRecord]) -> tuple[Chos
 def _explain_search(board: Board, records: Iterable[ResultRecord]) -> str:
     """How the winners were found: how many trials, of which kind, on how many seeds."""
     records = list(records)
-    if design_of(records) == "random":
-        return f"Tuned: the best of {board.trials} random trials on validation, as many for every method."
     searches = searches_of(records, board.trials)
+    if design_of(records) == "random":
+        counts = [search.distinct for search in searches if search.method in board.methods]
+        settings = f"{min(counts)} to {max(counts)}" if len({*counts}) > 1 else f"{max(counts, default=0)}"
+        return (
+            f"Tuned: the best of {board.trials} random trials on validation, one seed each, as many for every method. "
+            f"Draws repeat: {settings} of a method's are of different settings."
+        )
     seeds = max((len(search.seeds) for search in searches), default=0)
     final = max((len(search.final_seeds) for search in searches), default=0)
     best = max((len(search.finalists) for search in searches), default=0)

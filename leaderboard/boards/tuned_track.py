@@ -41,6 +41,11 @@ class MethodSearch:
         return [_average(runs, self.seeds) for runs in self.repeats.values()]
 
     @property
+    def distinct(self) -> int:
+        """How many different settings the trials have: independent draws from a grid repeat some."""
+        return len({(trial.method, *sorted(trial.spec.overrides.items())) for trial in self.trials})
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds of every trial, where trials had several; those that only finalists have are none of them."""
         return sorted(set.intersection(*map(set, self.repeats.values()))) if self.repeats else []

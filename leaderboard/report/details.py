@@ -4,10 +4,13 @@ Columns are adjusted p values, the chance of beating the reference, a robust mea
 numbers come from `leaderboard.analysis.standings`; this module only writes them.
 """
 
+from collections.abc import Sequence
+from typing import get_args
+
 from leaderboard.analysis.contrasts import Contrast, ContrastKind
 from leaderboard.analysis.selection_effect import compare_rules
-from leaderboard.analysis.standings import REFERENCES, Standing
-from leaderboard.analysis.statistics import Interval
+from leaderboard.analysis.standings import Standing
+from leaderboard.analysis.statistics import Interval, SelectionRule
 from leaderboard.report.footnotes import explain_standings, explain_verdicts
 from leaderboard.report.formats import MISSING, markdown_table, write_note, write_rank
 from leaderboard.report.table import Table
@@ -20,10 +23,16 @@ NOTE = (
     "and task. middle: interquartile mean of log(reference error / error) over seeds and tasks. Tests and intervals: "
     "docs/statistics.md."
 )
+RULE_NOTE = (
+    "val: the epoch that validation chooses, for a joint model one for all tasks; per_task: each task's own best one; "
+    "last: the last one. Where the three agree, the choice of the epoch is no reason for a change."
+)
 
 
 def write_details(table: Table, format: str = "text") -> str:
     """The standings of `table` as a text of their own, the best rank first and methods without a rank last.
+
+    Below them stand the changes under each selection rule, where runs have all of them.
 
     Args:
         table: the board, laid out; its footnotes are repeated only as far as they explain the standings.
@@ -44,22 +53,24 @@ def write_details(table: Table, format: str = "text") -> str:
     lines = [_line(table, each, kinds) for each in order]
     notes = [NOTE.format(reference=table.board.reference), *explain_verdicts(table.results)]
     notes += map(write_note, explain_standings(table.results))
-    notes += _explain_rules(table)
     notes = notes if lines else ["Nothing here is ranked."]
-    if format == "md":
-        return markdown_table(title, head, lines, notes)
     left = ["method", "rank", "worst task", *(name for name in head if name.startswith("vs "))]
-    return draw_texts(title, head, lines, notes, left)
+    return "\n".join(filter(None, (_draw(format, title, head, lines, notes, left), _write_rules(table, format))))
 
 
-def _explain_rules(table: Table) -> list[str]:
-    """The two ends of the board under every rule that picks the epoch; nothing where a run lacks one."""
+def _draw(
+    format: str, title: str, head: list[str], lines: list[list[str]], notes: list[str], left: Sequence[str]
+) -> str:
+    """A table of texts as Markdown or for the terminal."""
+    return markdown_table(title, head, lines, notes) if format == "md" else draw_texts(title, head, lines, notes, left)
+
+
+def _write_rules(table: Table, format: str) -> str:
+    """Every change under every rule that picks the epoch; empty where no run has all of them."""
     effects = compare_rules(table.results)
-    if not effects:
-        return []
-    first, second = REFERENCES
-    told = " / ".join(_interval(each) for each in effects.values())
-    return [f"`{second}` minus `{first}` in Δ log under {' / '.join(effects)}: {told}."]
+    lines = [[table.board.label(method), *map(_interval, own.values())] for method, own in effects.items()]
+    title, notes = f"{table.board.title}: Δ log ↑ under each selection rule", [RULE_NOTE]
+    return _draw(format, title, ["method", *get_args(SelectionRule)], lines, notes, ["method"]) if lines else ""
 
 
 def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:

@@ -15,6 +15,7 @@ from bench.errors import make_printable
 from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS
+from leaderboard.boards.step_times import BoardTimes
 from leaderboard.store import Problem
 from leaderboard.store.problem import describe_problems
 
@@ -73,12 +74,13 @@ class Note:
     mark: Mark | None = None
 
 
-def collect_notes(results: Results, problems: Sequence[Problem] = ()) -> list[Note]:
+def collect_notes(results: Results, problems: Sequence[Problem] = (), measured: BoardTimes | None = None) -> list[Note]:
     """Every footnote of a table, the general ones first.
 
     Args:
         results: the numbers of the board.
         problems: files of the store that could not be read.
+        measured: the step times that the table shows, if any.
 
     Returns:
         Notes whose texts are printable and at most MAX_NOTE characters long, since they repeat names from records.
@@ -99,6 +101,7 @@ def collect_notes(results: Results, problems: Sequence[Problem] = ()) -> list[No
         *_name_uncertified(results),
         *map(Note, name_problems(problems)),
         *_explain_worth(results),
+        *([_explain_times(measured)] if measured else []),
     ]
     return [Note(make_printable(note.text, MAX_NOTE), note.mark) for note in notes]
 
@@ -239,5 +242,24 @@ def _explain_worth(results: Results) -> Iterator[Note]:
         yield Note(
             f"worth: rows with which `{results.board.reference}` reaches the method's error, over the "
             f"{results.size:,} that are trained on here. Its curve is linear between {sizes} rows, in log error and "
-            "log rows; the interval is that of Δ log."
+            "log rows; > and < are beyond these, where nothing was run. The interval (Fieller) has the error of the "
+            "curve, too."
         )
+        if opposed := [results.board.label(name) for name, worth in results.worth.items() if worth.disagrees]:
+            yield Note(
+                f"The tasks disagree on {', '.join(f'`{name}`' for name in opposed)}: worth more rows in one and fewer "
+                "in another, by their whole intervals. worth itself is of their mean log error."
+            )
+
+
+def _explain_times(measured: BoardTimes) -> Note:
+    """What a step time is, and where it was measured."""
+    libraries = ", ".join(
+        f"{name} {measured.versions[name]}" for name in ("torch", "mtlbench") if name in measured.versions
+    )
+    return Note(
+        f"step time: of an update, over that of `{measured.reference}`, the median of {measured.rounds} rounds in "
+        f"which the two take turns in one process, and its quartiles. Measured on {measured.machine}, {libraries}, "
+        f"{measured.created}, with {measured.share:.0%} of a processor (`mtlbench perf --board {measured.board}`); the "
+        "records' own times are not shown."
+    )

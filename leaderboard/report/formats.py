@@ -17,14 +17,15 @@ from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
+from leaderboard.boards.step_times import StepTime
 from leaderboard.report.escape import csv_cell, json_text, latex, markdown, markdown_sentence, printable
 from leaderboard.report.footnotes import CHANGE_TITLES, Mark, Note
 from leaderboard.report.statistics_json import write_standings
-from leaderboard.report.table import End, Table, WideColumn, WideLine
+from leaderboard.report.table import STEP_TIME, Table, WideColumn, WideLine
 
 MISSING = "—"
 MARKS: dict[Mark, str] = {"holds": "*", "few": "†"}
-ALL_TASKS = "*"  # in long form, the task of a change
+ALL_TASKS = "*"  # in long form, the task of a change, and of a worth over all of them
 SUMMARY_TITLES = {"mean": "mean of tasks", "worst": "worst task"}
 # Programs read long form: a role or a unit more would be a column that they do not expect.
 LONG_FIELDS = [field.name for field in fields(Row) if field.name not in ("role", "quantity", "unit")]
@@ -102,15 +103,19 @@ def to_text(table: Table, width: int | None = None, colour: bool | None = None) 
         for line in table.lines
     ]
     heads = [write_head(column) for column in table.columns]
-    return draw_grid(TextGrid(table.board.title, heads, list(table.ends), lines, write_notes(table)), width, colour)
+    return draw_grid(TextGrid(table.board.title, heads, table.ends, lines, write_notes(table)), width, colour)
 
 
 def to_csv(table: Table) -> str:
-    """Long form: one row per number at full precision, with the fields LONG_FIELDS; a missing number is empty."""
+    """Long form: one row per number at full precision, with the fields LONG_FIELDS; a missing number is empty.
+
+    The rows of a board's worth in data come last. Beyond the training sizes that were run the mean is empty, and an end
+    is the last size where the interval has one: `4` and nothing for more than four times the rows.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(LONG_FIELDS)
-    for row in table.rows:
+    for row in [*table.rows, *table.results.worth_rows]:
         record = write_row(row) | {"higher_is_better": str(row.higher_is_better).lower()}
         writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in record.values()])
     return out.getvalue()
@@ -123,7 +128,7 @@ def to_json(table: Table) -> str:
     gain; changes and gains are log ratios, ranks start at 1. Programs outside this project read the keys: additions are
     fine, renames are not.
     """
-    board = table.board
+    board, times = table.board, {line.method: line.time for line in table.lines}
     content = {
         "table": board.name,
         "title": board.title,
@@ -131,11 +136,13 @@ def to_json(table: Table) -> str:
         "suite": board.suite,
         "reference": board.reference,
         "selection": table.results.rule,
-        "rows": [write_row(row) for row in table.rows],
+        "rows": [write_row(row) for row in [*table.rows, *table.results.worth_rows]],
         "statistics": [
             {"table": board.name, "suite": board.suite}
             | row
-            | {"worth": " ".join(filter(None, write_worth(worth))) or None}
+            | {"worth": _join_worth(worth) or None}
+            | ({"worth_tasks": {task: _join_worth(own) for task, own in worth.tasks.items()}} if worth else {})
+            | ({"step_time": time.model_dump()} if (time := times.get(str(row["method"]))) else {})
             for row in write_standings(table.results.standings)
             for worth in [table.results.worth.get(str(row["method"]))]
         ],
@@ -229,6 +236,16 @@ def write_worth(worth: Worth | None) -> tuple[str, str]:
     return f"{write(worth.estimate.mean)}x", "" if low is None or high is None else f"[{write(low)}, {write(high)}]"
 
 
+def _join_worth(worth: Worth | None) -> str:
+    """The two texts of `write_worth` as one."""
+    return " ".join(filter(None, write_worth(worth)))
+
+
+def write_step_time(time: StepTime | None) -> tuple[str, str]:
+    """The time of an update over the reference's and its quartiles: `1.62x` and `[1.58, 1.70]`, or two empty ones."""
+    return ("", "") if time is None else (f"{time.ratio:.2f}x", f"[{time.low:.2f}, {time.high:.2f}]")
+
+
 def write_seeds(line: WideLine) -> str:
     """`5/5`, `incomplete (3/5)` or `missing`, followed by a dagger where seeds are too few to rely on."""
     seeds = f"{line.wanted}/{line.wanted}" if line.complete else line.status
@@ -242,9 +259,10 @@ def write_state(state: str) -> str:
 
 def write_ends(table: Table, line: WideLine) -> list[str]:
     """The texts of a line in the columns `table.ends`; a dash where a line has nothing there."""
-    texts: dict[End, str] = {
+    texts = {
         "rank": write_rank(line.standing),
-        "worth": " ".join(filter(None, write_worth(line.worth))),
+        **{head: _join_worth(line.find_worth(task)) for head, task in table.worths.items()},
+        STEP_TIME: " ".join(filter(None, write_step_time(line.time))),
         "seeds": write_seeds(line),
         "checked": write_state(line.state),
     }
@@ -262,9 +280,10 @@ def write_note(note: Note) -> str:
 
 
 def write_row(row: Row) -> dict[str, Any]:
-    """The fields of one number in long form; a change is of the task `*`, as programs that read it expect."""
+    """The fields of one number in long form; one over all tasks is of the task `*`, as programs that read it expect."""
     record = {name: value for name, value in asdict(row).items() if name in LONG_FIELDS}
-    return record | {"task": ALL_TASKS} if row.quantity == "change" else record
+    over_all = row.quantity == "change" or (row.quantity == "worth" and not row.task)
+    return record | {"task": ALL_TASKS} if over_all else record
 
 
 def _write_number(column: WideColumn, value: float) -> str:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.results import Quantity, Results, Row, analyse
@@ -16,6 +15,7 @@ from leaderboard.analysis.standings import Standing
 from leaderboard.analysis.statistics import FEW_SEEDS, SelectionRule
 from leaderboard.boards.board import Board, Track
 from leaderboard.boards.record_selection import Role, select_records
+from leaderboard.boards.step_times import StepTime, read_step_times
 from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import Note, collect_notes
 from leaderboard.store import Problem, StoreContents
@@ -24,7 +24,8 @@ from leaderboard.trust.ledger import find_row_states, read_checks
 # A line with a column per task and metric is read up to about this many tasks.
 MANY_TASKS = 8
 
-End = Literal["rank", "worth", "seeds", "checked"]
+STEP_TIME = "step time"
+WORTH = "worth"  # head of the worth in training rows; that of one task has the task behind it
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class WideLine:
         state: how far its runs were verified; empty where the store never was.
         standing: rank and tests; None for a method that takes no part in the ranking, such as a control.
         worth: its worth in training rows, on boards with a series.
+        time: that of an update, on boards where it was measured.
         holds: whether its Δ log holds over the whole board, after correction for all tests.
         few: whether it has fewer than FEW_SEEDS seeds.
     """
@@ -66,6 +68,7 @@ class WideLine:
     state: str
     standing: Standing | None
     worth: Worth | None
+    time: StepTime | None
     holds: bool
     few: bool
 
@@ -73,6 +76,10 @@ class WideLine:
     def complete(self) -> bool:
         """Whether every seed of the board has a finished run."""
         return self.status == "complete"
+
+    def find_worth(self, task: str) -> Worth | None:
+        """Its worth in training rows in a task, over all of them where `task` is empty; None where there is none."""
+        return self.worth.tasks.get(task) if self.worth and task else self.worth
 
     @property
     def ranked(self) -> bool:
@@ -104,11 +111,25 @@ class Table:
         return self.results.rows
 
     @cached_property
-    def ends(self) -> list[End]:
-        """The columns after the numbers; ranks, worth and verification only where at least one line has them."""
-        shown: dict[End, bool] = {
+    def worths(self) -> dict[str, str]:
+        """Head of each column of worth -> its task: first that over all tasks, whose task is empty, then each of few.
+
+        Nothing where no line has a worth.
+        """
+        worths = [line.worth for line in self.lines if line.worth]
+        tasks = (
+            {task for worth in worths for task in worth.tasks} if len(self.results.cells.tasks) <= MANY_TASKS else ()
+        )
+        alone = {f"{WORTH} {task}": task for task in self.results.cells.tasks if task in tasks}
+        return {WORTH: "", **alone} if worths else {}
+
+    @cached_property
+    def ends(self) -> list[str]:
+        """The columns after the numbers; all but seeds only where at least one line has them."""
+        shown = {
             "rank": any(line.ranked for line in self.lines),
-            "worth": any(line.worth for line in self.lines),
+            **dict.fromkeys(self.worths, True),
+            STEP_TIME: any(line.time for line in self.lines),
             "seeds": True,
             "checked": any(line.state for line in self.lines),
         }
@@ -184,6 +205,8 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
     most = dict.fromkeys(board.methods, 0)
     for row in results.rows:
         most[row.method] = max(most[row.method], row.seeds)
+    measured = read_step_times(board.name)
+    times = measured.times_of(board.suite, results.cells.protocol) if measured else {}
     lines = []
     for method in board.methods:
         standing = results.standings.methods.get(method)
@@ -198,6 +221,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
                 state=results.states.get(method, ""),
                 standing=standing,
                 worth=results.worth.get(method),
+                time=times.get(method),
                 holds=standing is not None and standing.holds(board.reference),
                 few=0 < most[method] < FEW_SEEDS,
             )
@@ -205,7 +229,7 @@ def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:
     # Sorting is stable: inside each half the order of the board stays.
     # A mean over fewer seeds is not one to compare with: it stands below, whatever it is.
     lines.sort(key=lambda line: not line.complete)
-    return Table(results, columns, lines, collect_notes(results, problems))
+    return Table(results, columns, lines, collect_notes(results, problems, measured if times else None))
 
 
 def _drop_interval(row: Row) -> Row:

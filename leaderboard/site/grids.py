@@ -12,6 +12,7 @@ from typing import get_args
 
 from bench.records import ResultRecord
 from bench.scores import KINDS, Metric
+from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.letters import abridge_letters
 from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
@@ -26,9 +27,10 @@ from leaderboard.report.formats import (
     write_seeds,
     write_star,
     write_state,
+    write_step_time,
     write_worth,
 )
-from leaderboard.report.table import End, WideColumn, WideLine
+from leaderboard.report.table import STEP_TIME, WideColumn, WideLine
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import Bar, Grid, GridCell, GridHead, GridRow
@@ -63,11 +65,14 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
         *([_rank_head(one), TIES] if ranked else []),
         *([replace(VERDICT, bottom=f"vs {printable(one.board.reference)}")] if judged else []),
     ]
-    early = [name for name in one.table.ends if name == "worth"]
-    late = [name for name in one.table.ends if name not in ("rank", "worth")]
-    heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in early]
+    worths = {printable(head): task for head, task in one.table.worths.items()}
+    late = [name for name in one.table.ends if name != "rank" and name not in one.table.worths]
+    heads += [GridHead(name, "rows", kind="end", best="high", small=f"{name} 95 % interval") for name in worths]
     heads += map(_head, columns)
-    heads += [GridHead(name, kind="end", best="high", choose=name == "checked") for name in late]
+    heads += [
+        GridHead(name, kind="end", best="low" if name == STEP_TIME else "high", choose=name == "checked")
+        for name in late
+    ]
     low, high = _span(one)  # one scale, or bars of two rows could not be compared
     lines = []
     for line in one.lines:
@@ -79,7 +84,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
             cells += [_number_cell(column, rows[column], line, href), GridCell("", bar=bar)]
         cells += _rank_cells(one, line) if ranked else []
         cells += [_verdict_cell(line.standing)] if judged else []
-        cells += [_end_cell(line, name) for name in early]
+        cells += [_worth_cell(line.find_worth(task)) for task in worths.values()]
         cells += [_number_cell(column, rows[column], line, href) for column in columns]
         cells += [_end_cell(line, name) for name in late]
         lines.append(GridRow(cells, faint=not line.complete))
@@ -271,14 +276,20 @@ def _verdict_cell(standing: Standing | None) -> GridCell:
     return GridCell(text, below, order=against.verdict if against else None)
 
 
-def _end_cell(line: WideLine, name: End) -> GridCell:
-    """Worth, seeds or state of verification, with the number that its column sorts by."""
+def _end_cell(line: WideLine, name: str) -> GridCell:
+    """Step time, seeds or state of verification, with the number that its column sorts by."""
     if name == "checked":
         return _badge(write_state(line.state))
-    if name == "seeds":
-        return GridCell(write_seeds(line), order=float(max((row.seeds for row in line.cells if row), default=0)))
-    text, interval = write_worth(line.worth)
-    return GridCell(text or MISSING, interval, line.worth.order if line.worth else None)
+    if name == STEP_TIME:
+        ratio, quartiles = write_step_time(line.time)
+        return GridCell(ratio or MISSING, quartiles, line.time.ratio if line.time else None)
+    return GridCell(write_seeds(line), order=float(max((row.seeds for row in line.cells if row), default=0)))
+
+
+def _worth_cell(worth: Worth | None) -> GridCell:
+    """A worth in training rows with its interval; what lies beyond the largest size sorts above it."""
+    text, interval = write_worth(worth)
+    return GridCell(text or MISSING, interval, worth.order if worth else None)
 
 
 def _badge(state: str) -> GridCell:

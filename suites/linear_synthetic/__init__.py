@@ -1,4 +1,4 @@
-"""Linear regressions whose tasks are related in a known way: which assumption wins where."""
+"""Linear regressions whose tasks are related in a known way, one assumption for each truth."""
 
 from suites.linear_synthetic.suite import LinearSynthetic
 

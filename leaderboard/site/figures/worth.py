@@ -6,6 +6,8 @@ trials in `boards/tuned_track`.
 
 import math
 
+import numpy as np
+
 from leaderboard.analysis.data_worth import read_errors
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.standings import DECIDES
@@ -107,7 +109,10 @@ def plot_size(results: Results, name: str) -> Figure | None:
     Returns:
         None where no method was run at two sizes.
     """
-    curves = {method: read_errors(results.series, method) for method in results.board.methods}
+    curves = {
+        method: {size: float(np.nanmean(errors)) for size, errors in read_errors(results.series, method).items()}
+        for method in results.board.methods
+    }
     curves = {method: curve for method, curve in curves.items() if len(curve) > 1}
     if not curves:
         return None

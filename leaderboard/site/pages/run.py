@@ -27,12 +27,10 @@ from leaderboard.site.figures import (
 from leaderboard.site.grids import kind_of
 from leaderboard.site.shown import owner
 
-# Every field of `Cost` needs a line: `_format_costs` looks all of them up.
+# Times of a record are left out: they were taken beside whatever else ran there, and would read as a measurement.
 COSTS: dict[str, tuple[str, Callable[[Any], str]]] = {  # names and texts for people
     "parameters": ("trained parameters", lambda value: f"{value:,}"),
     "forward_flops": ("operations of a forward", lambda value: f"{value:,}"),
-    "step_ms": ("one update", lambda value: f"{value:.3g} ms"),
-    "train_seconds": ("all updates", lambda value: f"{value:,.1f} s"),
     "peak_memory_mb": ("peak memory", lambda value: f"{value:,.0f} MB"),
     "hardware": ("hardware", str),
 }
@@ -154,7 +152,9 @@ def _format_costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:
     """What a run took, as (name, text) for people; empty where it was not measured."""
     if run.cost is None:
         return ()
-    costs = [(name, printable(str(text(value)))) for key, value in run.cost for name, text in [COSTS[key]]]
+    costs = [
+        (name, printable(str(text(value)))) for key, value in run.cost if key in COSTS for name, text in [COSTS[key]]
+    ]
     return tuple(costs)
 
 

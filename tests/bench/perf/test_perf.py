@@ -65,6 +65,7 @@ def test_alternation_pairs_what_was_measured_together() -> None:
     found = alternate(lambda: block("a", first), lambda: block("b", second), 3)
     assert found[:3] == (2.0, 2.0, 2.0)
     assert order == "baabbaab"
+    assert alternate(lambda: 1.0, iter([9.0, 1.0, 3.0]).__next__, 2)[2:] == (2.0, 1.0, 3.0)
 
 
 def test_all_are_the_reference_methods(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

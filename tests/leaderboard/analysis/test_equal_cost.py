@@ -131,6 +131,32 @@ def test_the_table_has_equal_rows_first_and_says_of_the_others_that_they_are_not
     assert "`mtlbench run toy --control wide narrow ensemble single_wide single_ensemble --seeds 0-4`" in text
 
 
+def test_at_equal_updates_each_task_has_a_change_too(records: list[ResultRecord]) -> None:
+    """Errors of 12 against 10 in one task, with noise, and of twice that in the other: log(10 / 12) in both."""
+    text = write_at_cost(build_table(analysed(records, "updates")), "updates", "md")
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert lines[0] == ["method", "updates", "against", "ratio", "Δ log ↑", "left ↑", "right ↑", "verdict"]
+    [hard] = [line for line in lines if line[0] == "hard"]
+    assert hard[1:4] == ["6", "single\\_task", "1.00"]
+    assert hard[6] == "-0.182 \\[-0.182, -0.182\\]"
+    assert -0.22 < float(hard[5].split(" ")[0]) < -0.15
+    assert "--control" not in text
+
+
+def test_of_many_tasks_the_worst_is_shown(make_record: Make) -> None:
+    """Ten tasks with 10 % errors; `hard` has 12 % in the fourth, and 8 % in all others."""
+    names = [f"t{at}" for at in range(10)]
+    records = [
+        make_record(method, seed, {task: 100 - (worst if task == "t3" else error) for task in names})
+        for method, error, worst in (("single_task", 10.0, 10.0), ("hard", 8.0, 12.0))
+        for seed in range(3)
+    ]
+    board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task", "hard"], seeds="0-2")
+    text = write_at_cost(tabulate(board, StoreContents(records)), "updates", "md")
+    assert "worst task ↑" in text
+    assert "t3 -0.182 \\[-0.182, -0.182\\]" in text
+
+
 def test_what_has_no_cost_says_so(make_record: Make) -> None:
     board = Board(name="toy", title="Toy", version=1, suite="toy", methods=["single_task"], seeds="0-4")
     text = write_at_cost(tabulate(board, StoreContents([make_record()])), "flops")
@@ -154,6 +180,8 @@ def test_the_command_prints_it_and_refuses_what_it_cannot(tmp_path, capsys, reco
     with_updates = capsys.readouterr().out
     assert main([*table, "--format", "csv"]) == 0
     assert capsys.readouterr().out == with_updates
+    assert main([*table, "--equal", "updates"]) == 0
+    assert "equal updates" in capsys.readouterr().out
     for wrong in (["--format", "csv"], ["--details"], ["--control", "long", "static"]):
         assert main([*table, "--equal", "flops", *wrong]) == 2
         assert (

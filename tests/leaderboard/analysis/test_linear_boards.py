@@ -1,4 +1,4 @@
-"""What the committed boards of linear models say: which assumption wins where, and nothing where there is nothing."""
+"""What the committed boards of linear models say: who gains on which truth, and nothing where there is nothing."""
 
 import numpy as np
 import pytest

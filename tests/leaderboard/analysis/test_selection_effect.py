@@ -26,16 +26,17 @@ def records(make_record: Make) -> list[ResultRecord]:
 
 def test_each_rule_has_its_own_difference(records: list[ResultRecord]) -> None:
     effects = compare_rules(tabulate(board_of_suite("toy", records), StoreContents(records)).results)
-    assert list(effects) == ["val", "per_task", "last"]
-    assert [effects[rule].mean for rule in effects] == pytest.approx(-np.log([2, 2, 4]))
+    assert list(effects) == ["hard"]
+    assert list(effects["hard"]) == ["val", "per_task", "last"]
+    assert [each.mean for each in effects["hard"].values()] == pytest.approx(-np.log([2, 2, 4]))
 
 
-def test_details_have_them_in_a_sentence(records: list[ResultRecord]) -> None:
+def test_details_have_them_in_a_table(records: list[ResultRecord]) -> None:
     text = write_details(tabulate(board_of_suite("toy", records), StoreContents(records)), "md")
-    [line] = [line for line in text.splitlines() if "minus" in line]
-    assert "under val / per\\_task / last: -0.693 " in line
-    assert line.count("-0.693 \\[") == 2
-    assert line.count("-1.386 \\[") == 1
+    _, below = text.split("under each selection rule")
+    head, _, line = below.strip().splitlines()[:3]
+    assert head == "| method | val | per\\_task | last |"
+    assert [cell.split(" ")[0] for cell in line.strip("| ").split(" | ")] == ["hard", "-0.693", "-0.693", "-1.386"]
 
 
 def test_runs_without_all_rules_have_none(records: list[ResultRecord]) -> None:
@@ -43,4 +44,10 @@ def test_runs_without_all_rules_have_none(records: list[ResultRecord]) -> None:
     for few in (short, records[:3], records[3:]):
         table = tabulate(board_of_suite("toy", few), StoreContents(few))
         assert compare_rules(table.results) == {}
-        assert "minus" not in write_details(table, "md")
+        assert "selection rule" not in write_details(table, "md")
+
+
+def test_a_method_that_lacks_a_rule_is_left_out_alone(records: list[ResultRecord], make_record: Make) -> None:
+    solved = make_record("solved", 0, {"left": 93.0})
+    more = [*records, solved.model_copy(update={"statistics": {"val": solved.statistics["val"]}})]
+    assert list(compare_rules(tabulate(board_of_suite("toy", more), StoreContents(more)).results)) == ["hard"]

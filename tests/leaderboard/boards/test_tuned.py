@@ -90,6 +90,14 @@ def test_the_tuned_track_shows_the_winners_runs(store: list[ResultRecord]) -> No
     assert next(row.mean for row in table.rows if row.method == "hard" and row.task == "left") == 96.5
 
 
+def test_the_note_counts_settings_and_not_draws(make_record: Make) -> None:
+    """Three trials each; those of `hard` are of two settings, since the first two drew the same."""
+    store = [trial(make_record, "hard", number, 0.1, lr) for number, lr in enumerate((0.1, 0.1, 0.2))]
+    store += [trial(make_record, "single_task", number, 0.1, lr) for number, lr in enumerate((0.1, 0.2, 0.3))]
+    notes = select_records(BOARD, store, "tuned").notes
+    assert any("Draws repeat: 2 to 3 of a method's are of different settings." in note for note in notes)
+
+
 def test_the_default_track_knows_nothing_of_searches(store: list[ResultRecord]) -> None:
     table = tabulate(BOARD, StoreContents(store))
     assert {(row.method, row.seeds) for row in table.rows if row.task == "left"} == {("hard", 1), ("single_task", 0)}

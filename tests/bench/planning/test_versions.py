@@ -42,7 +42,14 @@ def test_trials_and_curves_are_planned_under_it_too() -> None:
 
 @pytest.mark.parametrize(
     ("suite", "versions"),
-    [("multidigits", {1, 2}), ("multimnist", {1, 2}), ("scenes", {1, 2}), ("nyuv2", {1, 2}), ("synthetic", {1})],
+    [
+        ("multidigits", {1, 2}),
+        ("multimnist", {1, 2}),
+        ("scenes", {1, 2}),
+        ("nyuv2", {1, 2}),
+        ("synthetic", {1, 2}),
+        ("school", {1}),
+    ],
 )
 def test_a_suite_has_each_of_its_versions_once(suite: str, versions: set[int]) -> None:
     built = parse_suite(suite)[1]

@@ -61,6 +61,16 @@ def splits(case: SuiteCase) -> None:
             f"`protocol.splits` should give the rows over all inputs. Found {case.suite.protocol.splits[split]} for "
             f"`{split}`, which has {rows.rows}; correct the protocol.",
         )
+    test: dict[str, int] = {}
+    for task in case.suite.tasks if "test" in case.splits else ():
+        test[task.reported] = test.get(task.reported, 0) + len(case.splits["test"].targets[task.name])
+    for name, units in case.suite.row_units().items():
+        whole = not units.is_floating_point() and units.dtype != torch.bool and bool((units >= 0).all())
+        expect(
+            whole and name in test and units.shape == (test[name],),
+            f"`row_units` should hold a whole number from 0 for each test row of a task. Found {units.dtype} of shape "
+            f"{tuple(units.shape)} for `{name}`, which has {test.get(name, 'no')} test rows; count the units from 0.",
+        )
 
 
 def labels(case: SuiteCase) -> None:

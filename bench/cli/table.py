@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import suites
 from bench.cli import options
 from bench.cli.terminal import takes_everything
-from bench.errors import UsageError, make_printable
+from bench.errors import DataMissing, UsageError, make_printable
 from bench.records import ResultRecord
 from bench.records.protocol import check_setting
 from leaderboard.boards.changed import options_text, select_changed, settings_counts
@@ -18,8 +18,10 @@ from leaderboard.store import Problem, Store, StoreContents
 from leaderboard.store.problem import describe_problems
 
 if TYPE_CHECKING:
+    from bench.core.suite import Suite
     from leaderboard.boards.board import Board
     from leaderboard.intake.submission import Submission
+    from leaderboard.report.table import Table
 
 EPILOG = """examples:
   mtlbench table demo
@@ -97,7 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.analysis.curves import find_curves
     from leaderboard.boards.controls import find_controls
     from leaderboard.report.curves import write_curves
-    from leaderboard.report.details import write_details
     from leaderboard.report.equal_cost import write_at_cost
     from leaderboard.report.formats import render_parts
     from leaderboard.report.table import tabulate
@@ -149,7 +150,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(write_at_cost(table, equal, arguments.format) for table in tables))
     elif arguments.details:
         curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
-        texts = [*(write_details(table, arguments.format) for table in tables), write_curves(curves, arguments.format)]
+        details = [text for table in tables for text in _write_all_details(table, chosen.records, arguments.format)]
+        texts = [*details, write_curves(curves, arguments.format)]
         print("\n".join(filter(None, texts)))
     else:
         text = render_parts(tables, arguments.format)
@@ -159,6 +161,39 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(row.seeds for table in tables for row in table.rows):
         print(f"mtlbench: {make_printable(_explain_empty_table(arguments, contents, parts))}", file=sys.stderr)
     return 0
+
+
+def _write_all_details(table: "Table", records: Sequence[ResultRecord], format: str) -> list[str]:
+    """The parts of `--details` on one board: standings, and changes over test rows and splits where runs tell them."""
+    from leaderboard.analysis.variance import find_split_suites
+    from leaderboard.report.details import write_details
+    from leaderboard.report.row_changes import write_row_changes
+    from leaderboard.report.split_changes import write_split_changes
+
+    own = list(table.results.records.values())
+    rows = any(record.correct_rows for record in own)
+    splits = bool(own) and len(find_split_suites(own[0].spec.suite, records)) > 1
+    suite = _build_suite(table.board.suite) if rows or splits else None  # else torch is not loaded
+    units = {task: each.numpy() for task, each in suite.row_units().items()} if suite else {}
+    sizes = own[0].spec.protocol.splits if own else {}
+    overlap = sizes["test"] / sizes["train"] if suite and suite.deals_again else 0.0
+    return [
+        write_details(table, format),
+        write_row_changes(table, format, units) if rows else "",
+        write_split_changes(table, records, format, overlap) if splits else "",
+    ]
+
+
+def _build_suite(name: str) -> "Suite | None":
+    """The suite, which knows what its rows show; None where it is not installed, or lacks data to say so."""
+    from bench.planning.plan import parse_suite
+
+    try:
+        suite: Suite = parse_suite(name)[1]
+        suite.row_units()
+    except (UsageError, DataMissing):
+        return None
+    return suite
 
 
 def _print_problems(problems: Sequence[Problem], most: int | None = None) -> None:

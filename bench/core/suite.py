@@ -49,6 +49,7 @@ class Suite(ABC):
     input_shape: Shape  # of one row of any input
     own_inputs: bool = False  # every task has rows of its own
     transform: Transform | None = None  # from stored rows to rows for training, the same for every data set with one
+    deals_again: bool = False  # partitions (`split`) are of the same rows, so that training rows of one test another
     resident: bool = False  # rows are the same for every seed and in memory: a runner reads them once for its workers
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -74,6 +75,14 @@ class Suite(ABC):
         A method that memorised the public test rows does worse on them. None where no fresh rows can be made.
         """
         return None
+
+    def row_units(self) -> Mapping[str, Tensor]:
+        """Reported task -> what each test row of it shows, as whole numbers (n,) from 0, where rows share it.
+
+        Rows of one unit, as pairs with one scan in common, are not independent, and tests over rows count units. The
+        same number is the same thing in every task. Empty where every row is its own; the same for all seeds.
+        """
+        return {}
 
     def held(self, names: Sequence[str]) -> Sequence[str]:
         """The names, among those of the coupled parameters of a sharing, that constraints may hold; all by default."""

@@ -1,15 +1,18 @@
 """Dials: the runs of one method at several values of one of its options, everything else alike.
 
-`mtlbench sweep` makes such runs; any others that happen to form a dial are found as well. The site draws them.
+`mtlbench sweep` makes such runs; any others that happen to form a dial are found as well. The site draws them. The rows
+of a board at their own best rates form a dial too: each point is then at the value of a setting that its own curve
+chose.
 """
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bench.errors import UsageError
-from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, parse_method
+from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, canonical_json, parse_method
 from leaderboard.boards.comparability import keep_last_code, protocol_text
 
 # Three points are a comparison; a shape needs more.
@@ -26,7 +29,8 @@ class Dial:
         suite: its short name.
         method: in short form, without the option.
         option: the name of the option.
-        settings: changed settings, as `lr=0.05 optimiser=sgd`; empty on the suite's protocol.
+        settings: changed settings, as `lr=0.05 optimiser=sgd`; `own best lr` where each point has its own; empty on the
+            suite's protocol.
         points: value of the option, from large to small -> its runs in the order of seeds.
         ends: plain method (ENDS) -> its runs under the same settings, where there are any.
     """
@@ -39,6 +43,11 @@ class Dial:
     ends: dict[str, list[ResultRecord]]
 
     @property
+    def of_best(self) -> bool:
+        """Whether each point is at the value of a setting that its own curve chose."""
+        return all(_is_best(run) for runs in self.points.values() for run in runs)
+
+    @property
     def name(self) -> str:
         """A text that is unique among dials."""
         return " ".join(part for part in (self.suite, self.method, self.option, self.settings) if part)
@@ -47,22 +56,40 @@ class Dial:
 def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
     """Every option with finished runs at FEWEST values or more, in the order of suites.
 
-    Trials of searches are skipped: they differ in more than one option.
+    Trials of searches and their winners are skipped: they differ in more than one option.
     """
-    own = keep_last_code(record for record in records if record.spec.tuning is None)
+    own = keep_last_code(record for record in records if record.spec.tuning is None or _is_best(record))
     kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
     groups: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:
         # A run is a point of several dials where its method has several options with numbers.
         for option, value, rest in _split_options(record.spec.method):
-            key = record.suite, settings_of(record), protocol_text(record), option, rest
+            key = record.suite, settings_of(record), _alike_protocol(record), option, rest
             groups.setdefault(key, {}).setdefault(value, []).append(record)
     return [_dial(key, points, kept) for key, points in sorted(groups.items()) if len(points) >= FEWEST]
 
 
 def settings_of(record: ResultRecord) -> str:
-    """The changed settings of a run, sorted, as `lr=0.05 optimiser=sgd`; empty on the suite's own protocol."""
+    """The changed settings of a run, sorted, as `lr=0.05 optimiser=sgd`; empty on the suite's own protocol.
+
+    Of a run at the value that its method's curve chose, the settings have no values: `own best lr`.
+    """
+    if _is_best(record):
+        return f"own best {' '.join(sorted(record.spec.overrides))}"
     return " ".join(f"{key}={value}" for key, value in sorted(record.spec.overrides.items()))
+
+
+def _is_best(record: ResultRecord) -> bool:
+    """Whether a run is at the value that validation chose along its method's curve."""
+    return record.spec.tuning is not None and record.spec.tuning.stage == "best"
+
+
+def _alike_protocol(record: ResultRecord) -> str:
+    """A text that runs of one dial share: the protocol, without the settings that each point has of its own."""
+    if not _is_best(record):
+        return protocol_text(record)
+    values = json.loads(record.spec.protocol.model_dump_json(exclude=set(record.spec.overrides)))
+    return canonical_json(values)
 
 
 def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: list[ResultRecord]) -> Dial:
@@ -74,7 +101,7 @@ def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: l
         name: [
             r
             for r in kept
-            if r.suite == suite and r.method == name and settings_of(r) == settings and protocol_text(r) == protocol
+            if r.suite == suite and r.method == name and settings_of(r) == settings and _alike_protocol(r) == protocol
         ]
         for name in ENDS
     }

@@ -68,7 +68,7 @@ def _draw(
 def _write_rules(table: Table, format: str) -> str:
     """Every change under every rule that picks the epoch; empty where no run has all of them."""
     effects = compare_rules(table.results)
-    lines = [[table.board.label(method), *map(_interval, own.values())] for method, own in effects.items()]
+    lines = [[table.board.label(method), *map(write_estimate, own.values())] for method, own in effects.items()]
     title, notes = f"{table.board.title}: Δ log ↑ under each selection rule", [RULE_NOTE]
     return _draw(format, title, ["method", *get_args(SelectionRule)], lines, notes, ["method"]) if lines else ""
 
@@ -83,12 +83,12 @@ def _line(table: Table, each: Standing, kinds: list[ContrastKind]) -> list[str]:
             each.max_t.get(name),
         )
     ]
-    worst = f"{each.worst.task} {_interval(each.worst.gain)}" if each.worst else MISSING
+    worst = f"{each.worst.task} {write_estimate(each.worst.gain)}" if each.worst else MISSING
     own = each.method == table.board.reference
     return [
         table.board.label(each.method),
         write_rank(each) or MISSING,
-        "0.000" if own else _interval(each.change),
+        "0.000" if own else write_estimate(each.change),
         *tests,
         *(_verdict(table, kind, each.contrasts.get(kind)) for kind in kinds),
         MISSING if own or each.win != each.win else f"{each.win:.2f}",
@@ -111,8 +111,9 @@ def _p(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _interval(estimate: Interval) -> str:
+def write_estimate(estimate: Interval, decimals: int = 3) -> str:
     """`+0.123 [+0.100, +0.146]`; the mean alone where it has no interval, a dash where it has no mean."""
     if estimate.mean != estimate.mean:
         return MISSING
-    return f"{estimate.mean:+.3f}" + ("" if estimate.low is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]")
+    ends = "" if estimate.low is None else f" [{estimate.low:+.{decimals}f}, {estimate.high:+.{decimals}f}]"
+    return f"{estimate.mean:+.{decimals}f}{ends}"

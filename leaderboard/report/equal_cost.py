@@ -51,7 +51,8 @@ def write_at_cost(table: Table, currency: Currency, format: str = "text") -> str
     lines = [_line(table, row, unit, len(by_task)) for row in rows]
     more = MORE.format(suite=board.suite, controls=" ".join(BUDGET_CONTROLS[currency]), seeds=board.seeds)
     notes = [COSTS[currency], NEAREST.format(percent=100 * ALIKE)] if rows else [NOTHING]
-    notes += [more] if rows and BUDGET_CONTROLS[currency] else []
+    # Controls are at the suite's own rate: beside rows at their own best ones they have no place.
+    notes += [more] if rows and BUDGET_CONTROLS[currency] and not board.curve else []
     title = f"{board.title}: {TITLES[currency]}"
     if format == "md":
         return markdown_table(title, head, lines, notes)

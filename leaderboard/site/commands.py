@@ -62,7 +62,12 @@ def curve_command(curve: SettingCurve) -> str:
 
 
 def sweep_command(dial: Dial) -> str:
-    """The command that repeats the runs of a dial, over the range from the first to the last seed."""
+    """The command that repeats the runs of a dial, over the range from the first to the last seed.
+
+    Empty where each point is at its own best value: no sweep does that, but the board with those rows.
+    """
+    if dial.of_best:
+        return ""
     values = "/".join(f"{value:g}" for value in dial.points)
     seeds = sorted({run.spec.seed for runs in dial.points.values() for run in runs})
     settings = "".join(f" --set {shlex.quote(pair)}" for pair in dial.settings.split())

@@ -32,6 +32,7 @@ class Scenes(DenseSuite):
     augment: `consistent` crops and flips with the scene; `mtan` as published; `none`.
     backbone: `encoder` (small, GroupNorm), or a torchvision network with an ASPP head.
     weights: `none`, or `imagenet` for torchvision's networks.
+    split: number of the set, in [0, 999]: each has rooms of its own for training, validation and test.
     use: training images that are seen, the first of them; 0 means all. The number of updates, validation and test
         stay what they are with all.
     """
@@ -48,9 +49,10 @@ class Scenes(DenseSuite):
         backbone: Backbone = "encoder",
         weights: Weights = "none",
         use: Annotated[int, Interval(ge=0, le=100_000), Added()] = 0,
+        split: Annotated[int, Interval(ge=0, le=999), Added()] = 0,
     ) -> None:
         super().__init__(data_dir, size=size, augment=augment, backbone=backbone, weights=weights, normals="normals")
-        self.classes, self.images = classes, {"train": train, "test": test}
+        self.classes, self.number, self.images = classes, split, {"train": train, "test": test}
         val = max(1, round(train / 8 / VIEWS_PER_ROOM)) * VIEWS_PER_ROOM
         # Validation takes whole rooms, or a network could know them.
         self.first_val = (train - val) // VIEWS_PER_ROOM * VIEWS_PER_ROOM  # a whole number of rooms trains
@@ -81,13 +83,14 @@ class Scenes(DenseSuite):
         """One folder for each choice that changes a byte of the images."""
         rows = "+".join(str(count) for count in self.images.values())
         name = f"{self.size[0]}x{self.size[1]}-{rows}-classes-{self.classes!r}-release-{RELEASE}"
-        return (self.data_dir or Path()) / "scenes" / name
+        return (self.data_dir or Path()) / "scenes" / (f"{name}-split-{self.number}" if self.number else name)
 
     def missing_data(self) -> DataMissing:
         """The one sentence for a user without the set; the command in it names only what is not the default."""
         options = {
             "classes": (repr(self.classes), "0.0"),
             "size": ("x".join(map(str, self.size)), "72x96"),
+            "split": (str(self.number), "0"),
             "test": (str(self.images["test"]), "654"),
             "train": (str(self.images["train"]), "795"),
         }
@@ -120,4 +123,4 @@ class Scenes(DenseSuite):
         if self.data_status()[self.folder.name] == "ready":
             yield f"{self.folder.name}: ready already"
             return
-        yield from write_set(self.folder, self.size, self.images, self.classes)
+        yield from write_set(self.folder, self.size, self.images, self.classes, number=self.number)

@@ -23,6 +23,7 @@ from leaderboard.analysis.statistics.changes import (
     gains,
     replace_reference,
 )
+from leaderboard.analysis.statistics.crossed import crossed_interval, gather_units
 from leaderboard.analysis.statistics.intervals import (
     FEW_SEEDS,
     LEAST_SEEDS,
@@ -68,6 +69,7 @@ __all__ = [
     "changes",
     "compare_pairs",
     "corrected_interval",
+    "crossed_interval",
     "delta_flat",
     "delta_log",
     "delta_task",
@@ -76,6 +78,7 @@ __all__ = [
     "family",
     "find_ties",
     "gains",
+    "gather_units",
     "group_equal_methods",
     "holm",
     "interquartile_mean",

@@ -43,7 +43,7 @@ def predict_by_hand(run: Run, cell: Ensemble) -> Iterator[tuple[str, np.ndarray]
     [("hard", {}), ("single_task", {}), ("soft+l2", {}), ("hard", {"members": "2"}), ("hard", {"shuffled": "right"})],
 )
 def test_bits_are_those_of_the_models_that_val_keeps(method: str, settings: dict[str, str]) -> None:
-    run = make_run(method, DIGITS, **SHORT, **settings)
+    run = make_run(method, DIGITS, 0, **SHORT, **settings)
     cell = run.train()
     fields = run.score(cell)
     assert list(fields["correct_rows"]) == ["left", "right"]

@@ -7,6 +7,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from bench.errors import UsageError
+from bench.planning.plan import parse_suite
 from suites._shared.overlay import TASKS
 from suites.multidigits.suite import BLOCKS, MultiDigits, _pairs, _scans
 
@@ -64,6 +66,49 @@ def test_data_does_not_depend_on_the_seed() -> None:
     a, b = suite.dataset("train", 0), suite.dataset("train", 1)
     assert torch.equal(a.inputs["left"], b.inputs["left"])
     assert torch.equal(a.targets["right"], b.targets["right"])
+
+
+@pytest.mark.parametrize("partition", [1, 2, 3, 598])
+def test_partitions_are_blocks_of_the_file_read_from_a_later_row(partition: int) -> None:
+    used = {split: {(row - 399 * partition) % 1797 for row in _pairs(split, partition).ravel()} for split in BLOCKS}
+    assert used == {split: set(range(low, high)) for split, (low, high) in BLOCKS.items()}
+    suite = MultiDigits(split=partition)
+    assert suite.protocol == MultiDigits().protocol
+    assert not set(suite.checksums().values()) & set(CHECKSUMS.values())
+    labels = torch.from_numpy(_scans()[1])[_pairs("val", partition)]
+    assert torch.equal(suite.dataset("val", 0).targets["right"], labels[:, 1])
+
+
+def test_the_first_four_partitions_have_no_test_digit_in_common_and_all_599_differ() -> None:
+    tested = [set(_pairs("test", partition).ravel().tolist()) for partition in range(4)]
+    assert len(set.union(*tested)) == sum(map(len, tested)) == 4 * 399
+    assert len({399 * partition % 1797 for partition in range(599)}) == 599
+    with pytest.raises(UsageError, match=r"`split`.*598"):
+        parse_suite("multidigits:split=599")
+
+
+def test_the_first_partition_keeps_its_name() -> None:
+    assert parse_suite("multidigits:split=0")[0].canonical == parse_suite("multidigits")[0].canonical == "multidigits"
+    assert parse_suite("multidigits:split=3")[0].canonical == "multidigits:split=3"
+
+
+def test_sealed_rows_are_of_the_test_digits_of_the_partition() -> None:
+    """Pixels of a left digit that no right one reaches: the first four rows."""
+    suite = MultiDigits(split=2)
+    tops = {tuple(row) for row in suite.dataset("test", 0).inputs["left"][:, 0, :4, :8].flatten(1).tolist()}
+    sealed = suite.sealed(0, 5).inputs["left"][:, 0, :4, :8].flatten(1).tolist()
+    assert {tuple(row) for row in sealed} == tops
+
+
+@pytest.mark.parametrize("partition", [0, 2])
+def test_units_of_test_rows_are_the_scans_that_tasks_name(partition: int) -> None:
+    suite = MultiDigits(split=partition)
+    data, units, low = suite.dataset("test", 0), suite.row_units(), BLOCKS["test"][0] + 399 * partition
+    digits = torch.from_numpy(_scans()[1])
+    for task in TASKS:
+        assert torch.equal(digits[(units[task] + low) % 1797], data.targets[task])
+    assert torch.bincount(units["left"]).tolist() == [4] * 399
+    assert int(units["right"].max()) < 399
 
 
 def test_checksums_are_frozen() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.errors import DataMissing
 from suites._shared.dense.sets import FIELDS, UNIT, DenseSet
 from suites.scenes import generate
 from suites.scenes.classes import CLASSES
 from suites.scenes.generate import VIEWS_PER_ROOM, make_scene, scene_and_view, write_set
 from suites.scenes.scene import make_scene_of_room
+from suites.scenes.suite import Scenes
 from tests.suites.scenes.seen_rooms import TINY
 
 
@@ -29,6 +31,29 @@ def test_views_of_one_room_share_it_and_others_do_not() -> None:
     ]
     assert scenes[0].room.things == scenes[1].room.things
     assert len({scene.room.w for scene in scenes}) == 3
+
+
+def test_every_set_has_rooms_of_its_own() -> None:
+    """Neither those of another set nor, of another split, those of the same."""
+    rooms = {
+        (split, number): scene_and_view(0, split, 0.0, number)[0].room.w
+        for split in ("train", "test")
+        for number in (0, 1, 2)
+    }
+    assert len(set(rooms.values())) == 6
+    assert rooms["test", 0] == scene_and_view(0, "test", 0.0)[0].room.w
+
+
+def test_the_first_set_is_what_it_was_and_others_say_their_number(tmp_path: Path) -> None:
+    for number in (0, 3):
+        list(write_set(tmp_path / f"{number}", TINY, {"train": 1, "test": 1}, 0.0, jobs=1, number=number))
+    first, other = DenseSet(tmp_path / "0"), DenseSet(tmp_path / "3")
+    assert "split" not in first.header
+    assert other.header["split"] == 3
+    assert not set(first.checksums.values()) & set(other.checksums.values())
+    assert Scenes(tmp_path, split=3).folder.name == f"{Scenes(tmp_path).folder.name}-split-3"
+    with pytest.raises(DataMissing, match="`mtlbench data prepare scenes:split=3`"):
+        Scenes(tmp_path, split=3).checksums()
 
 
 @pytest.mark.parametrize("size", [TINY, (30, 52)])
@@ -52,11 +77,11 @@ def test_an_interrupted_set_goes_on_where_it_stopped(tmp_path: Path, monkeypatch
     assert "8 images" in said[-1]
     asked: list[tuple[int, str]] = []
 
-    def watched(index: int, split: str, size: tuple[int, int], classes: float) -> dict[str, np.ndarray]:
+    def watched(index: int, split: str, size: tuple[int, int], classes: float, number: int) -> dict[str, np.ndarray]:
         asked.append((index, split))
         if len(asked) == 5:
             raise KeyboardInterrupt
-        return make_scene(index, split, size, classes)
+        return make_scene(index, split, size, classes, number)
 
     monkeypatch.setattr(generate, "make_scene", watched)
     with pytest.raises(KeyboardInterrupt):

@@ -18,7 +18,15 @@ from bench.training.model import MultiTaskModel
 from bench.training.trainer import train
 from bench.training.watch import TrainingMonitor
 
-EXACT = {"precision": "float64", "optimiser": "sgd", "schedule": "constant", "lr": "0.02", "epochs": "3"}
+EXACT = {
+    "precision": "float64",
+    "optimiser": "sgd",
+    "schedule": "constant",
+    "lr": "0.02",
+    "epochs": "3",
+    "weight_decay": "0.0",
+    "coordinates": "copies",
+}
 Trained = Callable[..., MultiTaskModel]
 
 

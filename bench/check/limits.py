@@ -27,6 +27,7 @@ EXACT: dict[str, Any] = {  # the protocol under which limits hold: plain SGD in 
     "lr": 0.02,
     "momentum": 0.0,
     "weight_decay": 0.0,
+    "coordinates": "copies",
     "schedule": "constant",
     "clip_norm": None,
     "loss_reduction": "sum",

@@ -103,8 +103,8 @@ def collect_boards(
         submissions: sound ones get rows on their board.
 
     Returns:
-        Inside a suite, committed boards before others, the default track before the tuned one, and boards with more
-        methods first.
+        Inside a suite, committed boards before others, the default track before the tuned one, newer versions of the
+        protocol before older ones, and boards with more methods first.
     """
     collected: list[Shown] = []
     covered: set[tuple[str, int | None, str]] = set()
@@ -147,7 +147,13 @@ def collect_boards(
     order = list(dict.fromkeys(one.board.suite for one in collected))
     return sorted(
         collected,
-        key=lambda one: (order.index(one.board.suite), not one.committed, one.track == "tuned", -one.finished),
+        key=lambda one: (
+            order.index(one.board.suite),
+            not one.committed,
+            one.track == "tuned",
+            -(one.board.protocol or 0),
+            -one.finished,
+        ),
     )
 
 

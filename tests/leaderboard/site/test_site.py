@@ -153,6 +153,7 @@ def test_boards_of_two_versions_are_told_apart_and_each_has_its_own_protocol(sit
         assert all(f">{title}</" in text for title in ("First", "Second"))  # tabs
         found[re.search("<h1>(.*?)</h1>", text)[1]] = text
     assert set(found) == {"First", "Second"}
+    assert "<h1>Second</h1>" in (folder / "suites/toy.html").read_text()  # the suite's own address is the newer one's
     assert ("sgd at 0.1" in found["First"], "sgd at 0.2" in found["First"]) == (True, False)
     assert ("sgd at 0.1" in found["Second"], "sgd at 0.2" in found["Second"]) == (False, True)
     assert ("92.00" in found["First"], "94.00" in found["Second"]) == (True, True)

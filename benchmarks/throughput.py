@@ -25,6 +25,7 @@ from bench.training.evaluate import evaluate
 from benchmarks.processes import build_command, measure_peak_memory, time_command
 
 SUITE = "multimnist"
+COPIES = ("--set", "coordinates=copies")  # as the plain script has them
 STEPS = 195  # updates of an epoch: 50,000 training rows in batches of 256, the last one dropped
 # The interpreter that memory is compared with; it stays for a while, so that a reading falls into its life.
 TORCH = [sys.executable, "-c", "import torch, lightning, time; time.sleep(3)"]
@@ -36,7 +37,7 @@ def build_table_command(store: Path, data_dir: Path, epochs: int, seeds: int, jo
     `more` are further words of `mtlbench run`.
     """
     words = ["run", SUITE, *REFERENCE, "--seeds", f"0-{seeds - 1}", "--jobs", jobs, "--store", store]
-    return build_command(*words, "--data-dir", data_dir, "--device", "cpu", "--set", f"epochs={epochs}", *more)
+    return build_command(*words, "--data-dir", data_dir, "--device", "cpu", "--set", f"epochs={epochs}", *COPIES, *more)
 
 
 def time_table(data_dir: Path, epochs: int, seeds: int, jobs: int) -> float:
@@ -52,7 +53,9 @@ def time_floor(data_dir: Path, method: str, epochs: int) -> tuple[float, float]:
     """
     torch.set_num_threads(1)
     settle_devices()
-    run, rows = prepare_block(SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS))()
+    run, rows = prepare_block(
+        SUITE, method, data_dir, epochs=str(epochs), steps_per_epoch=str(STEPS), coordinates="copies"
+    )()
     val, test = run.data("val"), run.data("test")
     began = time.perf_counter()
     time_bare_loop(run, rows)

@@ -136,7 +136,7 @@ def describe_ensemble(
     chosen_by = spec.is_trial or (bool(spec.overrides) and "val" in selection)
     validated = _read_validation(first, selection) if chosen_by else {}
     cost = Cost(
-        parameters=len(members) * sum(p.numel() for p in members[0].model.parameters() if p.requires_grad),
+        parameters=len(members) * members[0].model.count_parameters(),
         forward_flops=len(members) * start.flops,
         step_ms=round(sum(member.watch.step_ms for member in members) / stacked, 4),
         train_seconds=round(sum(member.watch.seconds for member in members) / stacked, 3),

@@ -216,6 +216,14 @@ class MultiTaskModel(nn.Module):
         """The parameters that the losses train: those of sharing and heads that are not frozen."""
         return [p for part in (self.sharing, self.heads) for p in part.parameters() if p.requires_grad]
 
+    def count_parameters(self) -> int:
+        """How many numbers are trained, each that follows from others left out.
+
+        Deviations from a mean sum to 0, so that the mean and T of them are as many numbers as T copies.
+        """
+        trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        return trained - sum(held.mean.numel() for held in self.held if held.mean is not None)
+
     def join(self, ranks: Ranks) -> None:
         """Train as one of several processes.
 

@@ -220,8 +220,9 @@ def test_mistakes_in_a_method_get_one_sentence(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("synthetik", "There is no suite `synthetik`; the nearest: `synthetic`, `linear_synthetic`."),
-        ("multidigits:size=3", "`multidigits` has no options. Found `size`."),
+        ("synthetik", "There is no suite `synthetik`; the nearest: `synthetic`, `deep_synthetic`, `linear_synthetic`."),
+        ("multidigits:size=3", "`multidigits` has no option `size`; the nearest it has: `split`."),
+        ("landmine:size=3", "`landmine` has no options. Found `size`."),
         ("synthetic:tasks=101", "`tasks` of `synthetic` should be a whole number in [1, 100]. Found `tasks = 101`."),
         ("multimnist:train=100", "`train` of `multimnist` should be 0 or in [256, 50000]. Found `100`."),
     ],

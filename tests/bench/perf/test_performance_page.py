@@ -99,9 +99,9 @@ def test_a_page_of_numbers_that_lack_a_section_is_refused() -> None:
 
 @pytest.mark.parametrize("method", ["single_task", "hard", "cross_stitch", "soft+l2"])
 def test_the_plain_script_trains_the_same_networks(method: str) -> None:
-    """Parameter by parameter, beside the order of the modules."""
+    """Parameter by parameter, beside the order of the modules; copies by themselves, as the plain script has them."""
     suite = MultiMNIST()
-    model = MultiTaskModel(suite, Method.parse(method), suite.protocol, 0)
+    model = MultiTaskModel(suite, Method.parse(method), suite.earlier_protocols[0], 0)
     name = method.partition("+")[0]
     networks = [plain.Network(name, 1)] * 2 if name == "single_task" else [plain.Network(name, 2)]
     shapes = [

@@ -52,6 +52,15 @@ def test_tied_copies_are_hard_under_any_optimiser(
     assert gap(soft, trunk(trained("hard", suite, **settings | decay | {"lr": "0.001"}))) > 1e-3
 
 
+@pytest.mark.parametrize("constraint", ["l2", "trace_norm", "dirty"])
+def test_a_mean_and_its_deviations_are_as_many_numbers_as_copies(constraint: str) -> None:
+    """Of a constraint that holds copies as ever, as `dirty`, nothing changes."""
+    counts = [make_run(f"soft+{constraint}", coordinates=each).model.count_parameters() for each in ("mean", "copies")]
+    assert counts[0] == counts[1]
+    alone = make_run("single_task").model.count_parameters()
+    assert counts[1] == alone or constraint == "dirty"
+
+
 @pytest.mark.parametrize("suite", ["synthetic:tasks=3", "multidigits"])
 @pytest.mark.parametrize("name", [name for name, _ in dict(CLAIMS).items()])
 def test_free_copies_are_single_task_under_sgd(trained: Trained, name: str, suite: str) -> None:

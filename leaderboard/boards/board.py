@@ -78,6 +78,7 @@ class Board(BaseModel):
         curve: with it, each row is its method at the value of a setting that its own curve chose on validation.
         protocol: the version of the suite's protocol that its runs are under; None for the current one.
         labels: method -> its name for people.
+        column: its name where the parts of a table stand side by side; without it, the options in which suites differ.
         also: further parts of a table over several suites; in the file each says only what differs from the first.
     """
 
@@ -97,6 +98,7 @@ class Board(BaseModel):
     curve: CurveBudget | None = None
     protocol: int | None = Field(default=None, ge=1)
     note: str = ""
+    column: str = ""
     also: list["Board"] = []
 
     @field_validator("seeds")

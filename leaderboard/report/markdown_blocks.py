@@ -58,17 +58,23 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 def changes_across(parts: Sequence[Results]) -> str:
     """Mean Δ log of every method on every part of a board, as a pipe table without a heading.
 
-    A star marks a change whose own 95 % interval leaves out zero, bold the best of a part. Columns are named by the
-    options in which the suites of the parts differ. Methods are those of the first part.
+    A star marks a change whose own 95 % interval leaves out zero, bold the best of a part. A column has the name that
+    its board gives it, else the options in which the suites of the parts differ. Methods are those of the first part,
+    by their names for people where it has some.
     """
+    board = parts[0].board
     options = [dict(item.split("=", 1) for item in _options_text(part).split(",")) for part in parts]
-    names = [",".join(v for k, v in own.items() if any(o.get(k) != v for o in options)) for own in options]
+    names = [
+        part.board.column or ",".join(v for k, v in own.items() if any(o.get(k) != v for o in options))
+        for part, own in zip(parts, options, strict=True)
+    ]
     rows = [{method: own.get(DECIDES) for method, own in part.change_rows.items()} for part in parts]
     best = [max((row.mean for row in own.values() if row and row.mean is not None), default=0.0) for own in rows]
     lines = [["method", *map(markdown, names)], [":--", *["--:"] * len(names)]]
-    for method in parts[0].board.methods:
+    for method in board.methods:
         cells = [own.get(method) for own in rows]
-        lines.append([markdown_code(method), *(_change(row, top) for row, top in zip(cells, best, strict=True))])
+        name = markdown(board.labels[method]) if board.column and method in board.labels else markdown_code(method)
+        lines.append([name, *(_change(row, top) for row, top in zip(cells, best, strict=True))])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

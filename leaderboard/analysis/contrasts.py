@@ -68,7 +68,7 @@ def contrast_pairs(
     """method -> its contrast, of pairs (method, other) that were planned before the runs: one family.
 
     `changes` are [method, seed] of Δ log in the order of `methods`, all against one reference, whose own are 0.
-    `overlap` is as in `paired_t`. A method is in one pair at most.
+    `overlap` is as in `paired_t`. A method is in one pair at most; a pair without a seed in common has no contrast.
     """
     at = {name: place for place, name in enumerate(methods)}
     rows = [changes[at[method]] - changes[at[other]] for method, other in pairs]
@@ -79,6 +79,7 @@ def contrast_pairs(
     return {
         method: _contrast(method, other, sample, float(different), float(same), tests, overlap)
         for (method, other), sample, different, same in answers
+        if np.isfinite(sample).any()
     }
 
 

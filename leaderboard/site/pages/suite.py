@@ -73,7 +73,7 @@ def render_suite_page(site: Context, suite: str, one: Shown) -> bytes:
         tuned=one.track == "tuned",
         facts=_describe_protocol(shown, one) if shown else "",
         grid=board_grid(one, site.addresses),
-        notes=split_notes([*write_notes(one.table), *explain_verdicts(one.results)]),
+        notes=split_notes(list(dict.fromkeys([*write_notes(one.table), *explain_verdicts(one.results)]))),
         figures=[figure for figure in figures if figure],
         pictures=_collect_pictures(site, one),
         # What a suite changes is what tells it from others; the whole protocol is on the page of each run.

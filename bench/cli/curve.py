@@ -28,8 +28,8 @@ EPILOG = """examples:
   mtlbench curve multidigits single_task hard --over epochs=10/20/40 --set optimiser=sgd --set lr=0.1 --dry-run
 
 --over SETTING=VALUES: a number of the protocol, as `mtlbench protocol SUITE` names them: lr, trunk_lr, weight_decay,
-batch_size, epochs and others. Values are separated by `/`; LOW..HIGH:COUNT stands for COUNT values between two
-positive numbers, in equal ratios. The same command again runs only what is missing.
+batch_size, epochs, width (of the backbone) and others. Values are separated by `/`; LOW..HIGH:COUNT stands for COUNT
+values between two positive numbers, in equal ratios. The same command again runs only what is missing.
 """
 SEEDS = "1000-1002"  # far from the seeds of boards: a value is judged on runs that did not choose it
 

@@ -155,6 +155,18 @@ def derive_suite(suite: Suite, changes: type, /, **attributes: Any) -> Suite:
     return derived
 
 
+def widen_suite(suite: Suite, factor: float) -> Suite:
+    """`suite` with `factor` times the channels in every stage; the suite itself where the factor is 1."""
+    if factor == 1:
+        return suite
+
+    class Widened(Suite):
+        def backbone(self, width: float = 1.0) -> nn.ModuleList:
+            return super().backbone(width * factor)  # type: ignore[safe-super]
+
+    return derive_suite(suite, Widened)
+
+
 def withhold_data(suite: Suite) -> Suite:
     """A copy of `suite` to build a model from: tasks, shapes and stages, without rows and the truth behind them.
 

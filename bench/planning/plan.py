@@ -19,7 +19,7 @@ from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
-from bench.core.suite import Split, Suite, explain_unlike_metrics
+from bench.core.suite import Split, Suite, explain_unlike_metrics, widen_suite
 from bench.errors import UsageError
 from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
@@ -51,7 +51,9 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
-    """The suite as a run under `protocol` sees it: with replicas of a task where the protocol says so."""
+    """The suite as a run under `protocol` sees it: wider or narrower, with replicas of a task, where that says so."""
+    if protocol.fit == "descent":
+        suite = widen_suite(suite, protocol.width)
     return Replicas(suite, protocol.replica) if protocol.replica else suite
 
 

@@ -108,6 +108,9 @@ class Protocol(BaseModel):
     trunk_weight_decay: Annotated[NonNegative, DESCENT] = Field(
         default=1.0, description="a factor on the weight decay of shared parameters"
     )
+    width: Annotated[Positive, DESCENT] = Field(
+        default=1.0, description="a factor on the channels of every stage of the backbone, beside a method's own"
+    )
     coordinates: Annotated[Literal["copies", "mean"], DESCENT] = Field(
         default="copies",
         description="of copies that a constraint holds, as the optimiser sees them: `copies`, each by itself; `mean`, "

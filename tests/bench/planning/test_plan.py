@@ -163,3 +163,19 @@ def test_every_part_alone_is_the_method_of_its_text(kind: str) -> None:
         if kind == "sharing" and choice.entry.cls.needs_constraint:  # type: ignore[attr-defined]
             continue
         assert Method.complete(choice) == Method.parse(str(complete_method(kind, Call(name))))
+
+
+@pytest.mark.parametrize("factor", ["0.5", "2"])
+def test_a_width_multiplies_what_a_method_asks_for(factor: str) -> None:
+    suite = parse_suite("multidigits")[1]
+    wide = suite_under_protocol(suite, override(suite.protocol, {"width": factor})[0])
+    for width in (1.0, 0.25):
+        shapes, expected = (
+            [stage.output_shape for stage in built.backbone(own)]
+            for built, own in ((wide, width), (suite, width * float(factor)))
+        )
+        assert shapes == expected
+    assert suite_under_protocol(suite, suite.protocol) is suite
+    # Replicas of a task are of the wider network, too.
+    both = suite_under_protocol(suite, override(suite.protocol, {"width": factor, "replica": "left"})[0])
+    assert [stage.output_shape for stage in both.backbone()] == [stage.output_shape for stage in wide.backbone()]

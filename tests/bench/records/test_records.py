@@ -167,6 +167,7 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "ranked": False,
     "precision": "float64",
     "device": "cuda",
+    "width": 0.5,
     "coordinates": "mean",
     "devices": 2,
     "memory_format": "channels_last",

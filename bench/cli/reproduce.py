@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     curves = any(part.curve for part in board.parts)
     if arguments.dry_run:
         records = execution.store.read().records if curves else []
-        best = list(_plan_best_values(board.parts, records))
+        best = [*_plan_finalists(board.parts, records), *_plan_best_values(board.parts, records)]
         assumed = [s for part in board.parts for s in _assume_best_values(part, records, arguments.device, data)]
         report(print_plan(execution, [*specs, *best, *assumed], arguments.json))
         if assumed:
@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     outcome = execution.run(specs)
     if curves:
+        outcome = outcome.join(execution.run(_plan_finalists(board.parts, execution.store.read().records)))
         outcome = outcome.join(execution.run(_plan_best_values(board.parts, execution.store.read().records)))
     report(outcome)
     if arguments.json:
@@ -114,6 +115,22 @@ def _plan_part(part: "Board", device: str, data: "Path") -> "list[RunSpec]":
         return plan_curve(suite, methods, part.curve.grid, part.curve.seed_list, {}, device, data, version)
     controls = plan_controls(suite, part.controls, seeds, device, data, methods, version)
     return [*plan(suite, methods, seeds, {}, device, data, version=version), *controls]
+
+
+def _plan_finalists(parts: "Iterable[Board]", records: "Sequence[ResultRecord]") -> "Iterator[RunSpec]":
+    """The cells of the best values of each method on the further seeds that choose among them.
+
+    Args:
+        parts: The boards of the table; those without such seeds have none.
+        records: Of the store, with the runs of the curves.
+    """
+    from leaderboard.boards.own_best import read_first_curves
+
+    for part in parts:
+        if budget := part.curve:
+            for curve in read_first_curves(part, records)[0].values() if budget.finalists else ():
+                points = [next(iter(curve.points[value].values())) for value in curve.pick_finalists(budget.finalists)]
+                yield from (point.spec.vary(seed=seed) for point in points for seed in budget.finalist_seed_list)
 
 
 def _plan_best_values(parts: "Iterable[Board]", records: "Sequence[ResultRecord]") -> "Iterator[RunSpec]":
@@ -153,7 +170,11 @@ def _assume_best_values(part: "Board", records: "Sequence[ResultRecord]", device
     middle = SettingGrid(grid.setting, (grid.values[len(grid.values) // 2],))
     methods, seeds = [method for method in part.methods if method not in known], part.curve.seed_list[:1]
     points = plan_curve(part.suite, methods, middle, seeds, {}, device, data, part.protocol)
-    return [spec for point in points for spec in plan_best(point, part.seed_list)]
+    # Which values are run again is not known either; any are as many.
+    some = SettingGrid(grid.setting, grid.values[: part.curve.finalists])
+    again = part.curve.finalist_seed_list if methods else []
+    finals = plan_curve(part.suite, methods, some, again, {}, device, data, part.protocol) if again else []
+    return [*finals, *(spec for point in points for spec in plan_best(point, part.seed_list))]
 
 
 def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]") -> int:

@@ -27,12 +27,16 @@ class CurveBudget(BaseModel):
 
     over: a setting and its values, as `mtlbench curve --over` takes them: `lr=0.0005..0.02:6`.
     seeds: on which validation chooses a value for each method, as in `1000-1002`; none of them are the board's.
+    finalists: how many of a method's best values are run again on `finalist_seeds`; over all of these seeds the best of
+        them is chosen. On few seeds, the best of many values is often one that was lucky.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     over: str
     seeds: str = "1000-1002"
+    finalists: int = Field(default=0, ge=0)
+    finalist_seeds: str = ""
 
     @field_validator("over")
     @classmethod
@@ -42,12 +46,22 @@ class CurveBudget(BaseModel):
             raise ValueError(f"`over` should have {FEWEST_VALUES} values or more. Found `{text}`.")
         return text
 
-    @field_validator("seeds")
+    @field_validator("seeds", "finalist_seeds")
     @classmethod
     def _check_seeds(cls, text: str) -> str:
         """As those of a board."""
-        parse_seeds(text)
+        if text:
+            parse_seeds(text)
         return text
+
+    @model_validator(mode="after")
+    def _check_finalists(self) -> "CurveBudget":
+        """Values that are run again need seeds of their own, and seeds values."""
+        if bool(self.finalists) != bool(self.finalist_seeds):
+            raise ValueError("`finalists` and `finalist_seeds` should stand together. Found one of them.")
+        if both := sorted({*self.seed_list} & {*self.finalist_seed_list}):
+            raise ValueError(f"`finalist_seeds` should have none of `seeds`. Found {both[0]} in both.")
+        return self
 
     @property
     def grid(self) -> SettingGrid:
@@ -58,6 +72,11 @@ class CurveBudget(BaseModel):
     def seed_list(self) -> list[int]:
         """The seeds, ascending."""
         return parse_seeds(self.seeds)
+
+    @property
+    def finalist_seed_list(self) -> list[int]:
+        """The further seeds of the best values, ascending; empty where none is run again."""
+        return parse_seeds(self.finalist_seeds) if self.finalist_seeds else []
 
 
 class Board(BaseModel):
@@ -122,7 +141,7 @@ class Board(BaseModel):
         """Seeds that chose a value do not judge it; no row beside others at their best is at the protocol's value."""
         if self.curve is None:
             return self
-        if both := sorted({*self.seed_list} & {*self.curve.seed_list}):
+        if both := sorted({*self.seed_list} & {*self.curve.seed_list, *self.curve.finalist_seed_list}):
             raise ValueError(f"`curve.seeds` should have none of the board's `seeds`. Found {both[0]} in both.")
         if self.controls or self.series:
             raise ValueError(

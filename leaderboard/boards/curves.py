@@ -6,7 +6,7 @@ what a curve is made of stands on no board.
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
@@ -27,6 +27,7 @@ class SettingCurve:
     setting: its name in the protocol.
     settings: what else was changed in the protocol, as sorted pairs.
     points: value, ascending -> seed -> its run.
+    finals: value -> seed -> its run on further seeds, of the best values where a budget has them run again.
     """
 
     suite: str
@@ -34,6 +35,7 @@ class SettingCurve:
     setting: str
     settings: tuple[tuple[str, str], ...]
     points: Points
+    finals: Points = field(default_factory=dict)
 
     @property
     def grid(self) -> SettingGrid:
@@ -57,11 +59,29 @@ class SettingCurve:
             for value, runs in self.points.items()
         }
 
+    @cached_property
+    def final_objectives(self) -> dict[float, float]:
+        """value -> the same mean over the seeds of the curve and the further ones, of the values that have those."""
+        first = {value: [self.points[value][seed] for seed in self.seeds] for value in self.finals}
+        return {
+            value: fmean(map(validation_objective, [*first[value], *again.values()]))
+            for value, again in self.finals.items()
+        }
+
+    def pick_finalists(self, count: int) -> list[float]:
+        """The `count` values with the least objectives, ascending; fewer where others have a failed run."""
+        finite = [value for value in self.objectives if math.isfinite(self.objectives[value])]
+        return sorted(sorted(finite, key=lambda value: self.objectives[value])[:count])
+
     @property
     def chosen(self) -> float | None:
-        """The value with the least objective, the smaller of equal ones; None where every value has a failed run."""
-        best = min(self.objectives, key=lambda value: self.objectives[value], default=None)
-        return best if best is not None and math.isfinite(self.objectives[best]) else None
+        """The value with the least objective, the smaller of equal ones; None where every value has a failed run.
+
+        Where values were run again it is the best of those, over all seeds; one that fails then is none.
+        """
+        objectives = self.final_objectives or self.objectives
+        best = min(objectives, key=lambda value: objectives[value], default=None)
+        return best if best is not None and math.isfinite(objectives[best]) else None
 
     @property
     def edges(self) -> tuple[GridEnd, ...]:

@@ -1,6 +1,7 @@
 """Rows at their own best: the runs of each method at the value of a setting that its curve chose on validation."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bench.errors import make_printable
 from bench.records import ResultRecord, Tuning
@@ -11,7 +12,36 @@ from leaderboard.boards.curves import SettingCurve, curves_on_grid, explain_edge
 MAX_REASON = 500  # characters of why a run failed
 
 
-def read_whole_curves(board: Board, records: Iterable[ResultRecord]) -> tuple[dict[str, SettingCurve], list[str]]:
+def read_whole_curves(board: Board, records: Sequence[ResultRecord]) -> tuple[dict[str, SettingCurve], list[str]]:
+    """method -> its curve, of those that have every run of the board's budget, and sentences about the others.
+
+    Where the budget has the best values run again, a curve has those runs too.
+
+    Args:
+        board: with a curve.
+        records: of the store, in any order.
+    """
+    whole, notes = read_first_curves(board, records)
+    assert board.curve is not None
+    budget = board.curve
+    if not budget.finalists:
+        return whole, notes
+    own = [record for record in records if board.covers(record)]
+    again = curves_on_grid(own, budget.grid, budget.finalist_seed_list)
+    finished = dict[str, SettingCurve]()
+    for method, curve in whole.items():
+        values = curve.pick_finalists(budget.finalists)
+        runs = again[method].points if method in again else {}
+        finals = {value: runs[value] for value in values if len(runs.get(value, ())) == len(budget.finalist_seed_list)}
+        if len(finals) == len(values):
+            finished[method] = replace(curve, finals=finals)
+        else:
+            why = f"lacks runs of its best values on seeds {budget.finalist_seeds}: not counted."
+            notes.append(f"`{board.label(method)}` {why}")
+    return finished, notes
+
+
+def read_first_curves(board: Board, records: Iterable[ResultRecord]) -> tuple[dict[str, SettingCurve], list[str]]:
     """method -> its curve, of those that were run at every value and seed of the board's budget, and sentences.
 
     All methods have one budget, so that a method with fewer runs has no best value; it is named with how many it has.
@@ -51,9 +81,12 @@ def choose_best_runs(
     curves, notes = read_whole_curves(board, records)
     grid, stored = board.curve.grid, {record.run_id: record for record in records}
     low, high = (write_setting(grid.setting, value) for value in (grid.values[0], grid.values[-1]))
+    seeds = f"seeds {board.curve.seeds}"
+    if board.curve.finalists:
+        seeds += f", the best {board.curve.finalists} again on seeds {board.curve.finalist_seeds}"
     head = (
         f"Each method at its own best {grid.setting} of {len(grid.values)} values from {low} to {high}, chosen on "
-        f"validation over seeds {board.curve.seeds}, as many runs for every method"
+        f"validation over {seeds}, as many runs for every method"
     )
     best, chosen, failed = list[str](), dict[tuple[str, int], ResultRecord](), list[str]()
     for method, curve in curves.items():

@@ -1,6 +1,7 @@
 """Boards whose rows are at their own best values: which runs count, who has no place, and what a note says."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from bench.errors import UsageError
 from bench.records import ResultRecord, Tuning
 from leaderboard.boards import board as boards_module
 from leaderboard.boards.board import Board, CurveBudget, load_board
+from leaderboard.boards.own_best import read_whole_curves
 from leaderboard.boards.record_selection import select_records
 from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
@@ -82,6 +84,39 @@ def test_notes_name_the_budget_the_values_and_the_edges(store: list[ResultRecord
         "runs for every method: `single_task` 0.04, `hard` 0.02."
     )
     assert notes == ["The best lr of `single_task` lies at the edge of its grid, lr=0.04; try lr=0.08."]
+
+
+def finals(make: Make, method: str, errors: dict[float, float | None]) -> list[ResultRecord]:
+    """Further runs of some values of a curve."""
+    return [point(make, method, lr, seed, error) for lr, error in errors.items() for seed in (3, 4, 5, 6)]
+
+
+JUDGED = BOARD.model_copy(
+    update={"curve": CurveBudget(over="lr=0.01/0.02/0.04", seeds="0-2", finalists=2, finalist_seeds="3-6")}
+)
+
+
+def test_the_best_values_are_judged_again_over_all_seeds(make_record: Make, store: list[ResultRecord]) -> None:
+    """`hard` was lucky at 0.02: over seven seeds it is better at 0.04; its third value is out for good."""
+    again = [
+        *finals(make_record, "hard", {0.01: 0.001, 0.02: 0.4, 0.04: 0.2}),
+        *finals(make_record, "single_task", {0.02: 0.2, 0.04: 0.1}),
+    ]
+    chosen = select_records(JUDGED, [*store, *again])
+    expected = {("hard", 10): 99.0, ("single_task", 10): 80.0, ("single_task", 11): 81.0}
+    assert accuracies(JUDGED, [*store, *again]) == expected
+    assert "over seeds 0-2, the best 2 again on seeds 3-6, as many runs for every method" in chosen.notes[0]
+    curve = read_whole_curves(JUDGED, [*store, *again])[0]["hard"]
+    assert curve.pick_finalists(2) == [0.02, 0.04]
+    # Seven seeds: three of the curve, four further ones; the objective is a sum over two tasks.
+    assert curve.final_objectives[0.02] == pytest.approx(2 * (3 * math.log(0.1) + 4 * math.log(0.4)) / 7)
+
+
+def test_a_method_without_its_further_runs_has_no_place(make_record: Make, store: list[ResultRecord]) -> None:
+    again = finals(make_record, "single_task", {0.02: 0.2, 0.04: 0.1})
+    chosen = select_records(JUDGED, [*store, *again])
+    assert {method for method, _ in chosen.records} == {"single_task"}
+    assert "`hard` lacks runs of its best values on seeds 3-6: not counted." in chosen.notes
 
 
 def test_methods_at_one_edge_share_a_sentence(make_record: Make) -> None:

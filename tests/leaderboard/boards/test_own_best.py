@@ -206,9 +206,10 @@ def test_a_malformed_budget_is_one_sentence(changed: dict[str, str], sentence: s
 def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A whole board from nothing, and a second time with nothing left to run."""
+    """A whole board from nothing, one value judged again, and a second time with nothing left to run."""
     suite = "synthetic:tasks=2,train=64"
-    (tmp_path / "mine.toml").write_text(TOML.format(suite=suite, seeds="0-1", more="", over="lr=0.001/0.01/0.1"))
+    text = TOML.format(suite=suite, seeds="0-1", more="", over="lr=0.001/0.01/0.1")
+    (tmp_path / "mine.toml").write_text(f'{text}finalists = 1\nfinalist_seeds = "1002"\n')
     monkeypatch.setattr(boards_module, "TABLES", tmp_path)
     for function in (boards_module.load_board, boards_module.boards):
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
@@ -216,30 +217,30 @@ def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     assert main([*words, "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert not (tmp_path / "store").exists()
-    assert Counter(line.split()[0] for line in out.splitlines()) == {"planned": 16, "estimate": 3}
+    assert Counter(line.split()[0] for line in out.splitlines()) == {"planned": 18, "estimate": 3}
     assert sum("--set lr=0.01" in line for line in out.splitlines()) == 4 + 4  # of the curves, and at the middle value
-    assert "16 planned: 0 were stored, 0 done, 0 failed, 16 to run.\n4 of them are at best values that no curve" in err
+    assert "18 planned: 0 were stored, 0 done, 0 failed, 18 to run.\n6 of them are at best values that no curve" in err
     assert main(words) == 0
     out, err = capsys.readouterr()
-    assert "16 planned: 0 were stored, 16 done" in err
+    assert "18 planned: 0 were stored, 18 done" in err
     assert "Each method at its own best lr of 3 values from 0.001 to 0.1" in " ".join(out.split())
     records = Store(tmp_path / "store").read().records
     stages = [record.spec.tuning.stage if record.spec.tuning else "" for record in records]
-    assert sorted(stages) == [""] * 12 + ["best"] * 4
+    assert sorted(stages) == [""] * 14 + ["best"] * 4
     board = load_board("mine", tmp_path)
     assert len(select_records(board, records).records) == 4
     assert main(words) == 0
-    assert "16 planned: 16 were stored" in capsys.readouterr().err
+    assert "18 planned: 18 were stored" in capsys.readouterr().err
     assert main([*words, "--dry-run", "--json"]) == 0
     out, err = capsys.readouterr()
     known = json.loads(out)
     assert {cell["run_id"] for cell in known["cells"]} == {record.run_id for record in records}
-    assert (known["stored"], known["to_run"], known["estimate"]["unknown"]) == (16, 0, 0)
+    assert (known["stored"], known["to_run"], known["estimate"]["unknown"]) == (18, 0, 0)
     assert "no curve has chosen yet" not in err
     for run in (record for record in records if record.method == "hard" and not record.spec.tuning):
         Store(tmp_path / "store").path(run.spec).unlink()  # a curve that is not whole chooses nothing
     assert main([*words, "--dry-run"]) == 0
-    assert "2 of them are at best values that no curve has chosen yet" in capsys.readouterr().err
+    assert "3 of them are at best values that no curve has chosen yet" in capsys.readouterr().err
     assert main([*words, "--dry-run", "--against", "committed"]) == 2
     assert "`--against` should be given without `--dry-run` and `--json`" in capsys.readouterr().err
     assert main(["table", "mine", "--store", str(tmp_path / "store"), "--control", "long"]) == 2

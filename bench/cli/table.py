@@ -149,7 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
     if equal:
         print("\n".join(write_at_cost(table, equal, arguments.format) for table in tables))
     elif arguments.details:
-        curves = [each for part in parts for each in find_curves(contents.records) if each.curve.suite == part.suite]
+        suites = {part.suite for part in parts}
+        curves = [each for each in find_curves(contents.records, parts) if each.curve.suite in suites]
         details = [text for table in tables for text in _write_all_details(table, chosen.records, arguments.format)]
         texts = [*details, write_curves(curves, arguments.format)]
         print("\n".join(filter(None, texts)))

@@ -9,7 +9,9 @@ import numpy as np
 from bench.records import ResultRecord
 from bench.scores import primary_error
 from leaderboard.analysis.statistics import Interval, interval
+from leaderboard.boards.board import Board
 from leaderboard.boards.curves import SettingCurve, collect_curves, validation_objective
+from leaderboard.boards.own_best import read_whole_curves
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,30 @@ def summarise_curve(curve: SettingCurve) -> CurveSummary:
     return CurveSummary(curve, points)
 
 
-def find_curves(records: Iterable[ResultRecord]) -> list[CurveSummary]:
-    """The curves that a store holds, as `collect_curves` finds them, with their errors."""
-    return [summarise_curve(curve) for curve in collect_curves(records)]
+def find_curves(records: Sequence[ResultRecord], boards: Iterable[Board] = ()) -> list[CurveSummary]:
+    """The curves that a store holds, as `collect_curves` finds them, with their errors.
+
+    Args:
+        records: of the store, in any order.
+        boards: of those whose rows are at their own best values, a curve is the one that chose: of the board's values
+            and seeds, with the further runs of the best values.
+    """
+    chosen = {
+        (board.suite, method, board.curve.grid.setting, _version(curve)): curve
+        for board in boards
+        if board.curve
+        for method, curve in read_whole_curves(board, records)[0].items()
+    }
+    found = []
+    for curve in collect_curves(records):
+        key = curve.suite, curve.method, curve.setting, _version(curve)
+        found.append(curve if curve.settings else chosen.get(key, curve))
+    return [summarise_curve(curve) for curve in found]
+
+
+def _version(curve: SettingCurve) -> int:
+    """The version of the protocol that the runs of a curve are under."""
+    return next(run.spec.protocol.version for runs in curve.points.values() for run in runs.values())
 
 
 def average_test_error(runs: Sequence[ResultRecord]) -> Interval:

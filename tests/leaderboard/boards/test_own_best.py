@@ -11,6 +11,7 @@ import pytest
 from bench.cli.main import main
 from bench.errors import UsageError
 from bench.records import ResultRecord, Tuning
+from leaderboard.analysis.curves import find_curves
 from leaderboard.boards import board as boards_module
 from leaderboard.boards.board import Board, CurveBudget, load_board
 from leaderboard.boards.own_best import read_whole_curves
@@ -106,6 +107,8 @@ def test_the_best_values_are_judged_again_over_all_seeds(make_record: Make, stor
     expected = {("hard", 10): 99.0, ("single_task", 10): 80.0, ("single_task", 11): 81.0}
     assert accuracies(JUDGED, [*store, *again]) == expected
     assert "over seeds 0-2, the best 2 again on seeds 3-6, as many runs for every method" in chosen.notes[0]
+    shown = {each.curve.method: each.curve.chosen for each in find_curves([*store, *again], [JUDGED])}
+    assert shown == {"hard": 0.04, "single_task": 0.04}
     curve = read_whole_curves(JUDGED, [*store, *again])[0]["hard"]
     assert curve.pick_finalists(2) == [0.02, 0.04]
     # Seven seeds: three of the curve, four further ones; the objective is a sum over two tasks.

@@ -81,7 +81,7 @@ def test_a_source_that_would_be_ignored_is_refused(
 def test_an_interruption_says_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("suites.scenes.generate.write_set", interrupted)

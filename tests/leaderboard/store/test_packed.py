@@ -35,8 +35,9 @@ def packed_store(root: Path, records: list[ResultRecord]) -> Path:
 def test_every_committed_line_is_the_record_that_went_in() -> None:
     """Lossless: packed again it has the same bytes, and opened it has the same content, run id and digest."""
     contents = read_committed()
-    assert len(contents.records) == 2306
     assert contents.problems == []
+    packed = [path for path in COMMITTED.rglob("*.jsonl") if path.parent.name != "_verified"]
+    assert len(contents.records) == sum(len(path.read_text().splitlines()) for path in packed) >= 2306
     lines: dict[str, list[str]] = {}
     for record in contents.records:
         file, _, number = contents.paths[record.run_id].rpartition(":")

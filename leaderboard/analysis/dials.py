@@ -5,9 +5,8 @@ of a board at their own best rates form a dial too: each point is then at the va
 chose.
 """
 
-import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -56,7 +55,8 @@ class Dial:
 def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
     """Every option with finished runs at FEWEST values or more, in the order of suites.
 
-    Trials of searches and their winners are skipped: they differ in more than one option.
+    Trials of searches and their winners are skipped: they differ in more than one option. So are the curves behind
+    points that are at their own best value: at each value of the setting they would form one dial more.
     """
     own = keep_last_code(record for record in records if record.spec.tuning is None or _is_best(record))
     kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
@@ -66,7 +66,10 @@ def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
         for option, value, rest in _split_options(record.spec.method):
             key = record.suite, settings_of(record), _alike_protocol(record), option, rest
             groups.setdefault(key, {}).setdefault(value, []).append(record)
-    return [_dial(key, points, kept) for key, points in sorted(groups.items()) if len(points) >= FEWEST]
+    dials = {key: points for key, points in groups.items() if len(points) >= FEWEST}
+    best = {_behind(key, points) for key, points in dials.items() if _is_best(_any(points))}
+    shown = {key: points for key, points in dials.items() if _is_best(_any(points)) or _behind(key, points) not in best}
+    return [_dial(key, points, kept) for key, points in sorted(shown.items())]
 
 
 def settings_of(record: ResultRecord) -> str:
@@ -84,12 +87,26 @@ def _is_best(record: ResultRecord) -> bool:
     return record.spec.tuning is not None and record.spec.tuning.stage == "best"
 
 
+def _any(points: Mapping[float, Sequence[ResultRecord]]) -> ResultRecord:
+    """One of the runs of a dial."""
+    return next(iter(points.values()))[0]
+
+
 def _alike_protocol(record: ResultRecord) -> str:
     """A text that runs of one dial share: the protocol, without the settings that each point has of its own."""
-    if not _is_best(record):
-        return protocol_text(record)
-    values = json.loads(record.spec.protocol.model_dump_json(exclude=set(record.spec.overrides)))
-    return canonical_json(values)
+    return _protocol_without_changes(record) if _is_best(record) else protocol_text(record)
+
+
+def _protocol_without_changes(record: ResultRecord) -> str:
+    """A run's protocol as canonical JSON, without the settings that it changes."""
+    return canonical_json(record.spec.protocol.model_dump(mode="json", exclude=set(record.spec.overrides)))
+
+
+def _behind(key: tuple[str, ...], points: Mapping[float, Sequence[ResultRecord]]) -> tuple[object, ...]:
+    """What a dial at own best values shares with the dials at each single value: all but those values."""
+    suite, _, _, option, rest = key
+    run = _any(points)
+    return suite, option, rest, tuple(sorted(run.spec.overrides)), _protocol_without_changes(run)
 
 
 def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: list[ResultRecord]) -> Dial:

@@ -4,13 +4,11 @@ A dial from separate models to one trunk that is exact at both ends has no reaso
 One that is hurts in some other way than by what it shares, as by a shorter step.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.records import ResultRecord
-from bench.scores import primary_error
+from leaderboard.analysis.curves import log_test_error
 from leaderboard.analysis.dials import ENDS, Dial
 from leaderboard.analysis.statistics import Interval, holm, interval
 from leaderboard.analysis.statistics.power import one_sided_t
@@ -40,10 +38,10 @@ def compare_with_ends(dial: Dial) -> list[DialPoint]:
     """
     if any(end not in dial.ends for end in ENDS):
         return []
-    ends = {end: {run.spec.seed: log_error(run) for run in dial.ends[end]} for end in ENDS}
+    ends = {end: {run.spec.seed: log_test_error(run) / len(run.tasks) for run in dial.ends[end]} for end in ENDS}
     differences = []
     for runs in dial.points.values():
-        own = {run.spec.seed: log_error(run) for run in runs}
+        own = {run.spec.seed: log_test_error(run) / len(run.tasks) for run in runs}
         seeds = sorted(own.keys() & ends["single_task"].keys() & ends["hard"].keys())
         differences.append({end: np.array([ends[end][seed] - own[seed] for seed in seeds]) for end in ENDS})
     worse = [max(float(one_sided_t(-each[end][None])[0]) for end in ENDS) for each in differences]
@@ -52,9 +50,3 @@ def compare_with_ends(dial: Dial) -> list[DialPoint]:
         DialPoint(value, {end: interval(each[end]) for end in ENDS}, float(p))
         for value, each, p in zip(dial.points, differences, adjusted, strict=True)
     ]
-
-
-def log_error(run: ResultRecord) -> float:
-    """Mean over tasks of the log primary error on test, at the epochs that selection by validation keeps (`val`)."""
-    kinds, states = run.spec.protocol.metrics, run.statistics["val"]
-    return float(np.mean([math.log(primary_error(kinds[task], states[task])) for task in run.tasks]))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
+from types import MappingProxyType
 
 from bench.records import ResultRecord, canonical_json
 from bench.records.values import FEWEST_VALUES, GridEnd, SettingGrid, list_numeric_settings, write_setting
@@ -186,25 +187,20 @@ def write_value(curve: SettingCurve, value: float) -> str:
     return f"{curve.setting}={write_setting(curve.setting, value)}"
 
 
-def explain_edge(curve: SettingCurve) -> str:
-    """A sentence where the chosen value lies at an end of the curve, with the values to try; else empty."""
-    return "".join(explain_edges([curve], {}))
-
-
-def explain_edges(curves: Iterable[SettingCurve], labels: Mapping[str, str]) -> list[str]:
-    """As `explain_edge`, a sentence for all methods whose chosen value is the same one.
+def explain_edges(curves: Iterable[SettingCurve], labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """A sentence for the curves whose chosen value is the same end of their values, with the values to try.
 
     curves: of one setting.
     labels: method -> its name for people; its own where there is none.
     """
-    ends: dict[tuple[str, str], list[str]] = {}
+    ends: dict[tuple[str, str, str], list[str]] = {}
     for curve in curves:
         if curve.chosen is not None and curve.edges:
-            key = write_value(curve, curve.chosen), _advise(curve)
+            key = curve.setting, write_value(curve, curve.chosen), _advise(curve)
             ends.setdefault(key, []).append(f"`{labels.get(curve.method, curve.method)}`")
     return [
-        f"The best {value.partition('=')[0]} of {', '.join(names)} lies at the edge of its grid, {value}; {advice}."
-        for (value, advice), names in ends.items()
+        f"The best {setting} of {', '.join(names)} lies at the edge of its grid, {value}; {advice}."
+        for (setting, value, advice), names in ends.items()
     ]
 
 

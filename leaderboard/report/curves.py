@@ -7,7 +7,7 @@ from typing import Any
 from bench.records.values import write_setting
 from leaderboard.analysis.curves import CurvePoint, CurveSummary
 from leaderboard.analysis.statistics import Interval
-from leaderboard.boards.curves import explain_edge
+from leaderboard.boards.curves import explain_edges
 from leaderboard.report.footnotes import Note
 from leaderboard.report.formats import MISSING, markdown_table, write_note
 from leaderboard.report.terminal import draw_texts
@@ -84,12 +84,12 @@ def _line(each: CurveSummary, point: CurvePoint) -> list[str]:
 
 def _explain(members: Sequence[CurveSummary]) -> list[str]:
     """Sentences about edges, and about methods of which nothing could be chosen."""
-    sentences = [explain_edge(each.curve) for each in members]
+    sentences = explain_edges(each.curve for each in members)
     for each in members:
         if each.curve.chosen is None:
             why = "every value has a failed run" if each.curve.seeds else "no seed was run at every value"
             sentences.append(f"Nothing is chosen for `{each.curve.method}`: {why}.")
-    return [sentence for sentence in sentences if sentence]
+    return sentences
 
 
 def write_error(estimate: Interval) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from leaderboard.analysis.curves import CurvePoint, CurveSummary
 from leaderboard.analysis.statistics import Interval
-from leaderboard.boards.curves import explain_edge
+from leaderboard.boards.curves import explain_edges
 from leaderboard.site.figures.parts import make_log_axis
 from leaderboard.site.view import Figure, Panels, Trace, escape_words, shorten_label
 
@@ -33,7 +33,7 @@ def _figure(members: list[CurveSummary], name: str) -> Figure:
         for panel, split in enumerate(SPLITS)
         for trace in _line(each, split, panel, number)
     ]
-    edges = " ".join(filter(None, (explain_edge(each.curve) for each in members))).replace("`", "")
+    edges = " ".join(explain_edges(each.curve for each in members)).replace("`", "")
     text = f"Error over {setting}{f' under {others}' if others else ''}, the geometric mean over tasks and seeds, with "
     text += "95 % intervals. The large point is the value that validation chooses. Lower is better."
     return Figure(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bench.records import ResultRecord, Tuning
+from leaderboard.analysis.curves import log_test_error
 from leaderboard.analysis.dials import Dial, find_dials
-from leaderboard.analysis.dips import compare_with_ends, log_error
+from leaderboard.analysis.dips import compare_with_ends
 from tests.leaderboard.boards.test_curves import point
 
 Make = Callable[..., ResultRecord]
@@ -51,6 +52,22 @@ def test_rows_at_their_own_best_rates_form_a_dial_with_its_ends(make_record: Mak
     assert {name: len(found) for name, found in dial.ends.items()} == {"single_task": 6, "hard": 6}
 
 
+def test_curves_behind_own_best_values_are_no_dials(make_record: Make) -> None:
+    """At each single rate of a curve the half-lives would form a dial; other settings still do."""
+
+    def at(method: str, **more: dict[str, object]) -> ResultRecord:
+        run = point(make_record, method, 0.08, 0, 0.2, 80.0, **more)
+        spec = run.spec.vary(method=f"soft+l2:halflife={VALUES[method]}@uniform")
+        return run.model_copy(update={"spec": spec, "run_id": spec.run_id}).seal()
+
+    own = list(runs(make_record, LEVEL))
+    curve = [at(method) for method in LEVEL]
+    other = [at(method, overrides={"momentum": "0.5"}, changed={"momentum": 0.5}) for method in LEVEL]
+    assert [dial.settings for dial in find_dials(curve)] == ["lr=0.08"]
+    assert [dial.settings for dial in find_dials([*own, *curve])] == ["own best lr"]
+    assert [dial.settings for dial in find_dials([*own, *other])] == ["lr=0.08 momentum=0.5", "own best lr"]
+
+
 def test_runs_made_by_hand_are_another_dial(make_record: Make) -> None:
     byhand = [point(make_record, method, 0.01, 0, 0.2, 80.0) for method in ("single_task", "hard")]
     [dial] = find_dials([*runs(make_record, LEVEL), *byhand])
@@ -69,8 +86,8 @@ def test_a_dip_is_found_only_below_both_ends(make_record: Make) -> None:
 def test_changes_are_paired_by_seed(make_record: Make) -> None:
     dial = dial_of(make_record, single_task=80.0, hard=74.0)
     [free] = [p for p in compare_with_ends(dial) if np.isinf(p.value)]
-    own = {run.spec.seed: log_error(run) for run in dial.points[float("inf")]}
-    other = {run.spec.seed: log_error(run) for run in dial.ends["hard"]}
+    own = {run.spec.seed: log_test_error(run) / 2 for run in dial.points[float("inf")]}
+    other = {run.spec.seed: log_test_error(run) / 2 for run in dial.ends["hard"]}
     assert free.changes["hard"].mean == pytest.approx(np.mean([other[seed] - own[seed] for seed in own]), rel=1e-12)
     assert free.changes["hard"].low is not None
     assert free.changes["hard"].low > 0

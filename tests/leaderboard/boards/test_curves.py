@@ -13,7 +13,7 @@ from leaderboard.boards.curves import (
     collect_curves,
     curve_of_runs,
     curves_on_grid,
-    explain_edge,
+    explain_edges,
     validation_errors,
     validation_objective,
 )
@@ -62,7 +62,7 @@ def test_validation_chooses_and_the_test_split_does_not(make_record: Make) -> No
         for seed in range(2)
     ]
     curve = only(runs)
-    assert (curve.chosen, curve.edges, curve.next_values, explain_edge(curve)) == (0.02, (), (), "")
+    assert (curve.chosen, curve.edges, curve.next_values, explain_edges([curve])) == (0.02, (), (), [])
     assert curve.objectives == pytest.approx({lr: 2 * math.log(e) for lr, e in ((0.01, 0.3), (0.02, 0.1), (0.04, 0.2))})
 
 
@@ -90,8 +90,9 @@ def test_an_edge_says_what_to_try_next(
 ) -> None:
     curve = only(path(make_record, "hard", dict(zip((0.01, 0.02, 0.04), errors, strict=True))))
     assert (curve.edges, curve.next_values) == (edges, following)
-    assert explain_edge(curve).startswith("The best lr of `hard` lies at the edge of its grid, ")
-    assert explain_edge(curve).endswith(words)
+    [sentence] = explain_edges([curve])
+    assert sentence.startswith("The best lr of `hard` lies at the edge of its grid, ")
+    assert sentence.endswith(words)
 
 
 def test_a_value_with_a_failed_run_is_not_chosen(make_record: Make) -> None:

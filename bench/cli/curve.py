@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import options
+from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
 from bench.errors import UsageError
 
@@ -54,11 +54,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SEEDS",
         help="run each method at its best value on these seeds, too, which did not choose it",
     )
-    options.add_execution(parser)
-    options.add_settings(parser)
-    options.add_protocol(parser)
+    execution_options.add_training(parser)
     add_dry_run(parser)
-    options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     finals = parse_seeds(arguments.final_seeds) if arguments.final_seeds else []
     if both := sorted(set(seeds) & set(finals)):
         raise UsageError(f"`--final-seeds` should have none of `--seeds`, which choose the value. Found {both[0]}.")
-    search = CurveSearch(arguments, options.read_execution(arguments), seeds)
+    search = CurveSearch(arguments, execution_options.read_execution(arguments), seeds)
     specs = search.plan(arguments.methods, grid)
     if arguments.dry_run:
         outcome = print_plan(search.execution, specs, arguments.json)

@@ -11,7 +11,6 @@ import argparse
 import os
 import sys
 from contextlib import redirect_stdout
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,7 @@ from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
-    from bench.engines import Engine
-    from bench.execution.execute import Execution
     from bench.judge.limits import Limits
-
-# Choices of --engine. Ray and Slurm are imported only when they are chosen.
-ENGINES = ("local", "ray", "slurm")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -92,120 +86,6 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     Its keys are part of the interface: they may be added to, and are not renamed.
     """
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def add_execution(parser: argparse.ArgumentParser) -> None:
-    """Add all options about how cells are run, read by `read_execution`.
-
-    They are about the engine, the workers, the device, checkpoints, panels and the mirror, with --store, --data-dir
-    and --plugin. The commands that train have them: run, sweep, curve, tune and reproduce.
-    """
-    add_store(parser)
-    add_data_dir(parser)
-    add_plugin(parser)
-    parser.add_argument("--engine", choices=ENGINES, default="local", help="where cells run (default: local)")
-    parser.add_argument(
-        "--address",
-        metavar="A",
-        help="ray: HOST:PORT of the cluster (default: the one this machine is in); slurm: `local` tries jobs here",
-    )
-    parser.add_argument(
-        "--sbatch",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="slurm: an option of sbatch, as `partition=gpu`, `time=120`, `cpus-per-task=8`; repeatable",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=parse_positive,
-        metavar="N",
-        help="cells at a time (default: one per core, or per GPU; ray: of the cluster; slurm: in 16 jobs)",
-    )
-    parser.add_argument(
-        "--stack",
-        type=parse_positive,
-        default=1,
-        metavar="N",
-        help="train up to N seeds of a method as one (default: 1)",
-    )
-    parser.add_argument(
-        "--device",
-        choices=["auto", "cpu", "cuda"],
-        default="auto",
-        help="auto: cuda where this machine has one, also for ray and slurm",
-    )
-    parser.add_argument(
-        "--images", type=parse_positive, default=0, metavar="N", help="keep panels of N test images beside each record"
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=parse_seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="between two checkpoints of a long cell, at least; inf for none (default: 60)",
-    )
-    parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
-
-
-def choose_engine(arguments: argparse.Namespace) -> "Engine":
-    """The engine that --engine names, with its options; nothing is connected or started yet.
-
-    Raises:
-        UsageError: An option belongs to another engine, the engine's package is not installed, or `--device cuda` is
-            given on a machine without a GPU.
-    """
-    # An option that would be ignored is an error: the user meant something by it.
-    if arguments.sbatch and arguments.engine != "slurm":
-        raise UsageError("`--sbatch` should be given with `--engine slurm`: it is for Slurm's jobs.")
-    if arguments.address and arguments.engine == "local":
-        raise UsageError("`--address` should be given with `--engine ray` or `slurm`: it says which cluster.")
-    if arguments.stack > 1 and arguments.engine != "local":
-        raise UsageError("`--stack` should be given with `--engine local`: a cluster is given cells one by one.")
-    if arguments.engine == "ray":
-        _require("ray", "ray")
-        from bench.engines.ray import Ray
-
-        return Ray(arguments.address, arguments.jobs)
-    if arguments.engine == "slurm":
-        from bench.engines.slurm import Slurm
-
-        # In the store, which every node sees; hidden, and for this user only.
-        folder = resolve_store_dir(arguments.store).absolute() / f".jobs-{os.getuid()}"  # each user's own
-        return Slurm(folder, arguments.jobs, parse_pairs("--sbatch", arguments.sbatch), arguments.address)
-    from bench.engines import Local
-
-    # Only here: on a cluster the nodes have the GPUs, not the machine that plans.
-    if arguments.device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UsageError("`--device cuda` should be used on a machine with a GPU that torch can see. Found none.")
-    return Local(arguments.jobs)
-
-
-def _require(package: str, extra: str) -> None:
-    """Raise UsageError where an engine's package is absent, with the command that installs it.
-
-    `extra` is both the engine's name and that of the extra of this project that brings the package.
-    """
-    if find_spec(package) is None:
-        raise UsageError(f"`--engine {extra}` needs {package}; `pip install 'mtlbench[{extra}]'` brings it.")
-
-
-def read_execution(arguments: argparse.Namespace) -> "Execution":
-    """How cells are run, from the options of `add_execution`; plug-ins are loaded here.
-
-    Nothing is trained, and no cluster is connected, before its `run` is called.
-    """
-    from bench.execution.cell import StoredCell
-    from bench.execution.execute import Execution
-
-    # The engine first: a wrong option is said before plug-ins are imported, which may take long.
-    where, plugins = choose_engine(arguments), load_plugins(arguments.plugin)
-    store, data = resolve_store_dir(arguments.store), resolve_data_dir(arguments.data_dir)
-    cell = StoredCell(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
-    return Execution(cell, where, arguments.stack)
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bench.cli import options
+from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, make_printable
@@ -35,7 +35,7 @@ elsewhere, or the exit code is 1. Give it a store of its own, so that every cell
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("table", metavar="TABLE", help="name of a table, as `mtlbench list tables` prints them")
-    options.add_execution(parser)
+    execution_options.add_execution(parser)
     parser.add_argument("--against", choices=["committed"], help="compare with the records in leaderboard/results")
     add_dry_run(parser)
     options.add_json(parser)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leaderboard.store.committed import find_committed_root
 
     board = load_board(arguments.table)
-    execution = options.read_execution(arguments)
+    execution = execution_options.read_execution(arguments)
     data = execution.cell.data_dir
     if arguments.against and (arguments.dry_run or arguments.json):
         raise UsageError("`--against` should be given without `--dry-run` and `--json`, which print no table.")

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from bench.cli import options
+from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
 from bench.errors import UsageError
 
@@ -35,11 +35,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="controls, as `mtlbench list controls` names them, or `all`",
     )
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
-    options.add_execution(parser)
-    options.add_settings(parser)
-    options.add_protocol(parser)
+    execution_options.add_training(parser)
     add_dry_run(parser)
-    options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.control and arguments.set:
         raise UsageError("`--control` should be given without `--set`: a control changes one thing of the protocol.")
     seeds = parse_seeds(arguments.seeds)
-    execution = options.read_execution(arguments)
+    execution = execution_options.read_execution(arguments)
     data = execution.cell.data_dir
     methods = list_supported_methods(arguments.suite, data) if arguments.all_methods else arguments.methods
     settings, version = options.parse_settings(arguments.set), arguments.protocol

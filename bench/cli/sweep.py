@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from bench.cli import options
+from bench.cli import execution_options, options
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, hint
 from bench.records.values import parse_values
@@ -25,10 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", metavar="METHOD", help="as in `soft+l2`")
     parser.add_argument("--over", required=True, metavar="OPTION=VALUES", help="as in `halflife=1..1e4:8`")
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
-    options.add_execution(parser)
-    options.add_settings(parser)
-    options.add_protocol(parser)
-    options.add_json(parser)
+    execution_options.add_training(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.planning.plan import plan
     from bench.records import parse_seeds
 
-    execution = options.read_execution(arguments)
+    execution = execution_options.read_execution(arguments)
     path = vary_option(arguments.method, arguments.over)
     seeds, settings = parse_seeds(arguments.seeds), options.parse_settings(arguments.set)
     data, version = execution.cell.data_dir, arguments.protocol

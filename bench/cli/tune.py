@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import options
+from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError
@@ -58,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="sobol",
         help="how trials are drawn; random ones have one seed, may repeat, and have no finalists (default: sobol)",
     )
-    options.add_execution(parser)
+    execution_options.add_execution(parser)
     options.add_protocol(parser)
     add_dry_run(parser)
     options.add_json(parser)
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     choosing, judging = _choose_trial_seeds(arguments)
     if both := sorted({*seeds} & {*choosing, *judging}):
         raise UsageError(f"`--seeds` should have none of the seeds that choose a winner. Found {both[0]}.")
-    execution = replace(options.read_execution(arguments), stack=1)
+    execution = replace(execution_options.read_execution(arguments), stack=1)
     trials = _plan_trials(arguments, execution)
     specs = [spec for own in trials for spec in own]
     if arguments.dry_run:

@@ -49,7 +49,7 @@ def test_each_step_to_training_imports_the_next_or_is_built_of_it() -> None:
     """The options build what a command runs; from there on each file names the next."""
     files = [file for file, _ in route("step")]
     first, second, *_ = files
-    assert module_of(second) in imports(ROOT / "bench" / "cli" / "options.py")
+    assert module_of(second) in imports(ROOT / "bench" / "cli" / "execution_options.py")
     assert "execution.run(" in first.read_text()
     for file, following in itertools.pairwise(files[1:]):
         assert module_of(following) in imports(file), f"{file.name} does not lead to {following.name}"

@@ -89,7 +89,7 @@ def test_other_code_or_other_data_is_refused(tmp_path: Path) -> None:
 def test_a_missing_extra_is_one_sentence_with_the_command(
     engine: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bench.cli.options.find_spec", lambda name: None)
+    monkeypatch.setattr("bench.cli.execution_options.find_spec", lambda name: None)
     for words in (["run", "synthetic", "hard"], ["reproduce", "demo"], ["tune", "synthetic", "hard"]):
         assert main([*words, "--engine", engine, "--store", str(tmp_path / "store")]) == 2
         err = capsys.readouterr().err

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from bench.api import Dataset, Interval, Protocol, Regression, Shape, Split, Suite, Task, derive_seed, digest, register
+from bench.api import Dataset, Interval, Protocol, derive_seed, register
 from bench.backbones.mlp import mlp
+from suites._shared.drawn import DrawnRegression
 
 DIMENSION = 10  # inputs
 FEATURES = 4  # that every label reads
@@ -71,17 +72,8 @@ def _feature_deviation() -> float:
 _DEVIATION = _feature_deviation()
 
 
-def _loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error; prediction and target (n, 1)."""
-    return (prediction - target).square().mean()
-
-
-def _head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)
-
-
 @register("deep_synthetic")
-class DeepSynthetic(Suite):
+class DeepSynthetic(DrawnRegression):
     """y_t = a_t . phi_t(x) / s + e, phi_tk(x) = tanh(2 w_tk . x), x ~ N(0, I_10), e ~ N(0, noise^2), four features.
 
     Every task has rows of its own and a unit vector a_t of its own; s makes the variance of a_t . phi_t about 1. No
@@ -105,12 +97,9 @@ class DeepSynthetic(Suite):
         train: Annotated[int, Interval(ge=BATCH, le=100_000)] = 100,
         noise: Annotated[float, Interval(gt=0, le=1000)] = 0.1,
     ) -> None:
-        super().__init__(data_dir)
-        self.names = [f"task{t:02d}" for t in range(tasks)]
+        super().__init__(data_dir, tasks, noise, {"train": train, **ROWS})
         self.input_shape = (DIMENSION,)
-        self.relation, self.noise = truth, noise
-        self.rows = {"train": train, **ROWS}
-        self.tasks = [Task(name, _head, _loss, Regression) for name in self.names]
+        self.relation = truth
         self.protocol = Protocol(
             name="deep_synthetic",
             version=1,
@@ -127,11 +116,6 @@ class DeepSynthetic(Suite):
             metrics=dict.fromkeys(self.names, "regression"),
         )
 
-    @property
-    def bayes_rmse(self) -> float:
-        """The expected error that no predictor is below."""
-        return self.noise
-
     def truth(self, seed: int) -> HiddenFeatures:
         """The functions behind the labels of `seed`."""
         return HiddenFeatures.draw(seed, len(self.names), self.relation)
@@ -140,22 +124,12 @@ class DeepSynthetic(Suite):
         """Two layers of 32 units, times `width`."""
         return mlp(DIMENSION, HIDDEN, width)
 
-    def dataset(self, split: Split, seed: int) -> Dataset:
-        """Rows of `split`: task -> inputs (rows, 10) and targets (rows, 1) float32, drawn for `seed`."""
-        return self._draw(seed, (split,), self.rows[split])
-
-    def sealed(self, seed: int, draw: int) -> Dataset:
-        """Further rows of the functions of `seed`, by the generator of `draw`."""
-        return self._draw(seed, ("sealed", draw), self.rows["test"])
-
-    def _draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+    def draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
         return _draw(seed, stream, len(self.names), self.relation, self.noise, rows)
 
     def checksums(self) -> dict[str, str]:
-        """Of the formula, the dials and the sum of the first labels: another generator gives others."""
-        first = self.dataset("train", 0)
-        drawn = [float(first.targets[name].double().sum()).hex() for name in self.names]
-        return {"generator": digest([FORM, DIMENSION, FEATURES, self.relation, self.noise, self.rows, drawn])}
+        """Of the formula, the dials and the first labels."""
+        return self.checksum_generator(FORM, DIMENSION, FEATURES, self.relation, self.noise)
 
 
 @cache

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import Dataset, Interval, Protocol, Regression, Shape, Split, Suite, Task, derive_seed, digest, register
+from bench.api import Dataset, Interval, Protocol, derive_seed, register
 from bench.backbones.mlp import mlp
+from suites._shared.drawn import DrawnRegression
 
 DIMENSION = 20  # inputs
 TERMS = 5  # sines in every label
@@ -54,20 +55,11 @@ class Truth:
         return labels
 
 
-def _loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error; prediction and target (n, 1)."""
-    return (prediction - target).square().mean()
-
-
-def _head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)
-
-
 @register(
     "synthetic",
     paper="after Ma et al., Modeling Task Relationships with Multi-gate Mixture-of-Experts, KDD 2018, section 3.2",
 )
-class Synthetic(Suite):
+class Synthetic(DrawnRegression):
     """y_t = w_t.x + sum_i sin(a_i w_t.x + b_i) + e, x ~ N(0, I_20), e ~ N(0, noise^2), five sine terms.
 
     w_t = sqrt(r) u_0 + sqrt(1 - r) u_t with orthonormal-in-expectation u: any two tasks' w have the
@@ -91,12 +83,9 @@ class Synthetic(Suite):
         inputs: Literal["shared", "own"] = "shared",
         train: Annotated[int, Interval(ge=16, le=100_000)] = 400,
     ) -> None:
-        super().__init__(data_dir)
-        self.names = [f"task{t:02d}" for t in range(tasks)]
+        super().__init__(data_dir, tasks, noise, {"train": train, "val": 500, "test": 2000})
         self.input_shape = (DIMENSION,)
-        self.relatedness, self.noise, self.own_inputs = relatedness, noise, inputs == "own" and tasks > 1
-        self.rows = {"train": train, "val": 500, "test": 2000}
-        self.tasks = [Task(name, _head, _loss, Regression) for name in self.names]
+        self.relatedness, self.own_inputs = relatedness, inputs == "own" and tasks > 1
         # With rows of its own each task should see 64 in a batch.
         batch = 64 * (tasks if self.own_inputs else 1)
         first = Protocol(
@@ -118,11 +107,6 @@ class Synthetic(Suite):
         finer = {"epochs": 80, "steps_per_epoch": 25, "weight_decay": 3e-4, "coordinates": "mean"}
         self.protocol = first.model_copy(update={"version": 2, **finer})
 
-    @property
-    def bayes_rmse(self) -> float:
-        """The expected error that no predictor is below."""
-        return self.noise
-
     def truth(self, seed: int) -> Truth:
         """The functions behind the labels of `seed`."""
         return Truth.draw(seed, len(self.names), self.relatedness)
@@ -130,20 +114,12 @@ class Synthetic(Suite):
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         return mlp(DIMENSION, (64, 64), width)
 
-    def dataset(self, split: Split, seed: int) -> Dataset:
-        return self._draw(seed, (split,), self.rows[split])
-
-    def sealed(self, seed: int, draw: int) -> Dataset:
-        return self._draw(seed, ("sealed", draw), self.rows["test"])
-
-    def _draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+    def draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
         return _draw(seed, stream, len(self.names), self.relatedness, self.noise, self.own_inputs, rows)
 
     def checksums(self) -> dict[str, str]:
-        """Of the formula, the dials and the sum of the first labels: another generator gives others."""
-        first = self.dataset("train", 0)
-        drawn = [float(first.targets[name].double().sum()).hex() for name in self.names]
-        return {"generator": digest([FORM, DIMENSION, TERMS, self.relatedness, self.noise, self.rows, drawn])}
+        """Of the formula, the dials and the first labels."""
+        return self.checksum_generator(FORM, DIMENSION, TERMS, self.relatedness, self.noise)
 
 
 @cache

@@ -1,0 +1,63 @@
+"""Regression tasks drawn from a truth that is known: what suites of them have in common."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from bench.api import Dataset, Regression, Shape, Split, Suite, Task, digest
+
+
+class DrawnRegression(Suite):
+    """T regressions whose rows are drawn anew for each seed, the same for every method; the primary error is the rmse.
+
+    names: of the tasks, `task00`, `task01`, ...
+    noise: standard deviation of the label noise. No predictor has an expected rmse below it.
+    rows: of each task, by split.
+    """
+
+    def __init__(self, data_dir: Path | None, tasks: int, noise: float, rows: dict[str, int]) -> None:
+        super().__init__(data_dir)
+        self.names = [f"task{t:02d}" for t in range(tasks)]
+        self.noise, self.rows = noise, rows
+        self.tasks = [Task(name, _make_head, _squared_error, Regression) for name in self.names]
+
+    @property
+    def bayes_rmse(self) -> float:
+        """The expected error that no predictor is below."""
+        return self.noise
+
+    @abstractmethod
+    def draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+        """Rows of the problem of `seed`: task -> inputs (rows, d) and targets (rows, 1), float32.
+
+        stream: names the split, or what else they are drawn for.
+        rows: of each task.
+        """
+
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        """The rows of `split`, drawn for `seed`."""
+        return self.draw(seed, (split,), self.rows[split])
+
+    def sealed(self, seed: int, draw: int) -> Dataset:
+        """Further rows of the functions of `seed`, by the generator of `draw`."""
+        return self.draw(seed, ("sealed", draw), self.rows["test"])
+
+    def checksum_generator(self, *dials: Any) -> dict[str, str]:
+        """Of the dials and the sum of the first labels: another generator gives others.
+
+        dials: the formula and every number that decides about rows, as JSON values.
+        """
+        first = self.dataset("train", 0)
+        drawn = [float(first.targets[name].double().sum()).hex() for name in self.names]
+        return {"generator": digest([*dials, self.rows, drawn])}
+
+
+def _squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error; prediction and target (n, 1)."""
+    return (prediction - target).square().mean()
+
+
+def _make_head(shape: Shape) -> nn.Module:
+    return nn.Linear(shape[0], 1)

@@ -46,11 +46,6 @@ class Dial:
         """Whether each point is at the value of a setting that its own curve chose."""
         return all(_is_best(run) for runs in self.points.values() for run in runs)
 
-    @property
-    def name(self) -> str:
-        """A text that is unique among dials."""
-        return " ".join(part for part in (self.suite, self.method, self.option, self.settings) if part)
-
 
 def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
     """Every option with finished runs at FEWEST values or more, in the order of suites.

@@ -46,7 +46,7 @@ def write_details(table: Table, format: str = "text") -> str:
     head = ["method", "rank", "Δ log ↑"]
     head += [f"p {name} ({how})" for name in standings.references for how in ("Holm", "max-t")]
     kinds = standings.kinds
-    head += [f"vs {table.board.reference if kind == 'reference' else kind}" for kind in kinds]
+    head += map(table.name_contrast, kinds)
     head += ["P(better)", "middle", "worst task"]
     # Those without a rank last: NaN sorts nowhere by itself.
     order = sorted(standings.methods.values(), key=lambda each: (not each.ranked, each.rank.mean))

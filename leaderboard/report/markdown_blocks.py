@@ -73,7 +73,7 @@ def changes_across(parts: Sequence[Results]) -> str:
     lines = [["method", *map(markdown, names)], [":--", *["--:"] * len(names)]]
     for method in board.methods:
         cells = [own.get(method) for own in rows]
-        name = markdown(board.labels[method]) if board.column and method in board.labels else markdown_code(method)
+        name = markdown(board.labels[method]) if method in board.labels else markdown_code(method)
         lines.append([name, *(_change(row, top) for row, top in zip(cells, best, strict=True))])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

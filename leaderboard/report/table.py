@@ -142,8 +142,11 @@ class Table:
         Elsewhere a verdict would be one on a setting as much as on a method, and stands with the details only.
         """
         kinds = self.results.standings.kinds if self.board.curve else []
-        heads: dict[ContrastKind, str] = {"reference": self.board.reference, "twin": "twin"}
-        return {f"vs {heads[kind]}": kind for kind in kinds if kind in heads}
+        return {self.name_contrast(kind): kind for kind in kinds if kind != "best"}
+
+    def name_contrast(self, kind: ContrastKind) -> str:
+        """Head of a column of verdicts, as `vs single_task`."""
+        return f"vs {self.board.reference if kind == 'reference' else kind}"
 
     @cached_property
     def ends(self) -> list[str]:

@@ -124,6 +124,17 @@ def test_words_say_where_the_sizes_end(make_cells) -> None:
     assert repr(found["bad"].bounds) == "Interval(mean=nan, low=None, high=0.1, n=5)"
 
 
+SERIES = Board(
+    name="t",
+    title="T",
+    version=1,
+    suite="small",
+    methods=["single_task", "hard"],
+    seeds="0-4",
+    series=["small", "large"],
+)
+
+
 def test_tables_with_a_series_have_the_column(make_record: Make) -> None:
     """Error rates 20 % on 100 rows and 10 % on 400: a method with 14.14 % on 100 is worth twice the rows."""
     plan = [("small", 100, "single_task", 80.0), ("large", 400, "single_task", 90.0), ("small", 100, "hard", 85.86)]
@@ -132,18 +143,14 @@ def test_tables_with_a_series_have_the_column(make_record: Make) -> None:
         for suite, size, method, value in plan
         for seed in range(5)
     ]
-    board = Board(
-        name="t", title="T", version=1, suite="small", methods=["single_task", "hard"], seeds="0-4",
-        series=["small", "large"],
-    )  # fmt: skip
-    table = tabulate(board, StoreContents(records))
+    table = tabulate(SERIES, StoreContents(records))
     assert "worth" in table.ends
     assert [write_ends(table, line)[table.ends.index("worth")] for line in table.lines] == ["—", "2.00x [2.00, 2.00]"]
     assert any("linear between 100, 400 rows" in note for note in write_notes(table))
     assert table.ends == ["rank", "worth", "seeds"]  # one task needs no column of its own
-    plain = tabulate(board.model_copy(update={"series": []}), StoreContents(records))
+    plain = tabulate(SERIES.model_copy(update={"series": []}), StoreContents(records))
     assert "worth" not in plain.ends
-    largest = tabulate(board.model_copy(update={"suite": "large"}), StoreContents(records))
+    largest = tabulate(SERIES.model_copy(update={"suite": "large"}), StoreContents(records))
     assert largest.results.worth == {}  # nothing but the reference ran there
 
 
@@ -156,11 +163,7 @@ def test_every_format_has_the_worth_of_each_task(make_record: Make) -> None:
         for suite, size, m, x, y in plan
         for seed in range(5)
     ]
-    board = Board(
-        name="t", title="T", version=1, suite="small", methods=["single_task", "hard"], seeds="0-4",
-        series=["small", "large"],
-    )  # fmt: skip
-    table = tabulate(board, StoreContents(records))
+    table = tabulate(SERIES, StoreContents(records))
     assert table.worths == {"worth": "", "worth left": "left", "worth right": "right"}
     cells = dict(zip(table.ends, write_ends(table, table.lines[1]), strict=True))
     assert cells["worth left"] == "> 4x [> 4, > 4]"

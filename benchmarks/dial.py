@@ -27,6 +27,7 @@ from bench.scores import primary_error
 from leaderboard.analysis.dials import Dial, find_dials
 from leaderboard.analysis.dips import compare_with_ends
 from leaderboard.analysis.statistics import interval
+from leaderboard.boards.board import boards
 from leaderboard.store import Store
 
 COLOURS = {"soft+l2": "#3b5b92", "single_task": "#d1800b", "hard": "#3a7d44"}
@@ -141,7 +142,8 @@ def main() -> None:
     parser.add_argument("--suite", default="multidigits", help="short name (default: multidigits)")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    found = find_dials(Store(given.store).read().records)
+    parts = [part for board in boards().values() for part in board.parts]
+    found = find_dials(Store(given.store).read().records, parts)
     dials = [dial for dial in found if dial.option == "halflife" and dial.suite == given.suite]
     # Those at one rate first, sgd before adam.
     dials.sort(key=lambda dial: (dial.of_best, next(iter(dial.points.values()))[0].spec.protocol.optimiser != "sgd"))

@@ -6,13 +6,15 @@ chose.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bench.errors import UsageError
 from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, canonical_json, parse_method
+from leaderboard.boards.board import Board
 from leaderboard.boards.comparability import keep_last_code, protocol_text
+from leaderboard.boards.own_best import choose_best_runs
 
 # Three points are a comparison; a shape needs more.
 FEWEST = 4  # values
@@ -47,13 +49,17 @@ class Dial:
         return all(_is_best(run) for runs in self.points.values() for run in runs)
 
 
-def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
+def find_dials(records: Sequence[ResultRecord], boards: Iterable[Board] = ()) -> list[Dial]:
     """Every option with finished runs at FEWEST values or more, in the order of suites.
 
-    Trials of searches and their winners are skipped: they differ in more than one option. So are the curves behind
-    points that are at their own best value: at each value of the setting they would form one dial more.
+    Trials of searches and their winners are skipped: they differ in more than one option.
+
+    Args:
+        records: of a store, in any order.
+        boards: of those whose rows are at their own best values, the rows form dials, and the runs that chose do not:
+            at each single value they would form one dial more.
     """
-    own = keep_last_code(record for record in records if record.spec.tuning is None or _is_best(record))
+    own = keep_last_code(_leave_out_searches(records, [board for board in boards if board.curve]))
     kept = sorted((record for record in own if record.status == "done"), key=lambda record: record.spec.seed)
     groups: dict[tuple[str, ...], dict[float, list[ResultRecord]]] = {}
     for record in kept:
@@ -61,10 +67,17 @@ def find_dials(records: Iterable[ResultRecord]) -> list[Dial]:
         for option, value, rest in _split_options(record.spec.method):
             key = record.suite, settings_of(record), _alike_protocol(record), option, rest
             groups.setdefault(key, {}).setdefault(value, []).append(record)
-    dials = {key: points for key, points in groups.items() if len(points) >= FEWEST}
-    best = {_behind(key, points) for key, points in dials.items() if _is_best(_any(points))}
-    shown = {key: points for key, points in dials.items() if _is_best(_any(points)) or _behind(key, points) not in best}
-    return [_dial(key, points, kept) for key, points in sorted(shown.items())]
+    return [_dial(key, points, kept) for key, points in sorted(groups.items()) if len(points) >= FEWEST]
+
+
+def _leave_out_searches(records: Sequence[ResultRecord], boards: Sequence[Board]) -> Iterator[ResultRecord]:
+    """The runs that are part of no search, and those that a board with a curve shows."""
+    # A best value may have been another one before more runs were made: only what is chosen now is a row.
+    shown = {run.run_id for board in boards for run in choose_best_runs(board, records)[0].values()}
+    for record in records:
+        plain = record.spec.tuning is None and not any(board.is_of_curve(record) for board in boards)
+        if plain or record.run_id in shown:
+            yield record
 
 
 def settings_of(record: ResultRecord) -> str:
@@ -82,26 +95,11 @@ def _is_best(record: ResultRecord) -> bool:
     return record.spec.tuning is not None and record.spec.tuning.stage == "best"
 
 
-def _any(points: Mapping[float, Sequence[ResultRecord]]) -> ResultRecord:
-    """One of the runs of a dial."""
-    return next(iter(points.values()))[0]
-
-
 def _alike_protocol(record: ResultRecord) -> str:
     """A text that runs of one dial share: the protocol, without the settings that each point has of its own."""
-    return _protocol_without_changes(record) if _is_best(record) else protocol_text(record)
-
-
-def _protocol_without_changes(record: ResultRecord) -> str:
-    """A run's protocol as canonical JSON, without the settings that it changes."""
+    if not _is_best(record):
+        return protocol_text(record)
     return canonical_json(record.spec.protocol.model_dump(mode="json", exclude=set(record.spec.overrides)))
-
-
-def _behind(key: tuple[str, ...], points: Mapping[float, Sequence[ResultRecord]]) -> tuple[object, ...]:
-    """What a dial at own best values shares with the dials at each single value: all but those values."""
-    suite, _, _, option, rest = key
-    run = _any(points)
-    return suite, option, rest, tuple(sorted(run.spec.overrides)), _protocol_without_changes(run)
 
 
 def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: list[ResultRecord]) -> Dial:

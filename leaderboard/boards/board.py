@@ -163,6 +163,12 @@ class Board(BaseModel):
         """Whether a run is of the board's suite, and under its version of the protocol where it names one."""
         return self.suite in (record.suite, record.spec.suite) and self.protocol in (None, record.spec.protocol.version)
 
+    def is_of_curve(self, record: ResultRecord) -> bool:
+        """Whether a run is one of those by which the board chooses a value for each method."""
+        if self.curve is None or record.spec.tuning or set(record.spec.overrides) != {self.curve.grid.setting}:
+            return False
+        return self.covers(record) and record.spec.seed in (*self.curve.seed_list, *self.curve.finalist_seed_list)
+
     def without_controls(self) -> "Board":
         """The same board without the rows of controls."""
         return self.model_copy(update={"controls": []})

@@ -66,8 +66,9 @@ class Context:
         self.runs = [*contents.records, *new]
         self.shown = collect_boards(contents, boards, selection, submissions)
         # Submissions are compared with methods at their own options; dials and panels are of the store alone.
-        self.dials = find_dials(contents.records)
-        self.curves = find_curves(contents.records, [part for board in boards for part in board.parts])
+        parts = [part for board in boards for part in board.parts]
+        self.dials = find_dials(contents.records, parts)
+        self.curves = find_curves(contents.records, parts)
         self.checks = read_checks(contents.root)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}

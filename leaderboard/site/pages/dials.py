@@ -25,6 +25,7 @@ def render_dials_page(site: Context) -> bytes:
             # A suite without a board has no page: only settings and sweeps may have been run there.
             "suite_href": site.addresses.suite(dial.suite) if dial.suite in site.suites else "",
             "settings": printable(dial.settings),
+            "version": next(iter(dial.points.values()))[0].spec.protocol.version,
             "figure": plot_dial(dial, f"dial-figure-{number}"),
             "points": [
                 (f"{value:g}".replace("inf", "∞"), _link_runs(site, runs)) for value, runs in dial.points.items()

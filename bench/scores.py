@@ -9,16 +9,23 @@ Errors from counts are at least half a row, pixel or pair: the logarithm of a pe
 and lies below that of one mistake.
 """
 
-import base64
-import itertools
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import numpy as np
 
 from bench.kinds import KINDS, Kind, Metric, State, explain_unknown_kinds, find_kind, list_metrics, register_kind
+from bench.stored_statistics import (
+    ANGLE_BIN,
+    ANGLE_BINS,
+    MAX_COUNT,
+    pack_histogram,
+    read_confusion,
+    read_count,
+    read_sum,
+    unpack_histogram,
+)
 
 __all__ = [
     "ANGLE_BIN",
@@ -39,47 +46,14 @@ __all__ = [
     "unpack_histogram",
 ]
 
+WITHIN = (11.25, 22.5, 30.0)  # degrees: the thresholds that papers on surface normals report
 LARGEST = 1e100  # of a metric: beyond, statistics of the leaderboard that square it overflow
-MAX_COUNT = 2.0**53  # rows or pixels of one task: every whole number up to here is a float
 T = TypeVar("T")
-
-
-def _read_confusion(state: State) -> np.ndarray:
-    """The confusion matrix, int64 (C, C), truth by prediction.
-
-    Raises ValueError for anything but a square matrix of whole numbers >= 0, or a sum beyond 2^53.
-    """
-    rows = state["confusion"]
-    matrix = np.asarray(rows)
-    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
-    # numpy turns `true` among whole numbers into 1 without a word.
-    truth = square and isinstance(rows, list) and bool in map(type, itertools.chain(*rows))
-    if not square or truth or matrix.dtype.kind not in "iu" or matrix.min(initial=0) < 0:
-        raise ValueError("`confusion` should be a square matrix of counts, truth by prediction.")
-    if not 1 <= matrix.sum(dtype=float) <= MAX_COUNT:  # as floats: a sum of large counts may run over and look small
-        raise ValueError("`confusion` should count at least one row, and at most 2^53.")
-    return matrix.astype(np.int64, copy=False)
-
-
-def _read_count(state: State, name: str = "count") -> int:
-    """A number of rows, pixels or pairs, in [1, 2^53]. Raises ValueError for any other value."""
-    count = state[name]
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
-        raise ValueError(f"`{name}` should be a whole number, at least 1 and at most 2^53.")
-    return count
-
-
-def _read_sum(state: State, name: str) -> float:
-    """A sum of errors, in [0, 1e300]; more would overflow when it is divided or squared."""
-    total = state[name]
-    if not isinstance(total, int | float) or isinstance(total, bool) or not 0 <= total <= 1e300:
-        raise ValueError(f"`{name}` should be a finite number, at least 0.")
-    return float(total)
 
 
 def _accuracy(state: State) -> dict[str, float]:
     """100 trace / sum, in per cent."""
-    matrix = _read_confusion(state)
+    matrix = read_confusion(state)
     return {"accuracy": 100.0 * float(matrix.trace()) / float(matrix.sum())}
 
 
@@ -88,7 +62,7 @@ def _error_rate(state: State) -> float:
 
     1 - accuracy, as a share and not in per cent.
     """
-    matrix = _read_confusion(state)
+    matrix = read_confusion(state)
     total = int(matrix.sum())
     return max(total - int(np.trace(matrix)), 0.5) / total
 
@@ -98,7 +72,7 @@ def _rmse(state: State) -> float:
 
     In the unit of the targets.
     """
-    return max(math.sqrt(_read_sum(state, "squared_error") / _read_count(state)), 1e-12)
+    return max(math.sqrt(read_sum(state, "squared_error") / read_count(state)), 1e-12)
 
 
 def _mean_iou(matrix: np.ndarray) -> float:
@@ -114,7 +88,7 @@ def _mean_iou(matrix: np.ndarray) -> float:
 
 def _segmentation(state: State) -> dict[str, float]:
     """mIoU and accuracy over pixels, both in per cent."""
-    return {"miou": 100.0 * _mean_iou(_read_confusion(state)), "pixel_accuracy": _accuracy(state)["accuracy"]}
+    return {"miou": 100.0 * _mean_iou(read_confusion(state)), "pixel_accuracy": _accuracy(state)["accuracy"]}
 
 
 def _miou_error(state: State) -> float:
@@ -122,7 +96,7 @@ def _miou_error(state: State) -> float:
 
     In [0.5 / pixels, 1].
     """
-    matrix = _read_confusion(state)
+    matrix = read_confusion(state)
     return max(1.0 - _mean_iou(matrix), 0.5 / float(matrix.sum()))
 
 
@@ -131,46 +105,11 @@ def _depth(state: State) -> dict[str, float]:
 
     Over valid pixels: those with a depth in the truth.
     """
-    count = _read_count(state)
+    count = read_count(state)
     return {
-        "abs_err": _read_sum(state, "absolute_error") / count,
-        "rel_err": _read_sum(state, "relative_error") / count,
+        "abs_err": read_sum(state, "absolute_error") / count,
+        "rel_err": read_sum(state, "relative_error") / count,
     }
-
-
-ANGLE_BIN = 0.05  # degrees; 11.25, 22.5 and 30 lie on borders of bins
-ANGLE_BINS = 3600
-WITHIN = (11.25, 22.5, 30.0)  # degrees: the thresholds that papers on surface normals report
-
-
-def pack_histogram(counts: np.ndarray) -> str:
-    """Counts of the ANGLE_BINS bins as text: base64 of zlib of little-endian uint64.
-
-    Most bins are empty, so that 28 KiB become a few.
-
-    counts: (ANGLE_BINS,), non-negative; bin k holds angles in [k, k + 1) ANGLE_BIN degrees.
-    """
-    return base64.b64encode(zlib.compress(np.asarray(counts, dtype="<u8").tobytes(), 9)).decode("ascii")
-
-
-def unpack_histogram(text: str) -> np.ndarray:
-    """The counts, int64 (ANGLE_BINS,).
-
-    text: from `pack_histogram`, or from a record that somebody else wrote.
-
-    Raises ValueError where the text holds anything else, or more than 2^53 in all.
-    """
-    size = ANGLE_BINS * 8
-    try:
-        # Inflate one byte more than is expected at most: a few bytes of zlib can stand for gigabytes.
-        inflate = zlib.decompressobj()
-        data = inflate.decompress(base64.b64decode(text, validate=True), size + 1)
-    except (TypeError, zlib.error) as error:
-        raise ValueError(f"`histogram` cannot be unpacked ({error}).") from error
-    counts = np.frombuffer(data, dtype="<u8") if len(data) == size else None
-    if counts is None or not inflate.eof or counts.sum(dtype=float) > MAX_COUNT:
-        raise ValueError(f"`histogram` should hold {ANGLE_BINS} counts.")
-    return counts.astype(np.int64)
 
 
 def _angles(state: State) -> dict[str, float]:
@@ -178,9 +117,9 @@ def _angles(state: State) -> dict[str, float]:
 
     The median is known to half a bin, 0.025 degrees; mean and shares are exact.
     """
-    counts, total = unpack_histogram(state["histogram"]), _read_sum(state, "angle_sum")
+    counts, total = unpack_histogram(state["histogram"]), read_sum(state, "angle_sum")
     count = int(counts.sum())
-    if count != _read_count(state) or total > 180.0 * count * (1 + 1e-9):
+    if count != read_count(state) or total > 180.0 * count * (1 + 1e-9):
         raise ValueError("`count` should be that of `histogram`, at least 1, and `angle_sum` between 0 and 180 each.")
     below = np.cumsum(counts)
     # The median of an even count is the mean of the two middle angles, each known to half a bin.
@@ -198,13 +137,13 @@ def _explained_variance(state: State) -> dict[str, float]:
 
     In per cent; negative where the model does worse than the mean of the targets.
     """
-    count, total, squares = _read_count(state), state["target_sum"], _read_sum(state, "target_squares")
+    count, total, squares = read_count(state), state["target_sum"], read_sum(state, "target_squares")
     if not isinstance(total, int | float) or isinstance(total, bool):
         raise ValueError("`target_sum` should be a number.")
     spread = squares - total**2 / count
     if count < 2 or not (math.isfinite(spread) and spread > 0):
         raise ValueError("`count` should be at least 2, and the targets not all the same.")
-    return {"explained_variance": 100.0 * (1.0 - _read_sum(state, "squared_error") / spread), "rmse": _rmse(state)}
+    return {"explained_variance": 100.0 * (1.0 - read_sum(state, "squared_error") / spread), "rmse": _rmse(state)}
 
 
 def _ranking(state: State) -> dict[str, float]:
@@ -213,9 +152,9 @@ def _ranking(state: State) -> dict[str, float]:
     auc = 100 wins / (positives negatives); 50 is chance.
     """
     positives, negatives, wins = (
-        _read_count(state, "positives"),
-        _read_count(state, "negatives"),
-        _read_sum(state, "wins"),
+        read_count(state, "positives"),
+        read_count(state, "negatives"),
+        read_sum(state, "wins"),
     )
     if wins > positives * negatives:
         raise ValueError("`positives` and `negatives` should be at least 1, and `wins` at most their product.")
@@ -253,7 +192,7 @@ register_kind(
         compute=_accuracy,
         error=_error_rate,
         rows=lambda state: sum(_count_labels(state)),
-        right=lambda state: int(np.trace(_read_confusion(state))),
+        right=lambda state: int(np.trace(read_confusion(state))),
         keys={"confusion"},
         truth=_count_labels,
         error_of=lambda scores: 1 - scores["accuracy"] / 100,

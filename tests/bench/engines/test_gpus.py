@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from bench.engines import Ended
+from bench.engines.child import Place
 from bench.engines.events import EpochCallback
-from bench.engines.local import Place, assign_places, default_jobs, list_gpus, run_cells
+from bench.engines.local import assign_places, default_jobs, list_gpus, run_cells
 from bench.records import RunSpec
 from tests.conftest import make_run
 

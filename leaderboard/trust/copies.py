@@ -2,7 +2,7 @@
 
 The trace of a run is what training gives with many digits: the losses of every task and epoch, or, where a solver
 fitted the models, the errors along its path, its objective and such numbers of its statistics, as their kinds name
-them. Two runs are alike where half of the losses differ by less than NEAR of their size, and the mean of their
+them. A task whose loss never moved counts for nothing: at chance all models are the same. Two runs are alike where half of the losses differ by less than NEAR of their size, and the mean of their
 logarithms too, or all of what a solver gave by less than SOLVED. Among the committed runs no two of different seeds are
 alike with limits eight times (of a solver forty times) as wide. Whoever adds noise beyond the limits to every number is
 not found.
@@ -21,23 +21,31 @@ from bench.scores import find_kind
 from leaderboard.boards.comparability import protocol_text
 
 NEAR = 5e-4  # of a loss: the largest median difference of two runs that are alike
+LEARNT = 0.02  # of its largest loss: what a task's losses have to span, or nothing was learnt that could be copied
 SOLVED = 1e-5  # of a number: the largest difference of two solved runs that are alike, which have no noise of training
 
 
 def extract_trace(record: ResultRecord) -> np.ndarray:
     """The numbers of a run by which it is known, all positive and finite, [n]; empty where it has none.
 
-    Losses of every task and epoch, or of a solved run the errors along its path, its objective and the trace of its
+    Losses of every task that learnt and every epoch, or of a solved run the errors along its path, its objective and the trace of its
     statistics (`Kind.trace`). Zeros are left out, since the trace is compared in logarithms.
     """
-    values = [value for task in sorted(record.curves.train_loss) for value in record.curves.train_loss[task]]
-    if not values and record.solution:
+    losses = record.curves.train_loss
+    values = [value for task in sorted(losses) if _has_learnt(losses[task]) for value in losses[task]]
+    if not losses and record.solution:
         values = [*record.solution.errors, abs(record.solution.objective)]
         states = next(iter(record.statistics.values()), {})
         metrics = record.spec.protocol.metrics
         values += [value for task in sorted(states) for value in find_kind(metrics[task]).trace(states[task])]
     known = [value for value in values if isinstance(value, float) and math.isfinite(value) and value > 0]
     return np.array(known)
+
+
+def _has_learnt(losses: Sequence[float | None]) -> bool:
+    """Whether a task's training losses moved: at too high a rate they stay where a constant prediction has them."""
+    known = [loss for loss in losses if isinstance(loss, float) and math.isfinite(loss)]
+    return bool(known) and max(known) - min(known) > LEARNT * abs(max(known))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,23 @@ def test_no_two_committed_runs_of_different_seeds_are_alike(monkeypatch: pytest.
     assert find_repeated_seeds(records) == {}
 
 
+def flattened(run: ResultRecord, *tasks: str) -> ResultRecord:
+    """The run as if these tasks had stayed at chance: all losses near log 10, whatever the seed."""
+    loss = {
+        task: [2.3026 + value * 1e-3 for value in path if value is not None] if task in tasks else path
+        for task, path in run.curves.train_loss.items()
+    }
+    return toy.resealed(run, curves=Curves(train_loss=loss, val=run.curves.val))
+
+
+def test_runs_at_chance_are_not_copies_and_a_task_that_learnt_still_tells() -> None:
+    runs = plain("cross_stitch")[:3]
+    assert find_repeated_seeds([flattened(run, "left", "right") for run in runs]) == {}
+    assert find_repeated_seeds([flattened(run, "left") for run in runs]) == {}
+    repeated = [changed(flattened(runs[0], "left"), "mine", seed, 1e-6) for seed in range(3)]
+    assert len(find_repeated_seeds(repeated)) == 2
+
+
 def test_models_that_are_the_same_are_told_apart_from_those_that_are_not() -> None:
     assert count_same_models(plain("single_task"), multidigits()) == {("single_task", "soft+l2:halflife=inf"): 5}
     assert count_same_models(plain("cross_stitch"), multidigits()) == {}

@@ -20,7 +20,7 @@ VAL = Curves(val={task: {"accuracy": [80.0, 85.0, 90.0]} for task in ("left", "r
 
 def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other() -> None:
     records = Store(COMMITTED).read().records
-    assert min(min(found.values()) for record in records if (found := compute_ratios(record))) > 0.7
+    assert min(min(found.values()) for record in records if (found := compute_ratios(record))) > 0.6  # FAR, with room
     assert list(find_too_good(records)) == []
     suites = defaultdict(lambda: defaultdict(list))
     for record in records:

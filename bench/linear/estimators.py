@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions  # not public, but what estimators elsewhere use too
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 from torch import Tensor
 
 from bench.catalogue.options import write
@@ -72,15 +72,14 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         Args as those of `fit`. Raises ValueError where shapes do not fit, or numbers are not finite.
         """
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+        X, y = _validate(self, X, y)
         inputs, targets = torch.from_numpy(np.array(X)), torch.from_numpy(np.array(y, dtype=np.float64))
         self.tasks_ = None
         if tasks is None:
             self._single = targets.dim() == 1
             columns = targets[:, None] if self._single else targets
-            rows = TaskRows(
-                [inputs] * columns.shape[1], list(columns.T), [f"target {t}" for t in range(columns.shape[1])]
-            )
+            names = [f"target {t}" for t in range(columns.shape[1])]
+            rows = TaskRows.keep_labelled([inputs] * len(names), list(columns.T), names)
         else:
             labels = read_labels(tasks, len(inputs))
             if targets.dim() != 1:
@@ -91,7 +90,8 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.tasks_, place = np.unique(labels, return_inverse=True)
             self._single = False
             at = [torch.from_numpy(np.flatnonzero(place == t)) for t in range(len(self.tasks_))]
-            rows = TaskRows([inputs[i] for i in at], [targets[i] for i in at], [str(label) for label in self.tasks_])
+            names = [str(label) for label in self.tasks_]
+            rows = TaskRows.keep_labelled([inputs[i] for i in at], [targets[i] for i in at], names)
         return scale(rows, own=self.intercept == "task", common=self.intercept in ("pooled", "shrunk"))
 
     def _make_loss(self, rows: TaskRows) -> Squared:
@@ -151,11 +151,14 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, tasks: ArrayLike | None = None
     ) -> float:
-        """R^2 of `predict`: over the rows of all tasks, or the mean over targets. At most 1; raises as `predict`."""
+        """R^2 of `predict`: over the rows of all tasks, or the mean over targets. At most 1; raises as `predict`.
+
+        Labels that are missing (NaN) are left out; so are targets with fewer than two labels, which have no R^2.
+        """
         check_is_fitted(self)
         if self.tasks_ is not None and tasks is None:
             raise ValueError(TASKS_WANTED.format("score"))
-        return float(r2_score(y, self.predict(X, tasks), sample_weight=sample_weight))
+        return _score_labelled(y, self.predict(X, tasks), sample_weight)
 
 
 class MultiTaskRegressor(_Base):
@@ -197,7 +200,8 @@ class MultiTaskRegressor(_Base):
         """Fit weights and intercepts; returns the estimator.
 
         X: (n, d).
-        y: (n, T) or (n,) where all targets have the same inputs; (n,) with `tasks`.
+        y: (n, T) or (n,) where all targets have the same inputs; (n,) with `tasks`. NaN is a label that is missing:
+            the row is then none of that task's.
         tasks: (n,), the label of each row's task, where tasks have rows of their own.
 
         Raises ValueError for shapes, labels or options that do not fit; ConvergenceWarning where `max_iter`
@@ -291,3 +295,29 @@ class MultiTaskRegressorCV(_Base):
 def _half_squares(z: Tensor, y: Tensor) -> Tensor:
     """sum (z - y)^2 / 2, as the loss has it."""
     return (z - y).square().sum() / 2
+
+
+def _validate(estimator: BaseEstimator, X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """X (n, d) and y (n,) or (n, T), float64, as scikit-learn checks them, but for labels that are missing (NaN)."""
+    of_X = {"dtype": np.float64, "estimator": estimator}
+    of_y = {"dtype": np.float64, "ensure_2d": False, "ensure_all_finite": "allow-nan", "estimator": estimator}
+    checked: tuple[np.ndarray, np.ndarray] = validate_data(estimator, X, y, validate_separately=(of_X, of_y))
+    check_consistent_length(*checked)
+    return checked
+
+
+def _score_labelled(y: ArrayLike, predicted: np.ndarray, weights: ArrayLike | None) -> float:
+    """R^2 of predictions (n,) or (n, T), over the labels of each target that are there; the mean over targets.
+
+    Where all are there it is scikit-learn's. Raises ValueError as that does, as for infinite labels.
+    """
+    truth = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
+    labelled = ~np.isnan(truth)
+    if labelled.all() or truth.shape != predicted.shape:
+        return float(r2_score(y, predicted, sample_weight=weights))
+    weight = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=np.float64)
+    columns = zip(*(each.reshape(len(truth), -1).T for each in (truth, predicted, labelled)), strict=True)
+    scores = [
+        r2_score(true[kept], made[kept], sample_weight=weight[kept]) for true, made, kept in columns if kept.sum() > 1
+    ]
+    return float(np.mean(scores)) if scores else math.nan

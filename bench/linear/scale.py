@@ -5,7 +5,7 @@ two, so that ordinary rows, and all mantissas, keep every digit.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -97,7 +97,7 @@ def scale(rows: TaskRows, own: bool, common: bool) -> Scaled:
     middle = float(torch.cat(targets).mean()) if common else 0.0
     distinct = [X * 2.0**-a for X in distinct] if a else distinct
     targets = [(y - middle) * 2.0**-b for y in targets] if b or middle else targets
-    made = TaskRows(distinct * len(targets) if rows.common else distinct, targets, rows.names)
+    made = replace(rows, inputs=distinct * len(targets) if rows.common else distinct, targets=targets)
     return Scaled(made, own, a, b, torch.stack(constants).expand(len(targets), -1), middle)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.api import Dataset, Interval, Split, derive_seed, digest, register
+from bench.api import Added, Dataset, Interval, Split, derive_seed, digest, register
 from suites._shared.linear_models import LinearSuite
 from suites.linear_synthetic.truths import DIMENSION, FORMS, draw_weights
 
@@ -35,6 +35,7 @@ class LinearSynthetic(LinearSuite):
     tasks: number of tasks, 6 to 100.
     train: training rows per task.
     noise: standard deviation of the label noise, the Bayes rmse.
+    inputs: `own`, each task has rows of its own, or `shared`, all tasks label the same rows, each with its own noise.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class LinearSynthetic(LinearSuite):
         tasks: Annotated[int, Interval(ge=6, le=100)] = 20,
         train: Annotated[int, Interval(ge=5, le=10_000)] = 25,
         noise: Annotated[float, Interval(gt=0, le=1000)] = 1.0,
+        inputs: Annotated[Literal["own", "shared"], Added()] = "own",
     ) -> None:
         super().__init__(data_dir, [f"task{t:02d}" for t in range(tasks)], DIMENSION)
         self.truth, self.noise, self.rows = truth, noise, {"train": train, "test": TEST}
-        counts = {split: tasks * rows for split, rows in self.rows.items()}
+        self.own_inputs = inputs == "own"
+        counts = {split: rows * (tasks if self.own_inputs else 1) for split, rows in self.rows.items()}
         self._define("linear_synthetic", 1, counts, "independent draws, anew for each seed")
 
     def known_weights(self, seed: int) -> Tensor:
@@ -57,11 +60,15 @@ class LinearSynthetic(LinearSuite):
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         """Rows of a split: inputs (rows, 30) and targets (rows, 1) of every task, float32."""
-        return _draw(self.truth, seed, (split,), tuple(self.names), self.noise, self.rows[split])
+        return self._draw_rows(split, seed, (split,))
 
     def sealed(self, seed: int, draw: int) -> Dataset:
         """Fresh test rows of the same tasks, which nobody has seen."""
-        return _draw(self.truth, seed, ("sealed", draw), tuple(self.names), self.noise, self.rows["test"])
+        return self._draw_rows("test", seed, ("sealed", draw))
+
+    def _draw_rows(self, split: Split, seed: int, stream: tuple[str | int, ...]) -> Dataset:
+        """As many rows as `split` has."""
+        return _draw(self.truth, seed, stream, tuple(self.names), self.noise, self.rows[split], self.own_inputs)
 
     def checksums(self) -> dict[str, str]:
         """Of the formula, the dials and the sums of the first labels."""
@@ -72,7 +79,7 @@ class LinearSynthetic(LinearSuite):
 
 @cache
 def _draw(
-    truth: str, seed: int, stream: tuple[str | int, ...], names: tuple[str, ...], noise: float, rows: int
+    truth: str, seed: int, stream: tuple[str | int, ...], names: tuple[str, ...], noise: float, rows: int, own: bool
 ) -> Dataset:
     """Rows of the problem of `seed`, kept for the runs that follow.
 
@@ -81,12 +88,16 @@ def _draw(
     names: of the tasks.
     noise: standard deviation of the label noise.
     rows: of each task.
+    own: whether each task has rows of its own.
     """
     W = draw_weights(truth, len(names), seed)
     generator = np.random.Generator(np.random.PCG64(derive_seed("linear_synthetic", seed, *stream)))
-    inputs, targets = {}, {}
+    inputs: dict[str, Tensor] = {}
+    targets: dict[str, Tensor] = {}
     for name, w in zip(names, W.T, strict=True):
-        x = generator.standard_normal((rows, DIMENSION))
+        if own or not inputs:
+            x = generator.standard_normal((rows, DIMENSION))
+            stored = torch.from_numpy(x).float()
         y = x @ w + noise * generator.standard_normal(rows)
-        inputs[name], targets[name] = torch.from_numpy(x).float(), torch.from_numpy(y).float()[:, None]
+        inputs[name], targets[name] = stored, torch.from_numpy(y).float()[:, None]
     return Dataset(inputs, targets)

@@ -26,11 +26,9 @@ class Inferred(FullBatchRun):
         sharing = self.model.sharing
         assert isinstance(sharing, SelfFitting)
         generator, began = torch.Generator().manual_seed(derive_seed(self.spec.seed, "fit")), time.perf_counter()
-        # Copies of the rows: a sharing that writes into its inputs must not change the data.
-        inputs, targets = train.take([torch.arange(len(x)) for x, _ in train.groups])
-        fitted = sharing.fit(
-            inputs, {task: y.flatten() for task, y in targets.items()}, self.protocol.updates, generator, on_epoch
-        )
+        rows = self.read_rows(train)
+        inputs, targets = (dict(zip(rows.names, each, strict=True)) for each in (rows.inputs, rows.targets))
+        fitted = sharing.fit(inputs, targets, self.protocol.updates, generator, on_epoch)
         seconds, weights = time.perf_counter() - began, sharing.weights()
         # One row of each task, as for every other method.
         with FlopCounterMode(display=False) as counter, torch.no_grad():

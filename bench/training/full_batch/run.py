@@ -18,6 +18,7 @@ from bench.catalogue.method import Method
 from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.core.suite import Suite
+from bench.linear.rows import TaskRows
 from bench.records import Cost, Packed, RunSpec, Solution
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
@@ -72,6 +73,15 @@ class FullBatchRun(ABC):
     def data(self, split: Any) -> Dataset:
         """A split in float64."""
         return read_split(self.suite, self.spec, split)
+
+    def read_rows(self, train: Dataset) -> TaskRows:
+        """The training rows of every task, of those that have a label of it.
+
+        Copies: what fits a model to them must not change the data, which other runs of this process read too.
+        """
+        names = [task.name for task in self.model.tasks]
+        inputs, targets = train.take([torch.arange(len(x)) for x, _ in train.groups])
+        return TaskRows.keep_labelled([inputs[t] for t in names], [targets[t].flatten() for t in names], names)
 
     def train(self, on_epoch: OnEpoch | None = None) -> TrainedCell:
         """Fit the model; the test split is not read.

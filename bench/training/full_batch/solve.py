@@ -78,8 +78,7 @@ class Solved(FullBatchRun):
 
     def answer(self, train: Dataset, on_epoch: OnEpoch | None = None) -> Answer:
         """Solve, and write weights and intercepts into the model."""
-        names = [task.name for task in self.model.tasks]
-        rows = TaskRows([train.inputs[t] for t in names], [train.targets[t].flatten() for t in names], names)
+        rows = self.read_rows(train)
         fitted = self.solve(rows, on_epoch)
         weights, intercepts = fitted.model()
         self.form.set_(weights, intercepts)
@@ -88,7 +87,7 @@ class Solved(FullBatchRun):
             weights,
             select_storable(fitted.penalty.matrices()),
             parameters=fitted.solution.W.numel() + len(self.form.intercepts),
-            forward_flops=2 * len(names) * rows.features,  # a product and a sum per weight
+            forward_flops=2 * len(rows.names) * rows.features,  # a product and a sum per weight
             step_ms=1000 * fitted.seconds / max(1, fitted.solution.iterations),
         )
 

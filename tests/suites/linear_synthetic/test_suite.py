@@ -10,7 +10,7 @@ from bench.linear.choose import follow_path
 from bench.linear.family import PenaltyFamily
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Squared
-from bench.planning.plan import parse_suite
+from bench.planning.plan import parse_suite, plan
 from bench.records import parse_call
 from suites.linear_synthetic.truths import DEVIATION
 
@@ -52,3 +52,27 @@ def test_the_best_strength_around_a_mean_is_that_of_bayes() -> None:
             )
     best = strengths[int(np.argmin(total))]
     assert bayes / 2 < best < 2 * bayes
+
+
+def test_tasks_may_label_the_same_rows() -> None:
+    """With inputs in common every task has noise of its own; what was drawn before stays, and so does its name."""
+    _, own = parse_suite("linear_synthetic:truth=graph")
+    _, shared = parse_suite("linear_synthetic:inputs=shared,truth=graph")
+    names = [f"linear_synthetic:{each}truth=graph" for each in ("", "inputs=own,", "inputs=shared,")]
+    before, same, other = (plan(name, ["hard"], [0])[0] for name in names)
+    assert before.run_id == same.run_id != other.run_id
+    assert "inputs" not in before.suite
+    assert (own.own_inputs, shared.own_inputs) == (True, False)
+    data, W = shared.dataset("test", 1), shared.known_weights(1)
+    assert W is not None
+    assert torch.equal(W, own.known_weights(1))  # type: ignore[arg-type]
+    assert len(data.groups) == 1
+    assert data.rows == shared.protocol.splits["test"] == 200
+    assert own.protocol.splits["test"] == own.dataset("test", 1).rows == 20 * 200
+    x, first = data.inputs["task00"].double(), own.dataset("test", 1)
+    assert torch.equal(data.inputs["task00"], first.inputs["task00"])
+    assert torch.equal(data.targets["task00"], first.targets["task00"])
+    noise = torch.stack([data.targets[t.name][:, 0].double() - x @ W[:, k] for k, t in enumerate(shared.tasks)])
+    assert float(noise.std()) == pytest.approx(1, rel=0.05)
+    assert float(torch.corrcoef(noise).fill_diagonal_(0).abs().max()) < 0.3
+    assert shared.checksums() != own.checksums()

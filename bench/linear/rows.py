@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from bench.core.labels import find_unlabelled
+from bench.core.missing import find_labelled_rows
 from bench.errors import UsageError
 
 
@@ -41,11 +41,11 @@ class TaskRows:
         """The rows of every task in which it has a label: others are no rows of it, and nothing behind sees them.
 
         Tasks that share inputs share those that are left where their labels are in the same rows. Rows without a label
-        may hold anything. Args as those of the class, with targets as `find_unlabelled` reads them. Raises UsageError
-        as the class does, and for a task without a label.
+        may hold anything. Args as those of the class; what a label is, `find_labelled_rows` says. Raises UsageError as
+        the class does, and for a task without a label.
         """
         _check_shapes(inputs, targets, names)
-        masks = [~find_unlabelled(y) for y in targets]
+        masks = [find_labelled_rows(y) for y in targets]
         for name, mask in zip(names, masks, strict=True):
             if not mask.any():
                 raise UsageError(f"`{name}` should have a label in some row. Found none in {len(mask)} rows.")

@@ -12,6 +12,7 @@ from bench.core.suite import Suite
 from bench.errors import UsageError
 from bench.linear.choose import fit_family
 from bench.linear.folds import split
+from bench.linear.logistic import Logistic
 from bench.linear.loss import Tied
 from bench.linear.rows import TaskRows
 from bench.linear.squared import Offsets, Squared
@@ -180,9 +181,10 @@ def test_a_task_without_a_label_is_named() -> None:
 
 
 @pytest.mark.parametrize("junk", [NAN, math.inf, 1e300])
-def test_rows_without_a_label_may_hold_anything(junk: float) -> None:
+@pytest.mark.parametrize("classes", [False, True])
+def test_rows_without_a_label_may_hold_anything(junk: float, classes: bool) -> None:
     """They are cut, so that the whole fit, chosen strength included, is that of rows that were never there."""
-    whole = problem((12, 15, 20), 4)
+    whole = problem((12, 15, 20), 4, classes=classes)
     gone = [torch.arange(t, len(y), 3) for t, y in enumerate(whole.targets)]
     inputs = [X.index_fill(0, at, junk) for X, at in zip(whole.inputs, gone, strict=True)]
     targets = [y.index_fill(0, at, NAN) for y, at in zip(whole.targets, gone, strict=True)]
@@ -190,8 +192,11 @@ def test_rows_without_a_label_may_hold_anything(junk: float) -> None:
         torch.tensor(sorted(set(range(len(y))) - set(at.tolist()))) for y, at in zip(whole.targets, gone, strict=True)
     ]
     rows, never = TaskRows.keep_labelled(inputs, targets, whole.names), whole.take(kept)
+    loss = Logistic if classes else Squared
     fits = [
-        fit_family(each, lambda rows: Squared(rows, 0.0), family("l21", each), squares, points=5, folds=3)
+        fit_family(
+            each, lambda rows: loss(rows, 0.0), family("l21", each), squares, points=5, folds=3, stratify=classes
+        )
         for each in (rows, never)
     ]
     assert torch.equal(fits[0].solution.W, fits[1].solution.W)

@@ -11,7 +11,8 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
-from bench.core.data import Batch, Dataset, Transform, group_by_input
+from bench.core.data import Affine, Batch, Dataset, LogRate, Transform, group_by_input
+from bench.core.levels import OrdinalLevels, PoissonCounts
 from bench.core.modules import Modules
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import (
@@ -37,6 +38,7 @@ __all__ = [
     "ANGLE_BIN",
     "ANGLE_BINS",
     "Added",
+    "Affine",
     "Batch",
     "Blueprint",
     "Classification",
@@ -53,13 +55,16 @@ __all__ = [
     "Interval",
     "Kind",
     "Le",
+    "LogRate",
     "Lt",
     "Metric",
     "Modules",
     "NormConstraint",
     "OnStep",
+    "OrdinalLevels",
     "ParameterGroup",
     "Phase",
+    "PoissonCounts",
     "Protocol",
     "Ranking",
     "Regression",

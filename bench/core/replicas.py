@@ -61,6 +61,7 @@ class Replicas(Suite):
             {name: rows.targets[task] for name, task in stored.items()},
             copy_target,
             rows.dtype,
+            dict.fromkeys(names, rows.units[self.main]) if self.main in rows.units else {},
         )
 
     def data_status(self) -> dict[str, str]:

@@ -84,7 +84,10 @@ def collect_statistics(
             if not torch.isfinite(prediction).all():
                 raise Diverged(f"The predictions of `{name}` stopped being finite.")
             refuse_broadcasting(name, prediction, targets[name])
-            metrics[reported[name]].update(prediction, targets[name])
+            target = targets[name]
+            if unit := dataset.units.get(name):
+                prediction, target = unit.restore(prediction, target)
+            metrics[reported[name]].update(prediction, target)
             if correctness:
-                correctness.add(name, metrics[reported[name]], prediction, targets[name])
+                correctness.add(name, metrics[reported[name]], prediction, target)
     return {name: metric.state() for name, metric in metrics.items()}

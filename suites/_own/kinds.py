@@ -1,0 +1,130 @@
+"""Tasks from kinds of targets: a head, a loss over what is labelled, and a metric.
+
+| kind | target | prediction | loss | error |
+| :-- | :-- | :-- | :-- | :-- |
+| real | (n, 1), NaN where missing | (n, 1) | squared | rmse, in the target's own unit |
+| class | int64 (n,), -1 where missing | logits (n, C) | cross entropy | share of wrong rows |
+| binary | 0 or 1 (n, 1), NaN where missing | logit (n, 1) | logistic | 1 - AUC |
+| ordinal | int64 (n,), -1 where missing | logits of "above k" (n, K - 1) | logistic, cumulative | distance in levels |
+| count | (n, 1), NaN where missing | log rate (n, 1) | Poisson | mean deviance |
+
+Real targets and counts are learnt in units of the training part (`Dataset.units`): deviations from the mean over the
+standard deviation, and multiples of the mean. A batch without a label of a task has the loss 0, and no gradient.
+
+The error of a binary target is 1 minus the area under the ROC curve, and not the share of wrong rows: it needs no
+threshold, and it tells models apart where one class is rare and all of them predict the other.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from bench.api import Classification, Explained, OrdinalLevels, PoissonCounts, Ranking, Shape, Task, TaskMetric
+from suites._own.description import OwnTask
+
+CURVED = 10.0  # log rate up to which a Poisson rate is e^z; beyond, its tangent, so that no batch overflows
+
+
+def _average(losses: Tensor, labelled: Tensor) -> Tensor:
+    """Sum of the losses of labelled elements over their number; 0 with a gradient of 0 where there are none."""
+    mean: Tensor = losses.sum() / labelled.sum().clamp(min=1)
+    return mean
+
+
+def squared_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """mean (z - y)^2 over labelled elements; both (n, ...), NaN in `target` where the label is missing."""
+    labelled = target.isfinite()
+    return _average((prediction[labelled] - target[labelled]).square(), labelled)
+
+
+def class_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy over labelled rows; logits (n, C), classes int64 (n,), below 0 where missing."""
+    labelled = target >= 0
+    losses = nn.functional.cross_entropy(prediction[labelled], target[labelled], reduction="sum")
+    return _average(losses, labelled)
+
+
+def binary_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """mean log(1 + e^z) - y z over labelled elements; logits and 0 or 1, both (n, ...), NaN where missing."""
+    labelled = target.isfinite()
+    z, y = prediction[labelled], target[labelled]
+    return _average(nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none"), labelled)
+
+
+def ordinal_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """sum_k log-loss of "above level k" by logit k, averaged over labelled rows (Cao et al. 2020, eq. 4).
+
+    prediction: (n, K - 1). target: levels int64 (n,), below 0 where missing.
+    """
+    labelled = target >= 0
+    logits, levels = prediction[labelled], target[labelled]
+    above = (levels[:, None] > torch.arange(logits.shape[1], device=logits.device)).to(logits.dtype)
+    return _average(nn.functional.binary_cross_entropy_with_logits(logits, above, reduction="none"), labelled)
+
+
+def poisson_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """mean e^z - y z over labelled elements; log rates and counts, both (n, ...), NaN where missing."""
+    labelled = target.isfinite()
+    z, y = prediction[labelled], target[labelled]
+    rate = z.clamp(max=CURVED).exp() * (1 + (z - CURVED).clamp(min=0))
+    return _average(rate - y * z, labelled)
+
+
+class CumulativeHead(nn.Module):
+    """z_k = w.x + b_k, one direction for all K - 1 thresholds, so that levels stay in their order.
+
+    Cao, Mirjalili, Raschka, Rank consistent ordinal regression, Pattern Recognition Letters 140, 2020.
+    """
+
+    def __init__(self, features: int, levels: int) -> None:
+        super().__init__()
+        self.direction = nn.Linear(features, 1, bias=False)
+        # Evenly spread and falling: levels are equally likely before anything is learnt.
+        share = torch.arange(1, levels, dtype=torch.float32) / levels
+        self.thresholds = nn.Parameter(torch.logit(1 - share))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.direction(x) + self.thresholds
+
+
+def _linear_head(outputs: int, shape: Shape) -> nn.Module:
+    """A linear layer on features (d,); feature maps (c, h, w) are averaged first."""
+    layer = nn.Linear(shape[0], outputs)
+    return layer if len(shape) == 1 else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), layer)
+
+
+def _cumulative_head(levels: int, shape: Shape) -> nn.Module:
+    """As `_linear_head`, for ordered levels."""
+    head = CumulativeHead(shape[0], levels)
+    return head if len(shape) == 1 else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+
+
+def _make_scalar(loss: Callable[[Tensor, Tensor], Tensor], metric: Callable[[], TaskMetric], task: OwnTask) -> Task:
+    """A task with one number for each row."""
+    return Task(task.name, partial(_linear_head, 1), loss, metric, task.pool)
+
+
+def _make_class(task: OwnTask) -> Task:
+    classes = len(task.levels)
+    return Task(task.name, partial(_linear_head, classes), class_loss, partial(Classification, classes), task.pool)
+
+
+def _make_ordinal(task: OwnTask) -> Task:
+    levels = len(task.levels)
+    return Task(task.name, partial(_cumulative_head, levels), ordinal_loss, partial(OrdinalLevels, levels), task.pool)
+
+
+MAKERS: dict[str, Callable[[OwnTask], Task]] = {
+    "real": partial(_make_scalar, squared_loss, Explained),
+    "binary": partial(_make_scalar, binary_loss, Ranking),
+    "count": partial(_make_scalar, poisson_loss, PoissonCounts),
+    "class": _make_class,
+    "ordinal": _make_ordinal,
+}
+
+
+def make_task(task: OwnTask) -> Task:
+    """The task of a description: head, loss and metric by its kind. KeyError for a kind without a maker."""
+    return MAKERS[task.kind](task)

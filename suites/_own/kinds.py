@@ -86,7 +86,8 @@ class CumulativeHead(nn.Module):
         self.thresholds = nn.Parameter(torch.logit(1 - share))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.direction(x) + self.thresholds
+        logits: Tensor = self.direction(x) + self.thresholds
+        return logits
 
 
 def _linear_head(outputs: int, shape: Shape) -> nn.Module:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.core.missing import find_labelled
 from bench.core.task import TaskMetric
 
 
@@ -22,7 +23,7 @@ class OrdinalLevels(TaskMetric):
         self.confusion: Tensor | None = None
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        labelled = target >= 0
+        labelled = find_labelled(target)
         cells = target[labelled] * self.classes + (prediction[labelled] > 0).sum(dim=1)
         counts = torch.bincount(cells, minlength=self.classes**2)
         self.confusion = counts if self.confusion is None else self.confusion + counts
@@ -47,7 +48,7 @@ class PoissonCounts(TaskMetric):
         self.deviance = self.target_sum = 0.0
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        labelled = target.isfinite()
+        labelled = find_labelled(target)
         z, y = prediction[labelled].double(), target[labelled].double()
         terms = torch.xlogy(y, y) - y * z - y + z.exp()
         self.count += int(labelled.sum())

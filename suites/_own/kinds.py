@@ -21,55 +21,49 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from bench.api import Classification, Explained, OrdinalLevels, PoissonCounts, Ranking, Shape, Task, TaskMetric
+from bench.api import (
+    Classification,
+    Explained,
+    MaskedLoss,
+    OrdinalLevels,
+    PoissonCounts,
+    Ranking,
+    Shape,
+    Task,
+    TaskMetric,
+    average_labelled,
+    bce_loss,
+    cross_entropy_loss,
+    mse_loss,
+)
 from suites._own.description import OwnTask
 
 CURVED = 10.0  # log rate up to which a Poisson rate is e^z; beyond, its tangent, so that no batch overflows
 
 
-def _average(losses: Tensor, labelled: Tensor) -> Tensor:
-    """Sum of the losses of labelled elements over their number; 0 with a gradient of 0 where there are none."""
-    mean: Tensor = losses.sum() / labelled.sum().clamp(min=1)
-    return mean
+def _sum_thresholds(logits: Tensor, levels: Tensor) -> Tensor:
+    """sum_k log-loss of "above level k" by logit k: (n,) from logits (n, K - 1) and levels (n,).
 
-
-def squared_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """mean (z - y)^2 over labelled elements; both (n, ...), NaN in `target` where the label is missing."""
-    labelled = target.isfinite()
-    return _average((prediction[labelled] - target[labelled]).square(), labelled)
-
-
-def class_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy over labelled rows; logits (n, C), classes int64 (n,), below 0 where missing."""
-    labelled = target >= 0
-    losses = nn.functional.cross_entropy(prediction[labelled], target[labelled], reduction="sum")
-    return _average(losses, labelled)
-
-
-def binary_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """mean log(1 + e^z) - y z over labelled elements; logits and 0 or 1, both (n, ...), NaN where missing."""
-    labelled = target.isfinite()
-    z, y = prediction[labelled], target[labelled]
-    return _average(nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none"), labelled)
-
-
-def ordinal_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """sum_k log-loss of "above level k" by logit k, averaged over labelled rows (Cao et al. 2020, eq. 4).
-
-    prediction: (n, K - 1). target: levels int64 (n,), below 0 where missing.
+    Cao, Mirjalili, Raschka 2020, equation 4, with equal weights.
     """
-    labelled = target >= 0
-    logits, levels = prediction[labelled], target[labelled]
-    above = (levels[:, None] > torch.arange(logits.shape[1], device=logits.device)).to(logits.dtype)
-    return _average(nn.functional.binary_cross_entropy_with_logits(logits, above, reduction="none"), labelled)
+    above = (levels[:, None] > torch.arange(logits.shape[1], device=logits.device)).to(logits)
+    losses: Tensor = nn.functional.binary_cross_entropy_with_logits(logits, above, reduction="none")
+    return losses.sum(dim=1)
 
 
-def poisson_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """mean e^z - y z over labelled elements; log rates and counts, both (n, ...), NaN where missing."""
-    labelled = target.isfinite()
-    z, y = prediction[labelled], target[labelled]
+def _tangent_poisson(z: Tensor, y: Tensor) -> Tensor:
+    """rate(z) - y z of log rates and counts (n, ...); rate is e^z, and its tangent beyond `CURVED`."""
     rate = z.clamp(max=CURVED).exp() * (1 + (z - CURVED).clamp(min=0))
-    return _average(rate - y * z, labelled)
+    return rate - y * z
+
+
+def _mean_of(elements: Callable[[Tensor, Tensor], Tensor]) -> MaskedLoss:
+    """The mean of `elements` over labelled rows."""
+    return MaskedLoss(lambda z, y: elements(z, y).mean(), average_labelled(elements))
+
+
+ordinal_loss = _mean_of(_sum_thresholds)
+count_loss = _mean_of(_tangent_poisson)
 
 
 class CumulativeHead(nn.Module):
@@ -109,7 +103,9 @@ def _make_scalar(loss: Callable[[Tensor, Tensor], Tensor], metric: Callable[[], 
 
 def _make_class(task: OwnTask) -> Task:
     classes = len(task.levels)
-    return Task(task.name, partial(_linear_head, classes), class_loss, partial(Classification, classes), task.pool)
+    return Task(
+        task.name, partial(_linear_head, classes), cross_entropy_loss, partial(Classification, classes), task.pool
+    )
 
 
 def _make_ordinal(task: OwnTask) -> Task:
@@ -118,9 +114,9 @@ def _make_ordinal(task: OwnTask) -> Task:
 
 
 MAKERS: dict[str, Callable[[OwnTask], Task]] = {
-    "real": partial(_make_scalar, squared_loss, Explained),
-    "binary": partial(_make_scalar, binary_loss, Ranking),
-    "count": partial(_make_scalar, poisson_loss, PoissonCounts),
+    "real": partial(_make_scalar, mse_loss, Explained),
+    "binary": partial(_make_scalar, bce_loss, Ranking),
+    "count": partial(_make_scalar, count_loss, PoissonCounts),
     "class": _make_class,
     "ordinal": _make_ordinal,
 }

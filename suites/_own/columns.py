@@ -114,6 +114,6 @@ def _moments(column: np.ndarray) -> tuple[float, float]:
     return float(there.mean()), deviation if deviation > 0 else 1.0
 
 
-def as_json(features: Sequence[Feature]) -> list[dict[str, Any]]:
+def dump_features(features: Sequence[Feature]) -> list[dict[str, Any]]:
     """Features as JSON values, for a description."""
     return [feature.model_dump(mode="json", exclude_defaults=True) for feature in features]

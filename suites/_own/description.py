@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import DataMissing, make_printable
 
-FILE = "set.json"
+SET_FILE = "set.json"
 MOST_BYTES = 64 << 20  # of a description: one with more is none of ours
 TargetKind = Literal["real", "class", "binary", "ordinal", "count", "segmentation", "depth", "normals", "map"]
 
@@ -70,7 +70,7 @@ class OwnDescription(BaseModel):
 
 def read_description(folder: Path) -> OwnDescription:
     """The description of the set in `folder`. Raises DataMissing, in one sentence, where it is no such file."""
-    path = folder / FILE
+    path = folder / SET_FILE
     shown = make_printable(str(path))
     try:
         if path.stat().st_size > MOST_BYTES:

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.system.data_folder import find_data_folder
 from bench.system.files import folder_lock, make_folder, sync_folder
-from suites._own.description import FILE, OwnDescription
+from suites._own.description import SET_FILE, OwnDescription
 
 SET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")  # as names of suites, in the grammar of the command line
 _TEMPORARY = re.compile(r"\.\w+\.[0-9a-f]{8}\.tmp\Z")
@@ -29,7 +29,7 @@ def list_own_names(data_dir: Path | None) -> list[str]:
     """Names of the sets that are there, sorted; none where the folder cannot be read."""
     root = find_own_root(data_dir)
     with contextlib.suppress(OSError):
-        return sorted(name for name in os.listdir(root) if SET_NAME.match(name) and (root / name / FILE).is_file())
+        return sorted(name for name in os.listdir(root) if SET_NAME.match(name) and (root / name / SET_FILE).is_file())
     return []
 
 
@@ -88,8 +88,8 @@ def _publish(temporary: Path, target: Path, description: OwnDescription, replace
             "bytes": {names[path]: path.stat().st_size for path in files if path.suffix != ".md"},
         }
     )
-    (temporary / FILE).write_text(described.model_dump_json(indent=1), encoding="utf-8")
-    for path in [*files, temporary / FILE]:
+    (temporary / SET_FILE).write_text(described.model_dump_json(indent=1), encoding="utf-8")
+    for path in [*files, temporary / SET_FILE]:
         with path.open("rb") as file:
             os.fsync(file.fileno())
     sync_folder(temporary)

@@ -14,7 +14,7 @@ from suites._own.description import OwnDescription, OwnTask
 from suites._own.division import SPLITS, divide
 from suites._own.suite import OwnSuite, map_array
 
-Unit = Affine | LogRate
+TargetUnit = Affine | LogRate
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def make_features(description: OwnDescription) -> tuple[Feature, ...]:
     return tuple(Feature.model_validate(each) for each in description.details["features"])
 
 
-def measure_unit(task: OwnTask, labels: np.ndarray) -> Unit | None:
+def measure_unit(task: OwnTask, labels: np.ndarray) -> TargetUnit | None:
     """The unit in which a target is learnt, from its training labels (n,), NaN where missing; None for its own."""
     there = labels[~np.isnan(labels)]
     if task.kind == "real":
@@ -136,17 +136,17 @@ def measure_unit(task: OwnTask, labels: np.ndarray) -> Unit | None:
     return None
 
 
-def write_unit(unit: Unit) -> dict[str, float]:
+def write_unit(unit: TargetUnit) -> dict[str, float]:
     """A unit as JSON values, which `read_unit` reads."""
     return {"rate": unit.rate} if isinstance(unit, LogRate) else {"shift": unit.shift, "scale": unit.scale}
 
 
-def read_unit(values: Mapping[str, float]) -> Unit:
+def read_unit(values: Mapping[str, float]) -> TargetUnit:
     """The unit that `write_unit` wrote."""
     return LogRate(**values) if "rate" in values else Affine(**values)
 
 
-def encode_target(task: OwnTask, labels: np.ndarray, unit: Unit | None) -> np.ndarray:
+def encode_target(task: OwnTask, labels: np.ndarray, unit: TargetUnit | None) -> np.ndarray:
     """A target as it is learnt: int64 (n,) of classes and levels, -1 where missing; float32 (n, 1) of all others.
 
     labels: (n,) float64 as stored, NaN where missing.

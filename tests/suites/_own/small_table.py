@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from suites._own.columns import Feature, as_json
+from suites._own.columns import Feature, dump_features
 from suites._own.description import OwnDescription, OwnTask
 from suites._own.folders import write_own_set
 
@@ -46,7 +46,7 @@ def describe(name: str, **changes: Any) -> OwnDescription:
         "input_shape": (sum(feature.width for feature in features),),
         "backbone": "mlp:hidden=8",
         "protocol": PROTOCOL | {"overlapping": True},
-        "details": {"features": as_json(features), "redrawn": True, "shares": [0.6, 0.2, 0.2]},
+        "details": {"features": dump_features(features), "redrawn": True, "shares": [0.6, 0.2, 0.2]},
     }
     return OwnDescription.model_validate(content | changes)
 

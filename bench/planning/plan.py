@@ -21,6 +21,7 @@ from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite, explain_unlike_metrics, widen_suite
+from bench.core.thinning import thin_suite
 from bench.errors import UsageError
 from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
@@ -52,9 +53,14 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
-    """The suite as a run under `protocol` sees it: wider or narrower, with replicas of a task, where that says so."""
+    """The suite as a run under `protocol` sees it.
+
+    Wider or narrower, with a share of its training labels, with replicas of a task, where that says so.
+    """
     if protocol.fit == "descent":  # a solver's models are linear, and have no channels
         suite = widen_suite(suite, protocol.width)
+    # Before the replicas, which are copies of one task with its labels: labels of their own would be information.
+    suite = thin_suite(suite, protocol.labels, protocol.labels_by)
     return Replicas(suite, protocol.replica) if protocol.replica else suite
 
 

@@ -25,7 +25,7 @@ from bench.training.environment import hardware, peak_memory_mb, reset_peak_memo
 from bench.training.evaluate import evaluation_mode
 from bench.training.examine import TrainedCell
 from bench.training.model import MultiTaskModel
-from bench.training.rows import read_split
+from bench.training.rows import read_split, tally_labels
 from bench.training.watch import OnEpoch
 
 CPU = torch.device("cpu")
@@ -110,6 +110,7 @@ class FullBatchRun(ABC):
                 hardware=hardware(CPU),
             ),
             "data": self.suite.checksums(),
+            "labels": tally_labels("train", train, self.suite.tasks),
             "matrices": {name: Packed.pack(matrix.numpy()) for name, matrix in answer.matrices.items()},
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }

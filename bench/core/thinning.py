@@ -14,7 +14,7 @@ from bench.core.suite import Split, Suite, derive_suite
 from bench.errors import UsageError
 from bench.records import derive_seed
 
-By = Literal["random", "block"]
+By = Literal["random", "same", "block"]
 
 
 def thin_suite(suite: Suite, share: float, by: By) -> Suite:
@@ -34,7 +34,8 @@ def thin_labels(rows: Dataset, share: float, by: By, seed: int) -> Dataset:
     """`rows` with the labels of some rows only, as `masks` of the data set.
 
     `random`: of the n labelled rows of a task floor(share n) keep their label, at least one, drawn for seed and task; a
-    smaller share keeps a part of those that a larger one keeps. `block`: task t of the T that look at one input keeps
+    smaller share keeps a part of those that a larger one keeps. `same`: as that, in one draw for all tasks that look at
+    one input, so that they keep the labels of the same rows. `block`: task t of the T that look at one input keeps
     the labels of floor(share N) of its N rows in a stretch from row floor(t N / T) on, going round at the end; with
     share <= 1 / T no row has labels of two. Block by block, seeds do not differ.
 
@@ -44,10 +45,11 @@ def thin_labels(rows: Dataset, share: float, by: By, seed: int) -> Dataset:
     for inputs, tasks in rows.groups:
         for number, task in enumerate(tasks):
             labelled = rows.find_labelled_rows(task)
-            if by == "random":
-                kept = _draw_labels(labelled, share, derive_seed(seed, "labels", task))
-            else:
+            if by == "block":
                 kept = _cut_block(len(inputs), share, number / len(tasks)) & labelled.cpu()
+            else:
+                drawn = tasks[0] if by == "same" else task
+                kept = _draw_labels(labelled, share, derive_seed(seed, "labels", drawn))
             if not bool(kept.any()):
                 raise UsageError(
                     f"`labels` by block should leave every task a label. Found none for `{task}` with `labels = "
@@ -63,11 +65,11 @@ def _count_kept(rows: int, share: float) -> int:
 
 
 def _draw_labels(labelled: Tensor, share: float, seed: int) -> Tensor:
-    """A mask (n,) of a share of the rows in the mask `labelled`."""
-    places = labelled.cpu().nonzero()[:, 0]
-    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed))
+    """A mask (n,) of a share of the rows in the mask `labelled`: those that come first in an order of all rows."""
+    order = torch.randperm(len(labelled), generator=torch.Generator().manual_seed(seed))
+    places = order[labelled.cpu()[order]]
     kept = torch.zeros(len(labelled), dtype=torch.bool)
-    kept[places[order[: _count_kept(len(places), share)]]] = True
+    kept[places[: _count_kept(len(places), share)]] = True
     return kept
 
 

@@ -95,10 +95,11 @@ class Protocol(BaseModel):
         description="share of the training labels that each task keeps, at least one; the others are as if they had "
         "never been there. Validation and test keep all",
     )
-    labels_by: Literal["random", "block"] = Field(
+    labels_by: Literal["random", "same", "block"] = Field(
         default="random",
-        description="which labels are kept: `random`, drawn for each seed and task; `block`, one stretch of the rows "
-        "for each task, spread evenly, so that T tasks with 1/T of the labels have no labelled row in common",
+        description="which labels are kept: `random`, drawn for each seed and task; `same`, drawn for each seed, those "
+        "of the same rows for all tasks on one input; `block`, one stretch of the rows for each task, spread evenly, so "
+        "that T tasks with 1/T of the labels have no labelled row in common",
     )
     batches: Annotated[Literal["random", "labelled"], DESCENT] = Field(
         default="random",

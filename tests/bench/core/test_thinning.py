@@ -27,7 +27,7 @@ def kept(data: Dataset) -> dict[str, set[int]]:
     return {task: set(data.find_labelled_rows(task).nonzero()[:, 0].tolist()) for task in TASKS}
 
 
-@pytest.mark.parametrize("by", ["random", "block"])
+@pytest.mark.parametrize("by", ["random", "same", "block"])
 @pytest.mark.parametrize("own", [False, True])
 def test_labels_that_stay_are_as_they_were_and_inputs_are_shared(by: By, own: bool) -> None:
     whole, thin = rows(own=own), thin_labels(rows(own=own), 0.3, by, seed=0)
@@ -49,6 +49,18 @@ def test_a_random_share_is_of_the_labels_of_each_task_and_grows() -> None:
     assert kept(thin_labels(rows(), 0.2, "random", seed=0)) == less
     assert kept(thin_labels(rows(), 0.2, "random", seed=1)) != less
     assert [len(each) for each in kept(thin_labels(rows(), 1e-9, "random", seed=0)).values()] == [1, 1, 1, 1]
+
+
+def test_the_same_rows_are_one_draw_for_the_tasks_of_an_input() -> None:
+    data = rows()
+    thin = kept(thin_labels(data, 0.25, "same", seed=0))
+    assert thin["a"] == thin["b"] == thin["c"] == kept(thin_labels(data, 0.25, "random", seed=0))["a"]
+    assert len(thin["a"]) == 10
+    assert len(thin["d"]) == 5  # of its own 20 labels, those that come first in the same order
+    assert thin["a"] & kept(data)["d"] <= thin["d"] or thin["d"] <= thin["a"]
+    assert kept(thin_labels(data, 0.25, "same", seed=1)) != thin
+    apart = kept(thin_labels(rows(own=True), 0.25, "same", seed=0))
+    assert len({frozenset(apart[task]) for task in "abc"}) == 3  # rows of their own are never the same ones
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 4, 7])

@@ -91,9 +91,9 @@ def list_cases() -> dict[str, list[Case]]:
 
 def run_level(level: Level, methods: Sequence[str], seeds: str, store: Path) -> None:
     """Run what the store lacks, in one process. Raises CalledProcessError where a cell fails."""
-    settings = [f"{key}={value}" for key, value in level.settings.items()]
+    settings = [text for key, value in level.settings.items() for text in ("--set", f"{key}={value}")]
     arguments = ["run", level.suite, REFERENCE, *methods, "--seeds", seeds, "--jobs", "1", "--store", str(store)]
-    subprocess.run([sys.executable, "-m", "bench.cli.main", *arguments, "--set", *settings], check=True)
+    subprocess.run([sys.executable, "-m", "bench.cli.main", *arguments, *settings], check=True)
 
 
 def mean_log_error(record: ResultRecord) -> float:

@@ -98,8 +98,8 @@ class Protocol(BaseModel):
     labels_by: Literal["random", "same", "block"] = Field(
         default="random",
         description="which labels are kept: `random`, drawn for each seed and task; `same`, drawn for each seed, those "
-        "of the same rows for all tasks on one input; `block`, one stretch of the rows for each task, spread evenly, so "
-        "that T tasks with 1/T of the labels have no labelled row in common",
+        "of the same rows for all tasks on one input; `block`, one stretch of the rows for each task, spread evenly: T "
+        "tasks with 1/T of the labels have no labelled row in common",
     )
     batches: Annotated[Literal["random", "labelled"], DESCENT] = Field(
         default="random",

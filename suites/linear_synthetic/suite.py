@@ -35,7 +35,8 @@ class LinearSynthetic(LinearSuite):
     tasks: number of tasks, 6 to 100.
     train: training rows per task.
     noise: standard deviation of the label noise, the Bayes rmse.
-    inputs: `own`, each task has rows of its own, or `shared`, all tasks label the same rows, each with its own noise.
+    inputs: `own`, each task has rows of its own, or `shared`, all tasks label the same rows, each with its own noise,
+        and are scored one by one.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class LinearSynthetic(LinearSuite):
         self.truth, self.noise, self.rows = truth, noise, {"train": train, "test": TEST}
         self.own_inputs = inputs == "own"
         counts = {split: rows * (tasks if self.own_inputs else 1) for split, rows in self.rows.items()}
-        self._define("linear_synthetic", 1, counts, "independent draws, anew for each seed")
+        rule = "independent draws, anew for each seed"
+        # Statistics of a pool count each test row once.
+        self._define("linear_synthetic", 1, counts, rule, pooled=self.own_inputs)
 
     def known_weights(self, seed: int) -> Tensor:
         """The weights (d, T) behind the labels, float64."""

@@ -8,8 +8,10 @@ import too.
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
+from bench.catalogue.backbone import read_backbone
 from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
+from bench.core.backbone import Backbone, InputForm, refuse_width, require_image
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, group_by_input
 from bench.core.modules import Modules
@@ -37,6 +39,7 @@ __all__ = [
     "ANGLE_BIN",
     "ANGLE_BINS",
     "Added",
+    "Backbone",
     "Batch",
     "Blueprint",
     "Classification",
@@ -50,6 +53,7 @@ __all__ = [
     "GramianWeighting",
     "Gt",
     "Infinite",
+    "InputForm",
     "Interval",
     "Kind",
     "Le",
@@ -88,10 +92,13 @@ __all__ = [
     "digest",
     "group_by_input",
     "pack_histogram",
+    "read_backbone",
     "refuse_infinite",
     "refuse_many_inputs",
+    "refuse_width",
     "register",
     "register_kind",
+    "require_image",
     "resolve_strength",
     "run_stages",
     "scale_channels",

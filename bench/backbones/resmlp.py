@@ -35,7 +35,7 @@ class Embedded(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """x + dropout(B relu(A norm(x))), A from `size` to twice as many units and B back."""
 
     def __init__(self, size: int, dropout: float) -> None:
@@ -89,5 +89,5 @@ class ResidualPerceptron(Backbone):
         stages = [Stage(embedded, nn.Linear(embedded.outputs, size), output_shape=(size,))]
         for number in range(self.blocks):
             end = [nn.LayerNorm(size), nn.ReLU()] if number == self.blocks - 1 else []
-            stages.append(Stage(Block(size, self.dropout), *end, output_shape=(size,)))
+            stages.append(Stage(ResidualBlock(size, self.dropout), *end, output_shape=(size,)))
         return nn.ModuleList(stages)

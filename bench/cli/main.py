@@ -31,6 +31,7 @@ COMMANDS = {
     "verify": "check every record of a store or a submission, and run some cells again",
     "merge": "put the records of stores into one, packed: one line per run",
     "site": "write the leaderboard as static pages",
+    "new": "begin a method, a suite or another part of your own: one commented file",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
     "data": "list, prepare or describe the data of suites",

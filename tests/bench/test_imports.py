@@ -35,6 +35,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.sharing": (".", "bench.api", "bench.toolbox"),
     "bench.constraints": (".", "bench.api", "bench.toolbox"),
     "bench.weightings": (".", "bench.api", "bench.toolbox"),
+    # Copied by `mtlbench new`: written as outsiders write parts, a metric beside a suite that is there.
+    "bench.templates": ("bench.api", "bench.backbones", "suites.synthetic"),
     "bench.linear": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records"),
     "bench.planning": (".", "bench.catalogue", "bench.core", *RECORDS, "bench.linear"),
     "bench.training": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.system"),

@@ -26,6 +26,7 @@ COMMANDS = {
     "curve": "run methods along a setting, as the learning rate, and choose its value on validation",
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
+    "predict": "predict new rows by the trained model of a run",
     "table": "print a table from stored records",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",

@@ -48,7 +48,7 @@ class Execution:
         Raises:
             OSError: The store cannot be written.
         """
-        return survey(list({spec.run_id: spec for spec in specs}.values()), self.store)
+        return survey(list({spec.run_id: spec for spec in specs}.values()), self.store, self.cell.is_over)
 
     def run(self, specs: Iterable[RunSpec]) -> PlanStatus:
         """Run every one of `specs` that is not stored yet; returns the status of all of them."""

@@ -79,7 +79,7 @@ class JudgedCell(StoredCell):
             _start_player.cache_clear()
         if self.reports:
             self._report(spec, judged)
-        return judged.record, gallery.panels if gallery else []
+        return Made(judged.record, gallery.panels if gallery else [])
 
     def _report(self, spec: RunSpec, judged: "Judgement") -> None:
         """Write what was seen from outside: confinement, counted numbers, the second test, notes."""

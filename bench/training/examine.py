@@ -4,7 +4,7 @@ Training, whatever its kind, ends in a `TrainedCell`; `examine` turns it into th
 same with a cell that was trained in another process.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from bench.training.correctness import Correctness
 from bench.training.evaluate import Predict, collect_statistics
 from bench.training.gallery import Gallery
 from bench.training.recovered import describe_with_truth
+from bench.training.select import Snapshot
 
 Epochs = tuple[int, ...]  # the epoch whose weights each member of an ensemble predicts with
 
@@ -33,12 +34,14 @@ class TrainedCell:
         predictor: opens the prediction function with the weights of such epochs.
         weights: (d, T), where models are linear. They are compared with the true weights in `examine`, since training
             must not know those.
+        snapshots: gives the weights of each member at such epochs; None where they are not all that predictions need.
     """
 
     fields: dict[str, Any]
     epochs: Mapping[str, Mapping[str, Epochs]]
     predictor: Callable[[Epochs], AbstractContextManager[Predict]]
     weights: Tensor | None = None
+    snapshots: Callable[[Epochs], Sequence[Snapshot]] | None = None
 
     @property
     def distinct_epochs(self) -> list[Epochs]:

@@ -23,6 +23,7 @@ from bench.training.environment import reset_peak_memory, settle_devices, settle
 from bench.training.examine import examine
 from bench.training.full_batch.prepare import prepare_full_batch_run
 from bench.training.gallery import Gallery
+from bench.training.kept_model import ModelKeeper
 from bench.training.learned import Ensemble, Member, Start, count_flops, describe_ensemble, describe_learned_sharing
 from bench.training.load import describe_failure, load_run
 from bench.training.model import MultiTaskModel, lay_out
@@ -39,6 +40,7 @@ def fit(
     gallery: Gallery | None = None,
     checkpoint: Checkpoint | None = None,
     rows: ResidentRows | None = None,
+    keeper: ModelKeeper | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
@@ -49,6 +51,7 @@ def fit(
         gallery: filled with panels of test images.
         checkpoint: where the run keeps its state, and resumes from.
         rows: the suite's data, where it was read already.
+        keeper: is given the trained model, where there is one.
 
     Returns:
         A record of status `done`, or `failed` with type, message and place of the error, without absolute paths.
@@ -57,12 +60,16 @@ def fit(
     try:
         if spec.protocol.fit == "solver":
             fitted = prepare_full_batch_run(spec, suite, method)
-            fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
-            return record.model_copy(update=fields).seal()
+            cell = fitted.train(on_epoch)
+            fields = examine(cell, suite, spec, lambda: fitted.data("test"), gallery)
+            record = record.model_copy(update=fields).seal()
+            if keeper:
+                keeper.take(cell, suite, record)
+            return record
         with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # a checkpoint has the state of one process only
-            return record.model_copy(update=run.result(on_epoch, gallery, kept)).seal()
+            return run.finish(record, run.train(on_epoch, kept), gallery, keeper)
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # a resumed run would diverge again
@@ -174,3 +181,16 @@ class Run:
         if self.spec.is_trial:
             return cell.fields
         return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery)
+
+    def finish(
+        self,
+        record: ResultRecord,
+        cell: Ensemble,
+        gallery: Gallery | None = None,
+        keeper: ModelKeeper | None = None,
+    ) -> ResultRecord:
+        """`record` with the results of `cell`, sealed; `keeper` takes what was scored, which of a trial is nothing."""
+        finished = record.model_copy(update=self.score(cell, gallery)).seal()
+        if keeper and not self.spec.is_trial:
+            keeper.take(cell, self.suite, finished)
+        return finished

@@ -154,7 +154,13 @@ def describe_ensemble(
     }
     chosen = [member.watch.selector.choose_epochs() for member in members]
     epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
-    return Ensemble(fields, epochs, lambda each: evaluation_mode(load_epochs(members, each)), members=members)
+    return Ensemble(
+        fields,
+        epochs,
+        lambda each: evaluation_mode(load_epochs(members, each)),
+        snapshots=lambda each: [m.watch.selector.snapshot(epoch) for m, epoch in zip(members, each, strict=True)],
+        members=members,
+    )
 
 
 def _read_validation(watch: TrainingMonitor, selection: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

@@ -44,6 +44,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.training"),
     "bench.judge": (".", *CONTRACTS, "bench.check", "bench.planning", "bench.system", "bench.training"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.system"),
+    "bench.prediction": (
+        *(".", *CONTRACTS, "bench.system", "bench.training"),
+        *("leaderboard.store",),
+    ),
     "bench.execution": (
         *(".", *CONTRACTS, "bench.engines", "bench.judge", "bench.planning", "bench.system", "bench.training"),
         "leaderboard",

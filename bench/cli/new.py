@@ -75,8 +75,8 @@ def write_part(kind: str, name: str) -> str:
     cls = "".join(word[:1].upper() + word[1:] for word in name.split("_")) or name
     words = set(re.findall(r"\w+", text))
     if keyword.iskeyword(cls) or cls in words or f"{cls}Suite" in words:  # as `Tensor`, which the file imports
-        cls += f"{kind.capitalize()}s"
-    return text.replace("MyPart", cls).replace("my_part", name)
+        cls = f"Own{cls}"
+    return text.replace(f"My{kind.capitalize()}", cls).replace(f"my_{kind}", name)
 
 
 def refuse_name(kind: str, name: str) -> None:

@@ -8,32 +8,17 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.engines.events import EpochCallback, Status
-from bench.execution.keep import store_record
-from bench.records import ResultRecord, RunSpec
+from bench.execution.keep import Made, store_made
+from bench.records import RunSpec
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
     from bench.core.resident import ResidentRows
     from bench.training.checkpoint import Checkpoint
-    from bench.training.kept_model import KeptModel
-
-
-class Made(NamedTuple):
-    """What training a cell made.
-
-    Attributes:
-        record: The record, done or failed.
-        panels: Its panels, as PNG files.
-        model: The trained model, where it should be kept and there is one.
-    """
-
-    record: ResultRecord
-    panels: list[bytes]
-    model: "KeptModel | None" = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +83,7 @@ class StoredCell:
     def is_over(self, spec: RunSpec) -> bool:
         """Whether all that this cell would store is there: a finished record, and its model where that is kept.
 
-        A cell whose record is stored without the model that is asked for is trained again: see `store_record`.
+        A cell whose record is stored without the model that is asked for is trained again: see `store_made`.
         """
         store = Store(self.store)
         return store.has_done(spec) and (not self.keep_model or spec.is_trial or store.has_model(spec))
@@ -132,4 +117,4 @@ class StoredCell:
 
     def keep(self, made: Made) -> Status:
         """Store a record with its panels and its model, and mirror it; returns the record's status."""
-        return store_record(Store(self.store), made.record, made.panels, self.wandb, made.model)
+        return store_made(Store(self.store), made, self.wandb)

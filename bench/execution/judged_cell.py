@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import EpochCallback
 from bench.errors import UsageError, make_printable
-from bench.execution.cell import Made, StoredCell
+from bench.execution.cell import StoredCell
 from bench.execution.execute import Execution
+from bench.execution.keep import Made
 from bench.execution.plan_status import PlanStatus
 from bench.judge.limits import Limits
 from bench.records import RunSpec, digest

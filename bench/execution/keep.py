@@ -6,7 +6,7 @@ A record that is stored and not mirrored leaves a mark in the store, so that the
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.engines.events import Status
 from bench.errors import make_printable
@@ -20,24 +20,30 @@ if TYPE_CHECKING:
     from bench.training.kept_model import KeptModel
 
 
-def store_record(
-    store: Store,
-    whole: ResultRecord,
-    panels: Sequence[bytes],
-    wandb: str = "off",
-    model: "KeptModel | None" = None,
-) -> Status:
-    """Write a record, its panels and its model, then mirror it.
+class Made(NamedTuple):
+    """What training a cell made.
 
-    Where the record is too large its largest matrices are left out, with a sentence on standard error.
+    Attributes:
+        record: The record, done or failed.
+        panels: Its panels, as PNG files.
+        model: The trained model, where it should be kept and there is one.
+    """
+
+    record: ResultRecord
+    panels: list[bytes]
+    model: "KeptModel | None" = None
+
+
+def store_made(store: Store, made: Made, wandb: str = "off") -> Status:
+    """Write the model, the panels and the record of a cell, then mirror the record.
+
+    Where a finished record is stored already, it stays as it is, and the model is kept if it has the same scores. Where
+    the record is too large its largest matrices are left out, with a sentence on standard error.
 
     Args:
         store: Where to.
-        whole: The record as the run made it.
-        panels: PNG files; where they cannot be written the record is stored without.
+        made: What the run made; panels or a model that cannot be written are left out, with a sentence.
         wandb: `off`, `offline` or `online`.
-        model: What the record was scored with, where that is kept. Where a finished record is stored already, it stays
-            as it is, and the model is kept if it has the same scores.
 
     Returns:
         The record's status.
@@ -45,6 +51,7 @@ def store_record(
     Raises:
         OSError: The record cannot be written.
     """
+    whole, panels, model = made
     if model and whole.status == "done":
         earlier = store.get(whole.spec)
         if earlier and earlier.status == "done":

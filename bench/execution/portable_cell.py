@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines import Cell
 from bench.engines.events import EpochCallback, Status
-from bench.execution.cell import Made, StoredCell
+from bench.execution.cell import StoredCell
+from bench.execution.keep import Made
 from bench.records import RunSpec, digest
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from bench.engines import Ended, Event, Progressed
 from bench.engines.events import EpochCallback, Status
-from bench.execution.cell import Made, StoredCell
+from bench.execution.cell import StoredCell
+from bench.execution.keep import Made
 from bench.records import RunSpec
 from leaderboard.store import Store
 

@@ -1,4 +1,4 @@
-"""`my_part`: what holds the copies of a parameter together. Used as `soft+my_part`."""
+"""`my_constraint`: what holds the copies of a parameter together. Used as `soft+my_constraint`."""
 
 from typing import Annotated, ClassVar
 
@@ -7,8 +7,8 @@ from torch import Tensor
 from bench.api import Constraint, Coupled, Ge, register
 
 
-@register("my_part", paper="")  # the paper's authors, title and year, where there is one
-class MyPart(Constraint):
+@register("my_constraint", paper="")  # the paper's authors, title and year, where there is one
+class MyConstraint(Constraint):
     """R(W) = strength sum_t |w_t - m|^2, with m the mean of the T copies w_t of one parameter.
 
     prox_{s R}(W) = m + (W - m) / (1 + 2 s strength): the mean stays, and deviations from it shrink.
@@ -20,7 +20,7 @@ class MyPart(Constraint):
     limits: ClassVar = {"strength=0": "single_task"}
 
     # One instance for each coupled parameter: `coupled` has its shape, the number of tasks and the learning rate.
-    # Options are keyword-only. Annotation and default are their schema: soft+my_part:strength=0.1
+    # Options are keyword-only. Annotation and default are their schema: soft+my_constraint:strength=0.1
     def __init__(self, coupled: Coupled, *, strength: Annotated[float, Ge(0)] = 0.01) -> None:
         super().__init__(coupled)
         self.strength = strength

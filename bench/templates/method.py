@@ -1,4 +1,4 @@
-"""`my_part`: who owns which parameters. A trunk that all tasks own, and beside it a tower for each task."""
+"""`my_method`: who owns which parameters. A trunk that all tasks own, and beside it a tower for each task."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -9,8 +9,8 @@ from torch import Tensor
 from bench.api import Blueprint, Interval, Modules, ParameterGroup, Sharing, TrainState, register, run_stages
 
 
-@register("my_part", paper="")  # the paper's authors, title and year, where there is one
-class MyPart(Sharing):
+@register("my_method", paper="")  # the paper's authors, title and year, where there is one
+class MyMethod(Sharing):
     """z_t = (1 - own) f(x_t) + own f_t(x_t), with f the trunk and f_t the tower of task t.
 
     Trunk and towers start from the same weights, so that the start is `hard` whatever `own` is.
@@ -23,7 +23,7 @@ class MyPart(Sharing):
     # The control without a path between tasks: what is better than it is better by sharing.
     twin = "single_task"
 
-    # Options are keyword-only. Annotation and default are their schema on the command line: my_part:own=0.2
+    # Options are keyword-only. Annotation and default are their schema on the command line: my_method:own=0.2
     def __init__(self, blueprint: Blueprint, *, own: Annotated[float, Interval(ge=0, le=1)] = 0.5) -> None:
         super().__init__()
         self.tasks, self.own = blueprint.tasks, own

@@ -1,4 +1,4 @@
-"""`my_part`, a kind of metric, and a suite of the same name whose tasks are scored by it.
+"""`my_metric`, a kind of metric, and a suite of the same name whose tasks are scored by it.
 
 A metric is in two parts. An accumulator gathers statistics of the predictions, which are stored; a kind turns stored
 statistics into scores, whenever a record is read. So a stored score cannot differ from its statistics.
@@ -14,10 +14,10 @@ from suites.synthetic import Synthetic
 
 
 # Change this first: what is gathered. Statistics are plain numbers and lists that add up over rows.
-class MyPart(TaskMetric):
+class MyMetric(TaskMetric):
     """Count and sum of absolute errors; predictions and targets (n, 1)."""
 
-    kind = "my_part"
+    kind = "my_metric"
 
     def __init__(self) -> None:
         self.count, self.total = 0, 0.0
@@ -33,7 +33,7 @@ class MyPart(TaskMetric):
 
 # And this with it: what is read from the statistics.
 register_kind(
-    "my_part",
+    "my_metric",
     Kind(
         # Columns of tables. The first one stands for the task.
         metrics=(Metric("mae", higher_is_better=False, unit=""),),
@@ -48,13 +48,13 @@ register_kind(
 )
 
 
-@register("my_part")
-class MyPartSuite(Synthetic):
+@register("my_metric")
+class MyMetricSuite(Synthetic):
     """Two regressions with the mean absolute error as loss and metric, trained for 3 epochs of 8 updates."""
 
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir, tasks=2, train=100)
-        self.tasks = [Task(task.name, task.head, nn.functional.l1_loss, MyPart) for task in self.tasks]
-        kinds = dict.fromkeys(self.names, "my_part")  # a record is read without the suite, so they stand here too
-        changes = {"name": "my_part", "epochs": 3, "steps_per_epoch": 8, "metrics": kinds}
+        self.tasks = [Task(task.name, task.head, nn.functional.l1_loss, MyMetric) for task in self.tasks]
+        kinds = dict.fromkeys(self.names, "my_metric")  # a record is read without the suite, so they stand here too
+        changes = {"name": "my_metric", "epochs": 3, "steps_per_epoch": 8, "metrics": kinds}
         self.protocol = self.protocol.model_copy(update=changes)

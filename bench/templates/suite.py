@@ -1,4 +1,4 @@
-"""`my_part`, a suite: tasks, data, a backbone and a protocol that belong together.
+"""`my_suite`, a suite: tasks, data, a backbone and a protocol that belong together.
 
 For a table or a folder of images `mtlbench data import` needs no code; a suite is for all else.
 """
@@ -28,14 +28,14 @@ FEATURES = 10
 ROWS = {"train": 400, "val": 200, "test": 400}
 
 
-@register("my_part", version=1)  # move the version when numbers change: stored runs then keep their meaning
-class MyPart(Suite):
+@register("my_suite", version=1)  # move the version when numbers change: stored runs then keep their meaning
+class MySuite(Suite):
     """Two tasks on the same rows x ~ N(0, I): y = w.x + e, a regression, and whether v.x > 0, two classes.
 
     noise: standard deviation of e.
     """
 
-    # Options, after `*`, are variants of the suite: my_part:noise=0.5. Nothing is read here: a plan builds suites.
+    # Options, after `*`, are variants of the suite: my_suite:noise=0.5. Nothing is read here: a plan builds suites.
     def __init__(self, data_dir: Path | None = None, *, noise: Annotated[float, Interval(gt=0, le=10)] = 0.1) -> None:
         super().__init__(data_dir)
         self.noise, self.input_shape = noise, (FEATURES,)  # the shape of one row, without the batch
@@ -44,9 +44,9 @@ class MyPart(Suite):
             Task("amount", lambda shape: nn.Linear(shape[0], 1), nn.functional.mse_loss, Regression),
             Task("sign", lambda shape: nn.Linear(shape[0], 2), nn.functional.cross_entropy, lambda: Classification(2)),
         ]
-        # How every method is trained and selected; `mtlbench protocol my_part` prints it.
+        # How every method is trained and selected; `mtlbench protocol my_suite` prints it.
         self.protocol = Protocol(
-            name="my_part",
+            name="my_suite",
             version=1,
             splits=ROWS,
             split_rule="independent draws, anew for each seed",
@@ -66,8 +66,8 @@ class MyPart(Suite):
     # Change this first: read your rows here, under `self.data_dir`, and raise DataMissing where they are not there.
     # Tasks that share rows hold the very same tensor. The test split is read once, after training.
     def dataset(self, split: Split, seed: int) -> Dataset:
-        truth = torch.Generator().manual_seed(derive_seed("my_part", seed))
-        sample = torch.Generator().manual_seed(derive_seed("my_part", seed, split))
+        truth = torch.Generator().manual_seed(derive_seed("my_suite", seed))
+        sample = torch.Generator().manual_seed(derive_seed("my_suite", seed, split))
         weights = torch.randn(FEATURES, 2, generator=truth)
         x = torch.randn(ROWS[split], FEATURES, generator=sample)
         noise = self.noise * torch.randn(len(x), generator=sample)

@@ -1,4 +1,4 @@
-"""`my_part`: how T losses become one step. Used as `hard@my_part`."""
+"""`my_weighting`: how T losses become one step. Used as `hard@my_weighting`."""
 
 from typing import Annotated
 
@@ -8,16 +8,16 @@ from torch import Tensor
 from bench.api import Interval, StepState, Weighting, clamp_losses, register
 
 
-@register("my_part", paper="")  # the paper's authors, title and year, where there is one
-class MyPart(Weighting):
+@register("my_weighting", paper="")  # the paper's authors, title and year, where there is one
+class MyWeighting(Weighting):
     """w_t = T L_t^power / sum_s L_s^power: tasks of a large loss weigh more, or less where `power` is negative.
 
     power: in [-10, 10]; 0 is `uniform`, 1 weighs by the losses themselves.
     """
 
-    # A rule on the gradients instead: `class MyPart(GramianWeighting)`, which is given G = J J^T (T, T).
+    # A rule on the gradients instead: `class MyWeighting(GramianWeighting)`, which is given G = J J^T (T, T).
 
-    # Options are keyword-only. Annotation and default are their schema: hard@my_part:power=0.5
+    # Options are keyword-only. Annotation and default are their schema: hard@my_weighting:power=0.5
     def __init__(self, tasks: list[str], *, power: Annotated[float, Interval(ge=-10, le=10)] = 1.0) -> None:
         super().__init__(tasks)
         self.power = power

@@ -7,7 +7,7 @@ same with a cell that was trained in another process.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -20,6 +20,9 @@ from bench.training.evaluate import Predict, collect_statistics
 from bench.training.gallery import Gallery
 from bench.training.recovered import describe_with_truth
 from bench.training.select import Snapshot
+
+if TYPE_CHECKING:
+    from bench.training.kept_model import ModelKeeper
 
 Epochs = tuple[int, ...]  # the epoch whose weights each member of an ensemble predicts with
 
@@ -55,6 +58,7 @@ def examine(
     spec: RunSpec,
     read_test: Callable[[], Dataset],
     gallery: Gallery | None = None,
+    keeper: "ModelKeeper | None" = None,
 ) -> dict[str, Any]:
     """The fields of `cell` with statistics, scores and correct rows on the test split, which is read only here.
 
@@ -64,6 +68,7 @@ def examine(
         spec: the specification of the run.
         read_test: reads the test split; called once.
         gallery: is filled with panels of predictions, where there is one.
+        keeper: takes the model that the test split was scored with, where there is one.
 
     Returns:
         Field -> value of a record, for `ResultRecord.model_copy(update=...)`.
@@ -81,6 +86,8 @@ def examine(
                 gallery.look(predict, test, [task for task, at in shown.items() if at == each])
     if gallery:
         gallery.draw(suite, test)
+    if keeper:
+        keeper.take(cell, suite, spec)
     states = {rule: {t: by_epochs[each][t] for t, each in of_task.items()} for rule, of_task in cell.epochs.items()}
     kinds = spec.protocol.metrics
     scores = {rule: score_tasks(kinds, of_task, "test") for rule, of_task in states.items()}

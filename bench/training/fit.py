@@ -51,7 +51,7 @@ def fit(
         gallery: filled with panels of test images.
         checkpoint: where the run keeps its state, and resumes from.
         rows: the suite's data, where it was read already.
-        keeper: is given the trained model, where there is one.
+        keeper: is given the trained model.
 
     Returns:
         A record of status `done`, or `failed` with type, message and place of the error, without absolute paths.
@@ -60,16 +60,12 @@ def fit(
     try:
         if spec.protocol.fit == "solver":
             fitted = prepare_full_batch_run(spec, suite, method)
-            cell = fitted.train(on_epoch)
-            fields = examine(cell, suite, spec, lambda: fitted.data("test"), gallery)
-            record = record.model_copy(update=fields).seal()
-            if keeper:
-                keeper.take(cell, suite, record)
-            return record
+            fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery, keeper)
+            return record.model_copy(update=fields).seal()
         with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # a checkpoint has the state of one process only
-            return run.finish(record, run.train(on_epoch, kept), gallery, keeper)
+            return record.model_copy(update=run.result(on_epoch, gallery, kept, keeper)).seal()
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # a resumed run would diverge again
@@ -110,10 +106,14 @@ class Run:
         self.module = MultiTaskModule(self.model, self.protocol, self.seed)
 
     def result(
-        self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
+        self,
+        on_epoch: OnEpoch | None = None,
+        gallery: Gallery | None = None,
+        checkpoint: Checkpoint | None = None,
+        keeper: ModelKeeper | None = None,
     ) -> dict[str, Any]:
         """Train, select, then read the test split once; returns the fields of a finished record."""
-        return self.score(self.train(on_epoch, checkpoint), gallery)
+        return self.score(self.train(on_epoch, checkpoint), gallery, keeper)
 
     def train(self, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Ensemble:
         """Train all members and select epochs; the test split is not read.
@@ -180,21 +180,10 @@ class Run:
             members.append(Member(other.model, other.train_on(start.rows, checkpoint=checkpoint)))
         return describe_ensemble(members, self.spec, start, learned, self.suite.checksums(), checkpoint, stacked)
 
-    def score(self, cell: Ensemble, gallery: Gallery | None = None) -> dict[str, Any]:
+    def score(
+        self, cell: Ensemble, gallery: Gallery | None = None, keeper: ModelKeeper | None = None
+    ) -> dict[str, Any]:
         """The fields of a finished record. The test split is read here, once; of a trial it never is."""
         if self.spec.is_trial:
             return cell.fields
-        return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery)
-
-    def finish(
-        self,
-        record: ResultRecord,
-        cell: Ensemble,
-        gallery: Gallery | None = None,
-        keeper: ModelKeeper | None = None,
-    ) -> ResultRecord:
-        """`record` with the results of `cell`, sealed; `keeper` takes what was scored, which of a trial is nothing."""
-        finished = record.model_copy(update=self.score(cell, gallery)).seal()
-        if keeper and not self.spec.is_trial:
-            keeper.take(cell, self.suite, finished)
-        return finished
+        return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery, keeper)

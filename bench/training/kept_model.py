@@ -19,7 +19,8 @@ from torch import Tensor
 
 from bench.core.suite import Suite
 from bench.errors import make_printable
-from bench.records import ResultRecord, RunSpec
+from bench.records import RunSpec
+from bench.training.environment import versions
 from bench.training.examine import TrainedCell
 from bench.training.select import Snapshot
 
@@ -105,16 +106,16 @@ class ModelKeeper:
     def __init__(self) -> None:
         self.model: KeptModel | None = None
 
-    def take(self, cell: TrainedCell, suite: Suite, record: ResultRecord) -> None:
-        """Copy what `cell` was scored with; `record` says which run it is. Raises nothing: the run itself is sound."""
-        card = ModelCard(run_id=record.run_id, spec=record.spec)
+    def take(self, cell: TrainedCell, suite: Suite, spec: RunSpec) -> None:
+        """Copy what `cell`, of the run `spec`, was scored with. Raises nothing: the run itself is sound."""
+        card = ModelCard(run_id=spec.run_id, spec=spec)
         try:
-            self.model = _pack(card, cell, suite, record.environment)
+            self.model = _pack(card, cell, suite)
         except Exception as error:
             self.model = KeptModel(card.model_copy(update={"refused": str(error) or type(error).__name__}))
 
 
-def _pack(card: ModelCard, cell: TrainedCell, suite: Suite, environment: dict[str, str]) -> KeptModel:
+def _pack(card: ModelCard, cell: TrainedCell, suite: Suite) -> KeptModel:
     """The model that `cell` was scored with, under the rule of its board. Raises ValueError where none can be kept."""
     if cell.snapshots is None:
         raise ValueError("its predictions are made of the training rows, which are no weights")
@@ -130,7 +131,7 @@ def _pack(card: ModelCard, cell: TrainedCell, suite: Suite, environment: dict[st
             tensors |= {f"{place}.{name}": tensor for name, tensor in weights.items()}
     data = save(tensors)
     described = {
-        "environment": environment,
+        "environment": versions(),
         "tasks": tuple(task.name for task in suite.tasks),
         "input_shape": tuple(suite.input_shape),
         "metrics": dict(card.spec.protocol.metrics),

@@ -83,7 +83,7 @@ def _fit_as_stack(
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        run.finish(record, run.describe(start, watch, stacked=len(specs)), gallery, keeper)
+        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery, keeper)).seal()
         for (_, _, record), run, start, watch, gallery, keeper in zip(
             parts, runs, starts, watches, galleries, keepers, strict=True
         )

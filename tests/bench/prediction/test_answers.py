@@ -70,6 +70,6 @@ def test_a_table_has_a_line_per_row_and_leaves_out_what_is_not_asked() -> None:
 
 
 def test_arrays_come_back_as_they_were() -> None:
-    outputs = {"a": torch.rand(2, 3), "b": torch.rand(2, 1, 4, 4)}
+    outputs = {"file": torch.rand(2, 3), "b": torch.rand(2, 1, 4, 4)}
     read = np.load(io.BytesIO(pack_arrays(outputs)))
     assert all((read[task] == outputs[task].numpy()).all() for task in outputs)

@@ -145,7 +145,7 @@ def test_a_run_that_is_stored_without_its_model_is_trained_again_and_keeps_its_r
 def test_a_model_with_other_scores_than_its_record_is_not_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from bench.execution.keep import store_record
+    from bench.execution.keep import Made, store_made
     from tests.bench.prediction.kept import fit_and_keep
 
     spec = plan_quick(SUITE, "hard", **QUICK)
@@ -153,8 +153,8 @@ def test_a_model_with_other_scores_than_its_record_is_not_kept(
     other = {"val": {**record.statistics["val"], "task00": {"count": 2000, "squared_error": 1234.5}}}
     changed = record.model_copy(update={"statistics": {**record.statistics, **other}})
     store = Store(tmp_path)
-    assert store_record(store, record, []) == "done"
-    assert store_record(store, changed, [], model=model) == "done"
+    assert store_made(store, Made(record, [])) == "done"
+    assert store_made(store, Made(changed, [], model)) == "done"
     assert not store.has_model(spec)
     assert "came to other scores than its record" in capsys.readouterr().err
 

@@ -4,52 +4,19 @@ Training, whatever its kind, ends in a `TrainedCell`; `examine` turns it into th
 same with a cell that was trained in another process.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from torch import Tensor
+from collections.abc import Callable
+from typing import Any
 
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.records import Packed, RunSpec
 from bench.scores import score_tasks
 from bench.training.correctness import Correctness
-from bench.training.evaluate import Predict, collect_statistics
+from bench.training.evaluate import collect_statistics
 from bench.training.gallery import Gallery
+from bench.training.kept_model import ModelKeeper
 from bench.training.recovered import describe_with_truth
-from bench.training.select import Snapshot
-
-if TYPE_CHECKING:
-    from bench.training.kept_model import ModelKeeper
-
-Epochs = tuple[int, ...]  # the epoch whose weights each member of an ensemble predicts with
-
-
-@dataclass(frozen=True)
-class TrainedCell:
-    """A trained cell, before the test split is read.
-
-    Args:
-        fields: of the record, as far as training decides them.
-        epochs: selection rule -> task -> the epoch of each member that is selected for the task.
-        predictor: opens the prediction function with the weights of such epochs.
-        weights: (d, T), where models are linear. They are compared with the true weights in `examine`, since training
-            must not know those.
-        snapshots: gives the weights of each member at such epochs; None where they are not all that predictions need.
-    """
-
-    fields: dict[str, Any]
-    epochs: Mapping[str, Mapping[str, Epochs]]
-    predictor: Callable[[Epochs], AbstractContextManager[Predict]]
-    weights: Tensor | None = None
-    snapshots: Callable[[Epochs], Sequence[Snapshot]] | None = None
-
-    @property
-    def distinct_epochs(self) -> list[Epochs]:
-        """The epochs that a rule selected for any task, each once: rules mostly agree, and predictions cost time."""
-        return sorted({each for of_task in self.epochs.values() for each in of_task.values()})
+from bench.training.trained_cell import TrainedCell
 
 
 def examine(
@@ -58,7 +25,7 @@ def examine(
     spec: RunSpec,
     read_test: Callable[[], Dataset],
     gallery: Gallery | None = None,
-    keeper: "ModelKeeper | None" = None,
+    keeper: ModelKeeper | None = None,
 ) -> dict[str, Any]:
     """The fields of `cell` with statistics, scores and correct rows on the test split, which is read only here.
 

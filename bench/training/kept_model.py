@@ -21,8 +21,8 @@ from bench.core.suite import Suite
 from bench.errors import make_printable
 from bench.records import RunSpec
 from bench.training.environment import versions
-from bench.training.examine import TrainedCell
 from bench.training.select import Snapshot
+from bench.training.trained_cell import TrainedCell
 
 PARTS = ("sharing.", "heads.")  # of a model: all that predictions are made of
 

@@ -18,9 +18,9 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb
 from bench.training.evaluate import Predictor, evaluation_mode
-from bench.training.examine import Epochs, TrainedCell
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel
+from bench.training.trained_cell import Epochs, TrainedCell
 from bench.training.watch import TrainingMonitor
 
 COSINE_BATCHES = 8  # training batches over which gradients are compared

@@ -22,10 +22,10 @@ from bench.records import Cost, Packed, RunSpec, Solution
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
 from bench.training.evaluate import evaluation_mode
-from bench.training.examine import TrainedCell
 from bench.training.model import MultiTaskModel
 from bench.training.rows import read_split
 from bench.training.select import Snapshot
+from bench.training.trained_cell import TrainedCell
 from bench.training.watch import OnEpoch
 
 CPU = torch.device("cpu")

@@ -19,6 +19,8 @@ from leaderboard.store.room import count_stored_bytes, drop_largest_matrices
 if TYPE_CHECKING:
     from bench.training.kept_model import KeptModel
 
+FEW_MODELS = 10  # that are named after a command
+
 
 class Made(NamedTuple):
     """What training a cell made.
@@ -101,6 +103,17 @@ def _write_model(store: Store, record: ResultRecord, model: "KeptModel") -> None
     except OSError as error:
         reason = error.strerror or str(error)
         print(f"mtlbench: The model of run {record.run_id} is not stored ({reason}).", file=sys.stderr)
+
+
+def name_models(store: Store, specs: Sequence[RunSpec]) -> None:
+    """Print the command that uses the model of each run, for the first FEW_MODELS of those that have one."""
+    kept = [spec for spec in specs if store.has_weights(spec)]
+    for spec in kept[:FEW_MODELS]:
+        record = store.get(spec)
+        method = make_printable(record.method if record else spec.method, 80)
+        print(f"`mtlbench predict {spec.run_id} FILE` uses the model of {method}, seed {spec.seed}.", file=sys.stderr)
+    if len(kept) > FEW_MODELS:
+        print(f"{len(kept) - FEW_MODELS} more models lie beside their records.", file=sys.stderr)
 
 
 def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], wandb: str) -> None:

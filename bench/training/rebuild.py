@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.catalogue.method import Method
+from bench.catalogue.own_sets import rebuild_own_suite
 from bench.catalogue.registry import Choice, confirm_code
 from bench.core.data import Dataset
 from bench.core.new_rows import NewRows
@@ -15,7 +16,7 @@ from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite, suite_under_protocol
-from bench.records import RunSpec
+from bench.records import RunSpec, parse_call
 from bench.training.environment import versions
 from bench.training.evaluate import Predictor, choose_rows, evaluation_mode
 from bench.training.fit import Run
@@ -73,7 +74,11 @@ def rebuild_model(card: ModelCard, weights: Mapping[str, Tensor], data_dir: Path
     spec = card.spec
     if spec.protocol.device == "cuda" and not torch.cuda.is_available():
         spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"device": "cpu"})})
-    choice, suite = parse_suite(spec.suite, data_dir)
+    if "description" in card.suite:  # an own data set: what was imported need not be here
+        choice = rebuild_own_suite(parse_call(spec.suite), card.suite["description"])
+        suite: Suite = choice.build(data_dir)
+    else:
+        choice, suite = parse_suite(spec.suite, data_dir)
     method = Method.parse(spec.method)
     _refuse_other_versions(spec, [choice, *method.parts])
     suite = suite_under_protocol(suite, spec.protocol)

@@ -21,7 +21,7 @@ from bench.records.record import MAX_BYTES
 from bench.system.files import clear_abandoned, folder_lock, make_folder
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.load import Loaded, load_lines, load_record
-from leaderboard.store.models import has_model, is_model_card, write_model
+from leaderboard.store.models import has_model, is_model_card, place_weights, write_model
 from leaderboard.store.packed import PANELS, ProtocolShelf, find_packed_files, find_packed_path
 from leaderboard.store.place import check_file_place
 from leaderboard.store.problem import Problem
@@ -155,6 +155,10 @@ class Store:
     def has_model(self, spec: RunSpec) -> bool:
         """Whether a run has a model, or a note why it has none."""
         return has_model(self.path(spec))
+
+    def has_weights(self, spec: RunSpec) -> bool:
+        """Whether a run has a model, and no note in its place."""
+        return self.has_model(spec) and place_weights(self.path(spec)).is_file()
 
     def get(self, spec: RunSpec) -> ResultRecord | None:
         """The sound record of a run, or None; a finished one comes before a failed one, open or packed."""

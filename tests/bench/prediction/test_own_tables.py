@@ -98,6 +98,7 @@ def write_flats(path: Path, rows: int = 60, skip: tuple[str, ...] = (), **cells:
 def flats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A store with a model of an imported table, apart from the data; and its run."""
     pytest.importorskip("polars")
+    pytest.importorskip("suites._own.reading")
     root = tmp_path_factory.mktemp("flats")
     table, data = write_flats(root / "flats.csv"), ["--data-dir", str(root / "data")]
     assert main(["data", "import", str(table), "--name", "flats", "--targets", "rent,district", *data]) == 0

@@ -28,14 +28,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.scores": ("bench.kinds", "bench.level_kinds", "bench.stored_statistics"),
     "bench.records": (".", "bench.errors", "bench.scores"),
     "bench.core": (".", *RECORDS),
-    "bench.toolbox": (".", "bench.core"),
+    "bench.toolbox": (".", "bench.core", "bench.errors"),
     "bench.catalogue": (".", "bench.core", "bench.errors", "bench.records"),
     "bench.api": ("bench.catalogue", "bench.core", *RECORDS),
     # Parts of methods: through the contract and the toolbox, as outsiders. A package imports its own modules, too.
-    "bench.backbones": ("bench.api",),
+    "bench.backbones": ("bench.api", "bench.errors", "bench.toolbox"),
     "bench.sharing": (".", "bench.api", "bench.toolbox"),
     "bench.constraints": (".", "bench.api", "bench.toolbox"),
     "bench.weightings": (".", "bench.api", "bench.toolbox"),
+    # Copied by `mtlbench new`: written as outsiders write parts, a metric beside a suite that is there.
+    "bench.templates": ("bench.api", "bench.backbones", "suites.synthetic"),
     "bench.linear": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records"),
     "bench.planning": (".", "bench.catalogue", "bench.core", *RECORDS, "bench.linear"),
     "bench.training": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.system"),
@@ -43,6 +45,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.training"),
     "bench.judge": (".", *CONTRACTS, "bench.check", "bench.planning", "bench.system", "bench.training"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.system"),
+    "bench.prediction": (
+        *(".", *CONTRACTS, "bench.system", "bench.training"),
+        *("leaderboard.store",),
+    ),
     "bench.execution": (
         *(".", *CONTRACTS, "bench.engines", "bench.judge", "bench.planning", "bench.system", "bench.training"),
         "leaderboard",

@@ -52,7 +52,7 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
-    """The suite as a run under `protocol` sees it: fewer tasks, other widths, replicas of a task, where that says so."""
+    """The suite as a run under `protocol` sees it: of fewer tasks, wider, with replicas, where that says so."""
     suite = select_tasks(suite, protocol.tasks)
     if protocol.fit == "descent":  # a solver's models are linear, and have no channels
         suite = widen_suite(suite, protocol.width)

@@ -12,6 +12,17 @@ from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Batch, Dataset, Transform, group_by_input
+from bench.core.losses import (
+    MaskedLoss,
+    average_labelled,
+    bce_loss,
+    cross_entropy_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    poisson_loss,
+)
+from bench.core.missing import find_labelled, find_labelled_rows
 from bench.core.modules import Modules
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import (
@@ -54,6 +65,7 @@ __all__ = [
     "Kind",
     "Le",
     "Lt",
+    "MaskedLoss",
     "Metric",
     "Modules",
     "NormConstraint",
@@ -82,12 +94,21 @@ __all__ = [
     "UsageError",
     "Weighting",
     "align_copies",
+    "average_labelled",
+    "bce_loss",
     "call_solver",
     "clamp_losses",
+    "cross_entropy_loss",
     "derive_seed",
     "digest",
+    "find_labelled",
+    "find_labelled_rows",
     "group_by_input",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
     "pack_histogram",
+    "poisson_loss",
     "refuse_infinite",
     "refuse_many_inputs",
     "register",

@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from bench.core.missing import check_mask, find_labelled, find_labelled_rows, mark_missing
 from bench.records import derive_seed
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets, each task -> tensor with rows first
@@ -37,15 +38,37 @@ class Dataset:
 
     Args:
         inputs: task -> tensor (n, ...); tasks that share rows hold one tensor object.
-        targets: task -> tensor (n, ...).
+        targets: task -> tensor (n, ...). A missing label is NaN, or below 0 among whole numbers.
         transform: turns rows as they are stored (small integers, memory-mapped) into rows as they are trained on.
         dtype: of floating-point rows after `transform`.
+        masks: task -> bool, True where there is a label, of the shape of the targets or (n,). Targets under a mask
+            become NaN or -1 at once, whatever stood there; rows with a `transform`, whose masks are (n,), after it.
+            What is kept here are the masks that wait for the transform.
+
+    Raises UsageError for a mask of another type or shape, and for one on targets that can hold no missing label.
     """
 
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
     transform: Transform | None = None
     dtype: torch.dtype = torch.float32
+    masks: dict[str, Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        """Write the masks into the targets, or keep them for the transform; most data sets have none."""
+        if self.masks is None:
+            return
+        targets, waiting, later = dict(self.targets), {}, self.transform is not None
+        for task, labelled in self.masks.items():
+            check_mask(task, targets[task], labelled, later)
+            if bool(labelled.all()):
+                continue
+            if later:
+                waiting[task] = labelled
+            else:
+                targets[task] = mark_missing(targets[task], labelled)
+        object.__setattr__(self, "targets", targets)
+        object.__setattr__(self, "masks", waiting or None)
 
     @cached_property
     def groups(self) -> list[tuple[Tensor, list[str]]]:
@@ -56,6 +79,24 @@ class Dataset:
     def rows(self) -> int:
         """Rows over all distinct inputs."""
         return sum(len(tensor) for tensor, _ in self.groups)
+
+    @cached_property
+    def partly_labelled(self) -> frozenset[str]:
+        """The tasks with a missing label, of an element or a row; looked up once, as it is a pass over the targets.
+
+        Of rows with a `transform`, those with a mask: what their stored numbers stand for is the transform's affair.
+        """
+        if self.transform is not None:
+            return frozenset(self.masks or ())
+        return frozenset(task for task, target in self.targets.items() if not bool(find_labelled(target).all()))
+
+    def find_labelled_rows(self, task: str) -> Tensor:
+        """Which rows have a label of `task`, bool (n,)."""
+        if self.masks and task in self.masks:
+            return self.masks[task]
+        if task not in self.partly_labelled:
+            return torch.ones(len(self.targets[task]), dtype=torch.bool, device=self.targets[task].device)
+        return find_labelled_rows(self.targets[task])
 
     def to(self, device: torch.device, dtype: torch.dtype, memory_format: torch.memory_format) -> "Dataset":
         """The same data on `device`, floating point as `dtype`; tasks that shared an input still do."""
@@ -72,18 +113,25 @@ class Dataset:
             inputs={task: moved[task] for task in self.inputs},
             targets={task: move(target) for task, target in self.targets.items()},
             dtype=dtype,
+            masks=self.masks and {task: mask.to(device) for task, mask in self.masks.items()},
         )
 
     def shuffle_targets(self, tasks: Collection[str], seed: int) -> "Dataset":
         """The same rows with the targets of `tasks` permuted: labels of the right distribution without information.
 
-        One permutation for all tasks of an input, so that what the tasks of a row have in common is kept.
+        One permutation for all tasks of an input, so that what the tasks of a row have in common is kept. Where labels
+        are missing, those of a task are dealt out among its labelled rows, in the order of that permutation: which rows
+        have a label stays as it is.
         """
         targets = dict(self.targets)
         for group, (tensor, members) in enumerate(self.groups):
             generator = torch.Generator().manual_seed(derive_seed(seed, "shuffled", group))
             permutation = torch.randperm(len(tensor), generator=generator)
-            targets.update({task: targets[task][permutation] for task in members if task in tasks})
+            for task in (task for task in members if task in tasks):
+                labelled = self.find_labelled_rows(task).cpu()
+                dealt = targets[task].clone()
+                dealt[labelled] = targets[task][permutation[labelled[permutation]]]
+                targets[task] = dealt
         return replace(self, targets=targets)
 
     def take(self, indices: list[Tensor], generator: torch.Generator | None = None) -> Batch:
@@ -100,6 +148,7 @@ class Dataset:
                 rows = rows.contiguous(memory_format=torch.channels_last)
             labels = {task: self.targets[task][index] for task in tasks}
             rows, labels = self._transform(rows, labels, generator)
+            self._apply_masks(labels, index)
             inputs.update(dict.fromkeys(tasks, rows))
             targets.update(labels)
         return inputs, targets
@@ -115,7 +164,14 @@ class Dataset:
                 rows = tensor[start : start + size].clone()
                 labels = {task: self.targets[task][start : start + size].clone() for task in tasks}
                 rows, labels = self._transform(rows, labels, None)
+                self._apply_masks(labels, slice(start, start + size))
                 yield dict.fromkeys(tasks, rows), labels
+
+    def _apply_masks(self, targets: dict[str, Tensor], index: Tensor | slice) -> None:
+        """Mark the missing labels among the transformed targets of the rows `index`, in place."""
+        for task, mask in (self.masks or {}).items():
+            if task in targets:
+                targets[task] = mark_missing(targets[task], mask[index])
 
     def _transform(
         self, rows: Tensor, targets: dict[str, Tensor], generator: torch.Generator | None

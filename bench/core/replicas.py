@@ -43,6 +43,10 @@ class Replicas(Suite):
         """The rows of the suite, with the targets of `main` for every task once rows are transformed."""
         rows = self.suite.dataset(split, seed)
         names = [task.name for task in self.tasks]
+        if rows.transform is None:
+            main = dict.fromkeys(names, rows.targets[self.main])
+            return Dataset(dict.fromkeys(names, rows.inputs[self.main]), main, dtype=rows.dtype)
+        transform, masks = rows.transform, rows.masks or {}
         stored = dict(zip(names, rows.targets, strict=True))
 
         # Targets are replaced after the transform of the suite, which may need those of the other tasks too, as when
@@ -53,7 +57,7 @@ class Replicas(Suite):
         ) -> tuple[Tensor, dict[str, Tensor]]:
             """A batch with the targets of `main` under every name."""
             own = {stored[name]: target for name, target in targets.items()}
-            inputs, own = rows.transform(inputs, own, generator) if rows.transform else (inputs, own)
+            inputs, own = transform(inputs, own, generator)
             return inputs, dict.fromkeys(names, own[self.main])
 
         return Dataset(
@@ -61,6 +65,7 @@ class Replicas(Suite):
             {name: rows.targets[task] for name, task in stored.items()},
             copy_target,
             rows.dtype,
+            dict.fromkeys(names, masks[self.main]) if self.main in masks else None,
         )
 
     def data_status(self) -> dict[str, str]:

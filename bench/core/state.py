@@ -66,8 +66,17 @@ class StepState:
 
     `gramian` is G = J J^T (T, T), without a gradient, with row t of J the gradient of loss t by the shared
     parameters: those that autograd finds reached by two losses or more. None unless `needs_gramian`.
+
+    Where labels are missing, a batch may have none of a task. Losses and Gramian are then those of the P tasks that
+    have some, in their order, and `present` holds the numbers of these tasks, int64 (P,), P >= 1. It is None where
+    all T are there.
     """
 
     losses: Tensor
     train: TrainState
     gramian: Tensor | None = None
+    present: Tensor | None = None
+
+    def take(self, values: Tensor) -> Tensor:
+        """Of values (T, ...), one for each task of the suite, those of the tasks whose losses these are, (P, ...)."""
+        return values if self.present is None else values[self.present]

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.core.losses import LossFunction
+from bench.core.missing import find_labelled
 from bench.errors import UsageError
 
 Shape = tuple[int, ...]  # of one row, without the batch
@@ -21,7 +23,8 @@ class TaskMetric(ABC):
     """Accumulates the sufficient statistics of one task over a split, on the device of its inputs.
 
     `kind` names what turns the statistics into scores: a kind of `bench.scores`, or one added by `register_kind`.
-    One object per evaluation, never reset.
+    One object per evaluation, never reset. It counts labels that are there: rows without one are not shown to it, but
+    a row of several numbers may lack some of them (`find_labelled`).
     """
 
     kind: str
@@ -48,15 +51,16 @@ class Task:
     Args:
         name: unique in a suite; seeds the weights of the head.
         head: maps the shape of a row of features to a fresh module.
-        loss: maps (prediction, target) to the mean over valid elements, 0-dimensional. Targets of as many numbers as
-            the predictions have their shape, (n, 1) for one number per row (`refuse_broadcasting`).
+        loss: maps (prediction, target) to the mean over labelled elements, 0-dimensional. Targets of as many numbers
+            as the predictions have their shape, (n, 1) for one number per row (`refuse_broadcasting`). A `MaskedLoss`
+            leaves missing labels out by itself; any other is called on the rows that have a label.
         metric: makes a fresh accumulator.
         pool: tasks with the same pool are scored together, under that name, on the statistics of all their rows.
     """
 
     name: str
     head: Callable[[Shape], nn.Module]
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: LossFunction
     metric: Callable[[], TaskMetric]
     pool: str = ""
 
@@ -92,8 +96,9 @@ class Classification(TaskMetric):
         self.confusion: Tensor | None = None
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
+        labelled = find_labelled(target)
         # One number per (truth, prediction): a single bincount is the whole matrix, without leaving the device.
-        cells = target * self.classes + prediction.argmax(dim=1)
+        cells = (target * self.classes + prediction.argmax(dim=1))[labelled]
         counts = torch.bincount(cells, minlength=self.classes**2)
         self.confusion = counts if self.confusion is None else self.confusion + counts
 
@@ -112,7 +117,7 @@ class Regression(TaskMetric):
     kind = "regression"
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: Tensor | int = 0
         self.squared_error: Tensor | None = None
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
@@ -121,14 +126,15 @@ class Regression(TaskMetric):
                 f"Predictions of numbers should have the shape of their targets, {tuple(target.shape)}. Found "
                 f"{tuple(prediction.shape)}; reshape one of the two."
             )
-        squares = (prediction.double() - target.double()).square().sum()
+        labelled = find_labelled(target)
+        squares = torch.where(labelled, prediction.double() - target.double(), 0).square().sum()
         self.squared_error = squares if self.squared_error is None else self.squared_error + squares
-        self.count += target.numel()
+        self.count += labelled.sum()
 
     def state(self) -> dict[str, Any]:
         if self.squared_error is None:
             raise ValueError("A metric should see at least one batch before its state is read.")
-        return {"count": self.count, "squared_error": float(self.squared_error)}
+        return {"count": int(self.count), "squared_error": float(self.squared_error)}
 
 
 class Explained(Regression):
@@ -145,8 +151,9 @@ class Explained(Regression):
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         super().update(prediction, target)
-        self.target_sum += float(target.double().sum())
-        self.target_squares += float(target.double().square().sum())
+        known = torch.where(find_labelled(target), target, 0).double()
+        self.target_sum += float(known.sum())
+        self.target_squares += float(known.square().sum())
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"target_sum": self.target_sum, "target_squares": self.target_squares}
@@ -166,8 +173,9 @@ class Ranking(TaskMetric):
         self.labels: list[Tensor] = []
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        self.scores.append(prediction.double().flatten())
-        self.labels.append(target.flatten() > 0.5)
+        labelled = find_labelled(target.flatten())
+        self.scores.append(prediction.double().flatten()[labelled])
+        self.labels.append(target.flatten()[labelled] > 0.5)
 
     def state(self) -> dict[str, Any]:
         if not self.scores:

@@ -26,9 +26,13 @@ class Weighting(nn.Module, ABC):
     Losses are summed, so that weights of T like tasks are 1 each and sum to T, as those of `uniform` do: any other
     scale would be another learning rate. `sum_of_weights` is what a rule's own answer sums to where the tasks are
     alike: `T`, `1` for a mean or a convex combination, `1/T` for a mean of a mean. `Scalarised` and `GramianWeighting`
-    multiply it by `sum_factor`; a class with a `forward` of its own answers in the scale of a sum. A rule whose step is
-    not that of `uniform` where losses and gradients are equal says why in `unlike_uniform`; `mtlbench check` holds all
-    others to it.
+    multiply it by `sum_factor(T)`; a class with a `forward` of its own answers in the scale of a sum. A rule whose step
+    is not that of `uniform` where losses and gradients are equal says why in `unlike_uniform`; `mtlbench check` holds
+    all others to it.
+
+    Tasks without a label in a batch are left out of what `forward` sees, and T is then the number of those that are
+    there: weights are (P,), and sum to P where the tasks are alike. What a rule remembers of each task it reads through
+    `state.take`, and leaves as it is for the others.
     """
 
     needs_gramian: ClassVar[bool] = False
@@ -41,22 +45,20 @@ class Weighting(nn.Module, ABC):
         super().__init__()
         self.tasks = tasks
 
-    @property
-    def sum_factor(self) -> int:
-        """The factor that brings a sum of `sum_of_weights` to T: 1, T or T^2."""
-        T = len(self.tasks)
+    def sum_factor(self, T: int) -> int:
+        """The factor that brings a sum of `sum_of_weights` to the number T of weights: 1, T or T^2."""
         return {"T": 1, "1": T, "1/T": T * T}[self.sum_of_weights]
 
     @abstractmethod
     def forward(self, state: StepState) -> Tensor:
-        """The weights, shape (T,), on the device of the losses; the step's loss is weights . losses."""
+        """The weights, in the shape of `state.losses`, (T,), on their device; the step's loss is weights . losses."""
 
     def regulariser(self) -> Tensor | float:
         """A term of the weighting's own, 0-dimensional, added to the weighted losses."""
         return 0.0
 
     def observe(self, losses: Tensor) -> None:
-        """Receive the losses (T,) of the same batch after the optimiser's step, without a gradient.
+        """Receive the losses of the same batch and tasks after the optimiser's step, (T,), without a gradient.
 
         Called only with `needs_second_forward`.
         """
@@ -66,7 +68,7 @@ class Weighting(nn.Module, ABC):
 class Scalarised(Weighting):
     """Weights that are the derivative of a scalarisation S by the losses: w_t = k dS/dL_t.
 
-    k is `sum_factor`. Losses below 1e-12 count as 1e-12, so that logarithms and ratios exist. What k S adds beyond
+    k is `sum_factor(T)`. Losses below 1e-12 count as 1e-12, so that logarithms and ratios exist. What k S adds beyond
     weights . losses is constant in the model's parameters; where S has parameters of its own it is the regulariser
     that trains them.
     """
@@ -81,11 +83,16 @@ class Scalarised(Weighting):
         losses = clamp_losses(state.losses).requires_grad_()
         learned = not self.needs_second_forward and any(p.requires_grad for p in self.scalarisation.parameters())
         with torch.enable_grad(), draw_from(state.train.generator):
-            total = self.sum_factor * self.scalarisation(losses)
+            total = self.sum_factor(len(losses)) * self.scalarise(losses, state)
             [weights] = torch.autograd.grad(total, losses, create_graph=learned)
         # The rest makes weights . losses + rest equal k S, whose gradient by S's own parameters is then the right one.
         self._rest = total - weights @ losses.detach() if learned else 0.0
         return weights
+
+    def scalarise(self, losses: Tensor, state: StepState) -> Tensor:
+        """S of the losses that are there, 0-dimensional; a rule with numbers for each task overrides it."""
+        scalar: Tensor = self.scalarisation(losses)
+        return scalar
 
     def regulariser(self) -> Tensor | float:
         return self._rest
@@ -115,10 +122,10 @@ class GramianWeighting(Weighting):
         G, even = state.gramian.detach(), torch.ones_like(state.losses)
         # Rules compute in units of the trace: their thresholds are absolute numbers.
         trace = G.trace()
-        if len(self.tasks) == 1 or not (trace > 0 and trace.isfinite()):
+        if len(even) == 1 or not (trace > 0 and trace.isfinite()):
             return even
         with torch.no_grad(), draw_from(state.train.generator):
-            weights = (self.sum_factor * self.rule(G / trace) * trace**self.degree).to(even)
+            weights = (self.sum_factor(len(even)) * self.rule(G / trace) * trace**self.degree).to(even)
         return torch.where(weights.isfinite().all(), weights, even)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bench.catalogue.method import Method
 from bench.core.data import Dataset, Order
+from bench.core.losses import compute_loss
 from bench.errors import DataMissing
 from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.training.batches import Batches
@@ -126,7 +127,11 @@ def _compute_losses(run: Run, inputs: Mapping[str, Tensor], targets: Mapping[str
     """
     model = run.model
     features = model.sharing(inputs, run.module.state)
-    return [task.loss(model.heads[task.name](features[task.name]), targets[task.name]) for task in model.tasks]
+    predictions = [model.heads[task.name](features[task.name]) for task in model.tasks]
+    return [
+        compute_loss(task.loss, prediction, targets[task.name], partly_labelled=False)
+        for task, prediction in zip(model.tasks, predictions, strict=True)
+    ]
 
 
 def time_bare_loop(run: Run, rows: Dataset) -> float:

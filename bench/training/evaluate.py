@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.core.data import Dataset
+from bench.core.missing import find_labelled_rows
 from bench.core.state import TrainState
 from bench.core.task import Task, TaskMetric, refuse_broadcasting
 from bench.errors import Diverged
@@ -60,14 +61,14 @@ def collect_statistics(
     rows: int | None = None,
     correctness: Correctness | None = None,
 ) -> dict[str, Statistics]:
-    """task, or its pool -> statistics of the predictions of all rows of `dataset`, `rows` at a time.
+    """task, or its pool -> statistics of the predictions of all rows of `dataset` with a label, `rows` at a time.
 
     Args:
         predict: maps the inputs of some tasks to their predictions.
         tasks: each brings its metric; tasks of a pool share one.
         dataset: the split.
         rows: of one call of `predict`; by default as many as the limits of this module allow.
-        correctness: takes note of every row, where given.
+        correctness: takes note of every row with a label, where given.
 
     Raises:
         Diverged: a prediction is not finite.
@@ -83,8 +84,13 @@ def collect_statistics(
         for name, prediction in predict(inputs).items():
             if not torch.isfinite(prediction).all():
                 raise Diverged(f"The predictions of `{name}` stopped being finite.")
-            refuse_broadcasting(name, prediction, targets[name])
-            metrics[reported[name]].update(prediction, targets[name])
+            refuse_broadcasting(name, prediction, target := targets[name])
+            if name in dataset.partly_labelled:
+                labelled = find_labelled_rows(target)
+                if not bool(labelled.any()):
+                    continue
+                prediction, target = prediction[labelled], target[labelled]
+            metrics[reported[name]].update(prediction, target)
             if correctness:
-                correctness.add(name, metrics[reported[name]], prediction, targets[name])
+                correctness.add(name, metrics[reported[name]], prediction, target)
     return {name: metric.state() for name, metric in metrics.items()}

@@ -148,7 +148,11 @@ class Run:
         return TrainingMonitor(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
 
     def batches(self, rows: Dataset, epochs: int = 0) -> Batches:
-        """The batches of the training rows in the order of the seed, from the one after `epochs` epochs on."""
+        """The batches of the training rows in the order of the seed, from the one after `epochs` epochs on.
+
+        Tells the model which tasks lack labels among these rows.
+        """
+        self.model.partly_labelled = rows.partly_labelled
         return Batches(rows, self.protocol, self.seed, epochs * self.protocol.steps_per_epoch)
 
     def describe(

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bench.core.data import Batch
+from bench.core.losses import compute_loss
+from bench.core.missing import find_labelled
 from bench.core.sharing import learning_copies
 from bench.core.state import TrainState
 from bench.core.task import refuse_broadcasting
@@ -99,13 +101,17 @@ class TaskGradients:
 def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainState) -> Tensor | None:
     """The mean over batches of the cosines of the task gradients, (T, T), with the model in evaluation mode.
 
+    The mean of a pair is over the batches with labels of both tasks; 0 where there was none.
+
     Over the shared parameters; where tasks share none, row t of J is the gradient of loss t by the task's own copies,
     which are aligned over tasks. None where there are neither.
     """
     model.eval()
-    by_batch = []
+    by_batch, labelled = [], []
     for batch in batches:
-        losses = compute_losses(model, batch, state)
+        losses, present = compute_losses(model, batch, state), find_present(model, batch)
+        there = torch.tensor([float(present is None or t in present) for t, _ in enumerate(losses)])
+        labelled.append(torch.outer(there, there))
         gradients = TaskGradients(losses, model.learning)
         if any(gradients.shared) or len(losses) == 1:
             by_batch.append(cosines(gradients.gramian()))
@@ -117,11 +123,16 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
             J = torch.stack([torch.cat([g.reshape(-1) for g in row if g is not None]) for row in rows])
             by_batch.append(cosines(J @ J.T))
     model.train()
-    return torch.stack(by_batch).mean(dim=0) if by_batch else None
+    if not by_batch:
+        return None
+    whole, both = torch.stack(by_batch), torch.stack(labelled).to(by_batch[0])
+    if bool(both.all()):
+        return whole.mean(dim=0)
+    return ((whole * both).sum(dim=0) / both.sum(dim=0).clamp(min=1)).fill_diagonal_(1.0)
 
 
 def compute_losses(model: MultiTaskModel, batch: Batch, state: TrainState) -> list[Tensor]:
-    """The T losses of one batch, in the order of the tasks, each 0-dimensional.
+    """The T losses of one batch, in the order of the tasks, each 0-dimensional: the mean over its labels, or 0.
 
     Raises UsageError where predictions and targets would be broadcast against each other.
     """
@@ -129,7 +140,22 @@ def compute_losses(model: MultiTaskModel, batch: Batch, state: TrainState) -> li
     predictions = model(inputs, state)
     for task in model.tasks:
         refuse_broadcasting(task.name, predictions[task.name], targets[task.name])
-    return [task.loss(predictions[task.name], targets[task.name]) for task in model.tasks]
+    return [
+        compute_loss(task.loss, predictions[task.name], targets[task.name], task.name in model.partly_labelled)
+        for task in model.tasks
+    ]
+
+
+def find_present(model: MultiTaskModel, batch: Batch) -> list[int] | None:
+    """The numbers of the tasks that have a label in `batch`; None where all have one, as on complete data always."""
+    if not model.partly_labelled:
+        return None
+    _, targets = batch
+    asked = [t for t, task in enumerate(model.tasks) if task.name in model.partly_labelled]
+    # One answer for all tasks: reading it waits for the device.
+    answers = torch.stack([find_labelled(targets[model.tasks[t].name]).any() for t in asked]).tolist()
+    absent = {t for t, there in zip(asked, answers, strict=True) if not there}
+    return [t for t, _ in enumerate(model.tasks) if t not in absent] if absent else None
 
 
 def cosines(gramian: Tensor) -> Tensor:
@@ -150,12 +176,14 @@ class Step:
         gradients: pairs of a parameter and the gradient of the weighted losses, from a Gramian weighting; without
             them `total` is differentiable.
         rest: with `gradients`, the further terms of `total`, differentiable: regularisers and penalties.
+        present: the tasks with a label in the batch, as numbers; None where all have some.
     """
 
     total: Tensor
     losses: Tensor
     gradients: list[tuple[Parameter, Tensor]] | None = None
     rest: Tensor | None = None
+    present: Sequence[int] | None = None
 
     def backward(self) -> None:
         """Add the gradient of the step to the `grad` of every parameter."""

@@ -127,6 +127,8 @@ class MultiTaskModel(nn.Module):
         held: the constrained parameters, in the order of the sharing's `coupled`.
         means: shared means of copies that a constraint asked to write as mean + deviation.
         ranks: the processes that share each batch; None for one process.
+        partly_labelled: tasks with a missing label among the training rows, which are known once these are read; the
+            losses of all others are called as on complete data.
     """
 
     def __init__(self, suite: Suite, method: Method, protocol: Protocol, seed: int) -> None:
@@ -140,6 +142,7 @@ class MultiTaskModel(nn.Module):
                 self.heads[task.name] = prepare_module(head, self.sharing.output_shape, f"The head of `{task.name}`")
         self.weighting: Weighting = method.weighting.build([task.name for task in self.tasks])
         self.ranks: Ranks | None = None
+        self.partly_labelled: frozenset[str] = frozenset()
         self.low = protocol.precision == "bf16"
         self.means: list[Parameter] = []
         self.held: list[ConstrainedParameter] = []

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from bench.core.data import Batch
 from bench.core.state import StepState, TrainState
+from bench.errors import UsageError
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import Step, TaskGradients, compute_losses
+from bench.training.gradients import Step, TaskGradients, compute_losses, find_present
 from bench.training.model import MultiTaskModel
 from bench.training.replay import Replay
 from bench.training.schedule import TrainingSchedule
@@ -30,6 +31,7 @@ class MultiTaskModule(L.LightningModule):
         taken: the step of the current batch.
         loss_sum: (T,) sum of the losses since the monitor last cleared it. On the device: reading a loss at every
             update would wait for the device each time.
+        absences: (T,) how many batches since then had no label of a task.
     """
 
     def __init__(self, model: MultiTaskModel, protocol: Protocol, seed: int) -> None:
@@ -43,6 +45,7 @@ class MultiTaskModule(L.LightningModule):
         self.taken: Step
         self.replay: Replay | None = None
         self.loss_sum = next(model.parameters()).new_zeros(len(model.tasks))
+        self.absences = [0] * len(model.tasks)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes the hook that runs on the module, a dozen times an update, and nn.Module's setter is slow.
@@ -89,8 +92,14 @@ class MultiTaskModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of the batch; `taken` keeps the step for `backward`."""
         self.taken = training_step(self.model, batch, self.state, self.protocol.loss_reduction == "mean")
-        self.loss_sum.add_(self.taken.losses)
+        self.count_losses(self.taken)
         return self.taken.total
+
+    def count_losses(self, step: Step) -> None:
+        """Add the losses of a step to the sums of the epoch; a task without a label in the batch has none."""
+        self.loss_sum.add_(step.losses)
+        if step.present is not None:
+            self.absences = [n + (t not in step.present) for t, n in enumerate(self.absences)]
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Run the backward pass of the step, which a Gramian step has behind it; average gradients over processes."""
@@ -120,7 +129,7 @@ class MultiTaskModule(L.LightningModule):
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         self.finish_update(factor)
         if self.replay:
-            self.model.weighting.observe(self.replay.losses())
+            observe_again(self.model, self.replay.losses(), self.taken.present)
 
     def finish_update(self, factor: float) -> None:
         """Count the update, apply the prox of every constraint, and refresh its buffers when due.
@@ -138,12 +147,20 @@ class MultiTaskModule(L.LightningModule):
                 held.refresh()
 
 
+def observe_again(model: MultiTaskModel, losses: Tensor, present: Sequence[int] | None) -> None:
+    """Show the losses (T,) after a step to the weighting: those of the tasks that it weighed, if any."""
+    if present is None:
+        model.weighting.observe(losses)
+    elif present:
+        model.weighting.observe(losses[list(present)])
+
+
 def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
     """total = scale * (weights . losses + the weighting's own) + the sharing's own + penalties without a prox.
 
     `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
     """
-    return weigh(model, compute_losses(model, batch, state), state, mean)
+    return weigh(model, compute_losses(model, batch, state), state, mean, present=find_present(model, batch))
 
 
 def weigh(
@@ -152,6 +169,7 @@ def weigh(
     state: TrainState,
     mean: bool = False,
     gradients: TaskGradients | None = None,
+    present: Sequence[int] | None = None,
 ) -> Step:
     """Weigh the T losses of a batch into one step.
 
@@ -161,25 +179,56 @@ def weigh(
         state: of the run.
         mean: divide weighted losses by T.
         gradients: of the losses, where they are computed already; without them a Gramian weighting computes them.
+        present: the tasks with a label in the batch, from `find_present`; None where all have some. The others have
+            weight 0 and are not shown to the weighting, which is not called where none has one.
     """
     losses = torch.stack(tuple(each))
     if model.separate:
-        return Step(losses.sum() + _rest(model, state, 1), losses.detach())
+        return Step(losses.sum() + _rest(model, state, 1), losses.detach(), present=present)
     scale = 1 / len(model.tasks) if mean else 1
+    seen = present is None or len(present) > 0
     if not model.weighting.needs_gramian:
-        weights = model.weighting(StepState(losses, state))
-        return Step(scale * (weights @ losses) + _rest(model, state, scale), losses.detach())
+        weights = _weights(model, losses, state, None, present)
+        return Step(scale * (weights @ losses) + _rest(model, state, scale, seen), losses.detach(), present=present)
     gradients = gradients or TaskGradients(each, model.learning, model.ranks)
-    weights = model.weighting(StepState(losses, state, gradients.gramian()))
-    rest = torch.as_tensor(_rest(model, state, scale))
+    weights = _weights(model, losses, state, gradients.gramian(), present)
+    rest = torch.as_tensor(_rest(model, state, scale, seen))
     combined = gradients.combine(weights.detach(), model.weighting.scales, scale)
     pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
-    return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest)
+    return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest, present)
 
 
-def _rest(model: MultiTaskModel, state: TrainState, scale: float) -> Tensor | float:
-    """The regularisers of weighting and sharing, and the penalties of constraints without a prox."""
-    total = scale * model.weighting.regulariser() + model.sharing.regulariser()
+def _weights(
+    model: MultiTaskModel, losses: Tensor, state: TrainState, gramian: Tensor | None, present: Sequence[int] | None
+) -> Tensor:
+    """The weights (T,) of the losses (T,), with the graph that the weighting gives them; 0 for tasks not in `present`.
+
+    gramian: (T, T), where the weighting asks for it.
+
+    Raises UsageError for a weighting that has weights for tasks without a label.
+    """
+    if present is None:
+        weights: Tensor = model.weighting(StepState(losses, state, gramian))
+        return weights
+    if not present:
+        return torch.zeros_like(losses)
+    chosen = torch.tensor(present, device=losses.device)
+    part = None if gramian is None else gramian[chosen[:, None], chosen]
+    weights = model.weighting(StepState(losses[chosen], state, part, chosen))
+    if weights.shape != chosen.shape:
+        raise UsageError(
+            f"A weighting should give a weight for each of the {len(present)} losses of a batch without labels of some "
+            f"tasks. Found weights of shape {tuple(weights.shape)}; use `state.take` (`mtlbench check`)."
+        )
+    return torch.zeros_like(losses).index_put((chosen,), weights.to(losses))
+
+
+def _rest(model: MultiTaskModel, state: TrainState, scale: float, weighed: bool = True) -> Tensor | float:
+    """The regularisers of weighting and sharing, and the penalties of constraints without a prox.
+
+    weighed: whether the weighting was called, so that its regulariser is of this step.
+    """
+    total = (scale * model.weighting.regulariser() if weighed else 0.0) + model.sharing.regulariser()
     for held in model.held:
         if held.constraint.in_loss:
             total = total + held.penalty(state.progress)

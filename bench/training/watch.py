@@ -86,12 +86,15 @@ class TrainingMonitor(Callback):
         """Stop the clock, check the losses, evaluate, offer the epoch to the selector."""
         module = self.module
         # Reading the sum waits for the device, so that the time of the last updates is counted.
-        losses = (module.loss_sum / module.protocol.steps_per_epoch).tolist()
+        # Over the batches that had labels; NaN for a task of which none had.
+        batches = [module.protocol.steps_per_epoch - absent for absent in module.absences]
+        losses = (module.loss_sum / module.loss_sum.new_tensor(batches)).tolist()
         self.seconds += time.perf_counter() - self._began
         module.loss_sum.zero_()
+        module.absences = [0] * len(batches)
         epoch = self.epochs + 1
-        if not all(math.isfinite(loss) for loss in losses):
-            bad = [task for task, loss in zip(self.tasks, losses, strict=True) if not math.isfinite(loss)]
+        seen_losses = zip(self.tasks, losses, batches, strict=True)
+        if bad := [task for task, loss, seen in seen_losses if seen and not math.isfinite(loss)]:
             # One loss makes all that share parameters with it infinite; which was first is not known.
             rest = f" and {len(bad) - 3} other{'s' * (len(bad) != 4)}" if len(bad) > 3 else ""
             named = ", ".join(f"`{task}`" for task in bad[:3]) + rest

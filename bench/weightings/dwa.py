@@ -2,45 +2,60 @@
 
 from typing import Annotated, Any
 
+import torch
 from torch import Tensor
 
-from bench.api import Gt, Scalarised, StepState, register
+from bench.api import Gt, StepState, Weighting, clamp_losses, register
 
 
 @register("dwa", paper="Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, equation 7")
-class DWA(Scalarised):
+class DWA(Weighting):
     """Weights by how fast each loss fell over the last two epochs.
 
     w_t = T exp(r_t / temperature) / sum_s exp(r_s / temperature), r_t = L_t(e - 1) / L_t(e - 2), L_t(e) the mean
-    training loss of epoch e; 1 in the first two epochs. Weights sum to T. By TorchJD.
+    training loss of epoch e; 1 in the first two epochs. Weights sum to T. L_t(e) is over the batches with labels of
+    task t; an epoch without any does not count for it, and r_t = 1 until two have.
 
     temperature: > 0; larger is more even.
     """
 
-    def __init__(self, tasks: list[str], *, temperature: Annotated[float, Gt(0)] = 2.0) -> None:
-        from torchjd.scalarization import DWA as Rule
+    total: Tensor
+    batches: Tensor
+    means: Tensor
 
-        super().__init__(tasks, Rule(temperature))
+    def __init__(self, tasks: list[str], *, temperature: Annotated[float, Gt(0)] = 2.0) -> None:
+        super().__init__(tasks)
+        self.temperature = temperature
         self.epoch = 0
+        self.register_buffer("total", torch.zeros(len(tasks)))  # of the losses of this epoch
+        self.register_buffer("batches", torch.zeros(len(tasks)))  # of this epoch, with labels of the task
+        self.register_buffer("means", torch.zeros(2, len(tasks)))  # of the last two epochs; 0 where there was none
 
     def forward(self, state: StepState) -> Tensor:
-        """Tell the rule where an epoch begins, then weigh."""
+        """The weights (T,), from the epochs before; the losses count for the epochs to come."""
         if state.train.epoch != self.epoch:
-            self.scalarisation.step()  # type: ignore[operator]
+            self._close_epoch()
             self.epoch = state.train.epoch
-        return super().forward(state)
+        losses, place = clamp_losses(state.losses), ... if state.present is None else state.present
+        self.total[place] += losses
+        self.batches[place] += 1
+        if self.epoch < 2:
+            return torch.ones_like(losses)
+        older, newer = state.take(self.means[0]), state.take(self.means[1])
+        rates = torch.where(older > 0, newer / older, 1.0)
+        return len(losses) * torch.softmax(rates / self.temperature, dim=0).to(losses)
+
+    def _close_epoch(self) -> None:
+        """Note the mean losses of the epoch that has ended, for tasks that had labels in it."""
+        seen = self.batches > 0
+        self.means[0] = torch.where(seen, self.means[1], self.means[0])
+        self.means[1] = torch.where(seen, self.total / self.batches, self.means[1])
+        self.total.zero_()
+        self.batches.zero_()
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The sums and means of TorchJD's rule, which are no buffers of it."""
-        rule: Any = self.scalarisation
-        return {
-            "epoch": self.epoch,
-            "sum": rule._loss_sum,
-            "batches": rule._n_batches,
-            "averages": list(rule._previous_averages),
-        }
+        """The number of the epoch; a buffer would have to be read from the device at every step."""
+        return {"epoch": self.epoch}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        rule: Any = self.scalarisation
-        self.epoch, rule._loss_sum, rule._n_batches = state["epoch"], state["sum"], state["batches"]
-        rule._previous_averages = list(state["averages"])
+        self.epoch = state["epoch"]

@@ -19,7 +19,8 @@ class GradNorm(Weighting):
 
     They descend sum_t | w_t n_t - mean_s(w_s n_s) r_t^alpha |, the mean held constant, with n_t the norm of task t's
     gradient and r_t = (L_t / L_t(0)) / mean_s (L_s / L_s(0)) its inverse rate of training, and are rescaled to sum
-    to T at every step. The norm is over all shared parameters, where the paper takes the last shared layer; the
+    to T at every step. L_t(0) is the first loss of task t; sums and means are over the tasks that a batch has labels
+    of. The norm is over all shared parameters, where the paper takes the last shared layer; the
     weights multiply whole losses and train with the model's optimiser.
 
     alpha: pull towards slow tasks, at least 0.
@@ -41,14 +42,16 @@ class GradNorm(Weighting):
         losses = clamp_losses(state.losses)
         with torch.no_grad():  # the optimiser may have made a weight negative
             self.weights.clamp_(min=1e-6).mul_(len(self.tasks) / self.weights.sum())
-            if not self.first.any():
-                self.first.copy_(losses)
+            first = state.take(self.first)
+            first = torch.where(first > 0, first, losses)  # of a task that is there for the first time
+            self.first[... if state.present is None else state.present] = first
         norms = state.gramian.diagonal().clamp(min=0).sqrt()
-        pace = losses / self.first.clamp(min=1e-12)
+        pace = losses / first.clamp(min=1e-12)
         rate = pace / pace.mean()
-        target = (self.weights.detach() * norms).mean() * rate**self.alpha
-        self._pull = (self.weights * norms - target).abs().sum()
-        return self.weights.detach().clone()
+        weights = state.take(self.weights)
+        target = (weights.detach() * norms).mean() * rate**self.alpha
+        self._pull = (weights * norms - target).abs().sum()
+        return weights.detach().clone()
 
     def regulariser(self) -> Tensor | float:
         return self._pull

@@ -34,9 +34,12 @@ class GradVac(GramianWeighting):
         """Weigh, with the running means of TorchJD's rule kept in a buffer, which checkpoints save."""
         rule: Any = self.rule
         dtype = state.losses.dtype
+        # The running means of the tasks that are there, (P, P); those of the others stay.
+        rows = torch.arange(len(self.tasks)) if state.present is None else state.present.to(self.similarity.device)
+        place = rows[:, None], rows
         # TorchJD starts anew where the key, tasks and type, is not the one it last saw.
-        rule._phi_t, rule._state_key = self.similarity.to("cpu", dtype, copy=True), (len(self.tasks), dtype)
+        rule._phi_t, rule._state_key = self.similarity[place].to("cpu", dtype, copy=True), (len(rows), dtype)
         weights = super().forward(state)
-        self.similarity.copy_(rule._phi_t)
+        self.similarity[place] = rule._phi_t.to(self.similarity)
         rule._phi_t = None  # kept in the buffer alone
         return weights

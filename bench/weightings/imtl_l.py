@@ -1,6 +1,8 @@
 """IMTL-L: learned scales that keep the scaled losses alike."""
 
-from bench.api import Scalarised, register
+from torch import Tensor
+
+from bench.api import Scalarised, StepState, register
 
 
 @register("imtl_l", paper="Liu et al., Towards Impartial Multi-task Learning, ICLR 2021 (loss balance)")
@@ -15,3 +17,10 @@ class IMTLL(Scalarised):
         from torchjd.scalarization import IMTLL as Rule
 
         super().__init__(tasks, Rule(len(tasks)))
+
+    def scalarise(self, losses: Tensor, state: StepState) -> Tensor:
+        """The sum over the tasks that are there; the scales of the others stay."""
+        if state.present is None:
+            return super().scalarise(losses, state)
+        scale: Tensor = state.take(self.scalarisation.log_scale)  # type: ignore[arg-type]
+        return (scale.exp() * losses - scale).sum()

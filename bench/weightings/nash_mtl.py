@@ -40,7 +40,7 @@ class NashMTL(GramianWeighting):
     def forward(self, state: StepState) -> Tensor:
         """w, scaled down where |sum_t w_t g_t| = sqrt(w^T G w) is above `clip`."""
         weights = super().forward(state)
-        if not self.clip or len(self.tasks) == 1 or state.gramian is None:
+        if not self.clip or len(weights) == 1 or state.gramian is None:
             return weights
         length = (weights @ state.gramian.detach().to(weights) @ weights).clamp(min=0).sqrt()
         return weights * (self.clip / length).clamp(max=1.0)

@@ -28,4 +28,4 @@ class Static(Weighting):
         self.weights = weights
 
     def forward(self, state: StepState) -> Tensor:
-        return torch.tensor(self.weights, dtype=state.losses.dtype, device=state.losses.device)
+        return state.take(torch.tensor(self.weights, dtype=state.losses.dtype, device=state.losses.device))

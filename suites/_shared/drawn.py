@@ -4,9 +4,9 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from bench.api import Dataset, Regression, Shape, Split, Suite, Task, digest
+from bench.api import Dataset, Regression, Shape, Split, Suite, Task, digest, mse_loss
 
 
 class DrawnRegression(Suite):
@@ -21,7 +21,7 @@ class DrawnRegression(Suite):
         super().__init__(data_dir)
         self.names = [f"task{t:02d}" for t in range(tasks)]
         self.noise, self.rows = noise, rows
-        self.tasks = [Task(name, _make_head, _squared_error, Regression) for name in self.names]
+        self.tasks = [Task(name, _make_head, mse_loss, Regression) for name in self.names]
 
     @property
     def bayes_rmse(self) -> float:
@@ -52,11 +52,6 @@ class DrawnRegression(Suite):
         first = self.dataset("train", 0)
         drawn = [float(first.targets[name].double().sum()).hex() for name in self.names]
         return {"generator": digest([*dials, self.rows, drawn])}
-
-
-def _squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error; prediction and target (n, 1)."""
-    return (prediction - target).square().mean()
 
 
 def _make_head(shape: Shape) -> nn.Module:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import Classification, Dataset, Shape, Task
+from bench.api import Classification, Dataset, Shape, Task, cross_entropy_loss
 
 # Of a pair, column 0 is the left digit, column 1 the right one.
 TASKS = ("left", "right")
@@ -100,8 +100,4 @@ def digit_tasks(head: Callable[[Shape], nn.Module]) -> list[Task]:
 
     head: builds a head from the shape of the features; each task gets one.
     """
-
-    def loss(prediction: Tensor, target: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(prediction, target)
-
-    return [Task(name, head, loss, lambda: Classification(10)) for name in TASKS]
+    return [Task(name, head, cross_entropy_loss, lambda: Classification(10)) for name in TASKS]

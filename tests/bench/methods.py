@@ -1,7 +1,7 @@
 """Every built-in method that is trained, and every form of it that an option with named choices gives."""
 
 from collections.abc import Iterator
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from bench.catalogue.registry import Entry, list_entries
 from bench.core.self_fitting import SelfFitting
@@ -11,8 +11,11 @@ from bench.planning.plan import list_method_names
 def forms(entry: Entry) -> Iterator[str]:
     """`name:option=choice` for each choice that is not the default."""
     for option in entry.options.values():
-        if get_origin(option.annotation) is Literal:
-            for choice in get_args(option.annotation):
+        # `Added` and other marks stand around an option's type, in an `Annotated`.
+        marked = get_origin(option.annotation) is Annotated
+        kind = get_args(option.annotation)[0] if marked else option.annotation
+        if get_origin(kind) is Literal:
+            for choice in get_args(kind):
                 if choice != option.default:
                     yield f"{entry.name}:{option.name}={choice}"
 

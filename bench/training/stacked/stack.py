@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -16,9 +17,10 @@ from torch.func import functional_call, vmap
 from torch.nn import Parameter
 
 from bench.core.data import Batch, group_by_input
+from bench.core.losses import MaskedLoss, compute_loss
 from bench.core.state import TrainState
-from bench.training.gradients import Step, TaskGradients, compute_losses
-from bench.training.module import MultiTaskModule, weigh
+from bench.training.gradients import Step, TaskGradients, compute_losses, find_present
+from bench.training.module import MultiTaskModule, observe_again, weigh
 
 # Largest relative difference of first losses and gradients between a stack and its models one by one: above the
 # rounding of float32, below the effect of a wrong computation.
@@ -103,9 +105,16 @@ class StackedModule(L.LightningModule):
         with _ignore_vmap_advice():
             predictions = vmap(run)(tensors, inputs)
             return [
-                vmap(task.loss)(predictions[task.name], torch.stack([own[task.name] for _, own in batches]))
+                vmap(partial(compute_loss, task.loss, partly_labelled=task.name in self.partly_labelled))(
+                    predictions[task.name], torch.stack([own[task.name] for _, own in batches])
+                )
                 for task in self.models[0].tasks
             ]
+
+    @property
+    def partly_labelled(self) -> frozenset[str]:
+        """Tasks with a missing label in the training rows of any of the models."""
+        return frozenset().union(*(model.partly_labelled for model in self.models))
 
     def on_train_batch_start(self, batch: list[Batch], batch_idx: int) -> None:
         """Check the stack at the first batch, and keep the batch where the weighting observes it again."""
@@ -120,6 +129,9 @@ class StackedModule(L.LightningModule):
 
         Which methods stack cannot be told from their code; that the numbers are right can be seen.
         """
+        for task in self.models[0].tasks:
+            if task.name in self.partly_labelled and not isinstance(task.loss, MaskedLoss):
+                raise CannotStack(f"The loss of `{task.name}` is called on labelled rows, as many as each seed has.")
         state = self.each[0].state
         with self._restore_running():
             each = self.losses(batches, state)
@@ -141,11 +153,18 @@ class StackedModule(L.LightningModule):
         # Weightings and penalties are computed model by model: some of them read numbers, which vmap cannot.
         mean = self.protocol.loss_reduction == "mean"
         self.taken: list[Step] = [
-            weigh(module.model, [losses[s] for losses in each], module.state, mean, gradients[s])
+            weigh(
+                module.model,
+                [losses[s] for losses in each],
+                module.state,
+                mean,
+                gradients[s],
+                find_present(module.model, batch[s]),
+            )
             for s, module in enumerate(self.each)
         ]
         for module, step in zip(self.each, self.taken, strict=True):
-            module.loss_sum.add_(step.losses)
+            module.count_losses(step)
         return torch.stack([step.total for step in self.taken]).sum()
 
     def _learning(self) -> list[Parameter]:
@@ -221,8 +240,8 @@ class StackedModule(L.LightningModule):
         if self.replayed:
             with torch.no_grad(), self._restore_running():
                 after = torch.stack(self.losses(*self.replayed), dim=1)
-            for model, losses in zip(self.models, after, strict=True):
-                model.weighting.observe(losses)
+            for model, losses, step in zip(self.models, after, self.taken, strict=True):
+                observe_again(model, losses, step.present)
 
 
 def _merge_as_views(tensors: Sequence[Tensor]) -> Tensor:

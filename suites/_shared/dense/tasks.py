@@ -2,7 +2,8 @@
 
 Source of the losses: Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019,
 section 4.1.2. Targets are as `suites._shared.dense.augment` decodes them: labels (n, h, w) int64 with -1
-ignored, depth (n, 1, h, w) in metres with 0 invalid, normals (n, 3, h, w) with the zero vector invalid.
+ignored, depth (n, 1, h, w) in metres with 0 invalid, normals (n, 3, h, w) with the zero vector invalid. Depth and
+normals of an image without a label are NaN, as everywhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.api import ANGLE_BIN, ANGLE_BINS, Shape, Task, TaskMetric, pack_histogram
+from bench.api import ANGLE_BIN, ANGLE_BINS, MaskedLoss, Shape, Task, TaskMetric, pack_histogram
 from suites._shared.dense.classes import CLASSES
 
 Head = Callable[[Shape, int], nn.Module]  # (shape of the features, channels of the prediction)
@@ -23,12 +24,17 @@ def dense_tasks(head: Head, normals: str | None = "normals") -> list[Task]:
     head: builds a head from the shape of the features and the channels of the prediction.
     """
     tasks = [
-        Task("segmentation", lambda shape: head(shape, len(CLASSES)), segmentation_loss, Segmentation),
-        Task("depth", lambda shape: head(shape, 1), depth_loss, Depth),
+        Task("segmentation", lambda shape: head(shape, len(CLASSES)), _mask(segmentation_loss), Segmentation),
+        Task("depth", lambda shape: head(shape, 1), _mask(depth_loss), Depth),
     ]
     if normals:
-        tasks.append(Task(normals, lambda shape: head(shape, 3), normals_loss, Normals))
+        tasks.append(Task(normals, lambda shape: head(shape, 3), _mask(normals_loss), Normals))
     return tasks
+
+
+def _mask(loss: Callable[[Tensor, Tensor], Tensor]) -> MaskedLoss:
+    """A loss that has one form, since every image has pixels without a label."""
+    return MaskedLoss(loss, loss)
 
 
 def kinds(tasks: Sequence[Task]) -> dict[str, str]:
@@ -53,6 +59,7 @@ def depth_loss(prediction: Tensor, target: Tensor) -> Tensor:
     prediction, target: (n, 1, h, w); target 0 is invalid.
     """
     valid = target > 0
+    target = torch.where(valid, target, 0)  # NaN times 0 would be NaN
     return ((prediction - target).abs() * valid).sum() / valid.sum().clamp(min=1)
 
 
@@ -62,11 +69,17 @@ def normals_loss(prediction: Tensor, target: Tensor) -> Tensor:
     prediction: (n, 3, h, w), of any length.
     target: (n, 3, h, w), unit or zero where invalid.
     """
-    valid = (target != 0).any(dim=1)
+    valid = _find_normals(target)
+    target = torch.where(valid.unsqueeze(1), target, 0)  # NaN times 0 would be NaN
     # Clamped before the root, whose gradient at 0 is infinite.
     length = (prediction * prediction).sum(dim=1).clamp(min=1e-24).sqrt()
     cosine = (prediction * target).sum(dim=1) / length
     return ((1 - cosine) * valid).sum() / valid.sum().clamp(min=1)
+
+
+def _find_normals(target: Tensor) -> Tensor:
+    """Which pixels have a normal, bool (n, h, w)."""
+    return (target != 0).any(dim=1) & ~target.isnan().any(dim=1)
 
 
 class Segmentation(TaskMetric):
@@ -119,7 +132,7 @@ class Normals(TaskMetric):
         self.counts: Tensor | None = None
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        n, truth = (x.movedim(1, -1)[(target != 0).any(dim=1)].double() for x in (prediction, target))
+        n, truth = (x.movedim(1, -1)[_find_normals(target)].double() for x in (prediction, target))
         # atan2 keeps its precision where the two are nearly parallel; the arccosine of their product does not.
         across = torch.linalg.vector_norm(torch.linalg.cross(n, truth), dim=-1)
         angles = torch.rad2deg(torch.atan2(across, (n * truth).sum(dim=-1)))

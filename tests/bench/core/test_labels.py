@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.api import Classification, register
+from bench.api import register
 from bench.check.splits import are_same_rows
 from bench.core.data import Dataset
-from bench.core.labels import find_unlabelled
+from bench.core.missing import find_labelled_rows
 from bench.errors import UsageError
 from bench.planning.plan import plan
 from bench.training.fit import fit
@@ -17,9 +17,9 @@ NAN = float("nan")
 
 
 def test_which_rows_have_no_label() -> None:
-    assert find_unlabelled(torch.tensor([[1.0, NAN], [NAN, NAN], [0.0, -1.0]])).tolist() == [False, True, False]
-    assert find_unlabelled(torch.tensor([2, -1, 0])).tolist() == [False, True, False]
-    assert find_unlabelled(torch.tensor([[[-1, 3]], [[-1, -1]]])).tolist() == [False, True]
+    assert find_labelled_rows(torch.tensor([[1.0, NAN], [NAN, NAN], [0.0, -1.0]])).tolist() == [True, False, True]
+    assert find_labelled_rows(torch.tensor([2, -1, 0])).tolist() == [True, False, True]
+    assert find_labelled_rows(torch.tensor([[[-1, 3]], [[-1, -1]]])).tolist() == [True, False]
 
 
 def test_a_missing_label_equals_a_missing_one() -> None:
@@ -43,28 +43,8 @@ def test_what_cannot_be_trained_is_refused_before(words: str, cls: type) -> None
     assert str(error.value).endswith(".")
 
 
-def test_a_classification_with_rows_that_it_ignores_is_refused_before() -> None:
-    class Ignoring(Classification):
-        def __init__(self) -> None:
-            super().__init__(2)
-
-        def update(self, prediction: torch.Tensor, target: torch.Tensor) -> None:
-            super().update(prediction[target >= 0], target[target >= 0])
-
-    def classes(self, dataset, split):  # type: ignore[no-untyped-def]
-        labels = (dataset.targets["first"][:, 0] > 0).long()
-        labels[: 4 if split == "test" else 0] = -1
-        return Dataset(dataset.inputs, {"sum": labels, "first": labels})
-
-    kinds = {"metrics": dict.fromkeys(suites.NAMES, "classification")}
-    register("partial")(change(suites.Good, metric=Ignoring, dataset=suites.reading(classes), protocol_changes=kinds))
-    with pytest.raises(UsageError, match=r"label of `sum`, since .*`classification` count.*Found 4 of 10 .* in `test`"):
-        plan("partial", ["hard"], [0], device="cpu")
-
-
-def test_a_suite_that_leaves_missing_labels_out_is_trained_on_what_is_there() -> None:
-    drop = suites.without_labels("test", slice(3))
-    register("partial")(change(suites.Good, dataset=drop, loss=staticmethod(suites.masked_loss), metric=suites.Masked))
+def test_a_suite_that_knows_nothing_of_missing_labels_is_trained_on_what_is_there() -> None:
+    register("partial")(change(suites.Good, dataset=suites.without_labels("test", slice(3))))
     [spec] = plan("partial", ["hard"], [0], device="cpu")
     record = fit(spec)
     assert record.find_problems() == []

@@ -120,5 +120,5 @@ def test_a_learned_mean_trains_its_own_parameters_by_the_sum() -> None:
 def test_a_mean_of_a_mean_is_multiplied_twice() -> None:
     """Together with the degree: G of trace 4 s^2 gives w = T^2 |g_t| / T^2 = s."""
     weighting = Squared(NAMES, lambda G: G.diagonal().sqrt() / 16)
-    assert weighting.sum_factor == 16
+    assert weighting.sum_factor(4) == 16
     assert torch.allclose(ask(weighting, 9.0 * torch.eye(4)), torch.full((4,), 3.0).double())

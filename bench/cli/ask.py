@@ -14,7 +14,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.execution.ask.inquiry import Inquiry
     from bench.planning.question import Question
-    from leaderboard.ask.answer import Answer
+    from leaderboard.ask.answer import Findings
     from leaderboard.ask.verdicts import FamilyRules
 
 EPILOG = """examples:
@@ -23,9 +23,9 @@ EPILOG = """examples:
   mtlbench ask deep_synthetic:tasks=4 --budget 5m --seeds 12 --json
   mtlbench ask mine --dry-run
 
-SUITE is any suite: a built-in one, or a table of your own (`mtlbench data import`). Each task is learnt alone and beside
-the others under several kinds of sharing, each at the learning rate that validation chose for it, with seeds added
-until it is decided or the budget is spent. The same command again goes on from what is stored.
+SUITE is any suite: a built-in one, or a table of your own (`mtlbench data import`). Each task is learnt alone and
+beside the others under several kinds of sharing, each at the learning rate that validation chose for it, with seeds
+added until it is decided or the budget is spent. The same command again goes on from what is stored.
 docs/does_it_help.md says what RELATED, HARMFUL, NEUTRAL and UNDECIDED mean, and how often they err.
 """
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: The suite has one task, --main is none of them, or --seeds is below 3.
     """
-    from bench.execution.ask.answering import make_answer
+    from bench.execution.ask.answering import Asked
     from bench.execution.ask.book import RunBook
     from bench.execution.ask.budget import Budget
     from bench.execution.ask.inquiry import Inquiry
@@ -111,16 +111,18 @@ def run(arguments: argparse.Namespace) -> int:
         _print_plan(inquiry, arguments.json)
         return 0
 
+    asked = Asked(inquiry)
+
     def show_first() -> None:
-        """Print the first answer while further rounds go on."""
+        """Print the first answer while further rounds go on; then what costs little beside them."""
         from leaderboard.ask.sentences import write_answer
 
-        _tell(f"First answer: {' '.join(write_answer(make_answer(inquiry)))}")
+        _tell(f"First answer: {' '.join(write_answer(asked.make_answer()))}")
+        asked.measure_beside()
 
     inquiry.on_first = show_first
     inquiry.run()
-    answer = make_answer(inquiry)
-    _write(answer, arguments)
+    _write(asked.make_answer(), arguments)
     return INTERRUPTED if inquiry.ended == "interrupted" else 0
 
 
@@ -180,7 +182,7 @@ def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
     print("Then labels dealt out anew where something helps, and further seeds for what is undecided.")
 
 
-def _write(answer: "Answer", arguments: argparse.Namespace) -> None:
+def _write(answer: "Findings", arguments: argparse.Namespace) -> None:
     """Print the answer, and write its files where --out names a folder."""
     from leaderboard.ask.drawing import draw_answer, format_answer
     from leaderboard.ask.page import write_page

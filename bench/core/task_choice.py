@@ -67,7 +67,8 @@ def count_rows_of(suite: Suite, names: Collection[str]) -> Protocol:
 def choose_columns(rows: Dataset, names: Collection[str]) -> Dataset:
     """The rows of the tasks `names`; others have no input and no target left."""
     inputs = {task: tensor for task, tensor in rows.inputs.items() if task in names}
-    return replace(rows, inputs=inputs, targets={task: rows.targets[task] for task in inputs})
+    masks = rows.masks and {task: mask for task, mask in rows.masks.items() if task in inputs}
+    return replace(rows, inputs=inputs, targets={task: rows.targets[task] for task in inputs}, masks=masks)
 
 
 def _reported(suite: Suite, name: str) -> str:

@@ -38,7 +38,7 @@ RATE_FACTORS = (1 / 3, 1.0, 3.0)  # of the protocol's learning rate: the same li
 TUNING_SEEDS = (1000, 1001)  # far from those that judge
 MAX_PAIRED = 6  # tasks of which every pair is run, where nothing else is said
 PAIR_METHODS = 2  # of the methods, in their order, that pairs are run under
-RATE = "lr"
+TUNED_SETTING = "lr"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Question:
     def tuned(self) -> bool:
         """Whether a learning rate is chosen on validation: not of a solver, and not without such a split."""
         protocol = self.suite.protocol
-        return protocol.fit == "descent" and protocol.selection == "val" and RATE not in self.settings
+        return protocol.fit == "descent" and protocol.selection == "val" and TUNED_SETTING not in self.settings
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ class Question:
         """The learning rates that each method is tried at; ValueError-free for every positive rate."""
         rates = [float(f"{self.suite.protocol.lr * factor:.2g}") for factor in RATE_FACTORS]
         rates[RATE_FACTORS.index(1.0)] = self.suite.protocol.lr
-        return SettingGrid(RATE, tuple(rates))
+        return SettingGrid(TUNED_SETTING, tuple(rates))
 
     @cached_property
     def overlap(self) -> float:
@@ -184,7 +184,7 @@ class Question:
         """
         settings = self._with_tasks(tasks)
         if rate is not None and rate != self.suite.protocol.lr:
-            settings[RATE] = write_setting(RATE, rate)
+            settings[TUNED_SETTING] = write_setting(TUNED_SETTING, rate)
         if shuffled:
             settings["shuffled"] = write(tuple(shuffled))
         key = method, tuple(sorted(settings.items()))

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from leaderboard.analysis.statistics import Interval
-from leaderboard.ask.groups import Flip, Grouping, Predictor, find_flips, read_gains, search_grouping
+from leaderboard.ask.estimates import estimate_as_json, finite_or_none
+from leaderboard.ask.groups import CheapScore, Flip, Grouping, find_flips, read_gains, search_grouping
 from leaderboard.ask.power import Needed
-from leaderboard.ask.relations import Relation
-from leaderboard.ask.verdicts import FamilyRules, Judgement
+from leaderboard.ask.relations import TaskRelation
+from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Spending:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Findings:
     """Everything that is said about a question.
 
     Args:
@@ -65,9 +66,9 @@ class Answer:
     splits: Mapping[str, int]
     reference: str
     rules: FamilyRules
-    judged: Sequence[Judgement]
-    pairs: Sequence[Judgement]
-    needed: Mapping[Relation, Needed]
+    judged: Sequence[RelationVerdict]
+    pairs: Sequence[RelationVerdict]
+    needed: Mapping[TaskRelation, Needed]
     rates: Mapping[tuple[str, str], float]
     alone: Mapping[str, Interval]
     controls: Mapping[str, Mapping[str, Interval]]
@@ -75,7 +76,7 @@ class Answer:
     ended: str
     skipped: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
-    predictors: Sequence[Predictor] = ()
+    predictors: Sequence[CheapScore] = ()
     floors: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     floor_note: str = ""
     commands: Sequence[str] = ()
@@ -99,7 +100,7 @@ class Answer:
         found = (search_grouping(self.tasks, read_gains(self.pairs, method), method) for method in self.methods)
         return next((each for each in found if each), None)
 
-    def choose_best(self, main: str) -> Judgement | None:
+    def choose_best(self, main: str) -> RelationVerdict | None:
         """The method that a task should be learnt with: of those shown to have less error than alone, the least error.
 
         None where none is: then alone.
@@ -150,12 +151,14 @@ class Answer:
             },
             "verdicts": [self._write_judgement(each) for each in self.judged],
             "pairs": [self._write_judgement(each) for each in self.pairs],
-            "alone": {main: write_estimate(error) for main, error in self.alone.items()},
+            "alone": {main: estimate_as_json(error) for main, error in self.alone.items()},
             "controls": {
-                method: {main: write_estimate(change) for main, change in changes.items()}
+                method: {main: estimate_as_json(change) for main, change in changes.items()}
                 for method, changes in self.controls.items()
             },
-            "floors": {m: {name: write_estimate(e) for name, e in errors.items()} for m, errors in self.floors.items()},
+            "floors": {
+                m: {name: estimate_as_json(e) for name, e in errors.items()} for m, errors in self.floors.items()
+            },
             "floor_note": self.floor_note,
             "flips": [vars(flip) | {"extras": list(flip.extras)} for flip in self.flips],
             "grouping": self.grouping
@@ -164,9 +167,9 @@ class Answer:
             "predictors": [
                 {
                     "name": each.name,
-                    "tau": _finite(each.tau),
+                    "tau": finite_or_none(each.tau),
                     "cells": each.cells,
-                    "scores": [[main, extra, _finite(score)] for (main, extra), score in each.scores.items()],
+                    "scores": [[main, extra, finite_or_none(score)] for (main, extra), score in each.scores.items()],
                 }
                 for each in self.predictors
             ],
@@ -178,14 +181,14 @@ class Answer:
                     for main in self.mains
                 },
             },
-            "cost": {name: _finite(value) for name, value in vars(self.spending).items()},
+            "cost": {name: finite_or_none(value) for name, value in vars(self.spending).items()},
             "skipped": list(self.skipped),
             "left_out": dict(self.left_out),
             "errors": list(self.errors),
             "commands": list(self.commands),
         }
 
-    def _write_judgement(self, each: Judgement) -> dict[str, Any]:
+    def _write_judgement(self, each: RelationVerdict) -> dict[str, Any]:
         """A judgement as JSON values."""
         needed = self.needed.get(each.relation)
         return {
@@ -194,27 +197,13 @@ class Answer:
             "method": each.relation.method,
             "verdict": each.verdict,
             "reading": each.reading,
-            "change": write_estimate(each.alone),
-            "against_shuffled": write_estimate(each.shuffled),
+            "change": estimate_as_json(each.alone),
+            "against_shuffled": estimate_as_json(each.shuffled),
             "decided": {
                 "alone": each.against_alone and vars(each.against_alone),
                 "shuffled": each.against_shuffled and vars(each.against_shuffled),
             },
-            "needed": needed and {"seeds": needed.seeds, "rows": _finite(needed.rows), "to_show": needed.to_show},
+            "needed": needed
+            and {"seeds": needed.seeds, "rows": finite_or_none(needed.rows), "to_show": needed.to_show},
             "lr": self.rates.get((each.relation.method, each.relation.main)),
         }
-
-
-def write_estimate(estimate: Interval) -> dict[str, float | int | None]:
-    """An estimate as JSON values."""
-    return {
-        "mean": _finite(estimate.mean),
-        "low": _finite(estimate.low),
-        "high": _finite(estimate.high),
-        "seeds": estimate.n,
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    """The number, or None where JSON has none for it."""
-    return value if value is not None and math.isfinite(value) else None

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from leaderboard.analysis.statistics import Interval
-from leaderboard.ask.answer import Answer
+from leaderboard.ask.answer import Findings
 from leaderboard.ask.groups import FEW_CELLS, read_gains
 from leaderboard.ask.sentences import explain_method_row, percent_less, write_answer, write_change, write_needed
-from leaderboard.ask.verdicts import Judgement
+from leaderboard.ask.verdicts import RelationVerdict
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Grid:
+class AnswerGrid:
     """A table of texts, and the name of the figure that a page draws above it; `left` names columns of words."""
 
     title: str
@@ -44,20 +44,20 @@ class Grid:
     figure: str = ""
 
 
-Block = Heading | Paragraph | Listing | Grid
+AnswerBlock = Heading | Paragraph | Listing | AnswerGrid
 WORDS = ("task", "beside", "method", "verdict", "reading", "what is said", "to decide", "control", "baseline", "score")
 
 
-def lay_out_answer(answer: Answer) -> list[Block]:
+def lay_out_answer(answer: Findings) -> list[AnswerBlock]:
     """The blocks of an answer, in the order in which they are read."""
-    blocks: list[Block] = [Paragraph(" ".join(write_answer(answer)), lead=True)]
+    blocks: list[AnswerBlock] = [Paragraph(" ".join(write_answer(answer)), lead=True)]
     for title, make in _PARTS.items():
         made = make(answer)
         blocks += [Heading(title), *made] if made else []
     return blocks
 
 
-def _lay_out_verdicts(answer: Answer) -> list[Block]:
+def _lay_out_verdicts(answer: Findings) -> list[AnswerBlock]:
     """Each task beside all others, under each method."""
     rows = [_write_row(answer, each) for main in answer.mains for each in answer.judged if each.relation.main == main]
     head = [
@@ -70,10 +70,13 @@ def _lay_out_verdicts(answer: Answer) -> list[Block]:
         "reading",
         "to decide",
     ]
-    return [Grid("Each task beside all others", head, rows, WORDS, "verdicts"), Paragraph(_explain_design(answer))]
+    return [
+        AnswerGrid("Each task beside all others", head, rows, WORDS, "verdicts"),
+        Paragraph(_explain_design(answer)),
+    ]
 
 
-def _write_row(answer: Answer, each: Judgement) -> list[str]:
+def _write_row(answer: Findings, each: RelationVerdict) -> list[str]:
     """A line of the table of verdicts."""
     return [
         each.relation.main,
@@ -87,7 +90,7 @@ def _write_row(answer: Answer, each: Judgement) -> list[str]:
     ]
 
 
-def _explain_design(answer: Answer) -> str:
+def _explain_design(answer: Findings) -> str:
     """How verdicts were made, and what they cover."""
     rules = answer.rules
     looks = ", ".join(f"{share:.2%} at {seeds}" for seeds, share in rules.looks)
@@ -95,8 +98,8 @@ def _explain_design(answer: Answer) -> str:
     covers = (
         "Seeds differ in initial weights, order of the data and which rows are tested"
         if answer.redrawn
-        else "Seeds differ in initial weights and order of the data; all test the same rows, so that nothing is said of "
-        "other rows"
+        else "Seeds differ in initial weights and order of the data; all test the same rows, so that nothing is said "
+        "of other rows"
     )
     overlap = (
         f" Seeds are splits of the same rows, so that intervals and tests are corrected (Nadeau and Bengio 2003, "
@@ -106,16 +109,16 @@ def _explain_design(answer: Answer) -> str:
     )
     return (
         "RELATED: less error than alone, and less than beside the same tasks with shuffled labels. HARMFUL: more than "
-        f"alone. NEUTRAL: within {100 * math.expm1(rules.margin):g} % of alone, or no better than with shuffled labels. "
-        f"UNDECIDED: none is shown. Paired t tests and two one-sided tests, {adjust} over {len(answer.judged)} "
+        f"alone. NEUTRAL: within {100 * math.expm1(rules.margin):g} % of alone, or no better than with shuffled "
+        f"labels. UNDECIDED: none is shown. Paired t tests and two one-sided tests, {adjust} over {len(answer.judged)} "
         f"relations, {rules.looks.alpha:.0%} split over looks at the seeds ({looks}), so that looking again costs "
         f"nothing. Intervals in brackets are 95 %, each by itself. {covers}.{overlap}"
     )
 
 
-def _lay_out_pairs(answer: Answer) -> list[Block]:
+def _lay_out_pairs(answer: Findings) -> list[AnswerBlock]:
     """The matrix of pairs under each method, where methods disagree, and which tasks to group."""
-    blocks: list[Block] = []
+    blocks: list[AnswerBlock] = []
     by_pair = {(e.relation.method, e.relation.main, e.relation.extras[0]): e for e in answer.pairs if e.alone.n}
     for method in dict.fromkeys(each.relation.method for each in answer.pairs if each.alone.n):
         rows = [
@@ -123,7 +126,7 @@ def _lay_out_pairs(answer: Answer) -> list[Block]:
             for main in answer.mains
         ]
         title = f"Change of each task's error by each other one, under {method}, in per cent"
-        blocks.append(Grid(title, ["task", *answer.tasks], rows, ("task",), f"pairs {method}"))
+        blocks.append(AnswerGrid(title, ["task", *answer.tasks], rows, ("task",), f"pairs {method}"))
     if not blocks:
         return []
     blocks.append(
@@ -143,14 +146,14 @@ def _lay_out_pairs(answer: Answer) -> list[Block]:
         blocks.append(
             Paragraph(
                 f"Grouping foretold from the pairs of `{answer.grouping.method}`: {groups}, with "
-                f"{percent_less(answer.grouping.gain):.1f} % less error on average. A task's gain from a group is taken to "
-                "be the mean of its gains from each task in it; no group of three or more was run for this."
+                f"{percent_less(answer.grouping.gain):.1f} % less error on average. A task's gain from a group is "
+                "taken to be the mean of its gains from each task in it; no group of three or more was run for this."
             )
         )
     return blocks
 
 
-def _write_cell(each: Judgement | None) -> str:
+def _write_cell(each: RelationVerdict | None) -> str:
     """A cell of the matrix: the change of error in per cent, and the letter of its verdict."""
     if each is None:
         return ""
@@ -158,7 +161,7 @@ def _write_cell(each: Judgement | None) -> str:
     return f"{-percent_less(each.alone.mean):+.1f}{letter}"
 
 
-def _lay_out_predictors(answer: Answer) -> list[Block]:
+def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
     """Cheap scores of pairs, and how well each ordered the measured ones."""
     if not answer.predictors:
         return []
@@ -169,7 +172,7 @@ def _lay_out_predictors(answer: Answer) -> list[Block]:
     measured = len(read_gains(answer.pairs, method))
     caution = f" With {measured} pairs a rank correlation says little." if measured < FEW_CELLS else ""
     return [
-        Grid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs"], rows, WORDS),
+        AnswerGrid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs"], rows, WORDS),
         Paragraph(
             f"Kendall's tau with the measured changes under `{method}`: 1 the same order, 0 none, -1 the reverse. The "
             f"pairs share tasks and runs, and are not independent.{caution}"
@@ -177,14 +180,16 @@ def _lay_out_predictors(answer: Answer) -> list[Block]:
     ]
 
 
-def _lay_out_alone(answer: Answer) -> list[Block]:
+def _lay_out_alone(answer: Findings) -> list[AnswerBlock]:
     """Errors alone, those of baselines, and what size alone changes."""
     floors = list(dict.fromkeys(name for errors in answer.floors.values() for name in errors))
     rows = []
     for main, error in answer.alone.items():
         own = answer.floors.get(main, {})
         rows.append([main, _write_error(error), *(_write_error(own[name]) if name in own else "" for name in floors)])
-    blocks: list[Block] = [Grid("Error of each task alone", ["task", answer.reference, *floors], rows, ("task",))]
+    blocks: list[AnswerBlock] = [
+        AnswerGrid("Error of each task alone", ["task", answer.reference, *floors], rows, ("task",))
+    ]
     if answer.floor_note:
         blocks.append(Paragraph(answer.floor_note))
     changes = [
@@ -194,7 +199,7 @@ def _lay_out_alone(answer: Answer) -> list[Block]:
     ]
     if changes:
         head = ["control", "task", "error against alone", "seeds"]
-        blocks.append(Grid("Controls, in which tasks share nothing", head, changes, WORDS))
+        blocks.append(AnswerGrid("Controls, in which tasks share nothing", head, changes, WORDS))
     return blocks
 
 
@@ -206,7 +211,7 @@ def _write_error(error: Interval) -> str:
     return f"{error.mean:.4g}{ends}"
 
 
-def _lay_out_commands(answer: Answer) -> list[Block]:
+def _lay_out_commands(answer: Findings) -> list[AnswerBlock]:
     """What to run, and how every number can be made again."""
     best = [
         f"`{main}`: `{each.relation.method if (each := answer.choose_best(main)) else answer.reference}`"
@@ -224,14 +229,14 @@ def _lay_out_commands(answer: Answer) -> list[Block]:
     ]
 
 
-def _lay_out_cost(answer: Answer) -> list[Block]:
+def _lay_out_cost(answer: Findings) -> list[AnswerBlock]:
     """What it cost, and what was left out."""
     cost = answer.spending
     budget = f" of a budget of {cost.budget:.0f}" if math.isfinite(cost.budget) else ""
     first = f"; the first answer after {cost.first:.0f} s" if cost.first is not None else ""
     made = f"{cost.made} of them made now with {cost.trained:.0f} s of training"
     text = f"{cost.runs} runs, {made}; {cost.seconds:.0f} s{budget}{first}."
-    blocks: list[Block] = [Paragraph(text)]
+    blocks: list[AnswerBlock] = [Paragraph(text)]
     if answer.skipped:
         blocks.append(Paragraph(f"Left out for the budget: {'; '.join(answer.skipped)}."))
     blocks += [Paragraph(f"`{method}` is left out: {why}") for method, why in answer.left_out.items()]
@@ -239,7 +244,7 @@ def _lay_out_cost(answer: Answer) -> list[Block]:
     return blocks
 
 
-_PARTS: dict[str, Callable[[Answer], list[Block]]] = {
+_PARTS: dict[str, Callable[[Findings], list[AnswerBlock]]] = {
     "Verdicts": _lay_out_verdicts,
     "Pairs of tasks": _lay_out_pairs,
     "Cheap predictors": _lay_out_predictors,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaderboard.analysis.statistics import kendall_tau
-from leaderboard.ask.relations import Relation
-from leaderboard.ask.verdicts import Judgement
+from leaderboard.ask.relations import TaskRelation
+from leaderboard.ask.verdicts import RelationVerdict
 
 Pair = tuple[str, str]  # main, extra
 MOST_GROUPED = 9  # tasks: there are 21,147 ways to group nine
@@ -39,7 +39,7 @@ class Grouping:
 
 
 @dataclass(frozen=True)
-class Predictor:
+class CheapScore:
     """A cheap score of pairs, and how well it orders the measured ones.
 
     scores: (main, extra) -> score, higher where the extra task should help more.
@@ -53,7 +53,7 @@ class Predictor:
     cells: int
 
 
-def find_flips(judged: Sequence[Judgement]) -> list[Flip]:
+def find_flips(judged: Sequence[RelationVerdict]) -> list[Flip]:
     """The relations that two methods answer with opposite signs, by their own 95 % intervals, in order."""
     flips = []
     for one in judged:
@@ -65,7 +65,7 @@ def find_flips(judged: Sequence[Judgement]) -> list[Flip]:
     return flips
 
 
-def read_gains(judged: Sequence[Judgement], method: str) -> dict[Pair, float]:
+def read_gains(judged: Sequence[RelationVerdict], method: str) -> dict[Pair, float]:
     """(main, extra) -> mean change in log error of the pairs under a method, as far as they were run."""
     return {
         (each.relation.main, each.relation.extras[0]): each.alone.mean
@@ -114,13 +114,13 @@ def _partition(tasks: list[str]) -> Iterator[list[list[str]]]:
             yield [*groups[:place], [first, *group], *groups[place + 1 :]]
 
 
-def rate_predictor(name: str, scores: Mapping[Pair, float], gains: Mapping[Pair, float]) -> Predictor:
+def rate_predictor(name: str, scores: Mapping[Pair, float], gains: Mapping[Pair, float]) -> CheapScore:
     """A score with its rank correlation with the measured changes, over the pairs that have both."""
     pairs = sorted(pair for pair in scores.keys() & gains.keys() if math.isfinite(scores[pair]))
     own, measured = (np.array([values[pair] for pair in pairs]) for values in (scores, gains))
-    return Predictor(name, scores, kendall_tau(own, measured) if len(pairs) > 1 else math.nan, len(pairs))
+    return CheapScore(name, scores, kendall_tau(own, measured) if len(pairs) > 1 else math.nan, len(pairs))
 
 
-def list_relations(judged: Sequence[Judgement]) -> list[Relation]:
+def list_relations(judged: Sequence[RelationVerdict]) -> list[TaskRelation]:
     """The relations of judgements, in order."""
     return [each.relation for each in judged]

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leaderboard.ask.answer import Answer
-from leaderboard.ask.blocks import Grid, Heading, Listing, Paragraph, lay_out_answer
+from leaderboard.ask.answer import Findings
+from leaderboard.ask.blocks import AnswerGrid, Heading, Listing, Paragraph, lay_out_answer
 from leaderboard.ask.sentences import percent_less
-from leaderboard.ask.verdicts import Judgement
+from leaderboard.ask.verdicts import RelationVerdict
 from leaderboard.report.escape import code_parts, printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -18,9 +18,9 @@ CELL, SIDE = 64, 120  # pixels of the matrix: a cell, the names beside it
 LIMIT = 100.0  # per cent: of an axis, beyond which an interval is cut
 
 
-def write_page(answer: Answer) -> str:
+def write_page(answer: Findings) -> str:
     """The answer as HTML that opens from disk; every text in it is escaped."""
-    blocks = []
+    blocks: list[dict[str, Any]] = []
     for block in lay_out_answer(answer):
         match block:
             case Heading(text):
@@ -29,10 +29,10 @@ def write_page(answer: Answer) -> str:
                 blocks.append({"kind": "paragraph", "parts": code_parts(text), "lead": lead})
             case Listing(lines):
                 blocks.append({"kind": "listing", "lines": [printable(line) for line in lines]})
-            case Grid():
+            case AnswerGrid():
                 blocks.append(_describe_grid(block) | {"figure": _draw_figure(answer, block.figure)})
-    text: str = _load_template().render(suite=printable(answer.suite), blocks=blocks)
-    return text
+    page: str = _load_template().render(suite=printable(answer.suite), blocks=blocks)
+    return page
 
 
 @cache
@@ -49,7 +49,7 @@ def _load_template() -> Any:
     return environment.get_template("answer.html")
 
 
-def _describe_grid(grid: Grid) -> dict[str, Any]:
+def _describe_grid(grid: AnswerGrid) -> dict[str, Any]:
     """A grid for the template: cells with their column's side and, of a verdict, its colour."""
     rows = [
         [
@@ -62,7 +62,7 @@ def _describe_grid(grid: Grid) -> dict[str, Any]:
     return {"kind": "grid", "title": printable(grid.title), "head": head, "rows": rows}
 
 
-def _draw_figure(answer: Answer, name: str) -> dict[str, Any] | None:
+def _draw_figure(answer: Findings, name: str) -> dict[str, Any] | None:
     """What a figure of the template is drawn from; None where a grid has none."""
     if name == "verdicts":
         return _place_intervals([each for main in answer.mains for each in _list_run(answer, main)])
@@ -71,23 +71,25 @@ def _draw_figure(answer: Answer, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _list_run(answer: Answer, main: str) -> list[Judgement]:
+def _list_run(answer: Findings, main: str) -> list[RelationVerdict]:
     """The judgements of a task that have runs and an interval."""
     return [each for each in answer.judged if each.relation.main == main and each.alone.low is not None]
 
 
-def _place_intervals(judged: Sequence[Judgement]) -> dict[str, Any] | None:
+def _place_intervals(judged: Sequence[RelationVerdict]) -> dict[str, Any] | None:
     """The changes of error as points with intervals on one axis, a line each; None where there are none."""
     if not judged:
         return None
-    ends = [[percent_less(value) for value in (e.alone.low, e.alone.mean, e.alone.high)] for e in judged]  # type: ignore[arg-type]
+    intervals = [(each.alone.low or 0.0, each.alone.mean, each.alone.high or 0.0) for each in judged]
+    ends = [[percent_less(value) for value in each] for each in intervals]
     widest = max(1.0, min(LIMIT, max(abs(value) for each in ends for value in each)))
-    step = 10 ** math.floor(math.log10(widest))
+    step: float = 10.0 ** math.floor(math.log10(widest))
     reach = step * math.ceil(widest / step)
 
     def place(value: float) -> float:
         """Pixels from the left; less error is to the right."""
-        return round(LABEL + PLOT / 2 * (1 + max(-1.0, min(1.0, value / reach))), 1)
+        share: float = max(-1.0, min(1.0, value / reach))
+        return round(LABEL + PLOT / 2 * (1 + share), 1)
 
     lines, before = [], ""
     for at, (each, (low, mean, high)) in enumerate(zip(judged, ends, strict=True)):
@@ -110,7 +112,7 @@ def _place_intervals(judged: Sequence[Judgement]) -> dict[str, Any] | None:
     return {"kind": "verdicts", "lines": lines, "ticks": ticks, "width": LABEL + PLOT + 30, "height": height}
 
 
-def _place_cells(answer: Answer, method: str) -> dict[str, Any]:
+def _place_cells(answer: Findings, method: str) -> dict[str, Any]:
     """The matrix of pairs as coloured squares: blue for less error than alone, orange for more."""
     by_pair = {(e.relation.main, e.relation.extras[0]): e for e in answer.pairs if e.relation.method == method}
     means = [abs(percent_less(e.alone.mean)) for e in by_pair.values() if math.isfinite(e.alone.mean)]

@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-Verdict = Literal["RELATED", "HARMFUL", "NEUTRAL", "UNDECIDED"]
+VerdictWord = Literal["RELATED", "HARMFUL", "NEUTRAL", "UNDECIDED"]
 Contrasted = Literal["alone", "shuffled"]  # what learning together is compared with
 Direction = Literal["better", "worse", "equivalent"]
 CONTRASTS: tuple[Contrasted, ...] = ("alone", "shuffled")
 
 
 @dataclass(frozen=True)
-class Relation:
+class TaskRelation:
     """Does learning `extras` together with `main` under `method` help `main`?
 
     main: the task whose error is looked at.
@@ -37,7 +37,7 @@ class RelationSample:
     relation can be looked at. Nothing is known of shuffled extras where none were run.
     """
 
-    relation: Relation
+    relation: TaskRelation
     alone: np.ndarray
     shuffled: np.ndarray = field(default_factory=lambda: np.empty(0))
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 
 from leaderboard.analysis.statistics import Interval
-from leaderboard.ask.answer import Answer
+from leaderboard.ask.answer import Findings
 from leaderboard.ask.power import Needed
-from leaderboard.ask.relations import Verdict
-from leaderboard.ask.verdicts import Judgement
+from leaderboard.ask.relations import VerdictWord
+from leaderboard.ask.verdicts import RelationVerdict
 
 ENDINGS = {
     "decided": "Everything is decided; more runs would change nothing.",
@@ -48,15 +48,15 @@ def write_needed(needed: Needed | None) -> str:
     return f"no number of seeds; about {needed.rows:.0f} times the rows to show {what}"
 
 
-def write_answer(answer: Answer) -> list[str]:
+def write_answer(answer: Findings) -> list[str]:
     """The sentences that stand first: whom it helps, why, which pairs, what is open, what to do."""
     sentences = [_say_whom(answer), _say_why(answer), _say_pairs(answer), _say_open(answer), _say_what_to_do(answer)]
     return [sentence for sentence in sentences if sentence]
 
 
-def _say_whom(answer: Answer) -> str:
+def _say_whom(answer: Findings) -> str:
     """Who is helped and who is hurt by the method that does best for it."""
-    told: dict[Verdict, list[str]] = {"RELATED": [], "HARMFUL": [], "NEUTRAL": [], "UNDECIDED": []}
+    told: dict[VerdictWord, list[str]] = {"RELATED": [], "HARMFUL": [], "NEUTRAL": [], "UNDECIDED": []}
     helped: list[str] = []
     for main in answer.mains:
         own = [each for each in answer.judged if each.relation.main == main and each.alone.n]
@@ -66,7 +66,7 @@ def _say_whom(answer: Answer) -> str:
             continue
         verdicts = {each.verdict for each in own}
         # A task has what no method says otherwise of: one that is hurt by all of them is hurt.
-        word: Verdict = next(iter(verdicts)) if len(verdicts) == 1 else "UNDECIDED"
+        word: VerdictWord = next(iter(verdicts)) if len(verdicts) == 1 else "UNDECIDED"
         told[word].append(f"`{main}`")
     parts = [f"Learning together helps {_join(helped)}"] if helped else []
     parts += [f"hurts {_join(told['HARMFUL'])} under every method that was run"] if told["HARMFUL"] else []
@@ -77,7 +77,7 @@ def _say_whom(answer: Answer) -> str:
     return f"{text if helped else f'Learning together {text}'}." if text else "Nothing was run yet."
 
 
-def _say_why(answer: Answer) -> str:
+def _say_why(answer: Findings) -> str:
     """Whether what helps is information, and whether something is harmful though informative."""
     best = [each for main in answer.mains if (each := answer.choose_best(main))]
     related = [f"`{each.relation.main}`" for each in best if each.verdict == "RELATED"]
@@ -100,7 +100,7 @@ def _say_why(answer: Answer) -> str:
     return _capitalise("; ".join(parts)) + "." if parts else ""
 
 
-def _say_pairs(answer: Answer) -> str:
+def _say_pairs(answer: Findings) -> str:
     """What the pairs say, and which tasks they would group."""
     ran = [each for each in answer.pairs if each.alone.n]
     if not ran:
@@ -119,7 +119,7 @@ def _say_pairs(answer: Answer) -> str:
     return f"{text}."
 
 
-def _say_open(answer: Answer) -> str:
+def _say_open(answer: Findings) -> str:
     """What is undecided, and what would decide it."""
     undecided = [each for each in answer.judged if each.verdict == "UNDECIDED" and each.alone.n]
     if not undecided:
@@ -134,7 +134,7 @@ def _say_open(answer: Answer) -> str:
     return f"{len(undecided)} of {len(answer.judged)} verdicts are undecided{more}."
 
 
-def _say_what_to_do(answer: Answer) -> str:
+def _say_what_to_do(answer: Findings) -> str:
     """The recommended method and how the search ended."""
     return f"What to run: `{answer.recommended_command}`. {ENDINGS.get(answer.ended, '')}".strip()
 
@@ -151,6 +151,6 @@ def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def explain_method_row(judged: Judgement) -> str:
+def explain_method_row(judged: RelationVerdict) -> str:
     """The reading of a judgement, for the last column of a table; that nothing was run where nothing was."""
     return judged.reading if judged.alone.n else "not run"

@@ -27,9 +27,9 @@ from leaderboard.ask.relations import (
     Contrasted,
     Decision,
     Direction,
-    Relation,
     RelationSample,
-    Verdict,
+    TaskRelation,
+    VerdictWord,
     stack_samples,
 )
 
@@ -39,7 +39,7 @@ ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RelationVerdict:
     """A relation with its verdict.
 
     Args:
@@ -49,14 +49,14 @@ class Judgement:
         against_alone, against_shuffled: what the two contrasts came to; None while undecided.
     """
 
-    relation: Relation
+    relation: TaskRelation
     alone: Interval
     shuffled: Interval
     against_alone: Decision | None
     against_shuffled: Decision | None
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> VerdictWord:
         """In a word; see the module."""
         alone = self.against_alone.direction if self.against_alone else None
         shuffled = self.against_shuffled.direction if self.against_shuffled else None
@@ -108,7 +108,7 @@ class FamilyRules:
     adjust: Adjustment = "holm"
 
 
-def judge_family(samples: Sequence[RelationSample], rules: FamilyRules) -> list[Judgement]:
+def judge_family(samples: Sequence[RelationSample], rules: FamilyRules) -> list[RelationVerdict]:
     """One judgement per relation, in order. A function of the runs alone: the same runs have the same answer.
 
     Args:
@@ -117,7 +117,7 @@ def judge_family(samples: Sequence[RelationSample], rules: FamilyRules) -> list[
     """
     decided = {against: decide_contrast(samples, against, rules) for against in CONTRASTS}
     return [
-        Judgement(
+        RelationVerdict(
             sample.relation,
             interval(sample.alone, overlap=rules.overlap),
             interval(sample.shuffled, overlap=rules.overlap),

@@ -2,29 +2,54 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from bench.catalogue.method import Method
+from bench.execution.ask.cheap import score_pairs
+from bench.execution.ask.floors import measure_floors
 from bench.execution.ask.inquiry import Inquiry
-from bench.planning.question import ALONE, RATE, TUNING_SEEDS, Question
+from bench.planning.question import ALONE, TUNED_SETTING, TUNING_SEEDS, Question
 from bench.records import RunSpec
 from leaderboard.analysis.statistics import Interval
-from leaderboard.ask.answer import Answer, Spending
-from leaderboard.ask.groups import Pair, Predictor, rate_predictor, read_gains
+from leaderboard.ask.answer import Findings, Spending
+from leaderboard.ask.groups import Pair, rate_predictor, read_gains
+
+
+@dataclass
+class Asked:
+    """A question with everything that is measured for it: the rounds, and what costs little beside them.
+
+    Attributes:
+        inquiry: the rounds.
+        floors, floor_note: errors of baselines, as `measure_floors` gives them.
+        scores: cheap scores of pairs by name.
+    """
+
+    inquiry: Inquiry
+    floors: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    floor_note: str = ""
+    scores: Mapping[str, Mapping[Pair, float]] = field(default_factory=dict)
+
+    def measure_beside(self) -> None:
+        """Measure baselines and cheap scores, within the budget."""
+        inquiry = self.inquiry
+        with inquiry.book.budget.limit():
+            self.floors, self.floor_note = measure_floors(inquiry.question, inquiry.book.budget, inquiry.rules.overlap)
+            if inquiry.pairs or len(inquiry.question.tasks) == 2:
+                self.scores = score_pairs(inquiry)
+
+    def make_answer(self) -> Findings:
+        """The answer, however far the rounds came."""
+        return make_answer(self.inquiry, self.floors, self.floor_note, self.scores)
 
 
 def make_answer(
     inquiry: Inquiry,
-    floors: Mapping[str, Mapping[str, Interval]] | None = None,
-    floor_note: str = "",
-    scores: Mapping[str, Mapping[Pair, float]] | None = None,
-) -> Answer:
-    """The answer of an inquiry, however far it came.
-
-    Args:
-        inquiry: of which everything that was run is read.
-        floors, floor_note: errors of baselines, as `measure_floors` gives them.
-        scores: cheap scores of pairs by name.
-    """
+    floors: Mapping[str, Mapping[str, Interval]],
+    floor_note: str,
+    scores: Mapping[str, Mapping[Pair, float]],
+) -> Findings:
+    """The answer of an inquiry, of which everything that was run is read; other arguments as in `Asked`."""
     question, book = inquiry.question, inquiry.book
     judged, pairs = inquiry.judge(), inquiry.judge_pairs()
     needed = {
@@ -38,7 +63,7 @@ def make_answer(
     }
     measured = pairs or [each for each in judged if len(each.relation.extras) == 1]
     gains = read_gains(measured, question.methods[0])
-    return Answer(
+    return Findings(
         suite=question.suite_text,
         tasks=question.tasks,
         mains=question.mains,
@@ -62,19 +87,14 @@ def make_answer(
         ended=inquiry.ended,
         skipped=tuple(inquiry.skipped),
         left_out=question.left_out,
-        predictors=_rate_all(scores or {}, gains),
-        floors=floors or {},
+        predictors=[rate_predictor(name, each, gains) for name, each in scores.items()],
+        floors=floors,
         floor_note=floor_note,
         commands=write_commands(question, book.specs.values()),
         errors=tuple(dict.fromkeys(book.errors.values())),
         redrawn=question.redrawn,
         settings=question.settings,
     )
-
-
-def _rate_all(scores: Mapping[str, Mapping[Pair, float]], gains: Mapping[Pair, float]) -> list[Predictor]:
-    """Every score with its rank correlation with the measured pairs."""
-    return [rate_predictor(name, each, gains) for name, each in scores.items()]
 
 
 def write_commands(question: Question, specs: Iterable[RunSpec]) -> list[str]:
@@ -89,11 +109,11 @@ def write_commands(question: Question, specs: Iterable[RunSpec]) -> list[str]:
     for spec in specs:
         method, pairs = Method.parse(spec.method).short, {key: str(value) for key, value in spec.overrides.items()}
         if question.tuned and spec.seed in TUNING_SEEDS:
-            others = tuple(f" --set {shlex.quote(f'{k}={v}')}" for k, v in sorted(pairs.items()) if k != RATE)
+            others = tuple(f" --set {shlex.quote(f'{k}={v}')}" for k, v in sorted(pairs.items()) if k != TUNED_SETTING)
             curves.setdefault(others, set()).add(method)
         else:
             seeds.setdefault(tuple(sorted(pairs.items())), {}).setdefault(method, set()).add(spec.seed)
-    over = f"--over {RATE}={'/'.join(question.grid.texts)} --seeds {_write_seeds(TUNING_SEEDS)}"
+    over = f"--over {TUNED_SETTING}={'/'.join(question.grid.texts)} --seeds {_write_seeds(TUNING_SEEDS)}"
     lines = [
         f"mtlbench curve {suite} {' '.join(map(shlex.quote, sorted(methods)))} {over}{''.join(others)}"
         for others, methods in curves.items()

@@ -17,9 +17,10 @@ from bench.execution.ask.budget import BudgetSpent
 from bench.planning.question import ALONE, TUNING_SEEDS, Question
 from bench.records import RunSpec
 from leaderboard.analysis.statistics import Interval, interval
+from leaderboard.ask.estimates import take_exponential
 from leaderboard.ask.power import Needed, estimate_needed
-from leaderboard.ask.relations import Relation, RelationSample
-from leaderboard.ask.verdicts import FamilyRules, Judgement, judge_family
+from leaderboard.ask.relations import RelationSample, TaskRelation
+from leaderboard.ask.verdicts import FamilyRules, RelationVerdict, judge_family
 
 HOPELESS = 4  # times the seeds of the last look: what needs more than that is not run further
 
@@ -64,8 +65,8 @@ class Inquiry:
     skipped: list[str] = field(default_factory=list)
     ended: str = ""
     ahead: bool = False
-    _begun: set[Relation] = field(default_factory=set)  # relations whose runs were planned
-    _dealt: set[Relation] = field(default_factory=set)  # those whose runs with shuffled labels were
+    _begun: set[TaskRelation] = field(default_factory=set)  # relations whose runs were planned
+    _dealt: set[TaskRelation] = field(default_factory=set)  # those whose runs with shuffled labels were
     first_after: float | None = None
 
     def run(self) -> None:
@@ -135,23 +136,23 @@ class Inquiry:
                 yield self._shuffle(relations, count, name)
 
     @cached_property
-    def relations(self) -> list[Relation]:
+    def relations(self) -> list[TaskRelation]:
         """Each main task beside all others, under each method: one family."""
         tasks = self.question.tasks
         return [
-            Relation(main, tuple(task for task in tasks if task != main), method)
+            TaskRelation(main, tuple(task for task in tasks if task != main), method)
             for method in self.question.methods
             for main in self.question.mains
         ]
 
     @cached_property
-    def pairs(self) -> list[Relation]:
+    def pairs(self) -> list[TaskRelation]:
         """Each main task beside each other one: a family of its own. With two tasks it is the other family."""
         tasks = self.question.tasks
         if len(tasks) == 2:
             return []
         return [
-            Relation(main, (extra,), method)
+            TaskRelation(main, (extra,), method)
             for method in self.question.pair_methods
             for main in self.question.mains
             for extra in tasks
@@ -187,12 +188,12 @@ class Inquiry:
         tasks = self.question.mains if self.question.main else ()
         return self.question.spec(method, seed, self.choose_rate(method, main), tasks)
 
-    def plan_together(self, relation: Relation, seed: int, shuffled: bool = False) -> RunSpec:
+    def plan_together(self, relation: TaskRelation, seed: int, shuffled: bool = False) -> RunSpec:
         """The run of a relation, or the same beside extras with shuffled labels."""
         rate, tasks = self.choose_rate(relation.method, relation.main), (relation.main, *relation.extras)
         return self.question.spec(relation.method, seed, rate, tasks, relation.extras if shuffled else ())
 
-    def _plan(self, relations: Sequence[Relation], seeds: int) -> list[RunSpec]:
+    def _plan(self, relations: Sequence[TaskRelation], seeds: int) -> list[RunSpec]:
         """The runs of relations on the first seeds, and those of their main tasks alone."""
         self._begun.update(relations)
         return [
@@ -205,7 +206,7 @@ class Inquiry:
     def _plan_control(self, method: str, seeds: int) -> list[RunSpec]:
         return [self.plan_alone(main, seed, method) for seed in range(seeds) for main in self.question.mains]
 
-    def _shuffle(self, relations: Sequence[Relation], seeds: int, name: str = "tasks") -> Round:
+    def _shuffle(self, relations: Sequence[TaskRelation], seeds: int, name: str = "tasks") -> Round:
         """Runs beside shuffled extras of the relations whose answer hangs on them: those that are better than alone,
         and, of the first method, those that are worse, of which it is asked whether the labels say something.
         """
@@ -221,7 +222,7 @@ class Inquiry:
         specs = [self.plan_together(relation, seed, True) for seed in range(seeds) for relation in wanted]
         return Round(f"{name} beside shuffled labels at {seeds} seeds", specs)
 
-    def _find_open(self, relations: Sequence[Relation]) -> list[Relation]:
+    def _find_open(self, relations: Sequence[TaskRelation]) -> list[TaskRelation]:
         """Those that are undecided and that the seeds of the design may still decide."""
         most, found = self.rules.looks.seeds[-1], []
         for judged in self._judge(relations):
@@ -233,9 +234,9 @@ class Inquiry:
 
     # --- what they say ---------------------------------------------------------------------------
 
-    def sample(self, relation: Relation) -> RelationSample:
+    def sample(self, relation: TaskRelation) -> RelationSample:
         """The paired differences of a relation as far as its runs go."""
-        alone, shuffled = [], []
+        alone, shuffled = list[float](), list[float]()
         for seed in range(self.rules.looks.seeds[-1] if relation in self._begun else 0):
             own = self.book.error(self.plan_together(relation, seed), relation.main)
             base = self.book.error(self.plan_alone(relation.main, seed), relation.main)
@@ -247,21 +248,21 @@ class Inquiry:
                 shuffled += [math.log(other / own)] if other is not None else []
         return RelationSample(relation, np.array(alone), np.array(shuffled))
 
-    def judge(self) -> list[Judgement]:
+    def judge(self) -> list[RelationVerdict]:
         """Each main task beside all others, under each method."""
         return self._judge(self.relations)
 
-    def judge_pairs(self) -> list[Judgement]:
+    def judge_pairs(self) -> list[RelationVerdict]:
         """Each main task beside each other one."""
         return self._judge(self.pairs)
 
-    def _judge(self, relations: Sequence[Relation]) -> list[Judgement]:
+    def _judge(self, relations: Sequence[TaskRelation]) -> list[RelationVerdict]:
         """The judgements of some relations of a family; the whole family is adjusted together."""
         family = self.pairs if relations and relations[0] in self.pairs else self.relations
         judged = judge_family([self.sample(relation) for relation in family], self.rules) if relations else []
         return [each for each in judged if each.relation in relations]
 
-    def estimate_needed(self, judged: Judgement) -> Needed | None:
+    def estimate_needed(self, judged: RelationVerdict) -> Needed | None:
         """What an undecided relation needs, by the contrast that is still open."""
         if judged.settled:
             return None
@@ -288,5 +289,4 @@ class Inquiry:
         """Error of a main task learnt alone: geometric mean over the seeds that were run, with its 95 % interval."""
         errors = [self.book.error(self.plan_alone(main, seed), main) for seed in range(self.rules.looks.seeds[-1])]
         logs = interval(np.array([math.log(e) for e in errors if e is not None]), overlap=self.rules.overlap)
-        ends = (None if end is None else math.exp(end) for end in (logs.low, logs.high))
-        return Interval(math.exp(logs.mean), *ends, logs.n)
+        return take_exponential(logs)

@@ -11,7 +11,8 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
-from bench.core.data import Batch, Dataset, Transform, group_by_input
+from bench.core.data import Affine, Batch, Dataset, LogRate, Transform, group_by_input
+from bench.core.levels import OrdinalLevels, PoissonCounts
 from bench.core.losses import (
     MaskedLoss,
     average_labelled,
@@ -48,6 +49,7 @@ __all__ = [
     "ANGLE_BIN",
     "ANGLE_BINS",
     "Added",
+    "Affine",
     "Batch",
     "Blueprint",
     "Classification",
@@ -64,14 +66,17 @@ __all__ = [
     "Interval",
     "Kind",
     "Le",
+    "LogRate",
     "Lt",
     "MaskedLoss",
     "Metric",
     "Modules",
     "NormConstraint",
     "OnStep",
+    "OrdinalLevels",
     "ParameterGroup",
     "Phase",
+    "PoissonCounts",
     "Protocol",
     "Ranking",
     "Regression",

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from bench.kinds import KINDS, Kind, Metric, State, explain_unknown_kinds, find_kind, list_metrics, register_kind
+from bench.level_kinds import COUNTS, ORDINAL
 from bench.stored_statistics import (
     ANGLE_BIN,
     ANGLE_BINS,
@@ -282,6 +283,8 @@ register_kind(
         contradictions=_check_angle_sum,
     ),
 )
+register_kind("ordinal", ORDINAL)
+register_kind("counts", COUNTS)
 
 
 def score(name: str, state: State) -> dict[str, float]:

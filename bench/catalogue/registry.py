@@ -17,7 +17,7 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -304,8 +304,14 @@ def list_entries(kind: str) -> dict[str, Entry]:
     return dict(sorted(_ENTRIES[kind].items()))
 
 
-def find_entry(kind: str, name: str) -> Entry:
-    """One entry. Raises UsageError with the nearest names, or the kind that the name belongs to.
+def is_registered(kind: str, name: str) -> bool:
+    """Whether a part is built in, or was plugged in by a file; installed plug-ins are not imported for the answer."""
+    _walk(kind)
+    return name in _ENTRIES[kind]
+
+
+def find_entry(kind: str, name: str, further: Collection[str] = ()) -> Entry:
+    """One entry. Raises UsageError with the nearest names, `further` ones among them, or the kind it belongs to.
 
     Installed plug-ins are imported only for a name that is neither built in nor in a file: their
     import may change global state, which should not happen to runs that do not use them.
@@ -313,7 +319,7 @@ def find_entry(kind: str, name: str) -> Entry:
     _walk(kind)
     if name not in _ENTRIES[kind] and name not in (known := list_entries(kind)):
         others = [other for other in PACKAGES if name in list_entries(other)]
-        instead = f"it is a {others[0]}" if others else hint(name, known)
+        instead = f"it is a {others[0]}" if others else hint(name, {*known, *further})
         raise UsageError(f"There is no {kind} `{name}`; {instead}.")
     return _ENTRIES[kind][name]
 
@@ -334,13 +340,14 @@ def confirm_code(code: Mapping[str, str]) -> None:
             )
 
 
-def choose(kind: str, call: Call) -> Choice:
+def choose(kind: str, call: Call, further: Collection[str] = ()) -> Choice:
     """The entry that a call names, with its options.
 
     kind: sharing, constraint, weighting or suite.
     call: name and options as text.
+    further: names that a sentence may propose, beside those that are registered.
 
     Raises UsageError with the nearest valid names or keys.
     """
-    entry = find_entry(kind, call.name)
+    entry = find_entry(kind, call.name, further)
     return Choice(entry, fill_defaults(call.name, entry.options, call.options))

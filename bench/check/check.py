@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench.catalogue.own_sets import choose_suite
 from bench.catalogue.registry import Entry, choose
 from bench.check import constraint, sharing, suite, weighting
 from bench.check.outcome import RuleOutcome
@@ -17,14 +18,15 @@ _CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[RuleOutcome]]] = {
 
 
 def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
-    """Every rule on what is registered as `name`, one by one as they are run.
+    """Every rule on what is registered as `name`, or on an own data set, one by one as they are run.
 
     kind: sharing, constraint, weighting or suite.
     data_dir: where a suite's data is looked for; rules on rows are skipped where it is missing.
 
     Raises UsageError with the nearest names where there is none.
     """
-    yield from check_entry(choose(kind, Call(name)).entry, data_dir)
+    call = Call(name)
+    yield from check_entry((choose_suite(call, data_dir) if kind == "suite" else choose(kind, call)).entry, data_dir)
 
 
 def check_entry(entry: Entry, data_dir: Path | None = None) -> Iterator[RuleOutcome]:

@@ -221,12 +221,12 @@ def _check_registered(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from bench.catalogue.registry import PACKAGES, list_entries
     from bench.check import check, find_subjects
 
+    data = options.resolve_data_dir(arguments.data_dir)
     chosen = (
         [(kind, name) for kind in PACKAGES for name in list_entries(kind)]
         if arguments.all
-        else find_subjects(arguments.subject)
+        else find_subjects(arguments.subject, data)
     )
-    data = options.resolve_data_dir(arguments.data_dir)
     torch.set_num_threads(1)  # the models are tiny: a second thread only waits for the first
     outcomes = []
     for number, (kind, name) in enumerate(chosen, 1):

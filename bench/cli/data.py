@@ -57,14 +57,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     """Print the state of every suite's data, one suite a line or as JSON; returns 0."""
+    from bench.catalogue.own_sets import list_own_sets
     from bench.catalogue.registry import list_entries
-    from bench.planning.plan import parse_suite
 
     options.load_plugins(arguments.plugin)
     root = options.resolve_data_dir(arguments.data_dir)
-    states = {name: _format_state(parse_suite(name, root)[1].data_status()) for name in list_entries("suite")}
+    states = {name: _describe_state(name, root) for name in (*list_entries("suite"), *list_own_sets(root))}
     print(json.dumps(states, indent=1) if arguments.json else "\n".join(f"{n:14} {s}" for n, s in states.items()))
     return 0
+
+
+def _describe_state(name: str, root: Path) -> str:
+    """The state of a suite's data, or what is wrong with the description of an own data set."""
+    from bench.planning.plan import parse_suite
+
+    try:
+        return _format_state(parse_suite(name, root)[1].data_status())
+    except DataMissing as error:
+        return make_printable(f"damaged ({str(error).rstrip('.')})")
 
 
 def _info(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError, make_printable
+from bench.system.data_folder import find_data_folder
 
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
@@ -211,12 +212,7 @@ def resolve_data_dir(given: str | None) -> Path:
 
     The path is absolute, since workers may have another current folder.
     """
-    if given or os.environ.get("MTLBENCH_DATA"):
-        return Path(given or os.environ["MTLBENCH_DATA"]).expanduser().resolve()
-    # Imported late: most commands are given a folder, or need none.
-    from platformdirs import user_data_path
-
-    return user_data_path("mtlbench", appauthor=False)
+    return find_data_folder(given)
 
 
 def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":

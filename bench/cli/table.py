@@ -224,10 +224,11 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
     """
     from leaderboard.analysis.equal_cost import BUDGET_CONTROLS
     from leaderboard.boards.board import board_for, board_of_suite
+    from suites._own.folders import list_own_names
 
     # Suites are listed by their README files: asking the registry would import torch, which a table does not need.
     cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
-    packages = {card.parent.name for card in cards}
+    packages = {card.parent.name for card in cards} | set(list_own_names(None))
     if arguments.plugin:
         from bench.catalogue.registry import list_entries
 

@@ -4,8 +4,9 @@ Suites return a `Dataset` per split; training reads batches from it by the indic
 in `slices`. There is no loader and no worker process: rows are gathered where the model is.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -33,6 +34,29 @@ def group_by_input(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, list[str]
 
 
 @dataclass(frozen=True)
+class Affine:
+    """A target that is learnt as (y - shift) / scale: predictions and targets are put back for scores."""
+
+    shift: float
+    scale: float
+
+    def restore(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Both in the unit of y, in float64; NaN stays NaN."""
+        return prediction.double() * self.scale + self.shift, target.double() * self.scale + self.shift
+
+
+@dataclass(frozen=True)
+class LogRate:
+    """A count that is learnt as y / rate, by the logarithm of its expectation: put back for scores."""
+
+    rate: float
+
+    def restore(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The log rate and the count of y itself, in float64; NaN stays NaN."""
+        return prediction.double() + math.log(self.rate), target.double() * self.rate
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One split of a suite.
 
@@ -46,6 +70,8 @@ class Dataset:
             What is kept here are the masks that wait for the transform.
 
     Raises UsageError for a mask of another type or shape, and for one on targets that can hold no missing label.
+        units: task -> how predictions and targets are put back into the unit of the scores, where they are learnt in
+            another one, such as deviations from the mean of the training rows.
     """
 
     inputs: dict[str, Tensor]
@@ -53,6 +79,7 @@ class Dataset:
     transform: Transform | None = None
     dtype: torch.dtype = torch.float32
     masks: dict[str, Tensor] | None = None
+    units: Mapping[str, Affine | LogRate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Write the masks into the targets, or keep them for the transform; most data sets have none."""

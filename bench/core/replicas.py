@@ -43,9 +43,10 @@ class Replicas(Suite):
         """The rows of the suite, with the targets of `main` for every task once rows are transformed."""
         rows = self.suite.dataset(split, seed)
         names = [task.name for task in self.tasks]
+        units = dict.fromkeys(names, rows.units[self.main]) if self.main in rows.units else {}
         if rows.transform is None:
             main = dict.fromkeys(names, rows.targets[self.main])
-            return Dataset(dict.fromkeys(names, rows.inputs[self.main]), main, dtype=rows.dtype)
+            return Dataset(dict.fromkeys(names, rows.inputs[self.main]), main, dtype=rows.dtype, units=units)
         transform, masks = rows.transform, rows.masks or {}
         stored = dict(zip(names, rows.targets, strict=True))
 
@@ -66,6 +67,7 @@ class Replicas(Suite):
             copy_target,
             rows.dtype,
             dict.fromkeys(names, masks[self.main]) if self.main in masks else None,
+            units,
         )
 
     def data_status(self) -> dict[str, str]:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
-from bench.catalogue.registry import Choice, Entry, choose, list_entries
+from bench.catalogue.own_sets import choose_suite
+from bench.catalogue.registry import Choice, Entry, list_entries
 from bench.core.constraint import Coupled
 from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
@@ -32,7 +33,7 @@ RULES = ("val", "per_task", "last")  # of selection, each with statistics of its
 
 
 def parse_suite(text: str, data_dir: Path | None = None, version: int | None = None) -> tuple[Choice, Suite]:
-    """Resolve a suite as written, and make it.
+    """Resolve a suite as written, registered or an own data set, and make it.
 
     text: as `synthetic:tasks=3`.
     data_dir: where its data is looked for; None for the default folder.
@@ -40,7 +41,7 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
     Raises UsageError with one sentence, with the nearest valid name, option or version.
     """
-    choice = choose("suite", parse_call(text))
+    choice = choose_suite(parse_call(text), data_dir)
     suite: Suite = choice.build(data_dir)
     if version is not None:
         versions = {protocol.version: protocol for protocol in (*suite.earlier_protocols, suite.protocol)}

@@ -90,6 +90,8 @@ def collect_statistics(
                 if not bool(labelled.any()):
                     continue
                 prediction, target = prediction[labelled], target[labelled]
+            if unit := dataset.units.get(name):
+                prediction, target = unit.restore(prediction, target)
             metrics[reported[name]].update(prediction, target)
             if correctness:
                 correctness.add(name, metrics[reported[name]], prediction, target)

@@ -103,7 +103,7 @@ def test_runs_of_a_kind_of_ones_own_have_a_table_a_page_and_a_verdict(
     monkeypatch.delitem(KINDS.data, "absolute")
     left = Store(Path(store)).read()
     assert left.records == []
-    sentence = "metrics: The kind of metric `absolute`, of `task00`, `task01`, should be registered; there are "
+    sentence = "metrics: The kind of metric `absolute`, of `task00`, `task01`, should be registered; "
     assert [problem.reasons[0].startswith(sentence) for problem in left.problems] == [True, True]
     assert all("`--plugin`" in reason for problem in left.problems for reason in problem.reasons)
     assert [len(problem.reasons) for problem in left.problems] == [1, 1]

@@ -52,7 +52,7 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
     job = {
         "spec": spec.model_dump(mode="json"),
         "data_dir": data_dir and str(data_dir),
-        "plugins": _plugins(spec),
+        "plugins": _plugins(spec, data_dir),
         "port": store.port,
         "threads": torch.get_num_threads(),
     }
@@ -78,9 +78,9 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
             peer.end()
 
 
-def _plugins(spec: RunSpec) -> list[dict[str, Any]]:
+def _plugins(spec: RunSpec, data_dir: Path | None) -> list[dict[str, Any]]:
     """The plug-ins that suite and method come from, with their text: a worker must run the code that rank 0 read."""
-    parts = [parse_suite(spec.suite)[0], *Method.parse(spec.method).parts]
+    parts = [parse_suite(spec.suite, data_dir)[0], *Method.parse(spec.method).parts]
     plugins = {part.entry.plugin.path: part.entry.plugin for part in parts if part.entry.plugin}
     return [plugin.as_json() for plugin in plugins.values()]
 

@@ -153,7 +153,9 @@ class Question:
         specs = []
         for method in methods if self.tuned else ():
             if method not in self._curves:
-                how = self._with_tasks(()), self.device, self.data_dir, self.version
+                # What shares nothing needs no tasks that nobody asks about.
+                apart = self.mains if method == ALONE else ()
+                how = self._with_tasks(apart), self.device, self.data_dir, self.version
                 self._curves[method] = plan_curve(self.suite_text, [method], self.grid, TUNING_SEEDS, *how)
             specs += self._curves[method]
         return specs

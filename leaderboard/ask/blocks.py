@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.groups import FEW_CELLS, read_gains
-from leaderboard.ask.sentences import explain_method_row, percent_less, write_answer, write_change, write_needed
+from leaderboard.ask.sentences import explain_verdict, percent_less, write_answer, write_change
 from leaderboard.ask.verdicts import RelationVerdict
 
 
@@ -45,7 +45,7 @@ class AnswerGrid:
 
 
 AnswerBlock = Heading | Paragraph | Listing | AnswerGrid
-WORDS = ("task", "beside", "method", "verdict", "reading", "what is said", "to decide", "control", "baseline", "score")
+WORDS = ("task", "beside", "method", "verdict", "reading", "control", "baseline", "score")
 
 
 def lay_out_answer(answer: Findings) -> list[AnswerBlock]:
@@ -60,20 +60,9 @@ def lay_out_answer(answer: Findings) -> list[AnswerBlock]:
 def _lay_out_verdicts(answer: Findings) -> list[AnswerBlock]:
     """Each task beside all others, under each method."""
     rows = [_write_row(answer, each) for main in answer.mains for each in answer.judged if each.relation.main == main]
-    head = [
-        "task",
-        "method",
-        "verdict",
-        "error against alone",
-        "against shuffled labels",
-        "seeds",
-        "reading",
-        "to decide",
-    ]
-    return [
-        AnswerGrid("Each task beside all others", head, rows, WORDS, "verdicts"),
-        Paragraph(_explain_design(answer)),
-    ]
+    head = ["task", "method", "verdict", "error against alone", "against shuffled labels", "seeds", "reading"]
+    grid = AnswerGrid("Each task beside all others", head, rows, WORDS, "verdicts")
+    return [grid, Paragraph(_explain_design(answer))]
 
 
 def _write_row(answer: Findings, each: RelationVerdict) -> list[str]:
@@ -85,8 +74,7 @@ def _write_row(answer: Findings, each: RelationVerdict) -> list[str]:
         write_change(each.alone),
         write_change(each.shuffled),
         str(each.alone.n),
-        explain_method_row(each),
-        write_needed(answer.needed.get(each.relation)),
+        explain_verdict(each, answer.needed.get(each.relation)),
     ]
 
 

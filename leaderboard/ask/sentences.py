@@ -15,6 +15,7 @@ ENDINGS = {
     "budget": "The budget was spent before everything was decided; a larger `--budget` goes on from here.",
     "interrupted": "It was interrupted; the same command goes on from here.",
 }
+MOST_ROWS = 1000  # times the rows that there are: more is no advice
 MOST_NAMED = 4  # tasks in a sentence
 
 
@@ -42,10 +43,10 @@ def write_needed(needed: Needed | None) -> str:
         return ""
     what = "a difference" if needed.to_show == "difference" else "sameness"
     if needed.seeds is not None:
-        return f"about {needed.seeds} seeds to show {what}"
-    if needed.rows > 1000:
-        return "nothing to be seen: no number of seeds would do"
-    return f"no number of seeds; about {needed.rows:.0f} times the rows to show {what}"
+        return f"about {needed.seeds} seeds would show {what}"
+    if needed.rows > MOST_ROWS:
+        return "no number of seeds or rows would show anything"
+    return f"no number of seeds, about {needed.rows:.0f} times the rows would show {what}"
 
 
 def write_answer(answer: Findings) -> list[str]:
@@ -151,6 +152,8 @@ def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def explain_method_row(judged: RelationVerdict) -> str:
-    """The reading of a judgement, for the last column of a table; that nothing was run where nothing was."""
-    return judged.reading if judged.alone.n else "not run"
+def explain_verdict(judged: RelationVerdict, needed: Needed | None) -> str:
+    """What stands beside a verdict: what both contrasts say, and what it would take where it is open."""
+    if not judged.alone.n:
+        return "not run"
+    return "; ".join(text for text in (judged.reading, write_needed(needed)) if text)

@@ -184,9 +184,14 @@ class Inquiry:
         return {}
 
     def plan_alone(self, main: str, seed: int, method: str = ALONE) -> RunSpec:
-        """The run in which a main task is learnt alone: of all tasks apart, or of one where one is asked for."""
-        tasks = self.question.mains if self.question.main else ()
-        return self.question.spec(method, seed, self.choose_rate(method, main), tasks)
+        """The run in which a main task shares nothing: under the reference, beside those that chose the same rate.
+
+        There a task's numbers do not depend on who else is in the run (but for the order of rows of its own), so that
+        one run does for several. A control is as large as all tasks together, and has them all.
+        """
+        rate = self.choose_rate(method, main)
+        alike = [task for task in self.question.mains if method == ALONE and self.choose_rate(method, task) == rate]
+        return self.question.spec(method, seed, rate, alike)
 
     def plan_together(self, relation: TaskRelation, seed: int, shuffled: bool = False) -> RunSpec:
         """The run of a relation, or the same beside extras with shuffled labels."""

@@ -13,7 +13,7 @@ from leaderboard.ask.verdicts import RelationVerdict
 from leaderboard.report.escape import code_parts, printable
 
 TEMPLATES = Path(__file__).parent / "templates"
-ROW, LABEL, PLOT = 22, 250, 380  # pixels of the figure of verdicts: a line, its names, its axis
+ROW, LABEL, PLOT = 22, 230, 360  # pixels of the figure of verdicts: a line, its names, its axis
 CELL, SIDE = 64, 120  # pixels of the matrix: a cell, the names beside it
 LIMIT = 100.0  # per cent: of an axis, beyond which an interval is cut
 

@@ -11,7 +11,7 @@ from suites._shared.linear_models import LinearSuite
 
 NAMES = ("a", "b", "c")
 INPUTS = 10
-ROWS = {"train": 12, "test": 100}
+ROWS = {"train": 16, "test": 100}
 
 
 @register("three_tables")

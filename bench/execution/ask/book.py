@@ -68,7 +68,10 @@ class RunBook:
 
     def count_workers(self, specs: list[RunSpec]) -> int:
         """How many of `specs` run at a time; 1 at least."""
-        return max(1, self.execution.engine.width(specs)) if specs else 1
+        if not specs:
+            return 1
+        with self.execution.engine:
+            return max(1, self.execution.engine.width(specs))
 
     def estimate(self, specs: Iterable[RunSpec]) -> float | None:
         """Seconds until those that are missing will have ended; None where nothing like them was run.

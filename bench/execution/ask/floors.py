@@ -51,8 +51,7 @@ def measure_floors(
         for baseline in BASELINES:  # the quick ones of all tasks before the slow ones of any
             for name in (name for name in question.mains if name not in skipped):
                 cut = cut or budget.spent - began > SHARE * budget.seconds
-                if not cut:
-                    error = measure_floor(baseline, tasks[name], train, test)
+                if not cut and (error := measure_floor(baseline, tasks[name], train, test)) is not None:
                     logs.setdefault((name, baseline), []).append(math.log(error))
     errors: Floors = {}
     for (name, baseline), values in logs.items():
@@ -76,8 +75,11 @@ def explain_unfit(question: Question) -> str:
     return ""
 
 
-def measure_floor(baseline: str, task: Task, train: Dataset, test: Dataset) -> float:
-    """The error of one baseline on one task: fitted on the rows with a label, scored as a model would be."""
+def measure_floor(baseline: str, task: Task, train: Dataset, test: Dataset) -> float | None:
+    """The error of one baseline on one task: fitted on the rows with a label, scored as a model would be.
+
+    None where the estimator does not take the rows, such as those of one class, or predicts what is not finite.
+    """
     from bench.training.evaluate import collect_statistics
 
     kind = _kind_of(task)
@@ -87,7 +89,10 @@ def measure_floor(baseline: str, task: Task, train: Dataset, test: Dataset) -> f
     estimator = _make_estimator(baseline, classifies=kind != "number")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as a logistic regression that has not converged: a floor is no result
-        estimator.fit(inputs, labels)
+        try:
+            estimator.fit(inputs, labels)
+        except ValueError:
+            return None
 
     def predict(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Predictions in the form of the task's head."""
@@ -96,7 +101,7 @@ def measure_floor(baseline: str, task: Task, train: Dataset, test: Dataset) -> f
     try:
         statistics = collect_statistics(predict, [task], choose_columns(test, [task.name]))
     except Diverged:
-        return math.inf
+        return None
     return primary_error(task.metric().kind, statistics[task.reported])
 
 

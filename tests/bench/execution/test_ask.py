@@ -21,9 +21,10 @@ def read_verdicts(inquiry: Inquiry, method: str) -> dict[str, str]:
     return whole | pairs
 
 
+@pytest.mark.slow
 def test_three_related_tables_are_related(tmp_path: Path) -> None:
-    inquiry = ask_three_tables(tmp_path, "kind=related", methods=("soft+l2",))
-    verdicts = read_verdicts(inquiry, "soft+l2")
+    inquiry = ask_three_tables(tmp_path, "kind=related", seeds=16, methods=("hard",))
+    verdicts = read_verdicts(inquiry, "hard")
     assert verdicts == dict.fromkeys(verdicts, "RELATED")
     assert len(verdicts) == 9
     answer = make_answer(inquiry, {}, "", {})
@@ -33,9 +34,10 @@ def test_three_related_tables_are_related(tmp_path: Path) -> None:
     assert answer.grouping.groups == (("a", "b", "c"),)
 
 
+@pytest.mark.slow
 def test_the_right_pair_is_related_and_a_stranger_is_not(tmp_path: Path) -> None:
-    inquiry = ask_three_tables(tmp_path, "kind=one_pair", methods=("soft+l2",))
-    verdicts = read_verdicts(inquiry, "soft+l2")
+    inquiry = ask_three_tables(tmp_path, "kind=one_pair", seeds=16, methods=("hard",))
+    verdicts = read_verdicts(inquiry, "hard")
     assert (verdicts["a<b"], verdicts["b<a"]) == ("RELATED", "RELATED")
     assert "RELATED" not in {verdicts[pair] for pair in ("a<c", "c<a", "b<c", "c<b")}
 

@@ -25,6 +25,7 @@ from bench.core.losses import (
 )
 from bench.core.missing import find_labelled, find_labelled_rows
 from bench.core.modules import Modules
+from bench.core.new_rows import NewRows
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import (
     Blueprint,
@@ -71,6 +72,7 @@ __all__ = [
     "MaskedLoss",
     "Metric",
     "Modules",
+    "NewRows",
     "NormConstraint",
     "OnStep",
     "OrdinalLevels",

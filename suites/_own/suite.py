@@ -46,6 +46,15 @@ class OwnSuite(Suite):
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         return build_backbone(self.net, self.input_shape, width)
 
+    def describe_for_predictions(self, seed: int) -> dict[str, Any]:
+        """Names of classes and tasks, and the description, but for where the data came from."""
+        own = self.description
+        return {
+            "levels": {task.name: list(task.levels) for task in own.tasks if task.levels},
+            "titles": {task.name: task.title for task in own.tasks},
+            "description": own.model_copy(update={"provenance": {}}).model_dump(mode="json"),
+        }
+
     def data_status(self) -> dict[str, str]:
         return {file: self._state(file) for file in self.description.sha256}
 
@@ -96,7 +105,12 @@ def make_own_class(data_dir: Path | None, name: str) -> type[OwnSuite]:
 
     Raises DataMissing where the description cannot be read, or is of a kind that nothing here reads.
     """
-    description = read_description(find_own_root(data_dir) / name).model_copy(update={"name": name})
+    return build_own_class(read_description(find_own_root(data_dir) / name).model_copy(update={"name": name}))
+
+
+def build_own_class(description: OwnDescription) -> type[OwnSuite]:
+    """The suite class of a description. Raises DataMissing where it is of a kind that nothing here reads."""
+    name = description.name
     if description.kind not in KINDS:
         raise DataMissing(
             f"`{name}` should be of a kind that is known, {', '.join(KINDS)}. Found `{description.kind}`."

@@ -37,6 +37,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.sharing": (".", "bench.api", "bench.toolbox"),
     "bench.constraints": (".", "bench.api", "bench.toolbox"),
     "bench.weightings": (".", "bench.api", "bench.toolbox"),
+    # Copied by `mtlbench new`: written as outsiders write parts, a metric beside a suite that is there.
+    "bench.templates": ("bench.api", "bench.backbones", "suites.synthetic"),
     "bench.linear": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records"),
     "bench.planning": (".", "bench.catalogue", "bench.core", *RECORDS, "bench.linear"),
     "bench.training": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.system"),
@@ -44,6 +46,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.training"),
     "bench.judge": (".", *CONTRACTS, "bench.check", "bench.planning", "bench.system", "bench.training"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.system"),
+    "bench.prediction": (
+        *(".", *CONTRACTS, "bench.system", "bench.training"),
+        *("leaderboard.store",),
+    ),
     "bench.execution": (
         *(".", *CONTRACTS, "bench.engines", "bench.judge", "bench.planning", "bench.system", "bench.training"),
         "leaderboard",

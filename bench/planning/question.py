@@ -140,6 +140,11 @@ class Question:
         protocol = self.spec(ALONE, 0).protocol
         return protocol.splits["test"] / protocol.splits["train"] if protocol.overlapping else 0.0
 
+    @property
+    def stacks(self) -> bool:
+        """Whether several seeds are worth training as one: of networks on rows of numbers, which are small."""
+        return self.suite.protocol.fit == "descent" and len(self.suite.input_shape) == 1
+
     @cached_property
     def redrawn(self) -> bool:
         """Whether seeds differ by which rows are tested, and not by initial weights and order alone."""

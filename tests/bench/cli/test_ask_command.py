@@ -10,11 +10,13 @@ import pytest
 
 from bench.cli import execution_options
 from bench.cli.main import main
+from bench.execution.ask.answering import Asked
 from bench.execution.ask.budget import Budget, BudgetSpent
 from tests.bench.execution.asking import Inline
 
 SUITE = "synthetic:tasks=2,train=16"
-SHORT = ["--methods", "hard", "--seeds", "3", "--set", "epochs=1", "--set", "steps_per_epoch=2", "--json"]
+BUDGET = ["--set", "epochs=1", "--set", "steps_per_epoch=2"]
+SHORT = ["--methods", "hard", "--seeds", "3", *BUDGET, "--json", "--stack", "1"]
 PAGE = Path(__file__).parents[3] / "docs" / "does_it_help.md"
 
 
@@ -80,6 +82,7 @@ def test_an_answer_is_written_and_every_run_behind_it_has_a_command(
 def test_after_an_interrupt_it_tells_what_it_knows_and_goes_on_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(Asked, "measure_beside", lambda asked: None)
     first, second = Inline(stop=14), Inline()
     assert ask(tmp_path, first, monkeypatch) == 130
     assert json.loads(capsys.readouterr().out)["ended"] == "interrupted"

@@ -29,11 +29,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.scores": ("bench.kinds", "bench.level_kinds", "bench.stored_statistics"),
     "bench.records": (".", "bench.errors", "bench.scores"),
     "bench.core": (".", *RECORDS),
-    "bench.toolbox": (".", "bench.core"),
+    "bench.toolbox": (".", "bench.core", "bench.errors"),
     "bench.catalogue": (".", "bench.core", "bench.errors", "bench.records"),
     "bench.api": ("bench.catalogue", "bench.core", *RECORDS),
     # Parts of methods: through the contract and the toolbox, as outsiders. A package imports its own modules, too.
-    "bench.backbones": ("bench.api",),
+    "bench.backbones": ("bench.api", "bench.errors", "bench.toolbox"),
     "bench.sharing": (".", "bench.api", "bench.toolbox"),
     "bench.constraints": (".", "bench.api", "bench.toolbox"),
     "bench.weightings": (".", "bench.api", "bench.toolbox"),

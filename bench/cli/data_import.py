@@ -31,7 +31,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--types", metavar="COLUMN=TYPE,...", help="where another type was found than is meant")
     group.add_argument("--split", metavar="A/B/C", help="shares of train, val and test (default: 0.6/0.2/0.2)")
     group.add_argument("--split-seed", metavar="N", type=int, default=0, help="of a table that is divided once")
-    group.add_argument("--missing", metavar="NA,-999", help='texts that stand for a missing value, as in NA,-999,""')
+    group.add_argument("--missing", metavar="NA,-999", help="texts that stand for a missing value; `--missing=-999,NA`")
     group.add_argument("--separator", metavar="SIGN", help="between columns of a text (default: found)")
     group.add_argument("--replace", action="store_true", help="replace a data set of this name")
     group.add_argument("--dry-run", action="store_true", help="show what was found, write nothing")
@@ -68,16 +68,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     description = describe_plan(plan, name, division, shares, source)
     folder = None
     if not arguments.dry_run:
-        description, folder = import_plan(
-            plan,
-            name,
-            root,
-            shares=shares,
-            seed=arguments.split_seed,
-            rule=rule,
-            replace=arguments.replace,
-            provenance=source,
-        )
+        folder = import_plan(plan, division, description, root, arguments.replace)
     answer = {
         "name": name,
         "rows": plan.rows,

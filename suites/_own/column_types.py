@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FEATURE_TYPES = ("number", "category", "date")
 TARGET_TYPES = ("real", "class", "binary", "ordinal", "count")
 MOST_ORDINAL = 10  # whole numbers without a gap, up to this many different ones, are levels
+ISO_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"
 DATE_AS_TEXT = r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(\s.*)?$|^\s*\d{4}[./]\d{1,2}[./]\d{1,2}(\s.*)?$"
 
 
@@ -139,6 +140,13 @@ def _read_texts(series: "pl.Series", wanted: str | None) -> Column:
         return _make_category(stripped)
     if readable == len(there):
         return _make_number(series.name, numbers)
+    if there.str.contains(ISO_DATE).all() and (dates := _read_dates(stripped)) is not None:
+        return _make(series.name, "date", dates)
+    if wanted in ("number", "real", "count") and not readable:
+        raise UsageError(
+            f"`{shown}` should hold numbers, since its type is to be `{wanted}`. Found texts, as "
+            f"`{make_printable(there[0], 40)}`."
+        )
     if wanted in ("number", "real", "count") or (readable >= len(there) / 2 and wanted is None):
         texts = stripped.filter(numbers.is_null() & stripped.is_not_null())
         first = make_printable(texts[0], 40)
@@ -152,6 +160,26 @@ def _read_texts(series: "pl.Series", wanted: str | None) -> Column:
             f'whose day and month cannot be told apart; write them so, or leave the column out with `--drop "{shown}"`.'
         )
     return _make_category(stripped)
+
+
+def _read_dates(texts: "pl.Series") -> "pl.Series | None":
+    """Days since 1970-01-01 of texts such as 2021-04-03 or 2021-04-03T12:30:00; None where one is no date.
+
+    Others are never guessed at: 03/04/2021 is a day in March or in April.
+    """
+    pl = require_polars()
+    days = texts.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    if days.null_count() > texts.null_count():
+        return None
+    clock = texts.str.extract_groups(r"[ T](\d{2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?").struct.unnest()
+    seconds = sum(
+        (
+            part.cast(pl.Float64, strict=False).fill_null(0.0) * size
+            for part, size in zip(clock, (3600, 60, 1), strict=True)
+        ),
+        start=pl.Series([0.0]),
+    )
+    return days.cast(pl.Int32).cast(pl.Float64) + seconds / 86_400
 
 
 def find_target_kind(column: Column) -> str:

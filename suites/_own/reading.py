@@ -108,7 +108,6 @@ def _read_text(path: Path, missing: Sequence[str] | None, separator: str | None)
             new_columns=names,
             null_values=list(MISSING if missing is None else missing),
             infer_schema_length=None,
-            try_parse_dates=True,
         )
     except pl.exceptions.NoDataError as error:
         raise UsageError(f"`{shown}` should hold rows. Found names of columns only.") from error

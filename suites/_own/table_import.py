@@ -22,6 +22,7 @@ REDRAWN = 20_000  # rows up to which a table is divided anew for each seed: beyo
 CHUNK = 50_000  # rows that are encoded at a time
 SHARES = (0.6, 0.2, 0.2)  # of training, validation and test
 EPOCHS = 60
+FEW = 3_000  # training rows below which the learning rate is lower
 
 
 @dataclass(frozen=True)
@@ -39,41 +40,32 @@ class Division:
 
 def import_plan(
     plan: TablePlan,
-    name: str,
+    division: Division,
+    description: OwnDescription,
     data_dir: Path | None = None,
-    *,
-    shares: Sequence[float] = SHARES,
-    seed: int = 0,
-    rule: str = "",
     replace: bool = False,
-    provenance: Mapping[str, Any] | None = None,
-) -> tuple[OwnDescription, Path]:
-    """Write a table as the own data set `name`; returns its description and its folder.
+) -> Path:
+    """Write a table as an own data set; returns its folder.
 
     Args:
         plan: of the table.
-        name: of the set.
+        division: of its rows.
+        description: from `describe_plan`, of the same plan and division.
         data_dir: the folder of data sets; None for the default one.
-        shares: of training, validation and test.
-        seed: of a division that is made once.
-        rule: how rows are divided, in words, where they are divided by group or time.
         replace: whether it may take the place of a set of this name.
-        provenance: where the table came from.
 
-    Raises UsageError where a split would lack labels, or the name is taken.
+    Raises UsageError where the name is taken.
     """
-    division = divide_plan(plan, shares, seed, rule)
-    described = describe_plan(plan, name, division, shares, provenance or {})
-    with write_own_set(data_dir, name, replace) as (folder, publish):
+    with write_own_set(data_dir, description.name, replace) as (folder, publish):
         if division.parts is None:
             arrays = {"numbers": plan.numbers, "codes": plan.codes, "targets": plan.targets}
             arrays |= {"owners": plan.owners} if plan.owners is not None else {}
             for file, array in arrays.items():
                 np.save(folder / f"{file}.npy", np.ascontiguousarray(array))
         else:
-            described = _write_divided(folder, plan, division.parts, described)
-        (folder / "README.md").write_text(write_card(described, plan), encoding="utf-8")
-        return described, publish(described)
+            description = _write_divided(folder, plan, division.parts, description)
+        (folder / "README.md").write_text(write_card(description, plan), encoding="utf-8")
+        return publish(description)
 
 
 def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str = "") -> Division:
@@ -147,25 +139,27 @@ def describe_plan(
         input_shape=(width,),
         own_inputs=plan.owners is not None,
         backbone="mlp:hidden=64/64" if division.rows["train"] < REDRAWN else "mlp:hidden=128/128",
-        protocol=choose_protocol(division.rows["train"]) | {"split_rule": division.rule, "overlapping": redrawn},
+        protocol=choose_protocol(division.rows["train"], len(plan.tasks) if plan.owners is not None else 1)
+        | {"split_rule": division.rule, "overlapping": redrawn},
         details={"features": dump_features(plan.features), "redrawn": redrawn, "shares": list(shares)},
         provenance={**provenance, "imported": datetime.now(UTC).date().isoformat()},
     )
 
 
-def choose_protocol(train: int) -> dict[str, Any]:
-    """Settings of the protocol for `train` training rows.
+def choose_protocol(train: int, inputs: int = 1) -> dict[str, Any]:
+    """Settings of the protocol for `train` training rows of `inputs` distinct inputs.
 
-    Batches grow as the root of the rows. An epoch, between two looks at validation, is one pass through the data but
-    10 updates at least and 300 at most: few enough rows are seen often, and the best epoch lies inside.
+    Batches grow as the root of the rows, and hold 4 rows of each input. An epoch, between two looks at validation, is
+    one pass through the data but 10 updates at least and 300 at most. Few rows are learnt at a lower rate: the best
+    epoch would otherwise be one of the first three, and validation too coarse to see where.
     """
-    batch = max(1, min(train, 512, max(16, 2 ** round(math.log2(2 * math.sqrt(train))))))
+    batch = max(1, min(train, max(4 * inputs, min(512, max(16, 2 ** round(math.log2(2 * math.sqrt(train))))))))
     return {
         "epochs": EPOCHS,
         "steps_per_epoch": min(300, max(10, train // batch)),
         "batch_size": batch,
         "optimiser": "adam",
-        "lr": 3e-3,
+        "lr": 1e-3 if train < FEW else 3e-3,
         "weight_decay": 3e-4,
         "schedule": "cosine",
         "coordinates": "mean",

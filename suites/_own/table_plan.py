@@ -125,11 +125,11 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
         _check_target(columns[name], kinds[name], *labels[name])
     inputs: list[Column] = []
     for name in raw.frame.columns:
-        role, kind = special.get(name, ""), columns[name].form if name in columns else "left out"
+        role, kind = special.get(name, ""), columns[name].form if name in columns else "not asked for"
         if name in targets:
             role, kind = "target", kinds[name]
         elif not role or (options.features is not None and name in chosen):
-            reason = "left out" if name not in columns else _explain_useless(columns[name], raw.frame.height)
+            reason = "not asked for" if name not in columns else _explain_useless(columns[name], raw.frame.height)
             role, kind = (
                 ("left out", reason) if reason else ("feature", _feature_kind(columns[name], options.types.get(name)))
             )
@@ -363,9 +363,10 @@ def _compare(feature: Column, target: Column) -> str:
     if np.array_equal(x, y) and feature.levels == target.levels:
         return "equals"
     ordered = feature.form != "category" and target.form != "category"
-    few = min(feature.distinct, target.distinct) < 2
-    # Different numbers of values exclude both kinds of copies, at the cost of no sort.
-    if few or abs(feature.distinct - target.distinct) > 0.01 * target.distinct:
+    # Different numbers of values exclude both kinds of copies, at the cost of no sort; values without a label beside
+    # them may be a few more.
+    apart = abs(feature.distinct - target.distinct)
+    if min(feature.distinct, target.distinct) < 2 or apart > feature.missing + target.missing:
         return ""
     a, b = (np.unique(each, return_inverse=True)[1] for each in (x, y))
     if ordered:

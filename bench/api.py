@@ -8,8 +8,10 @@ import too.
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
+from bench.catalogue.backbone import read_backbone
 from bench.catalogue.options import Added, Infinite, Replaces, Search
 from bench.catalogue.registry import register
+from bench.core.backbone import Backbone, InputForm, refuse_width, require_image
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Affine, Batch, Dataset, LogRate, Transform, group_by_input
 from bench.core.levels import OrdinalLevels, PoissonCounts
@@ -25,6 +27,7 @@ from bench.core.losses import (
 )
 from bench.core.missing import find_labelled, find_labelled_rows
 from bench.core.modules import Modules
+from bench.core.new_rows import NewRows
 from bench.core.self_fitting import Found, OnStep, SelfFitting
 from bench.core.sharing import (
     Blueprint,
@@ -50,6 +53,7 @@ __all__ = [
     "ANGLE_BINS",
     "Added",
     "Affine",
+    "Backbone",
     "Batch",
     "Blueprint",
     "Classification",
@@ -63,6 +67,7 @@ __all__ = [
     "GramianWeighting",
     "Gt",
     "Infinite",
+    "InputForm",
     "Interval",
     "Kind",
     "Le",
@@ -71,6 +76,7 @@ __all__ = [
     "MaskedLoss",
     "Metric",
     "Modules",
+    "NewRows",
     "NormConstraint",
     "OnStep",
     "OrdinalLevels",
@@ -114,10 +120,13 @@ __all__ = [
     "mse_loss",
     "pack_histogram",
     "poisson_loss",
+    "read_backbone",
     "refuse_infinite",
     "refuse_many_inputs",
+    "refuse_width",
     "register",
     "register_kind",
+    "require_image",
     "resolve_strength",
     "run_stages",
     "scale_channels",

@@ -3,10 +3,12 @@
 GroupNorm, since statistics of a batch would depend on which other images are in it.
 """
 
+from typing import Annotated
+
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from bench.api import Stage
+from bench.api import Backbone, Ge, InputForm, Stage, register, require_image
 
 GROUP = 2  # channels that are normalised together
 
@@ -88,8 +90,9 @@ def encoder(
     below: int = 128,
     outputs: int = 64,
     width: float = 1.0,
+    inputs: int = 3,
 ) -> nn.ModuleList:
-    """Four stages for RGB images of `size` (rows, columns): three that halve the image, and a pyramid of two levels.
+    """Four stages for images of `size` (rows, columns): three that halve the image, and a pyramid of two levels.
 
     The pyramid halves it once more, to `below` channels, adds what the whole picture tells, and comes back:
     output stride 8, `outputs` channels. All channels are even, whatever the width.
@@ -100,15 +103,40 @@ def encoder(
         below: of the pyramid's lower level.
         outputs: of the features.
         width: factor on all channels.
+        inputs: channels of the images.
     """
     # Multiples of GROUP, or GroupNorm would have a group left over.
     first, second, third, deep, last = (
         GROUP * max(1, round(planned * width / GROUP)) for planned in (*channels, below, outputs)
     )
-    stages, before, (rows, columns) = [], 3, size
+    stages, before, (rows, columns) = [], inputs, size
     for after in (first, second, third):
         rows, columns = -(-rows // 2), -(-columns // 2)  # rounded up, as a padded convolution of stride 2 does
         stages.append(Stage(*_level(before, after), output_shape=(after, rows, columns)))
         before = after
     stages.append(Stage(Pyramid(third, deep, last), output_shape=(last, rows, columns)))
     return nn.ModuleList(stages)
+
+
+@register("encoder")
+class EncoderBackbone(Backbone):
+    """A small convolutional encoder with GroupNorm: four stages that end in a map of stride 8; made for CPUs.
+
+    channels: of the first three stages.
+    below: channels of the pyramid's lower level.
+    outputs: channels of the features.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = (16, 48, 96),
+        below: Annotated[int, Ge(1)] = 128,
+        outputs: Annotated[int, Ge(1)] = 64,
+    ) -> None:
+        self.channels, self.below, self.outputs = channels, below, outputs
+
+    def make_stages(self, inputs: InputForm, width: float = 1.0) -> nn.ModuleList:
+        """Three stages that halve the image, and a pyramid."""
+        planes, rows, columns = require_image("encoder", inputs)
+        return encoder((rows, columns), self.channels, self.below, self.outputs, width, planes)

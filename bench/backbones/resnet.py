@@ -4,21 +4,24 @@ from typing import Literal
 
 from torch import nn
 
-from bench.api import DataMissing, Stage, scale_channels
+from bench.api import Backbone, DataMissing, InputForm, Stage, register, require_image, scale_channels
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 Name = Literal["resnet18", "resnet34", "resnet50"]
 
 
-def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool = False) -> nn.ModuleList:
-    """`name` for RGB images of `size`; ResNet-50 with dilations 2 and 4 in its last layers (output stride 8).
+def resnet(
+    name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool = False, inputs: int = 3
+) -> nn.ModuleList:
+    """`name` for images of `size`; ResNet-50 with dilations 2 and 4 in its last layers (output stride 8).
 
     `width` multiplies all channels. BatchNorm keeps statistics of its own in every copy of a stage.
     `imagenet` starts from torchvision's weights, where width is 1. Raises DataMissing where they cannot
     be fetched. He, Zhang, Ren, Sun, Deep Residual Learning, CVPR 2016; dilated as in Yu, Koltun,
     Funkhouser, Dilated Residual Networks, CVPR 2017.
 
-    `size` is rows and columns of the images. With width 1 ResNet-18 and 34 end in 512 channels, ResNet-50 in 2048.
+    `size` is rows and columns of the images, `inputs` their channels. With width 1 ResNet-18 and 34 end in 512
+    channels, ResNet-50 in 2048.
     """
     from torchvision.models.resnet import BasicBlock, Bottleneck
 
@@ -27,7 +30,7 @@ def resnet(name: Name, size: tuple[int, int], width: float = 1.0, imagenet: bool
     channels = scale_channels(64, width)
     rows, columns = (_halve(_halve(side)) for side in size)
     stem = Stage(
-        nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
+        nn.Conv2d(inputs, channels, 7, 2, padding=3, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, 2, padding=1),
@@ -88,3 +91,35 @@ def _load(name: str, stages: list[Stage]) -> None:
     for number, stage in enumerate(stages[1:], start=1):
         prefix = f"layer{number}."
         stage.load_state_dict({key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)})
+
+
+class ResNetBackbone(Backbone):
+    """What the residual networks have in common: only their names differ."""
+
+    name: Name
+
+    def make_stages(self, inputs: InputForm, width: float = 1.0) -> nn.ModuleList:
+        """Stem and four layers."""
+        channels, rows, columns = require_image(self.name, inputs)
+        return resnet(self.name, (rows, columns), width, inputs=channels)
+
+
+@register("resnet18", paper="He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, CVPR 2016")
+class ResNet18(ResNetBackbone):
+    """ResNet-18 as five stages that end in a map: stem and four layers. BatchNorm has statistics for every tower."""
+
+    name = "resnet18"
+
+
+@register("resnet34", paper="He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, CVPR 2016")
+class ResNet34(ResNetBackbone):
+    """ResNet-34 as five stages that end in a map: stem and four layers. BatchNorm has statistics for every tower."""
+
+    name = "resnet34"
+
+
+@register("resnet50", paper="Yu, Koltun, Funkhouser, Dilated Residual Networks, CVPR 2017")
+class ResNet50(ResNetBackbone):
+    """ResNet-50 as five stages, dilated, that end in a map of stride 8. BatchNorm has statistics for every tower."""
+
+    name = "resnet50"

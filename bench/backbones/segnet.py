@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, max_unpool2d
 
-from bench.api import Stage, scale_channels
+from bench.api import Backbone, InputForm, Stage, register, require_image, scale_channels
 
 # Of VGG-16, level by level.
 CHANNELS = (64, 128, 256, 512, 512)
@@ -35,19 +35,19 @@ class Body(nn.Module):
         return x
 
 
-def segnet(size: tuple[int, int], width: float = 1.0) -> nn.ModuleList:
+def segnet(size: tuple[int, int], width: float = 1.0, inputs: int = 3) -> nn.ModuleList:
     """Convolutions at full size, everything below them, convolutions at full size: 64 channels per pixel.
 
     The middle is one stage because its unpoolings need the positions of its own poolings; a method shares all of it
     or nothing. BatchNorm keeps statistics of its own in every copy of a stage.
     Badrinarayanan, Kendall, Cipolla, SegNet, PAMI 2017, in the form of Liu, Johns, Davison, CVPR 2019.
-    `size` is rows and columns of RGB images; odd ones are fine, since poolings round up.
+    `size` is rows and columns of images of `inputs` channels; odd ones are fine, since poolings round up.
     """
     channels = tuple(scale_channels(c, width) for c in CHANNELS)
     shape = (channels[0], *size)
     return nn.ModuleList(
         [
-            Stage(_block(3, channels[0], CONVOLUTIONS[0]), output_shape=shape),
+            Stage(_block(inputs, channels[0], CONVOLUTIONS[0]), output_shape=shape),
             Stage(Body(channels), output_shape=shape),
             Stage(_block(channels[0], channels[0], CONVOLUTIONS[0]), output_shape=shape),
         ]
@@ -60,3 +60,13 @@ def _block(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
     for before in (inputs, *[outputs] * (convolutions - 1)):
         modules += [nn.Conv2d(before, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
     return nn.Sequential(*modules)
+
+
+@register("segnet", paper="Badrinarayanan, Kendall, Cipolla, SegNet, PAMI 2017")
+class SegNetBackbone(Backbone):
+    """SegNet as three stages that keep the image's size. BatchNorm has statistics for every tower."""
+
+    def make_stages(self, inputs: InputForm, width: float = 1.0) -> nn.ModuleList:
+        """Convolutions at full size, everything below them, convolutions at full size."""
+        channels, rows, columns = require_image("segnet", inputs)
+        return segnet((rows, columns), width, channels)

@@ -1,4 +1,4 @@
-"""The registry of suites, sharings, constraints and weightings, filled by walking their packages.
+"""The registry of suites, backbones, sharings, constraints and weightings, filled by walking their packages.
 
 Adding one is adding one file, or one package whose `__init__` registers it and whose other modules are its own:
 nothing else lists it. A plug-in registers itself in the same way, when its file is loaded or its entry point in the
@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from bench.catalogue.options import Option, fill_defaults, options_as_text, read_options
 from bench.catalogue.provenance import digest_source
 from bench.catalogue.source_text import decode_source
+from bench.core.backbone import Backbone
 from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
@@ -43,8 +44,15 @@ PACKAGES = {  # kind -> the package in which every module is imported
     "constraint": "bench.constraints",
     "weighting": "bench.weightings",
     "suite": "suites",
+    "backbone": "bench.backbones",
 }
-_BASES = {"sharing": Sharing, "constraint": Constraint, "weighting": Weighting, "suite": Suite}
+_BASES = {
+    "sharing": Sharing,
+    "constraint": Constraint,
+    "weighting": Weighting,
+    "suite": Suite,
+    "backbone": Backbone,
+}
 PLUGIN = "mtlbench_plugin_"  # before the name of the module that a plug-in file becomes
 _ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
 _LOADED: dict[Path, "Plugin"] = {}  # resolved path -> what was read there first; a file is never read twice
@@ -57,7 +65,7 @@ C = TypeVar("C", bound=type)
 class Entry:
     """A registered class.
 
-    kind: sharing, constraint, weighting or suite.
+    kind: sharing, constraint, weighting, suite or backbone.
     name: what users write.
     cls: the class itself.
     version: of its numbers; another version is another run id.
@@ -138,7 +146,7 @@ class Choice:
 
 
 def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C]:
-    """Class decorator: make a Suite, Sharing, Constraint or Weighting known as `name`.
+    """Class decorator: make a Suite, Backbone, Sharing, Constraint or Weighting known as `name`.
 
     name: letters, digits and `_`, starting with a letter.
     version: moves whenever the numbers of the class change.
@@ -146,7 +154,7 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
 
     Raises:
         ValueError: the name is taken, or no identifier.
-        TypeError: the class is none of the four, or an option has no default or no annotation that can
+        TypeError: the class is none of the five, or an option has no default or no annotation that can
             be read.
     """
 
@@ -154,7 +162,8 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
         kind = next((kind for kind, base in _BASES.items() if issubclass(cls, base)), None)
         if kind is None:
             raise TypeError(
-                f"`{name}` should be a Suite, Sharing, Constraint or Weighting. Found {cls.__mro__[1].__name__}."
+                f"`{name}` should be a Suite, Backbone, Sharing, Constraint or Weighting. Found "
+                f"{cls.__mro__[1].__name__}."
             )
         if not re.fullmatch(PART_NAME, name):
             raise ValueError(f"A name should be letters, digits and `_`, as `my_method`. Found `{name}`.")
@@ -343,7 +352,7 @@ def confirm_code(code: Mapping[str, str]) -> None:
 def choose(kind: str, call: Call, further: Collection[str] = ()) -> Choice:
     """The entry that a call names, with its options.
 
-    kind: sharing, constraint, weighting or suite.
+    kind: sharing, constraint, weighting, suite or backbone.
     call: name and options as text.
     further: names that a sentence may propose, beside those that are registered.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.catalogue.own_sets import choose_suite
 from bench.catalogue.registry import Entry, choose
-from bench.check import constraint, sharing, suite, weighting
+from bench.check import backbone, constraint, sharing, suite, weighting
 from bench.check.outcome import RuleOutcome
 from bench.records import Call
 
@@ -14,13 +14,14 @@ _CHECKS: dict[str, Callable[[Entry, Path | None], Iterator[RuleOutcome]]] = {
     "constraint": lambda entry, _: constraint.check(entry),
     "weighting": lambda entry, _: weighting.check(entry),
     "suite": suite.check,
+    "backbone": lambda entry, _: backbone.check(entry),
 }
 
 
 def check(kind: str, name: str, data_dir: Path | None = None) -> Iterator[RuleOutcome]:
     """Every rule on what is registered as `name`, or on an own data set, one by one as they are run.
 
-    kind: sharing, constraint, weighting or suite.
+    kind: sharing, constraint, weighting, suite or backbone.
     data_dir: where a suite's data is looked for; rules on rows are skipped where it is missing.
 
     Raises UsageError with the nearest names where there is none.

@@ -22,7 +22,7 @@ from bench.core.task import refuse_broadcasting
 from bench.errors import UsageError
 from bench.planning.plan import validate_method
 from bench.training.model import MultiTaskModel
-from bench.training.module import training_step
+from bench.training.step import training_step
 
 TOLERANCE = 1e-9  # float64; sums in another order, but no other numbers
 

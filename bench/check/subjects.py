@@ -25,7 +25,7 @@ def find_subjects(text: str, data_dir: Path | None = None) -> list[tuple[str, st
         return _load_registered(Path(text))
     if not pairs:
         names = known[kind] if slash else {name for names in known.values() for name in names}
-        what = kind if slash else "sharing, constraint, weighting or suite"
+        what = kind if slash else "sharing, constraint, weighting, suite or backbone"
         raise UsageError(f"There is no {what} `{rest or text}`; {hint(rest or text, names)}.")
     return pairs
 

@@ -73,6 +73,11 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         help="keep panels of N test images beside each record",
     )
     parser.add_argument(
+        "--keep-model",
+        action="store_true",
+        help="keep the trained model beside each record, for `mtlbench predict`",
+    )
+    parser.add_argument(
         "--checkpoint",
         type=options.parse_seconds,
         default=60.0,
@@ -138,5 +143,8 @@ def read_execution(arguments: argparse.Namespace) -> "Execution":
     # The engine first: a wrong option is said before plug-ins are imported, which may take long.
     where, plugins = choose_engine(arguments), options.load_plugins(arguments.plugin)
     store, data = options.resolve_store_dir(arguments.store), options.resolve_data_dir(arguments.data_dir)
-    cell = StoredCell(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint)
+    cell = StoredCell(
+        *(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint),
+        keep_model=arguments.keep_model,
+    )
     return Execution(cell, where, arguments.stack)

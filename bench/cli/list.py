@@ -1,4 +1,4 @@
-"""List suites, sharing, constraints, weightings, methods, controls, tables or backbones."""
+"""List suites, sharing, constraints, weightings, backbones, methods, controls or tables."""
 
 import argparse
 import json
@@ -13,8 +13,14 @@ EPILOG = """examples:
   mtlbench list methods --plugin my_method.py
 """
 # Shelves of the registry: the word of the command line -> kind of part.
-KINDS = {"suites": "suite", "sharing": "sharing", "constraints": "constraint", "weightings": "weighting"}
-SHELVES = [*KINDS, "methods", "controls", "tables", "backbones"]
+KINDS = {
+    "suites": "suite",
+    "sharing": "sharing",
+    "constraints": "constraint",
+    "weightings": "weighting",
+    "backbones": "backbone",
+}
+SHELVES = [*KINDS, "methods", "controls", "tables"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,18 +52,27 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_column(no_wrap=True)
         table.add_column()
         for item in items:
-            table.add_row(text_cell(item["name"]), text_cell(item.get("summary", "")))
+            table.add_row(text_cell(item["name"]), text_cell(_describe_item(shelf, item)))
         console.print(table)
         console.print()
     return 0
+
+
+def _describe_item(shelf: str, item: dict[str, Any]) -> str:
+    """The summary of an item; with its options behind it for a backbone, whose text a user has to write."""
+    summary = str(item.get("summary", ""))
+    if shelf != "backbones" or not item["options"]:
+        return summary
+    written = ", ".join(f"{option['name']}={option['default']}" for option in item["options"])
+    return f"{summary} Options: {written}"
 
 
 def _list_items(shelf: str) -> list[dict[str, Any]]:
     """What there is of one kind, as `--json` prints it.
 
     Every item has a `name`, and all but methods have a `summary`: the first sentence of the docstring, or the title of
-    a table. Suites and parts of methods also have `version`, `paper` and `options`, tables `suite`, `methods` and
-    `seeds`.
+    a table. Suites, backbones and parts of methods also have `version`, `paper` and `options`, tables `suite`,
+    `methods` and `seeds`.
     """
     if shelf == "tables":
         from leaderboard.boards.board import boards
@@ -81,20 +96,6 @@ def _list_items(shelf: str) -> list[dict[str, Any]]:
         from bench.planning.plan import list_method_names
 
         return [{"name": name} for name in list_method_names()]
-    if shelf == "backbones":
-        import importlib
-        import pkgutil
-
-        import bench.backbones
-
-        # Backbones are no parts of methods and are not registered: each is a module, and its docstring the summary.
-        modules = [
-            importlib.import_module(f"bench.backbones.{m.name}") for m in pkgutil.iter_modules(bench.backbones.__path__)
-        ]
-        return [
-            {"name": m.__name__.rpartition(".")[2], "summary": (m.__doc__ or "").strip().split("\n")[0]}
-            for m in modules
-        ]
     from bench.catalogue.options import write
     from bench.catalogue.registry import list_entries
 

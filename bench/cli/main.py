@@ -20,25 +20,28 @@ from bench.system.shortage import explain_shortage
 
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {
+    "ask": "does learning together help, whom, and with which sharing?",
     "list": "list suites, methods and their parts, controls, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
     "curve": "run methods along a setting, as the learning rate, and choose its value on validation",
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
+    "predict": "predict new rows by the trained model of a run",
     "table": "print a table from stored records",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",
     "merge": "put the records of stores into one, packed: one line per run",
     "site": "write the leaderboard as static pages",
+    "new": "begin a method, a suite or another part of your own: one commented file",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
-    "data": "list, prepare or describe the data of suites",
+    "data": "list, prepare or describe the data of suites, or import your own",
     "perf": "time the harness against a bare PyTorch loop",
 }
 # What Ctrl-C leaves, by command; of the others nothing is kept.
 _RUNS_KEPT = "finished runs are stored, and the same command continues"
-INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "submit"), _RUNS_KEPT) | {
+INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "submit", "ask"), _RUNS_KEPT) | {
     "merge": "every file is whole, and the same command goes on"
 }
 # Words that people try because other tools use them.

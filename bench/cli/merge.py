@@ -15,8 +15,9 @@ EPILOG = """examples:
 
 A packed store has the records of a method in one file, SUITE/METHOD-KEY.jsonl, a line each, and protocols beside them;
 every command reads both forms. Sources stay as they are, and no store may lie in another one. What was found out by
-`mtlbench verify` comes along. Nothing is written where a file is unsound, or where two stores hold different results
-for the same run. Running the command again changes nothing, and finishes one that was interrupted.
+`mtlbench verify` comes along, and trained models stay where they are. Nothing is written where a file is unsound, or
+where two stores hold different results for the same run. Running the command again changes nothing, and finishes one
+that was interrupted.
 """
 
 
@@ -56,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             "added": len(result.added),
             "packed": result.packed,
             "records": result.records,
+            "models": result.models,
             "problems": reasons,
         }
         print(json.dumps(content, indent=1))
@@ -69,4 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         added = "1 record was added" if count == 1 else f"{count} records were added"
         were = f", {result.packed} {'was' if result.packed == 1 else 'were'} packed" if result.packed else ""
         print(f"{added}{were}; {arguments.into} holds {result.records}.")
+        if result.models:
+            stay = "1 trained model stays" if result.models == 1 else f"{result.models} trained models stay"
+            print(f"{stay} in the sources, where `mtlbench predict` finds them.")
     return 1 if reasons else 0

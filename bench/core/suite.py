@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn, cast
 from torch import Tensor, nn
 
 from bench.core.data import Dataset, Transform
+from bench.core.new_rows import NewRows
 from bench.core.task import Shape, Task
 from bench.errors import UsageError
 from bench.records import Protocol
@@ -90,6 +91,24 @@ class Suite(ABC):
 
     def known_weights(self, seed: int) -> Tensor | None:
         """The weights (d, T) behind the targets, where models are linear and their truth is known."""
+        return None
+
+    def describe_for_predictions(self, seed: int) -> dict[str, Any]:
+        """What predictions on new rows need beside the weights of a run of `seed`, as JSON values; kept with its model.
+
+        `levels`: task -> names of its classes, in the order of their numbers. `titles`: task -> what people call it.
+        `units`: task -> `shift` and `scale`, or `rate`, of a target that is learnt in another unit than its own. Any
+        other key is the suite's own, for `read_new_rows`. Nothing by default: classes are numbers, and targets are in
+        the unit of the suite.
+        """
+        return {}
+
+    def read_new_rows(self, path: Path, kept: Mapping[str, Any]) -> NewRows | None:
+        """The rows of a file as inputs of a model; None where the suite reads no files of its own kind.
+
+        Then arrays of `input_shape` are read. `kept` is what `describe_for_predictions` gave when the model was
+        trained. Raises UsageError, in one sentence, for a file that does not fit.
+        """
         return None
 
     def data_status(self) -> dict[str, str]:

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.engines.events import EpochCallback, Status
-from bench.execution.keep import store_record
-from bench.records import ResultRecord, RunSpec
+from bench.execution.keep import Made, store_made
+from bench.records import RunSpec
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
     from bench.catalogue.registry import Plugin
     from bench.core.resident import ResidentRows
     from bench.training.checkpoint import Checkpoint
-
-Made = tuple[ResultRecord, list[bytes]]  # a record and its panels, as PNG files
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class StoredCell:
         images: Test images of each panel; 0 for no panels.
         checkpoint: Seconds between two checkpoints, at least; infinite for none.
         rows: suite -> its data, where the runner has read it for all workers.
+        keep_model: Whether the trained model is stored beside the record.
     """
 
     store: Path
@@ -47,6 +46,7 @@ class StoredCell:
     images: int = 0
     checkpoint: float = 60.0
     rows: "Mapping[str, ResidentRows]" = field(default_factory=dict)
+    keep_model: bool = False
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
@@ -80,8 +80,16 @@ class StoredCell:
         # After loading: the text that is here now should be the text that the run is named after.
         confirm_code(spec.code)
 
+    def is_over(self, spec: RunSpec) -> bool:
+        """Whether all that this cell would store is there: a finished record, and its model where that is kept.
+
+        A cell whose record is stored without the model that is asked for is trained again: see `store_made`.
+        """
+        store = Store(self.store)
+        return store.has_done(spec) and (not self.keep_model or spec.is_trial or store.has_model(spec))
+
     def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
-        if Store(self.store).has_done(spec):  # by another runner since the plan was made
+        if self.is_over(spec):  # by another runner since the plan was made
             return "stored"
         return self.keep(self.make(spec, on_epoch, self.checkpoint_of(spec)))
 
@@ -92,19 +100,21 @@ class StoredCell:
         return Checkpoint(Store(self.store).checkpoint(spec), self.checkpoint)
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
-        """Train; returns the record and its panels. Stores nothing but a checkpoint.
+        """Train; returns the record, its panels and the model. Stores nothing but a checkpoint.
 
         What a plug-in prints goes to standard error: standard output is the command's answer, which may be JSON.
         """
         from bench.training.fit import fit
         from bench.training.gallery import Gallery
+        from bench.training.kept_model import ModelKeeper
 
         gallery = Gallery(self.images) if self.images else None
+        keeper = ModelKeeper() if self.keep_model else None
         with redirect_stdout(sys.stderr):
             self.load(spec)
-            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite))
-        return record, gallery.panels if gallery else []
+            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite), keeper)
+        return Made(record, gallery.panels if gallery else [], keeper.model if keeper else None)
 
     def keep(self, made: Made) -> Status:
-        """Store a record with its panels, and mirror it; returns the record's status."""
-        return store_record(Store(self.store), *made, self.wandb)
+        """Store a record with its panels and its model, and mirror it; returns the record's status."""
+        return store_made(Store(self.store), made, self.wandb)

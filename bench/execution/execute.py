@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.engines.events import Ended
 from bench.execution.cell import StoredCell
-from bench.execution.keep import mirror_stored
+from bench.execution.keep import mirror_stored, name_models
 from bench.execution.plan_status import PlanStatus, survey
 from bench.records import RunSpec
 from bench.system.processes import treat_stop_as_ctrl_c
@@ -48,7 +48,7 @@ class Execution:
         Raises:
             OSError: The store cannot be written.
         """
-        return survey(list({spec.run_id: spec for spec in specs}.values()), self.store)
+        return survey(list({spec.run_id: spec for spec in specs}.values()), self.store, self.cell.is_over)
 
     def run(self, specs: Iterable[RunSpec]) -> PlanStatus:
         """Run every one of `specs` that is not stored yet; returns the status of all of them."""
@@ -78,6 +78,8 @@ class Execution:
                 f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite.",
                 file=sys.stderr,
             )
+        if self.cell.keep_model:
+            name_models(self.store, outcome.specs)
 
     def _place(self, missing: list[RunSpec], outcome: PlanStatus) -> None:
         """Hand the missing specifications and the cell to the engine, and follow its events.

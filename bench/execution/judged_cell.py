@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines.events import EpochCallback
 from bench.errors import UsageError, make_printable
-from bench.execution.cell import Made, StoredCell
+from bench.execution.cell import StoredCell
 from bench.execution.execute import Execution
+from bench.execution.keep import Made
 from bench.execution.plan_status import PlanStatus
 from bench.judge.limits import Limits
 from bench.records import RunSpec, digest
@@ -79,7 +80,7 @@ class JudgedCell(StoredCell):
             _start_player.cache_clear()
         if self.reports:
             self._report(spec, judged)
-        return judged.record, gallery.panels if gallery else []
+        return Made(judged.record, gallery.panels if gallery else [])
 
     def _report(self, spec: RunSpec, judged: "Judgement") -> None:
         """Write what was seen from outside: confinement, counted numbers, the second test, notes."""

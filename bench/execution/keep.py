@@ -6,25 +6,45 @@ A record that is stored and not mirrored leaves a mark in the store, so that the
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.engines.events import Status
 from bench.errors import make_printable
-from bench.records import ResultRecord, RunSpec
+from bench.records import ResultRecord, RunSpec, digest
 from bench.records.record import MAX_BYTES
 from bench.system.files import make_folder
 from leaderboard.store import Store
 from leaderboard.store.room import count_stored_bytes, drop_largest_matrices
 
+if TYPE_CHECKING:
+    from bench.training.kept_model import KeptModel
 
-def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wandb: str = "off") -> Status:
-    """Write a record and its panels, then mirror it.
+FEW_MODELS = 10  # that are named after a command
 
-    Where the record is too large its largest matrices are left out, with a sentence on standard error.
+
+class Made(NamedTuple):
+    """What training a cell made.
+
+    Attributes:
+        record: The record, done or failed.
+        panels: Its panels, as PNG files.
+        model: The trained model, where it should be kept and there is one.
+    """
+
+    record: ResultRecord
+    panels: list[bytes]
+    model: "KeptModel | None" = None
+
+
+def store_made(store: Store, made: Made, wandb: str = "off") -> Status:
+    """Write the model, the panels and the record of a cell, then mirror the record.
+
+    Where a finished record is stored already, it stays as it is, and the model is kept if it has the same scores. Where
+    the record is too large its largest matrices are left out, with a sentence on standard error.
 
     Args:
         store: Where to.
-        whole: The record as the run made it.
-        panels: PNG files; where they cannot be written the record is stored without.
+        made: What the run made; panels or a model that cannot be written are left out, with a sentence.
         wandb: `off`, `offline` or `online`.
 
     Returns:
@@ -33,6 +53,12 @@ def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wan
     Raises:
         OSError: The record cannot be written.
     """
+    whole, panels, model = made
+    if model and whole.status == "done":
+        earlier = store.get(whole.spec)
+        if earlier and earlier.status == "done":
+            return _add_model(store, earlier, whole, model)
+        _write_model(store, whole, model)  # before the record, with which the cell is over
     # A store refuses larger files when it reads, whoever wrote them.
     record = drop_largest_matrices(whole)
     if record.left_out:
@@ -53,6 +79,41 @@ def store_record(store: Store, whole: ResultRecord, panels: Sequence[bytes], wan
     if wandb != "off":
         mirror_record(store, record, panels, wandb)
     return record.status
+
+
+def _add_model(store: Store, stored: ResultRecord, again: ResultRecord, model: "KeptModel") -> Status:
+    """Keep the model of a run that was stored without it and is trained `again`, if it is what was scored then."""
+    if digest(stored.statistics) == digest(again.statistics):
+        _write_model(store, again, model)
+    else:
+        print(
+            f"mtlbench: Run {stored.run_id} came to other scores than its record, which is from another machine or "
+            "other versions of packages; its model is not kept. `--store` with another folder keeps both.",
+            file=sys.stderr,
+        )
+    return "done"
+
+
+def _write_model(store: Store, record: ResultRecord, model: "KeptModel") -> None:
+    """Store a model; where it cannot be written, or there is none, a sentence on standard error says why."""
+    if model.card.refused:
+        print(f"mtlbench: Run {record.run_id} has no model to keep: {model.card.refused}.", file=sys.stderr)
+    try:
+        store.write_model(record.spec, model.card.as_text(), model.weights)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        print(f"mtlbench: The model of run {record.run_id} is not stored ({reason}).", file=sys.stderr)
+
+
+def name_models(store: Store, specs: Sequence[RunSpec]) -> None:
+    """Print the command that uses the model of each run, for the first FEW_MODELS of those that have one."""
+    kept = [spec for spec in specs if store.has_weights(spec)]
+    for spec in kept[:FEW_MODELS]:
+        record = store.get(spec)
+        method = make_printable(record.method if record else spec.method, 80)
+        print(f"`mtlbench predict {spec.run_id} FILE` uses the model of {method}, seed {spec.seed}.", file=sys.stderr)
+    if len(kept) > FEW_MODELS:
+        print(f"{len(kept) - FEW_MODELS} more models lie beside their records.", file=sys.stderr)
 
 
 def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], wandb: str) -> None:

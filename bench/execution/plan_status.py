@@ -1,6 +1,7 @@
 """What became of planned cells: stored before, done now, failed, or still to run."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,8 +64,8 @@ class PlanStatus:
         }
 
 
-def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
-    """Look up which cells are in the store.
+def survey(specs: list[RunSpec], store: Store, is_over: Callable[[RunSpec], bool] | None = None) -> PlanStatus:
+    """Look up which cells are in the store: those with a finished record, or those that `is_over` says are complete.
 
     Prints a sentence for each method of a plug-in of which another text's runs are stored.
 
@@ -75,7 +76,8 @@ def survey(specs: list[RunSpec], store: Store) -> PlanStatus:
     for spec in {spec.method: spec for spec in specs if spec.code}.values():
         if sentence := _explain_other_code(spec, store):
             print(sentence, file=sys.stderr)
-    outcome = PlanStatus(specs, {spec.run_id: "stored" if store.has_done(spec) else "planned" for spec in specs})
+    complete = is_over or store.has_done
+    outcome = PlanStatus(specs, {spec.run_id: "stored" if complete(spec) else "planned" for spec in specs})
     # Before anything trains: a record without a place would be lost at the end of a run.
     for spec in outcome.missing:
         store.check_place(spec)

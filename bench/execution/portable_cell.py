@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.engines import Cell
 from bench.engines.events import EpochCallback, Status
-from bench.execution.cell import Made, StoredCell
+from bench.execution.cell import StoredCell
+from bench.execution.keep import Made
 from bench.records import RunSpec, digest
-from leaderboard.store import Store
 
 if TYPE_CHECKING:
     from bench.training.checkpoint import Checkpoint
@@ -48,6 +48,7 @@ class SentCell(Cell):
             "wandb": cell.wandb,
             "images": cell.images,
             "checkpoint": cell.checkpoint,
+            "keep_model": cell.keep_model,
             "code": self.code,
         }
 
@@ -63,6 +64,7 @@ class SentCell(Cell):
             content["wandb"],
             content["images"],
             content["checkpoint"],
+            keep_model=content["keep_model"],
         )
         return cls(cell, content["code"])
 
@@ -70,12 +72,12 @@ class SentCell(Cell):
         return self.cell.needs(spec)
 
     def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
-        if Store(self.cell.store).has_done(spec):  # by another runner since the plan was made
+        if self.cell.is_over(spec):  # by another runner since the plan was made
             return "stored"
         return self.keep(self.make(spec, on_epoch, self.cell.checkpoint_of(spec)))
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback, checkpoint: "Checkpoint | None" = None) -> Made:
-        """Train; returns the record and its panels.
+        """Train; returns the record, its panels and its model.
 
         Raises:
             RuntimeError: Code or data differ from the runner's. Data is compared after training, by the checksums that
@@ -86,13 +88,14 @@ class SentCell(Cell):
         own = None
         if checkpoint is None and self.cell.store.is_dir():  # nodes may share it: another one goes on from there
             checkpoint = own = self.cell.checkpoint_of(spec)
-        record, panels = self.cell.make(spec, on_epoch, checkpoint)
+        made = self.cell.make(spec, on_epoch, checkpoint)
+        record = made.record
         if own and record.status == "done":  # where they do not, nobody else would remove it
             own.discard()
         # A failed record may have no checksums: it failed before the data was read.
         if record.data and digest(record.data) != spec.data:
             raise RuntimeError(f"`{self.cell.data_dir}` should hold the runner's data, found other checksums")
-        return record, panels
+        return made
 
     def keep(self, made: Made) -> Status:
         return self.cell.keep(made)

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from bench.engines import Ended, Event, Progressed
 from bench.engines.events import EpochCallback, Status
-from bench.execution.cell import Made, StoredCell
+from bench.execution.cell import StoredCell
+from bench.execution.keep import Made
 from bench.records import RunSpec
 from leaderboard.store import Store
 
@@ -54,8 +55,7 @@ class StackedCell:
         return self.cell.needs(spec)
 
     def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
-        store = Store(self.cell.store)
-        left = [each for each in self.stacks[spec.run_id] if not store.has_done(each)]  # by another runner
+        left = [each for each in self.stacks[spec.run_id] if not self.cell.is_over(each)]  # by another runner
         if len(left) == 1:  # by itself, with checkpoints
             status = self.cell(left[0], on_epoch)
         else:
@@ -63,7 +63,7 @@ class StackedCell:
         return status if spec in left else "stored"
 
     def make(self, spec: RunSpec, on_epoch: EpochCallback) -> list[Made]:
-        """Train all seeds of a stack; stores nothing. Returns a record and its panels per seed."""
+        """Train all seeds of a stack; stores nothing. Returns what each seed made."""
         return self._fit(self.stacks[spec.run_id], on_epoch)
 
     def keep(self, made: list[Made]) -> Status:
@@ -74,14 +74,19 @@ class StackedCell:
     def _fit(self, stack: Sequence[RunSpec], on_epoch: EpochCallback) -> list[Made]:
         """Train `stack` as one model, in this process."""
         from bench.training.gallery import Gallery
+        from bench.training.kept_model import ModelKeeper
         from bench.training.stacked.seeds import fit_stacked
 
         cell = self.cell
+        keepers = [ModelKeeper() if cell.keep_model else None for _ in stack]
         galleries = [Gallery(cell.images) if cell.images else None for _ in stack]
         with redirect_stdout(sys.stderr):
             cell.load(stack[0])
-            records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite))
-        return [(record, gallery.panels if gallery else []) for record, gallery in zip(records, galleries, strict=True)]
+            records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite), keepers)
+        return [
+            Made(record, gallery.panels if gallery else [], keeper.model if keeper else None)
+            for record, gallery, keeper in zip(records, galleries, keepers, strict=True)
+        ]
 
     def events_of_all_seeds(self, events: Iterable[Event]) -> Iterator[Event]:
         """Repeat the events of the first seed for every seed.

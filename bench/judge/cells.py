@@ -35,11 +35,12 @@ from bench.system.files import make_folder, write_whole
 from bench.system.regular import read_regular
 from bench.training.environment import settle_devices, settle_precision
 from bench.training.evaluate import Predict
-from bench.training.examine import Epochs, TrainedCell, examine
+from bench.training.examine import examine
 from bench.training.gallery import Gallery
 from bench.training.load import begin_record
 from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split, tally_labels
+from bench.training.trained_cell import Epochs, TrainedCell
 from bench.training.watch import OnEpoch
 
 # A reviewer is told where training changed more than this many times the declared parameters, and 1000 more; far

@@ -50,10 +50,10 @@ from bench.system.processes import ProcessTree
 from bench.training.checkpoint import Checkpoint
 from bench.training.environment import strip_paths
 from bench.training.evaluate import Predict, Predictor, evaluation_mode
-from bench.training.examine import TrainedCell
 from bench.training.fit import Run
 from bench.training.full_batch.prepare import prepare_full_batch_run
 from bench.training.learned import Ensemble
+from bench.training.trained_cell import TrainedCell
 
 GRACE_SECONDS = 10.0  # for a copy to end after its last answer
 MAX_FILE = 8 << 30  # bytes of one file that a copy writes

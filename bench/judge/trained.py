@@ -18,7 +18,7 @@ from bench.judge.channel import Message
 from bench.judge.host import PlayerFailed
 from bench.records import Cost, ResultRecord, RunSpec
 from bench.training.environment import hardware, versions
-from bench.training.examine import Epochs
+from bench.training.trained_cell import Epochs
 
 FROM_TRAINING = frozenset(  # the fields of a record that a player may fill
     [

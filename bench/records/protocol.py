@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.errors import UsageError, hint
 
@@ -79,6 +79,11 @@ class Protocol(BaseModel):
         default="none",
         description="of training images: `consistent` crops by 1, 1.2 or 1.5 and flips, depth and normals transformed "
         "with the scene; `mtan` is the published form, which leaves normals as they are",
+    )
+    tasks: tuple[str, ...] = Field(
+        default=(),
+        description="those of the suite that are learnt, each scored by itself; empty for all of them, scored as the "
+        "suite says. Rows of an update stay as many for each task as beside all others",
     )
     shuffled: tuple[str, ...] = Field(
         default=(),
@@ -189,6 +194,12 @@ class Protocol(BaseModel):
     metrics: Annotated[dict[str, str], FIXED] = Field(
         description="task -> kind of its statistics and metrics, as defined in bench.scores"
     )
+
+    @field_validator("tasks")
+    @classmethod
+    def _sort_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        """One text for one choice of tasks: their order is the suite's own, whatever was written."""
+        return tuple(sorted(set(tasks)))
 
     @model_validator(mode="after")
     def _fits(self) -> "Protocol":

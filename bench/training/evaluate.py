@@ -53,6 +53,12 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
         return collect_statistics(function, models[0][0].tasks, dataset, rows)
 
 
+def choose_rows(dataset: Dataset) -> int:
+    """Rows of one forward pass: as many as the limits of this module allow."""
+    largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
+    return max(1, min(MAX_ROWS, MAX_INPUT_NUMBERS // largest))
+
+
 @torch.inference_mode()
 def collect_statistics(
     predict: Predict,
@@ -74,8 +80,7 @@ def collect_statistics(
         Diverged: a prediction is not finite.
         UsageError: predictions and targets would be broadcast against each other.
     """
-    largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
-    rows = rows or max(1, min(MAX_ROWS, MAX_INPUT_NUMBERS // largest))
+    rows = rows or choose_rows(dataset)
     reported = {task.name: task.reported for task in tasks}
     metrics: dict[str, TaskMetric] = {}
     for task in tasks:

@@ -4,47 +4,20 @@ Training, whatever its kind, ends in a `TrainedCell`; `examine` turns it into th
 same with a cell that was trained in another process.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
-
-from torch import Tensor
 
 from bench.core.data import Dataset
 from bench.core.suite import Suite
 from bench.records import Packed, RunSpec
 from bench.scores import score_tasks
 from bench.training.correctness import Correctness
-from bench.training.evaluate import Predict, collect_statistics
+from bench.training.evaluate import collect_statistics
 from bench.training.gallery import Gallery
+from bench.training.kept_model import ModelKeeper
 from bench.training.recovered import describe_with_truth
 from bench.training.rows import tally_labels
-
-Epochs = tuple[int, ...]  # the epoch whose weights each member of an ensemble predicts with
-
-
-@dataclass(frozen=True)
-class TrainedCell:
-    """A trained cell, before the test split is read.
-
-    Args:
-        fields: of the record, as far as training decides them.
-        epochs: selection rule -> task -> the epoch of each member that is selected for the task.
-        predictor: opens the prediction function with the weights of such epochs.
-        weights: (d, T), where models are linear. They are compared with the true weights in `examine`, since training
-            must not know those.
-    """
-
-    fields: dict[str, Any]
-    epochs: Mapping[str, Mapping[str, Epochs]]
-    predictor: Callable[[Epochs], AbstractContextManager[Predict]]
-    weights: Tensor | None = None
-
-    @property
-    def distinct_epochs(self) -> list[Epochs]:
-        """The epochs that a rule selected for any task, each once: rules mostly agree, and predictions cost time."""
-        return sorted({each for of_task in self.epochs.values() for each in of_task.values()})
+from bench.training.trained_cell import TrainedCell
 
 
 def examine(
@@ -53,6 +26,7 @@ def examine(
     spec: RunSpec,
     read_test: Callable[[], Dataset],
     gallery: Gallery | None = None,
+    keeper: ModelKeeper | None = None,
 ) -> dict[str, Any]:
     """The fields of `cell` with statistics, scores and correct rows on the test split, which is read only here.
 
@@ -62,6 +36,7 @@ def examine(
         spec: the specification of the run.
         read_test: reads the test split; called once.
         gallery: is filled with panels of predictions, where there is one.
+        keeper: takes the model that the test split was scored with, where there is one.
 
     Returns:
         Field -> value of a record, for `ResultRecord.model_copy(update=...)`.
@@ -79,6 +54,8 @@ def examine(
                 gallery.look(predict, test, [task for task, at in shown.items() if at == each])
     if gallery:
         gallery.draw(suite, test)
+    if keeper:
+        keeper.take(cell, suite, spec)
     states = {rule: {t: by_epochs[each][t] for t, each in of_task.items()} for rule, of_task in cell.epochs.items()}
     kinds = spec.protocol.metrics
     scores = {rule: score_tasks(kinds, of_task, "test") for rule, of_task in states.items()}

@@ -23,6 +23,7 @@ from bench.training.environment import reset_peak_memory, settle_devices, settle
 from bench.training.examine import examine
 from bench.training.full_batch.prepare import prepare_full_batch_run
 from bench.training.gallery import Gallery
+from bench.training.kept_model import ModelKeeper
 from bench.training.learned import Ensemble, Member, Start, count_flops, describe_ensemble, describe_learned_sharing
 from bench.training.load import describe_failure, load_run
 from bench.training.model import MultiTaskModel, lay_out
@@ -39,6 +40,7 @@ def fit(
     gallery: Gallery | None = None,
     checkpoint: Checkpoint | None = None,
     rows: ResidentRows | None = None,
+    keeper: ModelKeeper | None = None,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
@@ -49,6 +51,7 @@ def fit(
         gallery: filled with panels of test images.
         checkpoint: where the run keeps its state, and resumes from.
         rows: the suite's data, where it was read already.
+        keeper: is given the trained model.
 
     Returns:
         A record of status `done`, or `failed` with type, message and place of the error, without absolute paths.
@@ -57,12 +60,12 @@ def fit(
     try:
         if spec.protocol.fit == "solver":
             fitted = prepare_full_batch_run(spec, suite, method)
-            fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery)
+            fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery, keeper)
             return record.model_copy(update=fields).seal()
         with launch_workers(spec, data_dir) as ranks:
             run = Run(spec, suite, method, ranks=ranks)
             kept = None if ranks else checkpoint  # a checkpoint has the state of one process only
-            return record.model_copy(update=run.result(on_epoch, gallery, kept)).seal()
+            return record.model_copy(update=run.result(on_epoch, gallery, kept, keeper)).seal()
     except Exception as error:
         if checkpoint and isinstance(error, Diverged):
             checkpoint.discard()  # a resumed run would diverge again
@@ -103,10 +106,14 @@ class Run:
         self.module = MultiTaskModule(self.model, self.protocol, self.seed)
 
     def result(
-        self, on_epoch: OnEpoch | None = None, gallery: Gallery | None = None, checkpoint: Checkpoint | None = None
+        self,
+        on_epoch: OnEpoch | None = None,
+        gallery: Gallery | None = None,
+        checkpoint: Checkpoint | None = None,
+        keeper: ModelKeeper | None = None,
     ) -> dict[str, Any]:
         """Train, select, then read the test split once; returns the fields of a finished record."""
-        return self.score(self.train(on_epoch, checkpoint), gallery)
+        return self.score(self.train(on_epoch, checkpoint), gallery, keeper)
 
     def train(self, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None) -> Ensemble:
         """Train all members and select epochs; the test split is not read.
@@ -173,8 +180,10 @@ class Run:
             members.append(Member(other.model, other.train_on(start.rows, checkpoint=checkpoint)))
         return describe_ensemble(members, self.spec, start, learned, self.suite.checksums(), checkpoint, stacked)
 
-    def score(self, cell: Ensemble, gallery: Gallery | None = None) -> dict[str, Any]:
+    def score(
+        self, cell: Ensemble, gallery: Gallery | None = None, keeper: ModelKeeper | None = None
+    ) -> dict[str, Any]:
         """The fields of a finished record. The test split is read here, once; of a trial it never is."""
         if self.spec.is_trial:
             return cell.fields
-        return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery)
+        return examine(cell, self.suite, self.spec, lambda: self.data("test"), gallery, keeper)

@@ -19,10 +19,10 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb
 from bench.training.evaluate import Predictor, evaluation_mode
-from bench.training.examine import Epochs, TrainedCell
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel
 from bench.training.rows import tally_labels
+from bench.training.trained_cell import Epochs, TrainedCell
 from bench.training.watch import TrainingMonitor
 
 COSINE_BATCHES = 8  # training batches over which gradients are compared
@@ -158,7 +158,13 @@ def describe_ensemble(
     }
     chosen = [member.watch.selector.choose_epochs() for member in members]
     epochs = {rule: {task: tuple(each[rule][task] for each in chosen) for task in tasks} for rule in selection}
-    return Ensemble(fields, epochs, lambda each: evaluation_mode(load_epochs(members, each)), members=members)
+    return Ensemble(
+        fields,
+        epochs,
+        lambda each: evaluation_mode(load_epochs(members, each)),
+        snapshots=lambda each: [m.watch.selector.snapshot(epoch) for m, epoch in zip(members, each, strict=True)],
+        members=members,
+    )
 
 
 def _read_validation(watch: TrainingMonitor, selection: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

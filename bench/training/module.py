@@ -1,8 +1,8 @@
 """A training step, whole: losses, weights, gradients, the optimiser's step, and the prox inside it.
 
 `MultiTaskModule` is what Lightning trains; hooks are in the order of an update. `training_step` makes one loss of the
-T of a batch; a Gramian weighting works on the gradients instead. After the optimiser's step follow the prox of the
-constraints and their refreshes.
+T of a batch (`bench.training.step`); a Gramian weighting works on the gradients instead. After the optimiser's step
+follow the prox of the constraints and their refreshes.
 """
 
 import itertools
@@ -16,11 +16,11 @@ from torch import Tensor
 from bench.core.data import Batch
 from bench.core.state import TrainState
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import Step, compute_losses, find_present
+from bench.training.gradients import Step
 from bench.training.model import MultiTaskModel
 from bench.training.replay import Replay
 from bench.training.schedule import TrainingSchedule
-from bench.training.weighing import observe_again, weigh
+from bench.training.step import observe_again, training_step
 
 
 class MultiTaskModule(L.LightningModule):
@@ -145,11 +145,3 @@ class MultiTaskModule(L.LightningModule):
                 held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
             if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
                 held.refresh()
-
-
-def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
-    """total = scale * (weights . losses + the weighting's own) + the sharing's own + penalties without a prox.
-
-    `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
-    """
-    return weigh(model, compute_losses(model, batch, state), state, mean, present=find_present(model, batch))

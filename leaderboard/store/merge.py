@@ -15,6 +15,7 @@ from bench.system.files import folder_lock, make_folder, write_whole
 from bench.system.regular import open_regular, read_regular
 from leaderboard.store.ledger_files import read_ledger_copies
 from leaderboard.store.load import load_record
+from leaderboard.store.models import find_models
 from leaderboard.store.packed import (
     PANELS,
     PROTOCOLS,
@@ -37,13 +38,15 @@ class MergeResult:
     """What a merge did, or why it did nothing.
 
     `added` are the records that are new, `packed` the number of open records of the target that are lines now,
-    `records` how many it holds. `problems` are (root of the store, problem of a file) and `contradictions` sentences
-    about two results of one run; with either, nothing was written.
+    `records` how many it holds, `models` how many trained models stay in the sources. `problems` are (root of the
+    store, problem of a file) and `contradictions` sentences about two results of one run; with either, nothing was
+    written.
     """
 
     added: list[ResultRecord] = field(default_factory=list)
     packed: int = 0  # open records of the store itself that are lines now
     records: int = 0  # that the store holds now
+    models: int = 0  # trained models that stay in the sources
     problems: list[tuple[Path, Problem]] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
 
@@ -58,7 +61,8 @@ def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
 
     Each file is replaced in one step, whatever a line needs before the line itself, and open records are removed after
     their lines are on disk. So an interrupted merge loses nothing, and the same call finishes it. A finished record
-    replaces a failed one of the same run.
+    replaces a failed one of the same run. Trained models stay where they are: a store that is packed is one to hand on,
+    and they are large.
 
     Args:
         sources: roots of the other stores, which stay as they are.
@@ -88,7 +92,8 @@ def merge_stores(sources: Iterable[Path], target: Path) -> MergeResult:
         if result.refused:
             return result
         write_packed(merged, [*contents, mine], target)
-        return replace(result, packed=_remove_open(merged, store))
+        models = sum(1 for source in others for _ in find_models(source))
+        return replace(result, packed=_remove_open(merged, store), models=models)
 
 
 def _check_apart(sources: Iterable[Path], target: Path) -> None:

@@ -21,6 +21,7 @@ from bench.records.record import MAX_BYTES
 from bench.system.files import clear_abandoned, folder_lock, make_folder
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.load import Loaded, load_lines, load_record
+from leaderboard.store.models import has_model, is_model_card, place_weights, write_model
 from leaderboard.store.packed import PANELS, ProtocolShelf, find_packed_files, find_packed_path
 from leaderboard.store.place import check_file_place
 from leaderboard.store.problem import Problem
@@ -147,6 +148,18 @@ class Store:
                 return sorted(panels, key=lambda path: int(path.name.split(".")[1]))
         return []
 
+    def write_model(self, spec: RunSpec, card: str, weights: bytes) -> None:
+        """Store the trained model of a run; raises as `leaderboard.store.models.write_model`."""
+        write_model(self.root, self.path(spec), card, weights)
+
+    def has_model(self, spec: RunSpec) -> bool:
+        """Whether a run has a model, or a note why it has none."""
+        return has_model(self.path(spec))
+
+    def has_weights(self, spec: RunSpec) -> bool:
+        """Whether a run has a model, and no note in its place."""
+        return self.has_model(spec) and place_weights(self.path(spec)).is_file()
+
     def get(self, spec: RunSpec) -> ResultRecord | None:
         """The sound record of a run, or None; a finished one comes before a failed one, open or packed."""
         path = self.path(spec)
@@ -170,7 +183,8 @@ class Store:
 
     def list_siblings(self, spec: RunSpec) -> list[ResultRecord]:
         """The sound records of a run's suite and method under whatever seed, settings and code."""
-        loaded = [load_record(path) for path in sorted(self.path(spec).parent.glob("*.json"))]
+        files = sorted(self.path(spec).parent.glob("*.json"))
+        loaded = [load_record(path) for path in files if not is_model_card(path.name)]
         same = {record.run_id: record for record in self._read_packed(spec)}
         same |= {record.run_id: record for record in loaded if isinstance(record, ResultRecord)}
         return [

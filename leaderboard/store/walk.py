@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.records import slug
+from leaderboard.store.models import is_model_card
 from leaderboard.store.packed import PANELS, PROTOCOLS
 from leaderboard.store.problem import Problem
 
@@ -54,7 +55,7 @@ def list_record_files(root: Path, problems: list[Problem], suite: str | None = N
             problems.append(Problem(where, ["should be a file, found a folder; it is not read"]))
         for name in sorted([*folders, *files, *beside]):
             path = Path(folder, name)
-            if name.startswith("."):
+            if name.startswith(".") or is_model_card(name):
                 continue
             if path.is_symlink():
                 problems.append(Problem(path.relative_to(root).as_posix(), ["is a link; links are not followed"]))

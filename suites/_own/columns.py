@@ -97,7 +97,8 @@ class Encoder(BaseModel):
     @staticmethod
     def _apply_category(feature: Feature, kept: Sequence[int], column: np.ndarray, inputs: np.ndarray) -> None:
         """One column for each kept level, one for the others, one for missing; `inputs` begins at the first."""
-        places = np.full(len(feature.levels) + 1, feature.kept)  # by code: others; the last is that of -1
+        # By code: others, also for a code behind those of all levels, which a new text has; the last is that of -1.
+        places = np.full(len(feature.levels) + 2, feature.kept)
         places[list(kept)] = np.arange(len(kept))
         places[-1] = feature.kept + 1
         place = places[np.minimum(column, len(feature.levels))]

@@ -8,9 +8,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from torch import nn
 
-from bench.api import Added, DataMissing, Protocol, Suite, digest
+from bench.api import Added, DataMissing, InputForm, Protocol, Suite, digest, read_backbone
 from bench.errors import make_printable
-from suites._own.backbones import build_backbone
 from suites._own.description import OwnDescription, read_description
 from suites._own.folders import find_own_root, hash_file
 from suites._own.kinds import make_task
@@ -24,7 +23,8 @@ _NO_NUMBERS = {"form", "name", "protocol", "provenance", "sha256", "bytes"}
 class OwnSuite(Suite):
     """A data set of the user's own, from the folder `own/NAME` of the data folder.
 
-    backbone: name and options of a network, as `mlp:hidden=64/64`; by default that of the description.
+    backbone: name and options of a network, as `mlp:hidden=64/64` or `timm:model=resnet18`, with a `+` between
+        two options; by default that of the description.
     """
 
     description: ClassVar[OwnDescription]
@@ -32,7 +32,7 @@ class OwnSuite(Suite):
     def __init__(self, data_dir: Path | None = None, *, backbone: Annotated[str | None, Added()] = None) -> None:
         super().__init__(data_dir)
         own = self.description
-        self.net = backbone or own.backbone
+        self.network = read_backbone(backbone or own.backbone)
         self.input_shape, self.own_inputs = tuple(own.input_shape), own.own_inputs
         self.tasks = [make_task(task) for task in own.tasks]
         metrics = {task.reported: task.metric().kind for task in self.tasks}
@@ -44,7 +44,17 @@ class OwnSuite(Suite):
         return find_own_root(self.data_dir) / self.description.name
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
-        return build_backbone(self.net, self.input_shape, width)
+        stages: nn.ModuleList = self.network.build().make_stages(InputForm(self.input_shape), width)
+        return stages
+
+    def describe_for_predictions(self, seed: int) -> dict[str, Any]:
+        """Names of classes and tasks, and the description, but for where the data came from."""
+        own = self.description
+        return {
+            "levels": {task.name: list(task.levels) for task in own.tasks if task.levels},
+            "titles": {task.name: task.title for task in own.tasks},
+            "description": own.model_copy(update={"provenance": {}}).model_dump(mode="json"),
+        }
 
     def data_status(self) -> dict[str, str]:
         return {file: self._state(file) for file in self.description.sha256}
@@ -58,7 +68,8 @@ class OwnSuite(Suite):
                     f"{wanted[:16]}...; import the data again with `--replace`."
                 )
         said = self.description.model_dump(mode="json", exclude=_NO_NUMBERS)
-        return {**self.description.sha256, "description": digest(said)}
+        code = {"backbone": self.network.entry.code} if self.network.entry.code else {}  # of a plug-in
+        return {**self.description.sha256, "description": digest(said), **code}
 
     def _state(self, file: str) -> str:
         """`ready`, `missing` or `damaged`."""
@@ -96,7 +107,12 @@ def make_own_class(data_dir: Path | None, name: str) -> type[OwnSuite]:
 
     Raises DataMissing where the description cannot be read, or is of a kind that nothing here reads.
     """
-    description = read_description(find_own_root(data_dir) / name).model_copy(update={"name": name})
+    return build_own_class(read_description(find_own_root(data_dir) / name).model_copy(update={"name": name}))
+
+
+def build_own_class(description: OwnDescription) -> type[OwnSuite]:
+    """The suite class of a description. Raises DataMissing where it is of a kind that nothing here reads."""
+    name = description.name
     if description.kind not in KINDS:
         raise DataMissing(
             f"`{name}` should be of a kind that is known, {', '.join(KINDS)}. Found `{description.kind}`."

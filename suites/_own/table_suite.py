@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from bench.api import Affine, Dataset, LogRate, Split
+from bench.api import Affine, Dataset, LogRate, NewRows, Split
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription, OwnTask
 from suites._own.division import SPLITS, divide
@@ -55,6 +56,20 @@ class TableSuite(OwnSuite):
         if self.description.details["redrawn"]:
             return divide_stored(self.stored, seed)[1]
         return Encoder.model_validate(self.description.details["encoder"])
+
+    def describe_for_predictions(self, seed: int) -> dict[str, Any]:
+        """As of every own set, with the encoder and the units of the training rows of `seed`."""
+        units = self.dataset("train", seed).units
+        return super().describe_for_predictions(seed) | {
+            "encoder": self.find_encoder(seed).model_dump(mode="json"),
+            "units": {task: write_unit(unit) for task, unit in units.items()},
+        }
+
+    def read_new_rows(self, path: Path, kept: Mapping[str, Any]) -> NewRows:
+        """The rows of a CSV, Parquet or other table, encoded as the training rows of the run were."""
+        from suites._own.new_rows import read_table_rows  # which reads files by an optional library
+
+        return read_table_rows(path, self.description, Encoder.model_validate(kept["encoder"]))
 
 
 def _map_split(table: StoredTable, split: Split) -> Dataset:

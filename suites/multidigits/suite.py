@@ -111,7 +111,7 @@ class MultiDigits(Suite):
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         """LeNet with convolutions of 3x3 and 8, 16 and 32 channels, times `width`."""
-        return lenet(CANVAS, (3, 3), (8, 16, 32), width, padding=1)
+        return lenet(self.input_shape, (3, 3), (8, 16, 32), width, padding=1)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         """Images (n, 1, 12, 12) float32 and labels of a split, the same for every seed."""

@@ -92,7 +92,7 @@ class MultiMNIST(Suite):
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         """LeNet of the variant; the legacy one drops channels at the end of its second stage."""
-        stages = lenet(self.variant.side, self.variant.kernels, (10, 20, 50), width)
+        stages = lenet(self.input_shape, self.variant.kernels, (10, 20, 50), width)
         if self.variant.channel_mask:
             # In the stage, so that it is shared or owned with it.
             stages[1].add_module("mask", ChannelMask())

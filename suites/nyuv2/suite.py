@@ -9,7 +9,7 @@ import numpy as np
 from bench.api import DataMissing, Protocol, register
 from bench.errors import make_printable
 from suites._shared.dense.sets import DenseSet
-from suites._shared.dense.suite import Augment, Backbone, DenseSuite, Weights
+from suites._shared.dense.suite import Augment, DenseSuite, Network, Weights
 from suites._shared.dense.tasks import kinds
 from suites.nyuv2.splits import validation_rows
 
@@ -56,7 +56,7 @@ class NYUv2(DenseSuite):
         normals: Literal["pseudo", "measured", "none"] = "pseudo",
         training: Literal["lite", "paper"] = "lite",
         augment: Augment = "consistent",
-        backbone: Backbone = "encoder",
+        backbone: Network = "encoder",
         weights: Weights = "none",
     ) -> None:
         super().__init__(

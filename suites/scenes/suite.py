@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bench.api import Added, DataMissing, Dataset, Interval, Protocol, Split, UsageError, register
-from suites._shared.dense.suite import Augment, Backbone, DenseSuite, Weights, channels_second
+from suites._shared.dense.suite import Augment, DenseSuite, Network, Weights, channels_second
 from suites._shared.dense.tasks import kinds
 from suites.scenes.release import RELEASE, VIEWS_PER_ROOM
 
@@ -46,7 +46,7 @@ class Scenes(DenseSuite):
         train: Annotated[int, Interval(ge=24, le=100_000)] = 795,
         test: Annotated[int, Interval(ge=3, le=100_000)] = 654,
         augment: Augment = "consistent",
-        backbone: Backbone = "encoder",
+        backbone: Network = "encoder",
         weights: Weights = "none",
         use: Annotated[int, Interval(ge=0, le=100_000), Added()] = 0,
         split: Annotated[int, Interval(ge=0, le=999), Added()] = 0,

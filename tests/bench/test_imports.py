@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 TOPS = ("bench", "suites", "leaderboard", "benchmarks", "tests")
 RECORDS = ("bench.errors", "bench.records", "bench.scores")
 CONTRACTS = (*RECORDS, "bench.catalogue", "bench.core", "bench.kinds")  # what every runner of methods knows
-ROOMS = tuple(f"leaderboard.{name}" for name in ("boards", "store", "analysis", "trust", "intake", "report", "site"))
+ROOM_NAMES = ("boards", "store", "analysis", "trust", "intake", "report", "ask", "site")
+ROOMS = tuple(f"leaderboard.{name}" for name in ROOM_NAMES)
 
 # What a module may import of the project; the longest prefix that fits decides. `.` is its own package.
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -28,14 +29,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.scores": ("bench.kinds", "bench.level_kinds", "bench.stored_statistics"),
     "bench.records": (".", "bench.errors", "bench.scores"),
     "bench.core": (".", *RECORDS),
-    "bench.toolbox": (".", "bench.core"),
+    "bench.toolbox": (".", "bench.core", "bench.errors"),
     "bench.catalogue": (".", "bench.core", "bench.errors", "bench.records"),
     "bench.api": ("bench.catalogue", "bench.core", *RECORDS),
     # Parts of methods: through the contract and the toolbox, as outsiders. A package imports its own modules, too.
-    "bench.backbones": ("bench.api",),
+    "bench.backbones": ("bench.api", "bench.errors", "bench.toolbox"),
     "bench.sharing": (".", "bench.api", "bench.toolbox"),
     "bench.constraints": (".", "bench.api", "bench.toolbox"),
     "bench.weightings": (".", "bench.api", "bench.toolbox"),
+    # Copied by `mtlbench new`: written as outsiders write parts, a metric beside a suite that is there.
+    "bench.templates": ("bench.api", "bench.backbones", "suites.synthetic"),
     "bench.linear": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records"),
     "bench.planning": (".", "bench.catalogue", "bench.core", *RECORDS, "bench.linear"),
     "bench.training": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.system"),
@@ -43,6 +46,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.training"),
     "bench.judge": (".", *CONTRACTS, "bench.check", "bench.planning", "bench.system", "bench.training"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.system"),
+    "bench.prediction": (
+        *(".", *CONTRACTS, "bench.system", "bench.training"),
+        *("leaderboard.store",),
+    ),
     "bench.execution": (
         *(".", *CONTRACTS, "bench.engines", "bench.judge", "bench.planning", "bench.system", "bench.training"),
         "leaderboard",
@@ -59,6 +66,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "leaderboard.trust": (".", *RECORDS, *ROOMS[:3]),
     "leaderboard.intake": (".", *RECORDS, "bench.catalogue.source_text", *ROOMS[:4]),
     "leaderboard.report": (".", *RECORDS, *ROOMS[:5]),
+    "leaderboard.ask": (".", *RECORDS, *ROOMS[:6]),
     "leaderboard.site": (".", *RECORDS, *ROOMS[:6]),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),

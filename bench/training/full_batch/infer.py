@@ -18,8 +18,10 @@ class Inferred(FullBatchRun):
     """A full-batch run that hands the training rows to the sharing, which fits itself.
 
     `met` in the solution says whether the residual of the fit is at most the sharing's `tolerance`. Optimiser,
-    constraint and weighting take no part.
+    constraint and weighting take no part. Predictions need the training rows, which no model file carries.
     """
+
+    in_weights = False
 
     def answer(self, train: Dataset, on_epoch: OnEpoch | None = None) -> Answer:
         """Fit the sharing with at most the protocol's `updates` iterations, and count the cost of one prediction."""

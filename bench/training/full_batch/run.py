@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,9 +23,10 @@ from bench.records import Cost, Packed, RunSpec, Solution
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
 from bench.training.evaluate import evaluation_mode
-from bench.training.examine import TrainedCell
 from bench.training.model import MultiTaskModel
 from bench.training.rows import read_split, tally_labels
+from bench.training.select import Snapshot
+from bench.training.trained_cell import TrainedCell
 from bench.training.watch import OnEpoch
 
 CPU = torch.device("cpu")
@@ -59,8 +60,10 @@ class FullBatchRun(ABC):
     """One cell: `answer` sets the parameters of `model` from the training rows; then the test split is read once.
 
     There is one set of weights, recorded as epoch 1 of the rule `val`: whatever is open is chosen on training rows, by
-    cross-validation or by a likelihood.
+    cross-validation or by a likelihood. `in_weights` says that predictions need nothing but the weights of the model.
     """
+
+    in_weights: ClassVar[bool] = True
 
     def __init__(self, spec: RunSpec, suite: Suite, method: Method) -> None:
         self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
@@ -115,7 +118,13 @@ class FullBatchRun(ABC):
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }
         epochs = {"val": dict.fromkeys(tasks, (1,))}
-        return TrainedCell(fields, epochs, lambda _: evaluation_mode([(self.model, TrainState())]), answer.weights)
+        return TrainedCell(
+            fields,
+            epochs,
+            lambda _: evaluation_mode([(self.model, TrainState())]),
+            answer.weights,
+            (lambda _: [Snapshot(self.model.state_dict(), TrainState())]) if self.in_weights else None,
+        )
 
 
 def round_digits(value: float) -> float:

@@ -18,6 +18,7 @@ from bench.training.batches import Batches
 from bench.training.environment import strip_paths
 from bench.training.fit import Run, fit
 from bench.training.gallery import Gallery
+from bench.training.kept_model import ModelKeeper
 from bench.training.load import load_run
 from bench.training.stacked.stack import CannotStack, StackedModule
 from bench.training.trainer import train
@@ -30,6 +31,7 @@ def fit_stacked(
     on_epoch: OnEpoch | None = None,
     galleries: Sequence[Gallery | None] | None = None,
     rows: ResidentRows | None = None,
+    keepers: Sequence[ModelKeeper | None] | None = None,
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed alone, trained as one stack.
 
@@ -43,15 +45,20 @@ def fit_stacked(
         on_epoch: is called after every epoch of the stack.
         galleries: one per specification, or None where no panels are wanted.
         rows: the data, where a runner has read it already.
+        keepers: one per specification, or None where no models are kept.
     """
     each: list[Gallery | None] = list(galleries) if galleries else [None] * len(specs)
+    kept: list[ModelKeeper | None] = list(keepers) if keepers else [None] * len(specs)
     if len(specs) > 1:
         try:
-            return _fit_as_stack(specs, data_dir, on_epoch, each, rows)
+            return _fit_as_stack(specs, data_dir, on_epoch, each, rows, kept)
         except Exception as error:
             reason = strip_paths(str(error)).split("\n")[0] or type(error).__name__
             print(f"The seeds of `{specs[0].method}` are trained one after the other: {reason}", file=sys.stderr)
-    return [fit(spec, data_dir, on_epoch, gallery, rows=rows) for spec, gallery in zip(specs, each, strict=True)]
+    return [
+        fit(spec, data_dir, on_epoch, gallery, rows=rows, keeper=keeper)
+        for spec, gallery, keeper in zip(specs, each, kept, strict=True)
+    ]
 
 
 def _fit_as_stack(
@@ -60,6 +67,7 @@ def _fit_as_stack(
     on_epoch: OnEpoch | None,
     galleries: Sequence[Gallery | None],
     rows: ResidentRows | None,
+    keepers: Sequence[ModelKeeper | None],
 ) -> list[ResultRecord]:
     """As `fit_stacked`, without the fallback. Raises CannotStack for specifications or methods that do not stack."""
     if len({spec.vary(seed=0).run_id for spec in specs}) > 1:
@@ -75,8 +83,10 @@ def _fit_as_stack(
     batches = [run.batches(start.rows) for run, start in zip(runs, starts, strict=True)]
     train(module, StackedBatches(batches), Watches(watches))
     return [
-        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery)).seal()
-        for (_, _, record), run, start, watch, gallery in zip(parts, runs, starts, watches, galleries, strict=True)
+        record.model_copy(update=run.score(run.describe(start, watch, stacked=len(specs)), gallery, keeper)).seal()
+        for (_, _, record), run, start, watch, gallery, keeper in zip(
+            parts, runs, starts, watches, galleries, keepers, strict=True
+        )
     ]
 
 

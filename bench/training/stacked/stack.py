@@ -21,7 +21,7 @@ from bench.core.losses import MaskedLoss, compute_loss
 from bench.core.state import TrainState
 from bench.training.gradients import Step, TaskGradients, compute_losses, find_present
 from bench.training.module import MultiTaskModule
-from bench.training.weighing import observe_again, weigh
+from bench.training.step import observe_again, weigh
 
 # Largest relative difference of first losses and gradients between a stack and its models one by one: above the
 # rounding of float32, below the effect of a wrong computation.

@@ -22,7 +22,7 @@ from suites._shared.dense.sets import DenseSet
 from suites._shared.dense.tasks import dense_tasks
 
 Augment = Literal["consistent", "mtan", "none"]
-Backbone = Literal["encoder", "resnet18", "resnet34", "resnet50", "segnet"]
+Network = Literal["encoder", "resnet18", "resnet34", "resnet50", "segnet"]
 Weights = Literal["none", "imagenet"]
 
 
@@ -41,7 +41,7 @@ class DenseSuite(Suite):
         *,
         size: str,
         augment: Augment,
-        backbone: Backbone,
+        backbone: Network,
         weights: Weights,
         normals: str | None,
     ) -> None:

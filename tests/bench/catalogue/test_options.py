@@ -256,7 +256,7 @@ def test_names_are_taken_once_per_kind() -> None:
 
 def test_only_the_four_abstractions_are_registered() -> None:
     with pytest.raises(
-        TypeError, match=r"^`toy` should be a Suite, Sharing, Constraint or Weighting\. Found object\.$"
+        TypeError, match=r"^`toy` should be a Suite, Backbone, Sharing, Constraint or Weighting\. Found object\.$"
     ):
         register("toy")(Toy)
 

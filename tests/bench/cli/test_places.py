@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import main
+from bench.execution.keep import Made
 from leaderboard.store import Store
 from tests.bench.execution.tables import TINY, cell, tiny
 
@@ -116,6 +117,6 @@ def test_a_folder_in_the_place_of_a_panel_costs_no_run(store: Store, capsys: pyt
     record = store.get(spec)
     assert record is not None
     folder(store.path(spec).with_suffix(".0.png"))
-    assert cell(store.root).keep((record, [b"a picture"])) == "done"
+    assert cell(store.root).keep(Made(record, [b"a picture"])) == "done"
     assert f"The panels of run {spec.run_id} are not stored (Is a directory)." in capsys.readouterr().err
     assert store.has_done(spec)

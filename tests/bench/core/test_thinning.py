@@ -126,6 +126,16 @@ def test_replicas_are_copies_of_the_labels_too() -> None:
         assert torch.equal(thin.targets[name].nan_to_num(9), alone.targets["task01"].nan_to_num(9))
 
 
+@pytest.mark.parametrize("by", ["random", "block"])
+def test_a_task_keeps_the_same_labels_whoever_is_beside_it(by: By) -> None:
+    _, suite = parse_suite("synthetic:tasks=3")
+    protocol, _ = override(suite.protocol, {"labels": "0.2", "labels_by": by, "tasks": "task01"})
+    thin = suite_under_protocol(suite, protocol).dataset("train", 3)
+    assert list(thin.targets) == ["task01"]
+    beside = thin_labels(suite.dataset("train", 3), 0.2, by, 3)
+    assert torch.equal(thin.find_labelled_rows("task01"), beside.find_labelled_rows("task01"))
+
+
 def test_shuffled_labels_stay_on_labelled_rows() -> None:
     """Those of a task are dealt out among its labelled rows; tasks with the same ones keep what they have in common."""
     gaps = torch.arange(N) % 4 != 0

@@ -174,6 +174,7 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "coordinates": "mean",
     "devices": 2,
     "memory_format": "channels_last",
+    "tasks": ("left",),
     "metrics": {"left": "classification", "right": "classification"},
 }
 

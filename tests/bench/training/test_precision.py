@@ -12,7 +12,7 @@ from bench.records import RunSpec
 from bench.training.environment import settle_precision
 from bench.training.fit import Run
 from bench.training.gradients import compute_losses
-from bench.training.module import training_step
+from bench.training.step import training_step
 from tests.bench.methods import trained_methods
 from tests.bench.test_fingerprints import Tiny
 

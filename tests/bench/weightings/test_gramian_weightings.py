@@ -19,7 +19,7 @@ from bench.core.state import StepState, TrainState, draw_from
 from bench.errors import UsageError
 from bench.records import parse_call
 from bench.training.gradients import TaskGradients, compute_losses, cosines, task_cosines
-from bench.training.module import training_step
+from bench.training.step import training_step
 from tests.conftest import make_run, train_run
 
 SUITES = ["synthetic:tasks=3", "multidigits"]

@@ -142,7 +142,7 @@ def test_famo_observes_every_step_of_a_run() -> None:
 def test_weights_of_a_whole_loss_reach_heads_too() -> None:
     run, plain = make_run("hard@gls"), make_run("hard")
     batch = run.data("train").take([torch.arange(32)])
-    from bench.training.module import training_step
+    from bench.training.step import training_step
 
     losses = training_step(plain.model, batch, plain.module.state)
     losses.backward()

@@ -11,7 +11,7 @@ from bench.core.state import StepState, TrainState
 from bench.errors import UsageError
 from bench.records import parse_call
 from bench.training.model import MultiTaskModel
-from bench.training.module import training_step
+from bench.training.step import training_step
 from tests.conftest import make_run
 
 LOSSES = torch.tensor([0.5, 2.0, 8.0], dtype=torch.float64)

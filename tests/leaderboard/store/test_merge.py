@@ -301,7 +301,7 @@ def test_the_command_says_what_it_did_and_what_is_wrong(
     assert main(["merge", str(two), "--into", str(mine)]) == 0
     assert capsys.readouterr().out == f"2 records were added, 1 was packed; {mine} holds 4.\n"
     assert main(["merge", "--into", str(theirs), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"added": 0, "packed": 1, "records": 1, "problems": []}
+    assert json.loads(capsys.readouterr().out) == {"added": 0, "packed": 1, "records": 1, "models": 0, "problems": []}
     for words, sentence in (
         (["merge", str(tmp_path / "absent"), "--into", str(mine)], "should be a folder of records. Found none."),
         (["merge", "--into", str(tmp_path / "absent")], "should be a folder of records. Found none."),

@@ -1,14 +1,34 @@
-"""From the T losses of a batch to one step: weights, regularisers and penalties, of one model or of each in a stack."""
+"""The arithmetic of a training step: T losses of a batch, T weights, one loss, without the optimiser.
+
+Plain PyTorch: it can be read, tested and timed without Lightning, whose hooks are in `bench.training.module`.
+"""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from bench.core.data import Batch
 from bench.core.state import StepState, TrainState
 from bench.errors import UsageError
-from bench.training.gradients import Step, TaskGradients
+from bench.training.gradients import Step, TaskGradients, compute_losses, find_present
 from bench.training.model import MultiTaskModel
+
+
+def observe_again(model: MultiTaskModel, losses: Tensor, present: Sequence[int] | None) -> None:
+    """Show the losses (T,) after a step to the weighting: those of the tasks that it weighed, if any."""
+    if present is None:
+        model.weighting.observe(losses)
+    elif present:
+        model.weighting.observe(losses[list(present)])
+
+
+def training_step(model: MultiTaskModel, batch: Batch, state: TrainState, mean: bool = False) -> Step:
+    """total = scale * (weights . losses + the weighting's own) + the sharing's own + penalties without a prox.
+
+    `mean` makes the scale 1/T instead of 1. Separate models keep weight 1: each is trained as if alone.
+    """
+    return weigh(model, compute_losses(model, batch, state), state, mean, present=find_present(model, batch))
 
 
 def weigh(
@@ -74,18 +94,15 @@ def _weights(
 def _rest(model: MultiTaskModel, state: TrainState, scale: float, weighed: bool = True) -> Tensor | float:
     """The regularisers of weighting and sharing, and the penalties of constraints without a prox.
 
-    weighed: whether the weighting was called, so that its regulariser is of this step.
+    weighed: whether the weighting was called, so that its regulariser is of this step. Otherwise its parameters have a
+        gradient of zero and not none at all: an optimiser goes on alike in every step, also in a stack of models.
     """
-    total = (scale * model.weighting.regulariser() if weighed else 0.0) + model.sharing.regulariser()
+    if weighed:
+        total = scale * model.weighting.regulariser() + model.sharing.regulariser()
+    else:
+        nothing = [p.reshape(-1)[:0].sum() for p in model.weighting.parameters() if p.requires_grad]
+        total = sum(nothing) + model.sharing.regulariser()
     for held in model.held:
         if held.constraint.in_loss:
             total = total + held.penalty(state.progress)
     return total
-
-
-def observe_again(model: MultiTaskModel, losses: Tensor, present: Sequence[int] | None) -> None:
-    """Show the losses (T,) after a step to the weighting: those of the tasks that it weighed, if any."""
-    if present is None:
-        model.weighting.observe(losses)
-    elif present:
-        model.weighting.observe(losses[list(present)])

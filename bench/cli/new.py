@@ -18,6 +18,7 @@ KINDS = {
     "constraint": "constraint",
     "weighting": "weighting",
     "metric": "suite",  # a kind of metric comes with a tiny suite of its name
+    "backbone": "backbone",  # and so does a network
 }
 # kind -> what `mtlbench run` is given to try the part, after the words of the command.
 TRIALS = {
@@ -26,6 +27,7 @@ TRIALS = {
     "constraint": "synthetic single_task hard soft+{name}",
     "weighting": "synthetic single_task hard hard@{name}",
     "metric": "{name} single_task hard",
+    "backbone": "{name} single_task hard",
 }
 EPILOG = """examples:
   mtlbench new method my_method

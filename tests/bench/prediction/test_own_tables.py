@@ -134,7 +134,7 @@ def test_rows_of_a_file_are_encoded_as_in_training(
     own = divide_stored(stored, 0)[0]["test"]
     rent = own.units["rent"]
     actual = {round(float(y), 1) for y in (own.targets["rent"].double() * rent.scale + rent.shift)[:, 0]}  # type: ignore[union-attr]
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
     test_rows = [number for number, row in enumerate(rows) if float(row["rent"]) in actual]
     assert len(test_rows) == len(own.targets["rent"])
     squares = [(float(printed[number]["rent"]) - float(rows[number]["rent"])) ** 2 for number in test_rows]
@@ -152,7 +152,7 @@ def test_targets_and_order_of_columns_do_not_matter(
     whole = write_flats(tmp_path / "whole.csv", rows=5)
     assert predict(flats, whole) == 0
     expected = capsys.readouterr().out
-    rows = list(csv.DictReader(whole.open()))
+    rows = list(csv.DictReader(io.StringIO(whole.read_text())))
     with (tmp_path / "less.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ["heating", "since", "extra", "rooms", "size"])
         writer.writeheader()

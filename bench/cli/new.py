@@ -83,6 +83,7 @@ def write_part(kind: str, name: str) -> str:
 
 def refuse_name(kind: str, name: str) -> None:
     """Raise UsageError where `name` is none for a part, for a Python file beside others, or is taken."""
+    from bench.catalogue.own_sets import list_own_sets
     from bench.catalogue.registry import PACKAGES, list_entries
     from bench.records.grammar import PART_NAME
     from bench.scores import KINDS as METRICS
@@ -97,5 +98,6 @@ def refuse_name(kind: str, name: str) -> None:
         raise UsageError(f"NAME should be no word of Python and no module of it, as `my_{name}`. Found `{name}`.")
     taken = [each for each in PACKAGES if name in list_entries(each)]
     taken += ["kind of metric"] if kind == "metric" and name in METRICS else []
+    taken += ["data set of your own"] if name in list_own_sets(None) else []
     if taken:
         raise UsageError(f"`{name}` is taken, by a {taken[0]}; choose another name, as `my_{name}`.")

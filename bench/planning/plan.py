@@ -22,6 +22,7 @@ from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite, explain_unlike_metrics, widen_suite
 from bench.core.task_choice import select_tasks
+from bench.core.thinning import thin_suite
 from bench.errors import UsageError
 from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
@@ -53,7 +54,12 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
-    """The suite as a run under `protocol` sees it: of fewer tasks, wider, with replicas, where that says so."""
+    """The suite as a run under `protocol` sees it.
+
+    With a share of its training labels, of fewer tasks, wider or narrower, with replicas, where that says so.
+    """
+    # First, so that a task has the same labels whichever tasks are beside it; replicas are copies of them.
+    suite = thin_suite(suite, protocol.labels, protocol.labels_by)
     suite = select_tasks(suite, protocol.tasks)
     if protocol.fit == "descent":  # a solver's models are linear, and have no channels
         suite = widen_suite(suite, protocol.width)

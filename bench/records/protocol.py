@@ -95,6 +95,21 @@ class Protocol(BaseModel):
         description="the task that stands in the place of every other: T copies of it, each with a head of its own, "
         "which add updates to the trunk and no information",
     )
+    labels: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="share of the training labels that each task keeps, at least one; the others are as if they had "
+        "never been there. Validation and test keep all",
+    )
+    labels_by: Literal["random", "block"] = Field(
+        default="random",
+        description="which labels are kept: `random`, drawn for each seed and task; `block`, one stretch of the rows "
+        "for each task, spread evenly, so that T tasks with 1/T of the labels have no labelled row in common",
+    )
+    batches: Annotated[Literal["random", "labelled"], DESCENT] = Field(
+        default="random",
+        description="rows of an update: `random`, of the input; `labelled`, in equal parts from the labelled rows of "
+        "each task, so that every batch has labels of every task, and those of few labels come more often",
+    )
     members: Annotated[Count, DESCENT] = Field(
         default=1,
         description="models trained apart, from weights and batches of their own, each kept at its own epoch; on the "
@@ -195,6 +210,8 @@ class Protocol(BaseModel):
             )
         if self.replica and self.replica not in self.metrics:
             raise ValueError(f"`replica` should name a task ({', '.join(self.metrics)}). Found {self.replica}.")
+        if self.labels == 1:  # one name for one run: there is nothing to choose
+            object.__setattr__(self, "labels_by", "random")
         if self.batch_size % self.devices:
             raise ValueError(
                 f"`devices` should divide the rows of an update, {self.batch_size}. Found `devices = {self.devices}`."

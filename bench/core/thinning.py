@@ -4,6 +4,7 @@ Behind the settings `labels` and `labels_by` of the protocol. Which labels are k
 and numbers of the tasks alone, so that all methods of a seed learn from the same ones.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -56,7 +57,7 @@ def thin_labels(rows: Dataset, share: float, by: By, seed: int) -> Dataset:
                     f"{share:g}`; take a larger share, or `labels_by=random`."
                 )
             masks[task] = kept.to(labelled.device)
-    return Dataset(rows.inputs, rows.targets, rows.transform, rows.dtype, masks)
+    return replace(rows, masks=masks)
 
 
 def _count_kept(rows: int, share: float) -> int:

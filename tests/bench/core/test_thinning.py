@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.core.data import Dataset, LabelledOrder
+from bench.core.data import Affine, Dataset, LabelledOrder
 from bench.core.thinning import By, thin_labels, thin_suite
 from bench.errors import UsageError
 from bench.planning.plan import override, parse_suite, plan, suite_under_protocol
@@ -38,6 +38,12 @@ def test_labels_that_stay_are_as_they_were_and_inputs_are_shared(by: By, own: bo
         assert torch.equal(thin.targets[task][at], whole.targets[task][at])
         if task != "d":
             assert len(at) == 12
+
+
+def test_units_of_scores_stay() -> None:
+    units = {"a": Affine(2.0, 1.0)}
+    whole = rows()
+    assert thin_labels(Dataset(whole.inputs, whole.targets, units=units), 0.5, "random", seed=0).units == units
 
 
 def test_a_random_share_is_of_the_labels_of_each_task_and_grows() -> None:

@@ -1,4 +1,4 @@
-"""List, prepare or describe the data of suites."""
+"""List, prepare or describe the data of suites, or import a table of your own as one."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from typing import Any
 from urllib.error import URLError
 
 from bench.cli import options
+from bench.cli.data_import import add_import_options, run_import
 from bench.errors import DataMissing, UsageError, make_printable
 from bench.system.regular import NotRegular, open_regular
 from bench.system.shortage import explain_shortage
@@ -19,22 +20,30 @@ EPILOG = """examples:
   mtlbench data prepare scenes                          # renders
   mtlbench data prepare nyuv2 --source nyu_depth_v2_labeled.mat --size 72x96
   mtlbench data info multimnist:variant=pareto --json
+  mtlbench data import photos --name photos --labels labels.csv --targets age,smiles --size 64x64
+  mtlbench data import rooms --maps --name rooms --scale depth=0.001 --ignore segmentation=255
+  mtlbench data import scores.csv --name scores --targets math,reading   # then: mtlbench run scores single_task hard
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    parser.add_argument("action", metavar="ACTION", choices=["list", "prepare", "info"], help="list, prepare or info")
-    parser.add_argument("suite", metavar="SUITE", nargs="?", help="needed by prepare and info")
+    parser.add_argument(
+        "action", metavar="ACTION", choices=["list", "prepare", "info", "import"], help="list, prepare, info or import"
+    )
+    parser.add_argument(
+        "suite", metavar="SUITE|FILE", nargs="?", help="a suite for prepare and info, a file or folder for import"
+    )
     options.add_data_dir(parser)
     parser.add_argument("--source", metavar="PATH", help="a file or folder to read instead of downloading")
     parser.add_argument("--size", metavar="HxW", help="rows x columns of a suite of images, as in 72x96")
     options.add_plugin(parser)
     options.add_json(parser)
+    add_import_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do one of the three actions.
+    """Do one of the four actions.
 
     Errors may quote what files say; they are made printable here.
 
@@ -46,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         DataMissing: Data is absent, cannot be prepared, or something is short: memory, open files, room on the disk.
     """
     try:
-        return {"list": _list, "info": _info, "prepare": _prepare}[arguments.action](arguments)
+        actions = {"list": _list, "info": _info, "prepare": _prepare, "import": run_import}
+        return actions[arguments.action](arguments)
     except (UsageError, DataMissing) as error:
         raise type(error)(make_printable(str(error))) from error
     except (OSError, MemoryError, ImportError) as error:

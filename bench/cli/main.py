@@ -35,7 +35,7 @@ COMMANDS = {
     "new": "begin a method, a suite or another part of your own: one commented file",
     "check": "hold a method, or a file with one, against the contract",
     "protocol": "print how a suite is trained, selected and scored",
-    "data": "list, prepare or describe the data of suites",
+    "data": "list, prepare or describe the data of suites, or import your own",
     "perf": "time the harness against a bare PyTorch loop",
 }
 # What Ctrl-C leaves, by command; of the others nothing is kept.

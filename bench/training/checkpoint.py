@@ -21,7 +21,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.catalogue.registry import find_entry
+from bench.catalogue.registry import find_entry, is_registered
 from bench.records import RunSpec
 from bench.system.files import atomic_file, make_folder
 from bench.system.regular import open_regular
@@ -142,8 +142,10 @@ def _hash_code(spec: RunSpec) -> str:
 
     After an edit a run starts anew: half of it would have been trained by the old code.
     """
-    parts = [find_entry(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
-    tops = {entry.cls.__module__.partition(".")[0] for entry in parts if not entry.code}
+    named = [(kind, name) for kind, _, name in (part.partition("/") for part in sorted(spec.versions))]
+    # A suite that was built and is not registered is an own data set, which the project's own code reads.
+    parts = [find_entry(kind, name) for kind, name in named if kind != "suite" or is_registered(kind, name)]
+    tops = {"suites"} | {entry.cls.__module__.partition(".")[0] for entry in parts if not entry.code}
     digest = hashlib.sha256("".join(f"{entry.part} {entry.code}\n" for entry in parts if entry.code).encode())
     for top in sorted(tops | {__name__.partition(".")[0]}):
         for folder in map(Path, sys.modules[top].__path__):

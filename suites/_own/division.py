@@ -72,3 +72,41 @@ def divide(
         if not lack:
             return parts
     raise ValueError(lack)
+
+
+def divide_by_group(groups: np.ndarray, shares: Sequence[float], seed: int) -> dict[str, np.ndarray]:
+    """split -> rows, ascending, with the rows of each group in one split: shuffled groups fill test, validation, train.
+
+    groups: (n,) whole numbers. Raises ValueError where there are fewer than three.
+    """
+    names, sizes = np.unique(groups, return_counts=True)
+    if len(names) < len(SPLITS):
+        raise ValueError(f"only {len(names)} groups")
+    order = np.random.Generator(np.random.PCG64(derive_seed("own groups", seed))).permutation(len(names))
+    filled = np.cumsum(sizes[order]) / len(groups)
+    # A group belongs where its last row falls; one group at least for each of the two.
+    test = max(1, int(np.searchsorted(filled, shares[2] + 1e-9, side="right")))
+    val = max(test + 1, int(np.searchsorted(filled, shares[1] + shares[2] + 1e-9, side="right")))
+    chosen = {"train": order[min(val, len(names) - 1) :], "val": order[test:val], "test": order[:test]}
+    if not len(chosen["val"]) or not len(chosen["train"]):
+        raise ValueError(f"groups that are too large: {len(names)} of them")
+    return {split: np.flatnonzero(np.isin(groups, names[members])) for split, members in chosen.items()}
+
+
+def divide_by_time(times: np.ndarray, shares: Sequence[float]) -> dict[str, np.ndarray]:
+    """split -> rows, ascending: the earliest for training, the latest for test; equal times stay together.
+
+    times: (n,). Raises ValueError where too few of them differ.
+    """
+    ordered = np.sort(times)
+    counts = count_rows(len(times), shares)
+    # Rows at a border belong to the later split, with all of the same time.
+    first_val, first_test = ordered[counts["train"]], ordered[counts["train"] + counts["val"]]
+    parts = {
+        "train": np.flatnonzero(times < first_val),
+        "val": np.flatnonzero((times >= first_val) & (times < first_test)),
+        "test": np.flatnonzero(times >= first_test),
+    }
+    if empty := [split for split, rows in parts.items() if not len(rows)]:
+        raise ValueError(f"no time for `{empty[0]}` that no other split has")
+    return parts

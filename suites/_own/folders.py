@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.errors import UsageError, make_printable
 from bench.system.data_folder import find_data_folder
 from bench.system.files import folder_lock, make_folder, sync_folder
 from suites._own.description import SET_FILE, OwnDescription
@@ -49,13 +49,9 @@ def write_own_set(
 
     Raises UsageError where the name is none, or is taken.
     """
-    if not SET_NAME.match(name):
-        raise UsageError(
-            f"`--name` should be letters, digits and `_`, starting with a letter, as `my_table`. Found `{name}`."
-        )
+    check_new_name(data_dir, name, replace)
     root = find_own_root(data_dir)
     target = root / name
-    _refuse_taken(target, replace)
     make_folder(root)
     _clear_abandoned(root)
     temporary = root / f".{name}.{secrets.token_hex(4)}.tmp"
@@ -68,6 +64,16 @@ def write_own_set(
     finally:
         os.close(descriptor)
         shutil.rmtree(temporary, ignore_errors=True)  # it is gone where it was renamed
+
+
+def check_new_name(data_dir: Path | None, name: str, replace: bool) -> None:
+    """Raise UsageError where `name` is no name of a set, or is taken and may not be replaced."""
+    if not SET_NAME.match(name):
+        raise UsageError(
+            "`--name` should be letters, digits and `_`, starting with a letter, as `my_table`. Found "
+            f"`{make_printable(name)}`."
+        )
+    _refuse_taken(find_own_root(data_dir) / name, replace)
 
 
 def _refuse_taken(target: Path, replace: bool) -> None:

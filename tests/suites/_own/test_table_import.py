@@ -1,0 +1,275 @@
+"""`mtlbench data import`: what is found in a table, what is refused in one sentence, and what is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.cli.main import main
+from bench.planning.plan import parse_suite
+
+pytest.importorskip("polars")
+ROWS = 60
+
+
+def make_rows(**more: Any) -> dict[str, list[Any]]:
+    """Columns of a table: a number, a category, a date, and one target of each kind."""
+    generator = np.random.default_rng(0)
+    a = generator.standard_normal(ROWS).round(3)
+    days = np.datetime64("2024-01-01") + generator.integers(0, 300, ROWS)
+    return {
+        "a": a.tolist(),
+        "colour": generator.choice(["red", "green", "blue"], ROWS).tolist(),
+        "day": days.astype(str).tolist(),
+        "score": (100 + 10 * a + generator.standard_normal(ROWS)).round(2).tolist(),
+        "kind": generator.choice(["x", "y", "z"], ROWS).tolist(),
+        "passed": generator.choice(["yes", "no"], ROWS).tolist(),
+        "grade": (np.arange(ROWS) % 5 + 1).tolist(),
+        "visits": [*generator.poisson(3, ROWS).tolist()[:-1], 14],
+        **more,
+    }
+
+
+TARGETS = "score,kind,passed,grade,visits"
+
+
+def write_csv(path: Path, columns: dict[str, list[Any]], separator: str = ",") -> Path:
+    quoted = [f'"{name}"' if any(sign in name for sign in ', ;"') else name for name in columns]
+    lines = [separator.join(quoted)]
+    lines += [separator.join("" if x is None else str(x) for x in row) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+class Importer:
+    """Runs the command on a table in a folder of its own."""
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.root, self.capsys = root, capsys
+
+    def run(self, path: Path, *words: str) -> tuple[int, str]:
+        """(exit code, what was printed, on both streams)."""
+        code = main(["data", "import", str(path), "--name", "mine", "--data-dir", str(self.root / "data"), *words])
+        said = self.capsys.readouterr()
+        return code, said.out + said.err
+
+    def refuse(self, path: Path, *words: str) -> str:
+        """The one sentence of a refusal; nothing was written."""
+        code, said = self.run(path, *words)
+        assert code == 2, said
+        assert said.startswith("mtlbench: ")
+        assert said.count("\n") == 1
+        assert not (self.root / "data").exists()
+        return said
+
+    def answer(self, path: Path, *words: str) -> dict[str, Any]:
+        """What --json prints."""
+        code, said = self.run(path, "--json", *words)
+        assert code == 0, said
+        content: dict[str, Any] = json.loads(said)
+        return content
+
+
+@pytest.fixture
+def importer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Importer:
+    return Importer(tmp_path, capsys)
+
+
+def test_types_are_found_and_the_set_is_a_suite(importer: Importer, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", make_rows())
+    code, shown = importer.run(path, "--targets", TARGETS, "--dry-run")
+    assert code == 0
+    assert "nothing was written" in shown
+    assert not (tmp_path / "data").exists()
+    answer = importer.answer(path, "--targets", TARGETS)
+    found = {column["name"]: (column["role"], column["kind"]) for column in answer["columns"]}
+    assert found == {
+        "a": ("feature", "number"),
+        "colour": ("feature", "category"),
+        "day": ("feature", "date"),
+        "score": ("target", "real"),
+        "kind": ("target", "class"),
+        "passed": ("target", "binary"),
+        "grade": ("target", "ordinal"),
+        "visits": ("target", "count"),
+    }
+    assert answer["splits"] == {"train": 36, "val": 12, "test": 12}
+    _, suite = parse_suite("mine", tmp_path / "data")
+    kinds = ["explained", "classification", "ranking", "ordinal", "counts"]
+    assert list(suite.protocol.metrics.values()) == kinds
+    rows = suite.dataset("train", 0)
+    assert rows.inputs["score"].shape == (36, 2 + 4)  # number, date; three colours and the others
+    assert suite.protocol.overlapping
+    card = (tmp_path / "data" / "own" / "mine" / "README.md").read_text()
+    assert "| grade | grade | ordinal | 1, 2, 3, 4, 5 | 60 |" in card
+
+
+def test_every_kind_trains(importer: Importer, tmp_path: Path) -> None:
+    columns = make_rows()
+    for name in TARGETS.split(","):
+        columns[name][::7] = [None] * len(columns[name][::7])
+    importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", TARGETS)
+    words = ["--store", str(tmp_path / "store"), "--data-dir", str(tmp_path / "data"), "--set", "epochs=2"]
+    assert main(["run", "mine", "hard", "soft+l2", "--seeds", "0", *words]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "sentence"),
+    [
+        ({}, ("--targets", "scor"), "there is no `scor`, the nearest: `score`"),
+        ({}, (), "`--targets` should name what is predicted"),
+        ({}, ("--targets", "score", "--drop", "colr"), "`--drop` should name columns of the table; there is no `colr`"),
+        (
+            {},
+            ("--targets", "score", "--features", "a,score"),
+            "`score` should be a target or in `--features`. Found both",
+        ),
+        ({"c": [3] * ROWS}, ("--targets", "c"), "The target `c` should vary. Found `3` in every row"),
+        (
+            {"c": ["u"] + ["v", "w"] * 29 + ["v"]},
+            ("--targets", "c"),
+            "3 rows or more, one for each split. Found 1 of `u`",
+        ),
+        ({"c": [None] * ROWS}, ("--targets", "c"), "The target `c` should have labels. Found none in 60 rows"),
+        ({"c": ["03/04/2021"] * ROWS}, ("--targets", "score"), "Found dates as text, as `03/04/2021`"),
+        ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "score"), "Found 59 numbers and 1 texts, as `n/k`"),
+        ({"c": ["1.5"] * 59 + ["inf"]}, ("--targets", "score"), "`c` should hold finite numbers"),
+        ({}, ("--targets", "score", "--types", "score=class5"), "`--types` should give `score`, a target, one of real"),
+        (
+            {},
+            ("--targets", "kind", "--types", "kind=real"),
+            "`kind` should hold numbers, since its type is to be `real`",
+        ),
+        ({}, ("--targets", "score", "--split", "0.5/0.5"), "`--split` should be three shares"),
+        ({}, ("--targets", "score,kind", "--task-column", "colour"), "`--task-column` should come with one target"),
+        ({"c": [1.5, 2.5, 4.0, *[None] * 57]}, ("--targets", "c"), "Every split should have labels of every target"),
+        ({}, ("--targets", "score", "--separator", ";"), "Found a semicolon, and a comma between 8 names"),
+        (
+            {},
+            ("--targets", "score", "--features", "kind", "--types", "kind=number"),
+            "should hold numbers, since its type is to be `number`",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(
+    importer: Importer, tmp_path: Path, change: dict[str, list[Any]], words: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in importer.refuse(write_csv(tmp_path / "t.csv", make_rows(**change)), *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "should hold a table. Found an empty file"),
+        ("a,b\n", "should hold rows. Found names of columns only"),
+        ("a\n1\n", "should have two columns or more. Found one, `a`"),
+        ("a,b,a\n1,2,3\n", "Found `a` in columns 1 and 3; rename one"),
+        ("1,2\n3,4\n", "should have the names of its columns. Found numbers, as `1`"),
+        ("a,b\n1,2\n3,4,5\n", "should be a table with 2 columns in every line"),
+        ("a,b\n\xe9,2\n", "should be text in UTF-8"),
+    ],
+)
+def test_files_that_are_no_tables_are_refused(importer: Importer, tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode("latin-1"))
+    assert sentence in importer.refuse(path, "--targets", "b")
+    assert "There is no file" in importer.refuse(tmp_path / "tt.csv", "--targets", "b")
+
+
+def test_names_are_free_and_refused_where_taken(importer: Importer, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", make_rows())
+    for name, sentence in {"multidigits": "which is a suite of mtlbench", "a b": "letters, digits"}.items():
+        assert main(["data", "import", str(path), "--name", name, "--targets", "score"]) == 2
+        assert sentence in importer.capsys.readouterr().err
+    importer.answer(path, "--targets", "score")
+    code, said = importer.run(path, "--targets", "kind")
+    assert (code, "`--replace`" in said) == (2, True)
+    assert [task.name for task in parse_suite("mine", tmp_path / "data")[1].tasks] == ["score"]
+    importer.answer(path, "--targets", "kind", "--replace")
+    assert [task.name for task in parse_suite("mine", tmp_path / "data")[1].tasks] == ["kind"]
+
+
+def test_titles_of_any_characters(importer: Importer, tmp_path: Path) -> None:
+    columns = make_rows(
+        **{"Größe (cm)": list(range(ROWS)), "Große (cm)": list(range(ROWS))[::-1], "数": [1.5, 2.5, 4] * 20}
+    )
+    answer = importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", 'Größe (cm),Große (cm),数,"a"')
+    assert {task["name"]: task["title"] for task in answer["tasks"]} == {
+        "Groe_cm": "Große (cm)",
+        "Groe_cm_2": "Größe (cm)",
+    } | {"Groe_cm": "Größe (cm)"} or [task["title"] for task in answer["tasks"]] == [
+        "Größe (cm)",
+        "Große (cm)",
+        "数",
+        "a",
+    ]
+    names = [task["name"] for task in answer["tasks"]]
+    assert len(set(names)) == 4
+    assert all(name.isascii() and name.isidentifier() for name in names)
+    assert main(["check", "mine", "--data-dir", str(tmp_path / "data")]) == 0
+
+
+@pytest.mark.parametrize(("separator", "said"), [(";", "a semicolon"), ("\t", "a tab"), ("|", "a bar")])
+def test_another_separator_is_found_and_named(importer: Importer, tmp_path: Path, separator: str, said: str) -> None:
+    columns = make_rows()
+    columns["a"] = [str(value).replace(".", ",") for value in columns["a"]]
+    answer = importer.answer(write_csv(tmp_path / "t.csv", columns, separator), "--targets", "score")
+    assert answer["warnings"] == [f"Columns are separated by {said}.", "Numbers are written with a comma, in `a`."]
+    assert answer["columns"][0]["kind"] == "number"
+
+
+def test_missing_values_as_the_user_names_them(importer: Importer, tmp_path: Path) -> None:
+    columns = make_rows(c=[-999.0, *range(1, ROWS)], d=["none", *map(str, range(1, ROWS))])
+    path = write_csv(tmp_path / "t.csv", columns)
+    answer = importer.answer(path, "--targets", "score", '--missing=-999.0,none,""')
+    missing = {column["name"]: column["missing"] for column in answer["columns"]}
+    assert (missing["c"], missing["d"], missing["a"]) == (1, 1, 0)
+    first = parse_suite("mine", tmp_path / "data")[1].dataset("train", 0).inputs["score"]
+    assert np.isfinite(first.numpy()).all()
+
+
+def test_leaks_useless_columns_and_rows_without_labels_are_noted(importer: Importer, tmp_path: Path) -> None:
+    columns = make_rows(number=list(range(ROWS)), name=[f"n{k}" for k in range(ROWS)], same=[1] * ROWS)
+    columns["cube"] = [-(value**3) for value in columns["score"]]
+    columns["copy"] = [f"is {value}" for value in columns["kind"]]
+    columns["score"][0] = columns["kind"][0] = None
+    said = importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", "score,kind")["warnings"]
+    assert [line.split(";")[0].split(":")[0] for line in said] == [
+        "`number` numbers the rows",
+        "`name` has 60 different texts in 60 rows",
+        "`same` never changes",
+        "1 row without a label of any target is left out.",
+        "The feature `cube` is a monotone copy of the target `score`",
+        "The feature `copy` is a copy of the target `kind`",
+    ]
+
+
+def test_groups_stay_together_and_times_are_in_order(importer: Importer, tmp_path: Path) -> None:
+    columns = make_rows(school=[f"s{k % 12}" for k in range(ROWS)])
+    columns["a"] = [k % 12 for k in range(ROWS)]  # the school as a number, to be found again in the inputs
+    path = write_csv(tmp_path / "t.csv", columns)
+    importer.answer(path, "--targets", "score", "--group", "school", "--types", "a=number")
+    data = parse_suite("mine", tmp_path / "data")[1]
+    seen = [set(data.dataset(split, 0).inputs["score"][:, 0].tolist()) for split in ("train", "val", "test")]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 12
+    assert not data.protocol.overlapping
+    columns["a"] = [int(np.datetime64(day).astype(int)) for day in columns["day"]]
+    path = write_csv(tmp_path / "t.csv", columns)
+    importer.answer(path, "--targets", "score", "--time", "day", "--replace")
+    data = parse_suite("mine", tmp_path / "data")[1]
+    train, val, test = (data.dataset(split, 0).inputs["score"][:, 0] for split in ("train", "val", "test"))
+    assert train.max() < val.min() <= val.max() < test.min()
+
+
+def test_a_task_for_each_value_with_rows_of_its_own(importer: Importer, tmp_path: Path) -> None:
+    columns = make_rows(school=[1] * 30 + [2] * 25 + [3] * 5)
+    answer = importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", "score", "--task-column", "school")
+    assert [task["name"] for task in answer["tasks"]] == ["school_1", "school_2"]
+    assert "1 of 3 tasks in `school` have fewer than 10 rows; they are left out." in answer["warnings"]
+    _, suite = parse_suite("mine", tmp_path / "data")
+    assert suite.own_inputs
+    rows = suite.dataset("train", 0)
+    assert {task: len(inputs) for task, inputs in rows.inputs.items()} == {"school_1": 18, "school_2": 15}
+    assert main(["check", "mine", "--data-dir", str(tmp_path / "data")]) == 0

@@ -2,12 +2,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= runs
 
-.PHONY: help install demo test test-slow chaos fuzz lint types tests format clean
+.PHONY: help install demo test test-slow test-ask chaos fuzz lint types tests format clean
 
 help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
+	@echo "make test-ask   how often \`mtlbench ask\` says RELATED where it should, and where it should not (about 10 minutes)"
 	@echo "make chaos      tables of 40 cells under kills and with nodes lost (about 25 minutes)"
 	@echo "make fuzz       damaged files and inputs, mutated for an hour"
 	@echo "make format     format the code"
@@ -41,6 +42,9 @@ tests: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-ask: install
+	$(BIN)/python -m pytest -s -m slow tests/leaderboard/ask tests/bench/execution/test_ask.py tests/bench/cli/test_ask_command.py
 
 chaos: install
 	$(BIN)/python -m pytest -m chaos tests/bench

@@ -12,7 +12,6 @@ from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
 from bench.planning.plan import parse_suite, plan, suite_under_protocol
 from bench.scores import KINDS
-from bench.training.batches import Batches
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
 from bench.training.trainer import train
@@ -39,7 +38,7 @@ def make_run(method: str, suite: str = "synthetic:tasks=3", seed: int = 0, **set
 
 def train_run(run: Run) -> MultiTaskModel:
     """Train to the last epoch and return the model as it is then."""
-    train(run.module, Batches(run.data("train"), run.protocol, run.seed), TrainingMonitor(run.module))
+    train(run.module, run.batches(run.data("train")), TrainingMonitor(run.module))
     return run.model
 
 

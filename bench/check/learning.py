@@ -16,6 +16,7 @@ from bench.check.outcome import Broken, Skipped, attempt, expect
 from bench.check.rows import FEW, SuiteCase
 from bench.core.data import Batch, Order
 from bench.core.fresh import prepare_module, prepare_stages
+from bench.core.losses import compute_loss
 from bench.core.state import TrainState
 from bench.core.task import refuse_broadcasting
 from bench.errors import UsageError
@@ -139,7 +140,10 @@ def all_parameters_learn(case: SuiteCase) -> None:
     """
     net, (inputs, targets) = Net(case), take_few(case)
     predictions = net(inputs)
-    losses = [task.loss(predictions[task.name], targets[task.name]) for task in net.tasks]
+    partly = case.splits["train"].partly_labelled
+    losses = [
+        compute_loss(task.loss, predictions[task.name], targets[task.name], task.name in partly) for task in net.tasks
+    ]
     # One that is constant has no gradient; what it should have reached is missed below.
     torch.autograd.backward([loss for loss in losses if loss.requires_grad])
     named = dict(net.named_parameters())
@@ -201,6 +205,7 @@ def trains(case: SuiteCase) -> str | None:
                 reason = str(error)
                 continue
             model = MultiTaskModel(suite, method, protocol, seed=0)
+            model.partly_labelled = rows.partly_labelled
             state = TrainState(0, 1, model.sharing.phases()[0].name, torch.Generator().manual_seed(0))
             # A rate of 0: the update has to work, not to move the weights.
             optimiser = torch.optim.SGD(model.parameter_groups(protocol), lr=0.0)

@@ -53,16 +53,22 @@ def make_gramian(tasks: int, step: int = 0, dtype: torch.dtype = torch.float64) 
     return (J @ J.T).to(dtype)
 
 
-def make_step_state(weighting: Weighting, losses: Tensor, step: int = 0, gramian: Tensor | None = None) -> StepState:
+def make_step_state(
+    weighting: Weighting,
+    losses: Tensor,
+    step: int = 0,
+    gramian: Tensor | None = None,
+    present: Tensor | None = None,
+) -> StepState:
     """What the weighting is told at a step.
 
     gramian: (T, T); by default `make_gramian`. Left out where the weighting does not ask for one.
+    present: the tasks whose losses and gradients these are; None for all.
     """
     if not weighting.needs_gramian:
-        return StepState(losses, make_moment(step))
-    return StepState(
-        losses, make_moment(step), make_gramian(len(losses), step, losses.dtype) if gramian is None else gramian
-    )
+        return StepState(losses, make_moment(step), present=present)
+    gramian = make_gramian(len(losses), step, losses.dtype) if gramian is None else gramian
+    return StepState(losses, make_moment(step), gramian, present)
 
 
 def make_moment(step: int) -> TrainState:

@@ -50,14 +50,22 @@ class SuiteCase:
         return self.build(self.data_dir)
 
     def predict(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
-        """(task, predictions, targets) on the first rows, in float64, from an untrained tower.
+        """(task, predictions, targets) on the first rows with a label, in float64, from an untrained tower.
 
         Expects the rule `data` to have filled the splits. Targets that are classes stay whole numbers.
         """
         train = self.splits["train"]
-        inputs, targets = train.take([_pick_few(train.targets[tasks[0]]) for _, tasks in train.groups])
+        few = [_pick_few(train.targets[tasks[0]]) for _, tasks in train.groups]
         stages = self.suite.backbone().double()
         for task in self.suite.tasks:
+            indices = few
+            if task.name in train.partly_labelled:  # rows without a label are not shown to losses and metrics
+                labelled = train.find_labelled_rows(task.name).nonzero()[:, 0]
+                own = labelled[_pick_few(train.targets[task.name][labelled])]
+                indices = [
+                    own if task.name in tasks else index for (_, tasks), index in zip(train.groups, few, strict=True)
+                ]
+            inputs, targets = train.take(indices)
             features = inputs[task.name].double()
             for stage in stages:
                 features = stage(features)
@@ -73,7 +81,7 @@ def _pick_few(target: Tensor) -> Tensor:
     them: a ranking of one class has no score.
     """
     if not target.is_floating_point() or target.numel() != len(target):
-        return torch.arange(FEW)
+        return torch.arange(min(FEW, len(target)))
     return target.flatten().argsort(stable=True)[torch.linspace(0, len(target) - 1, FEW).long()]
 
 

@@ -221,6 +221,46 @@ def extreme_gradients(case: WeightingCase) -> None:
                 )
 
 
+def absent_tasks(case: WeightingCase) -> None:
+    """Where a batch has no label of some tasks, the others get a weight each, as if there were no others.
+
+    Losses and Gramian are then those of the tasks that are there (`StepState.present`). What a rule remembers of each
+    task it reads by `state.take`. A batch with all tasks follows, which should find everything in its place.
+    """
+    for tasks in TASK_COUNTS:
+        present = torch.arange(0, tasks, 2)
+        if len(present) == tasks:
+            continue
+        weighting, alone = case.build(tasks), case.build(len(present))
+        losses, gramian = make_losses(tasks).detach()[present], make_gramian(tasks)[present][:, present]
+        some = f"{len(present)} of {tasks} tasks"
+        torch.manual_seed(0)  # that nothing is drawn from it is a rule of its own
+        with attempt(f"`forward` with the losses of {some}"):
+            weights = weighting(make_step_state(weighting, losses, 0, gramian, present)).detach()
+            term = float(torch.as_tensor(weighting.regulariser()).detach())
+        torch.manual_seed(0)
+        wanted = alone(make_step_state(alone, losses, 0, gramian)).detach()
+        wanted_term = float(torch.as_tensor(alone.regulariser()).detach())
+        expect(
+            weights.shape == wanted.shape and torch.allclose(weights, wanted, rtol=NEAR, atol=0.0),
+            f"The first weights of {some} should be those of these tasks alone, {wanted.tolist()}. Found "
+            f"{weights.tolist()}; look at the losses that are there, and read what belongs to a task by `state.take`.",
+        )
+        expect(
+            abs(term - wanted_term) <= NEAR * abs(wanted_term),
+            f"The regulariser should be of the tasks that are there. Found {term:g} for {some}, and {wanted_term:g} "
+            "for these alone; leave the others out.",
+        )
+        with attempt(f"A step of all {tasks} tasks after one of {len(present)}"):
+            if weighting.needs_second_forward:
+                weighting.observe(0.9 * losses)
+            weights, _ = compute_total(weighting, make_losses(tasks, 1), 1)
+        expect(
+            weights.shape == (tasks,) and bool(weights.isfinite().all()),
+            f"Weights should stay finite. Found {weights.tolist()} for {tasks} tasks after a step of {len(present)}.",
+        )
+
+
 def same_seed_same_numbers(case: WeightingCase) -> None:
     """What is random comes from the generator that is passed in.
 
@@ -272,6 +312,7 @@ RULES = (
     scale_of_a_sum,
     extreme_losses,
     extreme_gradients,
+    absent_tasks,
     same_seed_same_numbers,
     state_round_trip,
 )

@@ -90,17 +90,28 @@ def _describe_state(name: str, root: Path) -> str:
 def _info(arguments: argparse.Namespace) -> int:
     """Print the splits of a suite with their rows, and the SHA-256 of every part of its data; returns 0.
 
+    Where labels are missing, each split has the number of labels of every task, at seed 0.
+
     Raises:
         DataMissing: The data is not prepared.
     """
     choice, suite, root = _choose_suite(arguments)
+    from bench.training.rows import tally_labels
+
     splits, sums = suite.protocol.splits, suite.checksums()
+    labels: dict[str, dict[str, int]] = {}
+    for split in splits:
+        labels |= tally_labels(split, suite.dataset(split, 0), suite.tasks)
     if arguments.json:
         info = {"suite": choice.canonical, "data_dir": str(root), "splits": splits, "sha256": sums}
+        info |= {"labels": labels} if labels else {}
         print(json.dumps(info, indent=1))
     else:
         print(f"{choice.canonical} in {make_printable(str(root))}")
         print("\n".join(f"{split:16} {rows} rows" for split, rows in splits.items()))
+        for split, counts in labels.items():
+            listed = ", ".join(f"{make_printable(task)} {count}" for task, count in counts.items())
+            print(f"{'labels ' + split:16} {listed}")
         print("\n".join(f"{part:16} sha-256 {value}" for part, value in sums.items()))
     return 0
 
@@ -159,6 +170,7 @@ def _choose_suite(arguments: argparse.Namespace) -> tuple[Any, Any, Path]:
     """
     from bench.planning.plan import parse_suite
 
+    options.load_plugins(arguments.plugin)
     root = options.resolve_data_dir(arguments.data_dir)
     if arguments.suite is None:
         raise UsageError(f"`mtlbench data {arguments.action}` should be given a SUITE, as in `multimnist`.")

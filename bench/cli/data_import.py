@@ -36,11 +36,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--types", metavar="COLUMN=TYPE,...", help="where another type was found than is meant")
     group.add_argument("--split", metavar="A/B/C", help="shares of train, val and test (default: 0.6/0.2/0.2)")
     group.add_argument("--split-seed", metavar="N", type=int, default=0, help="of a table that is divided once")
-    group.add_argument(
-        "--missing",
-        metavar="NA,-999",
-        help='texts that stand for a missing value; `--missing=-999,NA,""` where the first begins with a minus',
-    )
+    group.add_argument("--missing", metavar="NA,-999", help="texts that stand for a missing value; `--missing=-999,NA`")
     group.add_argument("--separator", metavar="SIGN", help="between columns of a text (default: found)")
     group.add_argument("--replace", action="store_true", help="replace a data set of this name")
     group.add_argument("--dry-run", action="store_true", help="show what was found, write nothing")

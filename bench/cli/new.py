@@ -18,6 +18,7 @@ KINDS = {
     "constraint": "constraint",
     "weighting": "weighting",
     "metric": "suite",  # a kind of metric comes with a tiny suite of its name
+    "backbone": "backbone",  # and so does a network
 }
 # kind -> what `mtlbench run` is given to try the part, after the words of the command.
 TRIALS = {
@@ -26,6 +27,7 @@ TRIALS = {
     "constraint": "synthetic single_task hard soft+{name}",
     "weighting": "synthetic single_task hard hard@{name}",
     "metric": "{name} single_task hard",
+    "backbone": "{name} single_task hard",
 }
 EPILOG = """examples:
   mtlbench new method my_method
@@ -81,6 +83,7 @@ def write_part(kind: str, name: str) -> str:
 
 def refuse_name(kind: str, name: str) -> None:
     """Raise UsageError where `name` is none for a part, for a Python file beside others, or is taken."""
+    from bench.catalogue.own_sets import list_own_sets
     from bench.catalogue.registry import PACKAGES, list_entries
     from bench.records.grammar import PART_NAME
     from bench.scores import KINDS as METRICS
@@ -95,5 +98,6 @@ def refuse_name(kind: str, name: str) -> None:
         raise UsageError(f"NAME should be no word of Python and no module of it, as `my_{name}`. Found `{name}`.")
     taken = [each for each in PACKAGES if name in list_entries(each)]
     taken += ["kind of metric"] if kind == "metric" and name in METRICS else []
+    taken += ["data set of your own"] if name in list_own_sets(None) else []
     if taken:
         raise UsageError(f"`{name}` is taken, by a {taken[0]}; choose another name, as `my_{name}`.")

@@ -165,9 +165,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_all_details(table: "Table", records: Sequence[ResultRecord], format: str) -> list[str]:
-    """The parts of `--details` on one board: standings, and changes over test rows and splits where runs tell them."""
+    """The parts of `--details` on one board: standings, and labels, changes over test rows and splits where runs tell
+    them.
+    """
     from leaderboard.analysis.variance import find_split_suites
     from leaderboard.report.details import write_details
+    from leaderboard.report.label_counts import write_label_counts
     from leaderboard.report.row_changes import write_row_changes
     from leaderboard.report.split_changes import write_split_changes
 
@@ -180,6 +183,7 @@ def _write_all_details(table: "Table", records: Sequence[ResultRecord], format: 
     overlap = sizes["test"] / sizes["train"] if suite and suite.deals_again else 0.0
     return [
         write_details(table, format),
+        write_label_counts(table, format),
         write_row_changes(table, format, units) if rows else "",
         write_split_changes(table, records, format, overlap) if splits else "",
     ]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bench.core.missing import check_mask, find_labelled, find_labelled_rows, mark_missing
+from bench.errors import UsageError
 from bench.records import derive_seed
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets, each task -> tensor with rows first
@@ -245,3 +246,46 @@ class Order:
             current = (number, torch.randperm(self.sizes[group], generator=generator).to(self._device))
             self._pass[group] = current
         return current[1][position * share : (position + 1) * share]
+
+
+class LabelledOrder(Order):
+    """Batches in which every task has labels: as `Order`, but from the labelled rows of each task in equal parts.
+
+    Of the b_g rows of group g, task t of its T_g gives floor(b_g / T_g), the first b_g mod T_g tasks one more. Its
+    labelled rows are read in passes, each a fresh permutation, none dropped: a task of few labels comes round more
+    often. A row that several tasks label counts for all of them, and may come twice.
+
+    Raises UsageError where an input gives fewer rows to a batch than it has tasks.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, seed: int) -> None:
+        super().__init__(dataset, batch_size, seed)
+        self.pools = [
+            [dataset.find_labelled_rows(task).nonzero()[:, 0] for task in tasks] for _, tasks in dataset.groups
+        ]
+        for share, pools in zip(self.shares, self.pools, strict=True):
+            if share < len(pools):
+                raise UsageError(
+                    f"`batches=labelled` should have a row for each of the {len(pools)} tasks of an input. Found "
+                    f"{share} in a batch; take a larger `batch_size`."
+                )
+        self._drawn: dict[tuple[int, int], tuple[int, Tensor]] = {}  # as `_pass`, for each task of a group
+
+    def _rows(self, group: int, step: int) -> Tensor:
+        """Row indices of a group in update `step`, those of its first task first."""
+        least, more = divmod(self.shares[group], len(self.pools[group]))
+        return torch.cat([self._of_task(group, t, least + (t < more), step) for t, _ in enumerate(self.pools[group])])
+
+    def _of_task(self, group: int, task: int, share: int, step: int) -> Tensor:
+        """The rows of one task: a stretch of `share` of its passes, one pass after the other."""
+        pool, begin, parts = self.pools[group][task], step * share, []
+        while (left := (step + 1) * share - begin) > 0:
+            number, place = divmod(begin, len(pool))
+            current = self._drawn.get((group, task))
+            if current is None or current[0] != number:
+                generator = torch.Generator().manual_seed(derive_seed(self.seed, "labelled", group, task, number))
+                current = (number, pool[torch.randperm(len(pool), generator=generator).to(pool.device)])
+                self._drawn[group, task] = current
+            parts.append(current[1][place : place + left])
+            begin += len(parts[-1])
+        return torch.cat(parts)

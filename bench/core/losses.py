@@ -39,7 +39,7 @@ def average_labelled(elements: LossFunction) -> LossFunction:
     elements: maps predictions and targets to the loss of every target, in the shape of the targets.
     """
 
-    def masked(prediction: Tensor, target: Tensor) -> Tensor:
+    def average(prediction: Tensor, target: Tensor) -> Tensor:
         labelled = find_labelled(target)
         # Both are replaced before the loss sees them: a factor of 0 on its NaN or infinity would leave NaN.
         if prediction.shape == target.shape:
@@ -47,7 +47,7 @@ def average_labelled(elements: LossFunction) -> LossFunction:
         each = elements(prediction, torch.where(labelled, target, 0))
         return torch.where(labelled, each, 0).sum() / labelled.sum().clamp(min=1)
 
-    return masked
+    return average
 
 
 def compute_loss(loss: LossFunction, prediction: Tensor, target: Tensor, partly_labelled: bool) -> Tensor:

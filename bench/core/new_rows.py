@@ -1,6 +1,6 @@
 """Rows without labels, to be predicted by a model that is trained already."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -18,5 +18,5 @@ class NewRows:
     """
 
     names: Sequence[str]
-    inputs: dict[str, Tensor]
-    places: dict[str, Sequence[int]] = field(default_factory=dict)
+    inputs: Mapping[str, Tensor]
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)

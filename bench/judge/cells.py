@@ -21,6 +21,7 @@ from torch import Tensor
 from bench.catalogue.method import Method
 from bench.core.state import TrainState
 from bench.core.suite import Suite
+from bench.core.thinning import thin_suite
 from bench.errors import Diverged
 from bench.judge.channel import Message
 from bench.judge.confinement import ConfinementKind
@@ -38,7 +39,7 @@ from bench.training.examine import examine
 from bench.training.gallery import Gallery
 from bench.training.load import begin_record
 from bench.training.model import MultiTaskModel
-from bench.training.rows import place_rows, read_split
+from bench.training.rows import place_rows, read_split, tally_labels
 from bench.training.trained_cell import Epochs, TrainedCell
 from bench.training.watch import OnEpoch
 
@@ -187,7 +188,7 @@ class _Case:
                 self._check_times(answer, request.usage, wall)
                 self._check_numbers(answer)
                 predictor = partial(self._predict_in_new_process, answer)
-            fields = answer.fields | {"data": self.suite.checksums()}
+            fields = answer.fields | {"data": self.suite.checksums(), "labels": self._tally_labels()}
             yield TrainedCell(fields, answer.epochs, predictor, answer.weights)
         if answer.in_place:
             self._check_times(answer, request.usage, wall)
@@ -284,10 +285,26 @@ class _Case:
 
         Raises ValueError for rows with a transform that is not the suite's: the player could not rebuild it.
         """
-        rows = self.suite.dataset(split, self.spec.seed)
+        protocol = self.spec.protocol
+        # Thinned here, so that labels which the protocol takes away never reach the player.
+        rows = thin_suite(self.suite, protocol.labels, protocol.labels_by).dataset(split, self.spec.seed)
         if rows.transform is not None and rows.transform != self.suite.transform:
             raise ValueError(f"The rows of `{self.spec.suite}` should have the suite's own `transform`.")
-        return {"inputs": rows.inputs, "targets": rows.targets, "transformed": rows.transform is not None}
+        return {
+            "inputs": rows.inputs,
+            "targets": rows.targets,
+            "transformed": rows.transform is not None,
+            "masks": rows.masks or {},
+        }
+
+    def _tally_labels(self) -> dict[str, dict[str, int]]:
+        """`labels` of the record as far as the splits that the player was sent; counted here, whatever it said."""
+        counts: dict[str, dict[str, int]] = {}
+        for split in ("train", "val"):
+            if split in self.spec.protocol.splits:
+                rows = self.seen.dataset(split, self.spec.seed)  # type: ignore[arg-type]
+                counts |= tally_labels(split, rows, self.seen.tasks)
+        return counts
 
     @contextmanager
     def _predict_in_new_process(self, answer: Trained, epochs: Epochs) -> Iterator[Predict]:

@@ -342,10 +342,14 @@ def _restore(spec: RunSpec, suite: Suite, method: Method, number: int, state: Va
 
 
 def _rebuild(spec: RunSpec, values: Values) -> tuple[Suite, Method]:
-    """The method, and the suite under the cell's protocol with the rows that were sent in place of its own."""
+    """The method, and the suite under the cell's protocol with the rows that were sent in place of its own.
+
+    They have the labels of the protocol's share already.
+    """
     _, suite = parse_suite(spec.suite)
     suite = SentRows(values.get("splits", {}), values.get("checksums", {})).serve(suite)
-    return suite_under_protocol(suite, spec.protocol), Method.parse(spec.method)
+    protocol = spec.protocol.model_copy(update={"labels": 1.0})
+    return suite_under_protocol(suite, protocol), Method.parse(spec.method)
 
 
 def _prctl(option: int, value: int) -> None:

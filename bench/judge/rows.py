@@ -19,7 +19,7 @@ from bench.core.suite import Split, Suite, derive_suite, refuse_rows
 class SentRows:
     """The splits that were sent, in the form of a suite's own.
 
-    `splits` maps a split to `inputs`, `targets` and `transformed`; `checksums` are those of the judge's data.
+    `splits` maps a split to `inputs`, `targets`, `masks` and `transformed`; `checksums` are those of the judge's data.
     """
 
     splits: Mapping[str, dict[str, Any]]
@@ -34,7 +34,8 @@ class SentRows:
                 if split not in rows.splits:
                     refuse_rows(split)
                 sent = rows.splits[split]
-                return Dataset(sent["inputs"], sent["targets"], self.transform if sent["transformed"] else None)
+                transform = self.transform if sent["transformed"] else None
+                return Dataset(sent["inputs"], sent["targets"], transform, masks=sent["masks"] or None)
 
             def checksums(self) -> dict[str, str]:
                 return dict(rows.checksums)

@@ -67,7 +67,7 @@ class Trained:
         values = message.values
         try:
             fields = values["fields"]
-            if not isinstance(fields, dict) or not fields.keys() <= FROM_TRAINING | {"data"}:
+            if not isinstance(fields, dict) or not fields.keys() <= FROM_TRAINING | {"data", "labels"}:
                 raise ValueError("fields")
             sent = {name: fields[name] for name in fields.keys() & FROM_TRAINING}
             # Through the schema of a record, so that everything is of its type before anything looks at it.

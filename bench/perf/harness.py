@@ -19,7 +19,6 @@ from bench.core.data import Dataset, Order
 from bench.core.losses import compute_loss
 from bench.errors import DataMissing
 from bench.planning.plan import list_supported_methods, parse_suite, plan
-from bench.training.batches import Batches
 from bench.training.environment import settle_devices
 from bench.training.fit import Run
 from bench.training.trainer import train
@@ -116,7 +115,7 @@ def time_harness(run: Run, rows: Dataset) -> float:
     `run` should be fresh: it is trained for its whole budget, on `rows`.
     """
     watch = TrainingMonitor(run.module)
-    train(run.module, Batches(rows, run.protocol, run.spec.seed), watch)
+    train(run.module, run.batches(rows), watch)
     return watch.step_ms
 
 

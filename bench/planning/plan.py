@@ -21,6 +21,8 @@ from bench.core.replicas import Replicas
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite, explain_unlike_metrics, widen_suite
+from bench.core.task_choice import select_tasks
+from bench.core.thinning import thin_suite
 from bench.errors import UsageError
 from bench.linear.form import read_linear_form
 from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
@@ -52,7 +54,13 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
 
 def suite_under_protocol(suite: Suite, protocol: Protocol) -> Suite:
-    """The suite as a run under `protocol` sees it: wider or narrower, with replicas of a task, where that says so."""
+    """The suite as a run under `protocol` sees it.
+
+    With a share of its training labels, of fewer tasks, wider or narrower, with replicas, where that says so.
+    """
+    # First, so that a task has the same labels whichever tasks are beside it; replicas are copies of them.
+    suite = thin_suite(suite, protocol.labels, protocol.labels_by)
+    suite = select_tasks(suite, protocol.tasks)
     if protocol.fit == "descent":  # a solver's models are linear, and have no channels
         suite = widen_suite(suite, protocol.width)
     return Replicas(suite, protocol.replica) if protocol.replica else suite
@@ -131,7 +139,8 @@ def plan(
     choice, suite = parse_suite(suite_text, data_dir, version)
     if wrong := explain_unknown_kinds(suite.protocol.metrics) or explain_unlike_metrics(suite):
         raise UsageError(wrong)
-    protocol, overrides = override(suite.protocol, settings or {})
+    suite = select_tasks(suite, settings["tasks"].split("/"), count=True) if settings and "tasks" in settings else suite
+    protocol, overrides = override(suite.protocol.model_copy(update={"tasks": ()}), settings or {})
     suite = suite_under_protocol(suite, protocol)
     metrics = suite.protocol.metrics
     # Float64 on small matrices: a solver has nothing to gain from a GPU.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.errors import UsageError, hint
 
@@ -80,6 +80,11 @@ class Protocol(BaseModel):
         description="of training images: `consistent` crops by 1, 1.2 or 1.5 and flips, depth and normals transformed "
         "with the scene; `mtan` is the published form, which leaves normals as they are",
     )
+    tasks: tuple[str, ...] = Field(
+        default=(),
+        description="those of the suite that are learnt, each scored by itself; empty for all of them, scored as the "
+        "suite says. Rows of an update stay as many for each task as beside all others",
+    )
     shuffled: tuple[str, ...] = Field(
         default=(),
         description="tasks whose training targets are dealt out anew among the rows, by one permutation for all of "
@@ -89,6 +94,21 @@ class Protocol(BaseModel):
         default="",
         description="the task that stands in the place of every other: T copies of it, each with a head of its own, "
         "which add updates to the trunk and no information",
+    )
+    labels: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="share of the training labels that each task keeps, at least one; the others are as if they had "
+        "never been there. Validation and test keep all",
+    )
+    labels_by: Literal["random", "block"] = Field(
+        default="random",
+        description="which labels are kept: `random`, drawn for each seed and task; `block`, one stretch of the rows "
+        "for each task, spread evenly, so that T tasks with 1/T of the labels have no labelled row in common",
+    )
+    batches: Annotated[Literal["random", "labelled"], DESCENT] = Field(
+        default="random",
+        description="rows of an update: `random`, of the input; `labelled`, in equal parts from the labelled rows of "
+        "each task, so that every batch has labels of every task, and those of few labels come more often",
     )
     members: Annotated[Count, DESCENT] = Field(
         default=1,
@@ -174,6 +194,12 @@ class Protocol(BaseModel):
         description="task -> kind of its statistics and metrics, as defined in bench.scores"
     )
 
+    @field_validator("tasks")
+    @classmethod
+    def _sort_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        """One text for one choice of tasks: their order is the suite's own, whatever was written."""
+        return tuple(sorted(set(tasks)))
+
     @model_validator(mode="after")
     def _fits(self) -> "Protocol":
         if missing := [split for split in ("train", "test") if split not in self.splits]:
@@ -184,6 +210,8 @@ class Protocol(BaseModel):
             )
         if self.replica and self.replica not in self.metrics:
             raise ValueError(f"`replica` should name a task ({', '.join(self.metrics)}). Found {self.replica}.")
+        if self.labels == 1:  # one name for one run: there is nothing to choose
+            object.__setattr__(self, "labels_by", "random")
         if self.batch_size % self.devices:
             raise ValueError(
                 f"`devices` should divide the rows of an update, {self.batch_size}. Found `devices = {self.devices}`."

@@ -158,6 +158,11 @@ class ResultRecord(_Frozen):
         description="task -> which test rows are right under the rule `val`, or `last` where there is no validation; "
         "of metrics of one label per row",
     )
+    labels: dict[str, dict[str, int]] = Field(
+        default={},
+        description="split -> task -> rows with a label of it; of the splits in which a label is missing, and so empty "
+        "where none is",
+    )
     solution: Solution | None = Field(default=None, description="of models that a solver fitted")
     left_out: list[str] = Field(default=[], description="what a record of this size has no room for, as `matrices.a`")
     created: str = Field(default="", description="UTC, ISO 8601")
@@ -233,7 +238,8 @@ class ResultRecord(_Frozen):
     def _covers_test(self, states: dict[str, Statistics]) -> bool:
         """Whether statistics that count rows count every row of the test split: each task all of them, or all together.
 
-        The second case is tasks with rows of their own, which divide the split among themselves.
+        The second case is tasks with rows of their own, which divide the split among themselves. Where labels are
+        missing, each task counts the rows that have one, as `labels` tells.
         """
         from bench.scores import KINDS
 
@@ -244,6 +250,9 @@ class ResultRecord(_Frozen):
             counts = [count(states[task]) for task, count in counters.items() if count]
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return True  # what cannot be counted cannot be scored either, and is named there
+        if labelled := self.labels.get("test"):
+            own = [labelled.get(task) for task, count in counters.items() if count]
+            return counts == own and max(labelled.values()) <= wanted
         return all(count == wanted for count in counts) or (len(counts) == len(states) and sum(counts) == wanted)
 
     def find_problems(self) -> list[str]:

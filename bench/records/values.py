@@ -98,7 +98,8 @@ class SettingGrid:
     def next_value(self, end: GridEnd) -> float | None:
         """The value one step beyond an end, in the ratio of the two values there, rounded to four digits.
 
-        None where there is no such step: below zero, and between whole numbers that are neighbours already.
+        None where there is no such step: below zero, beyond what the protocol takes, and between whole numbers that are
+        neighbours already.
         """
         last = self.values[0] if end == "low" else self.values[-1]
         beside = self.values[1:2] if end == "low" else self.values[-2:-1]
@@ -109,7 +110,7 @@ class SettingGrid:
         step = float(f"{last * ratio:.4g}")
         step = float(round(step)) if is_whole(self.setting) else step
         beyond = 0 < step < last if end == "low" else step > last
-        return step if beyond and math.isfinite(step) else None
+        return step if beyond and math.isfinite(step) and is_allowed(self.setting, step) else None
 
     def extend(self, *values: float) -> "SettingGrid":
         """The grid with further `values`."""
@@ -125,6 +126,15 @@ def list_numeric_settings() -> list[str]:
 def is_whole(setting: str) -> bool:
     """Whether a numeric setting of the protocol takes whole numbers only."""
     return Protocol.model_fields[setting].annotation is int
+
+
+def is_allowed(setting: str, value: float) -> bool:
+    """Whether a numeric setting of the protocol may have a value by itself, as shares at most 1."""
+    marks = Protocol.model_fields[setting].metadata
+    bounds = {name: getattr(mark, name) for mark in marks for name in ("ge", "gt", "le", "lt") if hasattr(mark, name)}
+    least, most = bounds.get("ge", -math.inf), bounds.get("le", math.inf)
+    above, below = bounds.get("gt", -math.inf), bounds.get("lt", math.inf)
+    return bool(least <= value <= most and above < value < below)
 
 
 def write_setting(setting: str, value: float) -> str:

@@ -7,8 +7,14 @@ from collections.abc import Iterator
 
 import torch
 
-from bench.core.data import Batch, Dataset, Order
+from bench.core.data import Batch, Dataset, LabelledOrder, Order
 from bench.records import Protocol, derive_seed
+
+
+def make_order(dataset: Dataset, protocol: Protocol, seed: int) -> Order:
+    """The order of the training rows that `protocol` asks for (`batches`). Raises UsageError as `LabelledOrder`."""
+    kind = LabelledOrder if protocol.batches == "labelled" else Order
+    return kind(dataset, protocol.batch_size, seed)
 
 
 class Batches:
@@ -23,7 +29,7 @@ class Batches:
 
     def __init__(self, dataset: Dataset, protocol: Protocol, seed: int, step: int = 0) -> None:
         self.dataset, self.length, self.seed = dataset, protocol.steps_per_epoch, seed
-        self.order = Order(dataset, protocol.batch_size, seed)
+        self.order = make_order(dataset, protocol, seed)
         self.generator = torch.Generator() if dataset.transform else None
         self.step = step
 

@@ -16,6 +16,7 @@ from bench.training.evaluate import collect_statistics
 from bench.training.gallery import Gallery
 from bench.training.kept_model import ModelKeeper
 from bench.training.recovered import describe_with_truth
+from bench.training.rows import tally_labels
 from bench.training.trained_cell import TrainedCell
 
 
@@ -60,6 +61,7 @@ def examine(
     scores = {rule: score_tasks(kinds, of_task, "test") for rule, of_task in states.items()}
     right = {task: correct[at][task] for task, at in shown.items() if task in correct[at]}
     fields = cell.fields | {"statistics": states, "scores": scores, "correct_rows": right}
+    fields["labels"] = cell.fields.get("labels", {}) | tally_labels("test", test, suite.tasks)
     if cell.weights is not None:
         recovered = describe_with_truth(cell.weights, suite.known_weights(spec.seed))
         packed = {name: Packed.pack(m.numpy()) for name, m in recovered.items()}

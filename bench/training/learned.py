@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.core.data import Dataset, Order
+from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.records import Cost, Packed, RunSpec
+from bench.training.batches import make_order
 from bench.training.checkpoint import Checkpoint
 from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb
 from bench.training.evaluate import Predictor, evaluation_mode
 from bench.training.gradients import task_cosines
 from bench.training.model import MultiTaskModel
+from bench.training.rows import tally_labels
 from bench.training.trained_cell import Epochs, TrainedCell
 from bench.training.watch import TrainingMonitor
 
@@ -100,7 +102,7 @@ def _compare_gradients(model: MultiTaskModel, state: TrainState, rows: Dataset, 
     if not 1 < len(model.tasks) <= COSINE_TASKS:
         return None
     # The first batches of the seed's order: the same for every method.
-    order = Order(rows, spec.protocol.batch_size, spec.seed)
+    order = make_order(rows, spec.protocol, spec.seed)
     batches = (rows.take(order.batch(step)) for step in range(COSINE_BATCHES))
     cosines = task_cosines(model, batches, state)
     return None if cosines is None else Packed.pack(cosines.float().cpu().numpy())
@@ -150,6 +152,8 @@ def describe_ensemble(
         "cost": cost,
         "data": checksums,
         "curves": first.curves(),
+        "labels": tally_labels("train", start.rows, members[0].model.tasks)
+        | (tally_labels("val", first.val, members[0].model.tasks) if first.val else {}),
         **learned,
     }
     chosen = [member.watch.selector.choose_epochs() for member in members]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench.catalogue.method import Method
 from bench.catalogue.own_sets import rebuild_own_suite
-from bench.catalogue.registry import Choice, confirm_code
+from bench.catalogue.registry import Choice, confirm_code, list_entries
 from bench.core.data import Dataset
 from bench.core.new_rows import NewRows
 from bench.core.state import TrainState
@@ -46,7 +46,7 @@ class RebuiltModel:
         # Labels are not read: zeros stand in their place. Whole numbers are rows as the suite stores them.
         blank = {task: torch.zeros(len(x), 1) for task, x in rows.inputs.items()}
         stored = not any(x.is_floating_point() for x in rows.inputs.values())
-        unlabelled = Dataset(rows.inputs, blank, self.suite.transform if stored else None)
+        unlabelled = Dataset(dict(rows.inputs), blank, self.suite.transform if stored else None)
         placed = place_rows(unlabelled, self.card.spec.protocol)
         made: dict[str, list[Tensor]] = {task: [] for task in rows.inputs}
         for epochs, predictors in self.predictors.items():
@@ -74,6 +74,7 @@ def rebuild_model(card: ModelCard, weights: Mapping[str, Tensor], data_dir: Path
     spec = card.spec
     if spec.protocol.device == "cuda" and not torch.cuda.is_available():
         spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"device": "cpu"})})
+    _require_plugins(card)
     if "description" in card.suite:  # an own data set: what was imported need not be here
         choice = rebuild_own_suite(parse_call(spec.suite), card.suite["description"])
         suite: Suite = choice.build(data_dir)
@@ -141,6 +142,17 @@ def _load(model: MultiTaskModel, weights: Mapping[str, Tensor], kept: KeptState)
                 f"The weights of the model should fit its {part}. Found {' '.join(str(error).split())[:300]}; the code "
                 "is not what it was trained with."
             ) from error
+
+
+def _require_plugins(card: ModelCard) -> None:
+    """Raise UsageError where a part came from a file or a package that is not loaded here."""
+    for part in card.spec.code:
+        kind, _, name = part.partition("/")
+        if name not in list_entries(kind):
+            raise UsageError(
+                f"The {kind} `{name}` of run `{card.run_id}` came from a file of its own; give that file with "
+                "`--plugin`."
+            )
 
 
 def _refuse_other_versions(spec: RunSpec, parts: Sequence[Choice]) -> None:

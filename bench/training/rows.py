@@ -1,11 +1,13 @@
 """The rows of a split on the device, in the type and the memory format that the models of a run need."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from bench.core.data import Dataset
 from bench.core.suite import Suite
+from bench.core.task import Task
 from bench.records import Protocol, RunSpec
 from bench.training.environment import settle_precision
 
@@ -19,6 +21,14 @@ def place_rows(rows: Dataset, protocol: Protocol) -> Dataset:
     """`rows` on the device, in the type and the memory format of `protocol`. Raises UsageError for TF32 off a GPU."""
     device = torch.device(protocol.device)
     return rows.to(device, settle_precision(protocol.precision, device), choose_memory_format(protocol))
+
+
+def tally_labels(split: str, rows: Dataset, tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
+    """split -> reported task -> rows with a label of it, as a record has them; empty where no label is missing."""
+    counts: dict[str, int] = {}
+    for task in tasks if rows.partly_labelled else ():
+        counts[task.reported] = counts.get(task.reported, 0) + int(rows.find_labelled_rows(task.name).sum())
+    return {split: counts} if counts else {}
 
 
 def read_split(suite: Suite, spec: RunSpec, split: Any) -> Dataset:

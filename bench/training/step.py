@@ -94,9 +94,14 @@ def _weights(
 def _rest(model: MultiTaskModel, state: TrainState, scale: float, weighed: bool = True) -> Tensor | float:
     """The regularisers of weighting and sharing, and the penalties of constraints without a prox.
 
-    weighed: whether the weighting was called, so that its regulariser is of this step.
+    weighed: whether the weighting was called, so that its regulariser is of this step. Otherwise its parameters have a
+        gradient of zero and not none at all: an optimiser goes on alike in every step, also in a stack of models.
     """
-    total = (scale * model.weighting.regulariser() if weighed else 0.0) + model.sharing.regulariser()
+    if weighed:
+        total = scale * model.weighting.regulariser() + model.sharing.regulariser()
+    else:
+        nothing = [p.reshape(-1)[:0].sum() for p in model.weighting.parameters() if p.requires_grad]
+        total = sum(nothing) + model.sharing.regulariser()
     for held in model.held:
         if held.constraint.in_loss:
             total = total + held.penalty(state.progress)

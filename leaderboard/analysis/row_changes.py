@@ -57,11 +57,13 @@ def compare_rows(results: Results, units: Units | None = None) -> list[RowChange
     if not bits or results.cells.overlap or not _shares_test_rows(records):
         return []
     changes = []
+    aligned = not any("test" in record.labels for record in records)  # else row i of a task is another one's row j
     for method in results.board.methods:
         seeds = [s for s in results.board.seed_list if (method, s) in bits and (results.board.reference, s) in bits]
         if method != results.board.reference and seeds:
             pairs = [(bits[method, seed], bits[results.board.reference, seed]) for seed in seeds]
-            changes += _compare(method, results.cells.tasks, pairs, units or {})
+            own = _compare(method, results.cells.tasks, pairs, units or {})
+            changes += [change for change in own if aligned or change.task != ALL_TASKS]
     return changes
 
 

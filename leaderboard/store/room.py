@@ -20,7 +20,8 @@ def format_record(record: ResultRecord) -> str:
     Fields that came after the first records are left out where they are empty, so that those keep their bytes.
     """
     content = record.model_dump(mode="json")
-    for holder, name in ((content["spec"], "code"), (content, "left_out"), (content, "correct_rows")):
+    later = ("left_out", "correct_rows", "labels")
+    for holder, name in ((content["spec"], "code"), *((content, name) for name in later)):
         if not holder[name]:
             del holder[name]
     return format_json(content)

@@ -46,6 +46,7 @@ def find_inconsistencies(record: ResultRecord) -> Iterator[str]:
     if record.cosines and record.cosines.shape != [len(record.tasks)] * 2:
         yield f"cosines: should be tasks x tasks, found {record.cosines.shape}"
     yield from _check_curves(record)
+    yield from _check_labels(record)
     if not record.spec.is_trial:
         yield from _check_statistics(record)
         if record.spec.protocol.selection != "cv":  # which has no epochs
@@ -71,6 +72,18 @@ def _check_created(text: str) -> Iterator[str]:
         yield f"created: should name its time zone, found {text}"
     elif when and when > datetime.now(UTC) + AHEAD:
         yield f"created: should not lie ahead, found {text}"
+
+
+def _check_labels(record: ResultRecord) -> Iterator[str]:
+    """Check the numbers of labels: of the splits and tasks of the run, some of them missing, and at least one there."""
+    splits, share = record.spec.protocol.splits, record.spec.protocol.labels
+    for split, counts in record.labels.items():
+        if split not in splits or counts.keys() != set(record.tasks):
+            yield f"labels.{split}: should be of a split, for every task"
+        elif not all(1 <= count <= splits[split] for count in counts.values()):
+            yield f"labels.{split}: should count from 1 to {splits[split]} rows of each task"
+    if record.status == "done" and share < 1 and "train" not in record.labels:
+        yield f"labels.train: should be there, since tasks keep a share of {share:g} of them"
 
 
 def _check_statistics(record: ResultRecord) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +12,6 @@ from suites._own.column_types import Column, read_column
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription
 from suites._own.reading import RawTable, read_table
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FEW = 3  # columns or rows that a sentence names
 FORMS = {"number": ("number", "whole"), "date": ("date",), "category": ("category",)}  # what columns may be read as
@@ -33,7 +29,8 @@ def read_table_rows(path: Path, description: OwnDescription, encoder: Encoder) -
     raw = read_table(path)
     features = encoder.features
     _require_columns(raw, [feature.name for feature in features])
-    numbers, codes = [], []
+    numbers: list[np.ndarray] = []
+    codes: list[np.ndarray] = []
     for feature in features:
         values = _read_feature(raw, feature)
         (codes if feature.kind == "category" else numbers).append(values)
@@ -85,9 +82,10 @@ def _read_feature(raw: RawTable, feature: Feature) -> np.ndarray:
         )
     if feature.kind != "category":
         return column.values
-    code_of: Mapping[str, int] = {level: code for code, level in enumerate(feature.levels)}
+    code_of = {level: code for code, level in enumerate(feature.levels)}
     own = np.array([code_of.get(level, len(feature.levels)) for level in column.levels] + [-1])
-    return own[np.where(np.isnan(column.values), -1, column.values).astype(int)]
+    coded: np.ndarray = own[np.where(np.isnan(column.values), -1, column.values).astype(int)]
+    return coded
 
 
 def _find_owners(raw: RawTable, description: OwnDescription) -> np.ndarray | None:

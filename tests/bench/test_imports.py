@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 TOPS = ("bench", "suites", "leaderboard", "benchmarks", "tests")
 RECORDS = ("bench.errors", "bench.records", "bench.scores")
 CONTRACTS = (*RECORDS, "bench.catalogue", "bench.core", "bench.kinds")  # what every runner of methods knows
-ROOMS = tuple(f"leaderboard.{name}" for name in ("boards", "store", "analysis", "trust", "intake", "report", "site"))
+ROOM_NAMES = ("boards", "store", "analysis", "trust", "intake", "report", "ask", "site")
+ROOMS = tuple(f"leaderboard.{name}" for name in ROOM_NAMES)
 
 # What a module may import of the project; the longest prefix that fits decides. `.` is its own package.
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -65,6 +66,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "leaderboard.trust": (".", *RECORDS, *ROOMS[:3]),
     "leaderboard.intake": (".", *RECORDS, "bench.catalogue.source_text", *ROOMS[:4]),
     "leaderboard.report": (".", *RECORDS, *ROOMS[:5]),
+    "leaderboard.ask": (".", *RECORDS, *ROOMS[:6]),
     "leaderboard.site": (".", *RECORDS, *ROOMS[:6]),
     "benchmarks": (".", "bench", "suites", "leaderboard"),
     "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),

@@ -23,7 +23,7 @@ from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
 from bench.training.evaluate import evaluation_mode
 from bench.training.model import MultiTaskModel
-from bench.training.rows import read_split
+from bench.training.rows import read_split, tally_labels
 from bench.training.select import Snapshot
 from bench.training.trained_cell import TrainedCell
 from bench.training.watch import OnEpoch
@@ -103,6 +103,7 @@ class FullBatchRun(ABC):
                 hardware=hardware(CPU),
             ),
             "data": self.suite.checksums(),
+            "labels": tally_labels("train", train, self.suite.tasks),
             "matrices": {name: Packed.pack(matrix.numpy()) for name, matrix in answer.matrices.items()},
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }

@@ -78,6 +78,7 @@ def render_run_page(site: Context, run: ResultRecord) -> bytes:
         solution=_format_solution(run),
         validation=_format_pairs({task: f"{error:.5g}" for task, error in run.validation.items()}),
         cost=_format_costs(run),
+        labels=_format_labels(run),
         environment=_format_pairs(run.environment),
         versions=_format_pairs(run.spec.versions),
         data=_format_pairs(run.data),
@@ -146,6 +147,12 @@ def _judge_certificate(run: ResultRecord, met: bool) -> str:
     own = run.solution is not None and run.solution.certificate == "gradient"
     bound = "the tolerance of the method" if own else f"{run.spec.protocol.tolerance:g}"
     return f"within {bound}" if met else f"not within {bound}: not certified"
+
+
+def _format_labels(run: ResultRecord) -> tuple[tuple[str, str], ...]:
+    """Pairs of a split and task, and how many rows have a label; empty where no label is missing."""
+    counts = {f"{split}, {task}": f"{n}" for split, own in run.labels.items() for task, n in own.items()}
+    return _format_pairs(counts, sort=False)
 
 
 def _format_costs(run: ResultRecord) -> tuple[tuple[str, str], ...]:

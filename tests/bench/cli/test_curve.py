@@ -44,6 +44,13 @@ def test_every_method_has_the_same_values_and_seeds_and_no_place_on_a_board() ->
     assert all(set(spec.overrides) == {"lr"} for spec in specs)
 
 
+def test_a_curve_ends_where_the_protocol_does() -> None:
+    assert SettingGrid.parse("labels=0.1/0.4/1").next_value("high") is None
+    assert SettingGrid.parse("labels=0.1/0.2/0.4").next_value("high") == 0.8
+    assert SettingGrid.parse("momentum=0.2/0.6").next_value("high") is None
+    assert SettingGrid.parse("lr=0.2/0.6").next_value("high") == 1.8
+
+
 def test_a_point_is_the_run_that_set_makes() -> None:
     [point] = plan_curve(SUITE, ["hard"], SettingGrid.parse("lr=0.01"), [7])
     assert point == plan(SUITE, ["hard"], [7], {"lr": "0.01"})[0]

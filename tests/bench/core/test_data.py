@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from bench.core.data import Dataset, Order, group_by_input
+from bench.errors import UsageError
 
 
 def numbered(rows: int, start: int = 0) -> Tensor:
@@ -163,3 +164,56 @@ def test_groups_are_permuted_apart() -> None:
     first, second = order.batch(0)
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(50))
     assert not torch.equal(first, second)
+
+
+# --- masks --------------------------------------------------------------------------------------
+
+
+def test_a_mask_leaves_no_trace_of_what_it_hides() -> None:
+    x, y, k = numbered(4), torch.tensor([[1.0, 2.0]] * 4), torch.tensor([0, 1, 2, 1])
+    rows, elements = torch.tensor([True, False, True, True]), torch.tensor([[True, False]] * 4)
+    data = Dataset({"y": x, "k": x, "e": x}, {"y": y, "k": k, "e": y}, masks={"y": rows, "k": rows, "e": elements})
+    assert data.masks is None
+    assert torch.equal(data.targets["y"].isnan(), torch.tensor([[False] * 2, [True] * 2, [False] * 2, [False] * 2]))
+    assert data.targets["k"].tolist() == [0, -1, 2, 1]
+    assert data.targets["e"].nan_to_num(-5).tolist() == [[1.0, -5.0]] * 4
+    assert y.tolist() == [[1.0, 2.0]] * 4  # the suite's own tensor stays as it is
+    assert data.partly_labelled == {"y", "k", "e"}
+    assert data.find_labelled_rows("k").tolist() == rows.tolist()
+    assert data.find_labelled_rows("e").tolist() == [True] * 4
+
+
+def test_without_a_gap_there_is_nothing_to_do() -> None:
+    x, y = numbered(3), torch.ones(3)
+    data = Dataset({"y": x}, {"y": y}, masks={"y": torch.ones(3, dtype=torch.bool)})
+    assert data.targets["y"] is y
+    assert data.partly_labelled == frozenset()
+
+
+def test_a_mask_of_stored_rows_waits_for_the_transform() -> None:
+    x, stored = numbered(4), torch.tensor([7, 7, 255, 7], dtype=torch.uint8)
+    mask = torch.tensor([True, True, False, True])
+
+    def decode(rows, targets, generator):  # type: ignore[no-untyped-def]
+        return rows, {task: target.long() - 5 for task, target in targets.items()}
+
+    data = Dataset({"k": x}, {"k": stored}, decode, masks={"k": mask})
+    assert data.targets["k"] is stored
+    assert data.take([torch.tensor([3, 2])])[1]["k"].tolist() == [2, -1]
+    assert [targets["k"].tolist() for _, targets in data.slices(3)] == [[2, 2, -1], [2]]
+    moved = data.to(torch.device("cpu"), torch.float64, torch.contiguous_format)
+    assert moved.partly_labelled == {"k"}
+    assert moved.shuffle_targets(["k"], 0).take([torch.tensor([2])])[1]["k"].tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    ("target", "mask", "words"),
+    [
+        (torch.ones(3), torch.ones(3), "Found torch.float32"),
+        (torch.ones(3, 2), torch.ones(2, dtype=torch.bool), r"bool of shape \(3, 2\) or \(3,\)"),
+        (torch.ones(3, dtype=torch.bool), torch.ones(3, dtype=torch.bool), "signed whole numbers. Found torch.bool"),
+    ],
+)
+def test_what_is_no_mask_is_refused(target: Tensor, mask: Tensor, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Dataset({"y": numbered(3)}, {"y": target}, masks={"y": mask})

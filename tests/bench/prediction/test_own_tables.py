@@ -134,7 +134,7 @@ def test_rows_of_a_file_are_encoded_as_in_training(
     own = divide_stored(stored, 0)[0]["test"]
     rent = own.units["rent"]
     actual = {round(float(y), 1) for y in (own.targets["rent"].double() * rent.scale + rent.shift)[:, 0]}  # type: ignore[union-attr]
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
     test_rows = [number for number, row in enumerate(rows) if float(row["rent"]) in actual]
     assert len(test_rows) == len(own.targets["rent"])
     squares = [(float(printed[number]["rent"]) - float(rows[number]["rent"])) ** 2 for number in test_rows]
@@ -152,7 +152,7 @@ def test_targets_and_order_of_columns_do_not_matter(
     whole = write_flats(tmp_path / "whole.csv", rows=5)
     assert predict(flats, whole) == 0
     expected = capsys.readouterr().out
-    rows = list(csv.DictReader(whole.open()))
+    rows = list(csv.DictReader(io.StringIO(whole.read_text())))
     with (tmp_path / "less.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ["heating", "since", "extra", "rooms", "size"])
         writer.writeheader()
@@ -194,3 +194,35 @@ def test_tables_that_do_not_fit_are_one_sentence(
     assert out == ""
     assert len(err.splitlines()) == 1
     assert re.search(sentence, err), err
+
+
+def test_rows_of_tasks_with_rows_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A column that told tasks apart says whose row each is; without it every task predicts every row."""
+    pytest.importorskip("polars")
+    generator = np.random.default_rng(0)
+    table, data, store = tmp_path / "pupils.csv", ["--data-dir", str(tmp_path / "data")], str(tmp_path / "store")
+    lines = [f"{x:.3f},{2 * x + t:.3f},{'AB'[t]}" for t in (0, 1) for x in generator.standard_normal(30)]
+    table.write_text("\n".join(["x,score,form", *lines]) + "\n")
+    words = ["data", "import", str(table), "--name", "pupils", "--targets", "score", "--task-column", "form", *data]
+    assert main(words) == 0
+    run = ["run", "pupils", "hard", "--device", "cpu", "--jobs", "1", "--set", "epochs=2", "--keep-model"]
+    assert main([*run, "--store", store, *data]) == 0
+    [(run_id, _)] = find_models(tmp_path / "store")
+    capsys.readouterr()
+    new = tmp_path / "new.csv"
+    asked = ["predict", run_id, str(new), "--store", store, "--data-dir", str(tmp_path / "none"), "--json"]
+    new.write_text("form,x\nB,0.5\nA,0.5\nB,1.5\n")
+    assert main(asked) == 0
+    own = json.loads(capsys.readouterr().out)
+    names = [next(key for key in row if key != "row") for row in own]
+    assert [len(row) for row in own] == [2, 2, 2]
+    assert names[0] == names[2] != names[1]
+    new.write_text("x,more\n0.5,1\n0.5,2\n1.5,3\n")
+    assert main(asked) == 0
+    every = json.loads(capsys.readouterr().out)
+    assert [len(row) for row in every] == [3, 3, 3]
+    for of_task, of_all, name in zip(own, every, names, strict=True):
+        assert of_task[name]["prediction"] == pytest.approx(of_all[name]["prediction"], rel=1e-5)
+    new.write_text("form,x\nB,0.5\nC,0.5\n")
+    assert main(asked) == 2
+    assert "`form` should name a task that the model was trained on. Found `C`" in capsys.readouterr().err

@@ -276,3 +276,39 @@ def test_a_prefix_of_two_runs_names_both(store: Path, tmp_path: Path, capsys: py
     assert "RUN should begin one run id. Found 2 models" in capsys.readouterr().err
     assert main(["predict", twin.name[:16], str(rows), "--store", str(store)]) == 1  # it is another run's
     assert "should be of its run" in capsys.readouterr().err
+
+
+def test_a_method_from_a_file_needs_the_same_file(tmp_path: Path) -> None:
+    """In a process of its own, where the file was not loaded before."""
+    from bench.cli.new import write_part
+
+    file, rows = tmp_path / "blend.py", write_rows(tmp_path / "rows.npy")
+    file.write_text(write_part("method", "blend"))
+    words = ["run", SUITE, "blend", "--jobs", "1", "--device", "cpu", *SETTINGS, "--keep-model"]
+    assert main([*words, "--plugin", str(file), "--store", str(tmp_path / "s")]) == 0
+    [(run, _)] = find_models(tmp_path / "s")
+    edited = tmp_path / "edited" / "blend.py"
+    edited.parent.mkdir()
+    edited.write_text(file.read_text().replace("= 0.5", "= 0.25"))
+    for plugin, code, told in (
+        ([], 2, "The sharing `blend` of run `.{16}` came from a file of its own; give that file with `--plugin`"),
+        (["--plugin", str(edited)], 2, "`blend` should have the source that the model was trained with"),
+        (["--plugin", str(file)], 0, ""),
+    ):
+        asked = ["predict", run, str(rows), "--store", str(tmp_path / "s"), *plugin]
+        command = [sys.executable, "-m", "bench.cli.main", *asked]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert re.search(told, done.stderr), done.stderr
+
+
+def test_a_run_without_weights_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gpytorch")
+    words = ["run", "linear_synthetic:tasks=6,train=5", "gp_single", "--jobs", "1", "--store", str(tmp_path / "s")]
+    assert main([*words, "--keep-model"]) == 0
+    [(run, _)] = find_models(tmp_path / "s")
+    np.save(tmp_path / "rows.npy", np.zeros((1, 30)))
+    assert main(["predict", run, str(tmp_path / "rows.npy"), "--store", str(tmp_path / "s")]) == 2
+    assert f"Run `{run}` has no model: its predictions are made" in capsys.readouterr().err
+    assert main([*words, "--keep-model"]) == 0  # and it is not trained again for it
+    assert "1 were stored, 0 done" in capsys.readouterr().err

@@ -36,7 +36,7 @@ CASES = [
     ({"splits": {"train": 0}}, "`splits.train` of the protocol should be greater than or equal to 1. Found `0`."),
     ({"metrics": ["a"]}, "`metrics` of the protocol should be a valid dictionary. Found `['a']`."),
     ({"learning_rat": 1}, "The protocol has no field `learning_rat`; the nearest: "),
-    ({"batch_sise": 1}, "The protocol has no field `batch_sise`; the nearest: `batch_size`."),
+    ({"batch_sise": 1}, "The protocol has no field `batch_sise`; the nearest: `batch_size`, `batches`."),
     ({"replica": "q"}, "`replica` should name a task (a). Found q."),
 ]
 MISSING = [

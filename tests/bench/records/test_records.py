@@ -151,6 +151,9 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "shuffled": ("left",),
     "replica": "left",
     "members": 2,
+    "labels": 0.5,
+    "labels_by": None,  # nothing to choose while all labels are kept
+    "batches": "labelled",
     "loss_reduction": "mean",
     "trunk_lr_rule": "mean",
     "trunk_lr": 2.0,
@@ -171,6 +174,7 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "coordinates": "mean",
     "devices": 2,
     "memory_format": "channels_last",
+    "tasks": ("left",),
     "metrics": {"left": "classification", "right": "classification"},
 }
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bench.catalogue.method import Method
 from bench.core.data import Dataset
+from bench.core.losses import mse_loss
 from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
 from bench.planning.plan import parse_suite
@@ -46,6 +47,19 @@ class Masked(Tiny):
             target[number::3] = torch.nan
             target[(number + 1) :: 3] = torch.nan
         return rows
+
+
+class Sparse(Tiny):
+    """A label in seven rows: most batches have none of some task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks = [Task(name, lambda shape: nn.Linear(shape[0], 1), mse_loss, Regression) for name in TASKS]
+
+    def dataset(self, split: Literal["train", "val", "test"], seed: int) -> Dataset:
+        rows = super().dataset(split, seed)
+        masks = {task: torch.arange(ROWS) % 7 == number for number, task in enumerate(TASKS)}
+        return Dataset(rows.inputs, rows.targets, masks=masks)
 
 
 class Normed(Tiny):
@@ -91,6 +105,7 @@ class Pictures(Tiny):
 SUITES: dict[str, Callable[[], Suite]] = {
     "tiny": Tiny,
     "masked": Masked,
+    "sparse": Sparse,
     "normed": Normed,
     "pictures": Pictures,
     "own inputs": lambda: parse_suite("synthetic:inputs=own,tasks=2")[1],
@@ -98,6 +113,7 @@ SUITES: dict[str, Callable[[], Suite]] = {
 CASES: list[tuple[str, str, dict[str, Any]]] = [
     *(("tiny", method, {}) for method in trained_methods()),
     *(("masked", method, {}) for method in ("hard", "single_task", "hard@pcgrad")),
+    *(("sparse", method, {}) for method in ("hard", "hard@uncertainty", "hard@pcgrad", "hard@famo")),
     *(("normed", method, {}) for method in ("hard", "soft+l2:form=offset", "hard@famo")),
     ("pictures", "cross_stitch", {}),
     *(("own inputs", method, {"precision": "float64"}) for method in ("hard", "hard@gradvac")),

@@ -25,12 +25,23 @@ class Good(Weighting):
 
     def forward(self, state):
         losses = state.losses.detach()
-        self.mean = 0.9 * self.mean + 0.1 * losses / (losses.sum() + 1e-12)
+        place = ... if state.present is None else state.present
+        self.mean[place] = 0.9 * self.mean[place] + 0.1 * losses / (losses.sum() + 1e-12)
         noise = torch.rand(losses.shape, generator=state.train.generator, dtype=losses.dtype)
-        return self.log.exp() + self.mean / 10 + self.noise * noise
+        return state.take(self.log).exp() + self.mean[place] / 10 + self.noise * noise
 
     def regulariser(self):
         return -self.log.sum()
+
+
+def all_tasks(self, state):
+    """Of every task, whether its loss is there or not."""
+    return self.log.exp()
+
+
+def drifting(self):
+    """The term of every task, whether its loss is there or not."""
+    return (self.log + 1).sum()
 
 
 def weighing(turn):
@@ -55,11 +66,11 @@ def remember(self, weights, losses):
 
 
 def by_norm(self, state):
-    return self.log.exp() / state.gramian.diagonal().sqrt()
+    return state.take(self.log).exp() / state.gramian.diagonal().sqrt()
 
 
 def take_mean(self, state):
-    return self.log.exp() / len(self.tasks)
+    return state.take(self.log).exp() / len(state.losses)
 
 
 BROKEN: list[Broken] = [
@@ -74,6 +85,8 @@ BROKEN: list[Broken] = [
     ("scale of a sum", "leave it out", change(Good, forward=weighing(lambda self, w, x: w / w.detach()))),
     ("extreme losses", "zero", change(Good, forward=weighing(lambda self, w, x: w / x.detach()))),
     ("extreme gradients", "1 each", change(Good, needs_gramian=True, forward=by_norm)),
+    ("absent tasks", "by `state.take`", change(Good, unlike_uniform="", forward=all_tasks)),
+    ("absent tasks", "leave the others out", change(Good, regulariser=drifting)),
     ("same seed same numbers", "generator", change(Good, forward=weighing(lambda self, w, x: w * torch.rand(())))),
     ("state round trip", "buffers", change(Good, forward=weighing(remember))),
 ]

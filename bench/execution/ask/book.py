@@ -1,0 +1,103 @@
+"""The runs of one question, as they come in: which were run, and with what error."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bench.execution.ask.budget import Budget
+from bench.execution.execute import Execution
+from bench.execution.forecast import Estimates
+from bench.records import ResultRecord, RunSpec
+from bench.scores import primary_error
+from leaderboard.boards.curves import validation_errors
+
+# Each task at its own best epoch, as when it is learnt alone: other tasks have no say in when the main one stops.
+RULES_IN_ORDER = ("per_task", "val", "last")
+OVERHEAD = 1.5  # wall time of a worker over the training in it, before anything was measured
+
+
+@dataclass
+class RunBook:
+    """Runs what is asked for, once, and reads what became of it.
+
+    Attributes:
+        execution: how cells are run.
+        budget: within which they are run.
+        records: run id -> its record; None where the process died without one.
+        specs: run id -> what was run, of the same runs, in the order in which they ended.
+        errors: run id -> why it failed.
+        made: how many runs were made here, and not found in the store.
+        trained: seconds of training of the runs that were made here.
+        worked: seconds of wall-clock time times workers that went by while they were made.
+    """
+
+    execution: Execution
+    budget: Budget
+    records: dict[str, ResultRecord | None] = field(default_factory=dict)
+    specs: dict[str, RunSpec] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    made: int = 0
+    trained: float = 0.0
+    worked: float = 0.0
+
+    def run(self, specs: Iterable[RunSpec]) -> None:
+        """Run those that have not ended here yet. An interrupt is passed on, and what ended before it is noted."""
+        missing = self.list_missing(specs)
+        if not missing:
+            return
+        outcome = self.execution.survey(missing)
+        workers, began = self.count_workers(outcome.missing), self.budget.spent
+        try:
+            with self.budget.limit():
+                self.execution.run_missing(outcome)
+        finally:
+            fresh = {spec.run_id for spec in missing if outcome.status[spec.run_id] in ("done", "failed")}
+            for spec in missing:
+                if outcome.status[spec.run_id] != "planned":
+                    self.specs[spec.run_id] = spec
+                    self.records[spec.run_id] = record = self.execution.store.get(spec)
+                    if record and record.cost and spec.run_id in fresh:
+                        self.trained += record.cost.train_seconds
+            self.made += len(fresh)
+            self.worked += workers * (self.budget.spent - began) if fresh else 0.0
+            self.errors |= outcome.errors
+
+    def list_missing(self, specs: Iterable[RunSpec]) -> list[RunSpec]:
+        """Those that have not ended here, each once."""
+        return list({spec.run_id: spec for spec in specs if spec.run_id not in self.records}.values())
+
+    def count_workers(self, specs: list[RunSpec]) -> int:
+        """How many of `specs` run at a time; 1 at least."""
+        if not specs:
+            return 1
+        with self.execution.engine:
+            return max(1, self.execution.engine.width(specs))
+
+    def estimate(self, specs: Iterable[RunSpec]) -> float | None:
+        """Seconds until those that are missing will have ended; None where nothing like them was run.
+
+        Training as past runs took, times what a worker takes beside training, as measured here.
+        """
+        missing = self.execution.survey(self.list_missing(specs)).missing
+        estimates = Estimates(self.execution.cell.store)
+        known = [seconds for spec in missing if (seconds := estimates.seconds(spec)) is not None]
+        if missing and not known:
+            return None
+        mean = sum(known) / len(known) if known else 0.0
+        beside = self.worked / self.trained if self.trained else OVERHEAD
+        return mean * len(missing) * beside / self.count_workers(missing)
+
+    def error(self, spec: RunSpec, task: str) -> float | None:
+        """The error of a task on the test split, > 0; NaN where the run failed, None where it was not run."""
+        if spec.run_id not in self.records:
+            return None
+        record = self.records[spec.run_id]
+        if record is None or record.status != "done":
+            return math.nan
+        rule = next(rule for rule in RULES_IN_ORDER if rule in record.statistics)
+        return primary_error(record.spec.protocol.metrics[task], record.statistics[rule][task])
+
+    def validation(self, spec: RunSpec, task: str) -> float:
+        """The error of a task on validation; infinite where the run failed or was not run."""
+        record = self.records.get(spec.run_id)
+        return validation_errors(record).get(task, math.inf) if record else math.inf

@@ -1,0 +1,50 @@
+"""An answer as text for the terminal, and as Markdown."""
+
+from leaderboard.ask.answer import Findings
+from leaderboard.ask.blocks import AnswerGrid, Heading, Listing, Paragraph, lay_out_answer
+from leaderboard.report.escape import markdown, markdown_sentence, printable
+from leaderboard.report.terminal import draw_texts
+
+
+def draw_answer(answer: Findings) -> str:
+    """The answer for the terminal: the paragraph first, then everything behind it."""
+    parts = []
+    for block in lay_out_answer(answer):
+        match block:
+            case Heading():
+                continue  # grids have titles of their own
+            case Paragraph(text):
+                parts.append(f"{printable(text)}\n")
+            case Listing(lines):
+                parts.append("".join(f"    {printable(line)}\n" for line in lines))
+            case AnswerGrid():
+                parts.append(draw_texts(block.title, block.head, _drop_empty(block)[1], [], block.left))
+    return "\n".join(parts)
+
+
+def format_answer(answer: Findings) -> str:
+    """The answer in Markdown."""
+    parts = [f"# Does it help? {markdown(answer.suite)}\n"]
+    for block in lay_out_answer(answer):
+        match block:
+            case Heading(text):
+                parts.append(f"## {markdown(text)}\n")
+            case Paragraph(text):
+                parts.append(f"{markdown_sentence(text)}\n")
+            case Listing(lines):
+                parts.append("".join(f"    {printable(line)}\n" for line in lines))
+            case AnswerGrid():
+                parts.append(_format_grid(block))
+    return "\n".join(parts)
+
+
+def _format_grid(grid: AnswerGrid) -> str:
+    """A grid in Markdown."""
+    rule = [":--" if name in grid.left else "--:" for name in grid.head]
+    lines = [[markdown(name) for name in grid.head], rule, *([markdown(cell) for cell in row] for row in grid.rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _drop_empty(grid: AnswerGrid) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a grid as lists."""
+    return list(grid.head), [list(row) for row in grid.rows]

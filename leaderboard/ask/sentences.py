@@ -1,0 +1,159 @@
+"""The answer in three to five plain sentences, and the small phrases that tables share."""
+
+import math
+from collections.abc import Sequence
+
+from leaderboard.analysis.statistics import Interval
+from leaderboard.ask.answer import Findings
+from leaderboard.ask.power import Needed
+from leaderboard.ask.relations import VerdictWord
+from leaderboard.ask.verdicts import RelationVerdict
+
+ENDINGS = {
+    "decided": "Everything is decided; more runs would change nothing.",
+    "seeds": "All seeds of the design were run.",
+    "budget": "The budget was spent before everything was decided; a larger `--budget` goes on from here.",
+    "interrupted": "It was interrupted; the same command goes on from here.",
+}
+MOST_ROWS = 1000  # times the rows that there are: more is no advice
+MOST_NAMED = 4  # tasks in a sentence
+
+
+def percent_less(change: float) -> float:
+    """A change in log error as per cent less error: 100 (1 - e^-change)."""
+    return -100 * math.expm1(-change)
+
+
+def write_change(change: Interval) -> str:
+    """A change in words of error, as `12.0 % less error [8.1, 15.7]`; empty where there is none."""
+    if not math.isfinite(change.mean):
+        return ""
+    mean = percent_less(change.mean)
+    word = "less" if mean >= 0 else "more"
+    ends = ""
+    if change.low is not None and change.high is not None:
+        low, high = percent_less(change.low), percent_less(change.high)
+        ends = f" [{low:.1f}, {high:.1f}]" if word == "less" else f" [{-high:.1f}, {-low:.1f}]"
+    return f"{abs(mean):.1f} % {word} error{ends}"
+
+
+def write_needed(needed: Needed | None) -> str:
+    """What it would take to decide, in a few words; empty where nothing is known."""
+    if needed is None:
+        return ""
+    what = "a difference" if needed.to_show == "difference" else "sameness"
+    if needed.seeds is not None:
+        return f"about {needed.seeds} seeds would show {what}"
+    if needed.rows > MOST_ROWS:
+        return "no number of seeds or rows would show anything"
+    return f"no number of seeds, about {needed.rows:.0f} times the rows would show {what}"
+
+
+def write_answer(answer: Findings) -> list[str]:
+    """The sentences that stand first: whom it helps, why, which pairs, what is open, what to do."""
+    sentences = [_say_whom(answer), _say_why(answer), _say_pairs(answer), _say_open(answer), _say_what_to_do(answer)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _say_whom(answer: Findings) -> str:
+    """Who is helped and who is hurt by the method that does best for it."""
+    told: dict[VerdictWord, list[str]] = {"RELATED": [], "HARMFUL": [], "NEUTRAL": [], "UNDECIDED": []}
+    helped: list[str] = []
+    for main in answer.mains:
+        own = [each for each in answer.judged if each.relation.main == main and each.alone.n]
+        best = answer.choose_best(main)
+        if best:
+            helped.append(f"`{main}` (`{best.relation.method}`: {write_change(best.alone)})")
+            continue
+        verdicts = {each.verdict for each in own}
+        # A task has what no method says otherwise of: one that is hurt by all of them is hurt.
+        word: VerdictWord = next(iter(verdicts)) if len(verdicts) == 1 else "UNDECIDED"
+        told[word].append(f"`{main}`")
+    parts = [f"Learning together helps {_join(helped)}"] if helped else []
+    parts += [f"hurts {_join(told['HARMFUL'])} under every method that was run"] if told["HARMFUL"] else []
+    margin = f"{100 * math.expm1(answer.rules.margin):g} %"
+    parts += [f"makes no difference of {margin} for {_join(told['NEUTRAL'])}"] if told["NEUTRAL"] else []
+    parts += [f"is not shown to help {_join(told['UNDECIDED'])}"] if told["UNDECIDED"] else []
+    text = ", ".join(parts)
+    return f"{text if helped else f'Learning together {text}'}." if text else "Nothing was run yet."
+
+
+def _say_why(answer: Findings) -> str:
+    """Whether what helps is information, and whether something is harmful though informative."""
+    best = [each for main in answer.mains if (each := answer.choose_best(main))]
+    related = [f"`{each.relation.main}`" for each in best if each.verdict == "RELATED"]
+    others = [each for each in best if each.verdict != "RELATED"]
+    parts = []
+    if related:
+        parts.append(
+            f"For {_join(related)} it is what the other labels say that helps: with shuffled labels it is less"
+        )
+    for reading in dict.fromkeys(each.reading for each in others):
+        names = _join([f"`{each.relation.main}`" for each in others if each.reading == reading])
+        parts.append(f"for {names} it {reading}")
+    hurt = [each for each in answer.judged if each.verdict == "HARMFUL"]
+    if not parts and hurt:
+        worst = min(hurt, key=lambda each: each.alone.mean)
+        more = f" ({worst.reading})" if worst.reading else ""
+        parts.append(
+            f"`{worst.relation.method}` does worst, for `{worst.relation.main}`: {write_change(worst.alone)}{more}"
+        )
+    return _capitalise("; ".join(parts)) + "." if parts else ""
+
+
+def _say_pairs(answer: Findings) -> str:
+    """What the pairs say, and which tasks they would group."""
+    ran = [each for each in answer.pairs if each.alone.n]
+    if not ran:
+        return ""
+    counts = {
+        word: sum(each.verdict == word for each in ran) for word in ("RELATED", "HARMFUL", "NEUTRAL", "UNDECIDED")
+    }
+    text = f"Of {len(ran)} ordered pairs {_join([f'{count} are {word}' for word, count in counts.items() if count])}"
+    related = [each for each in ran if each.verdict == "RELATED"]
+    if related:
+        most = max(related, key=lambda each: each.alone.mean)
+        text += f"; most of all `{most.relation.extras[0]}` helps `{most.relation.main}`, {write_change(most.alone)}"
+    if answer.grouping and answer.grouping.gain > 0:
+        groups = " | ".join(" + ".join(group) for group in answer.grouping.groups)
+        text += f"; as foretold from pairs, tasks go together as {groups}"
+    return f"{text}."
+
+
+def _say_open(answer: Findings) -> str:
+    """What is undecided, and what would decide it."""
+    undecided = [each for each in answer.judged if each.verdict == "UNDECIDED" and each.alone.n]
+    if not undecided:
+        return ""
+    known = [needed for each in undecided if (needed := answer.needed.get(each.relation))]
+    counts = sorted(needed.seeds for needed in known if needed.seeds is not None)
+    more = ""
+    if counts:
+        more = f"; the first of them would take about {counts[0]} seeds, half of them {counts[len(counts) // 2]}"
+    elif known:
+        more = "; no number of seeds would decide them, only more rows"
+    return f"{len(undecided)} of {len(answer.judged)} verdicts are undecided{more}."
+
+
+def _say_what_to_do(answer: Findings) -> str:
+    """The recommended method and how the search ended."""
+    return f"What to run: `{answer.recommended_command}`. {ENDINGS.get(answer.ended, '')}".strip()
+
+
+def _join(names: Sequence[str]) -> str:
+    """Names in a sentence; of many the first ones and how many more there are."""
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _capitalise(text: str) -> str:
+    """With a capital first letter, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def explain_verdict(judged: RelationVerdict, needed: Needed | None) -> str:
+    """What stands beside a verdict: what both contrasts say, and what it would take where it is open."""
+    if not judged.alone.n:
+        return "not run"
+    return "; ".join(text for text in (judged.reading, write_needed(needed)) if text)

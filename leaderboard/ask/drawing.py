@@ -18,7 +18,8 @@ def draw_answer(answer: Findings) -> str:
             case Listing(lines):
                 parts.append("".join(f"    {printable(line)}\n" for line in lines))
             case AnswerGrid():
-                parts.append(draw_texts(block.title, block.head, _drop_empty(block)[1], [], block.left))
+                head = [printable(name) for name in block.head]  # names of tasks are somebody else's
+                parts.append(draw_texts(block.title, head, block.rows, [], block.left))
     return "\n".join(parts)
 
 
@@ -43,8 +44,3 @@ def _format_grid(grid: AnswerGrid) -> str:
     rule = [":--" if name in grid.left else "--:" for name in grid.head]
     lines = [[markdown(name) for name in grid.head], rule, *([markdown(cell) for cell in row] for row in grid.rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _drop_empty(grid: AnswerGrid) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a grid as lists."""
-    return list(grid.head), [list(row) for row in grid.rows]

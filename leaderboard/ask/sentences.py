@@ -57,6 +57,9 @@ def write_answer(answer: Findings) -> list[str]:
 
 def _say_whom(answer: Findings) -> str:
     """Who is helped and who is hurt by the method that does best for it."""
+    if not any(each.alone.n for each in answer.judged):
+        first = answer.rules.looks.seeds[0]
+        return f"There is no answer yet: no task was learnt alone and together, of {first} seeds at the first look."
     told: dict[VerdictWord, list[str]] = {"RELATED": [], "HARMFUL": [], "NEUTRAL": [], "UNDECIDED": []}
     helped: list[str] = []
     for main in answer.mains:
@@ -75,7 +78,7 @@ def _say_whom(answer: Findings) -> str:
     parts += [f"makes no difference of {margin} for {_join(told['NEUTRAL'])}"] if told["NEUTRAL"] else []
     parts += [f"is not shown to help {_join(told['UNDECIDED'])}"] if told["UNDECIDED"] else []
     text = ", ".join(parts)
-    return f"{text if helped else f'Learning together {text}'}." if text else "Nothing was run yet."
+    return f"{text if helped else f'Learning together {text}'}."
 
 
 def _say_why(answer: Findings) -> str:
@@ -137,7 +140,10 @@ def _say_open(answer: Findings) -> str:
 
 def _say_what_to_do(answer: Findings) -> str:
     """The recommended method and how the search ended."""
-    return f"What to run: `{answer.recommended_command}`. {ENDINGS.get(answer.ended, '')}".strip()
+    ending = ENDINGS.get(answer.ended, "")
+    if not any(each.alone.n for each in answer.judged):
+        return ending
+    return f"What to run: `{answer.recommended_command}`. {ending}".strip()
 
 
 def _join(names: Sequence[str]) -> str:

@@ -2,10 +2,10 @@
 
 The trace of a run is what training gives with many digits: the losses of every task and epoch, or, where a solver
 fitted the models, the errors along its path, its objective and such numbers of its statistics, as their kinds name
-them. A task whose loss never moved counts for nothing: at chance all models are the same. Two runs are alike where half of the losses differ by less than NEAR of their size, and the mean of their
-logarithms too, or all of what a solver gave by less than SOLVED. Among the committed runs no two of different seeds are
-alike with limits eight times (of a solver forty times) as wide. Whoever adds noise beyond the limits to every number is
-not found.
+them. A task whose loss never moved counts for nothing: at chance all models are the same. Two runs are alike where half
+of the losses differ by less than NEAR of their size, and the mean of their logarithms too, or all of what a solver gave
+by less than SOLVED. Among the committed runs no two of different seeds are alike with limits eight times (of a solver
+forty times) as wide. Whoever adds noise beyond the limits to every number is not found.
 """
 
 import bisect
@@ -28,8 +28,8 @@ SOLVED = 1e-5  # of a number: the largest difference of two solved runs that are
 def extract_trace(record: ResultRecord) -> np.ndarray:
     """The numbers of a run by which it is known, all positive and finite, [n]; empty where it has none.
 
-    Losses of every task that learnt and every epoch, or of a solved run the errors along its path, its objective and the trace of its
-    statistics (`Kind.trace`). Zeros are left out, since the trace is compared in logarithms.
+    Losses of every task that learnt and every epoch, or of a solved run the errors along its path, its objective and
+    the trace of its statistics (`Kind.trace`). Zeros are left out, since the trace is compared in logarithms.
     """
     losses = record.curves.train_loss
     values = [value for task in sorted(losses) if _has_learnt(losses[task]) for value in losses[task]]

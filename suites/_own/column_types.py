@@ -19,7 +19,7 @@ DATE_AS_TEXT = r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(\s.*)?$|^\s*\d{4}[./]\d{1,2
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column as it was found.
 
     name: as in the file.
@@ -61,7 +61,7 @@ class Column:
         return f"{low:g} to {high:g}"
 
 
-def read_column(series: "pl.Series", wanted: str | None, codes: tuple[str, ...] = ()) -> Column:
+def read_column(series: "pl.Series", wanted: str | None, codes: tuple[str, ...] = ()) -> TableColumn:
     """A column of a frame by what it holds, or as `wanted` says.
 
     wanted: a type that the user gave, or None.
@@ -75,7 +75,7 @@ def read_column(series: "pl.Series", wanted: str | None, codes: tuple[str, ...] 
         texts = [codes[code] if code is not None and 0 <= code < len(codes) else None for code in series.to_list()]
         series = pl.Series(name, texts, dtype=pl.String)
     if series.dtype == pl.Null:
-        return Column(name, "number", np.full(len(series), np.nan))
+        return TableColumn(name, "number", np.full(len(series), np.nan))
     if series.dtype == pl.Boolean:
         series = series.cast(pl.Int8)
     if series.dtype in (pl.Categorical, pl.Enum):
@@ -89,19 +89,19 @@ def read_column(series: "pl.Series", wanted: str | None, codes: tuple[str, ...] 
     if series.dtype == pl.String:
         return _read_texts(series, wanted)
     if not (series.dtype.is_numeric() or series.dtype.is_decimal()):
-        return Column(name, "other", np.full(len(series), np.nan))
+        return TableColumn(name, "other", np.full(len(series), np.nan))
     if wanted in ("category", "class"):
         return _make_category(series.cast(pl.String), numeric=True)
     return _make_number(name, series.cast(pl.Float64))
 
 
-def _make(name: str, form: str, series: "pl.Series") -> Column:
+def _make(name: str, form: str, series: "pl.Series") -> TableColumn:
     """A column of numbers."""
     values = series.to_numpy(allow_copy=True).astype(np.float64)
-    return Column(name, form, values, (), int(series.drop_nulls().drop_nans().n_unique()))
+    return TableColumn(name, form, values, (), int(series.drop_nulls().drop_nans().n_unique()))
 
 
-def _make_number(name: str, series: "pl.Series") -> Column:
+def _make_number(name: str, series: "pl.Series") -> TableColumn:
     """A column of numbers, whole or not. Raises UsageError for infinite ones."""
     column = _make(name, "number", series)
     there = column.there
@@ -111,10 +111,10 @@ def _make_number(name: str, series: "pl.Series") -> Column:
             "`--missing inf`, or mend the file."
         )
     whole = bool(len(there)) and bool((there == np.round(there)).all())
-    return Column(name, "whole" if whole else "number", column.values, (), column.distinct)
+    return TableColumn(name, "whole" if whole else "number", column.values, (), column.distinct)
 
 
-def _make_category(series: "pl.Series", numeric: bool = False) -> Column:
+def _make_category(series: "pl.Series", numeric: bool = False) -> TableColumn:
     """A column of texts as codes of its sorted levels; numbers are sorted as numbers."""
     pl = require_polars()
     levels = series.drop_nulls().unique().to_list()
@@ -122,18 +122,18 @@ def _make_category(series: "pl.Series", numeric: bool = False) -> Column:
     codes = series.replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Float64)
     if numeric:  # 1.0, read from a column with missing values, is 1
         levels = [text.removesuffix(".0") for text in levels]
-    return Column(
+    return TableColumn(
         series.name, "category", codes.to_numpy(allow_copy=True).astype(np.float64), tuple(levels), len(levels)
     )
 
 
-def _read_texts(series: "pl.Series", wanted: str | None) -> Column:
+def _read_texts(series: "pl.Series", wanted: str | None) -> TableColumn:
     """Texts as numbers, dates or categories."""
     pl = require_polars()
     shown, stripped = make_printable(series.name), series.str.strip_chars()
     there = stripped.drop_nulls()
     if not len(there):
-        return Column(series.name, "number", np.full(len(series), np.nan))
+        return TableColumn(series.name, "number", np.full(len(series), np.nan))
     numbers = stripped.cast(pl.Float64, strict=False)
     readable = len(series) - numbers.null_count()
     if wanted in ("category", "class"):
@@ -182,7 +182,7 @@ def _read_dates(texts: "pl.Series") -> "pl.Series | None":
     return days.cast(pl.Int32).cast(pl.Float64) + seconds / 86_400
 
 
-def find_target_kind(column: Column) -> str:
+def find_target_kind(column: TableColumn) -> str:
     """The kind of a target: by its levels where it has texts, else by how many numbers there are, and which.
 
     Two values are binary. Whole numbers without a gap, `MOST_ORDINAL` different ones at most, are levels in an order.
@@ -201,7 +201,7 @@ def find_target_kind(column: Column) -> str:
     return "count" if low in (0, 1) and there.mean() < 10 else "real"
 
 
-def read_labels(column: Column, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_target_labels(column: TableColumn, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """(labels (n,) float64 of a target, NaN where missing; names of its levels), by its kind.
 
     Classes and levels are numbers from 0, a binary target is 0 or 1: of two numbers the larger is 1, of two texts the

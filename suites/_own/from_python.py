@@ -13,7 +13,7 @@ from suites._own.table_import import SHARES, describe_plan, divide_plan, import_
 from suites._own.table_plan import TableOptions, plan_table
 
 
-def import_table(
+def write_python_table(
     X: Any,
     Y: Any,
     *,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UsageError, hint, make_printable
-from suites._own.column_types import TARGET_TYPES, find_target_kind, read_column, read_labels
+from suites._own.column_types import TARGET_TYPES, find_target_kind, read_column, read_target_labels
 from suites._own.description import OwnDescription, OwnTask
 from suites._own.division import SPLITS, divide, divide_by_group
 from suites._own.folders import write_own_set
@@ -96,7 +96,7 @@ def plan_labelled(folder: Path, table: RawTable, options: ImageOptions) -> Image
             )
         values = read_column(table.frame[name], kind)
         kind = kind or find_target_kind(values)
-        labels, levels = read_labels(values, kind)
+        labels, levels = read_target_labels(values, kind)
         check_target(values, kind, labels, levels)
         safe = make_safe_name(name, [task.name for task in plan.tasks])
         plan.tasks.append(OwnTask.model_validate({"name": safe, "title": name, "kind": kind, "levels": levels}))

@@ -8,7 +8,7 @@ import torch
 
 from bench.api import NewRows, UsageError
 from bench.errors import hint, make_printable
-from suites._own.column_types import Column, read_column
+from suites._own.column_types import TableColumn, read_column
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription
 from suites._own.reading import RawTable, read_table
@@ -68,7 +68,7 @@ def _read_feature(raw: RawTable, feature: Feature) -> np.ndarray:
     shown = make_printable(feature.name)
     series = raw.frame[feature.name]
     if series.null_count() == len(series):
-        column = Column(feature.name, FORMS[feature.kind][0], np.full(len(series), np.nan))
+        column = TableColumn(feature.name, FORMS[feature.kind][0], np.full(len(series), np.nan))
     else:
         column = read_column(series, feature.kind, tuple(raw.levels.get(feature.name, ())))
     if column.form not in FORMS[feature.kind]:

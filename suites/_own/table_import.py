@@ -22,7 +22,7 @@ REDRAWN = 20_000  # rows up to which a table is divided anew for each seed: beyo
 CHUNK = 50_000  # rows that are encoded at a time
 SHARES = (0.6, 0.2, 0.2)  # of training, validation and test
 EPOCHS = 60
-FEW = 3_000  # training rows below which the learning rate is lower
+FEW = 10_000  # training rows below which the learning rate is lower
 
 
 @dataclass(frozen=True)

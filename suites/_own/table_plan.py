@@ -11,10 +11,10 @@ from bench.errors import UsageError, hint, make_printable, quote_nearest
 from suites._own.column_types import (
     FEATURE_TYPES,
     TARGET_TYPES,
-    Column,
+    TableColumn,
     find_target_kind,
     read_column,
-    read_labels,
+    read_target_labels,
 )
 from suites._own.columns import Feature
 from suites._own.description import OwnTask
@@ -115,15 +115,15 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
     targets = list(options.targets)
     chosen = options.features if options.features is not None else tuple(raw.frame.columns)
     plan = TablePlan([], np.empty((0, 0)), np.empty((0, 0), np.int32), [], np.empty((0, 0)), parts=raw.parts)
-    columns: dict[str, Column] = {}
+    columns: dict[str, TableColumn] = {}
     for name in raw.frame.columns:
         if name in targets or name in special or (name in chosen and name not in left_out):
             columns[name] = read_column(raw.frame[name], options.types.get(name), tuple(raw.levels.get(name, ())))
     kinds = {name: options.types.get(name) or find_target_kind(columns[name]) for name in targets}
-    labels = {name: read_labels(columns[name], kinds[name]) for name in targets}
+    labels = {name: read_target_labels(columns[name], kinds[name]) for name in targets}
     for name in targets:
         check_target(columns[name], kinds[name], *labels[name])
-    inputs: list[Column] = []
+    inputs: list[TableColumn] = []
     for name in raw.frame.columns:
         role, kind = special.get(name, ""), columns[name].form if name in columns else "not asked for"
         if name in targets:
@@ -196,7 +196,7 @@ def _check_roles(raw: RawTable, options: TableOptions) -> None:
             )
 
 
-def check_target(column: Column, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
+def check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
     """Raise UsageError where a target has nothing to learn, or a class with a single row."""
     shown, there = make_printable(column.name), labels[~np.isnan(labels)]
     if not len(there):
@@ -221,7 +221,7 @@ def check_target(column: Column, kind: str, labels: np.ndarray, levels: Sequence
             )
 
 
-def _explain_useless(column: Column, rows: int) -> str:
+def _explain_useless(column: TableColumn, rows: int) -> str:
     """Why a column is no feature; empty where it is one."""
     if column.form == "other":
         return "holds neither numbers, texts nor dates"
@@ -237,16 +237,16 @@ def _explain_useless(column: Column, rows: int) -> str:
     return ""
 
 
-def _feature_kind(column: Column, wanted: str | None) -> str:
+def _feature_kind(column: TableColumn, wanted: str | None) -> str:
     """Type of a feature as `Feature` has it."""
     return "category" if column.form == "category" else "date" if column.form == "date" else wanted or "number"
 
 
 def _fill(
     plan: TablePlan,
-    inputs: Sequence[Column],
+    inputs: Sequence[TableColumn],
     options: TableOptions,
-    columns: Mapping[str, Column],
+    columns: Mapping[str, TableColumn],
     kinds: Mapping[str, str],
     labels: Mapping[str, tuple[np.ndarray, tuple[str, ...]]],
 ) -> None:
@@ -303,7 +303,7 @@ def _note_rows(plan: TablePlan, dropped: np.ndarray, why: str) -> None:
         plan.warnings.append(f"{count} row{'s' * (count != 1)} {why} {'are' if count != 1 else 'is'} left out.")
 
 
-def _choose_owners(plan: TablePlan, owners: Column, keep: np.ndarray) -> np.ndarray:
+def _choose_owners(plan: TablePlan, owners: TableColumn, keep: np.ndarray) -> np.ndarray:
     """Rows of tasks that are large enough, bool (n,); the others are noted."""
     values, codes, counts = np.unique(np.where(keep, owners.values, np.inf), return_inverse=True, return_counts=True)
     large = (counts >= LEAST_ROWS) & np.isfinite(values)
@@ -323,7 +323,7 @@ def _choose_owners(plan: TablePlan, owners: Column, keep: np.ndarray) -> np.ndar
 
 
 def _make_own_tasks(
-    owners: Column, keep: np.ndarray, target: str, kind: str, levels: tuple[str, ...]
+    owners: TableColumn, keep: np.ndarray, target: str, kind: str, levels: tuple[str, ...]
 ) -> tuple[np.ndarray, list[OwnTask]]:
     """(task of each row, the tasks): one for each value of the task column."""
     values, codes = np.unique(owners.values[keep], return_inverse=True)
@@ -340,7 +340,7 @@ def _make_own_tasks(
     return codes.astype(np.int32), tasks
 
 
-def _find_leaks(inputs: Sequence[Column], targets: Sequence[Column]) -> list[str]:
+def _find_leaks(inputs: Sequence[TableColumn], targets: Sequence[TableColumn]) -> list[str]:
     """Warnings on features that are a target, or a monotone or one-to-one copy of it, where both are there."""
     warnings = []
     for target in targets:
@@ -353,7 +353,7 @@ def _find_leaks(inputs: Sequence[Column], targets: Sequence[Column]) -> list[str
     return warnings
 
 
-def _compare(feature: Column, target: Column) -> str:
+def _compare(feature: TableColumn, target: TableColumn) -> str:
     """How a feature gives a target away; empty where it does not."""
     x, y = feature.values[:SAMPLE], target.values[:SAMPLE]
     both = ~(np.isnan(x) | np.isnan(y))

@@ -196,18 +196,12 @@ def test_titles_of_any_characters(importer: Importer, tmp_path: Path) -> None:
         **{"Größe (cm)": list(range(ROWS)), "Große (cm)": list(range(ROWS))[::-1], "数": [1.5, 2.5, 4] * 20}
     )
     answer = importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", 'Größe (cm),Große (cm),数,"a"')
-    assert {task["name"]: task["title"] for task in answer["tasks"]} == {
-        "Groe_cm": "Große (cm)",
-        "Groe_cm_2": "Größe (cm)",
-    } | {"Groe_cm": "Größe (cm)"} or [task["title"] for task in answer["tasks"]] == [
-        "Größe (cm)",
-        "Große (cm)",
-        "数",
-        "a",
+    assert [(task["name"], task["title"]) for task in answer["tasks"]] == [
+        ("Groe_cm", "Größe (cm)"),
+        ("Groe_cm_2", "Große (cm)"),
+        ("target", "数"),
+        ("a", "a"),
     ]
-    names = [task["name"] for task in answer["tasks"]]
-    assert len(set(names)) == 4
-    assert all(name.isascii() and name.isidentifier() for name in names)
     assert main(["check", "mine", "--data-dir", str(tmp_path / "data")]) == 0
 
 

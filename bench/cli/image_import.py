@@ -90,7 +90,6 @@ def _print_images(answer: dict[str, Any], plan: "ImagePlan") -> None:
 
 def _read_image_options(arguments: argparse.Namespace) -> "ImageOptions":
     """What the command line says of the images."""
-    from bench.cli.data_import import read_shares, split_list
     from suites._own.image_import import ImageOptions
     from suites._own.table_import import SHARES
 
@@ -109,8 +108,6 @@ def _read_image_options(arguments: argparse.Namespace) -> "ImageOptions":
 
 def _read_pairs(option: str, text: str | None, read: Callable[[str], Any]) -> dict[str, Any]:
     """task -> value, from TASK=VALUE,... Raises UsageError for another text."""
-    from bench.cli.data_import import split_list
-
     pairs = {}
     for pair in split_list(text or ""):
         name, equals, value = pair.rpartition("=")

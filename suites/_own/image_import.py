@@ -15,7 +15,7 @@ from suites._own.division import SPLITS, divide, divide_by_group
 from suites._own.folders import write_own_set
 from suites._own.image_card import write_image_card
 from suites._own.map_targets import MAP_FOLDERS, plan_map
-from suites._own.pictures import as_image, list_pictures, read_picture, resize_picture
+from suites._own.pictures import convert_to_image, list_pictures, read_picture, resize_picture
 from suites._own.reading import PARTS, RawTable
 from suites._own.table_import import SHARES, choose_protocol
 from suites._own.table_plan import check_target, make_safe_name
@@ -236,7 +236,9 @@ def _write_images(path: Path, plan: ImagePlan, order: np.ndarray, train: int) ->
     stored = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(order), *plan.size, plan.channels))
     sums, squares = np.zeros(plan.channels), np.zeros(plan.channels)
     for row, index in enumerate(order):
-        image = resize_picture(as_image(read_picture(plan.files[index]), plan.files[index]), plan.size, smooth=True)
+        image = resize_picture(
+            convert_to_image(read_picture(plan.files[index]), plan.files[index]), plan.size, smooth=True
+        )
         stored[row] = image if image.shape[2] == plan.channels else image.repeat(plan.channels, axis=2)
         if row < train:
             values = stored[row].reshape(-1, plan.channels).astype(np.float64)
@@ -263,7 +265,7 @@ def _measure_images(files: Sequence[Path], size: tuple[int, int] | None) -> tupl
     sizes: dict[tuple[int, int], Path] = {}
     channels = 1
     for path in files:
-        image = as_image(read_picture(path), path)
+        image = convert_to_image(read_picture(path), path)
         sizes.setdefault((image.shape[0], image.shape[1]), path)
         channels = max(channels, image.shape[2])
     if size is None and len(sizes) > 1:

@@ -61,7 +61,7 @@ def _refuse_deep_colours(head: bytes, shown: str) -> None:
         )
 
 
-def as_image(values: np.ndarray, path: Path) -> np.ndarray:
+def convert_to_image(values: np.ndarray, path: Path) -> np.ndarray:
     """A picture (rows, columns, 1 or 3) of bytes; 16-bit grey becomes 8 bits. Raises UsageError for other arrays."""
     if values.dtype in (np.uint16, np.int32) and values.ndim == 2:
         values = (values.astype(np.int64) // 257).clip(0, 255).astype(np.uint8)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.import_words import read_shares, split_list
 from bench.errors import UsageError, make_printable
 
 if TYPE_CHECKING:
-    from suites._own.image_import import ImageOptions, ImagePlan
+    from suites._own.image_import import ImagePlan
+    from suites._own.image_options import ImageOptions
 
 SAVED = ("state.json", "dataset_info.json", "dataset_dict.json")  # in a folder of Hugging Face's `datasets`
 
@@ -90,7 +92,7 @@ def _print_images(answer: dict[str, Any], plan: "ImagePlan") -> None:
 
 def _read_image_options(arguments: argparse.Namespace) -> "ImageOptions":
     """What the command line says of the images."""
-    from suites._own.image_import import ImageOptions
+    from suites._own.image_options import ImageOptions
     from suites._own.table_import import SHARES
 
     return ImageOptions(

@@ -14,36 +14,13 @@ from suites._own.description import OwnDescription, OwnTask
 from suites._own.division import SPLITS, divide, divide_by_group
 from suites._own.folders import write_own_set
 from suites._own.image_card import write_image_card
+from suites._own.image_options import ImageOptions
 from suites._own.map_targets import MAP_FOLDERS, plan_map
 from suites._own.pictures import convert_to_image, list_pictures, read_picture, resize_picture
 from suites._own.reading import PARTS, RawTable
-from suites._own.table_import import SHARES, choose_protocol
+from suites._own.table_import import choose_protocol
 from suites._own.table_plan import check_target, make_safe_name
 from suites._own.table_suite import encode_target, measure_unit, write_unit
-
-
-@dataclass(frozen=True)
-class ImageOptions:
-    """What the user says about a folder of images.
-
-    targets: columns of the table of labels, or folders of maps; empty for all such folders.
-    file_column: of the table, with names of files; None to find it.
-    group: a column; or `prefix`, the name of a file up to the first `_` or `-`.
-    types: target -> kind.
-    size: rows and columns that all images are brought to; None where they have one size.
-    scale: task -> factor on the stored numbers. ignore: task -> number that stands for a missing label.
-    shares: of training, validation and test. seed: of the division.
-    """
-
-    targets: tuple[str, ...] = ()
-    file_column: str | None = None
-    group: str | None = None
-    types: Mapping[str, str] = field(default_factory=dict)
-    size: tuple[int, int] | None = None
-    scale: Mapping[str, float] = field(default_factory=dict)
-    ignore: Mapping[str, int] = field(default_factory=dict)
-    shares: tuple[float, ...] = SHARES
-    seed: int = 0
 
 
 @dataclass
@@ -231,9 +208,9 @@ def choose_image_protocol(train: int, maps: bool) -> dict[str, Any]:
     return protocol | {"batch_size": batch, "steps_per_epoch": min(300, max(10, train // batch)), "epochs": 30}
 
 
-def _write_images(path: Path, plan: ImagePlan, order: np.ndarray, train: int) -> tuple[list[float], list[float]]:
+def _write_images(target: Path, plan: ImagePlan, order: np.ndarray, train: int) -> tuple[list[float], list[float]]:
     """Write all images in `order`; mean and deviation of each channel over the first `train` of them."""
-    stored = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(order), *plan.size, plan.channels))
+    stored = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(order), *plan.size, plan.channels))
     sums, squares = np.zeros(plan.channels), np.zeros(plan.channels)
     for row, index in enumerate(order):
         image = resize_picture(

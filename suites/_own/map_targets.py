@@ -12,7 +12,7 @@ from suites._own.description import OwnTask
 from suites._own.pictures import read_picture, resize_picture
 
 if TYPE_CHECKING:
-    from suites._own.image_import import ImageOptions
+    from suites._own.image_options import ImageOptions
 
 # Name of a folder -> the kind of map that it means; others are maps of real numbers.
 MAP_FOLDERS = {

@@ -8,7 +8,7 @@ help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
-	@echo "make test-ask   how often \`mtlbench ask\` says RELATED where it should, and where it should not (about 10 minutes)"
+	@echo "make test-ask   how often \`mtlbench ask\` says RELATED where it should, and where it should not"
 	@echo "make chaos      tables of 40 cells under kills and with nodes lost (about 25 minutes)"
 	@echo "make fuzz       damaged files and inputs, mutated for an hour"
 	@echo "make format     format the code"

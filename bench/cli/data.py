@@ -20,6 +20,8 @@ EPILOG = """examples:
   mtlbench data prepare scenes                          # renders
   mtlbench data prepare nyuv2 --source nyu_depth_v2_labeled.mat --size 72x96
   mtlbench data info multimnist:variant=pareto --json
+  mtlbench data import photos --name photos --labels labels.csv --targets age,smiles --size 64x64
+  mtlbench data import rooms --maps --name rooms --scale depth=0.001 --ignore segmentation=255
   mtlbench data import scores.csv --name scores --targets math,reading   # then: mtlbench run scores single_task hard
 """
 
@@ -30,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "action", metavar="ACTION", choices=["list", "prepare", "info", "import"], help="list, prepare, info or import"
     )
     parser.add_argument(
-        "suite", metavar="SUITE|FILE", nargs="?", help="a suite for prepare and info, a file for import"
+        "suite", metavar="SUITE|FILE", nargs="?", help="a suite for prepare and info, a file or folder for import"
     )
     options.add_data_dir(parser)
     parser.add_argument("--source", metavar="PATH", help="a file or folder to read instead of downloading")

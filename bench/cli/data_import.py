@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import options
+from bench.cli.image_import import add_image_options, holds_images, run_image_import
+from bench.cli.import_words import read_shares, split_list
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, make_printable
 
@@ -24,7 +26,11 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--name", metavar="NAME", help="of the data set: letters, digits and `_`")
     group.add_argument("--targets", metavar="A,B", help="columns to predict")
     group.add_argument("--task-column", metavar="COLUMN", help="each of its values is a task with rows of its own")
-    group.add_argument("--group", metavar="COLUMN", help="rows of one value stay in one split")
+    group.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="rows of one value stay in one split; `prefix`: images whose names begin alike",
+    )
     group.add_argument("--time", metavar="COLUMN", help="the latest rows are tested, those before them validate")
     group.add_argument("--features", metavar="A,B", help="columns to predict from (default: all others)")
     group.add_argument("--drop", metavar="A,B", help="columns to leave out")
@@ -35,6 +41,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--separator", metavar="SIGN", help="between columns of a text (default: found)")
     group.add_argument("--replace", action="store_true", help="replace a data set of this name")
     group.add_argument("--dry-run", action="store_true", help="show what was found, write nothing")
+    add_image_options(parser)
 
 
 def run_import(arguments: argparse.Namespace) -> int:
@@ -56,12 +63,17 @@ def run_import(arguments: argparse.Namespace) -> int:
     name = arguments.name or _propose_name(path)
     check_new_name(root, name, arguments.replace or arguments.dry_run)
     _refuse_known(name)
-    missing = None if arguments.missing is None else _split_list(arguments.missing)
+    if holds_images(path):
+        return run_image_import(arguments, name, root)
+    for option in ("labels", "maps", "file_column", "scale", "ignore", "size"):
+        if getattr(arguments, option):
+            raise UsageError(f"`--{option.replace('_', '-')}` is for a folder of images. Found a table.")
+    missing = None if arguments.missing is None else split_list(arguments.missing)
     raw = read_table(path, missing, _read_separator(arguments.separator))
     chosen = _read_options(arguments, raw.options)
     plan = plan_table(raw, chosen)
     plan.warnings = [*raw.notes, *plan.warnings]
-    shares = _read_shares(arguments.split) if arguments.split else SHARES
+    shares = read_shares(arguments.split) if arguments.split else SHARES
     rule = f"no `{chosen.group}` in two splits" if chosen.group else f"by `{chosen.time}`" if chosen.time else ""
     division = divide_plan(plan, shares, arguments.split_seed, rule)
     source = {"file": path.name, "targets": list(chosen.targets), "rule": rule}
@@ -137,11 +149,11 @@ def _read_options(arguments: argparse.Namespace, said: Any) -> "TableOptions":
     whole = said.get("whole", {})
 
     def expand(text: str | None, key: str) -> list[str]:
-        names = _split_list(text) if text is not None else list(said.get(key, []))
+        names = split_list(text) if text is not None else list(said.get(key, []))
         return [column for name in names for column in whole.get(name, [name])]
 
     types = dict(said.get("types", {}))
-    for pair in _split_list(arguments.types or ""):
+    for pair in split_list(arguments.types or ""):
         column, equals, kind = pair.rpartition("=")
         if not (column and equals and kind):
             raise UsageError(f"`--types` should read column=type, as in `--types grade=ordinal`. Found `{pair}`.")
@@ -156,25 +168,6 @@ def _read_options(arguments: argparse.Namespace, said: Any) -> "TableOptions":
         drop=tuple(expand(arguments.drop, "drop")),
         types=types,
     )
-
-
-def _split_list(text: str) -> list[str]:
-    """Items between commas, without spaces around them; `""` is an empty item, and a name with a comma is quoted."""
-    import csv
-
-    items = next(csv.reader([text], skipinitialspace=True), [])
-    return [item.strip() for item in items]
-
-
-def _read_shares(text: str) -> tuple[float, ...]:
-    """Shares of train, val and test. Raises UsageError for anything but three above 0 with the sum 1."""
-    try:
-        shares = tuple(float(part) for part in text.split("/"))
-    except ValueError:
-        shares = ()
-    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise UsageError(f"`--split` should be three shares above 0 with the sum 1, as 0.6/0.2/0.2. Found `{text}`.")
-    return shares
 
 
 def _read_separator(text: str | None) -> str | None:

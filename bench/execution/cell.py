@@ -52,13 +52,16 @@ class StoredCell:
     def needs(self, spec: RunSpec) -> frozenset[str]:
         """The plug-in files of the cell, and the parts of it that came from installed packages.
 
-        A plug-in without parts may hold the metrics of a suite; it is needed where the suite is a plug-in's too.
+        A plug-in without parts may hold the metrics of a suite; it is needed where the suite is a plug-in's too. One
+        with a backbone is needed where the suite names that.
         """
         own_suite = any(part.startswith("suite/") for part in spec.code)
         named = [
             plugin
             for plugin in self.plugins
-            if not spec.versions.keys().isdisjoint(plugin.parts) or (own_suite and not plugin.parts)
+            if not spec.versions.keys().isdisjoint(plugin.parts)
+            or (own_suite and not plugin.parts)
+            or any(part.startswith("backbone/") and part[9:] in spec.suite for part in plugin.parts)
         ]
         # Parts of installed packages are loaded by their name, so they count as loaded too: see `Cell.needs`.
         packaged = spec.code.keys() - {part for plugin in named for part in plugin.parts}

@@ -59,10 +59,14 @@ def lay_out_answer(answer: Findings) -> list[AnswerBlock]:
 
 def _lay_out_verdicts(answer: Findings) -> list[AnswerBlock]:
     """Each task beside all others, under each method."""
-    rows = [_write_row(answer, each) for main in answer.mains for each in answer.judged if each.relation.main == main]
+    ran = [each for main in answer.mains for each in answer.judged if each.relation.main == main and each.alone.n]
     head = ["task", "method", "verdict", "error against alone", "against shuffled labels", "seeds", "reading"]
-    grid = AnswerGrid("Each task beside all others", head, rows, WORDS, "verdicts")
-    return [grid, Paragraph(_explain_design(answer))]
+    grid = AnswerGrid(
+        "Each task beside all others", head, [_write_row(answer, each) for each in ran], WORDS, "verdicts"
+    )
+    without = list(dict.fromkeys(f"`{each.relation.method}`" for each in answer.judged if not each.alone.n))
+    not_run = [Paragraph(f"Not run so far, for some task or all: {', '.join(without)}.")] if without else []
+    return [*([grid] if ran else []), *not_run, Paragraph(_explain_design(answer))]
 
 
 def _write_row(answer: Findings, each: RelationVerdict) -> list[str]:
@@ -151,7 +155,7 @@ def _write_cell(each: RelationVerdict | None) -> str:
 
 def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
     """Cheap scores of pairs, and how well each ordered the measured ones."""
-    if not answer.predictors:
+    if not any(each.cells for each in answer.predictors):
         return []
     rows = [
         [each.name, "-" if math.isnan(each.tau) else f"{each.tau:+.2f}", str(each.cells)] for each in answer.predictors

@@ -46,7 +46,7 @@ def write_needed(needed: Needed | None) -> str:
         return f"about {needed.seeds} seeds would show {what}"
     if needed.rows > MOST_ROWS:
         return "no number of seeds or rows would show anything"
-    return f"no number of seeds, about {needed.rows:.0f} times the rows would show {what}"
+    return f"about {needed.rows:.0f} times the rows would show {what}, no number of seeds"
 
 
 def write_answer(answer: Findings) -> list[str]:
@@ -135,7 +135,9 @@ def _say_open(answer: Findings) -> str:
         more = f"; the first of them would take about {counts[0]} seeds, half of them {counts[len(counts) // 2]}"
     elif known:
         more = "; no number of seeds would decide them, only more rows"
-    return f"{len(undecided)} of {len(answer.judged)} verdicts are undecided{more}."
+    ran = sum(each.alone.n > 0 for each in answer.judged)
+    waiting = f", {len(answer.judged) - ran} more were not run" if ran < len(answer.judged) else ""
+    return f"{len(undecided)} of {ran} verdicts are undecided{waiting}{more}."
 
 
 def _say_what_to_do(answer: Findings) -> str:
@@ -160,6 +162,4 @@ def _capitalise(text: str) -> str:
 
 def explain_verdict(judged: RelationVerdict, needed: Needed | None) -> str:
     """What stands beside a verdict: what both contrasts say, and what it would take where it is open."""
-    if not judged.alone.n:
-        return "not run"
     return "; ".join(text for text in (judged.reading, write_needed(needed)) if text)

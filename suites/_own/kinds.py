@@ -37,6 +37,7 @@ from bench.api import (
     mse_loss,
 )
 from suites._own.description import OwnTask
+from suites._own.map_kinds import make_map_task
 
 CURVED = 10.0  # log rate up to which a Poisson rate is e^z; beyond, its tangent, so that no batch overflows
 
@@ -119,6 +120,7 @@ MAKERS: dict[str, Callable[[OwnTask], Task]] = {
     "count": partial(_make_scalar, count_loss, PoissonCounts),
     "class": _make_class,
     "ordinal": _make_ordinal,
+    **dict.fromkeys(("segmentation", "depth", "normals", "map"), make_map_task),
 }
 
 

@@ -15,7 +15,10 @@ from suites._own.folders import find_own_root, hash_file
 from suites._own.kinds import make_task
 
 # Kind of a set -> the module and the class that read it.
-KINDS = {"table": ("suites._own.table_suite", "TableSuite")}
+KINDS = {
+    "table": ("suites._own.table_suite", "TableSuite"),
+    "images": ("suites._own.image_suite", "ImageSuite"),
+}
 # Of a description: what cannot change a number, or is part of a run's name by itself.
 _NO_NUMBERS = {"form", "name", "protocol", "provenance", "sha256", "bytes"}
 

@@ -122,7 +122,7 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
     kinds = {name: options.types.get(name) or find_target_kind(columns[name]) for name in targets}
     labels = {name: read_target_labels(columns[name], kinds[name]) for name in targets}
     for name in targets:
-        _check_target(columns[name], kinds[name], *labels[name])
+        check_target(columns[name], kinds[name], *labels[name])
     inputs: list[TableColumn] = []
     for name in raw.frame.columns:
         role, kind = special.get(name, ""), columns[name].form if name in columns else "not asked for"
@@ -196,7 +196,7 @@ def _check_roles(raw: RawTable, options: TableOptions) -> None:
             )
 
 
-def _check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
+def check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
     """Raise UsageError where a target has nothing to learn, or a class with a single row."""
     shown, there = make_printable(column.name), labels[~np.isnan(labels)]
     if not len(there):

@@ -67,6 +67,16 @@ def test_the_sentences_say_whom_why_what_is_open_and_what_to_do() -> None:
     assert "`mtlbench run mine:a hard --seeds 0-4 --set lr=0.01`" in advice
 
 
+def test_what_was_not_run_is_one_line_and_no_verdict() -> None:
+    waiting = RelationVerdict(TaskRelation("a", ("rest",), "cross_stitch"), NOTHING, NOTHING, None, None)
+    findings = make_findings(judged=[judge("a", "rest", 0.05, decided=False), waiting], needed={}, predictors=[])
+    assert "1 of 1 verdicts are undecided, 1 more were not run." in write_answer(findings)
+    text = format_answer(findings)
+    assert "Not run so far, for some task or all: `cross_stitch`." in text
+    assert text.count("cross_stitch") == 1
+    assert "rank correlation" not in text
+
+
 def test_without_runs_it_says_that_there_is_no_answer() -> None:
     empty = RelationVerdict(TaskRelation("a", ("b", "c"), "hard"), NOTHING, NOTHING, None, None)
     first, *_ = write_answer(make_findings(judged=[empty], pairs=[], needed={}, ended="budget"))

@@ -1,0 +1,47 @@
+"""The card of imported images: a page for people, beside the arrays."""
+
+from collections.abc import Callable, Sequence
+
+from bench.errors import make_printable
+from suites._own.description import OwnDescription
+
+
+def write_image_card(own: OwnDescription, count: Callable[[str], int], warnings: Sequence[str]) -> str:
+    """The text of README.md: images, tasks with their labels, splits, training, and what to look at.
+
+    count: task -> images with a label.
+    """
+
+    def quote(text: str) -> str:
+        return make_printable(text, 200).replace("|", "\\|").replace("<", "&lt;")
+
+    channels, rows, columns = own.input_shape
+    images = sum(own.rows.values())
+    lines = [
+        f"# {own.name}",
+        "",
+        f"Imported from {quote(str(own.provenance.get('folder', 'Python')))} on {own.provenance.get('imported')}: "
+        f"{images:,} images of {rows}x{columns} with {channels} channel{'s' * (channels > 1)}, {len(own.tasks)} tasks.",
+        "",
+        f"    mtlbench run {own.name} single_task hard",
+        f"    mtlbench table {own.name}",
+        "",
+        "| task | from | kind | levels | images with labels |",
+        "| :-- | :-- | :-- | :-- | --: |",
+        *(
+            f"| {task.name} | {quote(task.title)} | {task.kind} | {quote(', '.join(task.levels))} "
+            f"| {count(task.name):,} |"
+            for task in own.tasks
+        ),
+        "",
+        f"{', '.join(f'{n:,} {split}' for split, n in own.rows.items())} images: {own.protocol['split_rule']}. "
+        "Images are stored as bytes; mean and deviation of each channel, and units of targets, are those of the "
+        "training images.",
+        "",
+        f"`{own.backbone}` by default; `mtlbench protocol {own.name}` has how it is trained.",
+        "",
+        *(["## Look at", "", *(f"- {quote(warning)}" for warning in warnings), ""] if warnings else []),
+        "`set.json` has the SHA-256 of every file.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -44,7 +44,7 @@ from bench.core.suite import Split, Stage, Suite, scale_channels
 from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, call_solver, clamp_losses
 from bench.errors import DataMissing, UsageError
-from bench.records import Protocol, derive_seed, digest
+from bench.records import Protocol, derive_seed, digest, explain_invalid
 from bench.records.sheet import Sheet
 from bench.scores import ANGLE_BIN, ANGLE_BINS, Kind, Metric, pack_histogram, register_kind
 
@@ -112,6 +112,7 @@ __all__ = [
     "cross_entropy_loss",
     "derive_seed",
     "digest",
+    "explain_invalid",
     "find_labelled",
     "find_labelled_rows",
     "group_by_input",

@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from bench.catalogue.options import Option, fill_defaults, options_as_text, read_options
 from bench.catalogue.provenance import digest_source
 from bench.catalogue.source_text import decode_source
+from bench.catalogue.suite_function import make_suite_class
 from bench.core.backbone import Backbone
 from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
@@ -58,7 +59,7 @@ _ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
 _LOADED: dict[Path, "Plugin"] = {}  # resolved path -> what was read there first; a file is never read twice
 _TEXTS: dict[str, bytes] = {}  # module that a plug-in file became -> its text
 _LOADING: list[str] = []  # modules of plug-ins that are being imported, the innermost last
-C = TypeVar("C", bound=type)
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,10 @@ class Choice:
 
 
 def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C]:
-    """Class decorator: make a Suite, Backbone, Sharing, Constraint or Weighting known as `name`.
+    """Decorator: make a Suite, Backbone, Sharing, Constraint or Weighting known as `name`.
+
+    Of a class, or of a function `(data_dir=None, *, options)` that returns a suite, as by `Suite.from_loaders`; it is
+    called once in a process for each choice of options.
 
     name: letters, digits and `_`, starting with a letter.
     version: moves whenever the numbers of the class change.
@@ -158,7 +162,8 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
             be read.
     """
 
-    def add(cls: C) -> C:
+    def add(part: C) -> C:
+        cls = part if isinstance(part, type) else make_suite_class(part)
         kind = next((kind for kind, base in _BASES.items() if issubclass(cls, base)), None)
         if kind is None:
             raise TypeError(
@@ -171,7 +176,7 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
         if name in _ENTRIES[kind]:
             raise ValueError(f"The {kind} `{name}` is registered already, by {_ENTRIES[kind][name].cls.__module__}.")
         _ENTRIES[kind][name] = Entry(kind, name, cls, version, paper, _LOADING[-1] if _LOADING else "")
-        return cls
+        return part
 
     return add
 

@@ -108,6 +108,11 @@ class Dataset:
         """Rows over all distinct inputs."""
         return sum(len(tensor) for tensor, _ in self.groups)
 
+    @property
+    def row_numbers(self) -> int:
+        """Numbers in a row of the largest input, as stored: what bounds the rows of a forward pass of evaluation."""
+        return max(tensor[:1].numel() for tensor, _ in self.groups)
+
     @cached_property
     def partly_labelled(self) -> frozenset[str]:
         """The tasks with a missing label, of an element or a row; looked up once, as it is a pass over the targets.

@@ -3,8 +3,9 @@
 The contract that folders of `suites/` and plug-ins implement. A suite knows no method; the harness knows no suite.
 """
 
+import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast
 
@@ -55,6 +56,51 @@ class Suite(ABC):
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir
+
+    @staticmethod
+    def from_loaders(
+        train: Any,
+        val: Any,
+        test: Any,
+        *,
+        tasks: Mapping[str, str | Task] | Sequence[Task],
+        backbone: str | nn.Module | Callable[[float], Any] | None = None,
+        protocol: Mapping[str, Any] | None = None,
+        stream: bool = False,
+        workers: int = 0,
+    ) -> "Suite":
+        """A suite of map-style data sets, or DataLoaders, whose rows are (inputs, targets).
+
+        Inputs are real numbers (d,) or (channels, rows, columns); targets a dict task -> target, or a tuple in the
+        order of `tasks`. A missing label is NaN or None, or below 0 for a class. A loader over a map-style data set is
+        read in the order of the data set, whether it shuffles or not: the harness draws its own batches.
+
+        Args:
+            train, val, test: a data set or a loader each.
+            tasks: name -> kind, as `real`, `binary`, `count`, `class:3`, `ordinal:5`, `segmentation:13`, `depth`,
+                `normals` or `map`, or name -> `Task`, whose targets are taken as they come.
+            backbone: name and options, as `mlp:hidden=64/64`; a network that is cut; or width -> stages. By default
+                one that goes by the shape of the rows.
+            protocol: setting -> value, changes to a protocol that goes by the number of rows.
+            stream: read rows anew for each batch, for data that do not fit in memory. Training is the same bit for
+                bit; the data are read once more in each process, for their checksum.
+            workers: threads that read the rows of a batch.
+
+        Raises:
+            UsageError: in one sentence, what of data, tasks, backbone or protocol does not fit.
+        """
+        # By name, as the catalogue imports suites: what reads own data lies above the contract.
+        make: Callable[..., Suite] = importlib.import_module("suites._own.loader_suite").make_loader_suite
+        return make(
+            train,
+            val,
+            test,
+            tasks=tasks,
+            backbone=backbone,
+            protocol=protocol,
+            stream=stream,
+            workers=workers,
+        )
 
     @abstractmethod
     def backbone(self, width: float = 1.0) -> nn.ModuleList:

@@ -55,8 +55,7 @@ def evaluate(models: Sequence[Predictor], dataset: Dataset, rows: int | None = N
 
 def choose_rows(dataset: Dataset) -> int:
     """Rows of one forward pass: as many as the limits of this module allow."""
-    largest = max(tensor[:1].numel() for tensor, _ in dataset.groups)
-    return max(1, min(MAX_ROWS, MAX_INPUT_NUMBERS // largest))
+    return max(1, min(MAX_ROWS, MAX_INPUT_NUMBERS // dataset.row_numbers))
 
 
 @torch.inference_mode()

@@ -77,7 +77,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     rule = f"no `{chosen.group}` in two splits" if chosen.group else f"by `{chosen.time}`" if chosen.time else ""
     division = divide_plan(plan, shares, arguments.split_seed, rule)
     source = {"file": path.name, "targets": list(chosen.targets), "rule": rule}
-    description = describe_plan(plan, name, division, shares, source)
+    description = describe_plan(plan, name, division, shares, source, missing)
     folder = None
     if not arguments.dry_run:
         folder = import_plan(plan, division, description, root, arguments.replace)

@@ -112,9 +112,10 @@ def mean_log_error(record: ResultRecord) -> float:
 
 def read_worth(level: Level, method: str, seeds: Sequence[int], records: Iterable[ResultRecord]) -> np.ndarray:
     """Worth of a method (n,), seed by seed. Raises KeyError where a run is missing."""
-    errors = {record.run_id: mean_log_error(record) for record in records if record.status == "done"}
+    done = {record.run_id: record for record in records if record.status == "done"}
     each = [
-        [errors[spec.run_id] for spec in plan(level.suite, [m], seeds, level.settings)] for m in (REFERENCE, method)
+        [mean_log_error(done[spec.run_id]) for spec in plan(level.suite, [m], seeds, level.settings)]
+        for m in (REFERENCE, method)
     ]
     worth: np.ndarray = np.array(each[0]) - np.array(each[1])
     return worth
@@ -140,7 +141,7 @@ def _format(sample: np.ndarray) -> str:
 def main() -> None:
     """Read the command line, run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="a folder of its own")
+    parser.add_argument("--store", type=Path, required=True, help="a store; the committed one has all runs")
     parser.add_argument("--only", choices=list_cases(), nargs="+", default=list(list_cases()))
     parser.add_argument("--seeds", type=int, default=12, help="how many (default: 12)")
     given = parser.parse_args()

@@ -77,7 +77,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     rule = f"no `{chosen.group}` in two splits" if chosen.group else f"by `{chosen.time}`" if chosen.time else ""
     division = divide_plan(plan, shares, arguments.split_seed, rule)
     source = {"file": path.name, "targets": list(chosen.targets), "rule": rule}
-    description = describe_plan(plan, name, division, shares, source)
+    description = describe_plan(plan, name, division, shares, source, missing)
     folder = None
     if not arguments.dry_run:
         folder = import_plan(plan, division, description, root, arguments.replace)
@@ -96,12 +96,12 @@ def run_import(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(answer, indent=1))
     else:
-        _print_plan(answer, plan, division)
+        _print_plan(answer, plan, division, options.repeat_places(arguments))
     return 0
 
 
-def _print_plan(answer: dict[str, Any], plan: "TablePlan", division: "Division") -> None:
-    """Print columns, tasks, splits and warnings for people."""
+def _print_plan(answer: dict[str, Any], plan: "TablePlan", division: "Division", places: str) -> None:
+    """Print columns, tasks, splits and warnings for people; `places` are options of the next command."""
     from rich.console import Console
     from rich.table import Table
 
@@ -133,7 +133,11 @@ def _print_plan(answer: dict[str, Any], plan: "TablePlan", division: "Division")
         *(f"note: {warning}" for warning in plan.warnings),
     ]
     if answer["folder"]:
-        lines += ["", f"imported into {answer['folder']}", f"next: mtlbench run {answer['name']} single_task hard"]
+        lines += [
+            "",
+            f"imported into {answer['folder']}",
+            f"next: mtlbench run {answer['name']} single_task hard{places}",
+        ]
     else:
         lines += ["", "nothing was written (--dry-run)"]
     print("\n".join(map(make_printable, lines)))

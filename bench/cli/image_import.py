@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli import options
 from bench.cli.import_words import read_shares, split_list
 from bench.errors import UsageError, make_printable
 
@@ -70,11 +71,11 @@ def run_image_import(arguments: argparse.Namespace, name: str, root: Path) -> in
     if arguments.json:
         print(json.dumps(answer, indent=1))
     else:
-        _print_images(answer, plan)
+        _print_images(answer, plan, options.repeat_places(arguments))
     return 0
 
 
-def _print_images(answer: dict[str, Any], plan: "ImagePlan") -> None:
+def _print_images(answer: dict[str, Any], plan: "ImagePlan", places: str) -> None:
     """Print tasks, splits and warnings for people."""
     lines = [f"{len(plan.files):,} images of {plan.size[0]}x{plan.size[1]} with {plan.channels} channels", ""]
     for task in plan.tasks:
@@ -84,7 +85,7 @@ def _print_images(answer: dict[str, Any], plan: "ImagePlan") -> None:
     parts = ", ".join(f"{rows:,} {split}" for split, rows in answer["splits"].items())
     lines += ["", f"{parts}: {plan.rule}", *(f"note: {warning}" for warning in plan.warnings), ""]
     if answer["folder"]:
-        lines += [f"imported into {answer['folder']}", f"next: mtlbench run {answer['name']} single_task hard"]
+        lines += [f"imported into {answer['folder']}", f"next: mtlbench run {answer['name']} single_task hard{places}"]
     else:
         lines.append("nothing was written (--dry-run)")
     print("\n".join(map(make_printable, lines)))

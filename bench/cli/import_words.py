@@ -17,6 +17,6 @@ def read_shares(text: str) -> tuple[float, ...]:
         shares = tuple(float(part) for part in text.split("/"))
     except ValueError:
         shares = ()
-    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) != 3 or not min(shares) > 0 or not abs(sum(shares) - 1) <= 1e-6:
         raise UsageError(f"`--split` should be three shares above 0 with the sum 1, as 0.6/0.2/0.2. Found `{text}`.")
     return shares

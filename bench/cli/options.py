@@ -9,6 +9,7 @@ MTLBENCH_DATA     --data-dir, else the folder that the system keeps for data of 
 
 import argparse
 import os
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -186,6 +187,17 @@ def resolve_store_dir(given: str | None) -> Path:
     `~` is expanded. The folder need not exist: commands that write make it.
     """
     return Path(given or os.environ.get("MTLBENCH_STORE") or "runs").expanduser()
+
+
+def repeat_places(arguments: argparse.Namespace) -> str:
+    """--store, --data-dir and --plugin as they were given, with a space before each: a command that is proposed finds
+    what this one made."""
+    given = [
+        ("--store", getattr(arguments, "store", None)),
+        ("--data-dir", getattr(arguments, "data_dir", None)),
+        *(("--plugin", file) for file in getattr(arguments, "plugin", [])),
+    ]
+    return "".join(f" {option} {shlex.quote(str(place))}" for option, place in given if place)
 
 
 def require_store(root: Path) -> Path:

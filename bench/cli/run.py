@@ -79,5 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
     report(outcome)
     if arguments.set and specs and specs[0].overrides and not arguments.dry_run:
         where = options_text("--where", specs[0].overrides.items())
-        print(f"`mtlbench table {arguments.suite} {where}` shows them.", file=sys.stderr)
+        places = options.repeat_places(arguments)
+        print(f"`mtlbench table {arguments.suite} {where}{places}` shows them.", file=sys.stderr)
     return 1 if outcome.count("failed") else 0

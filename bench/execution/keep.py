@@ -3,9 +3,12 @@
 A record that is stored and not mirrored leaves a mark in the store, so that the next command with `--wandb` mirrors it.
 """
 
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.engines.events import Status
@@ -108,10 +111,15 @@ def _write_model(store: Store, record: ResultRecord, model: "KeptModel") -> None
 def name_models(store: Store, specs: Sequence[RunSpec]) -> None:
     """Print the command that uses the model of each run, for the first FEW_MODELS of those that have one."""
     kept = [spec for spec in specs if store.has_weights(spec)]
+    usual = Path(os.environ.get("MTLBENCH_STORE") or "runs").expanduser()
+    place = "" if store.root == usual else f" --store {shlex.quote(str(store.root))}"
     for spec in kept[:FEW_MODELS]:
         record = store.get(spec)
         method = make_printable(record.method if record else spec.method, 80)
-        print(f"`mtlbench predict {spec.run_id} FILE` uses the model of {method}, seed {spec.seed}.", file=sys.stderr)
+        print(
+            f"`mtlbench predict {spec.run_id} FILE{place}` uses the model of {method}, seed {spec.seed}.",
+            file=sys.stderr,
+        )
     if len(kept) > FEW_MODELS:
         print(f"{len(kept) - FEW_MODELS} more models lie beside their records.", file=sys.stderr)
 

@@ -94,7 +94,10 @@ def format_csv(table: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) ->
             known.extend(name for name in row.get(task, ()) if name not in known)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["row", *(_name_column(titles[task], name) for task, names in heads.items() for name in names)])
+    line = ["row", *(_name_column(titles[task], name) for task, names in heads.items() for name in names)]
+    if len(set(line)) < len(line):  # as of targets `c` and `c probability`: names of tasks have no spaces
+        line = ["row", *(_name_column(task, name) for task, names in heads.items() for name in names)]
+    writer.writerow(line)
     for row in table:
         cells = [row.get(task, {}).get(name, "") for task, names in heads.items() for name in names]
         writer.writerow([row["row"], *(repr(cell) if isinstance(cell, float) else cell for cell in cells)])

@@ -205,26 +205,31 @@ def _write_error(error: Interval) -> str:
 
 def _lay_out_commands(answer: Findings) -> list[AnswerBlock]:
     """What to run, and how every number can be made again."""
-    best = [
-        f"`{main}`: `{each.relation.method if (each := answer.choose_best(main)) else answer.reference}`"
-        for main in answer.mains
-    ]
-    return [
-        Paragraph(f"For all tasks `{answer.recommended}`; for each by itself {', '.join(best)}."),
-        Listing([answer.recommended_command]),
-        Paragraph("The runs behind this page, each of which has the same name and numbers when it is made again:"),
-        Listing(answer.commands),
-        Paragraph(
-            "What a method is worth in rows is not measured here, since it takes the reference on several numbers of "
-            "rows: give a board a `series` (docs/statistics.md, Worth in data)."
-        ),
-    ]
+    blocks: list[AnswerBlock] = []
+    if any(each.alone.n for each in answer.judged):
+        best = [
+            f"`{main}`: `{each.relation.method if (each := answer.choose_best(main)) else answer.reference}`"
+            for main in answer.mains
+        ]
+        blocks.append(Paragraph(f"For all tasks `{answer.recommended}`; for each by itself {', '.join(best)}."))
+        blocks.append(Listing([answer.recommended_command]))
+    if answer.commands:
+        made = "The runs behind this page, each of which has the same name and numbers when it is made again:"
+        blocks += [Paragraph(made), Listing(answer.commands)]
+    if blocks:
+        blocks.append(
+            Paragraph(
+                "What a method is worth in rows is not measured here, since it takes the reference on several numbers "
+                "of rows: give a board a `series` (docs/statistics.md, Worth in data)."
+            )
+        )
+    return blocks
 
 
 def _lay_out_cost(answer: Findings) -> list[AnswerBlock]:
     """What it cost, and what was left out."""
     cost = answer.spending
-    budget = f" of a budget of {cost.budget:.0f}" if math.isfinite(cost.budget) else ""
+    budget = f" of a budget of {cost.budget:.0f} s" if math.isfinite(cost.budget) else ""
     first = f"; the first answer after {cost.first:.0f} s" if cost.first is not None else ""
     made = f"{cost.made} of them made now with {cost.trained:.0f} s of training"
     text = f"{cost.runs} runs, {made}; {cost.seconds:.0f} s{budget}{first}."

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 FEATURE_TYPES = ("number", "category", "date")
 TARGET_TYPES = ("real", "class", "binary", "ordinal", "count")
+MOST_NUMBER = 1e30  # of a column: beyond, float32 and squared deviations overflow
 MOST_ORDINAL = 10  # whole numbers without a gap, up to this many different ones, are levels
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"
 DATE_AS_TEXT = r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(\s.*)?$|^\s*\d{4}[./]\d{1,2}[./]\d{1,2}(\s.*)?$"
+# 12 %, $1.50, -€3, 1,234, 1.234,5, 0,5 and 1 234: signs around a number, or commas, points and spaces in it
+NUMBER_AS_TEXT = (
+    r"^[-+(]?\s*[$€£¥]?\s*[-+]?(\d+([.,]\d+)?|\d{1,3}([., \x{a0}\x{202f}']\d{3})+([.,]\d+)?)\s*[%‰$€£¥]?\)?$"
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,14 @@ class TableColumn:
         return f"{low:g} to {high:g}"
 
 
-def read_column(series: "pl.Series", wanted: str | None, codes: tuple[str, ...] = ()) -> TableColumn:
+def read_column(
+    series: "pl.Series", wanted: str | None, codes: tuple[str, ...] = (), name_type: str = "category"
+) -> TableColumn:
     """A column of a frame by what it holds, or as `wanted` says.
 
     wanted: a type that the user gave, or None.
     codes: names of its whole numbers, where the file has them.
+    name_type: what a user calls it where its values are to be names: `class` for a target.
 
     Raises UsageError where a column mixes numbers and texts, holds infinite numbers, or dates that cannot be read.
     """
@@ -87,11 +95,12 @@ def read_column(series: "pl.Series", wanted: str | None, codes: tuple[str, ...] 
             )
         return _make(name, "date", series.cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64) / 86_400_000_000)
     if series.dtype == pl.String:
-        return _read_texts(series, wanted)
+        return _read_texts(series, wanted, name_type)
     if not (series.dtype.is_numeric() or series.dtype.is_decimal()):
         return TableColumn(name, "other", np.full(len(series), np.nan))
     if wanted in ("category", "class"):
-        return _make_category(series.cast(pl.String), numeric=True)
+        present = series.fill_nan(None) if series.dtype.is_float() else series
+        return _make_category(present.cast(pl.String), numeric=True)
     return _make_number(name, series.cast(pl.Float64))
 
 
@@ -105,10 +114,16 @@ def _make_number(name: str, series: "pl.Series") -> TableColumn:
     """A column of numbers, whole or not. Raises UsageError for infinite ones."""
     column = _make(name, "number", series)
     there = column.there
+    if len(there) and np.isfinite(there).all() and np.abs(there).max() > MOST_NUMBER:
+        raise UsageError(
+            f"`{make_printable(name)}` should hold numbers up to {MOST_NUMBER:g}. Found "
+            f"{there[np.abs(there).argmax()]:g}; mark it as missing, or mend the file."
+        )
     if not np.isfinite(there).all():
+        sign = "-" if there[~np.isfinite(there)][0] < 0 else ""
         raise UsageError(
             f"`{make_printable(name)}` should hold finite numbers. Found an infinite one; mark it as missing with "
-            "`--missing inf`, or mend the file."
+            f"`--missing={sign}inf`, or mend the file."
         )
     whole = bool(len(there)) and bool((there == np.round(there)).all())
     return TableColumn(name, "whole" if whole else "number", column.values, (), column.distinct)
@@ -127,8 +142,8 @@ def _make_category(series: "pl.Series", numeric: bool = False) -> TableColumn:
     )
 
 
-def _read_texts(series: "pl.Series", wanted: str | None) -> TableColumn:
-    """Texts as numbers, dates or categories."""
+def _read_texts(series: "pl.Series", wanted: str | None, name_type: str) -> TableColumn:
+    """Texts as numbers, dates or categories; `name_type` as of `read_column`."""
     pl = require_polars()
     shown, stripped = make_printable(series.name), series.str.strip_chars()
     there = stripped.drop_nulls()
@@ -152,14 +167,38 @@ def _read_texts(series: "pl.Series", wanted: str | None) -> TableColumn:
         first = make_printable(texts[0], 40)
         raise UsageError(
             f"`{shown}` should hold numbers or texts, not both. Found {readable} numbers and {len(texts)} texts, as "
-            f'`{first}`; name it with `--missing "{first}"`, or take all as texts with `--types "{shown}=category"`.'
+            f'`{first}`; name it with `--missing "{first}"`, or take all as texts with `--types "{shown}={name_type}"`.'
         )
+    if wanted != "date":
+        _refuse_signs(there, shown, name_type)
     if wanted == "date" or there.str.contains(DATE_AS_TEXT).sum() > 0.9 * len(there):
         raise UsageError(
             f"`{shown}` should hold dates as 2021-04-03. Found dates as text, as `{make_printable(there[0], 40)}`, "
             f'whose day and month cannot be told apart; write them so, or leave the column out with `--drop "{shown}"`.'
         )
     return _make_category(stripped)
+
+
+def _refuse_signs(there: "pl.Series", shown: str, name_type: str) -> None:
+    """Raise UsageError for texts of which nearly all are numbers with a sign: as names they would mean nothing.
+
+    Whether 1,234 is a thousand or a decimal comma cannot be told, so that they are not guessed at.
+    """
+    if there.str.contains(NUMBER_AS_TEXT).sum() > 0.9 * len(there):
+        first = next(text for text in there if not _is_plain(text))
+        raise UsageError(
+            f"`{shown}` should hold numbers as 1234.5. Found numbers as text, as `{make_printable(first, 40)}`; write "
+            f'them without signs and commas, or take them as names with `--types "{shown}={name_type}"`.'
+        )
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text reads as a number as it stands."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_dates(texts: "pl.Series") -> "pl.Series | None":
@@ -225,7 +264,7 @@ def read_target_labels(column: TableColumn, kind: str) -> tuple[np.ndarray, tupl
         values: Any
         values, codes = np.unique(column.values, return_inverse=True)
         labels = np.where(np.isnan(column.values), np.nan, codes.astype(np.float64))
-        levels = tuple(f"{value:g}" for value in values if not np.isnan(value))
+        levels = tuple(f"{value:.15g}" for value in values if not np.isnan(value))
     else:
         raise UsageError(f"`{shown}` should hold numbers or texts to be a target. Found a {column.form}.")
     if kind == "binary" and len(levels) != 2:

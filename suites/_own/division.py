@@ -81,7 +81,7 @@ def divide_by_group(groups: np.ndarray, shares: Sequence[float], seed: int) -> d
     """
     names, sizes = np.unique(groups, return_counts=True)
     if len(names) < len(SPLITS):
-        raise ValueError(f"only {len(names)} groups")
+        raise ValueError(f"only {len(names)} group{'s' * (len(names) != 1)}")
     order = np.random.Generator(np.random.PCG64(derive_seed("own groups", seed))).permutation(len(names))
     filled = np.cumsum(sizes[order]) / len(groups)
     # A group belongs where its last row falls; one group at least for each of the two.

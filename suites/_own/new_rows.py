@@ -26,7 +26,7 @@ def read_table_rows(path: Path, description: OwnDescription, encoder: Encoder) -
     Raises:
         UsageError: one sentence: the file is no table, lacks a feature, or has values that it cannot hold.
     """
-    raw = read_table(path)
+    raw = read_table(path, description.details.get("missing"))
     features = encoder.features
     _require_columns(raw, [feature.name for feature in features])
     numbers: list[np.ndarray] = []

@@ -7,11 +7,14 @@ without an error and means something else.
 import csv
 import json
 import tomllib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -95,7 +98,7 @@ def _read_text(path: Path, missing: Sequence[str] | None, separator: str | None)
     except UnicodeDecodeError as error:
         raise UsageError(
             f"`{shown}` should be text in UTF-8. Found other bytes at {error.start}; convert it, as with "
-            f"`iconv -f latin1 -t utf-8`."
+            f"`iconv -f {'utf-16' if _is_utf16(path) else 'latin1'} -t utf-8`."
         ) from error
     _check_names(names, shown)
     names = [name or f"column {number}" for number, name in enumerate(names, 1)]
@@ -112,9 +115,11 @@ def _read_text(path: Path, missing: Sequence[str] | None, separator: str | None)
     except pl.exceptions.NoDataError as error:
         raise UsageError(f"`{shown}` should hold rows. Found names of columns only.") from error
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        first = make_printable(str(error).strip().split("\n")[0], 200).rstrip(".")
+        if _count_lines(path) < 2:
+            raise UsageError(f"`{shown}` should hold rows. Found names of columns only.") from error
         raise UsageError(
-            f"`{shown}` should be a table with {len(names)} columns in every line. Found: {first}."
+            f"`{shown}` should be a table with {len(names)} columns in every line. Found "
+            f"{_find_other_width(path, separator, len(names)) or make_printable(str(error).strip(), 200)}."
         ) from error
     if frame.width != len(names):
         raise UsageError(
@@ -127,6 +132,28 @@ def _read_text(path: Path, missing: Sequence[str] | None, separator: str | None)
     if commas:
         notes.append(f"Numbers are written with a comma, in {', '.join(f'`{name}`' for name in commas)}.")
     return RawTable(frame, tuple(notes))
+
+
+def _is_utf16(path: Path) -> bool:
+    """Whether a text begins with the mark of UTF-16, as spreadsheets write it as "Unicode text"."""
+    with path.open("rb") as file:
+        return file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+
+
+def _count_lines(path: Path) -> int:
+    """Lines that are not empty, two at most."""
+    with path.open(encoding="utf-8-sig") as file:
+        return len(list(islice(filter(str.strip, file), 2)))
+
+
+def _find_other_width(path: Path, separator: str, width: int) -> str:
+    """The first line with more than `width` fields, in words; empty where there is none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=separator)
+        try:
+            return next((f"{len(row)} in line {reader.line_num}" for row in reader if len(row) > width), "")
+        except csv.Error:
+            return ""
 
 
 def _find_separator(path: Path, given: str | None) -> str:
@@ -212,11 +239,11 @@ def _read_arrays(path: Path) -> RawTable:
             for name, file in said.get("arrays", {}).items():
                 arrays[name] = np.load(path.parent / file, allow_pickle=False)
         elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # closed also if it is none
                 arrays = {name: stored[name] for name in stored.files}
         else:
             arrays = {path.stem: np.load(path, allow_pickle=False)}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile, tomllib.TOMLDecodeError) as error:
         first = make_printable(str(error).split("\n")[0], 200).rstrip(".")
         raise UsageError(f"`{shown}` should hold arrays of numbers or texts. Found: {first}.") from error
     if not arrays or len(lengths := {name: len(x) if x.ndim else 0 for name, x in arrays.items()}) == 0:

@@ -126,9 +126,17 @@ def _take_parts(parts: np.ndarray, shares: Sequence[float], seed: int) -> dict[s
 
 
 def describe_plan(
-    plan: TablePlan, name: str, division: Division, shares: Sequence[float], provenance: Mapping[str, Any]
+    plan: TablePlan,
+    name: str,
+    division: Division,
+    shares: Sequence[float],
+    provenance: Mapping[str, Any],
+    missing: Sequence[str] | None = None,
 ) -> OwnDescription:
-    """The description of a set, before its files are there."""
+    """The description of a set, before its files are there.
+
+    missing: texts that the user named for missing values, which new rows have too; None where they are the usual ones.
+    """
     redrawn = division.parts is None
     width = sum(feature.width for feature in plan.features)
     return OwnDescription(
@@ -141,7 +149,8 @@ def describe_plan(
         backbone="mlp:hidden=64/64" if division.rows["train"] < REDRAWN else "mlp:hidden=128/128",
         protocol=choose_protocol(division.rows["train"], len(plan.tasks) if plan.owners is not None else 1)
         | {"split_rule": division.rule, "overlapping": redrawn},
-        details={"features": dump_features(plan.features), "redrawn": redrawn, "shares": list(shares)},
+        details={"features": dump_features(plan.features), "redrawn": redrawn, "shares": list(shares)}
+        | ({} if missing is None else {"missing": list(missing)}),
         provenance={**provenance, "imported": datetime.now(UTC).date().isoformat()},
     )
 

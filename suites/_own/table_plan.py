@@ -23,6 +23,7 @@ from suites._own.reading import RawTable
 MOST_TEXTS = 50  # different texts that a category may have where almost every row has its own
 LEAST_ROWS = 10  # of a task with rows of its own
 POOLED = 10  # tasks with rows of their own, above which they are scored together
+RESERVED = ("row",)  # the first column of predictions
 SAMPLE = 100_000  # rows that copies of targets among features are looked for in
 
 
@@ -98,7 +99,7 @@ def make_safe_name(title: str, taken: Sequence[str]) -> str:
     name = name if name[0].isalpha() else f"t_{name}"
     number = 1
     unique = name
-    while unique in taken:
+    while unique in taken or unique in RESERVED:
         number += 1
         unique = f"{name}_{number}"
     return unique
@@ -118,7 +119,11 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
     columns: dict[str, TableColumn] = {}
     for name in raw.frame.columns:
         if name in targets or name in special or (name in chosen and name not in left_out):
-            columns[name] = read_column(raw.frame[name], options.types.get(name), tuple(raw.levels.get(name, ())))
+            # Groups and tasks are told apart by their texts: two long numbers may be one in float64.
+            by_text = special.get(name) in ("group", "task") and name not in (options.features or ())
+            wanted = "category" if by_text else options.types.get(name)
+            codes, name_type = tuple(raw.levels.get(name, ())), "class" if name in targets else "category"
+            columns[name] = read_column(raw.frame[name], wanted, codes, name_type)
     kinds = {name: options.types.get(name) or find_target_kind(columns[name]) for name in targets}
     labels = {name: read_target_labels(columns[name], kinds[name]) for name in targets}
     for name in targets:
@@ -182,6 +187,7 @@ def _check_roles(raw: RawTable, options: TableOptions) -> None:
             raise UsageError(
                 f"`{make_printable(name)}` should be a target or in `{option}`. Found both; take it out of one."
             )
+    _check_division(raw, options)
     if options.task_column and len(options.targets) > 1:
         raise UsageError(
             f"`--task-column` should come with one target, which every task predicts on rows of its own. Found "
@@ -194,6 +200,20 @@ def _check_roles(raw: RawTable, options: TableOptions) -> None:
                 f"`--types` should give `{make_printable(name)}`, a {role}, one of "
                 f"{', '.join(allowed)}. Found `{kind}`."
             )
+
+
+def _check_division(raw: RawTable, options: TableOptions) -> None:
+    """Raise UsageError where two things say how rows are divided, of which only one would be heard."""
+    given = [option for option, name in (("--group", options.group), ("--time", options.time)) if name]
+    if len(given) > 1:
+        raise UsageError("Rows should be divided by `--group` or by `--time`. Found both; take one out.")
+    if given and raw.parts is not None:
+        raise UsageError(f"`{given[0]}` should not be given where the file says which rows are tested. Take it out.")
+    if options.task_column and options.task_column in (options.group, options.time):
+        raise UsageError(
+            f"`{make_printable(options.task_column)}` should be in `--task-column` or in `{given[0]}`. Found both; "
+            "take it out of one."
+        )
 
 
 def check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
@@ -330,7 +350,7 @@ def _make_own_tasks(
     pool = make_safe_name(target, []) if len(values) > POOLED else ""
     tasks: list[OwnTask] = []
     for value in values:
-        text = owners.levels[int(value)] if owners.levels else f"{value:g}"
+        text = owners.levels[int(value)] if owners.levels else f"{value:.15g}"
         name = make_safe_name(text if text[:1].isalpha() else f"{owners.name}_{text}", [pool, *(t.name for t in tasks)])
         tasks.append(
             OwnTask.model_validate(

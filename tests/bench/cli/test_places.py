@@ -53,7 +53,8 @@ def test_after_changed_settings_the_table_that_shows_them_is_named(
 ) -> None:
     words = [*WORDS, "--store", str(tmp_path / "changed"), "--set", "lr=0.02"]
     assert main(words) == 0
-    assert capsys.readouterr().err.endswith("`mtlbench table tiny --where lr=0.02` shows them.\n")
+    told = f"`mtlbench table tiny --where lr=0.02 --store {tmp_path / 'changed'} --plugin "
+    assert told in capsys.readouterr().err
     assert main(["table", "tiny", "--where", "lr=0.02", "--store", str(tmp_path / "changed"), "--format", "csv"]) == 0
     assert "tiny,hard" in capsys.readouterr().out.replace("tiny,tiny", "tiny")
 

@@ -226,3 +226,26 @@ def test_rows_of_tasks_with_rows_of_their_own(tmp_path: Path, capsys: pytest.Cap
     new.write_text("form,x\nB,0.5\nC,0.5\n")
     assert main(asked) == 2
     assert "`form` should name a task that the model was trained on. Found `C`" in capsys.readouterr().err
+
+
+def test_new_rows_have_the_missing_values_of_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """-999 is missing where training had it so, and no number; columns of predictions have names of their own."""
+    lines = ["a,c,row,c probability"]
+    lines += [f"{-999 if k % 5 == 0 else k / 10},{'xyz'[k % 3]},{k * 0.5},{k * 1.5}" for k in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    data, store = ["--data-dir", str(tmp_path / "data")], ["--store", str(tmp_path / "store")]
+    asked = ["--name", "mine", "--targets", "c,row,c probability", "--missing=-999"]
+    assert main(["data", "import", str(tmp_path / "t.csv"), *asked, *data]) == 0
+    capsys.readouterr()
+    assert main(["run", "mine", "hard", "--set", "epochs=1", "--keep-model", *data, *store]) == 0
+    [(run, _)] = find_models(tmp_path / "store")
+    told = f"`mtlbench predict {run} FILE --store {tmp_path / 'store'}` uses the model of hard, seed 0.\n"
+    assert told in capsys.readouterr().err
+    (tmp_path / "new.csv").write_text("a,b\n-999,1\n1.5,1\n", encoding="utf-8")
+    (tmp_path / "same.csv").write_text("a,b\n,1\n1.5,1\n", encoding="utf-8")
+    said = []
+    for file in ("new.csv", "same.csv"):
+        assert main(["predict", run, str(tmp_path / file), *store]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert said[0].startswith("row,c,c probability,row_2,c_probability\n0,")

@@ -81,6 +81,9 @@ def test_without_runs_it_says_that_there_is_no_answer() -> None:
     empty = RelationVerdict(TaskRelation("a", ("b", "c"), "hard"), NOTHING, NOTHING, None, None)
     first, *_ = write_answer(make_findings(judged=[empty], pairs=[], needed={}, ended="budget"))
     assert first.startswith("There is no answer yet")
+    text = format_answer(make_findings(judged=[empty], pairs=[], needed={}, ended="budget", commands=[]))
+    assert "For all tasks" not in text
+    assert "The runs behind this page" not in text
 
 
 @pytest.mark.parametrize("change", [0.3, -0.3, 0.0])

@@ -136,6 +136,24 @@ def test_every_kind_trains(importer: Importer, tmp_path: Path) -> None:
         ({"c": ["03/04/2021"] * ROWS}, ("--targets", "score"), "Found dates as text, as `03/04/2021`"),
         ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "score"), "Found 59 numbers and 1 texts, as `n/k`"),
         ({"c": ["1.5"] * 59 + ["inf"]}, ("--targets", "score"), "`c` should hold finite numbers"),
+        ({"c": ["1.5"] * 59 + ["-inf"]}, ("--targets", "score"), "mark it as missing with `--missing=-inf`"),
+        ({"c": ["1.5"] * 59 + ["1e300"]}, ("--targets", "score"), "`c` should hold numbers up to 1e+30"),
+        ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "c"), '`--types "c=class"`'),
+        ({"c": ["12%", "3.5 %"] * 30}, ("--targets", "score"), "Found numbers as text, as `12%`"),
+        (
+            {"c": ['"1,234"', '"12,345,678"'] * 30},
+            ("--targets", "score"),
+            "as `1,234`; write them without signs and commas",
+        ),
+        ({"c": ["$1.50", "-$20"] * 30}, ("--targets", "c"), "as `$1.50`; write them without signs and commas"),
+        ({}, ("--targets", "score", "--group", "kind", "--time", "day"), "by `--group` or by `--time`. Found both"),
+        (
+            {},
+            ("--targets", "score", "--group", "kind", "--task-column", "kind"),
+            "`kind` should be in `--task-column` or in `--group`. Found both",
+        ),
+        ({"c": ["u"] * ROWS}, ("--targets", "score", "--group", "c"), "Found only 1 group, of 60 rows"),
+        ({}, ("--targets", "score", "--split", "nan/nan/nan"), "`--split` should be three shares"),
         ({}, ("--targets", "score", "--types", "score=class5"), "`--types` should give `score`, a target, one of real"),
         (
             {},
@@ -167,7 +185,8 @@ def test_bad_input_is_refused_in_one_sentence(
         ("a\n1\n", "should have two columns or more. Found one, `a`"),
         ("a,b,a\n1,2,3\n", "Found `a` in columns 1 and 3; rename one"),
         ("1,2\n3,4\n", "should have the names of its columns. Found numbers, as `1`"),
-        ("a,b\n1,2\n3,4,5\n", "should be a table with 2 columns in every line"),
+        ("a,b\n1,2\n3,4,5\n", "should be a table with 2 columns in every line. Found 3 in line 3"),
+        ("a,b,c\n\n", "should hold rows. Found names of columns only"),
         ("a,b\n\xe9,2\n", "should be text in UTF-8"),
     ],
 )
@@ -255,6 +274,29 @@ def test_groups_stay_together_and_times_are_in_order(importer: Importer, tmp_pat
     data = parse_suite("mine", tmp_path / "data")[1]
     train, val, test = (data.dataset(split, 0).inputs["score"][:, 0] for split in ("train", "val", "test"))
     assert train.max() < val.min() <= val.max() < test.min()
+
+
+def test_long_numbers_stay_apart_as_groups_and_tasks(importer: Importer, tmp_path: Path) -> None:
+    """Of numbers beyond 2^53 several are one in float64."""
+    path = write_csv(tmp_path / "t.csv", make_rows(school=[10**18 + k // 20 for k in range(ROWS)]))
+    answer = importer.answer(path, "--targets", "score", "--task-column", "school")
+    assert [task["title"] for task in answer["tasks"]] == [f"school = {10**18 + k}" for k in range(3)]
+    answer = importer.answer(path, "--targets", "score", "--group", "school", "--replace")
+    assert answer["splits"] == {"train": 20, "val": 20, "test": 20}
+
+
+def test_the_next_command_names_the_folder_that_was_given(importer: Importer, tmp_path: Path) -> None:
+    code, said = importer.run(write_csv(tmp_path / "t.csv", make_rows()), "--targets", "score,kind")
+    assert code == 0
+    assert f"next: mtlbench run mine single_task hard --data-dir {tmp_path / 'data'}\n" in said
+
+
+def test_a_text_in_utf_16_is_told_from_latin_1(importer: Importer, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("a,b\n1,2\n".encode("utf-16"))
+    assert "as with `iconv -f utf-16 -t utf-8`" in importer.refuse(path, "--targets", "b")
+    (tmp_path / "t.npz").write_bytes(b"PK\3\4 cut off")
+    assert "should hold arrays of numbers or texts" in importer.refuse(tmp_path / "t.npz", "--targets", "b")
 
 
 def test_a_task_for_each_value_with_rows_of_its_own(importer: Importer, tmp_path: Path) -> None:

@@ -28,4 +28,5 @@ class MyWeighting(Weighting):
     # those of `uniform` do: any other scale would be another learning rate.
     def forward(self, state: StepState) -> Tensor:
         logarithms = clamp_losses(state.losses).log()  # of losses that are 0, too
-        return len(self.tasks) * torch.softmax(self.power * logarithms, dim=0)
+        # As many weights as losses: a task without a label in the batch is not among them.
+        return len(logarithms) * torch.softmax(self.power * logarithms, dim=0)

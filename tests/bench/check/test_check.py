@@ -7,8 +7,9 @@ import torch
 
 from bench.api import DataMissing, register
 from bench.catalogue.registry import PACKAGES, Entry, list_entries
-from bench.check import RuleOutcome, check, check_entry, constraint, find_subjects, sharing, suite, weighting
+from bench.check import RuleOutcome, backbone, check, check_entry, constraint, find_subjects, sharing, suite, weighting
 from bench.errors import UsageError
+from tests.bench.check.broken import backbone as backbones
 from tests.bench.check.broken import change
 from tests.bench.check.broken import constraint as constraints
 from tests.bench.check.broken import sharing as sharings
@@ -20,12 +21,14 @@ BROKEN = {
     "constraint": constraints.BROKEN,
     "weighting": weightings.BROKEN,
     "suite": suites.BROKEN,
+    "backbone": backbones.BROKEN,
 }
 RULES = {
     "sharing": sharing.RULES,
     "constraint": constraint.RULES,
     "weighting": weighting.RULES,
     "suite": suite.BEFORE_DATA + suite.WITH_DATA,
+    "backbone": backbone.RULES,
 }
 FEW = ("synthetic:inputs=own,tasks=2,train=16", "synthetic:tasks=1,train=16", "multidigits")
 ALWAYS = {"symmetry"}  # notes, and never fails
@@ -34,6 +37,7 @@ GOOD = {
     "constraint": [constraints.Good, constraints.ORDERED],
     "weighting": [weightings.Good],
     "suite": [suites.Good, suites.PARTIAL, suites.MISSING],
+    "backbone": [backbones.Good, backbones.Fixed],
 }
 
 

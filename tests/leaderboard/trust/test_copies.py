@@ -106,7 +106,8 @@ def test_of_a_solver_every_number_counts() -> None:
 
 
 def test_a_kind_names_the_statistics_by_which_its_runs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = next(r for r in read_committed_suite("linear_synthetic") if r.solution)
+    pooled = (r for r in read_committed_suite("linear_synthetic") if len(next(iter(r.statistics.values()), ())) == 1)
+    run = next(r for r in pooled if r.solution)
     [(task, state)] = next(iter(run.statistics.values())).items()
     name = run.spec.protocol.metrics[task]
     with_errors = extract_trace(run)

@@ -141,7 +141,7 @@ def _format(sample: np.ndarray) -> str:
 def main() -> None:
     """Read the command line, run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="a store; the committed one has all runs")
+    parser.add_argument("--store", type=Path, required=True, help="a store, of its own or with other runs")
     parser.add_argument("--only", choices=list_cases(), nargs="+", default=list(list_cases()))
     parser.add_argument("--seeds", type=int, default=12, help="how many (default: 12)")
     given = parser.parse_args()

@@ -13,6 +13,7 @@ from leaderboard.ask.groups import CheapScore, Flip, Grouping, find_flips, read_
 from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
+from leaderboard.boards.changed import options_text
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Findings:
         errors: sentences on runs that failed.
         redrawn: whether seeds differ by which rows are tested, too.
         settings: changes of the protocol that the user asked for.
+        options: that every command repeats, such as --store, with a space before each.
     """
 
     suite: str
@@ -83,6 +85,7 @@ class Findings:
     errors: Sequence[str] = ()
     redrawn: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
+    options: str = ""
 
     @property
     def methods(self) -> list[str]:
@@ -130,8 +133,8 @@ class Findings:
         rates = [rate for (method, _), rate in self.rates.items() if method == self.recommended]
         rate = max(rates, key=rates.count) if rates else None
         settings = {**self.settings, **({"lr": f"{rate:g}"} if rate is not None else {})}
-        text = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
-        return f"mtlbench run {shlex.quote(self.suite)} {shlex.quote(self.recommended)} --seeds 0-4{text}"
+        command = f"mtlbench run {shlex.quote(self.suite)} {shlex.quote(self.recommended)} --seeds 0-4"
+        return f"{command} {options_text('--set', settings.items())}".rstrip() + self.options
 
     def as_json(self) -> dict[str, Any]:
         """The answer as JSON values; a number that is not finite is null."""

@@ -67,6 +67,11 @@ def test_the_sentences_say_whom_why_what_is_open_and_what_to_do() -> None:
     assert "`mtlbench run mine:a hard --seeds 0-4 --set lr=0.01`" in advice
 
 
+def test_commands_repeat_what_was_given() -> None:
+    findings = make_findings(options=" --store 'my runs' --plugin mine.py")
+    assert findings.recommended_command.endswith("--set lr=0.01 --store 'my runs' --plugin mine.py")
+
+
 def test_what_was_not_run_is_one_line_and_no_verdict() -> None:
     waiting = RelationVerdict(TaskRelation("a", ("rest",), "cross_stitch"), NOTHING, NOTHING, None, None)
     findings = make_findings(judged=[judge("a", "rest", 0.05, decided=False), waiting], needed={}, predictors=[])

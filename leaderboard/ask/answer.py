@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.estimates import estimate_as_json, finite_or_none
 from leaderboard.ask.groups import CheapScore, Flip, Grouping, find_flips, read_gains, search_grouping
@@ -47,6 +48,7 @@ class Findings:
         pairs: each main task beside each other one.
         needed: undecided relation -> what it would take.
         rates: (method, main) -> the learning rate that validation chose, where one was chosen.
+        grid: the learning rates that it was chosen from; None where nothing is chosen.
         alone: main -> its error learnt alone.
         controls: method without sharing -> main -> its change against learning alone.
         floors: main -> baseline -> its error; `floor_note` says why others are missing.
@@ -86,6 +88,7 @@ class Findings:
     redrawn: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     options: str = ""
+    grid: SettingGrid | None = None
 
     @property
     def methods(self) -> list[str]:

@@ -1,8 +1,9 @@
-"""The answer in three to five plain sentences, and the small phrases that tables share."""
+"""The answer in three to six plain sentences, and the small phrases that tables share."""
 
 import math
 from collections.abc import Sequence
 
+from bench.records.values import GridEnd
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.power import Needed
@@ -50,9 +51,9 @@ def write_needed(needed: Needed | None) -> str:
 
 
 def write_answer(answer: Findings) -> list[str]:
-    """The sentences that stand first: whom it helps, why, which pairs, what is open, what to do."""
-    sentences = [_say_whom(answer), _say_why(answer), _say_pairs(answer), _say_open(answer), _say_what_to_do(answer)]
-    return [sentence for sentence in sentences if sentence]
+    """The sentences that stand first: whom it helps, why, which pairs, what is open, whether rates fit, what to do."""
+    parts = (_say_whom, _say_why, _say_pairs, _say_open, _say_edge, _say_what_to_do)
+    return [sentence for say in parts if (sentence := say(answer))]
 
 
 def _say_whom(answer: Findings) -> str:
@@ -138,6 +139,23 @@ def _say_open(answer: Findings) -> str:
     ran = sum(each.alone.n > 0 for each in answer.judged)
     waiting = f", {len(answer.judged) - ran} more were not run" if ran < len(answer.judged) else ""
     return f"{len(undecided)} of {ran} verdicts are undecided{waiting}{more}."
+
+
+def _say_edge(answer: Findings) -> str:
+    """That a better learning rate may lie beyond those that were tried, where every chosen one is at the same end."""
+    grid, chosen = answer.grid, set(answer.rates.values())
+    ends: dict[float, GridEnd] = {grid.values[0]: "low", grid.values[-1]: "high"} if grid else {}
+    if grid is None or len(chosen) != 1 or not chosen <= ends.keys():
+        return ""
+    [rate] = chosen
+    beyond = grid.next_value(ends[rate])
+    if beyond is None:
+        return ""
+    word = "smallest" if ends[rate] == "low" else "largest"
+    return (
+        f"On validation every method does best at the {word} learning rate of those tried, {rate:g}; a better one may "
+        f"lie beyond: `--set lr={beyond:g}` asks the same at that one."
+    )
 
 
 def _say_what_to_do(answer: Findings) -> str:

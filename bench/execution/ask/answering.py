@@ -91,6 +91,7 @@ class Asked:
             redrawn=question.redrawn,
             settings=question.settings,
             options=self.options,
+            grid=question.grid if question.tuned else None,
         )
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from leaderboard.analysis.statistics import LEAST_SEEDS, Interval, equivalence_t, holm, interval
-from leaderboard.analysis.statistics.significance import benjamini_hochberg, paired_t_rows
+from leaderboard.analysis.statistics.significance import paired_t_rows
 from leaderboard.ask.looks import Looks
 from leaderboard.ask.relations import (
     CONTRASTS,
@@ -35,7 +35,6 @@ from leaderboard.ask.relations import (
 
 Adjustment = Literal["holm", "bh"]
 TINY = 1e-12  # of a deviation of log errors: rounding
-ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def decide_contrast(
             enough = known & spread if taken is decisions else known
             p = np.where(enough & np.isfinite(tests), tests, 1.0)
             before = np.array([each is not None for each in taken], bool)
-            adjusted = ADJUSTMENTS[rules.adjust](np.where(before, 0.0, p))
+            adjusted = _adjust(np.where(before, 0.0, p), rules.adjust)
             for place in np.flatnonzero((adjusted <= level) & ~before & enough):
                 direction: Direction = "equivalent"
                 if taken is decisions:
@@ -163,3 +162,13 @@ def decide_contrast(
         one if other is None or (one is not None and one.seeds <= other.seeds) else other
         for one, other in zip(decisions, same, strict=True)
     ]
+
+
+def _adjust(p: np.ndarray, adjust: Adjustment) -> np.ndarray:
+    """Adjusted p [relation]: by Holm, or Benjamini and Hochberg (1995), Controlling the False Discovery Rate."""
+    if adjust == "holm":
+        return holm(p)
+    from scipy.stats import false_discovery_control  # takes long to import, and few ask for it
+
+    adjusted: np.ndarray = false_discovery_control(p, method="bh")
+    return adjusted

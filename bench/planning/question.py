@@ -137,8 +137,7 @@ class Question:
     @cached_property
     def overlap(self) -> float:
         """Test rows per training row where seeds are random splits of the same rows, else 0."""
-        protocol = self.spec(ALONE, 0).protocol
-        return protocol.splits["test"] / protocol.splits["train"] if protocol.overlapping else 0.0
+        return self.spec(ALONE, 0).protocol.overlap
 
     @property
     def stacks(self) -> bool:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bench.records.values import GridEnd
-from leaderboard.analysis.statistics import Interval
+from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import VerdictWord
@@ -18,11 +18,6 @@ ENDINGS = {
 }
 MOST_ROWS = 1000  # times the rows that there are: more is no advice
 MOST_NAMED = 4  # tasks in a sentence
-
-
-def percent_less(change: float) -> float:
-    """A change in log error as per cent less error: 100 (1 - e^-change)."""
-    return -100 * math.expm1(-change)
 
 
 def write_change(change: Interval) -> str:

@@ -22,7 +22,6 @@ from bench.execution.ask.budget import Budget
 from bench.planning.question import Question
 from bench.scores import primary_error
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.ask.estimates import take_exponential
 
 SEEDS = 3
 SHARE = 0.1  # of the budget that baselines take at most
@@ -55,8 +54,7 @@ def measure_floors(
                     logs.setdefault((name, baseline), []).append(math.log(error))
     errors: Floors = {}
     for (name, baseline), values in logs.items():
-        mean = interval(np.array(values), overlap=overlap)
-        errors.setdefault(name, {})[baseline] = take_exponential(mean)
+        errors.setdefault(name, {})[baseline] = interval(np.array(values), overlap=overlap).exponential
     notes = [f"Baselines of scikit-learn at their defaults, on the same rows of {SEEDS} seeds, for orientation."]
     notes += ["Fewer seeds where a tenth of the budget was spent."] if cut else []
     notes += [f"None for {', '.join(f'`{name}`' for name in skipped)}: no estimator here has that metric."] * bool(

@@ -17,7 +17,6 @@ from bench.execution.ask.budget import BudgetSpent
 from bench.planning.question import ALONE, TUNING_SEEDS, Question
 from bench.records import RunSpec
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.ask.estimates import take_exponential
 from leaderboard.ask.power import Needed, estimate_needed
 from leaderboard.ask.relations import RelationSample, TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict, judge_family
@@ -293,5 +292,5 @@ class Inquiry:
     def average_alone(self, main: str) -> Interval:
         """Error of a main task learnt alone: geometric mean over the seeds that were run, with its 95 % interval."""
         errors = [self.book.error(self.plan_alone(main, seed), main) for seed in range(self.rules.looks.seeds[-1])]
-        logs = interval(np.array([math.log(e) for e in errors if e is not None]), overlap=self.rules.overlap)
-        return take_exponential(logs)
+        logs = np.array([math.log(error) for error in errors if error is not None])
+        return interval(logs, overlap=self.rules.overlap).exponential

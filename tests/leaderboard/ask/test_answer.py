@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.records.values import SettingGrid
-from leaderboard.analysis.statistics import Interval
+from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings, Spending
 from leaderboard.ask.drawing import draw_answer, format_answer
 from leaderboard.ask.groups import rate_predictor, search_grouping
@@ -16,7 +16,7 @@ from leaderboard.ask.looks import Looks
 from leaderboard.ask.page import write_page
 from leaderboard.ask.power import Needed, estimate_needed
 from leaderboard.ask.relations import Decision, TaskRelation
-from leaderboard.ask.sentences import percent_less, write_answer, write_change, write_needed
+from leaderboard.ask.sentences import write_answer, write_change, write_needed
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
 
 HOSTILE = '<script>alert("`x`")</script>'

@@ -181,7 +181,7 @@ def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
     """Print the rounds up to the last look that can be planned without results, and what they will cost."""
     rounds = [
         (each.name, len(missing), inquiry.book.estimate(missing))
-        for each in inquiry.plan_ahead()
+        for each in inquiry.list_rounds(ahead=True)
         if (missing := inquiry.book.list_missing(each.specs))
     ]
     if as_json:

@@ -12,7 +12,7 @@ from leaderboard.ask.verdicts import RelationVerdict
 
 ENDINGS = {
     "decided": "Everything is decided; more runs would change nothing.",
-    "seeds": "All seeds of the design were run.",
+    "seeds": "Seeds were added, up to the last look, wherever they might still decide something.",
     "budget": "The budget was spent before everything was decided; a larger `--budget` goes on from here.",
     "interrupted": "It was interrupted; the same command goes on from here.",
 }

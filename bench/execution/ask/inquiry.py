@@ -206,16 +206,17 @@ class Inquiry:
 
     def _shuffle(self, relations: Sequence[TaskRelation], seeds: int, name: str = "tasks") -> Round:
         """Runs beside shuffled extras of the relations whose answer hangs on them: those that are better than alone,
-        and, of the first method, those that are worse, of which it is asked whether the labels say something.
+        and, of the first method, everything else that is decided: it is asked whether the labels say something.
         """
         first = self.question.methods[0]
         wanted = []
         for judged in self._judge(relations):
-            decided = judged.against_alone
-            known = decided is not None and judged.against_shuffled is None
-            asked = known and (decided.direction == "better" or judged.relation.method == first)  # type: ignore[union-attr]
-            if asked and self.sample(judged.relation).alone.size >= seeds:
-                wanted.append(judged.relation)
+            decided, relation = judged.against_alone, judged.relation
+            if decided is None or judged.against_shuffled is not None:
+                continue
+            asked = decided.direction == "better" or relation.method == first
+            if asked and self.sample(relation).alone.size >= seeds:
+                wanted.append(relation)
         self._dealt.update(wanted)
         specs = [self.plan_together(relation, seed, True) for seed in range(seeds) for relation in wanted]
         return Round(f"{name} beside shuffled labels at {seeds} seeds", specs)

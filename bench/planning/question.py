@@ -129,7 +129,7 @@ class Question:
 
     @cached_property
     def grid(self) -> SettingGrid:
-        """The learning rates that each method is tried at; ValueError-free for every positive rate."""
+        """The learning rates that each method is tried at, rounded to two digits but for the protocol's own."""
         rates = [float(f"{self.suite.protocol.lr * factor:.2g}") for factor in RATE_FACTORS]
         rates[RATE_FACTORS.index(1.0)] = self.suite.protocol.lr
         return SettingGrid(TUNED_SETTING, tuple(rates))

@@ -151,8 +151,7 @@ def _write_cell(each: RelationVerdict | None) -> str:
     """A cell of the matrix: the change of error in per cent, and the letter of its verdict."""
     if each is None:
         return ""
-    letter = "" if each.verdict == "UNDECIDED" else f" {each.verdict[0]}"
-    return f"{-percent_less(each.alone.mean):+.1f}{letter}"
+    return f"{-percent_less(each.alone.mean):+.1f} {each.letter}".rstrip()
 
 
 def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:

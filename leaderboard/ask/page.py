@@ -119,7 +119,7 @@ def _place_cells(answer: Findings, method: str) -> dict[str, Any]:
                     "tone": "more" if change > 0 else "less",
                     "bright": abs(change) / largest > 0.6,
                     "change": f"{change:+.1f}",
-                    "letter": "" if each.verdict == "UNDECIDED" else each.verdict[0],
+                    "letter": each.letter,
                     "title": f"{printable(extra)} beside {printable(main)}: {each.verdict}",
                 }
             )

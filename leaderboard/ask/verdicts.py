@@ -57,9 +57,7 @@ class RelationVerdict:
     @property
     def verdict(self) -> VerdictWord:
         """In a word; see the module."""
-        alone = self.against_alone.direction if self.against_alone else None
-        shuffled = self.against_shuffled.direction if self.against_shuffled else None
-        match alone, shuffled:
+        match self._directions:
             case "worse", _:
                 return "HARMFUL"
             case "equivalent", _:
@@ -73,9 +71,7 @@ class RelationVerdict:
     @property
     def reading(self) -> str:
         """What both contrasts say together, in a few words; empty where there is no more to say than the verdict."""
-        alone = self.against_alone.direction if self.against_alone else None
-        shuffled = self.against_shuffled.direction if self.against_shuffled else None
-        readings = {
+        readings: dict[tuple[Direction | None, Direction | None], str] = {
             ("better", "better"): "what the other labels say helps",
             ("better", None): "helps, but it is not shown that shuffled labels would not",
             ("better", "equivalent"): "helps, but so do shuffled labels: regularisation, not information",
@@ -85,12 +81,23 @@ class RelationVerdict:
             ("worse", "worse"): "harmful, and more so than shuffled labels",
             ("equivalent", "better"): "informative, but no better than alone",
         }
-        return readings.get((alone or "", shuffled), "")
+        return readings.get(self._directions, "")
+
+    @property
+    def letter(self) -> str:
+        """The first letter of the verdict, for a cell of a matrix; empty while undecided."""
+        return self.verdict[0] if self.settled else ""
 
     @property
     def settled(self) -> bool:
         """Whether more runs cannot change the verdict: what a look has decided stays decided."""
         return self.verdict != "UNDECIDED"
+
+    @property
+    def _directions(self) -> tuple[Direction | None, Direction | None]:
+        """What is said against learning alone, and against shuffled labels; None while undecided."""
+        alone, shuffled = self.against_alone, self.against_shuffled
+        return alone and alone.direction, shuffled and shuffled.direction
 
 
 @dataclass(frozen=True)

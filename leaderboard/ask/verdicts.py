@@ -97,7 +97,7 @@ class RelationVerdict:
     def _directions(self) -> tuple[Direction | None, Direction | None]:
         """What is said against learning alone, and against shuffled labels; None while undecided."""
         alone, shuffled = self.against_alone, self.against_shuffled
-        return alone and alone.direction, shuffled and shuffled.direction
+        return alone.direction if alone else None, shuffled.direction if shuffled else None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def plan_one(method: str, **settings: str) -> RunSpec:
 def test_the_first_measurement_is_the_equation() -> None:
     """Each task's step is taken on a copy of the model, on what its loss and another one reach."""
     spec = plan_one("hard")
-    suite, method, _ = load_run(spec)
+    suite, method, _ = load_run(spec, None)
     run = Run(spec, suite, method)
     batch = next(iter(run.batches(run.data("train"))))
     now = compute_losses(run.model, batch, run.module.state)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
+from bench.loop.gradients import TaskGradients
 from bench.records import RunSpec
 from bench.training.batches import Batches
 from bench.training.fit import Run
-from bench.training.gradients import TaskGradients, compute_losses
+from bench.training.gradients import compute_losses
 from bench.training.load import load_run
 
 EVERY = 10  # updates between two measurements, as often as the paper's

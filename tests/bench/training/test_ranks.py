@@ -11,10 +11,10 @@ import torch
 
 from bench.catalogue.registry import choose, load_plugin
 from bench.errors import UsageError
+from bench.loop.ranks import Ranks
 from bench.planning.plan import override, parse_suite, plan
 from bench.records import ResultRecord, parse_call
 from bench.training.devices.peers import launch_workers
-from bench.training.devices.ranks import Ranks
 from bench.training.fit import fit
 from tests.bench.training.pair import CASES, label, run
 

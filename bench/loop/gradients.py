@@ -25,7 +25,13 @@ class TaskGradients:
         shared: for every parameter, whether two losses or more reach it.
     """
 
-    def __init__(self, losses: Sequence[Tensor], parameters: Sequence[Parameter], ranks: Ranks | None = None) -> None:
+    def __init__(
+        self,
+        losses: Sequence[Tensor],
+        parameters: Sequence[Parameter],
+        ranks: Ranks | None = None,
+        scale: float = 1.0,
+    ) -> None:
         """Run one backward pass per loss.
 
         Args:
@@ -33,12 +39,23 @@ class TaskGradients:
                 every parameter, with zeros, and all would count as shared.
             parameters: that learn.
             ranks: the processes that share the batch; gradients are then averaged over them.
+            scale: of the losses on the way back, so that small gradients of float16 stay above 0; taken off again.
         """
-        rows = [torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True) for loss in losses]
+        rows = [self._differentiate(loss, parameters, scale) for loss in losses]
         if ranks:
             means = iter(ranks.average([gradient for row in rows for gradient in row if gradient is not None]))
             rows = [tuple(None if gradient is None else next(means) for gradient in row) for row in rows]
         self._hold(parameters, rows)
+
+    @staticmethod
+    def _differentiate(loss: Tensor, parameters: Sequence[Parameter], scale: float) -> Sequence[Tensor | None]:
+        """The gradient of one loss by every parameter; None where it does not reach, as a loss that is no function."""
+        if not loss.requires_grad:
+            return [None] * len(parameters)
+        plain = scale == 1.0
+        scaled = loss if plain else loss * scale
+        row = torch.autograd.grad(scaled, parameters, retain_graph=True, allow_unused=True)
+        return row if plain else [None if gradient is None else gradient / scale for gradient in row]
 
     @classmethod
     def from_rows(cls, parameters: Sequence[Parameter], rows: Sequence[Sequence[Tensor | None]]) -> "TaskGradients":

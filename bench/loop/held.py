@@ -20,10 +20,15 @@ class ConstrainedParameter:
         """`mean`: of copies that are written as theta_t = mean + v_t with sum_t v_t = 0; `copies` are then the v_t."""
         self.constraint, self.copies, self.mean = constraint, copies, mean
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the strength goes by the share of the budget that is spent."""
+        return self.constraint.schedule != "constant"
+
     def penalty(self, progress: float = 0.0) -> Tensor:
         """The constraint's value as scheduled, 0-dimensional, differentiable."""
         value = self.constraint.value(self._stack_copies())
-        return value if self.constraint.schedule == "constant" else self.constraint.factor(progress) * value
+        return self.constraint.factor(progress) * value if self.is_scheduled else value
 
     @torch.no_grad()
     def apply_prox(self, step: float, progress: float = 0.0) -> None:

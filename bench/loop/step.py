@@ -127,7 +127,7 @@ def _rest(network: SharedNetwork, state: TrainState, scale: float, weighed: bool
         total = sum(nothing) + network.sharing.regulariser()
     for held in network.held:
         if held.constraint.in_loss:
-            total = total + held.penalty(state.progress)
+            total = total + held.penalty(state.progress if held.is_scheduled else 0.0)
     return total
 
 
@@ -143,7 +143,8 @@ def finish_update(network: SharedNetwork, state: TrainState, rate_of: Callable[[
     `rate_of` gives the learning rate that the copies of a constrained parameter were just stepped with: the prox takes
     the same.
     """
-    progress = state.progress if network.held else 0.0  # before the count, as penalties in the loss saw it
+    scheduled = any(held.is_scheduled for held in network.held)
+    progress = state.progress if scheduled else 0.0  # before the count, as penalties in the loss saw it
     state.step += 1
     for held in network.held:
         rate = rate_of(held)

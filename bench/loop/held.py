@@ -62,6 +62,21 @@ class ConstrainedParameter:
         """Update the constraint's buffers in closed form."""
         self.constraint.refresh(self._stack_copies())
 
+    def finish_update(self, rate: float, progress: float, step: int) -> None:
+        """What follows the optimiser's step: centring, calibration, the prox, and a refresh when due.
+
+        Args:
+            rate: the learning rate that the copies were just stepped with.
+            progress: share of the budget that was spent before the update.
+            step: updates done, this one counted.
+        """
+        self.centre()
+        self.calibrate(rate)
+        if not self.constraint.in_loss:
+            self.apply_prox(rate, progress)
+        if self.constraint.refresh_every and step % self.constraint.refresh_every == 0:
+            self.refresh()
+
     @torch.no_grad()
     def centre_gradients(self, deviations: Sequence[Parameter]) -> None:
         """Project the gradients of deviations that sum to 0: g_t <- g_t - mean_s g_s.

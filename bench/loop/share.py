@@ -36,7 +36,7 @@ class _Head(nn.Module):
 
 def share(
     stages: Stages,
-    heads: Mapping[str, nn.Module],
+    heads: Mapping[str, nn.Module] | nn.ModuleDict,
     method: str = "hard",
     *,
     example: Any = None,
@@ -73,6 +73,7 @@ def share(
         UsageError: in one sentence, what of stages, heads or method does not fit.
     """
     chosen = Method.parse(method)
+    heads = dict(heads.items()) if isinstance(heads, nn.ModuleDict) else heads
     _check_parts(stages, heads)
     if issubclass(chosen.sharing.entry.cls, SelfFitting):
         raise UsageError(

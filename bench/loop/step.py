@@ -147,13 +147,7 @@ def finish_update(network: SharedNetwork, state: TrainState, rate_of: Callable[[
     progress = state.progress if scheduled else 0.0  # before the count, as penalties in the loss saw it
     state.step += 1
     for held in network.held:
-        rate = rate_of(held)
-        held.centre()
-        held.calibrate(rate)
-        if not held.constraint.in_loss:
-            held.apply_prox(rate, progress)
-        if held.constraint.refresh_every and state.step % held.constraint.refresh_every == 0:
-            held.refresh()
+        held.finish_update(rate_of(held), progress, state.step)
 
 
 def observe_again(network: SharedNetwork, losses: Tensor, present: Sequence[int] | None) -> None:

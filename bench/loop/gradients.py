@@ -31,6 +31,7 @@ class TaskGradients:
         parameters: Sequence[Parameter],
         ranks: Ranks | None = None,
         scale: float = 1.0,
+        reach: Sequence[Sequence[bool]] | None = None,
     ) -> None:
         """Run one backward pass per loss.
 
@@ -40,8 +41,13 @@ class TaskGradients:
             parameters: that learn.
             ranks: the processes that share the batch; gradients are then averaged over them.
             scale: of the losses on the way back, so that small gradients of float16 stay above 0; taken off again.
+            reach: for each loss which parameters it reaches, where autograd cannot tell, as behind a compiled graph.
         """
         rows = [self._differentiate(loss, parameters, scale) for loss in losses]
+        if reach is not None:
+            rows = [
+                [g if known else None for g, known in zip(*of, strict=True)] for of in zip(rows, reach, strict=True)
+            ]
         if ranks:
             means = iter(ranks.average([gradient for row in rows for gradient in row if gradient is not None]))
             rows = [tuple(None if gradient is None else next(means) for gradient in row) for row in rows]

@@ -18,9 +18,10 @@ from bench.loop.gradients import TaskGradients
 from bench.loop.held import ConstrainedParameter
 from bench.loop.network import GroupRates, SharedNetwork
 from bench.loop.own_losses import Losses, read_losses
-from bench.loop.own_stages import hold_named_inputs
+from bench.loop.own_stages import hold_named_inputs, move_like
 from bench.loop.replay import Replay
 from bench.loop.step import Step, clip_gradients, finish_update, observe_again, weigh
+from bench.toolbox.tracing import hold_mode
 
 Optimisers = Optimizer | Sequence[Optimizer]
 
@@ -69,6 +70,7 @@ class OwnNetwork(SharedNetwork):
         sharing: Sharing,
         heads: Mapping[str, nn.Module],
         state: LoopState,
+        example: Any,
         *,
         lr: float | None,
         centred: bool,
@@ -84,6 +86,8 @@ class OwnNetwork(SharedNetwork):
         ends = itertools.accumulate(phase.share for phase in self.phases[:-1])
         self._starts = [0, *(round(share * state.updates) for share in ends)]
         self._entered = False  # whether a phase began since the last update
+        self._example, self._compiled = example, False
+        self._reach: dict[str, list[list[bool]]] = {}  # phase -> for each task which parameters it reaches
         self._predictions: dict[str, Tensor] = {}
         self._replay: Replay | None = None
         self._taken: Step | None = None
@@ -96,6 +100,8 @@ class OwnNetwork(SharedNetwork):
         x: a batch for all tasks, a tensor or the named inputs of the first stage; or task -> batch, for tasks with
             rows of their own. Tasks that share rows hold the same object.
         """
+        if torch.compiler.is_compiling():
+            self._compiled = True
         if self.training:
             self._enter_phase()
             if self.weighting.needs_second_forward:
@@ -188,11 +194,12 @@ class OwnNetwork(SharedNetwork):
         share: of the batch in the update, where gradients are accumulated over several: 1/k for k of them.
         """
         each, present = read_losses(self.names, losses, self._predictions)
-        scale = float(scaler.get_scale()) if scaler and scaler.is_enabled() else 1.0
+        scale = float(scaler.scale(torch.ones_like(each[0]))) if scaler and scaler.is_enabled() else 1.0
         gradients = None
         if self.weighting.needs_gramian and not self.separate:
             # Scaled as small gradients of float16 need it, and back in float32, where thresholds have their meaning.
-            gradients = TaskGradients(each, self.learning, scale=scale)
+            reach = self._find_reach() if self._compiled else None
+            gradients = TaskGradients(each, self.learning, scale=scale, reach=reach)
         self._taken = weigh(self, each, self.state, self.mean, gradients, present)
         self._taken.backward(share * scale)
         self._predictions.clear()
@@ -242,6 +249,26 @@ class OwnNetwork(SharedNetwork):
             losses = self._replay.compute(lambda: read_losses(self.names, made(), {}, differentiable=False)[0])
             observe_again(self, losses, taken.present)
             self._predictions.clear()
+
+    def _find_reach(self) -> list[list[bool]]:
+        """For each task which of the parameters that learn its features and its head are made of.
+
+        The backward pass of a compiled graph gives a gradient of zero where there is none, and everything would count
+        as shared. Found once for each phase, on the example, by a pass that is not compiled.
+        """
+        if self.state.phase not in self._reach:
+            parameters, sharing = self.learning, [p for p in self.sharing.parameters() if p.requires_grad]
+            example = move_like(self._example, sharing[0])
+            with hold_mode(self.sharing), torch.random.fork_rng(devices=[]), hold_named_inputs(example):
+                features = self.sharing(dict.fromkeys(self.names, example), replace(self.state, generator=None))
+                reach = []
+                for name in self.names:
+                    found = torch.autograd.grad(features[name].sum(), sharing, retain_graph=True, allow_unused=True)
+                    own = {id(p) for p, gradient in zip(sharing, found, strict=True) if gradient is not None}
+                    own |= {id(p) for p in self.heads[name].parameters()}
+                    reach.append([id(p) in own for p in parameters])
+            self._reach[self.state.phase] = reach
+        return self._reach[self.state.phase]
 
     def _find_rate(self, held: ConstrainedParameter) -> float:
         """The learning rate that the optimiser has for the copies of a constrained parameter."""

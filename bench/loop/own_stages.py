@@ -143,9 +143,9 @@ class OwnStages:
                 module.apply(_draw_again)
         if self.layout == "channels_last":
             plain = [LastAxis(module, first=number == 0) for number, module in enumerate(plain)]
-        first = next((p for module in plain for p in module.parameters()), None)
-        rows = self.rows()  # which a sharing that only counts sizes runs without numbers
-        shapes = run_shapes(plain, rows.to("meta") if first is not None and first.is_meta else rows)
+        first = next((p for module in plain for p in module.parameters() if p.is_floating_point()), None)
+        # On the meta device, too, where a sharing only counts sizes.
+        shapes = run_shapes(plain, self.rows() if first is None else move_like(self.rows(), first))
         return nn.ModuleList(
             module if isinstance(module, Stage) else Stage(module, output_shape=shape)
             for module, shape in zip(plain, shapes, strict=True)
@@ -198,6 +198,15 @@ def _refuse(*_: Any) -> NoReturn:
 
 def _no_metric() -> TaskMetric:
     _refuse()
+
+
+def move_like(rows: Any, like: Tensor) -> Any:
+    """Rows on the device of a parameter, real numbers in its type; so are all tensors of named inputs."""
+    if isinstance(rows, Mapping):
+        return {name: move_like(value, like) for name, value in rows.items()}
+    if not isinstance(rows, Tensor):
+        return rows
+    return rows.to(like.device, like.dtype) if rows.is_floating_point() else rows.to(like.device)
 
 
 def guess_rows(stages: Sequence[nn.Module]) -> Iterator[Tensor]:

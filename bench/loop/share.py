@@ -97,7 +97,10 @@ def share(
     if layout == "channels_last":
         copies = {name: _Head(head) for name, head in copies.items()}
     network = OwnNetwork(
-        *(chosen, sharing, copies, state), lr=lr, centred=coordinates == "mean", mean=loss_reduction == "mean"
+        *(chosen, sharing, copies, state, own.rows()),
+        lr=lr,
+        centred=coordinates == "mean",
+        mean=loss_reduction == "mean",
     )
     _check_budget(network, chosen)
     network.to(*own.find_home())

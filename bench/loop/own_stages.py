@@ -25,7 +25,7 @@ from bench.errors import UsageError
 from bench.toolbox.tracing import hold_mode
 
 Stages = Sequence[nn.Module] | nn.ModuleList | Callable[[float], Any]
-Layout = Literal["channels_first", "channels_last"]
+ChannelAxis = Literal["channels_first", "channels_last"]
 _SIDES = (64, 224, 32)  # of images that no example was given of, in the order they are tried
 _NAMED_INPUTS: ContextVar[Mapping[str, Any] | None] = ContextVar("named inputs", default=None)
 
@@ -79,7 +79,7 @@ class OwnStages:
     """
 
     source: Stages
-    layout: Layout
+    layout: ChannelAxis
     example: Any = None
     _rows: list[Any] = field(default_factory=list, repr=False)
 
@@ -163,7 +163,7 @@ class OwnBlueprint(Blueprint):
             return prepare_stages(self.stages.make(width, fresh=copy > 0), ())  # lazy layers are filled by now
 
 
-class OwnSuite(Suite):
+class TasksOfLoop(Suite):
     """Tasks and the shape of their input, as sharings ask for them; there is no data behind it."""
 
     def __init__(self, names: Sequence[str], stages: OwnStages) -> None:

@@ -18,7 +18,7 @@ from bench.core.sharing import Sharing
 from bench.core.state import TrainState
 from bench.errors import UsageError
 from bench.loop.own_network import LoopState, OwnNetwork
-from bench.loop.own_stages import Layout, OwnBlueprint, OwnStages, OwnSuite, Stages, run_shapes, to_last_axis
+from bench.loop.own_stages import ChannelAxis, OwnBlueprint, OwnStages, Stages, TasksOfLoop, run_shapes, to_last_axis
 from bench.records import derive_seed
 from bench.toolbox.tracing import hold_mode
 
@@ -40,7 +40,7 @@ def share(
     method: str = "hard",
     *,
     example: Any = None,
-    layout: Layout | None = None,
+    layout: ChannelAxis | None = None,
     seed: int = 0,
     lr: float | None = None,
     updates: int | None = None,
@@ -82,7 +82,7 @@ def share(
         )
     layout = layout or _find_layout(stages)
     own = OwnStages(stages, layout, example)
-    suite = OwnSuite(list(heads), own)
+    suite = TasksOfLoop(list(heads), own)
     sharing = chosen.build_from(OwnBlueprint(suite, seed, stages=own))
     if example is None:
         _refuse_guess(sharing, chosen, own, list(heads))
@@ -109,7 +109,7 @@ def share(
     return network
 
 
-def _find_layout(stages: Stages) -> Layout:
+def _find_layout(stages: Stages) -> ChannelAxis:
     """The layout that stages say they have, as those of a transformer; otherwise channels first."""
     said = [getattr(stage, "layout", None) for stage in stages] if isinstance(stages, Sequence | nn.ModuleList) else []
     return "channels_last" if "channels_last" in said else "channels_first"

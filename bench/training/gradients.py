@@ -24,11 +24,10 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
     which are aligned over tasks. None where there are neither.
     """
     model.eval()
-    by_batch, labelled = [], []
+    by_batch, present = [], []
     for batch in batches:
-        losses, present = compute_losses(model, batch, state), find_present(model, batch)
-        there = torch.tensor([float(present is None or t in present) for t, _ in enumerate(losses)])
-        labelled.append(torch.outer(there, there))
+        losses = compute_losses(model, batch, state)
+        present.append(find_present(model, batch))
         gradients = TaskGradients(losses, model.learning)
         if any(gradients.shared) or len(losses) == 1:
             by_batch.append(cosines(gradients.gramian()))
@@ -42,10 +41,23 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
     model.train()
     if not by_batch:
         return None
-    whole, both = torch.stack(by_batch), torch.stack(labelled).to(by_batch[0])
-    if bool(both.all()):
+    means = average_pairs(by_batch, present)
+    return means if all(tasks is None for tasks in present) else means.fill_diagonal_(1.0)
+
+
+def average_pairs(by_batch: Sequence[Tensor], present: Sequence[Sequence[int] | None]) -> Tensor:
+    """The mean of matrices (T, T), one for each batch, a pair over the batches with labels of both; 0 where none was.
+
+    present: for each batch the numbers of the tasks that have a label in it; None for all, as `find_present` has it.
+    """
+    whole = torch.stack(tuple(by_batch))
+    if all(tasks is None for tasks in present):
         return whole.mean(dim=0)
-    return ((whole * both).sum(dim=0) / both.sum(dim=0).clamp(min=1)).fill_diagonal_(1.0)
+    both = torch.zeros_like(whole)
+    for mask, tasks in zip(both, present, strict=True):
+        there = torch.tensor(range(len(mask)) if tasks is None else tasks, dtype=torch.long)
+        mask[there[:, None], there] = 1.0
+    return (whole * both).sum(dim=0) / both.sum(dim=0).clamp(min=1)
 
 
 def compute_losses(model: MultiTaskModel, batch: Batch, state: TrainState) -> list[Tensor]:

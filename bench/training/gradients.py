@@ -1,6 +1,6 @@
 """The losses of a batch of a suite, and the cosines of their gradients that records report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor

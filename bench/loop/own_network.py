@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,9 +19,10 @@ from bench.loop.gradients import TaskGradients
 from bench.loop.held import ConstrainedParameter
 from bench.loop.network import GroupRates, SharedNetwork
 from bench.loop.own_losses import Losses, read_losses
-from bench.loop.own_stages import hold_named_inputs, move_like
+from bench.loop.own_stages import move_like
 from bench.loop.replay import Replay
 from bench.loop.step import Step, clip_gradients, finish_update, observe_again, weigh
+from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
 Optimisers = Optimizer | Sequence[Optimizer]
@@ -110,7 +112,9 @@ class OwnNetwork(SharedNetwork):
         inputs = self._by_task(x)
         predictions: dict[str, Tensor] = {}
         if all(isinstance(rows, Tensor) for rows in inputs.values()):
-            predictions = self.predict(inputs, state)
+            # A compiled graph would break there, and a stage of it has no names to read.
+            with nullcontext() if torch.compiler.is_compiling() else hold_named_inputs(None):
+                predictions = self.predict(inputs, state)
         else:  # every input by itself, since stages read the rest of it
             for rows, tasks in group_by_input(inputs):
                 with hold_named_inputs(rows):

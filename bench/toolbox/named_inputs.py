@@ -10,8 +10,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from bench.errors import UsageError
 
 
@@ -41,7 +39,6 @@ def hold_named_inputs(inputs: Any) -> Iterator[None]:
         _PASS.reset(token)
 
 
-@torch.compiler.disable  # a graph would hold for this batch only
 def read_named_inputs() -> Mapping[str, Any]:
     """The named inputs of the rows that a stage or head is run on, as the attention mask; empty for plain tensors.
 
@@ -50,13 +47,11 @@ def read_named_inputs() -> Mapping[str, Any]:
     return _read_pass().inputs
 
 
-@torch.compiler.disable
 def pass_on(key: Any, value: Any) -> None:
     """Leave `value` for later stages of this pass, under `key`."""
     _read_pass().passed[key] = value
 
 
-@torch.compiler.disable
 def take_over(key: Any) -> Any:
     """What an earlier stage of this pass left under `key`. Raises UsageError where none did."""
     passed = _read_pass().passed

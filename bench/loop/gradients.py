@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from bench.errors import UsageError
 from bench.loop.ranks import Ranks
 
 
@@ -60,7 +61,15 @@ class TaskGradients:
             return [None] * len(parameters)
         plain = scale == 1.0
         scaled = loss if plain else loss * scale
-        row = torch.autograd.grad(scaled, parameters, retain_graph=True, allow_unused=True)
+        try:
+            row = torch.autograd.grad(scaled, parameters, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            if "use_reentrant=True" not in str(error):
+                raise
+            raise UsageError(
+                "Checkpoints should be made with `use_reentrant=False` under a weighting that looks at each task's "
+                "gradient. Found one with `use_reentrant=True`, through which torch computes no such gradient."
+            ) from error
         return row if plain else [None if gradient is None else gradient / scale for gradient in row]
 
     @classmethod

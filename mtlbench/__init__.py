@@ -9,15 +9,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
+    from bench.loop.effective_sharing import effective_sharing as effective_sharing
+    from bench.loop.pieces import constrain as constrain
+    from bench.loop.pieces import weighted_backward as weighted_backward
+    from bench.loop.share import share as share
+    from bench.toolbox.cut import cut as cut
+    from bench.toolbox.cut_encoder import cut_encoder as cut_encoder
+    from bench.toolbox.named_inputs import read_named_inputs as read_named_inputs
+    from mtlbench import constraints as constraints
+    from mtlbench import lightning as lightning
     from mtlbench import statistics as statistics
+    from mtlbench import weightings as weightings
     from mtlbench._results import load_results as load_results
 
     __version__: str
 
 # Name -> the module that it lives in; a public module of this package is a name of its own.
 _HOMES = {
+    "constrain": "bench.loop.pieces",
+    "constraints": "mtlbench.constraints",
+    "cut": "bench.toolbox.cut",
+    "cut_encoder": "bench.toolbox.cut_encoder",
+    "effective_sharing": "bench.loop.effective_sharing",
+    "lightning": "mtlbench.lightning",
     "load_results": "mtlbench._results",
+    "read_named_inputs": "bench.toolbox.named_inputs",
+    "share": "bench.loop.share",
     "statistics": "mtlbench.statistics",
+    "weighted_backward": "bench.loop.pieces",
+    "weightings": "mtlbench.weightings",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

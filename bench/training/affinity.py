@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from bench.core.data import Batch
+from bench.loop.gradients import TaskGradients
 from bench.records import RunSpec
 from bench.training.fit import Run
-from bench.training.gradients import TaskGradients, average_pairs, compute_losses, find_present
+from bench.training.gradients import average_pairs, compute_losses, find_present
 from bench.training.load import load_run
 
 EVERY = 10  # updates between two measurements, as often as the paper's

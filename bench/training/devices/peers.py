@@ -22,9 +22,9 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from bench.catalogue.method import Method
 from bench.catalogue.plugin_files import find_plugin
 from bench.errors import UsageError
+from bench.loop.ranks import Ranks
 from bench.planning.plan import parse_suite
 from bench.records import RunSpec
-from bench.training.devices.ranks import Ranks
 
 HOST = "127.0.0.1"  # all processes of a run are on one machine
 GRACE_SECONDS = 5.0  # from closing a worker's stdin to killing it

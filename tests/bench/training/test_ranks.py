@@ -12,10 +12,10 @@ import torch
 from bench.catalogue.plugin_files import find_plugin, load_plugin
 from bench.catalogue.registry import choose
 from bench.errors import UsageError
+from bench.loop.ranks import Ranks
 from bench.planning.plan import override, parse_suite, plan
 from bench.records import ResultRecord, parse_call
 from bench.training.devices.peers import launch_workers
-from bench.training.devices.ranks import Ranks
 from bench.training.fit import fit
 from tests.bench.training.pair import CASES, label, run
 

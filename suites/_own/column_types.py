@@ -1,18 +1,18 @@
 """What the columns of a table are: numbers, categories, dates or texts; and which kind of target."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.errors import UsageError, make_printable
-from suites._own.reading import require_polars
+from suites._own.reading import reads_as_number, require_polars
 
 if TYPE_CHECKING:
     import polars as pl
 
 FEATURE_TYPES = ("number", "category", "date")
-TARGET_TYPES = ("real", "class", "binary", "ordinal", "count")
 MOST_NUMBER = 1e30  # of a column: beyond, float32 and squared deviations overflow
 MOST_ORDINAL = 10  # whole numbers without a gap, up to this many different ones, are levels
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"
@@ -185,20 +185,11 @@ def _refuse_signs(there: "pl.Series", shown: str, name_type: str) -> None:
     Whether 1,234 is a thousand or a decimal comma cannot be told, so that they are not guessed at.
     """
     if there.str.contains(NUMBER_AS_TEXT).sum() > 0.9 * len(there):
-        first = next(text for text in there if not _is_plain(text))
+        first = next(text for text in there if not reads_as_number(text))
         raise UsageError(
             f"`{shown}` should hold numbers as 1234.5. Found numbers as text, as `{make_printable(first, 40)}`; write "
             f'them without signs and commas, or take them as names with `--types "{shown}={name_type}"`.'
         )
-
-
-def _is_plain(text: str) -> bool:
-    """Whether a text reads as a number as it stands."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _read_dates(texts: "pl.Series") -> "pl.Series | None":
@@ -270,3 +261,28 @@ def read_target_labels(column: TableColumn, kind: str) -> tuple[np.ndarray, tupl
     if kind == "binary" and len(levels) != 2:
         raise UsageError(f"`{shown}` should have two values to be binary. Found {len(levels)}.")
     return labels, levels
+
+
+def check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
+    """Raise UsageError where a target has nothing to learn, or a class with a single row."""
+    shown, there = make_printable(column.name), labels[~np.isnan(labels)]
+    if not len(there):
+        raise UsageError(f"The target `{shown}` should have labels. Found none in {len(labels)} rows.")
+    if (there == there[0]).all():
+        value = levels[int(there[0])] if levels else f"{there[0]:g}"
+        raise UsageError(
+            f"The target `{shown}` should vary. Found `{make_printable(value, 40)}` in every row; leave it out."
+        )
+    if kind in ("class", "binary"):
+        counts = np.bincount(there.astype(int), minlength=len(levels))
+        if rare := [levels[int(code)] for code in np.flatnonzero(counts < 3)]:
+            raise UsageError(
+                f"Every class of `{shown}` should have 3 rows or more, one for each split. Found {counts.min()} of "
+                f"`{make_printable(rare[0], 40)}`"
+                + (f", and {len(rare) - 1} more such classes" if len(rare) > 1 else "")
+                + "; leave these rows out, or join the class with another."
+            )
+        if len(levels) > 200:
+            raise UsageError(
+                f"The target `{shown}` should have 200 classes at most. Found {len(levels)}; is it a text?"
+            )

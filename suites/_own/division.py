@@ -110,3 +110,16 @@ def divide_by_time(times: np.ndarray, shares: Sequence[float]) -> dict[str, np.n
     if empty := [split for split, rows in parts.items() if not len(rows)]:
         raise ValueError(f"no time for `{empty[0]}` that no other split has")
     return parts
+
+
+def take_parts(parts: np.ndarray, shares: Sequence[float], seed: int) -> dict[str, np.ndarray]:
+    """split -> rows, ascending, as `parts` (n,) names the split of each row.
+
+    Where none is for validation, some training rows are, by `seed`, in the proportion of the two in `shares`.
+    """
+    found = {split: np.flatnonzero(parts == split) for split in SPLITS}
+    if not len(found["val"]):
+        train = np.random.default_rng(seed).permutation(found["train"])
+        held = max(1, round(len(train) * shares[1] / (shares[0] + shares[1])))
+        found |= {"val": np.sort(train[:held]), "train": np.sort(train[held:])}
+    return found

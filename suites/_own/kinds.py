@@ -36,7 +36,7 @@ from bench.api import (
     cross_entropy_loss,
     mse_loss,
 )
-from suites._own.description import OwnTask
+from suites._own.description import MAP_KINDS, OwnTask
 from suites._own.map_kinds import make_map_task
 
 CURVED = 10.0  # log rate up to which a Poisson rate is e^z; beyond, its tangent, so that no batch overflows
@@ -120,7 +120,7 @@ MAKERS: dict[str, Callable[[OwnTask], Task]] = {
     "count": partial(_make_scalar, count_loss, PoissonCounts),
     "class": _make_class,
     "ordinal": _make_ordinal,
-    **dict.fromkeys(("segmentation", "depth", "normals", "map"), make_map_task),
+    **dict.fromkeys(MAP_KINDS, make_map_task),
 }
 
 

@@ -22,6 +22,7 @@ from bench.api import (
 )
 from bench.errors import UsageError, quote_nearest
 from bench.toolbox.cut import cut
+from suites._own.description import MAP_KINDS
 from suites._own.image_import import choose_backbone, choose_image_protocol
 from suites._own.loader_rows import SplitRows, check_splits, read_rows
 from suites._own.loader_source import open_source
@@ -30,7 +31,6 @@ from suites._own.table_import import choose_protocol
 
 BackboneForm = str | nn.Module | Callable[[float], Any]
 FOLLOWING = ("name", "version", "splits", "metrics")  # of a protocol: from data and tasks, never set
-MAPS = ("segmentation", "depth", "normals", "map")
 
 
 class LoaderSuite(Suite):
@@ -93,7 +93,7 @@ def make_loader_suite(
     }
     check_splits(splits, given)
     shape = splits["train"].input_shape
-    maps = any(task.own is not None and task.own.kind in MAPS for task in given)
+    maps = any(task.own is not None and task.own.kind in MAP_KINDS for task in given)
     network = make_network(_choose_network(shape, maps) if backbone is None else backbone, shape)
     with torch.random.fork_rng(devices=[]):  # what is built here is thrown away, and should move no seed
         code = digest([str(stage) for stage in network(1.0)])

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.api import Affine
 from bench.errors import UsageError, make_printable
-from suites._own.description import OwnTask
+from suites._own.description import MAP_KINDS, OwnTask
 from suites._own.pictures import read_picture, resize_picture
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ MAP_FOLDERS = {
     **dict.fromkeys(("depth", "disparity"), "depth"),
     **dict.fromkeys(("normals", "normal"), "normals"),
 }
-KINDS = ("segmentation", "depth", "normals", "map")
 MOST_CLASSES = 200
 
 
@@ -28,8 +27,10 @@ def plan_map(
     name: str, title: str, kind: str, files: Sequence[Path | None], size: tuple[int, int], options: "ImageOptions"
 ) -> OwnTask:
     """A task whose target is a map, after every file of it was read. Raises UsageError for maps that cannot be one."""
-    if kind not in KINDS:
-        raise UsageError(f"`--types` should give `{make_printable(title)}` one of {', '.join(KINDS)}. Found `{kind}`.")
+    if kind not in MAP_KINDS:
+        raise UsageError(
+            f"`--types` should give `{make_printable(title)}` one of {', '.join(MAP_KINDS)}. Found `{kind}`."
+        )
     scale, ignore = options.scale.get(title, 1.0), options.ignore.get(title)
     least, most, valid, classes = np.inf, -np.inf, 0, set[int]()
     for path in files:

@@ -185,14 +185,14 @@ def _check_names(names: Sequence[str], shown: str) -> None:
             f"Every column of `{shown}` should have a name of its own. Found `{make_printable(repeated[0])}` in "
             f"columns {' and '.join(places)}; rename one."
         )
-    if all(map(_is_number, names)):
+    if all(map(reads_as_number, names)):
         raise UsageError(
             f"The first line of `{shown}` should have the names of its columns. Found numbers, as "
             f"`{make_printable(names[0])}`; put a line of names above them."
         )
 
 
-def _is_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
     """Whether a text reads as a number."""
     try:
         float(text)

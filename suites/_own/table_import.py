@@ -13,7 +13,7 @@ from bench.errors import UsageError, make_printable
 from suites._own.card import write_card
 from suites._own.columns import Encoder, dump_features
 from suites._own.description import OwnDescription
-from suites._own.division import SPLITS, divide, divide_by_group, divide_by_time, explain_lack
+from suites._own.division import SPLITS, divide, divide_by_group, divide_by_time, explain_lack, take_parts
 from suites._own.folders import write_own_set
 from suites._own.table_plan import TablePlan
 from suites._own.table_suite import TargetUnit, encode_target, find_needs, measure_unit, write_unit
@@ -85,7 +85,7 @@ def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str =
     whole: dict[str, np.ndarray] | None = None
     try:
         if plan.parts is not None:
-            whole, rule = _take_parts(plan.parts, shares, seed), "as the file says"
+            whole, rule = take_parts(plan.parts, shares, seed), "as the file says"
         elif plan.groups is not None:
             whole, rule = divide_by_group(plan.groups, shares, seed), f"{percent} % at random, {rule}"
         elif plan.times is not None:
@@ -112,17 +112,6 @@ def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str =
             ", task by task" if owners is not None else ""
         )
     return Division(rule, parts if once else None, counts)
-
-
-def _take_parts(parts: np.ndarray, shares: Sequence[float], seed: int) -> dict[str, np.ndarray]:
-    """split -> rows, as a file says; where it has no validation rows, some training rows are validation rows."""
-    found = {split: np.flatnonzero(parts == split) for split in SPLITS}
-    if not len(found["val"]):
-        train = found["train"]
-        order = np.random.default_rng(seed).permutation(train)
-        held = max(1, round(len(train) * shares[1] / (shares[0] + shares[1])))
-        found |= {"val": np.sort(order[:held]), "train": np.sort(order[held:])}
-    return found
 
 
 def describe_plan(

@@ -1,5 +1,7 @@
 """The card of an imported table: a page for people, beside its arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bench.errors import make_printable
@@ -14,7 +16,7 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
     lines = [
         f"# {own.name}",
         "",
-        f"Imported from {_quote(str(source))} on {own.provenance.get('imported')}: {plan.rows:,} rows, "
+        f"Imported from {quote_cell(str(source))} on {own.provenance.get('imported')}: {plan.rows:,} rows, "
         f"{len(plan.features)} features, {len(own.tasks)} tasks"
         + (", each with rows of its own." if own.own_inputs else " on the same rows."),
         "",
@@ -26,7 +28,8 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         "| task | column | kind | levels | labels |",
         "| :-- | :-- | :-- | :-- | --: |",
         *(
-            f"| {task.name} | {_quote(task.title)} | {task.kind} | {_quote(', '.join(task.levels))} | {labels:,} |"
+            f"| {task.name} | {quote_cell(task.title)} | {task.kind} | {quote_cell(', '.join(task.levels))} "
+            f"| {labels:,} |"
             for task, labels in zip(own.tasks, _count_labels(plan), strict=True)
         ),
         "",
@@ -35,7 +38,7 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         "| column | role | type | missing | distinct | range |",
         "| :-- | :-- | :-- | --: | --: | :-- |",
         *(
-            f"| {_quote(c.name)} | {c.role} | {c.kind} | {c.missing:,} | {c.distinct:,} | {_quote(c.range)} |"
+            f"| {quote_cell(c.name)} | {c.role} | {c.kind} | {c.missing:,} | {c.distinct:,} | {quote_cell(c.range)} |"
             for c in plan.columns
         ),
         "",
@@ -48,16 +51,21 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         f"epochs of {protocol['steps_per_epoch']} updates, `{own.backbone}`; `mtlbench protocol {own.name}` has all "
         "of it.",
         "",
-        *(["## Look at", "", *(f"- {warning}" for warning in plan.warnings), ""] if plan.warnings else []),
+        *list_remarks(plan.warnings),
         "`set.json` has the SHA-256 of every file.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _quote(text: str) -> str:
-    """`text` as a cell of a Markdown table."""
-    return make_printable(text, 200).replace("|", "\\|").replace("<", "&lt;")
+def quote_cell(text: str, most: int = 200) -> str:
+    """`text` as plain Markdown, also in a cell of a table; what is longer than `most` is cut."""
+    return make_printable(text, most).replace("|", "\\|").replace("<", "&lt;")
+
+
+def list_remarks(warnings: Sequence[str]) -> list[str]:
+    """Lines on what to look at; none where there is nothing."""
+    return ["## Look at", "", *(f"- {quote_cell(warning, 1000)}" for warning in warnings), ""] if warnings else []
 
 
 def _count_labels(plan: TablePlan) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import UsageError, make_printable
-from suites._own.reading import reads_as_number, require_polars
+from suites._own.raw_table import reads_as_number, require_polars
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,6 +1,5 @@
 """Writing imported images: the arrays, how they are trained, and the card."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,14 @@ from suites._own.table_suite import encode_target, measure_unit, write_unit
 def import_images(
     plan: ImagePlan,
     name: str,
-    provenance: Mapping[str, Any],
+    source: str,
     options: ImageOptions,
     data_dir: Path | None,
     replace: bool,
 ) -> Path:
     """Write a plan as an own data set, whole or not at all; returns its folder.
+
+    source: name of the folder that the images came from.
 
     Raises UsageError where a file cannot be read, a task is hidden as a whole, or the name is taken.
     """
@@ -43,8 +44,6 @@ def import_images(
             if task.name in plan.labels:
                 labels = plan.labels[task.name]
                 unit = measure_unit(task, labels[known])
-                if unit:
-                    units[task.name] = write_unit(unit)
                 np.save(folder / f"target_{task.name}.npy", encode_target(task, labels[order], unit))
                 labelled = ~np.isnan(labels[order])
             else:
@@ -55,8 +54,8 @@ def import_images(
                     len(known),
                     options,
                 )
-                if unit:
-                    units[task.name] = write_unit(unit)
+            if unit:
+                units[task.name] = write_unit(unit)
             for split, (start, stop) in bounds.items():
                 if not labelled[start:stop].any():
                     raise UsageError(
@@ -73,7 +72,7 @@ def import_images(
             backbone=choose_backbone(plan.size, bool(plan.maps)),
             protocol=choose_image_protocol(len(known), bool(plan.maps)) | {"split_rule": plan.rule},
             details={"bounds": bounds, "mean": mean, "deviation": deviation, "units": units},
-            provenance={**provenance, "imported": datetime.now(UTC).date().isoformat()},
+            provenance={"folder": source, "imported": datetime.now(UTC).date().isoformat()},
         )
         card = write_image_card(description, plan.count_labelled, plan.warnings)
         (folder / "README.md").write_text(card, encoding="utf-8")

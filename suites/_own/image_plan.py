@@ -13,7 +13,8 @@ from suites._own.division import divide, divide_by_group, take_parts
 from suites._own.image_options import ImageOptions
 from suites._own.map_targets import MAP_FOLDERS, plan_map
 from suites._own.pictures import convert_to_image, list_pictures, read_picture
-from suites._own.reading import PARTS, RawTable
+from suites._own.raw_table import RawTable
+from suites._own.reading import PARTS
 
 
 @dataclass
@@ -23,7 +24,7 @@ class ImagePlan:
     files: of the images, in an order of their own. size: rows and columns of all of them.
     tasks: with `labels`, task -> float64 (n,) with NaN where missing; or with `maps`, task -> a file or None for each
         image.
-    parts: split -> indices of images. rule: how they were divided, in words.
+    parts: split -> indices of images. rule: how they were divided, in words. seeded: whether the seed decides about it.
     """
 
     files: list[Path]
@@ -34,6 +35,7 @@ class ImagePlan:
     maps: dict[str, list[Path | None]] = field(default_factory=dict)
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     rule: str = ""
+    seeded: bool = True
     warnings: list[str] = field(default_factory=list)
 
     def count_labelled(self, task: str) -> int:
@@ -80,6 +82,10 @@ def plan_labelled(folder: Path, table: RawTable, options: ImageOptions) -> Image
 
 def plan_maps(folder: Path, options: ImageOptions) -> ImagePlan:
     """Images of `folder/image` with maps in folders beside it, matched by name. Raises UsageError, in one sentence."""
+    if options.group not in (None, "prefix"):
+        raise UsageError(
+            f"`--group` of maps should be `prefix`. Found `{make_printable(options.group)}`; leave it out."
+        )
     inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     names = {path.name: path for path in inside}
     image = next((names[name] for name in ("image", "images", "rgb") if name in names), None)
@@ -222,7 +228,7 @@ def _divide_images(folder: Path, plan: ImagePlan, options: ImageOptions, groups:
     try:
         if all(tops) and {"train", "test"} <= set(tops):
             plan.parts = take_parts(np.array(tops), options.shares, options.seed)
-            plan.rule = "as the folders say"
+            plan.rule, plan.seeded = "as the folders say", "val" not in tops
         elif groups is not None:
             plan.parts = divide_by_group(groups, options.shares, options.seed)
             what = "names that begin alike" if options.group == "prefix" else f"`{options.group}`"

@@ -82,7 +82,6 @@ def make_loader_suite(
     protocol: Mapping[str, Any] | None = None,
     stream: bool = False,
     workers: int = 0,
-    name: str = "loaders",
 ) -> Suite:
     """The suite of `Suite.from_loaders`, which has the arguments and what is refused."""
     given = read_tasks(tasks)
@@ -103,7 +102,7 @@ def make_loader_suite(
         given,
         network,
         code,
-        _make_protocol(name, splits, {task.reported: task.metric().kind for task in made}, len(shape), maps, protocol),
+        _make_protocol(splits, {task.reported: task.metric().kind for task in made}, len(shape), maps, protocol),
     )
 
 
@@ -167,7 +166,6 @@ def _refuse_fixed(network: nn.Module) -> None:
 
 
 def _make_protocol(
-    name: str,
     splits: Mapping[str, SplitRows],
     metrics: dict[str, str],
     axes: int,
@@ -188,6 +186,6 @@ def _make_protocol(
             )
     values = {"split_rule": "as the loaders give them", **chosen, **(changes or {})}
     try:
-        return Protocol(name=name, version=1, splits=rows, metrics=metrics, **values)
+        return Protocol(name="loaders", version=1, splits=rows, metrics=metrics, **values)
     except ValueError as error:
         raise UsageError(explain_invalid(error)) from error  # type: ignore[arg-type]

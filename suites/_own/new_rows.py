@@ -11,7 +11,8 @@ from bench.errors import hint, make_printable
 from suites._own.column_types import TableColumn, read_column
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription
-from suites._own.reading import RawTable, read_table
+from suites._own.raw_table import RawTable
+from suites._own.reading import read_table
 
 FEW = 3  # columns or rows that a sentence names
 FORMS = {"number": ("number", "whole"), "date": ("date",), "category": ("category",)}  # what columns may be read as
@@ -26,7 +27,7 @@ def read_table_rows(path: Path, description: OwnDescription, encoder: Encoder) -
     Raises:
         UsageError: one sentence: the file is no table, lacks a feature, or has values that it cannot hold.
     """
-    raw = read_table(path, description.details.get("missing"))
+    raw = read_table(path, description.details.get("missing", ()))
     features = encoder.features
     _require_columns(raw, [feature.name for feature in features])
     numbers: list[np.ndarray] = []

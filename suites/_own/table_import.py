@@ -31,11 +31,13 @@ class Division:
 
     parts: task, or "" for all -> split -> rows; None where each seed divides anew.
     rows: split -> rows over all inputs.
+    seeded: whether the seed of the import decides about it.
     """
 
     rule: str
     parts: dict[str, dict[str, np.ndarray]] | None
     rows: dict[str, int]
+    seeded: bool
 
 
 def import_plan(
@@ -68,7 +70,7 @@ def import_plan(
         return publish(description)
 
 
-def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str = "") -> Division:
+def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int) -> Division:
     """How the rows of a plan are divided.
 
     Raises UsageError where a split would lack what the scores of a target need.
@@ -83,13 +85,18 @@ def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str =
     percent = "/".join(f"{100 * share:g}" for share in shares)
     parts: dict[str, dict[str, np.ndarray]] = {}
     whole: dict[str, np.ndarray] | None = None
+    once = seeded = plan.rows > REDRAWN
+    rule = f"{percent} % at random, {'once' if once else 'anew for each seed'}" + (
+        ", task by task" if owners is not None else ""
+    )
     try:
         if plan.parts is not None:
-            whole, rule = take_parts(plan.parts, shares, seed), "as the file says"
+            whole, rule, seeded = take_parts(plan.parts, shares, seed), "as the file says", "val" not in plan.parts
         elif plan.groups is not None:
-            whole, rule = divide_by_group(plan.groups, shares, seed), f"{percent} % at random, {rule}"
+            whole, seeded = divide_by_group(plan.groups, shares, seed), True
+            rule = f"{percent} % at random, no `{plan.divided_by}` in two splits"
         elif plan.times is not None:
-            whole, rule = divide_by_time(plan.times, shares), f"{percent} %, {rule}"
+            whole, rule, seeded = divide_by_time(plan.times, shares), f"{percent} %, by `{plan.divided_by}`", False
         for t, (task, rows) in enumerate(groups.items()):
             own, name = (needs, titles) if not task else (needs[t : t + 1], titles[t : t + 1])
             if whole is None:
@@ -106,12 +113,7 @@ def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str =
             f"{make_printable(str(error))}, of {plan.rows} rows; change `--split`, or leave the target out."
         ) from error
     counts = {split: sum(len(part[split]) for part in parts.values()) for split in SPLITS}
-    once = whole is not None or plan.rows > REDRAWN
-    if whole is None:
-        rule = f"{percent} % at random, {'once' if once else 'anew for each seed'}" + (
-            ", task by task" if owners is not None else ""
-        )
-    return Division(rule, parts if once else None, counts)
+    return Division(rule, parts if once or whole is not None else None, counts, seeded)
 
 
 def describe_plan(
@@ -119,12 +121,13 @@ def describe_plan(
     name: str,
     division: Division,
     shares: Sequence[float],
-    provenance: Mapping[str, Any],
-    missing: Sequence[str] | None = None,
+    file: str = "",
+    missing: Sequence[str] = (),
 ) -> OwnDescription:
     """The description of a set, before its files are there.
 
-    missing: texts that the user named for missing values, which new rows have too; None where they are the usual ones.
+    file: that it came from; empty for arrays of a program.
+    missing: texts that the user named for missing values beside the usual ones; new rows have them, too.
     """
     redrawn = division.parts is None
     width = sum(feature.width for feature in plan.features)
@@ -139,8 +142,8 @@ def describe_plan(
         protocol=choose_protocol(division.rows["train"], len(plan.tasks) if plan.owners is not None else 1)
         | {"split_rule": division.rule, "overlapping": redrawn},
         details={"features": dump_features(plan.features), "redrawn": redrawn, "shares": list(shares)}
-        | ({} if missing is None else {"missing": list(missing)}),
-        provenance={**provenance, "imported": datetime.now(UTC).date().isoformat()},
+        | ({"missing": list(missing)} if missing else {}),
+        provenance={"file": file, "imported": datetime.now(UTC).date().isoformat()},
     )
 
 

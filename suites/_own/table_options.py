@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.errors import UsageError, hint, make_printable, quote_nearest
 from suites._own.column_types import FEATURE_TYPES
 from suites._own.description import COLUMN_KINDS
-from suites._own.reading import RawTable
+from suites._own.raw_table import RawTable
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from suites._own.column_types import TableColumn, check_target, find_target_kind
 from suites._own.columns import Feature
 from suites._own.description import OwnTask, make_safe_name
 from suites._own.leaks import find_leaks
-from suites._own.reading import RawTable
+from suites._own.raw_table import RawTable
 from suites._own.table_options import TableOptions, check_roles
 
 MOST_TEXTS = 50  # different texts that a category may have where almost every row has its own
@@ -41,6 +41,7 @@ class TablePlan:
     tasks: with rows of their own where `owners` (n,) says whose each row is.
     targets: (n, T), or (n, 1) where tasks have rows of their own.
     groups: (n,) whole numbers, or None. times: (n,), or None. parts: (n,) the split that the file says, or None.
+    divided_by: the column of groups or times.
     """
 
     features: list[Feature]
@@ -52,6 +53,7 @@ class TablePlan:
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
     parts: np.ndarray | None = None
+    divided_by: str = ""
     columns: list[ColumnNote] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -173,6 +175,7 @@ def _fill(
     rows = int(keep.sum())
     plan.numbers = np.stack(numbers, axis=1) if numbers else np.empty((rows, 0))
     plan.codes = np.stack(codes, axis=1) if codes else np.empty((rows, 0), np.int32)
+    plan.divided_by = options.group or options.time or ""
     if options.group:
         plan.groups = np.unique(columns[options.group].values[keep], return_inverse=True)[1]
     if options.time:

@@ -13,7 +13,7 @@ from bench.cli.import_words import (
     refuse_options,
     split_list,
 )
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, count_nouns, make_printable
 
 if TYPE_CHECKING:
     from suites._own.image_options import ImageOptions
@@ -81,7 +81,11 @@ def plan_image_import(arguments: argparse.Namespace, folder: Path, name: str) ->
 
 def _print_images(plan: "ImagePlan") -> None:
     """Print tasks, splits and warnings for people."""
-    lines = [f"{len(plan.files):,} images of {plan.size[0]}x{plan.size[1]} with {plan.channels} channels", ""]
+    lines = [
+        f"{count_nouns(len(plan.files), 'image')} of {plan.size[0]}x{plan.size[1]} with "
+        f"{count_nouns(plan.channels, 'channel')}",
+        "",
+    ]
     for task in plan.tasks:
         levels = task.levels or ([f"{task.details['classes']} classes"] if "classes" in task.details else [])
         shown = ", ".join(levels[:6]) + (", ..." if len(levels) > 6 else "")

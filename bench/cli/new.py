@@ -59,8 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
     path = folder / f"{name}.py"
     if path.exists() or path.is_symlink():
         raise UsageError(f"`{make_printable(str(path))}` should not be there yet; choose another name or `--out`.")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"`--out` should be a folder. Found the file `{make_printable(str(folder))}`.")
+    if folder.suffix == ".py" or (folder.exists() and not folder.is_dir()):
+        raise UsageError(
+            f"`--out` should be the folder of the file, which is called NAME.py. Found a file, "
+            f"`{make_printable(str(folder))}`; take `--out {make_printable(str(folder.parent))}`."
+        )
     text = write_part(kind, name)
     make_folder(folder)
     write_whole(path, text.encode())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import suites
 from bench.cli import options
 from bench.cli.terminal import takes_everything
-from bench.errors import DataMissing, UsageError, make_printable
+from bench.errors import DataMissing, UsageError, count_nouns, make_printable
 from bench.records import ResultRecord
 from bench.records.protocol import check_setting
 from leaderboard.boards.changed import options_text, select_changed, settings_counts
@@ -293,8 +293,8 @@ def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents,
         command = "mtlbench tune" if kind else "mtlbench run"
         return f"{text}; `{command}` makes some."
     [(pairs, count), *others] = stored.items()
-    more = f", and {len(others)} other group{'s' * (len(others) != 1)}" if others else ""
-    be, runs = ("is", "1 run") if count == 1 else ("are", f"{count} runs")
+    more = f", and {count_nouns(len(others), 'other group')}" if others else ""
+    be, runs = "is" if count == 1 else "are", count_nouns(count, "run")
     own = text if arguments.where else f"{text} under its own protocol"
     return f"{own}; there {be} {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
 

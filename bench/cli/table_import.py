@@ -14,7 +14,7 @@ from bench.cli.import_words import (
     split_list,
 )
 from bench.cli.terminal import text_cell
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, count_nouns, make_printable
 
 if TYPE_CHECKING:
     from suites._own.table_import import Division
@@ -85,7 +85,8 @@ def _print_plan(plan: "TablePlan", division: "Division") -> None:
     parts = ", ".join(f"{rows:,} {split}" for split, rows in division.rows.items())
     lines = [
         "",
-        f"{plan.rows:,} rows, {len(plan.features)} features, {len(plan.tasks)} tasks: {', '.join(names)}{more_tasks}",
+        f"{count_nouns(plan.rows, 'row')}, {count_nouns(len(plan.features), 'feature')}, "
+        f"{count_nouns(len(plan.tasks), 'task')}: {', '.join(names)}{more_tasks}",
         f"{parts}: {division.rule}",
         *(f"note: {warning}" for warning in plan.warnings),
     ]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.core.new_rows import NewRows
 from bench.core.suite import Suite
-from bench.errors import UsageError, hint, make_printable
+from bench.errors import UsageError, count_nouns, hint, make_printable
 
 
 def read_arrays(path: Path, suite: Suite) -> NewRows:
@@ -71,7 +71,7 @@ def _check_array(array: np.ndarray, what: str, suite: Suite) -> Tensor:
         bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if bad.any():
             raise UsageError(
-                f"{what} should hold finite numbers. Found {int(bad.sum())} row{'s' * int(bad.sum() > 1)} with others, "
+                f"{what} should hold finite numbers. Found {count_nouns(int(bad.sum()), 'row')} with others, "
                 f"the first is row {int(bad.argmax())}, counted from 0; fill or leave out what is missing."
             )
     array = array.astype(array.dtype.newbyteorder("="), copy=False)

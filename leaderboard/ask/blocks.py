@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.errors import count_nouns
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.groups import FEW_CELLS, read_gains
@@ -162,7 +163,7 @@ def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
     ]
     method = answer.grouping.method if answer.grouping else answer.methods[0]
     measured = len(read_gains(answer.pairs, method))
-    caution = f" With {measured} pairs a rank correlation says little." if measured < FEW_CELLS else ""
+    caution = f" With {count_nouns(measured, 'pair')} a rank correlation says little." if measured < FEW_CELLS else ""
     return [
         AnswerGrid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs"], rows, WORDS),
         Paragraph(
@@ -232,7 +233,7 @@ def _lay_out_cost(answer: Findings) -> list[AnswerBlock]:
     budget = f" of a budget of {cost.budget:.0f} s" if math.isfinite(cost.budget) else ""
     first = f"; the first answer after {cost.first:.0f} s" if cost.first is not None else ""
     made = f"{cost.made} of them made now with {cost.trained:.0f} s of training"
-    text = f"{cost.runs} runs, {made}; {cost.seconds:.0f} s{budget}{first}."
+    text = f"{count_nouns(cost.runs, 'run')}, {made}; {cost.seconds:.0f} s{budget}{first}."
     blocks: list[AnswerBlock] = [Paragraph(text)]
     if answer.skipped:
         blocks.append(Paragraph(f"Left out for the budget: {'; '.join(answer.skipped)}."))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 from suites._own.description import OwnDescription
 from suites._own.table_plan import TablePlan
 
@@ -16,8 +16,9 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
     lines = [
         f"# {own.name}",
         "",
-        f"Imported from {quote_cell(str(source))} on {own.provenance.get('imported')}: {plan.rows:,} rows, "
-        f"{len(plan.features)} features, {len(own.tasks)} tasks"
+        f"Imported from {quote_cell(str(source))} on {own.provenance.get('imported')}: "
+        f"{count_nouns(plan.rows, 'row')}, {count_nouns(len(plan.features), 'feature')}, "
+        f"{count_nouns(len(own.tasks), 'task')}"
         + (", each with rows of its own." if own.own_inputs else " on the same rows."),
         "",
         f"    mtlbench run {own.name} single_task hard",
@@ -48,7 +49,8 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         "Encoders of features and units of targets are found in the training rows.",
         "",
         f"{protocol['optimiser']} at {protocol['lr']}, batches of {protocol['batch_size']}, {protocol['epochs']} "
-        f"epochs of {protocol['steps_per_epoch']} updates, `{own.backbone}`; `mtlbench protocol {own.name}` has all "
+        f"epochs of {count_nouns(protocol['steps_per_epoch'], 'update')}, `{own.backbone}`; `mtlbench protocol "
+        f"{own.name}` has all "
         "of it.",
         "",
         *list_remarks(plan.warnings),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from bench.errors import count_nouns
 from suites._own.card import list_remarks, quote_cell
 from suites._own.description import OwnDescription
 
@@ -17,7 +18,8 @@ def write_image_card(own: OwnDescription, count: Callable[[str], int], warnings:
         f"# {own.name}",
         "",
         f"Imported from {quote_cell(str(own.provenance['folder']))} on {own.provenance.get('imported')}: "
-        f"{images:,} images of {rows}x{columns} with {channels} channel{'s' * (channels > 1)}, {len(own.tasks)} tasks.",
+        f"{count_nouns(images, 'image')} of {rows}x{columns} with {count_nouns(channels, 'channel')}, "
+        f"{count_nouns(len(own.tasks), 'task')}.",
         "",
         f"    mtlbench run {own.name} single_task hard",
         f"    mtlbench table {own.name}",

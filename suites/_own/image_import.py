@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import UsageError
+from bench.errors import UsageError, count_nouns
 from suites._own.description import OwnDescription
 from suites._own.division import SPLITS
 from suites._own.folders import write_own_set
@@ -59,8 +59,8 @@ def import_images(
             for split, (start, stop) in bounds.items():
                 if not labelled[start:stop].any():
                     raise UsageError(
-                        f"Every split should have labels of `{task.title}`. Found none in the {stop - start} images of "
-                        f"`{split}`; add labels, or leave the task out."
+                        f"Every split should have labels of `{task.title}`. Found none in "
+                        f"{count_nouns(stop - start, 'image')} of `{split}`; add labels, or leave the task out."
                     )
             np.save(folder / f"labelled_{task.name}.npy", labelled)
         description = OwnDescription(

@@ -6,15 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import UsageError, hint, make_printable
-from suites._own.column_types import check_target, find_target_kind, read_column, read_target_labels
-from suites._own.description import COLUMN_KINDS, OwnTask, make_safe_name
-from suites._own.division import divide, divide_by_group, take_parts
+from bench.errors import UsageError, count_nouns, hint, make_printable
+from suites._own.column_types import (
+    check_target,
+    find_target_kind,
+    note_rounding,
+    read_column,
+    read_target_labels,
+)
+from suites._own.description import OwnTask, make_safe_name
+from suites._own.division import RowsBySplit, divide, divide_by_group, find_lack, take_parts
 from suites._own.image_options import ImageOptions
 from suites._own.map_targets import MAP_FOLDERS, plan_map
 from suites._own.pictures import convert_to_image, list_pictures, read_picture
 from suites._own.raw_table import RawTable
 from suites._own.reading import PARTS
+from suites._own.table_options import TableOptions, settle_types
 
 
 @dataclass
@@ -59,14 +66,12 @@ def plan_labelled(folder: Path, table: RawTable, options: ImageOptions) -> Image
     if not options.targets:
         others = ", ".join(f"`{make_printable(name)}`" for name in table.frame.columns if name != column)
         raise UsageError(f"`--targets` should name what is predicted. The columns are {others}.")
+    types = settle_types(TableOptions(options.targets, types=options.types)).types
     plan = ImagePlan(files, *_measure_images(files, options.size), [], warnings=list(table.notes))
     for name in options.targets:
-        kind = options.types.get(name)
-        if kind is not None and kind not in COLUMN_KINDS:
-            raise UsageError(
-                f"`--types` should give `{make_printable(name)}` one of {', '.join(COLUMN_KINDS)}. Found `{kind}`."
-            )
-        values = read_column(table.frame[name], kind)
+        kind = types.get(name)
+        values = read_column(table.frame[name], kind, name_type="class")
+        plan.warnings += note_rounding(values, "class")
         kind = kind or find_target_kind(values)
         labels, levels = read_target_labels(values, kind)
         check_target(values, kind, labels, levels)
@@ -124,7 +129,9 @@ def plan_maps(folder: Path, options: ImageOptions) -> ImagePlan:
         kind = options.types.get(name, MAP_FOLDERS.get(name, "map"))
         plan.tasks.append(plan_map(safe, name, kind, plan.maps[safe], plan.size, options))
         if missing := len(stems) - len(found):
-            plan.warnings.append(f"{missing} of {len(stems)} images have no map of `{name}`: their labels are missing.")
+            plan.warnings.append(
+                f"`{name}` has no map of {count_nouns(missing, 'image')} of {len(stems)}: labels are missing there."
+            )
     if not plan.tasks:
         raise UsageError(f"`{make_printable(str(folder))}` should have a folder of maps beside `{image.name}`.")
     _divide_images(image, plan, options, None)
@@ -188,14 +195,14 @@ def _match_files(folder: Path, files: Sequence[Path], table: RawTable, wanted: s
     if absent := [name for name in names if name not in way]:
         raise UsageError(
             f"Every row of the table should have an image. Found none for `{make_printable(absent[0])}`"
-            + (f", and {len(absent) - 1} more rows" if len(absent) > 1 else "")
+            + (f", and {count_nouns(len(absent) - 1, 'more row')}" if len(absent) > 1 else "")
             + "; add the files, or leave the rows out."
         )
     rows = {way[name]: row for row, name in enumerate(names)}
     if alone := [path for n, path in enumerate(files) if n not in rows]:
         raise UsageError(
             f"Every image should have a row in the table. Found none for `{make_printable(alone[0].name)}`"
-            + (f", and {len(alone) - 1} more images" if len(alone) > 1 else "")
+            + (f", and {count_nouns(len(alone) - 1, 'more image')}" if len(alone) > 1 else "")
             + "; add the rows, with empty labels where they are missing, or remove the files."
         )
     return column, [rows[n] for n in range(len(files))]
@@ -225,12 +232,18 @@ def _divide_images(folder: Path, plan: ImagePlan, options: ImageOptions, groups:
     if options.group == "prefix":
         prefixes = [path.stem.replace("-", "_").partition("_")[0] for path in plan.files]
         groups = np.unique(prefixes, return_inverse=True)[1]
+
+    def find(parts: RowsBySplit) -> str:
+        return find_lack(targets, kinds, titles, parts)
+
     try:
         if all(tops) and {"train", "test"} <= set(tops):
             plan.parts = take_parts(np.array(tops), options.shares, options.seed)
             plan.rule, plan.seeded = "as the folders say", "val" not in tops
+            if lack := find(plan.parts):
+                raise ValueError(lack)
         elif groups is not None:
-            plan.parts = divide_by_group(groups, options.shares, options.seed)
+            plan.parts = divide_by_group(groups, options.shares, options.seed, find)
             what = "names that begin alike" if options.group == "prefix" else f"`{options.group}`"
             plan.rule = f"{percent} % at random, no {what} in two splits"
         else:

@@ -20,7 +20,7 @@ from bench.api import (
     read_backbone,
     refuse_width,
 )
-from bench.errors import UsageError, quote_nearest
+from bench.errors import UsageError, add_article, quote_nearest
 from bench.toolbox.cut import cut
 from suites._own.description import MAP_KINDS
 from suites._own.image_import import choose_backbone, choose_image_protocol
@@ -149,7 +149,7 @@ def make_network(given: BackboneForm, shape: tuple[int, ...]) -> Callable[[float
             return cut(stages, shape)
         raise UsageError(
             "The function `backbone` should return stages (`Stage`), or a network that can be cut, as an "
-            f"`nn.Sequential`. Found a {type(stages).__name__}."
+            f"`nn.Sequential`. Found {add_article(type(stages).__name__)}."
         )
 
     return call_network
@@ -161,7 +161,8 @@ def _refuse_fixed(network: nn.Module) -> None:
         if list(module.parameters(recurse=False)) and not hasattr(module, "reset_parameters"):
             raise UsageError(
                 "Every layer of `backbone` should have `reset_parameters`, by which each seed draws weights of its "
-                f"own. Found none in `{name}`, a {type(module).__name__}; pass a function from a width to the network."
+                f"own. Found none in `{name}`, {add_article(type(module).__name__)}; pass a function from a width to "
+                f"the network."
             )
 
 

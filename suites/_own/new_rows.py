@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from bench.api import NewRows, UsageError
-from bench.errors import hint, make_printable
-from suites._own.column_types import TableColumn, read_column
+from bench.errors import count_nouns, hint, make_printable
+from suites._own.column_types import FORM_NAMES, TableColumn, read_column
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription
 from suites._own.raw_table import RawTable
@@ -73,13 +73,16 @@ def _read_feature(raw: RawTable, feature: Feature) -> np.ndarray:
     else:
         column = read_column(series, feature.kind, tuple(raw.levels.get(feature.name, ())))
     if column.form not in FORMS[feature.kind]:
-        raise UsageError(f"`{shown}` should hold a {feature.kind} in every row, as in training. Found a {column.form}.")
+        raise UsageError(
+            f"`{shown}` should hold {FORM_NAMES[feature.kind]} in every row, as in training. Found "
+            f"{FORM_NAMES[column.form]}."
+        )
     absent = np.flatnonzero(np.isnan(column.values))
     if len(absent) and not feature.missing:
         first = ", ".join(map(str, absent[:FEW].tolist())) + (", ..." if len(absent) > FEW else "")
         raise UsageError(
-            f"`{shown}` should have a value in every row, as it had in training. Found {len(absent)} "
-            f"row{'s' * (len(absent) != 1)} without, {first}, counted from 0; fill or leave out what is missing."
+            f"`{shown}` should have a value in every row, as it had in training. Found "
+            f"{count_nouns(len(absent), 'row')} without, {first}, counted from 0; fill or leave out what is missing."
         )
     if feature.kind != "category":
         return column.values

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from bench.errors import UsageError, hint, make_printable
+from bench.errors import UsageError, count_nouns, hint, make_printable
 from suites._own.raw_table import RawTable, check_names, require_polars
 from suites._own.text_reading import read_text
 
@@ -116,7 +116,8 @@ def name_columns(
         own = list(names.get(name, [f"{name}_{number}" for number in range(table.shape[1])]))
         if len(own) != table.shape[1]:
             raise UsageError(
-                f"`{make_printable(name)}` should have {table.shape[1]} names of columns. Found {len(own)}."
+                f"`{make_printable(name)}` should have {count_nouns(table.shape[1], 'name')} of columns. Found "
+                f"{len(own)}."
             )
         columns |= {column: (name, table[:, number]) for number, column in enumerate(own)}
     return columns

@@ -1,12 +1,14 @@
 """What a user says about a table, and whether it fits the table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.errors import UsageError, hint, make_printable, quote_nearest
 from suites._own.column_types import FEATURE_TYPES
 from suites._own.description import COLUMN_KINDS
 from suites._own.raw_table import RawTable
+
+NAMES = ("category", "class")  # types of columns of names: of a feature, of a target
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,23 @@ def check_roles(raw: RawTable, options: TableOptions) -> None:
             f"`--task-column` should come with one target, which every task predicts on rows of its own. Found "
             f"{len(options.targets)}."
         )
+
+
+def settle_types(options: TableOptions) -> TableOptions:
+    """The options with types by the names of their role. Raises UsageError for other types.
+
+    A target of names is a class and a feature of names a category; either word is taken for both.
+    """
+    types = {}
     for name, kind in options.types.items():
-        allowed, role = (COLUMN_KINDS, "target") if name in options.targets else (FEATURE_TYPES, "feature")
-        if kind not in allowed:
+        target = name in options.targets
+        allowed, role = (COLUMN_KINDS, "a target") if target else (FEATURE_TYPES, "a feature")
+        types[name] = NAMES[target] if kind in NAMES else kind
+        if types[name] not in allowed:
             raise UsageError(
-                f"`--types` should give `{make_printable(name)}`, a {role}, one of "
-                f"{', '.join(allowed)}. Found `{kind}`."
+                f"`--types` should give `{make_printable(name)}`, {role}, one of {', '.join(allowed)}. Found `{kind}`."
             )
+    return replace(options, types=types)
 
 
 def _check_division(raw: RawTable, options: TableOptions) -> None:

@@ -5,13 +5,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.errors import UsageError, make_printable
-from suites._own.column_types import TableColumn, check_target, find_target_kind, read_column, read_target_labels
+from bench.errors import UsageError, count_nouns, make_printable
+from suites._own.column_types import (
+    TableColumn,
+    check_target,
+    find_target_kind,
+    note_rounding,
+    read_column,
+    read_target_labels,
+)
 from suites._own.columns import Feature
 from suites._own.description import OwnTask, make_safe_name
 from suites._own.leaks import find_leaks
 from suites._own.raw_table import RawTable
-from suites._own.table_options import TableOptions, check_roles
+from suites._own.table_options import TableOptions, check_roles, settle_types
 
 MOST_TEXTS = 50  # different texts that a category may have where almost every row has its own
 LEAST_ROWS = 10  # of a task with rows of its own
@@ -69,6 +76,7 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
     Raises UsageError, in one sentence, for what cannot be imported.
     """
     check_roles(raw, options)
+    options = settle_types(options)
     special = {options.task_column: "task", options.group: "group", options.time: "time"}
     left_out = [name for name in raw.frame.columns if name in options.drop]
     targets = list(options.targets)
@@ -82,6 +90,7 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
             wanted = "category" if by_text else options.types.get(name)
             codes, name_type = tuple(raw.levels.get(name, ())), "class" if name in targets else "category"
             columns[name] = read_column(raw.frame[name], wanted, codes, name_type)
+            plan.warnings += note_rounding(columns[name], name_type)
     kinds = {name: options.types.get(name) or find_target_kind(columns[name]) for name in targets}
     labels = {name: read_target_labels(columns[name], kinds[name]) for name in targets}
     for name in targets:
@@ -120,7 +129,7 @@ def _explain_useless(column: TableColumn, rows: int) -> str:
     if column.distinct == 1 and not column.missing:
         return "never changes"
     if column.form == "category" and column.distinct > max(MOST_TEXTS, rows / 2):
-        return f"has {column.distinct} different texts in {rows} rows"
+        return f"has {count_nouns(column.distinct, 'different text')} in {count_nouns(rows, 'row')}"
     if column.form == "whole" and column.distinct == rows and rows > 10 and (np.diff(column.values) == 1).all():
         return "numbers the rows"
     return ""
@@ -190,7 +199,7 @@ def _fill(
 def _note_rows(plan: TablePlan, dropped: np.ndarray, why: str) -> None:
     """A warning on rows that are left out."""
     if count := int(dropped.sum()):
-        plan.warnings.append(f"{count} row{'s' * (count != 1)} {why} {'are' if count != 1 else 'is'} left out.")
+        plan.warnings.append(f"{count_nouns(count, 'row')} {why} {'are' if count != 1 else 'is'} left out.")
 
 
 def _choose_owners(plan: TablePlan, owners: TableColumn, keep: np.ndarray) -> np.ndarray:
@@ -205,8 +214,9 @@ def _choose_owners(plan: TablePlan, owners: TableColumn, keep: np.ndarray) -> np
         )
     if small:
         plan.warnings.append(
-            f"{small} of {len(values[np.isfinite(values)])} tasks in `{make_printable(owners.name)}` have fewer than "
-            f"{LEAST_ROWS} rows; they are left out."
+            f"`{make_printable(owners.name)}` has {count_nouns(small, 'task')} of {len(values[np.isfinite(values)])} "
+            f"with "
+            f"fewer than {LEAST_ROWS} rows; {'it is' if small == 1 else 'they are'} left out."
         )
     kept: np.ndarray = large[codes]
     return kept

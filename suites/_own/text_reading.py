@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, count_nouns, make_printable
 from suites._own.raw_table import RawTable, check_names, require_polars
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def read_text(path: Path, missing: Sequence[str], separator: str | None) -> RawT
         ) from error
     if frame.width != len(names):
         raise UsageError(
-            f"`{shown}` should have as many names in its first line as columns below. Found {len(names)} names and "
-            f"{frame.width} columns."
+            f"`{shown}` should have as many names in its first line as columns below. Found "
+            f"{count_nouns(len(names), 'name')} and "
+            f"{count_nouns(frame.width, 'column')}."
         )
     if frame[names[-1]].has_nulls() and (empty := _scan_lines(path, separator, len(names))):
         frame = frame.filter(~np.isin(np.arange(frame.height), empty))

@@ -37,6 +37,35 @@ def test_lines_with_too_few_or_too_many_fields_are_refused_and_empty_ones_left_o
     assert all(column["missing"] == 0 for column in answer["columns"])
 
 
+def test_whole_numbers_that_lose_digits_are_noted(importer: Importer, tmp_path: Path) -> None:
+    """float64 has every whole number up to 2^53, and every second one from there on."""
+    long, top = 123456789012345678, 2**53
+    columns = make_rows(
+        a=[long + k for k in range(ROWS)],
+        score=[long + 10**12 * k for k in range(ROWS)],
+        exact=[top - 3 * k for k in range(ROWS)],
+        texts=["bad", *(long + 2 * k for k in range(1, ROWS))],
+        huge=[2**63 - 1 - k for k in range(ROWS)],
+    )
+    path = write_csv(tmp_path / "t.csv", columns)
+    warnings = importer.answer(path, "--targets", "score", "--missing", "bad", "--dry-run")["warnings"]
+    named = {warning.split("`")[1]: warning for warning in warnings if "digits" in warning}
+    assert sorted(named) == ["a", "huge", "score", "texts"]
+    assert named["score"] == (
+        "`score` has whole numbers of more than 15 digits, whose last digits are lost; subtract one of them from all, "
+        'or take them as names with `--types "score=class"`.'
+    )
+    assert '`--types "a=category"`' in named["a"]
+
+
+def test_class_and_category_are_one_word(importer: Importer, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", make_rows())
+    asked = ["--targets", "grade", "--dry-run", "--types"]
+    for types in ("visits=class,grade=category", "visits=category,grade=class"):
+        columns = {column["name"]: column["kind"] for column in importer.answer(path, *asked, types)["columns"]}
+        assert (columns["visits"], columns["grade"]) == ("category", "class")
+
+
 def test_a_seed_of_the_division_that_decides_nothing_is_noted(importer: Importer, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", make_rows(school=[f"s{k % 12}" for k in range(ROWS)]))
     asked = ["--targets", "score", "--dry-run", "--split-seed", "3"]

@@ -250,7 +250,7 @@ def test_a_task_for_each_value_with_rows_of_its_own(importer: Importer, tmp_path
     columns = make_rows(school=[1] * 30 + [2] * 25 + [3] * 5)
     answer = importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", "score", "--task-column", "school")
     assert [task["name"] for task in answer["tasks"]] == ["school_1", "school_2"]
-    assert "1 of 3 tasks in `school` have fewer than 10 rows; they are left out." in answer["warnings"]
+    assert "`school` has 1 task of 3 with fewer than 10 rows; it is left out." in answer["warnings"]
     _, suite = parse_suite("mine", tmp_path / "data")
     assert suite.own_inputs
     rows = suite.dataset("train", 0)

@@ -39,14 +39,13 @@ def read_table_rows(path: Path, description: OwnDescription, encoder: Encoder) -
     table = np.stack(numbers, axis=1) if numbers else np.empty((rows, 0))
     levels = np.stack(codes, axis=1).astype(np.int32) if codes else np.empty((rows, 0), np.int32)
     inputs = encoder.apply(table, levels)
-    names = [str(row) for row in range(rows)]
     owners = _find_owners(raw, description) if description.own_inputs else None
     if owners is None:
         shared = torch.from_numpy(inputs)
-        return NewRows(names, {task.name: shared for task in description.tasks})
+        return NewRows(range(rows), {task.name: shared for task in description.tasks})
     places = {task: np.flatnonzero(owners == t).tolist() for t, task in enumerate(t.name for t in description.tasks)}
     places = {task: own for task, own in places.items() if own}
-    return NewRows(names, {task: torch.from_numpy(inputs[own]) for task, own in places.items()}, places)
+    return NewRows(range(rows), {task: torch.from_numpy(inputs[own]) for task, own in places.items()}, places)
 
 
 def _require_columns(raw: RawTable, wanted: Sequence[str]) -> None:

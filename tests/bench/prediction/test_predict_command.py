@@ -75,7 +75,7 @@ def test_a_fresh_process_gives_the_same_bits(store: Path, tmp_path: Path, capsys
     assert sorted(there) == ["task00", "task01"]
     for task in there:
         assert [row[task]["prediction"] for row in here] == there[task][:, 0].tolist()
-    assert [row["row"] for row in here] == ["0", "1", "2"]
+    assert [row["row"] for row in here] == [0, 1, 2]
 
 
 def test_csv_has_a_line_for_each_row_and_all_digits(

@@ -70,7 +70,7 @@ def test_every_kind_trains(importer: Importer, tmp_path: Path) -> None:
         ),
         ({"c": [None] * ROWS}, ("--targets", "c"), "The target `c` should have labels. Found none in 60 rows"),
         ({"c": ["03/04/2021"] * ROWS}, ("--targets", "score"), "Found dates as text, as `03/04/2021`"),
-        ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "score"), "Found 59 numbers and 1 texts, as `n/k`"),
+        ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "score"), "Found 59 numbers and 1 text, as `n/k`"),
         ({"c": ["1.5"] * 59 + ["inf"]}, ("--targets", "score"), "`c` should hold finite numbers"),
         ({"c": ["1.5"] * 59 + ["-inf"]}, ("--targets", "score"), "mark it as missing with `--missing=-inf`"),
         ({"c": ["1.5"] * 59 + ["1e300"]}, ("--targets", "score"), "`c` should hold numbers up to 1e+30"),

@@ -5,7 +5,7 @@ fault of the program. The helpers below put foreign names into such sentences.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 FEW = 8  # names that a sentence can hold
@@ -45,6 +45,12 @@ def quote_nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     names = sorted(known)
     close = get_close_matches(name, names, n=count, cutoff=0.5)
     return ", ".join(f"`{item}`" for item in close or names)
+
+
+def quote_names(names: Sequence[str], most: int = 5) -> str:
+    """`a`, `b` and 3 more, for a sentence; the first `most` are named."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"`{name}`" for name in names[:most]) + rest
 
 
 def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str:

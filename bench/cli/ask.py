@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_plan(inquiry, arguments.json)
         return 0
 
-    asked = Asked(inquiry)
+    asked = Asked(inquiry, _repeat_options(arguments))
 
     def show_first() -> None:
         """Print the first answer while further rounds go on; then what costs little beside them."""
@@ -148,13 +148,19 @@ def _read_question(arguments: argparse.Namespace, data_dir: Path) -> "Question":
     )
 
 
+def _repeat_options(arguments: argparse.Namespace) -> str:
+    """The options by which a command that the answer offers makes the very runs behind it, with a space before each."""
+    device = f" --device {arguments.device}" if arguments.device != "auto" else ""
+    version = f" --protocol {arguments.protocol}" if arguments.protocol else ""
+    return f"{device}{version}{options.repeat_places(arguments)}"
+
+
 def _check_asked(question: "Question") -> None:
     """Raise UsageError where what is asked does not fit the suite, before anything is run."""
     for setting in ("shuffled", "replica"):
         if setting in question.settings:
             raise UsageError(f"`--set {setting}` should be left out: `mtlbench ask` deals out labels by itself.")
-    assert question.mains
-    assert question.methods
+    _ = question.mains, question.methods  # both say what is wrong with them when they are first asked for
 
 
 def _read_rules(arguments: argparse.Namespace, question: "Question") -> "FamilyRules":
@@ -175,7 +181,7 @@ def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
     """Print the rounds up to the last look that can be planned without results, and what they will cost."""
     rounds = [
         (each.name, len(missing), inquiry.book.estimate(missing))
-        for each in inquiry.plan_ahead()
+        for each in inquiry.list_rounds(ahead=True)
         if (missing := inquiry.book.list_missing(each.specs))
     ]
     if as_json:

@@ -120,9 +120,9 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def count_split_labels(suite: Any) -> dict[str, dict[str, int]]:
     """split -> task, as it is reported -> labels at seed 0. Raises DataMissing where the data is not there."""
-    from bench.training.rows import count_labels
+    from bench.training.rows import count_labels_of_tasks
 
-    return {split: count_labels(suite.dataset(split, 0), suite.tasks) for split in suite.protocol.splits}
+    return {split: count_labels_of_tasks(suite.dataset(split, 0), suite.tasks) for split in suite.protocol.splits}
 
 
 def write_labels(labels: Mapping[str, Mapping[str, int]]) -> Iterator[str]:

@@ -25,66 +25,77 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
-    """Add all options about how cells are run, read by `read_execution`.
+    """Add all options about how cells are run, read by `read_execution`, with --store, --data-dir and --plugin.
 
-    They are about the engine, the workers, the device, checkpoints, panels and the mirror, with --store, --data-dir
-    and --plugin. Commands that train have them.
+    Commands that train have them.
     """
     options.add_store(parser)
     options.add_data_dir(parser)
     options.add_plugin(parser)
-    parser.add_argument("--engine", choices=ENGINES, default="local", help="where cells run (default: local)")
-    parser.add_argument(
+    _add_places(parser)
+    _add_kept(parser)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    """Add the options about where cells run, read by `choose_engine`, and how many at a time."""
+    group = parser.add_argument_group("where cells run")
+    group.add_argument("--engine", choices=ENGINES, default="local", help="what runs them (default: local)")
+    group.add_argument(
         "--address",
         metavar="A",
         help="ray: HOST:PORT of the cluster (default: the one this machine is in); slurm: `local` tries jobs here",
     )
-    parser.add_argument(
+    group.add_argument(
         "--sbatch",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="slurm: an option of sbatch, as `partition=gpu`, `time=120`, `cpus-per-task=8`; repeatable",
     )
-    parser.add_argument(
+    group.add_argument(
         "--jobs",
         type=options.parse_positive,
         metavar="N",
         help="cells at a time (default: one per core, or per GPU; ray: of the cluster; slurm: in 16 jobs)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--stack",
         type=options.parse_positive,
         default=1,
         metavar="N",
         help="train up to N seeds of a method as one (default: 1)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",
         help="auto: cuda where this machine has one, also for ray and slurm",
     )
-    parser.add_argument(
+
+
+def _add_kept(parser: argparse.ArgumentParser) -> None:
+    """Add the options about what is kept of a cell beside its record."""
+    group = parser.add_argument_group("what is kept beside records")
+    group.add_argument(
         "--images",
         type=options.parse_positive,
         default=0,
         metavar="N",
         help="keep panels of N test images beside each record",
     )
-    parser.add_argument(
+    group.add_argument(
         "--keep-model",
         action="store_true",
         help="keep the trained model beside each record, for `mtlbench predict`",
     )
-    parser.add_argument(
+    group.add_argument(
         "--checkpoint",
         type=options.parse_seconds,
         default=60.0,
         metavar="SECONDS",
         help="between two checkpoints of a long cell, at least; inf for none (default: 60)",
     )
-    parser.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
+    group.add_argument("--wandb", choices=["off", "offline", "online"], default="off", help="mirror records to wandb")
 
 
 def choose_engine(arguments: argparse.Namespace) -> "Engine":

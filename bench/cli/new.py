@@ -3,6 +3,7 @@
 import argparse
 import keyword
 import re
+import shlex
 import sys
 from importlib.metadata import packages_distributions
 from importlib.resources import files
@@ -67,8 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = write_part(kind, name)
     make_folder(folder)
     write_whole(path, text.encode())
-    shown = make_printable(str(path))
-    shown = f"'{shown}'" if " " in shown else shown
+    shown = shlex.quote(make_printable(str(path)))
     print(f"{shown} is a {kind} that trains. What comes next:")
     print(f"  mtlbench check {shown}")
     print(f"  mtlbench run {TRIALS[kind].format(name=name)} --plugin {shown}")

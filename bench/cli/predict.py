@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     reported = {task.name: task.reported for task in model.suite.tasks}
     described = {
-        task: describe_outputs(card.metrics[reported[task]], output, levels.get(task, ()))
+        task: describe_outputs(card.spec.protocol.metrics[reported[task]], output, levels.get(task, ()))
         for task, output in outputs.items()
     }
     table = tabulate_predictions(rows, described)

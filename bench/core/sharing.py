@@ -20,7 +20,7 @@ from bench.core.fresh import prepare_stages
 from bench.core.modules import Modules
 from bench.core.state import Phase, TrainState
 from bench.core.suite import Stage, Suite
-from bench.errors import UsageError
+from bench.errors import UsageError, quote_names
 from bench.records import derive_seed
 
 
@@ -168,21 +168,15 @@ def collect_groups(sharing: Sharing, optimiser: str) -> list[ParameterGroup]:
     if left:
         raise UsageError(
             "`parameter_groups` should hold every parameter that learns. Found "
-            f"{_join_names(left)} in none, which nothing would train; add it to a group, or freeze it."
+            f"{quote_names(left)} in none, which nothing would train; add it to a group, or freeze it."
         )
     twice = [named.get(key, "a foreign one") for key, count in counts.items() if count > 1]
     if twice:
         raise UsageError(
-            f"`parameter_groups` should hold every parameter once. Found {_join_names(twice)} more than once; list it "
+            f"`parameter_groups` should hold every parameter once. Found {quote_names(twice)} more than once; list it "
             "in one group."
         )
     return groups
-
-
-def _join_names(names: Sequence[str], most: int = 5) -> str:
-    """`a`, `b` and 3 more, for a sentence."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"`{name}`" for name in names[:most]) + rest
 
 
 def align_copies(towers: Iterable[nn.Module]) -> dict[str, list[Parameter]]:

@@ -122,17 +122,18 @@ class Forecast:
 
 
 def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:
-    """Estimate the time of the missing cells with the workers of `engine`.
-
-    The engine is entered to ask how many cells it runs at a time; nothing is started.
-    """
+    """Estimate the time of the missing cells with the workers of `engine`; nothing is started."""
     missing = outcome.missing
     if not missing:
         return Forecast({}, 0)
     estimates = Estimates(store)
+    return Forecast({spec.run_id: estimates.seconds(spec) for spec in missing}, count_workers(engine, missing))
+
+
+def count_workers(engine: Engine, specs: Sequence[RunSpec]) -> int:
+    """How many of `specs`, of which there is one at least, an engine runs at a time. It is entered to be asked."""
     with engine:
-        workers = engine.width(missing)
-    return Forecast({spec.run_id: estimates.seconds(spec) for spec in missing}, workers)
+        return engine.width(specs)
 
 
 def print_forecast(outcome: PlanStatus, cost: Forecast) -> None:

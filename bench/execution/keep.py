@@ -1,4 +1,4 @@
-"""Stores a finished record, and mirrors it to Weights & Biases where that is asked for.
+"""Stores a finished record, with its panels and its model, and mirrors it to Weights & Biases where that is asked for.
 
 A record that is stored and not mirrored leaves a mark in the store, so that the next command with `--wandb` mirrors it.
 """

@@ -129,7 +129,7 @@ class Question:
 
     @cached_property
     def grid(self) -> SettingGrid:
-        """The learning rates that each method is tried at; ValueError-free for every positive rate."""
+        """The learning rates that each method is tried at, rounded to two digits but for the protocol's own."""
         rates = [float(f"{self.suite.protocol.lr * factor:.2g}") for factor in RATE_FACTORS]
         rates[RATE_FACTORS.index(1.0)] = self.suite.protocol.lr
         return SettingGrid(TUNED_SETTING, tuple(rates))
@@ -137,8 +137,7 @@ class Question:
     @cached_property
     def overlap(self) -> float:
         """Test rows per training row where seeds are random splits of the same rows, else 0."""
-        protocol = self.spec(ALONE, 0).protocol
-        return protocol.splits["test"] / protocol.splits["train"] if protocol.overlapping else 0.0
+        return self.spec(ALONE, 0).protocol.overlap
 
     @property
     def stacks(self) -> bool:
@@ -149,9 +148,7 @@ class Question:
     def redrawn(self) -> bool:
         """Whether seeds differ by which rows are tested, and not by initial weights and order alone."""
         first, second = (self.suite.dataset("test", seed) for seed in (0, 1))
-        return first is not second and not all(
-            torch.equal(first.inputs[task], second.inputs[task]) for task in self.tasks[:1]
-        )
+        return first is not second and not torch.equal(first.inputs[self.tasks[0]], second.inputs[self.tasks[0]])
 
     def plan_tuning(self, methods: Iterable[str]) -> list[RunSpec]:
         """The runs by which validation chooses a learning rate for each method: `mtlbench curve` of these methods."""

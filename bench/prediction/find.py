@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, make_printable, quote_names
 from bench.system.regular import NotRegular, TooLarge, read_regular
 from leaderboard.store import Store
 from leaderboard.store.limits import read_limited
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bench.training.kept_model import ModelCard
-
-FEW = 5  # run ids that a sentence names
 
 
 def find_card(root: Path, text: str) -> Path:
@@ -29,7 +27,7 @@ def find_card(root: Path, text: str) -> Path:
     if len(fitting) == 1:
         return models[fitting[0]]
     if fitting:
-        raise UsageError(f"RUN should begin one run id. Found {len(fitting)} models: {_join_runs(fitting)}.")
+        raise UsageError(f"RUN should begin one run id. Found {len(fitting)} models: {quote_names(fitting)}.")
     shown = make_printable(text, 60)
     records = {record.run_id: record for record in Store(root).read(check=False).records}
     without = [run for run in records if run.startswith(wanted)] if wanted else []
@@ -42,7 +40,7 @@ def find_card(root: Path, text: str) -> Path:
     if not models:
         raise UsageError(f"`{root}` holds no trained model; `mtlbench run SUITE METHOD --keep-model` keeps one.")
     close = get_close_matches(wanted, models, n=3, cutoff=0.6)
-    near = f"the nearest: {_join_runs(close)}" if close else f"there are models of {_join_runs(sorted(models))}"
+    near = f"the nearest: {quote_names(close)}" if close else f"there are models of {quote_names(sorted(models))}"
     if not re.fullmatch(r"[0-9a-f]{1,16}", wanted):
         near = f"an id is 16 digits and letters from a to f, {near}"
     raise UsageError(f"There is no run `{shown}` with a model; {near}.")
@@ -73,9 +71,3 @@ def read_kept_model(path: Path) -> "tuple[ModelCard, dict[str, Tensor]]":
             "again with `--keep-model`."
         ) from error
     return card, read_weights(card, content, file.name)
-
-
-def _join_runs(runs: list[str]) -> str:
-    """`a`, `b` and 3 more, for a sentence."""
-    rest = f" and {len(runs) - FEW} more" if len(runs) > FEW else ""
-    return ", ".join(f"`{run}`" for run in runs[:FEW]) + rest

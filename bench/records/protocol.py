@@ -224,6 +224,14 @@ class Protocol(BaseModel):
         """The whole budget in optimiser updates, warm starts and restarts included."""
         return self.epochs * self.steps_per_epoch
 
+    @property
+    def overlap(self) -> float:
+        """Test rows per training row where seeds are random splits of the same rows, by which intervals are corrected.
+
+        0 for other seeds.
+        """
+        return self.splits["test"] / self.splits["train"] if self.overlapping else 0.0
+
 
 def check_setting(key: str) -> None:
     """Raise UsageError, with the nearest ones, where `key` is none of the fields that `--set` changes."""

@@ -7,9 +7,9 @@ statistics into scores, whenever a record is read. So a stored score cannot diff
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from bench.api import Kind, Metric, Task, TaskMetric, register, register_kind
+from bench.api import Kind, Metric, Task, TaskMetric, l1_loss, register, register_kind
 from suites.synthetic import Synthetic
 
 
@@ -54,7 +54,7 @@ class MyMetricSuite(Synthetic):
 
     def __init__(self, data_dir: Path | None = None) -> None:
         super().__init__(data_dir, tasks=2, train=100)
-        self.tasks = [Task(task.name, task.head, nn.functional.l1_loss, MyMetric) for task in self.tasks]
+        self.tasks = [Task(task.name, task.head, l1_loss, MyMetric) for task in self.tasks]
         kinds = dict.fromkeys(self.names, "my_metric")  # a record is read without the suite, so they stand here too
         changes = {"name": "my_metric", "epochs": 3, "steps_per_epoch": 8, "metrics": kinds}
         self.protocol = self.protocol.model_copy(update=changes)

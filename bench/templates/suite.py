@@ -18,8 +18,10 @@ from bench.api import (
     Split,
     Suite,
     Task,
+    cross_entropy_loss,
     derive_seed,
     digest,
+    mse_loss,
     register,
 )
 from bench.backbones.mlp import mlp
@@ -41,8 +43,8 @@ class MySuite(Suite):
         self.noise, self.input_shape = noise, (FEATURES,)  # the shape of one row, without the batch
         # A task is a head on the features, a loss (a mean over labelled elements) and a metric.
         self.tasks = [
-            Task("amount", lambda shape: nn.Linear(shape[0], 1), nn.functional.mse_loss, Regression),
-            Task("sign", lambda shape: nn.Linear(shape[0], 2), nn.functional.cross_entropy, lambda: Classification(2)),
+            Task("amount", lambda shape: nn.Linear(shape[0], 1), mse_loss, Regression),
+            Task("sign", lambda shape: nn.Linear(shape[0], 2), cross_entropy_loss, lambda: Classification(2)),
         ]
         # How every method is trained and selected; `mtlbench protocol my_suite` prints it.
         self.protocol = Protocol(

@@ -1,17 +1,19 @@
 """How a step for one task changes the loss of another, while a trunk is trained: a cheap guess at who helps whom."""
 
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import torch
 
+from bench.core.data import Batch
+from bench.loop.gradients import TaskGradients
 from bench.records import RunSpec
-from bench.training.batches import Batches
 from bench.training.fit import Run
-from bench.training.gradients import TaskGradients, compute_losses
+from bench.training.gradients import average_pairs, compute_losses, find_present
 from bench.training.load import load_run
 
 EVERY = 10  # updates between two measurements, as often as the paper's
-MOST_UPDATES = 300  # of training: the mean settles long before a run ends
+MOST_UPDATES = 300  # of training, so that a guess stays cheap
 
 
 def measure_affinity(spec: RunSpec, data_dir: Path | None = None, updates: int = MOST_UPDATES) -> torch.Tensor | None:
@@ -21,7 +23,8 @@ def measure_affinity(spec: RunSpec, data_dir: Path | None = None, updates: int =
 
     for the shared parameters theta_s, the gradient g_i of the loss of task i by them, and the same batch on both sides
     (Fifty et al. 2021, Efficiently Identifying Task Groupings for Multi-Task Learning, eq. 1). Positive where a step
-    for i lowers the loss of j. Measured every ten updates of plain training, all losses summed.
+    for i lowers the loss of j. Measured every ten updates of plain training, all losses summed, on the batches with
+    labels of both tasks.
 
     Args:
         spec: of a run whose tasks share parameters, such as `hard`; trained by descent.
@@ -34,41 +37,38 @@ def measure_affinity(spec: RunSpec, data_dir: Path | None = None, updates: int =
     suite, method, _ = load_run(spec, data_dir)
     run = Run(spec, suite, method)
     model, state = run.model, run.module.state
-    batches, learning = Batches(run.data("train"), spec.protocol, run.seed), model.learning
-    optimiser = torch.optim.Adam(learning, lr=spec.protocol.lr)
+    batches = run.batches(run.data("train"))
+    optimiser = run.module.configure_optimizers()
     measured: list[torch.Tensor] = []
-    total, step = min(updates, spec.protocol.updates), 0
-    while step < total:
-        for batch in batches:
-            losses = compute_losses(model, batch, state)
-            gradients = TaskGradients(losses, learning)
-            if not any(gradients.shared):
-                return None
-            if step % EVERY == 0:
-                measured.append(_look_ahead(run, gradients, losses, batch))
-            optimiser.zero_grad()
-            for parameter, *rows in zip(learning, *gradients.rows, strict=True):
-                known = [row for row in rows if row is not None]
-                parameter.grad = torch.stack(known).sum(dim=0) if known else None
-            optimiser.step()
-            step += 1
-            if step >= total:
-                break
-    return torch.stack(measured).mean(dim=0)
+    present: list[list[int] | None] = []
+    total = min(updates, spec.protocol.updates)
+    for step, batch in enumerate(islice(chain.from_iterable(repeat(batches)), total)):  # epoch after epoch
+        losses = compute_losses(model, batch, state)
+        gradients = TaskGradients(losses, model.learning)
+        if not any(gradients.shared):
+            return None
+        if step % EVERY == 0:
+            measured.append(_look_ahead(run, gradients, losses, batch))
+            present.append(find_present(model, batch))
+        sums = gradients.combine(torch.ones_like(run.module.loss_sum), "losses")
+        for parameter, gradient in zip(gradients.parameters, sums, strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+    return average_pairs(measured, present)
 
 
 @torch.no_grad()
-def _look_ahead(run: Run, gradients: TaskGradients, losses: list[torch.Tensor], batch: object) -> torch.Tensor:
+def _look_ahead(run: Run, gradients: TaskGradients, losses: list[torch.Tensor], batch: Batch) -> torch.Tensor:
     """Z (T, T) of one batch; the parameters are put back afterwards."""
     shared = [at for at, is_shared in enumerate(gradients.shared) if is_shared]
     before = [gradients.parameters[at].clone() for at in shared]
-    now = torch.stack(list(losses)).detach()
+    now = torch.stack(losses)
     columns = []
     for row in gradients.rows:
         for at, value in zip(shared, before, strict=True):
             step = row[at]
             gradients.parameters[at].copy_(value if step is None else value - run.protocol.lr * step)
-        after = torch.stack(compute_losses(run.model, batch, run.module.state))  # type: ignore[arg-type]
+        after = torch.stack(compute_losses(run.model, batch, run.module.state))
         columns.append(torch.where(now > 0, 1 - after / now, torch.zeros_like(now)))
     for at, value in zip(shared, before, strict=True):
         gradients.parameters[at].copy_(value)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -52,7 +53,6 @@ class ModelCard(BaseModel):
         run_id: Of the record that the model was scored for.
         spec: The specification: suite, method, seed, protocol, versions.
         environment: Versions of packages that it was trained under.
-        tasks, input_shape, metrics: Of the suite; `metrics` is reported task -> kind.
         rule: The selection rule whose epochs are kept.
         epochs: Reported task -> epoch of each member.
         states: `MEMBER.EPOCH` -> training state of those weights.
@@ -67,9 +67,6 @@ class ModelCard(BaseModel):
     run_id: str
     spec: RunSpec
     environment: dict[str, str] = Field(default_factory=dict)
-    tasks: tuple[str, ...] = ()
-    input_shape: tuple[int, ...] = ()
-    metrics: dict[str, str] = Field(default_factory=dict)
     rule: str = ""
     epochs: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     states: dict[str, KeptState] = Field(default_factory=dict)
@@ -84,6 +81,7 @@ class ModelCard(BaseModel):
         return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
+@dataclass(frozen=True)
 class KeptModel:
     """A description and its weights as bytes, ready to be written.
 
@@ -92,8 +90,8 @@ class KeptModel:
         weights: A safetensors file; empty where the card says why there are none.
     """
 
-    def __init__(self, card: ModelCard, weights: bytes = b"") -> None:
-        self.card, self.weights = card, weights
+    card: ModelCard
+    weights: bytes = b""
 
 
 class ModelKeeper:
@@ -132,9 +130,6 @@ def _pack(card: ModelCard, cell: TrainedCell, suite: Suite) -> KeptModel:
     data = save(tensors)
     described = {
         "environment": versions(),
-        "tasks": tuple(task.name for task in suite.tasks),
-        "input_shape": tuple(suite.input_shape),
-        "metrics": dict(card.spec.protocol.metrics),
         "rule": rule,
         "epochs": dict(chosen),
         "states": states,

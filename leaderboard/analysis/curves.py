@@ -110,16 +110,9 @@ def log_test_error(run: ResultRecord) -> float:
     return sum(math.log(primary_error(kinds[task], states[task])) for task in run.tasks) if states else math.nan
 
 
-def _overlap(run: ResultRecord) -> float:
-    """Test rows per training row where seeds are overlapping splits, by which intervals are corrected; else 0."""
-    protocol = run.spec.protocol
-    return protocol.splits["test"] / protocol.splits["train"] if protocol.overlapping else 0.0
-
-
 def _mean(logs: list[float], runs: Sequence[ResultRecord]) -> Interval:
     """exp of the mean of one logarithm per run, with the interval over their seeds."""
     values = np.array([value if math.isfinite(value) else math.nan for value in logs])
     # Seeds that are random splits of the same rows correlate.
-    found = interval(values, overlap=next((_overlap(run) for run in runs), 0.0))
-    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
-    return Interval(math.exp(found.mean), low, high, found.n)
+    overlap = next((run.spec.protocol.overlap for run in runs), 0.0)
+    return interval(values, overlap=overlap).exponential

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval
-from leaderboard.ask.estimates import estimate_as_json, finite_or_none
 from leaderboard.ask.groups import CheapScore, Flip, Grouping, find_flips, read_gains, search_grouping
 from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
+from leaderboard.boards.changed import options_text
+from leaderboard.report.statistics_json import finite_or_none
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Findings:
         pairs: each main task beside each other one.
         needed: undecided relation -> what it would take.
         rates: (method, main) -> the learning rate that validation chose, where one was chosen.
+        grid: the learning rates that it was chosen from; None where nothing is chosen.
         alone: main -> its error learnt alone.
         controls: method without sharing -> main -> its change against learning alone.
         floors: main -> baseline -> its error; `floor_note` says why others are missing.
@@ -58,6 +61,7 @@ class Findings:
         errors: sentences on runs that failed.
         redrawn: whether seeds differ by which rows are tested, too.
         settings: changes of the protocol that the user asked for.
+        options: that every command repeats, such as --store, with a space before each.
     """
 
     suite: str
@@ -83,6 +87,8 @@ class Findings:
     errors: Sequence[str] = ()
     redrawn: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
+    options: str = ""
+    grid: SettingGrid | None = None
 
     @property
     def methods(self) -> list[str]:
@@ -130,8 +136,8 @@ class Findings:
         rates = [rate for (method, _), rate in self.rates.items() if method == self.recommended]
         rate = max(rates, key=rates.count) if rates else None
         settings = {**self.settings, **({"lr": f"{rate:g}"} if rate is not None else {})}
-        text = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
-        return f"mtlbench run {shlex.quote(self.suite)} {shlex.quote(self.recommended)} --seeds 0-4{text}"
+        command = f"mtlbench run {shlex.quote(self.suite)} {shlex.quote(self.recommended)} --seeds 0-4"
+        return f"{command} {options_text('--set', settings.items())}".rstrip() + self.options
 
     def as_json(self) -> dict[str, Any]:
         """The answer as JSON values; a number that is not finite is null."""
@@ -151,13 +157,13 @@ class Findings:
             },
             "verdicts": [self._write_judgement(each) for each in self.judged],
             "pairs": [self._write_judgement(each) for each in self.pairs],
-            "alone": {main: estimate_as_json(error) for main, error in self.alone.items()},
+            "alone": {main: _write_estimate(error) for main, error in self.alone.items()},
             "controls": {
-                method: {main: estimate_as_json(change) for main, change in changes.items()}
+                method: {main: _write_estimate(change) for main, change in changes.items()}
                 for method, changes in self.controls.items()
             },
             "floors": {
-                m: {name: estimate_as_json(e) for name, e in errors.items()} for m, errors in self.floors.items()
+                m: {name: _write_estimate(e) for name, e in errors.items()} for m, errors in self.floors.items()
             },
             "floor_note": self.floor_note,
             "flips": [vars(flip) | {"extras": list(flip.extras)} for flip in self.flips],
@@ -197,8 +203,8 @@ class Findings:
             "method": each.relation.method,
             "verdict": each.verdict,
             "reading": each.reading,
-            "change": estimate_as_json(each.alone),
-            "against_shuffled": estimate_as_json(each.shuffled),
+            "change": _write_estimate(each.alone),
+            "against_shuffled": _write_estimate(each.shuffled),
             "decided": {
                 "alone": each.against_alone and vars(each.against_alone),
                 "shuffled": each.against_shuffled and vars(each.against_shuffled),
@@ -207,3 +213,13 @@ class Findings:
             and {"seeds": needed.seeds, "rows": finite_or_none(needed.rows), "to_show": needed.to_show},
             "lr": self.rates.get((each.relation.method, each.relation.main)),
         }
+
+
+def _write_estimate(estimate: Interval) -> dict[str, float | int | None]:
+    """An estimate as JSON values; a number that is not finite is null."""
+    return {
+        "mean": finite_or_none(estimate.mean),
+        "low": finite_or_none(estimate.low),
+        "high": finite_or_none(estimate.high),
+        "seeds": estimate.n,
+    }

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.errors import count_nouns
-from leaderboard.analysis.statistics import Interval
+from leaderboard.analysis.statistics import percent_less
 from leaderboard.ask.answer import Findings
-from leaderboard.ask.groups import FEW_CELLS, read_gains
-from leaderboard.ask.sentences import explain_verdict, percent_less, write_answer, write_change
+from leaderboard.ask.groups import FEW_CELLS
+from leaderboard.ask.sentences import explain_verdict, write_answer, write_change
 from leaderboard.ask.verdicts import RelationVerdict
+from leaderboard.report.curves import write_error
+from leaderboard.report.formats import MISSING
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,7 @@ def _write_cell(each: RelationVerdict | None) -> str:
     """A cell of the matrix: the change of error in per cent, and the letter of its verdict."""
     if each is None:
         return ""
-    letter = "" if each.verdict == "UNDECIDED" else f" {each.verdict[0]}"
-    return f"{-percent_less(each.alone.mean):+.1f}{letter}"
+    return f"{-percent_less(each.alone.mean):+.1f} {each.letter}".rstrip()
 
 
 def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
@@ -159,16 +160,16 @@ def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
     if not any(each.cells for each in answer.predictors):
         return []
     rows = [
-        [each.name, "-" if math.isnan(each.tau) else f"{each.tau:+.2f}", str(each.cells)] for each in answer.predictors
+        [each.name, MISSING if math.isnan(each.tau) else f"{each.tau:+.2f}", str(each.cells)]
+        for each in answer.predictors
     ]
-    method = answer.grouping.method if answer.grouping else answer.methods[0]
-    measured = len(read_gains(answer.pairs, method))
-    caution = f" With {count_nouns(measured, 'pair')} a rank correlation says little." if measured < FEW_CELLS else ""
+    most = max(each.cells for each in answer.predictors)
+    caution = f" With {count_nouns(most, 'pair')} a rank correlation says little." if most < FEW_CELLS else ""
     return [
         AnswerGrid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs"], rows, WORDS),
         Paragraph(
-            f"Kendall's tau with the measured changes under `{method}`: 1 the same order, 0 none, -1 the reverse. The "
-            f"pairs share tasks and runs, and are not independent.{caution}"
+            f"Kendall's tau with the measured changes under `{answer.methods[0]}`: 1 the same order, 0 none, -1 the "
+            f"reverse. The pairs share tasks and runs, and are not independent.{caution}"
         ),
     ]
 
@@ -179,7 +180,7 @@ def _lay_out_alone(answer: Findings) -> list[AnswerBlock]:
     rows = []
     for main, error in answer.alone.items():
         own = answer.floors.get(main, {})
-        rows.append([main, _write_error(error), *(_write_error(own[name]) if name in own else "" for name in floors)])
+        rows.append([main, write_error(error), *(write_error(own[name]) if name in own else "" for name in floors)])
     blocks: list[AnswerBlock] = [
         AnswerGrid("Error of each task alone", ["task", answer.reference, *floors], rows, ("task",))
     ]
@@ -194,14 +195,6 @@ def _lay_out_alone(answer: Findings) -> list[AnswerBlock]:
         head = ["control", "task", "error against alone", "seeds"]
         blocks.append(AnswerGrid("Controls, in which tasks share nothing", head, changes, WORDS))
     return blocks
-
-
-def _write_error(error: Interval) -> str:
-    """An error with its interval."""
-    if not math.isfinite(error.mean):
-        return ""
-    ends = f" [{error.low:.4g}, {error.high:.4g}]" if error.low is not None and error.high is not None else ""
-    return f"{error.mean:.4g}{ends}"
 
 
 def _lay_out_commands(answer: Findings) -> list[AnswerBlock]:

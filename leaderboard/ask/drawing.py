@@ -3,6 +3,7 @@
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.blocks import AnswerGrid, Heading, Listing, Paragraph, lay_out_answer
 from leaderboard.report.escape import markdown, markdown_sentence, printable
+from leaderboard.report.formats import markdown_table
 from leaderboard.report.terminal import draw_texts
 
 
@@ -35,12 +36,5 @@ def format_answer(answer: Findings) -> str:
             case Listing(lines):
                 parts.append("".join(f"    {printable(line)}\n" for line in lines))
             case AnswerGrid():
-                parts.append(_format_grid(block))
+                parts.append(markdown_table(block.title, block.head, block.rows, []))
     return "\n".join(parts)
-
-
-def _format_grid(grid: AnswerGrid) -> str:
-    """A grid in Markdown."""
-    rule = [":--" if name in grid.left else "--:" for name in grid.head]
-    lines = [[markdown(name) for name in grid.head], rule, *([markdown(cell) for cell in row] for row in grid.rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaderboard.analysis.statistics import kendall_tau
-from leaderboard.ask.relations import TaskRelation
 from leaderboard.ask.verdicts import RelationVerdict
 
 Pair = tuple[str, str]  # main, extra
@@ -119,8 +118,3 @@ def rate_predictor(name: str, scores: Mapping[Pair, float], gains: Mapping[Pair,
     pairs = sorted(pair for pair in scores.keys() & gains.keys() if math.isfinite(scores[pair]))
     own, measured = (np.array([values[pair] for pair in pairs]) for values in (scores, gains))
     return CheapScore(name, scores, kendall_tau(own, measured) if len(pairs) > 1 else math.nan, len(pairs))
-
-
-def list_relations(judged: Sequence[RelationVerdict]) -> list[TaskRelation]:
-    """The relations of judgements, in order."""
-    return [each.relation for each in judged]

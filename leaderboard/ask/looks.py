@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from leaderboard.analysis.statistics import LEAST_SEEDS, LEVEL
 
-SEEDS = 20  # at the last look, where nothing else is said
-
 
 @dataclass(frozen=True)
 class Looks:

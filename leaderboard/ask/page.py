@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from leaderboard.analysis.statistics import percent_less
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.blocks import AnswerGrid, Heading, Listing, Paragraph, lay_out_answer
-from leaderboard.ask.sentences import percent_less
 from leaderboard.ask.verdicts import RelationVerdict
 from leaderboard.report.escape import code_parts, printable
+from leaderboard.report.templates import open_templates
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROW, LABEL, PLOT = 22, 230, 360  # pixels of the figure of verdicts: a line, its names, its axis
@@ -31,22 +31,9 @@ def write_page(answer: Findings) -> str:
                 blocks.append({"kind": "listing", "lines": [printable(line) for line in lines]})
             case AnswerGrid():
                 blocks.append(_describe_grid(block) | {"figure": _draw_figure(answer, block.figure)})
-    page: str = _load_template().render(suite=printable(answer.suite), blocks=blocks)
+    template = open_templates(TEMPLATES).get_template("answer.html")
+    page: str = template.render(suite=printable(answer.suite), blocks=blocks)
     return page
-
-
-@cache
-def _load_template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a page needs it
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("answer.html")
 
 
 def _describe_grid(grid: AnswerGrid) -> dict[str, Any]:
@@ -132,7 +119,7 @@ def _place_cells(answer: Findings, method: str) -> dict[str, Any]:
                     "tone": "more" if change > 0 else "less",
                     "bright": abs(change) / largest > 0.6,
                     "change": f"{change:+.1f}",
-                    "letter": "" if each.verdict == "UNDECIDED" else each.verdict[0],
+                    "letter": each.letter,
                     "title": f"{printable(extra)} beside {printable(main)}: {each.verdict}",
                 }
             )

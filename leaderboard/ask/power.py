@@ -1,6 +1,7 @@
 """What it would take to decide: how many seeds, or rows, an undecided relation needs if things stay as they look."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +45,11 @@ def estimate_needed(sample: np.ndarray, tests: int, level: float, margin: float,
     if spread == 0:
         return None
     mean = abs(float(known.mean()))
-    different, same = mean >= margin - mean, "sameness"
+    different = mean >= margin - mean
     wanted, alpha = (mean, level / tests) if different else (margin - mean, 2 * level / tests)
     seeds = _least_seeds(wanted / spread, alpha, overlap)
     now = noncentrality(known.size - 1, alpha, POWER) * spread * math.sqrt(1 / known.size + overlap)
-    return Needed(seeds, (now / wanted) ** 2 if wanted > 0 else math.inf, "difference" if different else same)
+    return Needed(seeds, (now / wanted) ** 2 if wanted > 0 else math.inf, "difference" if different else "sameness")
 
 
 def _least_seeds(effect: float, alpha: float, overlap: float) -> int | None:
@@ -57,10 +58,5 @@ def _least_seeds(effect: float, alpha: float, overlap: float) -> int | None:
     def finds(n: int) -> bool:
         return noncentrality(n - 1, alpha, POWER) * math.sqrt(1 / n + overlap) <= effect
 
-    if not finds(MOST_SEEDS):
-        return None
-    low, high = LEAST_SEEDS - 1, MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if finds(middle) else (middle, high)
-    return high
+    least = bisect_left(range(MOST_SEEDS + 1), True, lo=LEAST_SEEDS, key=finds)
+    return least if least <= MOST_SEEDS else None

@@ -1,10 +1,11 @@
-"""The answer in three to five plain sentences, and the small phrases that tables share."""
+"""The answer in three to six plain sentences, and the small phrases that tables share."""
 
 import math
 from collections.abc import Sequence
 
 from bench.errors import count_nouns
-from leaderboard.analysis.statistics import Interval
+from bench.records.values import GridEnd
+from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import VerdictWord
@@ -12,17 +13,12 @@ from leaderboard.ask.verdicts import RelationVerdict
 
 ENDINGS = {
     "decided": "Everything is decided; more runs would change nothing.",
-    "seeds": "All seeds of the design were run.",
+    "seeds": "Seeds were added, up to the last look, wherever they might still decide something.",
     "budget": "The budget was spent before everything was decided; a larger `--budget` goes on from here.",
     "interrupted": "It was interrupted; the same command goes on from here.",
 }
 MOST_ROWS = 1000  # times the rows that there are: more is no advice
 MOST_NAMED = 4  # tasks in a sentence
-
-
-def percent_less(change: float) -> float:
-    """A change in log error as per cent less error: 100 (1 - e^-change)."""
-    return -100 * math.expm1(-change)
 
 
 def write_change(change: Interval) -> str:
@@ -51,9 +47,9 @@ def write_needed(needed: Needed | None) -> str:
 
 
 def write_answer(answer: Findings) -> list[str]:
-    """The sentences that stand first: whom it helps, why, which pairs, what is open, what to do."""
-    sentences = [_say_whom(answer), _say_why(answer), _say_pairs(answer), _say_open(answer), _say_what_to_do(answer)]
-    return [sentence for sentence in sentences if sentence]
+    """The sentences that stand first: whom it helps, why, which pairs, what is open, whether rates fit, what to do."""
+    parts = (_say_whom, _say_why, _say_pairs, _say_open, _say_edge, _say_what_to_do)
+    return [sentence for say in parts if (sentence := say(answer))]
 
 
 def _say_whom(answer: Findings) -> str:
@@ -145,6 +141,23 @@ def _say_open(answer: Findings) -> str:
     ran = sum(each.alone.n > 0 for each in answer.judged)
     waiting = f", {len(answer.judged) - ran} more were not run" if ran < len(answer.judged) else ""
     return f"{len(undecided)} of {ran} verdicts are undecided{waiting}{more}."
+
+
+def _say_edge(answer: Findings) -> str:
+    """That a better learning rate may lie beyond those that were tried, where every chosen one is at the same end."""
+    grid, chosen = answer.grid, set(answer.rates.values())
+    ends: dict[float, GridEnd] = {grid.values[0]: "low", grid.values[-1]: "high"} if grid else {}
+    if grid is None or len(chosen) != 1 or not chosen <= ends.keys():
+        return ""
+    [rate] = chosen
+    beyond = grid.next_value(ends[rate])
+    if beyond is None:
+        return ""
+    word = "smallest" if ends[rate] == "low" else "largest"
+    return (
+        f"On validation every method does best at the {word} learning rate of those tried, {rate:g}; a better one may "
+        f"lie beyond: `--set lr={beyond:g}` asks the same at that one."
+    )
 
 
 def _say_what_to_do(answer: Findings) -> str:

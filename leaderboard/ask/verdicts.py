@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from leaderboard.analysis.statistics import LEAST_SEEDS, Interval, equivalence_t, holm, interval
-from leaderboard.analysis.statistics.significance import benjamini_hochberg, paired_t_rows
+from leaderboard.analysis.statistics.significance import paired_t_rows
 from leaderboard.ask.looks import Looks
 from leaderboard.ask.relations import (
     CONTRASTS,
@@ -35,7 +35,6 @@ from leaderboard.ask.relations import (
 
 Adjustment = Literal["holm", "bh"]
 TINY = 1e-12  # of a deviation of log errors: rounding
-ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,7 @@ class RelationVerdict:
     @property
     def verdict(self) -> VerdictWord:
         """In a word; see the module."""
-        alone = self.against_alone.direction if self.against_alone else None
-        shuffled = self.against_shuffled.direction if self.against_shuffled else None
-        match alone, shuffled:
+        match self._directions:
             case "worse", _:
                 return "HARMFUL"
             case "equivalent", _:
@@ -74,9 +71,7 @@ class RelationVerdict:
     @property
     def reading(self) -> str:
         """What both contrasts say together, in a few words; empty where there is no more to say than the verdict."""
-        alone = self.against_alone.direction if self.against_alone else None
-        shuffled = self.against_shuffled.direction if self.against_shuffled else None
-        readings = {
+        readings: dict[tuple[Direction | None, Direction | None], str] = {
             ("better", "better"): "what the other labels say helps",
             ("better", None): "helps, but it is not shown that shuffled labels would not",
             ("better", "equivalent"): "helps, but so do shuffled labels: regularisation, not information",
@@ -86,12 +81,23 @@ class RelationVerdict:
             ("worse", "worse"): "harmful, and more so than shuffled labels",
             ("equivalent", "better"): "informative, but no better than alone",
         }
-        return readings.get((alone or "", shuffled), "")
+        return readings.get(self._directions, "")
+
+    @property
+    def letter(self) -> str:
+        """The first letter of the verdict, for a cell of a matrix; empty while undecided."""
+        return self.verdict[0] if self.settled else ""
 
     @property
     def settled(self) -> bool:
         """Whether more runs cannot change the verdict: what a look has decided stays decided."""
         return self.verdict != "UNDECIDED"
+
+    @property
+    def _directions(self) -> tuple[Direction | None, Direction | None]:
+        """What is said against learning alone, and against shuffled labels; None while undecided."""
+        alone, shuffled = self.against_alone, self.against_shuffled
+        return alone.direction if alone else None, shuffled.direction if shuffled else None
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def decide_contrast(
             enough = known & spread if taken is decisions else known
             p = np.where(enough & np.isfinite(tests), tests, 1.0)
             before = np.array([each is not None for each in taken], bool)
-            adjusted = ADJUSTMENTS[rules.adjust](np.where(before, 0.0, p))
+            adjusted = _adjust(np.where(before, 0.0, p), rules.adjust)
             for place in np.flatnonzero((adjusted <= level) & ~before & enough):
                 direction: Direction = "equivalent"
                 if taken is decisions:
@@ -163,3 +169,13 @@ def decide_contrast(
         one if other is None or (one is not None and one.seeds <= other.seeds) else other
         for one, other in zip(decisions, same, strict=True)
     ]
+
+
+def _adjust(p: np.ndarray, adjust: Adjustment) -> np.ndarray:
+    """Adjusted p [relation]: by Holm, or Benjamini and Hochberg (1995), Controlling the False Discovery Rate."""
+    if adjust == "holm":
+        return holm(p)
+    from scipy.stats import false_discovery_control  # takes long to import, and few ask for it
+
+    adjusted: np.ndarray = false_discovery_control(p, method="bh")
+    return adjusted

@@ -3,6 +3,7 @@
 Settings are compared as people type them, since records and command lines write the same number differently.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -47,8 +48,8 @@ def pairs_of(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 def options_text(option: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """Pairs as words of a command line: `--where epochs=1 --where lr=0.01`."""
-    return " ".join(f"{option} {key}={value}" for key, value in pairs)
+    """Pairs as words of a command line, quoted for a shell: `--where epochs=1 --where lr=0.01`."""
+    return " ".join(f"{option} {shlex.quote(f'{key}={value}')}" for key, value in pairs)
 
 
 def _equal(stored: Settings, wanted: Settings) -> bool:

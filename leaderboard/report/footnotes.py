@@ -4,7 +4,6 @@ The same notes go below the table of the command line, of Markdown pages and of 
 said and writes the sentences; `formats` escapes them for each document.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +13,7 @@ import numpy as np
 from bench.errors import count_nouns, make_printable
 from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
-from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS
+from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS, percent_less
 from leaderboard.boards.step_times import BoardTimes
 from leaderboard.store import Problem
 from leaderboard.store.problem import describe_problems
@@ -166,7 +165,7 @@ def _explain_power(effects: DetectableRange, reference: str) -> str:
 
 def _error_saved(change: float) -> str:
     """The share of error that a change in log error takes away: `8.3 %`, without decimals from 10 % on."""
-    percent = -100 * math.expm1(-change)
+    percent = percent_less(change)
     return f"{percent:.{0 if percent >= 9.95 else 1}f} %"
 
 

@@ -164,7 +164,7 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*lines, "", *(f"- {markdown_sentence(note)}" for note in write_notes(table))]) + "\n"
 
 
-def markdown_table(title: str, head: list[str], lines: list[list[str]], notes: list[str]) -> str:
+def markdown_table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
     """Any texts as a pipe table under a heading, with notes as a list; every text is escaped."""
     rule = _pipe([":--"] * len(head))
     rows = [_pipe([markdown(cell) for cell in line]) for line in (head, *lines)]

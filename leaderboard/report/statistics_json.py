@@ -15,18 +15,18 @@ def write_standings(standings: Standings) -> list[dict[str, object]]:
         rows.append(
             {
                 "method": standing.method,
-                "rank": _drop_nan(standing.rank.mean),
+                "rank": finite_or_none(standing.rank.mean),
                 "rank_low": standing.rank.low,
                 "rank_high": standing.rank.high,
                 "tie_groups": join_letters(standing.letters),
-                DECIDES: _drop_nan(standing.change.mean),
+                DECIDES: finite_or_none(standing.change.mean),
                 "ci_low": standing.change.low,
                 "ci_high": standing.change.high,
                 "seeds": standing.change.n,
-                "p_holm": {name: _drop_nan(each.adjusted) for name, each in standing.comparisons.items()},
-                "p_max_t": {name: _drop_nan(p) for name, p in standing.max_t.items()},
-                "win_probability": _drop_nan(standing.win),
-                "interquartile_mean": _drop_nan(standing.middle),
+                "p_holm": {name: finite_or_none(each.adjusted) for name, each in standing.comparisons.items()},
+                "p_max_t": {name: finite_or_none(p) for name, p in standing.max_t.items()},
+                "win_probability": finite_or_none(standing.win),
+                "interquartile_mean": finite_or_none(standing.middle),
                 "worst_task": worst.task if worst else None,
                 "worst_gain": worst.gain.mean if worst else None,
                 "worst_low": worst.gain.low if worst else None,
@@ -42,17 +42,17 @@ def _write_contrast(contrast: Contrast) -> dict[str, object]:
     return {
         "against": contrast.other,
         "verdict": contrast.verdict,
-        DECIDES: _drop_nan(contrast.estimate.mean),
+        DECIDES: finite_or_none(contrast.estimate.mean),
         "ci_low": contrast.estimate.low,
         "ci_high": contrast.estimate.high,
         "seeds": contrast.estimate.n,
-        "p_different": _drop_nan(contrast.different),
-        "p_equivalent": _drop_nan(contrast.equivalent),
-        "detectable": _drop_nan(contrast.detectable),
+        "p_different": finite_or_none(contrast.different),
+        "p_equivalent": finite_or_none(contrast.equivalent),
+        "detectable": finite_or_none(contrast.detectable),
         "family": contrast.family,
     }
 
 
-def _drop_nan(value: float) -> float | None:
-    """None for NaN and infinities, for which JSON has no number."""
-    return value if math.isfinite(value) else None
+def finite_or_none(value: float | None) -> float | None:
+    """The number; None for NaN and infinities, for which JSON has no number, and where there is none."""
+    return value if value is not None and math.isfinite(value) else None

@@ -19,12 +19,13 @@ from leaderboard.intake.source_card import read_built_in_cards
 from leaderboard.intake.submission import Submission, find_submissions
 from leaderboard.report.escape import printable
 from leaderboard.report.formats import write_state
+from leaderboard.report.templates import open_templates
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
 from leaderboard.store import StoreContents
-from leaderboard.trust.ledger import find_state, read_checks
+from leaderboard.trust.ledger import collect_checks, find_state
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -69,7 +70,7 @@ class Context:
         parts = [part for board in boards for part in board.parts]
         self.dials = find_dials(contents.records, parts)
         self.curves = find_curves(contents.records, parts)
-        self.checks = read_checks(contents.root)
+        self.checks = collect_checks(contents)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
         for run in self.runs:
@@ -80,7 +81,7 @@ class Context:
         # Lists in HTML, of which thousands of runs have the same ones.
         self.pairs, self.configuration = cache(self._pairs), cache(self._configuration)
         self._plugins = {run.run_id: _code(submission) for submission in sound for run in submission.records}
-        self._environment = _environment()
+        self._environment = open_templates(TEMPLATES)
         self._environment.globals.update(
             store=printable(store_name),
             navigation=[(printable(name), self.addresses.suite(name)) for name in self.suites],
@@ -123,20 +124,3 @@ def _code(submission: Submission) -> str:
     """The file of a submitted method, relative to the root of the project."""
     folder = submission.folder.resolve()
     return "/".join((*folder.parts[-3:], METHOD))
-
-
-def _environment() -> Any:
-    """The template engine: every value is escaped, and a name that is missing raises an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only a site needs it
-
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        # Blocks leave no blank lines: a store has thousands of pages.
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Templates do not change during a build: never look at the files again, and keep all of them.
-        auto_reload=False,
-        cache_size=-1,
-    )

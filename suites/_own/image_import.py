@@ -14,7 +14,7 @@ from suites._own.image_card import write_image_card
 from suites._own.image_options import ImageOptions
 from suites._own.image_plan import ImagePlan
 from suites._own.map_targets import write_map_target
-from suites._own.pictures import read_image
+from suites._own.pictures import read_resized_image
 from suites._own.table_import import choose_protocol
 from suites._own.table_suite import encode_target, measure_unit, write_unit
 
@@ -98,7 +98,7 @@ def _write_images(target: Path, plan: ImagePlan, order: np.ndarray, train: int) 
     stored = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(order), *plan.size, plan.channels))
     sums, squares = np.zeros(plan.channels), np.zeros(plan.channels)
     for row, index in enumerate(order):
-        stored[row] = read_image(plan.files[index], plan.size, plan.channels)
+        stored[row] = read_resized_image(plan.files[index], plan.size, plan.channels)
         if row < train:
             values = stored[row].reshape(-1, plan.channels).astype(np.float64)
             sums += values.mean(axis=0)

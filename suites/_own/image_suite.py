@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.api import Dataset, NewRows, Split, UsageError
 from bench.errors import make_printable
-from suites._own.pictures import IMAGE_SUFFIXES, list_pictures, read_image
+from suites._own.pictures import IMAGE_SUFFIXES, list_pictures, read_resized_image
 from suites._own.suite import OwnSuite, map_array
 from suites._own.table_suite import read_unit
 
@@ -78,6 +78,6 @@ class ImageSuite(OwnSuite):
         channels, rows, columns = self.input_shape
         images = np.empty((len(files), rows, columns, channels), np.uint8)
         for number, file in enumerate(files):
-            images[number] = read_image(file, (rows, columns), channels)
+            images[number] = read_resized_image(file, (rows, columns), channels)
         names = [file.relative_to(root).as_posix() for file in files]
         return NewRows(names, dict.fromkeys((t.name for t in self.tasks), torch.from_numpy(images)), {}, self.decode)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bench.api import NewRows, UsageError
-from bench.errors import count_nouns, hint, make_printable
+from bench.errors import count_nouns, hint, make_printable, quote_names
 from suites._own.column_types import FORM_NAMES, TableColumn, read_column
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription
@@ -53,10 +53,9 @@ def _require_columns(raw: RawTable, wanted: Sequence[str]) -> None:
     known = raw.frame.columns
     absent = [name for name in wanted if name not in known]
     if absent:
-        named = ", ".join(f"`{make_printable(name)}`" for name in absent[:FEW])
-        more = f" and {len(absent) - FEW} more" if len(absent) > FEW else ""
+        named = quote_names(list(map(make_printable, absent)), FEW)
         near = hint(absent[0], map(make_printable, known), "head -1 FILE")
-        raise UsageError(f"FILE should have every feature as a column; there is no {named}{more}, {near}.")
+        raise UsageError(f"FILE should have every feature as a column; there is no {named}, {near}.")
 
 
 def _read_feature(raw: RawTable, feature: Feature) -> np.ndarray:

@@ -76,7 +76,7 @@ def convert_to_image(values: np.ndarray, path: Path) -> np.ndarray:
     return values
 
 
-def read_image(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
+def read_resized_image(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     """An image (rows, columns, channels) of bytes at a size; grey ones are repeated.
 
     Raises UsageError as `read_picture`, and for colours where there is one channel.

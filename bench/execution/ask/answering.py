@@ -1,7 +1,7 @@
 """From an inquiry, however far it came, to its answer."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.catalogue.method import Method
@@ -13,6 +13,9 @@ from bench.records import RunSpec
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.answer import Findings, Spending
 from leaderboard.ask.groups import Pair, rate_predictor, read_gains
+from leaderboard.boards.changed import options_text, pairs_of
+
+SettingPairs = tuple[tuple[str, str], ...]  # what is changed in the protocol: sorted pairs of a name and a text
 
 
 @dataclass
@@ -21,11 +24,13 @@ class Asked:
 
     Attributes:
         inquiry: the rounds.
+        options: that every command of the answer repeats, with a space before each.
         floors, floor_note: errors of baselines, as `measure_floors` gives them.
         scores: cheap scores of pairs by name.
     """
 
     inquiry: Inquiry
+    options: str = ""
     floors: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     floor_note: str = ""
     scores: Mapping[str, Mapping[Pair, float]] = field(default_factory=dict)
@@ -39,62 +44,55 @@ class Asked:
                 self.scores = score_pairs(inquiry)
 
     def make_answer(self) -> Findings:
-        """The answer, however far the rounds came."""
-        return make_answer(self.inquiry, self.floors, self.floor_note, self.scores)
-
-
-def make_answer(
-    inquiry: Inquiry,
-    floors: Mapping[str, Mapping[str, Interval]],
-    floor_note: str,
-    scores: Mapping[str, Mapping[Pair, float]],
-) -> Findings:
-    """The answer of an inquiry, of which everything that was run is read; other arguments as in `Asked`."""
-    question, book = inquiry.question, inquiry.book
-    judged, pairs = inquiry.judge(), inquiry.judge_pairs()
-    needed = {
-        each.relation: estimate for each in (*judged, *pairs) if (estimate := inquiry.estimate_needed(each)) is not None
-    }
-    rates = {
-        (method, main): rate
-        for method in (ALONE, *question.methods)
-        for main in question.mains
-        if (rate := inquiry.choose_rate(method, main)) is not None
-    }
-    measured = pairs or [each for each in judged if len(each.relation.extras) == 1]
-    gains = read_gains(measured, question.methods[0])
-    return Findings(
-        suite=question.suite_text,
-        tasks=question.tasks,
-        mains=question.mains,
-        splits=question.suite.protocol.splits,
-        reference=ALONE,
-        rules=inquiry.rules,
-        judged=judged,
-        pairs=pairs,
-        needed=needed,
-        rates=rates,
-        alone={main: inquiry.average_alone(main) for main in question.mains},
-        controls={method: changes for method in question.controls if (changes := inquiry.compare_control(method))},
-        spending=Spending(
-            runs=len(book.records),
-            made=book.made,
-            seconds=book.budget.spent,
-            budget=book.budget.seconds,
-            trained=book.trained,
-            first=inquiry.first_after,
-        ),
-        ended=inquiry.ended,
-        skipped=tuple(inquiry.skipped),
-        left_out=question.left_out,
-        predictors=[rate_predictor(name, each, gains) for name, each in scores.items()],
-        floors=floors,
-        floor_note=floor_note,
-        commands=write_commands(question, book.specs.values()),
-        errors=tuple(dict.fromkeys(book.errors.values())),
-        redrawn=question.redrawn,
-        settings=question.settings,
-    )
+        """The answer, however far the rounds came: of everything that was run."""
+        inquiry, question, book = self.inquiry, self.inquiry.question, self.inquiry.book
+        judged, pairs = inquiry.judge(), inquiry.judge_pairs()
+        needed = {
+            each.relation: estimate
+            for each in (*judged, *pairs)
+            if (estimate := inquiry.estimate_needed(each)) is not None
+        }
+        rates = {
+            (method, main): rate
+            for method in (ALONE, *question.methods)
+            for main in question.mains
+            if (rate := inquiry.choose_rate(method, main)) is not None
+        }
+        gains = read_gains(pairs or judged, question.methods[0])
+        return Findings(
+            suite=question.suite_text,
+            tasks=question.tasks,
+            mains=question.mains,
+            splits=question.suite.protocol.splits,
+            reference=ALONE,
+            rules=inquiry.rules,
+            judged=judged,
+            pairs=pairs,
+            needed=needed,
+            rates=rates,
+            alone={main: inquiry.average_alone(main) for main in question.mains},
+            controls={method: changes for method in question.controls if (changes := inquiry.compare_control(method))},
+            spending=Spending(
+                runs=len(book.records),
+                made=book.made,
+                seconds=book.budget.spent,
+                budget=book.budget.seconds,
+                trained=book.trained,
+                first=inquiry.first_after,
+            ),
+            ended=inquiry.ended,
+            skipped=tuple(inquiry.skipped),
+            left_out=question.left_out,
+            predictors=[rate_predictor(name, each, gains) for name, each in self.scores.items()],
+            floors=self.floors,
+            floor_note=self.floor_note,
+            commands=[command + self.options for command in write_commands(question, book.specs.values())],
+            errors=tuple(dict.fromkeys(book.errors.values())),
+            redrawn=question.redrawn,
+            settings=question.settings,
+            options=self.options,
+            grid=question.grid if question.tuned else None,
+        )
 
 
 def write_commands(question: Question, specs: Iterable[RunSpec]) -> list[str]:
@@ -104,30 +102,39 @@ def write_commands(question: Question, specs: Iterable[RunSpec]) -> list[str]:
         question: whose learning rates were chosen along a curve, which is a command of its own.
         specs: of the runs.
     """
-    suite, curves = shlex.quote(question.suite_text), dict[tuple[str, ...], set[str]]()
-    seeds: dict[tuple[tuple[str, str], ...], dict[str, set[int]]] = {}
+    curves: dict[SettingPairs, set[str]] = {}
+    seeds: dict[SettingPairs, dict[str, set[int]]] = {}
     for spec in specs:
-        method, pairs = Method.parse(spec.method).short, {key: str(value) for key, value in spec.overrides.items()}
+        method, settings = Method.parse(spec.method).short, pairs_of(spec.overrides)
         if question.tuned and spec.seed in TUNING_SEEDS:
-            others = tuple(f" --set {shlex.quote(f'{k}={v}')}" for k, v in sorted(pairs.items()) if k != TUNED_SETTING)
+            others = tuple(pair for pair in settings if pair[0] != TUNED_SETTING)
             curves.setdefault(others, set()).add(method)
         else:
-            seeds.setdefault(tuple(sorted(pairs.items())), {}).setdefault(method, set()).add(spec.seed)
-    over = f"--over {TUNED_SETTING}={'/'.join(question.grid.texts)} --seeds {_write_seeds(TUNING_SEEDS)}"
+            seeds.setdefault(settings, {}).setdefault(method, set()).add(spec.seed)
+    over = f"--over {TUNED_SETTING}={'/'.join(question.grid.texts)} "
     lines = [
-        f"mtlbench curve {suite} {' '.join(map(shlex.quote, sorted(methods)))} {over}{''.join(others)}"
-        for others, methods in curves.items()
+        _write_command("curve", question, sorted(methods), TUNING_SEEDS, settings, over)
+        for settings, methods in curves.items()
     ]
     for settings, each in seeds.items():
         alike: dict[tuple[int, ...], list[str]] = {}
         for method, own in each.items():
             alike.setdefault(tuple(sorted(own)), []).append(method)
-        text = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in settings)
-        lines += [
-            f"mtlbench run {suite} {' '.join(map(shlex.quote, methods))} --seeds {_write_seeds(own)}{text}"
-            for own, methods in alike.items()
-        ]
+        lines += [_write_command("run", question, methods, own, settings) for own, methods in alike.items()]
     return lines
+
+
+def _write_command(
+    verb: str,
+    question: Question,
+    methods: Sequence[str],
+    seeds: tuple[int, ...],
+    settings: SettingPairs,
+    over: str = "",
+) -> str:
+    """A command that makes runs of methods on the suite of a question."""
+    words = " ".join(map(shlex.quote, [question.suite_text, *methods]))
+    return f"mtlbench {verb} {words} {over}--seeds {_write_seeds(seeds)} {options_text('--set', settings)}".rstrip()
 
 
 def _write_seeds(seeds: tuple[int, ...]) -> str:

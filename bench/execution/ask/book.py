@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bench.execution.ask.budget import Budget
 from bench.execution.execute import Execution
-from bench.execution.forecast import Estimates
+from bench.execution.forecast import count_workers, forecast
 from bench.records import ResultRecord, RunSpec
 from bench.scores import primary_error
 from leaderboard.boards.curves import validation_errors
@@ -46,7 +46,8 @@ class RunBook:
         if not missing:
             return
         outcome = self.execution.survey(missing)
-        workers, began = self.count_workers(outcome.missing), self.budget.spent
+        workers = count_workers(self.execution.engine, outcome.missing) if outcome.missing else 0
+        began = self.budget.spent
         try:
             with self.budget.limit():
                 self.execution.run_missing(outcome)
@@ -59,33 +60,25 @@ class RunBook:
                     if record and record.cost and spec.run_id in fresh:
                         self.trained += record.cost.train_seconds
             self.made += len(fresh)
-            self.worked += workers * (self.budget.spent - began) if fresh else 0.0
+            self.worked += workers * (self.budget.spent - began)
             self.errors |= outcome.errors
 
     def list_missing(self, specs: Iterable[RunSpec]) -> list[RunSpec]:
         """Those that have not ended here, each once."""
         return list({spec.run_id: spec for spec in specs if spec.run_id not in self.records}.values())
 
-    def count_workers(self, specs: list[RunSpec]) -> int:
-        """How many of `specs` run at a time; 1 at least."""
-        if not specs:
-            return 1
-        with self.execution.engine:
-            return max(1, self.execution.engine.width(specs))
-
     def estimate(self, specs: Iterable[RunSpec]) -> float | None:
         """Seconds until those that are missing will have ended; None where nothing like them was run.
 
-        Training as past runs took, times what a worker takes beside training, as measured here.
+        The forecast of `run --dry-run`, with cells without a similar past run as long as the mean of the others, times
+        what a worker takes beside training, as measured here.
         """
-        missing = self.execution.survey(self.list_missing(specs)).missing
-        estimates = Estimates(self.execution.cell.store)
-        known = [seconds for spec in missing if (seconds := estimates.seconds(spec)) is not None]
-        if missing and not known:
-            return None
-        mean = sum(known) / len(known) if known else 0.0
+        outcome = self.execution.survey(self.list_missing(specs))
+        cost = forecast(outcome, self.execution.cell.store, self.execution.engine)
+        if not cost.known:
+            return None if cost.cells else 0.0
         beside = self.worked / self.trained if self.trained else OVERHEAD
-        return mean * len(missing) * beside / self.count_workers(missing)
+        return cost.wall * len(cost.cells) / len(cost.known) * beside
 
     def error(self, spec: RunSpec, task: str) -> float | None:
         """The error of a task on the test split, > 0; NaN where the run failed, None where it was not run."""

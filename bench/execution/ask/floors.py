@@ -22,20 +22,18 @@ from bench.execution.ask.budget import Budget
 from bench.planning.question import Question
 from bench.scores import primary_error
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.ask.estimates import take_exponential
 
 SEEDS = 3
 SHARE = 0.1  # of the budget that baselines take at most
-NUMBERS, CLASSES, BINARY = ("regression", "explained"), ("classification",), ("ranking",)  # kinds of metrics
 LEAST = 1e-9  # of a probability whose logarithm is taken
-
+BASELINES = ("linear", "boosting", "forest")  # in the order in which they are fitted
+# Kind of metric -> what an estimator has to predict.
+PREDICTED = {"regression": "number", "explained": "number", "classification": "class", "ranking": "binary"}
 
 Floors = dict[str, dict[str, Interval]]  # main task -> baseline -> its error
 
 
-def measure_floors(
-    question: Question, budget: Budget, overlap: float = 0.0
-) -> tuple[dict[str, dict[str, Interval]], str]:
+def measure_floors(question: Question, budget: Budget, overlap: float = 0.0) -> tuple[Floors, str]:
     """Main task -> baseline -> its error, the geometric mean over seeds; and a sentence on what is not there.
 
     Seeds and baselines are taken in turn until a tenth of the budget is spent on them.
@@ -55,13 +53,12 @@ def measure_floors(
                     logs.setdefault((name, baseline), []).append(math.log(error))
     errors: Floors = {}
     for (name, baseline), values in logs.items():
-        mean = interval(np.array(values), overlap=overlap)
-        errors.setdefault(name, {})[baseline] = take_exponential(mean)
-    notes = [f"Baselines of scikit-learn at their defaults, on the same rows of {SEEDS} seeds, for orientation."]
+        errors.setdefault(name, {})[baseline] = interval(np.array(values), overlap=overlap).exponential
+    what = "ridge and logistic regression, boosting and a forest, none of them tuned but the strength of ridge"
+    notes = [f"Baselines of scikit-learn ({what}), on the same rows of {SEEDS} seeds, for orientation."]
     notes += ["Fewer seeds where a tenth of the budget was spent."] if cut else []
-    notes += [f"None for {', '.join(f'`{name}`' for name in skipped)}: no estimator here has that metric."] * bool(
-        skipped
-    )
+    none = ", ".join(f"`{name}`" for name in skipped)
+    notes += [f"None for {none}: no estimator here has that metric."] if skipped else []
     return errors, " ".join(notes)
 
 
@@ -120,11 +117,7 @@ def _predict(estimator: Any, kind: str, task: Task, inputs: Tensor) -> Tensor:
 
 def _kind_of(task: Task) -> str:
     """`number`, `class` or `binary`; empty for metrics that no estimator here has."""
-    kind = task.metric().kind
-    for kinds, name in ((NUMBERS, "number"), (CLASSES, "class"), (BINARY, "binary")):
-        if kind in kinds:
-            return name
-    return ""
+    return PREDICTED.get(task.metric().kind, "")
 
 
 def _make_estimator(baseline: str, classifies: bool) -> Any:
@@ -142,10 +135,6 @@ def _make_estimator(baseline: str, classifies: bool) -> Any:
     if baseline == "boosting":
         return (HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor)(random_state=0)
     if baseline == "forest":
-        forest = RandomForestClassifier if classifies else RandomForestRegressor
-        return forest(n_estimators=100, max_features=1.0 if not classifies else "sqrt", random_state=0)
+        return (RandomForestClassifier if classifies else RandomForestRegressor)(random_state=0)
     linear = LogisticRegression(max_iter=1000) if classifies else RidgeCV(np.logspace(-3, 3, 13))
     return make_pipeline(StandardScaler(), linear)
-
-
-BASELINES = ("linear", "boosting", "forest")

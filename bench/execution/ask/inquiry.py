@@ -18,7 +18,6 @@ from bench.execution.ask.budget import BudgetSpent
 from bench.planning.question import ALONE, TUNING_SEEDS, Question
 from bench.records import RunSpec
 from leaderboard.analysis.statistics import Interval, interval
-from leaderboard.ask.estimates import take_exponential
 from leaderboard.ask.power import Needed, estimate_needed
 from leaderboard.ask.relations import RelationSample, TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict, judge_family
@@ -32,7 +31,7 @@ class Round:
 
     name: for people.
     specs: those that are stored, too.
-    must: whether they are run although the budget may not be enough: without them there is no answer.
+    must: whether they are run although the budget may not be enough. These come first, and give the first answer.
     """
 
     name: str
@@ -54,7 +53,6 @@ class Inquiry:
     Attributes:
         skipped: names of rounds that the budget was not enough for.
         ended: why no more is run: `decided`, `seeds`, `budget`, `interrupted`; empty before the end.
-        ahead: whether rounds are only planned, without the results that they depend on.
         first_after: seconds until the first answer; None before it.
     """
 
@@ -65,7 +63,6 @@ class Inquiry:
     on_first: Callable[[], None] = lambda: None
     skipped: list[str] = field(default_factory=list)
     ended: str = ""
-    ahead: bool = False
     _begun: set[TaskRelation] = field(default_factory=set)  # relations whose runs were planned
     _dealt: set[TaskRelation] = field(default_factory=set)  # those whose runs with shuffled labels were
     first_after: float | None = None
@@ -74,6 +71,9 @@ class Inquiry:
         """Run round after round until everything is decided, the budget is spent or the user interrupts."""
         try:
             for each in self.list_rounds():
+                if not each.must and self.first_after is None:
+                    self.first_after = self.book.budget.spent
+                    self.on_first()
                 self._run_round(each)
         except BudgetSpent:
             self.ended = "budget"
@@ -83,14 +83,6 @@ class Inquiry:
             everything = [*self.judge(), *self.judge_pairs()]
             decided = all(each.settled for each in everything)
             self.ended = "decided" if decided else "budget" if self.skipped else "seeds"
-
-    def plan_ahead(self) -> list[Round]:
-        """The rounds that do not depend on results: up to the first look. Nothing is run."""
-        self.ahead, tell, self.on_first = True, self.on_first, lambda: None
-        try:
-            return list(self.list_rounds())
-        finally:
-            self.ahead, self.on_first = False, tell
 
     def _run_round(self, each: Round) -> None:
         """Run a round that is not there yet, where the budget allows it."""
@@ -112,19 +104,20 @@ class Inquiry:
 
     # --- which runs ------------------------------------------------------------------------------
 
-    def list_rounds(self) -> Iterator[Round]:
-        """The rounds in order. Each is made when those before it have been run, since it depends on what they say."""
+    def list_rounds(self, *, ahead: bool = False) -> Iterator[Round]:
+        """The rounds in order. Each is made when those before it have been run, since it depends on what they say.
+
+        With `ahead` nothing need be run: the rounds are those up to the first look, which depend on no results.
+        """
         question, seeds = self.question, self.rules.looks.seeds
         first, others = question.methods[0], question.methods[1:]
         yield Round(f"learning rates of {ALONE} and {first}", question.plan_tuning([ALONE, first]), must=True)
         own = [relation for relation in self.relations if relation.method == first]
         yield Round(f"{ALONE} and {first} at {seeds[0]} seeds", self._plan(own, seeds[0]), must=True)
-        self.first_after = self.book.budget.spent
-        self.on_first()
         yield self._shuffle(own, seeds[0])
         for method in [*others, *question.controls]:
             yield Round(f"learning rates of {method}", question.plan_tuning([method]))
-            if self.question.tuned and not self.book_has_tuned(method) and not self.ahead:
+            if question.tuned and not self.has_tuned(method) and not ahead:
                 continue  # at a rate that nobody chose it would be compared with methods at their best
             if method in question.controls:
                 yield Round(f"control {method} at {seeds[0]} seeds", self._plan_control(method, seeds[0]))
@@ -165,7 +158,7 @@ class Inquiry:
             if extra != main
         ]
 
-    def book_has_tuned(self, method: str) -> bool:
+    def has_tuned(self, method: str) -> bool:
         """Whether the learning rate of a method was chosen: every run for it has ended."""
         return not self.book.list_missing(self.question.plan_tuning([method]))
 
@@ -174,7 +167,7 @@ class Inquiry:
 
         None where the question is not tuned, or every rate has a failed run: the protocol's own then.
         """
-        if not self.question.tuned or not self.book_has_tuned(method):
+        if not self.question.tuned or not self.has_tuned(method):
             return None
         if (method, main) not in self._rates:
             losses: dict[float, float] = {}
@@ -219,16 +212,17 @@ class Inquiry:
 
     def _shuffle(self, relations: Sequence[TaskRelation], seeds: int, name: str = "tasks") -> Round:
         """Runs beside shuffled extras of the relations whose answer hangs on them: those that are better than alone,
-        and, of the first method, those that are worse, of which it is asked whether the labels say something.
+        and, of the first method, everything else that is decided: it is asked whether the labels say something.
         """
         first = self.question.methods[0]
         wanted = []
         for judged in self._judge(relations):
-            decided = judged.against_alone
-            known = decided is not None and judged.against_shuffled is None
-            asked = known and (decided.direction == "better" or judged.relation.method == first)  # type: ignore[union-attr]
-            if asked and self.sample(judged.relation).alone.size >= seeds:
-                wanted.append(judged.relation)
+            decided, relation = judged.against_alone, judged.relation
+            if decided is None or judged.against_shuffled is not None:
+                continue
+            asked = decided.direction == "better" or relation.method == first
+            if asked and self.sample(relation).alone.size >= seeds:
+                wanted.append(relation)
         self._dealt.update(wanted)
         specs = [self.plan_together(relation, seed, True) for seed in range(seeds) for relation in wanted]
         return Round(f"{name} beside shuffled labels at {seeds} seeds", specs)
@@ -299,5 +293,5 @@ class Inquiry:
     def average_alone(self, main: str) -> Interval:
         """Error of a main task learnt alone: geometric mean over the seeds that were run, with its 95 % interval."""
         errors = [self.book.error(self.plan_alone(main, seed), main) for seed in range(self.rules.looks.seeds[-1])]
-        logs = interval(np.array([math.log(e) for e in errors if e is not None]), overlap=self.rules.overlap)
-        return take_exponential(logs)
+        logs = np.array([math.log(error) for error in errors if error is not None])
+        return interval(logs, overlap=self.rules.overlap).exponential

@@ -21,6 +21,7 @@ from leaderboard.analysis.statistics.changes import (
     delta_log,
     delta_task,
     gains,
+    percent_less,
     replace_reference,
 )
 from leaderboard.analysis.statistics.crossed import crossed_interval, gather_units
@@ -88,6 +89,7 @@ __all__ = [
     "merge_equal_methods",
     "one_sided_t",
     "paired_t",
+    "percent_less",
     "performance_profile",
     "rank_intervals",
     "ranks",

@@ -37,9 +37,7 @@ class Cells:
     @property
     def overlap(self) -> float:
         """Test rows over training rows where seeds are random splits of the same rows, else 0: of `interval`."""
-        if self.protocol is None or not self.protocol.overlapping:
-            return 0.0
-        return self.protocol.splits["test"] / self.protocol.splits["train"]
+        return self.protocol.overlap if self.protocol else 0.0
 
     def values_of(self, method: str) -> np.ndarray:
         """[seed, column] of one method."""

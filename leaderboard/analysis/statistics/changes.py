@@ -1,5 +1,6 @@
 """Three definitions of the change against the reference, computed inside each seed."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -43,6 +44,11 @@ def delta_log(errors: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """
     change: np.ndarray = np.log(reference / errors).mean(axis=1)
     return change
+
+
+def percent_less(change: float) -> float:
+    """A change in log error as per cent less error: 100 (1 - e^-change)."""
+    return -100 * math.expm1(-change)
 
 
 CHANGES: dict[str, Callable[[Cells, str], np.ndarray]] = {

@@ -36,6 +36,12 @@ class Interval:
         """Whether it rests on fewer than 5 seeds, which is to be shown with it."""
         return 0 < self.n < FEW_SEEDS
 
+    @property
+    def exponential(self) -> "Interval":
+        """The geometric mean with its interval, of an estimate of natural logarithms."""
+        low, high = (None if end is None else math.exp(end) for end in (self.low, self.high))
+        return Interval(math.exp(self.mean), low, high, self.n)
+
 
 def interval(sample: np.ndarray, level: float = LEVEL, overlap: float = 0.0) -> Interval:
     """Mean and Student t interval of independent values [seed], in their unit, NaNs left out.

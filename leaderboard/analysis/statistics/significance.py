@@ -137,19 +137,6 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Adjusted p [comparison] after Benjamini and Hochberg (1995), Controlling the False Discovery Rate.
-
-    p_(j) = min_{i >= j} min(1, m p_i / i), p in rising order: of what is at most the level, the expected share of false
-    findings is at most the level, for independent or positively dependent tests. A NaN stays NaN and does not count.
-    """
-    adjusted = np.full(len(p), math.nan)
-    order = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaNs sort last
-    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
-    return adjusted
-
-
 def family(
     data: Cells,
     change: str = "delta_log",

@@ -67,6 +67,8 @@ def test_an_answer_is_written_and_every_run_behind_it_has_a_command(
     assert "http" not in page.replace("http-equiv", "")
     assert page.count("<svg") == 1
     assert (tmp_path / "out" / "answer.md").read_text().startswith("# Does it help?")
+    offered = [*answer["commands"], answer["recommended"]["command"]]
+    assert all(command.endswith(f" --store {shlex.quote(str(tmp_path / 'store'))}") for command in offered)
     # What the page offers to type makes the very runs: none of them is missing, and none is left over.
     named = set()
     for command in answer["commands"]:

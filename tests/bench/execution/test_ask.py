@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.ask.answering import make_answer
+from bench.execution.ask.answering import Asked
 from bench.execution.ask.inquiry import Inquiry
 from leaderboard.ask.sentences import write_answer
 from tests.bench.execution.asking import ask_three_tables
@@ -27,7 +27,7 @@ def test_three_related_tables_are_related(tmp_path: Path) -> None:
     verdicts = read_verdicts(inquiry, "hard")
     assert verdicts == dict.fromkeys(verdicts, "RELATED")
     assert len(verdicts) == 9
-    answer = make_answer(inquiry, {}, "", {})
+    answer = Asked(inquiry).make_answer()
     assert write_answer(answer)[0].startswith("Learning together helps `a` (")
     assert answer.recommended != "single_task"
     assert answer.grouping is not None

@@ -9,7 +9,7 @@ from bench.core.new_rows import NewRows
 from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec
 from bench.scores import score_tasks
-from bench.training.evaluate import TaskMetric
+from bench.training.evaluate import TaskMetric, choose_rows
 from bench.training.fit import fit
 from bench.training.kept_model import KeptModel, ModelKeeper, read_card, read_weights
 from bench.training.load import load_run
@@ -48,8 +48,6 @@ def score_test_split(spec: RunSpec, rebuilt: RebuiltModel, data_dir: Path | None
     placed: Dataset = read_split(suite, spec, "test")
     metrics: dict[str, TaskMetric] = {}
     # In pieces of a forward pass, as scoring adds them: sums of floats depend on their order.
-    from bench.training.evaluate import choose_rows
-
     size, done = choose_rows(placed), dict.fromkeys(outputs, 0)
     for inputs, targets in placed.slices(size):
         for task in suite.tasks:

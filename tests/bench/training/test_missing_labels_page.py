@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue.registry import load_plugin
+from bench.catalogue.plugin_files import load_plugin
 from bench.check import check
 from bench.cli.main import main
 from leaderboard.store import Store
+from tests.pages import list_programs, read_page
 
-PAGE = (Path(__file__).parents[3] / "docs" / "missing_labels.md").read_text()
-[CODE] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = read_page("docs/missing_labels.md")
+[CODE] = list_programs(PAGE)
 [COMMANDS] = re.findall(r"<!-- commands -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)
 
 

@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from leaderboard.analysis.statistics import Interval
+from bench.records.values import SettingGrid
+from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings, Spending
 from leaderboard.ask.drawing import draw_answer, format_answer
 from leaderboard.ask.groups import rate_predictor, search_grouping
@@ -15,7 +16,7 @@ from leaderboard.ask.looks import Looks
 from leaderboard.ask.page import write_page
 from leaderboard.ask.power import Needed, estimate_needed
 from leaderboard.ask.relations import Decision, TaskRelation
-from leaderboard.ask.sentences import percent_less, write_answer, write_change, write_needed
+from leaderboard.ask.sentences import write_answer, write_change, write_needed
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
 
 HOSTILE = '<script>alert("`x`")</script>'
@@ -65,6 +66,21 @@ def test_the_sentences_say_whom_why_what_is_open_and_what_to_do() -> None:
     assert "a + b | c" in pairs
     assert undecided == "1 of 3 verdicts are undecided; the first of them would take about 17 seeds, half of them 17."
     assert "`mtlbench run mine:a hard --seeds 0-4 --set lr=0.01`" in advice
+
+
+@pytest.mark.parametrize(("rate", "word", "beyond"), [(0.03, "largest", "0.09"), (0.0033, "smallest", "0.001089")])
+def test_rates_at_one_end_are_told_with_the_one_beyond(rate: float, word: str, beyond: str) -> None:
+    grid, chosen = SettingGrid("lr", (0.0033, 0.01, 0.03)), {("single_task", "a"): rate, ("hard", "a"): rate}
+    [told] = [each for each in write_answer(make_findings(rates=chosen, grid=grid)) if "lie beyond" in each]
+    assert f"does best at the {word} learning rate of those tried, {rate:g}" in told
+    assert f"`--set lr={beyond}`" in told
+    for others in ({("hard", "a"): 0.01}, chosen | {("hard", "b"): 0.01}, {("hard", "a"): 0.03, ("hard", "b"): 0.0033}):
+        assert not any("lie beyond" in each for each in write_answer(make_findings(rates=others, grid=grid)))
+
+
+def test_commands_repeat_what_was_given() -> None:
+    findings = make_findings(options=" --store 'my runs' --plugin mine.py")
+    assert findings.recommended_command.endswith("--set lr=0.01 --store 'my runs' --plugin mine.py")
 
 
 def test_what_was_not_run_is_one_line_and_no_verdict() -> None:

@@ -1,7 +1,6 @@
 """The tables of pages are what the command beside them prints."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,8 @@ from leaderboard.intake.submission import find_submissions
 from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill_tables
 from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED
+from tests.pages import ROOT, list_commands, read_page
 
-ROOT = Path(__file__).parents[3]
 PAGES = {
     "README.md": ["multimnist_1", "multidigits_1"],
     "docs/boards.md": ["multidigits_1", "scenes_1", "nyuv2_lite_1", "worth", "school"],
@@ -24,14 +23,14 @@ PAGES = {
 
 @pytest.mark.parametrize(("page", "tables"), PAGES.items())
 def test_tables_are_those_of_the_committed_records(page, tables):
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = read_page(page)
     assert [match[2] for match in BLOCK.finditer(text)] == tables
     contents = Store(COMMITTED).read()
     assert fill_tables(text, contents, find_submissions(contents, boards())) == text
 
 
 def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():
-    blocks = list(ACROSS.finditer((ROOT / "docs/boards.md").read_text(encoding="utf-8")))
+    blocks = list(ACROSS.finditer(read_page("docs/boards.md")))
     assert [found[2] for found in blocks] == ["deep", "linear_synthetic"]
     for found, truths in zip(blocks, (3, 7), strict=True):
         header, _, *lines = found[0].splitlines()[1:-1]
@@ -46,11 +45,14 @@ def test_committed_records_are_sound_and_complete_enough_to_show():
     contents = Store(COMMITTED).read()
     assert contents.problems == []
     assert {record.status for record in contents.records} == {"done"}
-    changed = {tuple(record.spec.overrides.items()) for record in contents.records if not record.spec.tuning} - {()}
+    parts = [part for board in boards().values() for part in board.parts]
+    covered = {suite for part in parts for suite in (part.suite, *part.series)}  # other suites stand by themselves
+    own = [r for r in contents.records if not covered.isdisjoint((r.suite, r.spec.suite))]
+    changed = {tuple(record.spec.overrides.items()) for record in own if not record.spec.tuning} - {()}
     swept = {
         tuple(r.spec.overrides.items()) for d in find_dials(contents.records) for p in d.points.values() for r in p
     }
-    grids = {part.curve.grid for board in boards().values() for part in board.parts if part.curve}
+    grids = {part.curve.grid for part in parts if part.curve}
     along = {((grid.setting, text),) for grid in grids for text in grid.texts}
     assert changed <= settings_of_controls(contents.records) | swept | along
 
@@ -66,9 +68,7 @@ def settings_of_controls(records):
 @pytest.mark.parametrize("page", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
 def test_commands_of_pages_are_commands(page):
     """Every `mtlbench` line in a page is one that the command line takes; nothing is run."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    lines = [line.partition(" #")[0].split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
-    for line in lines:
+    for line in list_commands(read_page(page)):
         _, unknown = build_parser(line[0]).parse_known_args(line)
         assert unknown == []
 

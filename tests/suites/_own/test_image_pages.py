@@ -8,17 +8,15 @@ import pytest
 from PIL import Image
 
 from bench.cli.main import main
+from tests.pages import list_commands, list_programs, read_page
 
 pytest.importorskip("polars")
-DOCS = Path(__file__).parents[3] / "docs"
 SHORT = ["--set", "epochs=1", "--set", "steps_per_epoch=1", "--device", "cpu"]
 
 
-def list_commands(page: str, word: str) -> list[list[str]]:
-    """The words of every `mtlbench WORD` of a page."""
-    lines = (DOCS / page).read_text().splitlines()
-    found = [line.strip().partition("#")[0].split() for line in lines if line.startswith(f"    mtlbench {word} ")]
-    return [words[1:] for words in found]
+def choose_commands(page: str, word: str) -> list[list[str]]:
+    """The words of every `mtlbench WORD` of a page of docs."""
+    return [words for words in list_commands(read_page(f"docs/{page}")) if words[0] == word]
 
 
 def make_folders(root: Path) -> None:
@@ -51,24 +49,24 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_commands_on_images_do_what_the_page_says(place: Path) -> None:
-    imports = list_commands("your_images.md", "data")
+    imports = choose_commands("your_images.md", "data")
     assert [words[2] for words in imports] == ["photos", "rooms"]
     assert all(main(words) == 0 for words in imports)
-    [run] = list_commands("your_images.md", "run")
+    [run] = choose_commands("your_images.md", "run")
     assert main([*run, *SHORT]) == 0
     assert main(["run", "rooms", "hard", *SHORT]) == 0
 
 
 def test_the_networks_of_the_page_are_cut_and_train(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("timm")
-    assert main(list_commands("your_images.md", "data")[0]) == 0
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "your_network.md").read_text(), re.DOTALL)
+    assert main(choose_commands("your_images.md", "data")[0]) == 0
+    blocks = list_programs(read_page("docs/your_network.md"))
     capsys.readouterr()
     exec(blocks[0], {})
     assert capsys.readouterr().out.strip() == re.search(r"# (\[.*\])", blocks[0])[1]  # type: ignore[index]
     (place / "two_blocks.py").write_text(blocks[1])
-    assert [words[1:] for words in list_commands("your_network.md", "check")] == [["two_blocks.py"]]
-    runs = [words for words in list_commands("your_network.md", "run") if words[1].startswith("photos")]
+    assert [words[1:] for words in choose_commands("your_network.md", "check")] == [["two_blocks.py"]]
+    runs = [words for words in choose_commands("your_network.md", "run") if words[1].startswith("photos")]
     texts = [words[1].partition("backbone=")[2] for words in runs]
     assert texts == [
         "resnet18", "timm:model=convnext_atto", "torchvision:model=swin_t", "two_blocks:channels=24"

@@ -1,7 +1,6 @@
 """Arrays, folders of Hugging Face, Python objects and pages of docs as sources of own data sets."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ from bench.cli.main import main
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite
 from suites import import_table
+from tests.pages import list_commands, list_programs, read_page
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
-ROOT = Path(__file__).parents[3]
 
 
 def make_arrays(rows: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -127,8 +126,8 @@ def test_the_commands_of_the_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every command of the page, in its order; `ask`, which takes minutes, is tested elsewhere."""
-    page = (ROOT / "docs" / "your_data.md").read_text(encoding="utf-8")
-    commands = [line.split() for line in re.findall(r"^    mtlbench (.*)$", page, re.MULTILINE)]
+    page = read_page("docs/your_data.md")
+    commands = list_commands(page)
     assert [words[0] for words in commands].count("data") == 3
     write_flats(tmp_path / "flats.csv")
     monkeypatch.chdir(tmp_path)
@@ -142,6 +141,6 @@ def test_the_commands_of_the_page_run(
         assert main([*words, *less]) == 0, words
     shown = capsys.readouterr().out
     assert "heating  target   binary" in shown
-    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [code] = list_programs(page)
     exec(code, {})
     assert [task.name for task in parse_suite("linnerud", tmp_path / "data")[1].tasks] == ["Weight", "Waist", "Pulse"]

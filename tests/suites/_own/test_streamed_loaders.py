@@ -14,9 +14,8 @@ from bench.cli.main import main
 from bench.planning.plan import override, parse_suite, plan
 from bench.training.fit import Run, fit
 from bench.training.load import load_run
+from tests.pages import list_commands, list_programs, read_page
 from tests.suites._own.test_loaders import KINDS, Flats
-
-PAGE = Path(__file__).parents[3] / "docs" / "your_loaders.md"
 
 
 class Rooms(Dataset[Any]):
@@ -138,10 +137,10 @@ def test_the_page_runs_as_it_is_written(
 ) -> None:
     monkeypatch.setenv("MTLBENCH_STORE", str(tmp_path / "runs"))
     monkeypatch.chdir(tmp_path)
-    text = PAGE.read_text(encoding="utf-8")
-    file, program = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    text = read_page("docs/your_loaders.md")
+    file, program = list_programs(text)
     Path("flats.py").write_text(file)
-    commands = [line.split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
+    commands = list_commands(text)
     assert [words[0] for words in commands] == ["check", "run", "table", "run"]
     for words in commands:
         capsys.readouterr()

@@ -48,8 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     root, out = options.require_store(options.resolve_store_dir(arguments.store)), arguments.out
     if out and out.suffix not in (".csv", ".json", ".npz"):
         raise UsageError(f"`--out` should end in .csv, .json or .npz. Found `{make_printable(str(out))}`.")
-    if not arguments.file.exists():
-        raise UsageError(f"FILE should be there, with new rows. Found none at `{make_printable(str(arguments.file))}`.")
+    if not (arguments.file.is_file() or arguments.file.is_dir()):  # a pipe would be waited for
+        shown = make_printable(str(arguments.file))
+        raise UsageError(f"FILE should be a file of new rows, or a folder of images. Found none at `{shown}`.")
     card_path = find_card(root, arguments.run_text)
     options.load_plugins(arguments.plugin)
     card, weights = read_kept_model(card_path)

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from contextlib import suppress
 
 from bench.cli import options
 from bench.cli.data import count_split_labels, write_labels
 from bench.cli.terminal import text_cell
+from bench.errors import DataMissing
 
 EPILOG = """examples:
   mtlbench protocol multimnist
@@ -55,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(*map(text_cell, (name, text, Protocol.model_fields[name].description or "")))
     console.print(table)
     if choice.entry.name in list_own_sets(None):  # of which no card in the repository tells how many there are
-        print("\n".join(["", *write_labels(count_split_labels(suite))]))
+        with suppress(DataMissing):  # settings can be read without the data
+            print("\n".join(["", *write_labels(count_split_labels(suite))]))
     console.print(f"\nupdates {suite.protocol.updates}, sha-256 {digest(values)}", highlight=False)
     return 0

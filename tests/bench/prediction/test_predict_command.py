@@ -251,7 +251,7 @@ def test_runs_and_files_that_are_not_there(store: Path, tmp_path: Path, capsys: 
         (wrong, str(rows)): f"There is no run `{wrong}` with a model; the nearest: `{run}`",
         ("the best", str(rows)): "an id is 16 digits and letters from a to f, there are models of",
         ("", str(rows)): "RUN should|no run ``",
-        (run, str(tmp_path / "absent.npy")): "FILE should be there, with new rows. Found none",
+        (run, str(tmp_path / "absent.npy")): "FILE should be a file of new rows, or a folder of images. Found none",
         (run, str(empty)): "FILE should be a file of new rows; folders are for sets of images. Found `empty`",
         (run, str(tmp_path / "table.csv")): "FILE should be arrays of the suite's inputs, `.npy` or `.npz`",
         (run, str(rows), "--out", "answer.xlsx"): "`--out` should end in .csv, .json or .npz",

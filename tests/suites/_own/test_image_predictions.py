@@ -76,7 +76,7 @@ def test_folders_that_cannot_be_predicted_are_one_sentence(
     cases = {
         "empty": "should hold images, .png, .jpg or .npy. Found none.",
         "bad": "should be a picture that can be read",
-        "none": "FILE should be there, with new rows. Found none at",
+        "none": "FILE should be a file of new rows, or a folder of images. Found none at",
     }
     for folder, sentence in cases.items():
         capsys.readouterr()

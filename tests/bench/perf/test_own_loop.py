@@ -15,7 +15,7 @@ from bench.perf.own_loop import Plain, make_parts, make_rows, measure_own_loop
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_loop, "SHAPE", (3, 32, 32))
+    monkeypatch.setattr(own_loop, "SHAPE", (3, 64, 64))
 
 
 def test_both_loops_train_the_same_network() -> None:
@@ -28,7 +28,7 @@ def test_both_loops_train_the_same_network() -> None:
     first.step()
     net.step({task: (p - y[task]).square().mean() for task, p in net(x).items()}, second)
     for a, b in zip(plain.parameters(), net.parameters(), strict=True):
-        assert torch.allclose(a, b, rtol=1e-4, atol=1e-5)
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
 def test_rows_have_times_and_memory_of_both(

@@ -22,7 +22,7 @@ from bench.loop.own_losses import Losses, read_losses
 from bench.loop.own_stages import move_like
 from bench.loop.own_state import LoopState
 from bench.loop.replay import Replay
-from bench.loop.step import Step, clip_gradients, finish_update, observe_again, weigh
+from bench.loop.step import Step, clip_gradients, finish_update, has_regulariser, observe_again, weigh
 from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
@@ -189,7 +189,8 @@ class OwnNetwork(SharedNetwork):
         with torch.autocast(each[0].device.type, enabled=False):
             if self.weighting.needs_gramian and not self.separate:
                 reach = self._find_reach() if self._compiled else None
-                gradients = TaskGradients(each, self.learning, scale=scale, reach=reach)
+                retain = has_regulariser(self)
+                gradients = TaskGradients(each, self.learning, scale=scale, reach=reach, retain=retain)
             self._taken = weigh(self, each, self.state, self.mean, gradients, present)
         self._predictions.clear()
         return self._taken

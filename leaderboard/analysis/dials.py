@@ -65,7 +65,7 @@ def find_dials(records: Sequence[ResultRecord], boards: Iterable[Board] = ()) ->
     for record in kept:
         # A run is a point of several dials where its method has several options with numbers.
         for option, value, rest in _split_options(record.spec.method):
-            key = record.suite, settings_of(record), _alike_protocol(record), option, rest
+            key = record.suite, settings_of(record), alike_protocol_text(record), option, rest
             groups.setdefault(key, {}).setdefault(value, []).append(record)
     return [_dial(key, points, kept) for key, points in sorted(groups.items()) if len(points) >= FEWEST]
 
@@ -95,7 +95,7 @@ def _is_best(record: ResultRecord) -> bool:
     return record.spec.tuning is not None and record.spec.tuning.stage == "best"
 
 
-def _alike_protocol(record: ResultRecord) -> str:
+def alike_protocol_text(record: ResultRecord) -> str:
     """A text that runs of one dial share: the protocol, without the settings that each point has of its own."""
     if not _is_best(record):
         return protocol_text(record)
@@ -111,7 +111,10 @@ def _dial(key: tuple[str, ...], points: dict[float, list[ResultRecord]], kept: l
         name: [
             r
             for r in kept
-            if r.suite == suite and r.method == name and settings_of(r) == settings and _alike_protocol(r) == protocol
+            if r.suite == suite
+            and r.method == name
+            and settings_of(r) == settings
+            and alike_protocol_text(r) == protocol
         ]
         for name in ENDS
     }

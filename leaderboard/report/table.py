@@ -20,7 +20,7 @@ from leaderboard.boards.step_times import StepTime, read_step_times
 from leaderboard.intake.submission import Submission, add_submissions
 from leaderboard.report.footnotes import Note, collect_notes
 from leaderboard.store import Problem, StoreContents
-from leaderboard.trust.ledger import find_row_states, read_checks
+from leaderboard.trust.ledger import collect_checks, find_row_states
 
 # A line with a column per task and metric is read up to about this many tasks.
 MANY_TASKS = 8
@@ -204,7 +204,7 @@ def analyse_board(
         submitted = [method for method in board.methods if method not in first]
     selection = select_records(board, records, track, submitted)
     selection = replace(selection, notes=[*remarks, *selection.notes])
-    return analyse(selection, rule, find_row_states(selection.records, read_checks(contents.root)))
+    return analyse(selection, rule, find_row_states(selection.records, collect_checks(contents)))
 
 
 def build_table(results: Results, problems: Sequence[Problem] = ()) -> Table:

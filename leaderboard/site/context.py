@@ -25,7 +25,7 @@ from leaderboard.site.flat import flatten
 from leaderboard.site.panels import Panel, find_panels
 from leaderboard.site.shown import collect_boards, owner
 from leaderboard.store import StoreContents
-from leaderboard.trust.ledger import find_state, read_checks
+from leaderboard.trust.ledger import collect_checks, find_state
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -70,7 +70,7 @@ class Context:
         parts = [part for board in boards for part in board.parts]
         self.dials = find_dials(contents.records, parts)
         self.curves = find_curves(contents.records, parts)
-        self.checks = read_checks(contents.root)
+        self.checks = collect_checks(contents)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
         for run in self.runs:

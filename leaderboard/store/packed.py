@@ -12,6 +12,7 @@ that add them merge (docs/decisions/7-packed-results.md).
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -103,9 +104,10 @@ def make_line_key(record: ResultRecord) -> tuple[str, int, str]:
 class ProtocolShelf:
     """The protocols of a store, each read and checked once, when a line first names it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, known: Mapping[str, Protocol] | None = None) -> None:
+        """Of the store `root`; protocols that are `known` by their digest already are not read."""
         self._folder = root / PROTOCOLS
-        self._known: dict[str, Protocol] = {}
+        self._known = dict(known or {})
 
     def get(self, name: Any) -> Protocol:
         """The protocol with the digest `name`, which comes from a line and may be anything.

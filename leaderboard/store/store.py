@@ -11,7 +11,7 @@ import gc
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -41,13 +41,14 @@ class StoreContents:
     """What was read of a store: its sound records in the order of their paths, and the files that were left out.
 
     `root` is None for records that lie in no store; `paths` maps a run id to where its record lies, relative to the
-    root, a line as `FILE:NUMBER`.
+    root, a line as `FILE:NUMBER`. `ledger` are the lines of verification that came with records without a store.
     """
 
     records: list[ResultRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     root: Path | None = None
     paths: dict[str, str] = field(default_factory=dict)  # run id -> where its record lies, relative to the root
+    ledger: Sequence[str] = ()
 
 
 class Store:
@@ -208,7 +209,7 @@ class Store:
         """
         contents = StoreContents(root=self.root)
         taken: dict[str, tuple[ResultRecord, str]] = {}
-        with _pause_collector():
+        with pause_collector():
             for where, loaded in self._load_all(contents.problems, suite, check):
                 if isinstance(loaded, ResultRecord) and loaded.run_id in taken:
                     first, first_where = taken[loaded.run_id]
@@ -228,7 +229,7 @@ class Store:
             entries = list(taken.values())
             # Packed files come in an order of their own; tables and tests should not depend on the form.
             if any(_is_packed(where) for _, where in entries):
-                entries.sort(key=lambda entry: _make_place(entry[0].spec))
+                entries.sort(key=lambda entry: make_place(entry[0].spec))
             for record, where in entries:
                 contents.records.append(record)
                 contents.paths[record.run_id] = where
@@ -293,7 +294,7 @@ def _is_packed(where: str) -> bool:
     return not where.endswith(".json")
 
 
-def _make_place(spec: RunSpec) -> tuple[str, str, str]:
+def make_place(spec: RunSpec) -> tuple[str, str, str]:
     """(suite, method, run id), by which records are sorted as the paths of open records are."""
     return _slug(spec.suite), _slug(spec.method), spec.run_id
 
@@ -302,7 +303,7 @@ _slug = lru_cache(maxsize=4096)(slug)  # a store has few names and many records
 
 
 @contextlib.contextmanager
-def _pause_collector() -> Iterator[None]:
+def pause_collector() -> Iterator[None]:
     """Switch Python's garbage collector off while records are read, and keep what was read out of its later rounds.
 
     Records have no cycles, and the collector would look at all of them again and again. They are frozen until the next

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bench.records import ResultRecord
+from leaderboard.store import StoreContents
 from leaderboard.store.json_text import write_whole
 from leaderboard.store.ledger_files import MAX_CHECKS, OLD_LEDGER, list_ledger_files, name_ledger_file
 from leaderboard.store.limits import read_limited
@@ -57,11 +58,22 @@ def read_checks(root: Path | None) -> dict[str, LedgerEntry]:
     """
     if root is None:
         return {}
+    return _keep_latest(
+        entry for path in [root / OLD_LEDGER, *list_ledger_files(root)] for entry in _read_entries(path)
+    )
+
+
+def collect_checks(contents: StoreContents) -> dict[str, LedgerEntry]:
+    """What was found out about the records of `contents`: in their store, or, without one, in what came with them."""
+    return _keep_latest(_parse_entries(contents.ledger)) if contents.root is None else read_checks(contents.root)
+
+
+def _keep_latest(entries: Iterable[LedgerEntry]) -> dict[str, LedgerEntry]:
+    """digest -> the last of `entries` in their order; but none that `_knows_less` takes the place of an earlier one."""
     checks: dict[str, LedgerEntry] = {}
-    for path in [root / OLD_LEDGER, *list_ledger_files(root)]:
-        for check in _read_entries(path):
-            if not _knows_less(check, checks.get(check.digest)):
-                checks[check.digest] = check
+    for check in entries:
+        if not _knows_less(check, checks.get(check.digest)):
+            checks[check.digest] = check
     return checks
 
 
@@ -115,6 +127,11 @@ def _read_entries(path: Path) -> Iterator[LedgerEntry]:
         lines = read_limited(path, MAX_CHECKS).decode("utf-8").splitlines()
     except ValueError:
         return
+    yield from _parse_entries(lines)
+
+
+def _parse_entries(lines: Iterable[str]) -> Iterator[LedgerEntry]:
+    """The entries among `lines`; those that cannot be read or name no state are left out."""
     for line in lines:
         try:
             check = LedgerEntry(**json.loads(line))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOPS = ("bench", "suites", "leaderboard", "benchmarks", "tests")
+TOPS = ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "tests")
 RECORDS = ("bench.errors", "bench.records", "bench.scores")
 CONTRACTS = (*RECORDS, "bench.catalogue", "bench.core", "bench.kinds")  # what every runner of methods knows
 ROOM_NAMES = ("boards", "store", "analysis", "trust", "intake", "report", "ask", "site")
@@ -41,9 +41,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.templates": ("bench.api", "bench.backbones", "suites.synthetic"),
     "bench.linear": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records"),
     "bench.planning": (".", "bench.catalogue", "bench.core", *RECORDS, "bench.linear"),
-    "bench.training": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.system"),
-    "bench.check": (".", *CONTRACTS, "bench.api", "bench.planning", "bench.training"),
-    "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.training"),
+    "bench.loop": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records", "bench.toolbox"),
+    "bench.training": (".", *CONTRACTS, "bench.linear", "bench.loop", "bench.planning", "bench.system"),
+    "bench.check": (".", *CONTRACTS, "bench.api", "bench.loop", "bench.planning", "bench.training"),
+    "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.loop", "bench.planning", "bench.training"),
     "bench.judge": (".", *CONTRACTS, "bench.check", "bench.planning", "bench.system", "bench.training"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.system"),
     "bench.prediction": (
@@ -72,8 +73,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "leaderboard.report": (".", *RECORDS, *ROOMS[:5]),
     "leaderboard.ask": (".", *RECORDS, *ROOMS[:6]),
     "leaderboard.site": (".", *RECORDS, *ROOMS[:6]),
-    "benchmarks": (".", "bench", "suites", "leaderboard"),
-    "tests": ("bench", "suites", "leaderboard", "benchmarks", "tests"),
+    # The library: it may import everything, and nobody but what stands outside imports it.
+    "mtlbench": ("mtlbench", "bench", "suites", "leaderboard"),
+    "benchmarks": (".", "mtlbench", "bench", "suites", "leaderboard"),
+    "tests": ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "tests"),
 }
 
 # What these modules may import of others than the standard library and the project.
@@ -91,6 +94,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "bench.core": {"numpy", "scipy", "torch"},
     "bench.toolbox": {"numpy", "scipy", "torch"},
     "bench.engines": {"ray", "torch"},
+    "mtlbench.__init__": set(),  # the import itself costs nothing
     "leaderboard": {"jinja2", "numpy", "plotly", "pydantic", "pydantic_core", "rich", "scipy"},
 }
 ONLY_IN_TRAINING = {"lightning", "pytorch_lightning", "wandb"}
@@ -187,7 +191,7 @@ def test_other_packages_stay_where_they_belong() -> None:
     assert [violation for name in product for violation in foreign_violations(name)] == []
 
 
-@pytest.mark.parametrize("top", ["bench", "suites", "leaderboard", "benchmarks"])
+@pytest.mark.parametrize("top", ["mtlbench", "bench", "suites", "leaderboard", "benchmarks"])
 def test_no_imports_go_in_circles(top: str) -> None:
     assert circle(top) == []
 
@@ -229,6 +233,7 @@ def test_the_rule_sees_what_it_forbids(monkeypatch: pytest.MonkeyPatch, tmp_path
         ),
         "bench.engines.bad": ("from tests import conftest", "import lightning as L"),
         "bench.cli.bad": ("import tests.conftest", "import wandb"),
+        "suites.bad.suite": ("import mtlbench as mb", "from mtlbench.statistics import holm"),
     }
     for name, lines in bad.items():
         file = tmp_path / name
@@ -243,6 +248,7 @@ def test_the_rule_sees_what_it_forbids(monkeypatch: pytest.MonkeyPatch, tmp_path
     [
         "import bench.records, bench.scores, bench.errors",
         "import leaderboard",
+        "import mtlbench",
         "import pkgutil, importlib, leaderboard\n"
         "for m in pkgutil.walk_packages(leaderboard.__path__, 'leaderboard.'): importlib.import_module(m.name)",
         "import bench.system.reading.child, suites._shared.mat_file",  # for every file that is read

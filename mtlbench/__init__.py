@@ -1,0 +1,45 @@
+"""mtlbench as a library: `import mtlbench as mb`.
+
+Everything documented is an attribute of this package, and nothing is imported before it is asked for: the import itself
+takes milliseconds, results are read without torch, and torch is loaded where a model is. What each name does is in
+docs/python.md; the modules behind them may move, the names here do not.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
+    from mtlbench import statistics as statistics
+    from mtlbench._results import load_results as load_results
+
+    __version__: str
+
+# Name -> the module that it lives in; a public module of this package is a name of its own.
+_HOMES = {
+    "load_results": "mtlbench._results",
+    "statistics": "mtlbench.statistics",
+}
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `name` lives in, the first time that it is asked for (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("mtlbench")
+    elif name in _HOMES:
+        module = importlib.import_module(_HOMES[name])
+        value = module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
+    else:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, __all__)
+        remedy = f"; the nearest: {', '.join(f'`{each}`' for each in near)}" if near else ""
+        raise AttributeError(f"`mtlbench` should be asked for a name of its `__all__`. Found `{name}`{remedy}.")
+    globals()[name] = value  # the next access is a plain one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,80 @@
+"""`load_results`: all runs of a store as a data frame."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import UsageError, hint
+from leaderboard.analysis.run_rows import RunRow, list_run_rows
+from leaderboard.analysis.statistics import SelectionRule
+from leaderboard.store import StoreContents
+from leaderboard.store.committed import COMPACT, read_results
+from leaderboard.store.problem import describe_problems
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_results(
+    store: str | Path | None = None,
+    suite: str | None = None,
+    method: str | Collection[str] | None = None,
+    *,
+    selection: SelectionRule | None = "val",
+) -> "pd.DataFrame":
+    """All runs as a data frame: one row for each run, task and metric, on the test split.
+
+    The columns are the fields of `leaderboard.analysis.run_rows.RunRow`, with units in their descriptions and in
+    docs/python.md. Nothing is chosen or averaged: older protocols, runs under settings of their own (`settings`),
+    searches (`search`) and failed runs (`status`) are there; `mb.table` has what may be compared.
+
+    Args:
+        store: a folder of records. None stands for the committed results: those of the clone, or the copy that came
+            with the package.
+        suite: only this one, by its short or canonical name: `scenes` is the suite with its defaults, and
+            `scenes:use=174` another one.
+        method: only this one or these, by their short or canonical names.
+        selection: the rule that decides which epoch of a run counts: `val`, `per_task` or `last`; None has the rows of
+            all three, told apart by the column `selection`.
+
+    Returns:
+        The frame; `attrs["source"]` says where the runs come from, `attrs["problems"]` which files could not be read.
+
+    Raises:
+        UsageError: `store` is no folder, or no run is of `suite` or `method`.
+        DataMissing: the code came without results, and no store was given.
+    """
+    import pandas as pd
+
+    contents = read_results(store, suite.partition(":")[0] if suite else None)
+    own = contents.records
+    if suite is not None:
+        kept = [record for record in own if suite in (record.suite, record.spec.suite)]
+        if not kept:
+            raise _refuse("suite", suite, [record.suite for record in read_results(store).records])
+        own = kept
+    references = own
+    if method is not None:
+        wanted = {method} if isinstance(method, str) else set(method)
+        known = {name for record in own for name in (record.method, record.spec.method)}
+        for name in sorted(wanted - known):
+            raise _refuse("method", name, [record.method for record in own])
+        own = [record for record in own if wanted & {record.method, record.spec.method}]
+    frame = pd.DataFrame.from_records(list(list_run_rows(own, selection, references)), columns=list(RunRow._fields))
+    frame.attrs = {"source": name_source(contents), "problems": describe_problems(contents.problems)}
+    return frame
+
+
+def name_source(contents: StoreContents) -> str:
+    """Where records come from, as a sentence says it."""
+    return (
+        f"the committed results, as the package has them (`{COMPACT}`)"
+        if contents.root is None
+        else f"`{contents.root}`"
+    )
+
+
+def _refuse(what: str, name: str, known: Collection[str]) -> UsageError:
+    """The error about a suite or a method that no run is of."""
+    near = hint(name, set(known), "mb.load_results()")
+    return UsageError(f"`{what}` should be one that runs are of. Found `{name}`; {near}.")

@@ -24,8 +24,9 @@ from leaderboard.ask.verdicts import FamilyRules, RelationVerdict, judge_family
 
 HOPELESS = 4  # times the seeds of the last look: what needs more than that is not run further
 MUST = math.inf  # share of the budget that is left, for rounds that give the first answer
-FURTHER_SHARE = 0.25  # of the budget that is left, for one learning rate more: the rest is for what is asked
-MOST_FURTHER = 4  # learning rates beyond each end of the first ones
+FURTHER_SHARE = 0.25  # of the budget that is left, for further learning rates: the rest is for what is asked
+FURTHER_STEPS = 2  # at most, of further learning rates
+FURTHER_RATES = 2  # of a step: two take hardly longer than one, trained as one stack
 
 
 @dataclass(frozen=True)
@@ -164,25 +165,27 @@ class Inquiry:
         ]
 
     def _tune(self, *methods: str, share: float = 1.0) -> Iterator[Round]:
-        """Methods at the learning rates that all are tried at; then, where the best is the last one, one more each."""
+        """Methods at the learning rates that all are tried at, then at further ones where the best is the last."""
         names = " and ".join(methods)
         specs = [spec for method in methods for spec in self.question.plan_tuning(method)]
         yield Round(f"learning rates of {names}", specs, share)
-        for _ in range(MOST_FURTHER):
+        for _ in range(FURTHER_STEPS):
             further = {method: grid for method in methods if (grid := self._reach_further(method))}
             specs = [spec for method, grid in further.items() for spec in self.question.plan_tuning(method, grid)]
-            yield Round(f"one learning rate more of {' and '.join(further)}", specs, FURTHER_SHARE)
+            yield Round(f"further learning rates of {' and '.join(further)}", specs, FURTHER_SHARE)
             self.grids |= {method: grid for method, grid in further.items() if self.has_tuned(method, grid)}
 
     def _reach_further(self, method: str) -> SettingGrid | None:
-        """The learning rates of a method with one more at each end where a main task does best; None for no such end.
+        """The learning rates of a method, further ones at each end where a main task does best; None for no such end.
 
         Also none where the protocol takes no rate beyond.
         """
-        grid = self.read_grid(method)
-        ends = {end for main in self.question.mains for end in grid.find_ends(self.choose_rate(method, main))}
-        values = [value for end in sorted(ends) if (value := grid.next_value(end)) is not None]
-        return grid.extend(*values) if values else None
+        known = grid = self.read_grid(method)
+        for end in {end for main in self.question.mains for end in known.find_ends(self.choose_rate(method, main))}:
+            for _ in range(FURTHER_RATES):
+                value = grid.next_value(end)
+                grid = grid.extend(value) if value is not None else grid
+        return grid if grid != known else None
 
     def read_grid(self, method: str) -> SettingGrid:
         """The learning rates that a method was tried at, or will be first."""

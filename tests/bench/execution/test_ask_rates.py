@@ -54,7 +54,8 @@ def ask(folder: Path, best: float, cost: float = 0.0, methods: tuple[str, ...] =
     [
         (0.003, FIRST, 0.003),
         (0.03, (*FIRST, 0.027, 0.081), 0.027),
-        (0.0001, (0.00003703, 0.0001111, 0.0003333, *FIRST), 0.0001111),
+        (0.0003, (0.0001111, 0.0003333, *FIRST), 0.0003333),
+        (0.00001, (0.00001234, 0.00003703, 0.0001111, 0.0003333, *FIRST), 0.00001234),
         (100.0, (*FIRST, 0.027, 0.081, 0.243, 0.729), 0.729),  # four more at most
     ],
 )
@@ -71,9 +72,9 @@ def test_the_grid_goes_on_until_the_best_rate_is_inside(
 
 
 def test_a_rate_that_the_budget_is_not_enough_for_is_left_out_and_the_end_is_told(tmp_path: Path) -> None:
-    inquiry = ask(tmp_path, best=0.03, cost=90.0)  # four runs are 360 s: more than a quarter of 1000 s
+    inquiry = ask(tmp_path, best=0.03, cost=90.0)  # eight runs are 720 s: more than a quarter of 1000 s
     assert inquiry.read_grid("hard").values == FIRST
-    assert inquiry.skipped[0] == "one learning rate more of single_task and hard"
+    assert inquiry.skipped[0] == "further learning rates of single_task and hard"
     answer = Asked(inquiry).make_answer()
     assert set(answer.edges) == {("single_task", "high", 0.009), ("hard", "high", 0.009)}
     assert answer.as_json()["rates"]["at_an_end"][0] == {

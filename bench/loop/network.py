@@ -4,7 +4,7 @@ It knows the parts of a method by their contracts only. A step asks it for predi
 its groups of parameters, a record for the matrices that were learned.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -67,7 +67,8 @@ class SharedNetwork(nn.Module):
         names: of the T tasks, in the order of every (T, ...) tensor.
         held: the constrained parameters, in the order of the sharing's `coupled`.
         means: shared means of copies that a constraint asked to write as mean + deviation.
-        ranks: the processes that share each batch; None for one process.
+        ranks: the processes that share each batch, and compute all of its losses; None for one process.
+        average: of losses (T,) over processes that have rows of their own; None where losses are of the whole batch.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class SharedNetwork(nn.Module):
             self.names.append(name)
         self.weighting = weighting
         self.ranks: Ranks | None = None
+        self.average: Callable[[Tensor], Tensor] | None = None
         self.means: list[Parameter] = []
         self.held: list[ConstrainedParameter] = []
         # name -> copies, and what is added to each in a sum or in mean + deviation, [addend][task].

@@ -47,7 +47,7 @@ def read_losses(
         raise UsageError("A step should have the loss of a task at least. Found None for each.")
     if not bool(torch.stack([loss.detach() for loss in there.values()]).isfinite().all()):
         name, loss = next((name, loss) for name, loss in there.items() if not bool(loss.isfinite()))
-        raise UsageError(f"A loss should be finite. Found {float(loss)} for `{name}`.")
+        raise UsageError(f"A loss should be finite. Found {float(loss.detach())} for `{name}`.")
     like = next(iter(there.values()))
     each = [there[name] if name in there else _make_zero(predictions.get(name), like) for name in names]
     return each, None if len(there) == len(names) else [t for t, name in enumerate(names) if name in there]

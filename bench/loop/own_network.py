@@ -193,17 +193,27 @@ class OwnNetwork(SharedNetwork):
 
         share: of the batch in the update, where gradients are accumulated over several: 1/k for k of them.
         """
+        scale = float(scaler.scale(torch.ones(()))) if scaler and scaler.is_enabled() else 1.0
+        step = self.weigh_losses(losses, scale)
+        step.backward(share * scale)
+        return step.total.detach()
+
+    def weigh_losses(self, losses: Losses, scale: float = 1.0) -> Step:
+        """The losses as one step, before its backward pass; `update` goes on from it.
+
+        scale: of a `GradScaler`. Gradients that a Gramian weighting asks for are computed at this scale, as float16
+            needs it, and taken back in float32, where thresholds have their meaning.
+        """
         each, present = read_losses(self.names, losses, self._predictions)
-        scale = float(scaler.scale(torch.ones_like(each[0]))) if scaler and scaler.is_enabled() else 1.0
         gradients = None
-        if self.weighting.needs_gramian and not self.separate:
-            # Scaled as small gradients of float16 need it, and back in float32, where thresholds have their meaning.
-            reach = self._find_reach() if self._compiled else None
-            gradients = TaskGradients(each, self.learning, scale=scale, reach=reach)
-        self._taken = weigh(self, each, self.state, self.mean, gradients, present)
-        self._taken.backward(share * scale)
+        # Only the forward pass is for low precision: weights, penalties and Gramians have float32 here.
+        with torch.autocast(each[0].device.type, enabled=False):
+            if self.weighting.needs_gramian and not self.separate:
+                reach = self._find_reach() if self._compiled else None
+                gradients = TaskGradients(each, self.learning, scale=scale, reach=reach)
+            self._taken = weigh(self, each, self.state, self.mean, gradients, present)
         self._predictions.clear()
-        return self._taken.total.detach()
+        return self._taken
 
     def update(
         self,
@@ -214,20 +224,7 @@ class OwnNetwork(SharedNetwork):
         again: Callable[[], Losses] | None = None,
     ) -> None:
         """The second half of a step: clip, step, prox and refreshes, with the gradients that are there."""
-        optimisers, taken = self._read_optimisers(optimiser), self._taken
-        if taken is None:
-            raise UsageError("`update` should follow `backward`. Found no gradients of this network; use `step`.")
-        if again is None and self.weighting.needs_second_forward and not self.separate:
-            raise UsageError(
-                "`again` should be given, since this weighting observes the losses of a batch after its update. Found "
-                "none; add `again=lambda: ...`, which computes the losses of the batch once more."
-            )
-        self._taken = None
-        self.centre_gradients()
-        if self._entered:  # a phase begins with an optimiser that remembers nothing
-            for each in optimisers:
-                each.state.clear()
-            self._entered = False
+        optimisers = self.prepare_update(optimiser, again is not None)
         if scaler:
             for each in optimisers:
                 scaler.unscale_(each)
@@ -243,10 +240,35 @@ class OwnNetwork(SharedNetwork):
             scaler.update()
             if scaler.get_scale() < before:
                 return  # gradients were infinite, and nothing moved
+        self.follow_update(again)
+
+    def prepare_update(self, optimiser: Optimisers, shows_again: bool = False) -> list[Optimizer]:
+        """What comes before clipping and the optimiser's step; returns the optimisers.
+
+        shows_again: whether the losses of the batch can be computed once more.
+        """
+        optimisers = self._read_optimisers(optimiser)
+        if self._taken is None:
+            raise UsageError("`update` should follow `backward`. Found no gradients of this network; use `step`.")
+        if not shows_again and self.weighting.needs_second_forward and not self.separate:
+            raise UsageError(
+                "`again` should be given, since this weighting observes the losses of a batch after its update. Found "
+                "none; add `again=lambda: ...`, which computes the losses of the batch once more."
+            )
+        self.centre_gradients()
+        if self._entered:  # a phase begins with an optimiser that remembers nothing
+            for each in optimisers:
+                each.state.clear()
+            self._entered = False
+        return optimisers
+
+    def follow_update(self, again: Callable[[], Losses] | None = None) -> None:
+        """What follows the optimiser's step: prox, refreshes, and a second look where the weighting asks for it."""
+        taken, self._taken = self._taken, None
+        assert taken is not None
         finish_update(self, self.state, self._find_rate)
         if again is not None and self.weighting.needs_second_forward and self._replay:
-            made = again
-            losses = self._replay.compute(lambda: read_losses(self.names, made(), {}, differentiable=False)[0])
+            losses = self._replay.compute(lambda: read_losses(self.names, again(), {}, differentiable=False)[0])
             observe_again(self, losses, taken.present)
             self._predictions.clear()
 

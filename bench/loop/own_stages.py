@@ -232,8 +232,14 @@ def run_shapes(stages: Sequence[nn.Module], rows: Any) -> list[Shape]:
     """The shape of a row behind each stage. Raises what a stage raises; random numbers and statistics stay."""
     shapes: list[Shape] = []
     with hold_named_inputs(rows), hold_mode(nn.ModuleList(stages)):
-        for stage in stages:
-            rows = stage(rows)
+        for number, stage in enumerate(stages):
+            try:
+                rows = stage(rows)
+            except RuntimeError as error:
+                raise UsageError(
+                    f"Stages should take `example`, each what the one before returns. Found in stage {number}: "
+                    f"{' '.join(str(error).split())[:200].rstrip('.')}."
+                ) from error
             if not isinstance(rows, Tensor):
                 raise UsageError(
                     f"A stage should return one tensor of features, rows first. Found a {type(rows).__name__} from a "

@@ -88,18 +88,26 @@ class Held(nn.Module):
         """What to add to the loss, 0-dimensional and differentiable; 0 for constraints that act by their prox."""
         return sum((held.penalty() for held in self.held if held.constraint.in_loss), start=0.0)
 
-    def after_step(self, optimiser: Optimizer | Sequence[Optimizer]) -> None:
-        """Right after the optimiser's step: the prox with the learning rate of that step, and refreshes when due."""
+    def read_rates(self, optimiser: Optimizer | Sequence[Optimizer]) -> list[float]:
+        """The learning rates that the copies of each parameter are stepped with. UsageError where it lacks one."""
         optimisers = [optimiser] if isinstance(optimiser, Optimizer) else list(optimiser)
         rates = {id(p): group["lr"] for each in optimisers for group in each.param_groups for p in group["params"]}
+        if not all(id(held.copies[0]) in rates for held in self.held):
+            raise UsageError(
+                "The optimiser should have every constrained parameter. Found one that it lacks; give it the same "
+                "parameters as `constrain`."
+            )
+        return [float(rates[id(held.copies[0])]) for held in self.held]
+
+    def after_step(self, optimiser: Optimizer | Sequence[Optimizer]) -> None:
+        """Right after the optimiser's step: the prox with the learning rate of that step, and refreshes when due."""
+        self.follow_update(self.read_rates(optimiser))
+
+    def follow_update(self, rates: Sequence[float]) -> None:
+        """As `after_step`, with the learning rates that `read_rates` found."""
         self.updates += 1
-        for held in self.held:
-            if id(held.copies[0]) not in rates:
-                raise UsageError(
-                    "The optimiser should have every constrained parameter. Found one that it lacks; give it the same "
-                    "parameters as `constrain`."
-                )
-            held.finish_update(float(rates[id(held.copies[0])]), 0.0, self.updates)
+        for held, rate in zip(self.held, rates, strict=True):
+            held.finish_update(rate, 0.0, self.updates)
 
 
 def constrain(copies: Copies, constraint: str | type[Constraint], *, lr: float, **options: Any) -> Held:

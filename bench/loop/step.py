@@ -98,6 +98,8 @@ def _weights(
 
     Raises UsageError for a weighting that has weights for tasks without a label.
     """
+    if network.average is not None:  # rows are divided over processes, and weights are those of the whole batch
+        losses = network.average(losses)
     if present is None:
         weights: Tensor = network.weighting(StepState(losses, state, gramian))
         return weights

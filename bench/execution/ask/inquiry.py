@@ -173,7 +173,10 @@ class Inquiry:
             further = {method: grid for method in methods if (grid := self._reach_further(method))}
             specs = [spec for method, grid in further.items() for spec in self.question.plan_tuning(method, grid)]
             yield Round(f"further learning rates of {' and '.join(further)}", specs, FURTHER_SHARE)
-            self.grids |= {method: grid for method, grid in further.items() if self.has_tuned(method, grid)}
+            ended = {method: grid for method, grid in further.items() if self.has_tuned(method, grid)}
+            if not ended:
+                break
+            self.grids |= ended
 
     def _reach_further(self, method: str) -> SettingGrid | None:
         """The learning rates of a method, further ones at each end where a main task does best; None for no such end.

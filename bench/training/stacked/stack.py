@@ -63,6 +63,8 @@ class StackedModule(L.LightningModule):
         ]
         if len(places) > len(set(places)):
             raise CannotStack("A layer that is used in two places cannot be stacked.")
+        # Whether one parameter has two names, which takes a look at all of them in every forward pass.
+        self.tied = len(list(first.named_parameters(remove_duplicate=False))) > len(list(first.parameters()))
         self.gramian = first.weighting.needs_gramian and not first.separate
         named = [dict(model.named_parameters()) for model in self.models]
         self.copies = {name: [parameters[name] for parameters in named] for name in named[0]}
@@ -107,7 +109,7 @@ class StackedModule(L.LightningModule):
         def run(tensors: dict[str, Tensor], inputs: list[Tensor], targets: list[Tensor]) -> list[Tensor]:
             """The losses of one model, with the structure of the first and the tensors of its own."""
             own = {task: x for x, (_, tasks) in zip(inputs, groups, strict=True) for task in tasks}
-            predictions = functional_call(self.models[0], tensors, (own, state))
+            predictions = functional_call(self.models[0], tensors, (own, state), tie_weights=self.tied)
             return [
                 compute_loss(task.loss, predictions[task.name], target, partly_labelled=task.name in partly)
                 for task, target in zip(self.models[0].tasks, targets, strict=True)

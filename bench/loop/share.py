@@ -17,8 +17,9 @@ from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing
 from bench.core.state import TrainState
 from bench.errors import UsageError
-from bench.loop.own_network import LoopState, OwnNetwork
+from bench.loop.own_network import OwnNetwork
 from bench.loop.own_stages import ChannelAxis, OwnBlueprint, OwnStages, Stages, TasksOfLoop, run_shapes, to_last_axis
+from bench.loop.own_state import LoopState
 from bench.records import derive_seed
 from bench.toolbox.tracing import hold_mode
 

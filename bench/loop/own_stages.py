@@ -19,7 +19,7 @@ from bench.core.modules import Modules
 from bench.core.sharing import Blueprint, own_stream
 from bench.core.suite import Split, Stage, Suite
 from bench.core.task import Shape, Task, TaskMetric
-from bench.errors import UsageError
+from bench.errors import UsageError, add_article
 from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
@@ -222,8 +222,9 @@ def run_shapes(stages: Sequence[nn.Module], rows: Any) -> list[Shape]:
                 ) from error
             if not isinstance(rows, Tensor):
                 raise UsageError(
-                    f"A stage should return one tensor of features, rows first. Found a {type(rows).__name__} from a "
-                    f"`{type(stage).__name__}`; wrap it in a module that returns its features."
+                    "A stage should return one tensor of features, rows first. Found "
+                    f"{add_article(type(rows).__name__)} from a `{type(stage).__name__}`; "
+                    "wrap it in a module that returns its features."
                 )
             shapes.append(tuple(rows.shape[1:]))
     return shapes

@@ -87,6 +87,7 @@ class Player:
             )
             self._control, theirs = socket.socketpair()
             stack.enter_context(self._control)
+            stack.enter_context(theirs)  # closed once the process has its own, and where it never starts
             words = ["-P", "-m", "bench.judge.player", str(theirs.fileno()), str(self.limits.grace)]
             self.troubles = stack.enter_context(watch_folders(self._watched))
             self._confined = confined = confine(words, self.confinement, scratch, **self._options)

@@ -1,16 +1,14 @@
-"""What a step of `mb.share` costs beside a loop by hand, and beside TorchJD's own step, on a ResNet-18 at 72x96.
+"""What a step in a loop of one's own costs beside the loop by hand, and beside TorchJD's own step.
 
-    python -m benchmarks.own_loop [--rounds 9] [--rows 8] [--rules pcgrad] [--processor]
-
-Everything runs in one process on one thread, in turns; the medians are of wall time, or of processor time where the
-machine has other work (`--processor`). Memory is the peak that a step allocates beyond what stands before it, from the
-allocator's own log. The floor of a Gramian step is one forward pass and one backward pass for each of the T losses.
+Used by `mtlbench perf --loop`: a ResNet-18 at 72x96 with three heads, in one process on one thread, in turns. Times are
+of the processor, which other work on the machine disturbs less. Memory is the most that a step allocates beyond what
+stands before it, from the allocator's own log. The floor of a Gramian step is one forward pass and one backward pass
+for each of the T losses.
 """
 
-import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,9 +18,10 @@ from torchjd.aggregation import CAGrad, PCGrad, UPGrad
 from torchjd.autojac import jac_to_grad, mtl_backward
 from torchvision.models import resnet18
 
-import mtlbench as mb
+from bench.loop.share import share
 
 SHAPE, TASKS = (3, 72, 96), ("a", "b", "c")
+FLOOR = "a forward and 3 backward passes"
 RULES: dict[str, Callable[[], Any]] = {"pcgrad": PCGrad, "upgrad": UPGrad, "cagrad": lambda: CAGrad(c=0.4)}
 Update = Callable[[], None]
 
@@ -47,7 +46,7 @@ def make_rows(rows: int) -> tuple[Tensor, dict[str, Tensor]]:
 
 def make_own(method: str, rows: int) -> Update:
     """An update by `net.step`."""
-    net = mb.share(*make_parts(), method=method)
+    net = share(*make_parts(), method=method)
     optimiser = torch.optim.SGD(net.parameter_groups(lr=1e-3, optimiser="sgd"), fused=True)
     x, y = make_rows(rows)
 
@@ -123,15 +122,15 @@ def make_torchjd(rule: str, rows: int) -> Update:
     return update
 
 
-def time_in_turns(updates: Sequence[Update], rounds: int, clock: Callable[[], float]) -> list[list[float]]:
-    """Seconds of each update in each round, after two that are not counted."""
+def time_in_turns(updates: Sequence[Update], rounds: int) -> list[list[float]]:
+    """Processor seconds of each update in each round, after two that are not counted."""
     seconds: list[list[float]] = [[] for _ in updates]
     for number in range(rounds + 2):
         for update, own in zip(updates, seconds, strict=True):
-            begin = clock()
+            begin = time.process_time()
             update()
             if number >= 2:
-                own.append(clock() - begin)
+                own.append(time.process_time() - begin)
     return seconds
 
 
@@ -148,38 +147,32 @@ def measure_peak(update: Update) -> float:
     return peak / 2**20
 
 
-def main() -> None:
-    """Print two tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--rows", type=int, default=8)
-    parser.add_argument("--rules", nargs="*", default=list(RULES), choices=RULES)
-    parser.add_argument("--processor", action="store_true", help="processor time in place of wall time")
-    arguments = parser.parse_args()
+def measure_own_loop(rounds: int = 9, rows: int = 32) -> Iterator[dict[str, Any]]:
+    """Yields one row for each step and what it stands beside, in the shape of `perf --loop --json`.
+
+    Milliseconds of the processor and MiB of both; `ratio`, `ratio_low` and `ratio_high` are median and quartiles of the
+    times' ratio over the rounds. `rows` of a batch. Sets torch to one thread, for the rest of the process too.
+    """
     torch.set_num_threads(1)
-    clock = time.process_time if arguments.processor else time.perf_counter
-    named: dict[str, Update] = {
-        "by hand": make_by_hand(arguments.rows),
-        "mb hard": make_own("hard", arguments.rows),
-        "floor, T backward passes": make_floor(arguments.rows),
-    }
-    for rule in arguments.rules:
-        named[f"TorchJD {rule}"] = make_torchjd(rule, arguments.rows)
-        named[f"mb {rule}"] = make_own(f"hard@{rule}", arguments.rows)
-    seconds = dict(zip(named, time_in_turns(list(named.values()), arguments.rounds, clock), strict=True))
-    peaks = {name: measure_peak(update) for name, update in named.items()}
-    for name in named:
-        print(f"{name:28} {1e3 * statistics.median(seconds[name]):8.2f} ms {peaks[name]:8.1f} MiB")
-    pairs = [("mb hard", "by hand"), *((f"mb {rule}", "floor, T backward passes") for rule in arguments.rules)]
-    pairs += [(f"mb {rule}", f"TorchJD {rule}") for rule in arguments.rules]
-    for own, other in pairs:
-        ratios = [a / b for a, b in zip(seconds[own], seconds[other], strict=True)]
-        differences = [1e3 * (a - b) for a, b in zip(seconds[own], seconds[other], strict=True)]
-        print(
-            f"{own:12} / {other:26} time {statistics.median(ratios):.3f} ({statistics.median(differences):+.2f} ms), "
-            f"memory {peaks[own] / peaks[other]:.3f}"
-        )
-
-
-if __name__ == "__main__":
-    main()
+    plain = {"a loop by hand": make_by_hand(rows), FLOOR: make_floor(rows)}
+    theirs = {f"TorchJD's {rule}": make_torchjd(rule, rows) for rule in RULES}
+    own = {method: make_own(method, rows) for method in ("hard", *(f"hard@{rule}" for rule in RULES))}
+    updates = plain | theirs | own
+    seconds = dict(zip(updates, time_in_turns(list(updates.values()), rounds), strict=True))
+    peaks = {name: measure_peak(update) for name, update in updates.items()}
+    pairs = [("hard", "a loop by hand")]
+    pairs += [(f"hard@{rule}", other) for rule in RULES for other in (FLOOR, f"TorchJD's {rule}")]
+    for step, other in pairs:
+        ratios = [a / b for a, b in zip(seconds[step], seconds[other], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        yield {
+            "step": step,
+            "beside": other,
+            "step_ms": 1e3 * statistics.median(seconds[step]),
+            "beside_ms": 1e3 * statistics.median(seconds[other]),
+            "ratio": middle,
+            "ratio_low": low,
+            "ratio_high": high,
+            "step_mb": peaks[step],
+            "beside_mb": peaks[other],
+        }

@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
     from mtlbench import statistics as statistics
+    from mtlbench._comparison import compare as compare
+    from mtlbench._figures import plot as plot
     from mtlbench._results import load_results as load_results
+    from mtlbench._runs import run as run
+    from mtlbench._tables import table as table
 
     __version__: str
 
 # Name -> the module that it lives in; a public module of this package is a name of its own.
 _HOMES = {
+    "compare": "mtlbench._comparison",
     "load_results": "mtlbench._results",
+    "plot": "mtlbench._figures",
+    "run": "mtlbench._runs",
     "statistics": "mtlbench.statistics",
+    "table": "mtlbench._tables",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

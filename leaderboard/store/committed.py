@@ -88,3 +88,10 @@ def read_compact(path: Path, suite: str | None = None) -> StoreContents:
     if suite:
         records = [record for record in records if record.spec.suite.partition(":")[0] == suite]
     return StoreContents(sorted(records, key=lambda record: make_place(record.spec)), ledger=copy.ledger)
+
+
+def name_source(contents: StoreContents) -> str:
+    """Where records come from, as a sentence says it."""
+    if contents.root is None:
+        return f"the committed results, as the package has them (`{COMPACT}`)"
+    return f"`{contents.root}`"

@@ -30,7 +30,7 @@ def load_compact() -> ModuleType:
 
 def place_copy(folder: Path) -> None:
     """Write the copy into a tree of the package at `folder`: of the records of a clone, else the one that is there."""
-    if RESULTS.is_dir():
+    if any(RESULTS.glob("*/*.jsonl")):  # an archive has the folder, with the license
         load_compact().write_compact(RESULTS, folder / COPY)
     elif (HERE / COPY).is_file():
         (folder / COPY).parent.mkdir(parents=True, exist_ok=True)

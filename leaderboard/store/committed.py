@@ -67,7 +67,7 @@ def read_results(store: str | Path | None = None, suite: str | None = None) -> S
                 f"`store` should be a folder of records. Found {'a file' if root.exists() else 'nothing'} at `{root}`."
             )
         return Store(root).read(suite)
-    if COMMITTED.is_dir() or not COMPACT.is_file():
+    if not COMPACT.is_file() or any(COMMITTED.glob("*/*.jsonl")):
         return Store(find_committed_root()).read(suite, check=False)  # they were verified before they were committed
     return read_compact(COMPACT, suite)
 

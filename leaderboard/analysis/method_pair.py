@@ -7,6 +7,7 @@ all pairs of methods.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
@@ -110,9 +111,11 @@ def compare_two(results: Results, method: str, other: str) -> MethodPair:
 def _find_contrast(results: Results, method: str, other: str) -> tuple[Contrast, ContrastKind | None, bool]:
     """The planned contrast of two methods, either way round, or that of the pair among all pairs of the board."""
     standings = results.standings.methods
-    for one, two, mirrored in ((method, other, False), (other, method, True)):
-        for kind, contrast in standings[one].contrasts.items() if one in standings else ():
-            if contrast.other == two:
+    kinds: tuple[ContrastKind, ...] = get_args(ContrastKind)
+    for kind in kinds:  # outside: a pair may have two of them, one for each way round
+        for one, two, mirrored in ((method, other, False), (other, method, True)):
+            contrast = standings[one].contrasts.get(kind) if one in standings else None
+            if contrast and contrast.other == two:
                 return contrast, kind, mirrored
     # Rows that are not ranked, as controls, join the family where they are asked for.
     names = [name for name in results.board.methods if name in standings or name in (method, other)]

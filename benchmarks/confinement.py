@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench.catalogue.registry import load_plugin
+from bench.catalogue.plugin_files import load_plugin
 from bench.judge.cells import MethodSource, judge_cell
 from bench.judge.host import Player, Usage
 from bench.judge.limits import Limits

@@ -9,7 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
+    from bench.loop.effective_sharing import effective_sharing as effective_sharing
+    from bench.loop.pieces import constrain as constrain
+    from bench.loop.pieces import weighted_backward as weighted_backward
+    from bench.loop.share import share as share
+    from bench.toolbox.cut import cut as cut
+    from mtlbench import constraints as constraints
+    from mtlbench import lightning as lightning
     from mtlbench import statistics as statistics
+    from mtlbench import weightings as weightings
     from mtlbench._comparison import compare as compare
     from mtlbench._figures import plot as plot
     from mtlbench._results import load_results as load_results
@@ -21,11 +29,19 @@ if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
 # Name -> the module that it lives in; a public module of this package is a name of its own.
 _HOMES = {
     "compare": "mtlbench._comparison",
+    "constrain": "bench.loop.pieces",
+    "constraints": "mtlbench.constraints",
+    "cut": "bench.toolbox.cut",
+    "effective_sharing": "bench.loop.effective_sharing",
+    "lightning": "mtlbench.lightning",
     "load_results": "mtlbench._results",
     "plot": "mtlbench._figures",
     "run": "mtlbench._runs",
+    "share": "bench.loop.share",
     "statistics": "mtlbench.statistics",
     "table": "mtlbench._tables",
+    "weighted_backward": "bench.loop.pieces",
+    "weightings": "mtlbench.weightings",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.catalogue import registry
+from bench.catalogue import plugin_files, registry
 from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
 from bench.planning.plan import parse_suite, plan, suite_under_protocol
@@ -59,7 +59,7 @@ def unregistered() -> Iterator[None]:
     for kind, known in before.items():
         registry._ENTRIES[kind].clear()
         registry._ENTRIES[kind].update(known)
-    registry._LOADED.clear()
+    plugin_files._LOADED.clear()
 
 
 @pytest.fixture(scope="session")

@@ -91,9 +91,12 @@ class Method:
             UsageError: an option does not fit the suite, the sharing does not support it, or constraint or
                 weighting would have nothing to act on.
         """
-        suite = withhold_data(suite)
-        sharing: Sharing = self.sharing.build(Blueprint(suite, seed))
-        reason = sharing.supports(suite)
+        return self.build_from(Blueprint(withhold_data(suite), seed))
+
+    def build_from(self, blueprint: Blueprint) -> Sharing:
+        """As `build_sharing`, of stages that come from a blueprint of one's own."""
+        sharing: Sharing = self.sharing.build(blueprint)
+        reason = sharing.supports(blueprint.suite)
         if reason:
             raise UsageError(f"`{self.sharing.short}` {reason}")
         if sharing.separate and self.constraint:

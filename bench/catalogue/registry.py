@@ -1,42 +1,35 @@
 """The registry of suites, backbones, sharings, constraints and weightings, filled by walking their packages.
 
 Adding one is adding one file, or one package whose `__init__` registers it and whose other modules are its own:
-nothing else lists it. A plug-in registers itself in the same way, when its file is loaded or its entry point in the
-group `mtlbench.plugins` is found.
+nothing else lists it. A plug-in registers itself in the same way, when its file is loaded
+(`bench.catalogue.plugin_files`) or its entry point in the group `mtlbench.plugins` is found.
 
 Look-ups import only what they need: built-in parts first, installed packages for names that are not
 built in, and files only where they are given.
 """
 
-import base64
 import importlib
-import importlib.machinery
-import importlib.util
 import inspect
 import pkgutil
 import re
-import sys
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from bench.catalogue.options import Option, fill_defaults, options_as_text, read_options
 from bench.catalogue.provenance import digest_source
-from bench.catalogue.source_text import decode_source
 from bench.catalogue.suite_function import make_suite_class
 from bench.core.backbone import Backbone
 from bench.core.constraint import Constraint
 from bench.core.sharing import Sharing
 from bench.core.suite import Suite
 from bench.core.weighting import Weighting
-from bench.errors import UsageError, hint, make_printable
+from bench.errors import UsageError, hint
 from bench.records import Call, explain_invalid
 from bench.records.grammar import PART_NAME
 
@@ -54,9 +47,7 @@ _BASES = {
     "suite": Suite,
     "backbone": Backbone,
 }
-PLUGIN = "mtlbench_plugin_"  # before the name of the module that a plug-in file becomes
 _ENTRIES: dict[str, dict[str, "Entry"]] = {kind: {} for kind in _BASES}
-_LOADED: dict[Path, "Plugin"] = {}  # resolved path -> what was read there first; a file is never read twice
 _TEXTS: dict[str, bytes] = {}  # module that a plug-in file became -> its text
 _LOADING: list[str] = []  # modules of plug-ins that are being imported, the innermost last
 C = TypeVar("C", bound=Callable[..., Any])
@@ -97,11 +88,6 @@ class Entry:
     def part(self) -> str:
         """Its name in specifications, as `sharing/hard`."""
         return f"{self.kind}/{self.name}"
-
-    @property
-    def plugin(self) -> "Plugin | None":
-        """The plug-in file that registered it; None for built-in and installed parts."""
-        return next((plugin for plugin in _LOADED.values() if self.part in plugin.parts), None)
 
     @cached_property
     def code(self) -> str | None:
@@ -181,6 +167,12 @@ def register(name: str, *, version: int = 1, paper: str = "") -> Callable[[C], C
     return add
 
 
+def import_built_ins() -> None:
+    """Import the parts of every kind, once: a name taken twice is then the mistake of who comes later."""
+    for kind in PACKAGES:
+        _walk(kind)
+
+
 @cache
 def _walk(kind: str) -> None:
     """Import every module of a kind's package, once."""
@@ -193,11 +185,10 @@ def _walk(kind: str) -> None:
 @cache
 def _load_entry_points() -> None:
     """Import all installed plug-ins, once. Raises UsageError that names the one which does not import."""
-    for kind in PACKAGES:  # first, so that what they import of the project is not taken for theirs
-        _walk(kind)
+    import_built_ins()  # first, so that what they import of the project is not taken for theirs
     for point in entry_points(group="mtlbench.plugins"):
         try:
-            with _loading(point.module):
+            with note_import(point.module):
                 point.load()
         except (Exception, SystemExit) as error:
             raise UsageError(
@@ -207,8 +198,13 @@ def _load_entry_points() -> None:
 
 
 @contextmanager
-def _loading(module: str) -> Iterator[None]:
-    """Note `module` as the one that is being imported, for `register`."""
+def note_import(module: str, text: bytes | None = None) -> Iterator[None]:
+    """Note `module` as the one that registers parts inside the block.
+
+    text: its source, where it is made from that and not from its file; `Entry.code` is a digest of it.
+    """
+    if text is not None:
+        _TEXTS[module] = text
     _LOADING.append(module)
     try:
         yield
@@ -216,96 +212,9 @@ def _loading(module: str) -> Iterator[None]:
         _LOADING.pop()
 
 
-@dataclass(frozen=True)
-class Plugin:
-    """A plug-in file: where it was read, its text, and the parts that it registers, as `sharing/mine`.
-
-    It pickles, and `load` makes its parts known in another process too, from the text that was read
-    here: the file may have been edited meanwhile, or be on another machine.
-    """
-
-    path: Path
-    content: bytes
-    parts: tuple[str, ...]
-
-    def load(self) -> None:
-        """Import the text, once in a process."""
-        _load_text(self.path, self.content)
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as JSON values, for a process that is handed no Python objects."""
-        return {"path": str(self.path), "content": base64.b64encode(self.content).decode(), "parts": list(self.parts)}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Plugin":
-        """The plug-in that `as_json` described."""
-        return cls(Path(content["path"]), base64.b64decode(content["content"]), tuple(content["parts"]))
-
-
-def read_plugin(path: Path) -> Plugin:
-    """Read and import one Python file; the same path again gives what was read first.
-
-    Raises:
-        UsageError: the path is no Python file, its text is not what it looks like, or its import fails. One
-            sentence, with the line.
-    """
-    given, path = path, path.resolve()
-    if path.is_dir():
-        raise UsageError(
-            f"A plug-in should be a Python file, `NAME.py`. Found the folder `{make_printable(str(given))}`; install "
-            "it as a package that names itself under the entry point group `mtlbench.plugins`."
-        )
-    if not path.is_file():
-        raise UsageError(f"A plug-in should be a Python file. Found nothing at `{make_printable(str(given))}`.")
-    if path.suffix != ".py":
-        raise UsageError(f"A plug-in should be a Python file, `NAME.py`. Found `{make_printable(str(given))}`.")
-    return _LOADED.get(path) or _load_text(path, path.read_bytes())
-
-
-def load_plugin(path: Path) -> list[tuple[str, str]]:
-    """Import one Python file as `read_plugin` does; the (kind, name) pairs that it registered."""
-    pairs = [part.split("/", 1) for part in read_plugin(path).parts]
-    return [(kind, name) for kind, name in pairs]
-
-
-def _load_text(path: Path, content: bytes) -> Plugin:
-    """Import a text as if it were the file at `path`, which may by now be another one, or on another machine."""
-    if path in _LOADED:
-        return _LOADED[path]
-    try:
-        decode_source(content)
-    except ValueError as error:
-        reasons = "; ".join(str(error).split("\n"))
-        raise UsageError(f"`{make_printable(path.name)}` should be plain Python text: {reasons}.") from error
-    for kind in PACKAGES:  # first, so that a name taken twice is the plug-in's mistake
-        _walk(kind)
-    known = [entry for names in _ENTRIES.values() for entry in names.values()]
-    name = f"{PLUGIN}{path.stem}"
-    while any(entry.module == name for entry in known):  # of another file that is called the same
-        name += "_"
-    loader = importlib.machinery.SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    _TEXTS[name] = content
-    try:
-        # Not by the loader, which takes a compiled text of the same second and size for that of the file.
-        with _loading(name):
-            exec(loader.source_to_code(content, str(path)), module.__dict__)
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        last = next((frame for frame in reversed(frames) if frame.filename == str(path)), None)
-        where = f" ({path.name}, line {last.lineno})" if last else ""  # none: an error of syntax, which names its own
-        text = (explain_invalid(error) if isinstance(error, ValidationError) else f"{error}").rstrip(".")
-        raise UsageError(
-            f"`{path.name}` should import without an error. Found {type(error).__name__}: {text}{where}."
-        ) from error
-    fresh = [entry for names in _ENTRIES.values() for entry in names.values() if entry not in known]
-    for entry in fresh:
-        assert entry.code is not None  # found out now, before its modules import more
-    _LOADED[path] = Plugin(path, content, tuple(sorted(entry.part for entry in fresh)))
-    return _LOADED[path]
+def list_registered() -> list[Entry]:
+    """All that is registered so far, of every kind; nothing is imported for the answer."""
+    return [entry for names in _ENTRIES.values() for entry in names.values()]
 
 
 def list_entries(kind: str) -> dict[str, Entry]:

@@ -208,7 +208,7 @@ def trains(case: SuiteCase) -> str | None:
             model.partly_labelled = rows.partly_labelled
             state = TrainState(0, 1, model.sharing.phases()[0].name, torch.Generator().manual_seed(0))
             # A rate of 0: the update has to work, not to move the weights.
-            optimiser = torch.optim.SGD(model.parameter_groups(protocol), lr=0.0)
+            optimiser = torch.optim.SGD(model.group_parameters(protocol), lr=0.0)
             training_step(model, rows.take(indices, torch.Generator().manual_seed(0)), state).backward()
             optimiser.step()
             model.load_state_dict(copy.deepcopy(model.state_dict()))  # as the best epoch is kept and put back

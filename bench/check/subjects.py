@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bench.catalogue.own_sets import list_own_sets
-from bench.catalogue.registry import PACKAGES, list_entries, load_plugin
+from bench.catalogue.plugin_files import load_plugin
+from bench.catalogue.registry import PACKAGES, list_entries
 from bench.errors import UsageError, hint
 
 

@@ -19,7 +19,7 @@ from bench.errors import UsageError, make_printable
 from bench.system.data_folder import find_data_folder
 
 if TYPE_CHECKING:
-    from bench.catalogue.registry import Plugin
+    from bench.catalogue.plugin_files import Plugin
     from bench.judge.limits import Limits
 
 
@@ -237,7 +237,7 @@ def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
     """
     if not files:
         return ()
-    from bench.catalogue.registry import read_plugin
+    from bench.catalogue.plugin_files import read_plugin
 
     with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
         return tuple(read_plugin(Path(file)) for file in dict.fromkeys(files))

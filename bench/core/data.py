@@ -69,10 +69,11 @@ class Dataset:
         masks: task -> bool, True where there is a label, of the shape of the targets or (n,). Targets under a mask
             become NaN or -1 at once, whatever stood there; rows with a `transform`, whose masks are (n,), after it.
             What is kept here are the masks that wait for the transform.
-
-    Raises UsageError for a mask of another type or shape, and for one on targets that can hold no missing label.
         units: task -> how predictions and targets are put back into the unit of the scores, where they are learnt in
             another one, such as deviations from the mean of the training rows.
+
+    Raises:
+        UsageError: a mask is of another type or shape, or on targets that can hold no missing label.
     """
 
     inputs: dict[str, Tensor]

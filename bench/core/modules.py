@@ -1,4 +1,4 @@
-"""A list of modules that knows what they are."""
+"""Modules in a list that knows what they are, and under any names."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
@@ -30,3 +30,18 @@ class Modules(nn.ModuleList, Generic[M]):
         def __iter__(self) -> Iterator[M]: ...
 
         def append(self, module: M) -> "Modules[M]": ...  # type: ignore[override]
+
+
+class Named(nn.ModuleDict):
+    """A ModuleDict with keys of any name, as names of tasks: `forward` and `keys` too, which torch refuses.
+
+    A key that is an attribute of ModuleDict is stored with MARK before it.
+    """
+
+    MARK = "/"
+
+    def __getitem__(self, key: str) -> nn.Module:
+        return super().__getitem__(key if key in self._modules else self.MARK + key)
+
+    def __setitem__(self, key: str, module: nn.Module) -> None:
+        super().__setitem__(self.MARK + key if key not in self._modules and hasattr(self, key) else key, module)

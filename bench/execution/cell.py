@@ -16,7 +16,7 @@ from bench.records import RunSpec
 from leaderboard.store import Store
 
 if TYPE_CHECKING:
-    from bench.catalogue.registry import Plugin
+    from bench.catalogue.plugin_files import Plugin
     from bench.core.resident import ResidentRows
     from bench.training.checkpoint import Checkpoint
 

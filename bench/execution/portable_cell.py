@@ -55,7 +55,7 @@ class SentCell(Cell):
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "SentCell":
         """Rebuild a cell from the result of `as_json`."""
-        from bench.catalogue.registry import Plugin
+        from bench.catalogue.plugin_files import Plugin
 
         cell = StoredCell(
             Path(content["store"]),

@@ -7,10 +7,10 @@ Called by the workers of `mtlbench submit` and `mtlbench verify --rerun` (`bench
 import math
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,26 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from bench.catalogue.method import Method
-from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.core.thinning import thin_suite
 from bench.errors import Diverged
 from bench.judge.channel import Message
 from bench.judge.confinement import ConfinementKind
-from bench.judge.cost import check_numbers, check_operations, check_times, measure_rate
-from bench.judge.host import MethodFailed, Player, PlayerFailed, Request, Usage
+from bench.judge.cost import check_numbers, check_times
+from bench.judge.host import MethodFailed, Player, PlayerFailed, Usage
+from bench.judge.predictions import PlayerPredictions
 from bench.judge.sealed import SealedScore, compare_with_sealed
 from bench.judge.trained import MAX_CHECKPOINT, Trained, read_checkpoint, read_epochs, read_models
 from bench.planning.plan import parse_suite, suite_under_protocol
 from bench.records import Failure, ResultRecord, RunSpec
 from bench.system.files import make_folder, write_whole
 from bench.system.regular import read_regular
-from bench.training.environment import settle_devices, settle_precision
-from bench.training.evaluate import Predict
+from bench.training.environment import settle_devices
 from bench.training.examine import examine
 from bench.training.gallery import Gallery
 from bench.training.load import begin_record
-from bench.training.model import MultiTaskModel
 from bench.training.rows import place_rows, read_split, tally_labels
-from bench.training.trained_cell import Epochs, TrainedCell
+from bench.training.trained_cell import TrainedCell
 from bench.training.watch import OnEpoch
 
 # A reviewer is told where training changed more than this many times the declared parameters, and 1000 more; far
@@ -137,7 +134,8 @@ class _Case:
         suite: The suite itself, which can make fresh rows for the second test.
         seen: The suite under the cell's protocol, as replicas or shuffled tasks: what the player is shown.
         judged: Collects notes and counts; its record is set by `judge_cell`.
-        predicted: Rows predicted so far by the process that predicts, which its processor time is compared with.
+        values: What every request about this cell carries: the file, the specification, the checksums of the data.
+        predictions: What the player predicts, checked.
     """
 
     player: Player
@@ -145,11 +143,13 @@ class _Case:
     spec: RunSpec
     suite: Suite
     judged: Judgement
-    predicted: int = 0  # rows, by the process that predicts
 
     def __post_init__(self) -> None:
         settle_devices()
         self.seen = suite_under_protocol(self.suite, self.spec.protocol)
+        spec = {"spec": self.spec.model_dump(mode="json"), "checksums": self.suite.checksums()}
+        self.values: dict[str, Any] = self.source.sent | spec
+        self.predictions = PlayerPredictions(self.player, self.spec, self.seen, self.values)
 
     @contextmanager
     def train(self, on_epoch: OnEpoch | None, checkpoint: tuple[Path, float] | None) -> Iterator[TrainedCell]:
@@ -160,7 +160,7 @@ class _Case:
         cannot be sent (`in_place`) predicts in the process that trained, with a note for the reviewer.
         """
         began, kept = time.monotonic(), _read_checkpoint_file(checkpoint[0]) if checkpoint else None
-        values = self._values_of_cell | {
+        values = self.values | {
             "splits": {
                 split: self._rows_to_send(split) for split in ("train", "val") if split in self.spec.protocol.splits
             },
@@ -182,12 +182,12 @@ class _Case:
             wall = math.inf if kept is not None else time.monotonic() - began
             if answer.in_place:
                 self.judged.notes.append("it predicts in the process that was trained: what it keeps was not counted")
-                predictor = partial(self._predict_in_place, request)
+                predictor = partial(self.predictions.open_in_place, request)
             else:
                 stack.close()  # nothing of the process that was trained is left when predictions are made
                 self._check_times(answer, request.usage, wall)
                 self._check_numbers(answer)
-                predictor = partial(self._predict_in_new_process, answer)
+                predictor = partial(self.predictions.open_in_new_process, answer)
             fields = answer.fields | {"data": self.suite.checksums(), "labels": self._tally_labels()}
             yield TrainedCell(fields, answer.epochs, predictor, answer.weights)
         if answer.in_place:
@@ -207,7 +207,7 @@ class _Case:
 
         The models before training are rebuilt in a new process: they follow from the seed alone.
         """
-        with self.player.request("build", self._values_of_cell) as request:
+        with self.player.request("build", self.values) as request:
             before = [model["weights"] for model in self._read_built(request.receive("built"))]
         for models in answer.models.values():
             changed = check_numbers(answer.fields["cost"], before, [model["weights"] for model in models])
@@ -247,39 +247,6 @@ class _Case:
                 sealed += [score for score in scores if score.task in tasks]
         return sealed
 
-    @cached_property
-    def _built_in(self) -> MultiTaskModel:
-        """The plain hard-sharing model of the suite: the reference for the shape and the time of a prediction.
-
-        It draws from a forked generator, so that building it does not move the numbers of anything else.
-        """
-        protocol = self.spec.protocol
-        device = torch.device(protocol.device)
-        with torch.random.fork_rng(devices=[]):
-            model = MultiTaskModel(self.seen, Method.parse("hard"), protocol, 0)
-        return model.to(device, settle_precision(protocol.precision, device)).eval()
-
-    @cached_property
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """task -> shape of the prediction of one row, without the row axis."""
-        parameter = next(self._built_in.parameters())
-        row = torch.zeros(1, *self.suite.input_shape, dtype=parameter.dtype, device=parameter.device)
-        with torch.no_grad():
-            predictions = self._built_in({task.name: row for task in self.seen.tasks}, TrainState())
-        return {task: tuple(prediction.shape[1:]) for task, prediction in predictions.items()}
-
-    @cached_property
-    def _seconds_per_operation(self) -> float:
-        """Processor seconds that one operation takes in the built-in model on this machine."""
-        return measure_rate(self._built_in, read_split(self.seen, self.spec, "test"))
-
-    @property
-    def _values_of_cell(self) -> dict[str, Any]:
-        """What every request about this cell carries: the file, the specification, the checksums of the data."""
-        spec = self.spec.model_dump(mode="json")
-        sums = self.suite.checksums()
-        return self.source.sent | {"spec": spec, "checksums": sums}
-
     def _rows_to_send(self, split: Any) -> dict[str, Any]:
         """One split as a request carries it: inputs, targets, and whether the suite's transform applies.
 
@@ -305,42 +272,6 @@ class _Case:
                 rows = self.seen.dataset(split, self.spec.seed)  # type: ignore[arg-type]
                 counts |= tally_labels(split, rows, self.seen.tasks)
         return counts
-
-    @contextmanager
-    def _predict_in_new_process(self, answer: Trained, epochs: Epochs) -> Iterator[Predict]:
-        """Yields a function that predicts with the weights of one choice of epochs, in a process that has nothing else.
-
-        Raises PlayerFailed at the end where the predictions took far longer than the declared operations explain.
-        """
-        self.predicted = 0
-        with self.player.request("predict", self._values_of_cell | {"models": answer.models[epochs]}) as request:
-            yield partial(self._predict, request)
-        check_operations(answer.fields["cost"], request.usage, self.predicted, self._seconds_per_operation)
-
-    @contextmanager
-    def _predict_in_place(self, request: Request, epochs: Epochs) -> Iterator[Predict]:
-        """Yields a function that predicts in the process that trained; it has one model, whatever the epochs."""
-        yield partial(self._predict, request)
-
-    def _predict(self, request: Request, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """task -> predictions (n, *shape) of rows, on the protocol's device.
-
-        Raises PlayerFailed where they are not one floating-point tensor of the head's shape for each task.
-        """
-        request.send("rows", {"inputs": dict(inputs)})
-        predictions = request.receive("predictions").values
-        expected = {task: (len(x), *self._shapes[task]) for task, x in inputs.items()}
-        wrong = "Predictions should be one floating-point tensor of the head's shape for each task"
-        if predictions.keys() != expected.keys():
-            raise PlayerFailed(f"{wrong}. Found other tasks.")
-        for task, prediction in predictions.items():
-            if not isinstance(prediction, Tensor) or not prediction.is_floating_point():
-                raise PlayerFailed(f"{wrong}. Found another type for `{task}`.")
-            if tuple(prediction.shape) != expected[task]:
-                raise PlayerFailed(f"{wrong}. Found {tuple(prediction.shape)} for `{task}`, not {expected[task]}.")
-        self.predicted += max(map(len, inputs.values()))
-        device = torch.device(self.spec.protocol.device)
-        return {task: predictions[task].to(device) for task in inputs}
 
 
 def _read_checkpoint_file(path: Path) -> Tensor | None:

@@ -125,7 +125,7 @@ class Player:
     def request(self, kind: str, values: Mapping[str, Any]) -> Iterator["Request"]:
         """Ask for something in a fresh copy of the player; at the end of the block the copy and all it started end.
 
-        `kind` is a key of `bench.judge.player.REQUESTS`, `values` what a channel can carry. Raises PlayerFailed where
+        `kind` is a key of `bench.judge.requests.REQUESTS`, `values` what a channel can carry. Raises PlayerFailed where
         the player does not answer, breaks a limit, or leaves processes behind.
         """
         ours, theirs = socket.socketpair()

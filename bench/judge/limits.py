@@ -35,7 +35,7 @@ class Limits:
 class OutputReader:
     """Reads a pipe to its end, so that the writer never blocks, and keeps the last TAIL_BYTES of it.
 
-    `total` counts all bytes.
+    `total` counts all bytes. The pipe is closed at its end, however long after `finish` that comes.
     """
 
     def __init__(self, pipe: IO[bytes]) -> None:
@@ -45,18 +45,17 @@ class OutputReader:
         self._thread.start()
 
     def _read_all(self) -> None:
-        """Read until the pipe closes; drops the oldest chunks, always whole, beyond TAIL_BYTES."""
-        while data := os.read(self._pipe.fileno(), CHUNK_BYTES):
-            self.total += len(data)
-            self._tail.append(data)
-            while sum(map(len, self._tail)) - len(self._tail[0]) > TAIL_BYTES:
-                self._tail.popleft()
+        """Read until the pipe ends, and close it; drops the oldest chunks, always whole, beyond TAIL_BYTES."""
+        with self._pipe:
+            while data := os.read(self._pipe.fileno(), CHUNK_BYTES):
+                self.total += len(data)
+                self._tail.append(data)
+                while sum(map(len, self._tail)) - len(self._tail[0]) > TAIL_BYTES:
+                    self._tail.popleft()
 
     def finish(self) -> None:
         """Wait up to 5 seconds for the end of the pipe, which comes when everybody who could write to it has ended."""
         self._thread.join(5.0)
-        if not self._thread.is_alive():
-            self._pipe.close()
 
     @property
     def text(self) -> str:

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageError, hint
 from bench.records.protocol import Protocol, find_use
@@ -130,11 +132,13 @@ def is_whole(setting: str) -> bool:
 
 def is_allowed(setting: str, value: float) -> bool:
     """Whether a numeric setting of the protocol may have a value by itself, as shares at most 1."""
-    marks = Protocol.model_fields[setting].metadata
-    bounds = {name: getattr(mark, name) for mark in marks for name in ("ge", "gt", "le", "lt") if hasattr(mark, name)}
-    least, most = bounds.get("ge", -math.inf), bounds.get("le", math.inf)
-    above, below = bounds.get("gt", -math.inf), bounds.get("lt", math.inf)
-    return bool(least <= value <= most and above < value < below)
+    field = Protocol.model_fields[setting]
+    adapter: TypeAdapter[float] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def write_setting(setting: str, value: float) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from bench.core.data import Batch
+from bench.loop.gradients import TaskGradients
 from bench.records import RunSpec
 from bench.training.fit import Run
-from bench.training.gradients import TaskGradients, compute_losses
+from bench.training.gradients import average_pairs, compute_losses, find_present
 from bench.training.load import load_run
 
 EVERY = 10  # updates between two measurements, as often as the paper's
@@ -22,7 +23,8 @@ def measure_affinity(spec: RunSpec, data_dir: Path | None = None, updates: int =
 
     for the shared parameters theta_s, the gradient g_i of the loss of task i by them, and the same batch on both sides
     (Fifty et al. 2021, Efficiently Identifying Task Groupings for Multi-Task Learning, eq. 1). Positive where a step
-    for i lowers the loss of j. Measured every ten updates of plain training, all losses summed.
+    for i lowers the loss of j. Measured every ten updates of plain training, all losses summed, on the batches with
+    labels of both tasks.
 
     Args:
         spec: of a run whose tasks share parameters, such as `hard`; trained by descent.
@@ -38,6 +40,7 @@ def measure_affinity(spec: RunSpec, data_dir: Path | None = None, updates: int =
     batches = run.batches(run.data("train"))
     optimiser = run.module.configure_optimizers()
     measured: list[torch.Tensor] = []
+    present: list[list[int] | None] = []
     total = min(updates, spec.protocol.updates)
     for step, batch in enumerate(islice(chain.from_iterable(repeat(batches)), total)):  # epoch after epoch
         losses = compute_losses(model, batch, state)
@@ -46,11 +49,12 @@ def measure_affinity(spec: RunSpec, data_dir: Path | None = None, updates: int =
             return None
         if step % EVERY == 0:
             measured.append(_look_ahead(run, gradients, losses, batch))
+            present.append(find_present(model, batch))
         sums = gradients.combine(torch.ones_like(run.module.loss_sum), "losses")
         for parameter, gradient in zip(gradients.parameters, sums, strict=True):
             parameter.grad = gradient
         optimiser.step()
-    return torch.stack(measured).mean(dim=0)
+    return average_pairs(measured, present)
 
 
 @torch.no_grad()

@@ -14,11 +14,11 @@ from bench.core.data import Dataset
 from bench.core.resident import ResidentRows
 from bench.core.suite import Suite
 from bench.errors import Diverged
+from bench.loop.ranks import Ranks
 from bench.records import ResultRecord, RunSpec, derive_seed
 from bench.training.batches import Batches
 from bench.training.checkpoint import Checkpoint, CheckpointCallback, DoesNotFit
 from bench.training.devices.peers import launch_workers
-from bench.training.devices.ranks import Ranks
 from bench.training.environment import reset_peak_memory, settle_devices, settle_precision
 from bench.training.examine import examine
 from bench.training.full_batch.prepare import prepare_full_batch_run

@@ -13,10 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.core.data import Dataset
 from bench.core.state import TrainState
+from bench.loop.effective_sharing import effective_sharing
 from bench.records import Cost, Packed, RunSpec
 from bench.training.batches import make_order
 from bench.training.checkpoint import Checkpoint
-from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb
 from bench.training.evaluate import Predictor, evaluation_mode
 from bench.training.gradients import task_cosines

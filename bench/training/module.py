@@ -1,12 +1,13 @@
 """A training step, whole: losses, weights, gradients, the optimiser's step, and the prox inside it.
 
 `MultiTaskModule` is what Lightning trains; hooks are in the order of an update. `training_step` makes one loss of the
-T of a batch (`bench.training.step`); a Gramian weighting works on the gradients instead. After the optimiser's step
+T of a batch (`bench.loop.step`); a Gramian weighting works on the gradients instead. After the optimiser's step
 follow the prox of the constraints and their refreshes.
 """
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -15,12 +16,13 @@ from torch import Tensor
 
 from bench.core.data import Batch
 from bench.core.state import TrainState
+from bench.loop.replay import Replay
+from bench.loop.step import Step, clip_gradients, finish_update, observe_again
 from bench.records import Protocol, derive_seed
-from bench.training.gradients import Step
+from bench.training.gradients import compute_losses
 from bench.training.model import MultiTaskModel
-from bench.training.replay import Replay
 from bench.training.schedule import TrainingSchedule
-from bench.training.step import observe_again, training_step
+from bench.training.step import training_step
 
 
 class MultiTaskModule(L.LightningModule):
@@ -43,7 +45,7 @@ class MultiTaskModule(L.LightningModule):
         )
         self.state.generator = torch.Generator().manual_seed(derive_seed(seed, "train"))
         self.taken: Step
-        self.replay: Replay | None = None
+        self.again: tuple[Replay, TrainState, Batch] | None = None  # of the weightings that observe a batch again
         self.loss_sum = next(model.parameters()).new_zeros(len(model.tasks))
         self.absences = [0] * len(model.tasks)
 
@@ -56,7 +58,7 @@ class MultiTaskModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The protocol's optimiser on the groups of the model; notes the initial learning rate of each parameter."""
-        groups = self.model.parameter_groups(self.protocol)
+        groups = self.model.group_parameters(self.protocol)
         self.rates = [group["lr"] for group in groups]
         self.rate_of = {parameter: group["lr"] for group in groups for parameter in group["params"]}
         if self.protocol.optimiser == "adam":
@@ -73,7 +75,8 @@ class MultiTaskModule(L.LightningModule):
         if phase != self.state.phase:
             self.trainer.optimizers[0].state.clear()
             self._enter(phase)
-        self.replay = Replay(self.model, self.state, batch) if self.model.weighting.needs_second_forward else None
+        if self.model.weighting.needs_second_forward:
+            self.again = Replay(self.model, self.state.generator), replace(self.state), batch
 
     def _enter(self, phase: str) -> None:
         """Tell the sharing that `phase` begins; it may change weights and freeze parameters."""
@@ -116,8 +119,7 @@ class MultiTaskModule(L.LightningModule):
     ) -> None:
         """Clip the norm of the whole gradient, or of each model's gradient where tasks are separate models."""
         if gradient_clip_val is not None:
-            for parameters in self.model.separate_parameters() if self.model.separate else [self.model.parameters()]:
-                torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+            clip_gradients(self.model, gradient_clip_val)
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
@@ -128,20 +130,15 @@ class MultiTaskModule(L.LightningModule):
             group["lr"] = rate * factor
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         self.finish_update(factor)
-        if self.replay:
-            observe_again(self.model, self.replay.losses(), self.taken.present)
+        if self.again:
+            replay, state, batch = self.again
+            observe_again(
+                self.model, replay.compute(lambda: compute_losses(self.model, batch, state)), self.taken.present
+            )
 
     def finish_update(self, factor: float) -> None:
-        """Count the update, apply the prox of every constraint, and refresh its buffers when due.
+        """As `bench.loop.step.finish_update`.
 
         `factor` comes from the schedule: a prox takes the learning rate that its parameter was just stepped with.
         """
-        progress = self.state.progress  # before the count, as penalties in the loss saw it
-        self.state.step += 1
-        for held in self.model.held:
-            held.centre()
-            held.calibrate(self.rate_of[held.copies[0]] * factor)
-            if not held.constraint.in_loss:
-                held.apply_prox(self.rate_of[held.copies[0]] * factor, progress)
-            if held.constraint.refresh_every and self.state.step % held.constraint.refresh_every == 0:
-                held.refresh()
+        finish_update(self.model, self.state, lambda held: self.rate_of[held.copies[0]] * factor)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench.catalogue.method import Method
 from bench.catalogue.own_sets import rebuild_own_suite
-from bench.catalogue.registry import Choice, confirm_code, list_entries
+from bench.catalogue.registry import Choice, list_entries
 from bench.core.data import Dataset
 from bench.core.new_rows import NewRows
 from bench.core.state import TrainState
@@ -157,18 +157,15 @@ def _require_plugins(card: ModelCard) -> None:
 
 def _refuse_other_versions(spec: RunSpec, parts: Sequence[Choice]) -> None:
     """Raise UsageError where a part is of another version here, or of another source."""
-    for choice in parts:
-        trained = spec.versions.get(choice.entry.part)
-        if trained is not None and choice.entry.version != trained:
+    for entry in (choice.entry for choice in parts):
+        trained = spec.versions.get(entry.part)
+        if trained is not None and entry.version != trained:
             raise UsageError(
-                f"`{choice.entry.name}` should be of version {trained}, as the model was trained with. Found "
-                f"{choice.entry.version}; train it again, or use the mtlbench of then."
+                f"`{entry.name}` should be of version {trained}, as the model was trained with. Found {entry.version}; "
+                "train it again, or use the mtlbench of then."
             )
-    try:
-        confirm_code(spec.code)
-    except RuntimeError as error:
-        part = next(iter(spec.code)).partition("/")[2]
-        raise UsageError(
-            f"`{part}` should have the source that the model was trained with. Found another; give the file of then "
-            "with `--plugin`, or train it again."
-        ) from error
+        if spec.code.get(entry.part) != entry.code:
+            raise UsageError(
+                f"`{entry.name}` should have the source that the model was trained with. Found another; give the file "
+                "of then with `--plugin`, or train it again."
+            )

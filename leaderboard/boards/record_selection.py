@@ -181,12 +181,13 @@ def _assemble(
     """
     assembled: Chosen = {}
     used: set[str] = set()
-    made = keep_last_code(record for record in records if record.spec.overrides and record.spec.tuning is None)
-    done = [record for record in made if record.status == "done"]
+    rows = [row for row in rows if row.key != row.method]
+    # Runs for another question, as of fewer labels, may be of newer code: they say nothing about what is current here.
+    wanted = {(row.method, frozenset(part.settings.items())) for row in rows for part in row.parts}
+    of_parts = (r for r in records if r.spec.overrides and r.spec.tuning is None and _settings_of(r) in wanted)
+    done = [record for record in keep_last_code(of_parts) if record.status == "done"]
     done = keep_newest_methods(done, lambda record: (record.spec.suite, record.method))
     for row in rows:
-        if row.key == row.method:
-            continue
         by_part = [
             {r.spec.seed: r for r in done if r.method == row.method and _is_part(r, part, like)} for part in row.parts
         ]
@@ -199,10 +200,15 @@ def _assemble(
     return assembled, used
 
 
+def _settings_of(record: ResultRecord) -> tuple[str, frozenset[tuple[str, str]]]:
+    """The method of a run and its changed settings, as the part of a control names them."""
+    return record.method, frozenset((key, str(value)) for key, value in record.spec.overrides.items())
+
+
 def _is_part(record: ResultRecord, part: ControlRun, like: ResultRecord) -> bool:
     """Whether a run has exactly the settings of a part, and everything else as `like` has it."""
     spec, other = record.spec, like.spec
-    if {key: str(value) for key, value in spec.overrides.items()} != dict(part.settings):
+    if _settings_of(record)[1] != frozenset(part.settings.items()):
         return False
     # A replica's copies all have the metric kind of the copied task.
     changed = {*part.settings, *({"metrics"} if "replica" in part.settings else set())}
@@ -300,7 +306,8 @@ def _choose_series(board: Board, records: Iterable[ResultRecord]) -> dict[str, C
     A suite without such runs is left out.
     """
     # One source over all suites: a curve through the errors of two programs would say nothing.
-    in_series = (record for record in records if not {record.suite, record.spec.suite}.isdisjoint(board.series))
+    plain = (record for record in records if not record.spec.overrides and record.spec.tuning is None)
+    in_series = (record for record in plain if not {record.suite, record.spec.suite}.isdisjoint(board.series))
     kept = keep_last_code(in_series, apart=lambda record: None)
     methods = list(dict.fromkeys([*board.methods, board.reference]))
     series = {

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 LINE = 0.21  # inches from one method to the next
-Look = Literal["better", "worse", "undecided", "control"]
-_LOOKS: dict[Look, dict[str, Any]] = {
+PointLook = Literal["better", "worse", "undecided", "control"]
+_LOOKS: dict[PointLook, dict[str, Any]] = {
     "better": {"color": COLOURS[0], "marker": "o"},
     "worse": {"color": COLOURS[1], "marker": "o"},
     "undecided": {"color": "#777777", "marker": "o", "markerfacecolor": "white"},
     "control": {"color": FAINT, "marker": "D", "markersize": 4, "markerfacecolor": "white"},
 }
 _POINT: dict[str, Any] = {"markersize": 5, "markeredgewidth": 1.2, "linestyle": "none"}
-_WORDS: dict[Look, str] = {
+_WORDS: dict[PointLook, str] = {
     "better": "better (Holm)",
     "worse": "worse (Holm)",
     "undecided": "neither",
@@ -66,7 +66,7 @@ def draw_forest(results: Results, ax: "Axes | None" = None, change: str = DECIDE
     return axes
 
 
-def _choose_look(results: Results, row: Row) -> Look:
+def _choose_look(results: Results, row: Row) -> PointLook:
     """How a method is drawn: by its planned contrast with the reference, which only methods that are ranked have."""
     standing = results.standings.methods.get(row.method)
     contrast = standing.contrasts.get("reference") if standing else None
@@ -75,7 +75,7 @@ def _choose_look(results: Results, row: Row) -> Look:
     return contrast.verdict if contrast.verdict in ("better", "worse") else "undecided"
 
 
-def _explain_looks(looks: Collection[Look]) -> "list[Line2D]":
+def _explain_looks(looks: Collection[PointLook]) -> "list[Line2D]":
     """A point with its meaning for each of the looks that occur."""
     from matplotlib.lines import Line2D
 

@@ -41,9 +41,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bench.templates": ("bench.api", "bench.backbones", "suites.synthetic"),
     "bench.linear": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records"),
     "bench.planning": (".", "bench.catalogue", "bench.core", *RECORDS, "bench.linear"),
-    "bench.training": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.system"),
-    "bench.check": (".", *CONTRACTS, "bench.api", "bench.planning", "bench.training"),
-    "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.planning", "bench.training"),
+    "bench.loop": (".", "bench.catalogue", "bench.core", "bench.errors", "bench.records", "bench.toolbox"),
+    "bench.training": (".", *CONTRACTS, "bench.linear", "bench.loop", "bench.planning", "bench.system"),
+    "bench.check": (".", *CONTRACTS, "bench.api", "bench.loop", "bench.planning", "bench.training"),
+    "bench.perf": (".", *CONTRACTS, "bench.linear", "bench.loop", "bench.planning", "bench.training"),
     "bench.judge": (".", *CONTRACTS, "bench.check", "bench.planning", "bench.system", "bench.training"),
     "bench.engines": (".", "bench.errors", "bench.records", "bench.system"),
     "bench.prediction": (

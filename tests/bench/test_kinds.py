@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.catalogue.registry import load_plugin
+from bench.catalogue.plugin_files import load_plugin
 from bench.cli.main import main
 from bench.errors import UsageError
 from bench.planning.plan import plan

@@ -20,10 +20,11 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from bench.catalogue.method import Method
+from bench.catalogue.plugin_files import find_plugin
 from bench.errors import UsageError
+from bench.loop.ranks import Ranks
 from bench.planning.plan import parse_suite
 from bench.records import RunSpec
-from bench.training.devices.ranks import Ranks
 
 HOST = "127.0.0.1"  # all processes of a run are on one machine
 GRACE_SECONDS = 5.0  # from closing a worker's stdin to killing it
@@ -81,7 +82,7 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
 def _plugins(spec: RunSpec, data_dir: Path | None) -> list[dict[str, Any]]:
     """The plug-ins that suite and method come from, with their text: a worker must run the code that rank 0 read."""
     parts = [parse_suite(spec.suite, data_dir)[0], *Method.parse(spec.method).parts]
-    plugins = {part.entry.plugin.path: part.entry.plugin for part in parts if part.entry.plugin}
+    plugins = {plugin.path: plugin for part in parts if (plugin := find_plugin(part.entry))}
     return [plugin.as_json() for plugin in plugins.values()]
 
 

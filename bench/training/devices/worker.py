@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from bench.catalogue.registry import Plugin
+from bench.catalogue.plugin_files import Plugin
 from bench.records import RunSpec
 from bench.training.devices.peers import HOST, join_group, ready_key
 

@@ -19,8 +19,8 @@ from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.linear.rows import TaskRows
+from bench.loop.effective_sharing import effective_sharing
 from bench.records import Cost, Packed, RunSpec, Solution
-from bench.training.effective_sharing import effective_sharing
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
 from bench.training.evaluate import evaluation_mode
 from bench.training.model import MultiTaskModel

@@ -19,9 +19,10 @@ from torch.nn import Parameter
 from bench.core.data import Batch, group_by_input
 from bench.core.losses import MaskedLoss, compute_loss
 from bench.core.state import TrainState
-from bench.training.gradients import Step, TaskGradients, compute_losses, find_present
+from bench.loop.gradients import TaskGradients
+from bench.loop.step import Step, observe_again, weigh
+from bench.training.gradients import compute_losses, find_present
 from bench.training.module import MultiTaskModule
-from bench.training.step import observe_again, weigh
 
 # Largest relative difference of first losses and gradients between a stack and its models one by one: above the
 # rounding of float32, below the effect of a wrong computation.

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from bench.catalogue.method import Method
 from bench.catalogue.options import Infinite, Replaces, fill_defaults, options_as_text, read_options, write
-from bench.catalogue.registry import PACKAGES, choose, list_entries, load_plugin, register
+from bench.catalogue.plugin_files import load_plugin
+from bench.catalogue.registry import PACKAGES, choose, list_entries, register
 from bench.core.state import StepState
 from bench.core.weighting import Weighting
 from bench.errors import UsageError, quote_nearest

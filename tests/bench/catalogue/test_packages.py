@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue import registry
-from bench.catalogue.registry import find_entry, read_plugin
+from bench.catalogue.plugin_files import read_plugin
+from bench.catalogue.registry import find_entry
 from bench.errors import UsageError
 
 INIT = """

@@ -13,7 +13,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench.catalogue.registry import Plugin, confirm_code, find_entry, read_plugin
+from bench.catalogue.plugin_files import Plugin, find_plugin, read_plugin
+from bench.catalogue.registry import confirm_code, find_entry
 from bench.core.resident import ResidentRows
 from bench.engines.events import Ended, EpochCallback, Status
 from bench.engines.local import call_in_clean_process, run_cells
@@ -80,7 +81,8 @@ def test_modules_beside_a_plugin_are_part_of_it(tmp_path: Path, monkeypatch: pyt
     for scale in (1, 2):
         helper.write_text(f"SCALE = {scale}\n")
         script = (
-            "import sys; from pathlib import Path; from bench.catalogue.registry import find_entry, read_plugin\n"
+            "import sys; from pathlib import Path; from bench.catalogue.plugin_files import read_plugin\n"
+            "from bench.catalogue.registry import find_entry\n"
             f"read_plugin(Path({str(tmp_path / 'mine.py')!r})); print(find_entry('sharing', 'mine').code)"
         )
         (tmp_path / "mine.py").write_text(TEXT.format(more="from helper_of_mine import SCALE\nimport helper_of_mine"))
@@ -97,8 +99,8 @@ def test_two_files_of_one_name_are_two(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.py").write_text(TEXT.replace('"mine"', '"other"').format(more="pass"))
     second = read_plugin(tmp_path / "b" / "mine.py")
-    assert find_entry("sharing", "mine").plugin == first
-    assert find_entry("sharing", "other").plugin == second
+    assert find_plugin(find_entry("sharing", "mine")) == first
+    assert find_plugin(find_entry("sharing", "other")) == second
     assert find_entry("sharing", "mine").code != find_entry("sharing", "other").code
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue.registry import load_plugin
+from bench.catalogue.plugin_files import load_plugin
 from bench.catalogue.source_text import decode_source, find_suspicious_lines
 from bench.cli.main import main
 from bench.errors import UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.catalogue import registry
+from bench.catalogue import plugin_files, registry
 from bench.check import check, find_subjects
 from bench.planning.plan import plan
 from bench.training.fit import fit
@@ -19,11 +19,11 @@ FILE = ROOT / "examples" / "scale_and_bias.py"
 def example() -> Iterator[str]:
     """Its name, registered for these tests only."""
     torch.set_num_threads(1)
-    registry._LOADED.clear()
+    plugin_files._LOADED.clear()
     [(kind, name)] = find_subjects(str(FILE))
     yield name
     del registry._ENTRIES[kind][name]
-    registry._LOADED.clear()
+    plugin_files._LOADED.clear()
 
 
 def test_it_is_one_short_file_with_one_import_of_the_project() -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from bench.api import Blueprint, Coupled, StepState, TrainState
-from bench.catalogue.registry import find_entry, load_plugin
+from bench.catalogue.plugin_files import load_plugin
+from bench.catalogue.registry import find_entry
 from bench.check import check
 from bench.cli.main import main
 from bench.cli.new import KINDS, TRIALS, write_part

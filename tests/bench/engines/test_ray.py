@@ -16,6 +16,7 @@ from bench.cli.main import main
 from bench.engines import Ended, Progressed
 from bench.errors import UsageError
 from bench.execution.portable_cell import SentCell
+from bench.records import RunSpec
 from bench.system.files import write_whole
 from leaderboard.store import Store
 from tests.bench.execution.tables import METHODS, TINY, cell, table, tiny
@@ -66,8 +67,13 @@ def cluster() -> Iterator[Cluster]:
 def test_a_lost_node_loses_nothing_and_a_stop_ends_everything(cluster: Cluster, tmp_path: Path) -> None:
     """Most of the time goes into imports of fresh workers: hence two laws under one connection."""
     with Ray(cluster.address) as engine:
-        loses_nothing(cluster, engine, tmp_path, seeds=2, losses=1)
-        ends_everything(engine, tmp_path / "stopped")
+        fill_among_losses(cluster, engine, tmp_path, seeds=2, losses=1)
+        assert table(tmp_path / "store") == table(tmp_path / "undisturbed")
+        specs = tiny(seeds=40)
+        stop_after_one(engine, specs, tmp_path / "stopped")
+        assert ray.available_resources()["CPU"] == 1  # what waited and what ran has ended
+        assert 1 <= len(Store(tmp_path / "stopped").read().records) < len(specs)
+        assert table(tmp_path / "stopped")  # of whole records
 
 
 @pytest.mark.chaos
@@ -76,11 +82,15 @@ def test_a_table_of_forty_cells_survives_five_lost_nodes(
 ) -> None:
     monkeypatch.setattr("bench.engines.ray.RETRIES", 5)  # one cell may have the bad luck of all
     with Ray(cluster.address) as engine:
-        loses_nothing(cluster, engine, tmp_path, seeds=10, losses=5)
+        fill_among_losses(cluster, engine, tmp_path, seeds=10, losses=5)
+    assert table(tmp_path / "store") == table(tmp_path / "undisturbed")
 
 
-def loses_nothing(cluster: Cluster, engine: Ray, root: Path, seeds: int, losses: int) -> None:
-    """Cells run on two nodes, one of which dies with a cell that runs, and another comes: the table is the same."""
+def fill_among_losses(cluster: Cluster, engine: Ray, root: Path, seeds: int, losses: int) -> None:
+    """Cells run on two nodes, one of which dies with a cell that runs, and another comes, `losses` times.
+
+    Leaves the stores `store` and, filled without an engine, `undisturbed`.
+    """
     specs, word = tiny(seeds), root / "word"
     word.mkdir()
     for spec in specs:
@@ -105,12 +115,10 @@ def loses_nothing(cluster: Cluster, engine: Ray, root: Path, seeds: int, losses:
     assert ended == {spec.run_id for spec in specs}
     assert len({path.suffix for path in word.iterdir()}) == 1 + losses
     assert all(len(list(word.glob(f"{victim}.*"))) > 1 for victim in victims)  # it ran again on another node
-    assert table(root / "store") == table(root / "undisturbed")
 
 
-def ends_everything(engine: Ray, store: Path) -> None:
-    """Closing the iterator ends what waits and what runs, and whole records stay."""
-    specs = tiny(seeds=40)
+def stop_after_one(engine: Ray, specs: list[RunSpec], store: Path) -> None:
+    """Close the iterator when a cell has ended, and wait up to a minute for the cluster to be idle."""
     events = engine.run_cells(specs, SentCell.of(cell(store)))
     while not isinstance(next(events), Ended):
         pass
@@ -118,9 +126,6 @@ def ends_everything(engine: Ray, store: Path) -> None:
     deadline = time.monotonic() + 60
     while ray.available_resources().get("CPU") != 1 and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert ray.available_resources()["CPU"] == 1
-    assert 1 <= len(Store(store).read().records) < len(specs)
-    assert table(store)
 
 
 def test_what_goes_wrong_in_one_cell_leaves_the_others(

@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.catalogue.registry import read_plugin
+from bench.catalogue.plugin_files import read_plugin
 from bench.engines.engine import Engine
 from bench.engines.events import Cell, Ended, Event
 from bench.execution.ask.book import RunBook

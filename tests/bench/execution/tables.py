@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.catalogue.registry import load_plugin, read_plugin
+from bench.catalogue.plugin_files import load_plugin, read_plugin
 from bench.execution.cell import StoredCell
 from bench.planning.plan import plan
 from bench.records import RunSpec

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue.registry import read_plugin
+from bench.catalogue.plugin_files import read_plugin
 from bench.cli.main import main
 from bench.execution.portable_cell import SentCell
 from leaderboard.store import Store

@@ -222,4 +222,5 @@ def test_rare_columns_that_a_fold_lacks_are_no_obstacle():
 def test_an_unmet_certificate_is_a_warning():
     X, y, task = rows()
     with pytest.warns(ConvergenceWarning, match=r"^The gap is .* after 10 iterations, not 1\.0e-12; raise `max_iter`"):
-        MultiTaskRegressor("trace_norm", 0.01, tol=1e-12, max_iter=10).fit(X, y, task)
+        model = MultiTaskRegressor("trace_norm", 0.01, tol=1e-12, max_iter=10).fit(X, y, task)
+    assert not model.certificate_.met

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from bench.api import register
-from bench.catalogue.registry import Entry, load_plugin
+from bench.catalogue.plugin_files import load_plugin
+from bench.catalogue.registry import Entry
 from bench.check import check_entry
 from bench.errors import UsageError
 from bench.planning.plan import override, parse_suite

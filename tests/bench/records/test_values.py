@@ -53,6 +53,8 @@ def test_there_is_no_value_below_zero_nor_between_neighbours() -> None:
     assert SettingGrid.parse("epochs=1/2").next_value("low") is None
     assert SettingGrid.parse("epochs=2/3").next_value("low") == 1.0
     assert SettingGrid("lr", (0.01,)).next_value("high") == 0.02
+    assert SettingGrid.parse("labels=0.2/0.4/0.8").next_value("high") is None  # a share is at most 1
+    assert SettingGrid.parse("labels=0.2/0.4/0.8").next_value("low") == 0.1
 
 
 @given(

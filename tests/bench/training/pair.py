@@ -14,9 +14,9 @@ from bench.core.data import Dataset
 from bench.core.losses import mse_loss
 from bench.core.suite import Stage, Suite
 from bench.core.task import Regression, Task
+from bench.loop.ranks import Ranks
 from bench.planning.plan import parse_suite
 from bench.records import RunSpec
-from bench.training.devices.ranks import Ranks
 from bench.training.fit import Run
 from tests.bench.methods import trained_methods
 from tests.bench.test_fingerprints import ROWS, TASKS, WIDTH, Tiny, wave

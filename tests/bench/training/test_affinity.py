@@ -8,7 +8,7 @@ from bench.planning.plan import plan
 from bench.records import RunSpec
 from bench.training.affinity import measure_affinity
 from bench.training.fit import Run
-from bench.training.gradients import compute_losses
+from bench.training.gradients import average_pairs, compute_losses
 from bench.training.load import load_run
 
 
@@ -51,3 +51,10 @@ def test_missing_labels_take_no_part() -> None:
     found = measure_affinity(plan_one("hard", labels="0.3"))
     assert found is not None
     assert bool(found.isfinite().all())
+
+
+def test_a_pair_is_averaged_over_batches_with_labels_of_both() -> None:
+    first, second = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[5.0, 0.0], [0.0, 0.0]])
+    assert average_pairs([first, second], [None, [0]]).tolist() == [[3.0, 2.0], [3.0, 4.0]]
+    assert average_pairs([second, second], [[0], []]).tolist() == [[5.0, 0.0], [0.0, 0.0]]
+    assert average_pairs([first, second], [None, None]).tolist() == [[3.0, 1.0], [1.5, 2.0]]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.catalogue.registry import load_plugin
+from bench.catalogue.plugin_files import load_plugin
 from bench.execution.cell import StoredCell
 from bench.planning.plan import plan
 from bench.records import ResultRecord, RunSpec

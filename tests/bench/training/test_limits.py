@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from bench.catalogue.method import Method
 from bench.core.data import Order
 from bench.core.state import TrainState
+from bench.loop.effective_sharing import effective_sharing
 from bench.planning.plan import parse_suite
 from bench.sharing.cross_stitch import CrossStitch
-from bench.training.effective_sharing import effective_sharing
 from bench.training.fit import Run
 from bench.training.model import MultiTaskModel
 from tests.conftest import Trained, make_run, train_run

@@ -10,8 +10,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, r2_score, roc_auc_
 from bench.core.data import Dataset
 from bench.core.state import TrainState
 from bench.core.task import Classification, Explained, Ranking, Regression
+from bench.loop.effective_sharing import effective_sharing
 from bench.scores import KINDS, pack_histogram, primary_error, score
-from bench.training.effective_sharing import effective_sharing
 from bench.training.evaluate import evaluate
 from tests.conftest import make_run
 

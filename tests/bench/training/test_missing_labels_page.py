@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue.registry import load_plugin
+from bench.catalogue.plugin_files import load_plugin
 from bench.check import check
 from bench.cli.main import main
 from leaderboard.store import Store

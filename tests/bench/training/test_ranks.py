@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from bench.catalogue.registry import choose, load_plugin
+from bench.catalogue.plugin_files import find_plugin, load_plugin
+from bench.catalogue.registry import choose
 from bench.errors import UsageError
+from bench.loop.ranks import Ranks
 from bench.planning.plan import override, parse_suite, plan
 from bench.records import ResultRecord, parse_call
 from bench.training.devices.peers import launch_workers
-from bench.training.devices.ranks import Ranks
 from bench.training.fit import fit
 from tests.bench.training.pair import CASES, label, run
 
@@ -111,10 +112,10 @@ def test_the_record_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     file = tmp_path / "halves.py"
     file.write_text(PLUGIN)
     load_plugin(file)
-    plugin = choose("weighting", parse_call("halves")).entry.plugin
+    plugin = find_plugin(choose("weighting", parse_call("halves")).entry)
     assert plugin is not None
     assert plugin.path == file
-    assert choose("weighting", parse_call("uniform")).entry.plugin is None
+    assert find_plugin(choose("weighting", parse_call("uniform")).entry) is None
     before, told = children(), []
     one, two = (record("hard@halves", n, lambda done, epochs: told.append((done, epochs)), members="2") for n in (1, 2))
     assert (two.status, two.error) == ("done", None)

@@ -13,9 +13,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bench.core.data import Order
 from bench.core.state import Phase
+from bench.loop.held import ConstrainedParameter
 from bench.records import Protocol
 from bench.training.fit import Run
-from bench.training.model import ConstrainedParameter
 from bench.training.schedule import TrainingSchedule
 from tests.bench.methods import catalogue
 from tests.conftest import make_run, train_run

@@ -17,8 +17,9 @@ from bench.catalogue.registry import choose, list_entries
 from bench.core.data import Order
 from bench.core.state import StepState, TrainState, draw_from
 from bench.errors import UsageError
+from bench.loop.gradients import TaskGradients, cosines
 from bench.records import parse_call
-from bench.training.gradients import TaskGradients, compute_losses, cosines, task_cosines
+from bench.training.gradients import compute_losses, task_cosines
 from bench.training.step import training_step
 from tests.conftest import make_run, train_run
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from bench.catalogue.registry import choose
 from bench.core.state import StepState, TrainState
 from bench.core.weighting import Weighting
+from bench.loop.replay import Replay
 from bench.records import parse_call
 from bench.training.gradients import compute_losses
-from bench.training.replay import Replay
 from tests.conftest import make_run, train_run
 
 L = np.array([0.5, 2.0, 8.0])
@@ -109,19 +109,22 @@ def test_the_second_look_sees_the_same_batch_after_the_step_and_leaves_no_trace(
     run.model.sharing.trunk[0].extend([norm.double(), dropout])
     rows = run.data("train")
     batch = rows.take([torch.arange(16)])
-    run.module.state.generator = torch.Generator().manual_seed(1)
-    replay = Replay(run.model, run.module.state, batch)
-    first = torch.stack(compute_losses(run.model, batch, run.module.state)).detach()
+    state = run.module.state
+    state.generator = torch.Generator().manual_seed(1)
+    replay = Replay(run.model, state.generator)
+    first = torch.stack(compute_losses(run.model, batch, state)).detach()
     torch.rand(3, generator=run.module.state.generator)
     statistics, stream = norm.running_mean.clone(), torch.get_rng_state()
     own = run.module.state.generator.get_state()
-    assert torch.allclose(replay.losses(), first)  # nothing has moved: dropout and normalisation repeat
+    assert torch.allclose(
+        replay.compute(lambda: compute_losses(run.model, batch, state)), first
+    )  # nothing has moved: dropout and normalisation repeat
     assert torch.equal(norm.running_mean, statistics)
     assert torch.equal(torch.get_rng_state(), stream)
     assert torch.equal(run.module.state.generator.get_state(), own)
     with torch.no_grad():
         next(run.model.heads.parameters()).add_(1.0)
-    assert not torch.allclose(replay.losses(), first)
+    assert not torch.allclose(replay.compute(lambda: compute_losses(run.model, batch, state)), first)
 
 
 def test_famo_observes_every_step_of_a_run() -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.records import ResultRecord
 from leaderboard.analysis.statistics import corrected_interval, interval
+from leaderboard.boards.board import load_board
+from leaderboard.boards.record_selection import Selection, select_records
 from leaderboard.store.committed import read_committed_suite
 
 # What a truth is made of, the constraint that says so, and the same penalty without the tie between tasks.
@@ -22,18 +23,26 @@ SPLITS = 10
 @pytest.fixture(scope="module")
 def errors() -> dict[str, dict[str, np.ndarray]]:
     """truth -> method -> log rmse of its seeds, in their order."""
-    found: dict[str, dict[str, dict[int, float]]] = {}
-    for record in read_committed_suite("linear_synthetic"):
-        seeds = found.setdefault(_truth(record), {}).setdefault(record.method, {})
-        seeds[record.spec.seed] = np.log(record.scores["val"]["pooled"]["rmse"])
     return {
-        truth: {method: np.array([seeds[k] for k in sorted(seeds)]) for method, seeds in methods.items()}
-        for truth, methods in found.items()
+        part.board.suite.partition("truth=")[2] or "mean": {
+            method: np.log(values) for method, values in read_scores(part, "rmse").items()
+        }
+        for part in select_parts("linear_synthetic")
     }
 
 
-def _truth(record: ResultRecord) -> str:
-    return record.suite.partition("truth=")[2] or "mean"
+def select_parts(name: str) -> list[Selection]:
+    """The parts of a committed board, with its records: others of its suite may lie beside them."""
+    records = read_committed_suite(name)
+    return [select_records(part, records) for part in load_board(name).parts]
+
+
+def read_scores(part: Selection, metric: str) -> dict[str, np.ndarray]:
+    """method -> the pooled metric of its seeds, in their order."""
+    found: dict[str, list[float]] = {}
+    for (method, _), record in sorted(part.records.items()):
+        found.setdefault(method, []).append(record.scores["val"]["pooled"][metric])
+    return {method: np.array(values) for method, values in found.items()}
 
 
 @pytest.mark.parametrize("truth", MATCHING)
@@ -62,11 +71,10 @@ def test_no_truth_has_the_winner_of_all(errors) -> None:
 
 def test_school_has_the_numbers_of_an_honest_choice_of_strength() -> None:
     """Pooled explained variance with the strength chosen inside the training part; Nadeau-Bengio over ten splits."""
-    runs: dict[str, list[float]] = {}
-    for record in read_committed_suite("school"):
-        runs.setdefault(record.method, []).append(record.scores["val"]["pooled"]["explained_variance"])
+    [part] = select_parts("school")
+    runs = read_scores(part, "explained_variance")
     for method, expected in {"single_task": 33.3, "hard": 33.9, "soft+l2": 37.6}.items():
-        found = corrected_interval(np.array(runs[method]), 1 / 3)
+        found = corrected_interval(runs[method], 1 / 3)
         assert len(runs[method]) == SPLITS
         assert abs(found.mean - expected) < 0.7
         assert found.low < expected < found.high

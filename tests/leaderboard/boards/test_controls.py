@@ -219,6 +219,21 @@ def test_a_run_with_more_changed_than_the_control_changes_is_another_run(make_re
     assert any("with overrides" in note for note in chosen.notes)
 
 
+def test_a_run_for_another_question_leaves_a_board_as_it_is(make_record: Make) -> None:
+    """Of a newer version of the method, with fewer labels: it is counted below the table, and changes none of it."""
+    runs = [shuffled(make_record, "right", 91.0, 10.0), shuffled(make_record, "left", 11.0, 81.0)]
+    newer = {"suite/toy": 1, "sharing/x": 2}
+    other = make_record("hard", 0, PLAIN, overrides={"labels": 0.3}, changed={"labels": 0.3}, versions=newer)
+    alone = select_records(board("shuffled"), [*plain(make_record), *runs])
+    beside = select_records(board("shuffled"), [*plain(make_record), *runs, other])
+    assert len(beside.records) == 5
+    assert beside.records == alone.records
+    assert beside.board == alone.board
+    assert [note for note in beside.notes if note not in alone.notes] == [
+        "1 record left out: with overrides (`--set`, `--control`)."
+    ]
+
+
 def test_a_twin_stands_below_the_methods_as_a_control(make_record: Make) -> None:
     runs = [make_record(method, 0, PLAIN) for method in ("cross_stitch", "cross_stitch:muted=1")]
     chosen = select_records(board("twin", methods=("single_task", "cross_stitch")), [*plain(make_record), *runs])

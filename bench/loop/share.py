@@ -1,0 +1,179 @@
+"""`share`: a network of a user's stages and heads, in which a method decides who owns which parameters.
+
+net = share([stem, body], heads={"depth": Depth(), "normals": Normals()}, method="cross_stitch+l2@pcgrad")
+optimiser = torch.optim.Adam(net.parameter_groups(lr=1e-3))
+net.step({task: loss(task, prediction) for task, prediction in net(x).items()}, optimiser)
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bench.catalogue.method import Method
+from bench.core.self_fitting import SelfFitting
+from bench.core.sharing import Sharing
+from bench.core.state import TrainState
+from bench.errors import UsageError
+from bench.loop.own_network import LoopState, OwnNetwork
+from bench.loop.own_stages import ChannelAxis, OwnBlueprint, OwnStages, Stages, TasksOfLoop, run_shapes, to_last_axis
+from bench.records import derive_seed
+from bench.toolbox.tracing import hold_mode
+
+
+class _Head(nn.Module):
+    """A head for features with channels in the last axis, behind a sharing that has them first."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, features: Tensor) -> Any:
+        return self.module(to_last_axis(features))
+
+
+def share(
+    stages: Stages,
+    heads: Mapping[str, nn.Module] | nn.ModuleDict,
+    method: str = "hard",
+    *,
+    example: Any = None,
+    layout: ChannelAxis | None = None,
+    seed: int = 0,
+    lr: float | None = None,
+    updates: int | None = None,
+    steps_per_epoch: int | None = None,
+    coordinates: Literal["mean", "copies"] = "mean",
+    loss_reduction: Literal["sum", "mean"] = "sum",
+) -> OwnNetwork:
+    """A network in which `method` decides who owns which parameters of the stages, for a loop of one's own.
+
+    The modules are copied, and stay as they are. Every method of a seed starts from the same weights: those of the
+    modules, and for towers or experts beyond the first those that `reset_parameters` of their layers draws.
+
+    Args:
+        stages: modules in order, each of which takes the features of the one before, as a backbone cut at the places
+            where methods may act (`mtlbench.cut`); or a function of a width that returns fresh ones.
+        heads: task -> module from the features of the last stage to its prediction.
+        method: as on the command line, `sharing+constraint@weighting`.
+        example: a batch of the input, where shapes cannot be told from the first layer; it is run once.
+        layout: where features have their channels; `channels_last` for tokens (n, length, channels). By default what
+            the stages say of themselves, or `channels_first`.
+        seed: of everything that the method draws.
+        lr: the learning rate at the start, where the optimiser is not made of `parameter_groups(lr=...)`.
+        updates: in the whole budget, for methods with phases and constraints with a schedule.
+        steps_per_epoch: updates in an epoch, for weightings that compare epochs.
+        coordinates: of copies that a constraint holds, as the optimiser sees them: their `mean` and the deviations from
+            it, so that tied copies are hard sharing under any optimiser; or the `copies`, each by itself.
+        loss_reduction: of the weighted losses.
+
+    Raises:
+        UsageError: in one sentence, what of stages, heads or method does not fit.
+    """
+    chosen = Method.parse(method)
+    heads = dict(heads.items()) if isinstance(heads, nn.ModuleDict) else heads
+    _check_parts(stages, heads)
+    if issubclass(chosen.sharing.entry.cls, SelfFitting):
+        raise UsageError(
+            f"`{chosen.sharing.short}` is fitted to all rows at once, without steps. Found it in a loop; take another "
+            f"method, or `mtlbench run SUITE {chosen.sharing.short}`."
+        )
+    layout = layout or _find_layout(stages)
+    own = OwnStages(stages, layout, example)
+    suite = TasksOfLoop(list(heads), own)
+    sharing = chosen.build_from(OwnBlueprint(suite, seed, stages=own))
+    if example is None:
+        _refuse_guess(sharing, chosen, own, list(heads))
+    state = LoopState(
+        updates=updates or 1,
+        steps_per_epoch=steps_per_epoch or 1,
+        generator=torch.Generator().manual_seed(derive_seed(seed, "train")),
+        known=updates is not None,
+        paced=steps_per_epoch is not None,
+    )
+    copies: dict[str, nn.Module] = {name: copy.deepcopy(head) for name, head in heads.items()}
+    if layout == "channels_last":
+        copies = {name: _Head(head) for name, head in copies.items()}
+    network = OwnNetwork(
+        *(chosen, sharing, copies, state, own.rows()),
+        lr=lr,
+        centred=coordinates == "mean",
+        mean=loss_reduction == "mean",
+    )
+    _check_budget(network, chosen)
+    network.to(*own.find_home())
+    if example is not None:
+        _try(network, example)
+    return network
+
+
+def _find_layout(stages: Stages) -> ChannelAxis:
+    """The layout that stages say they have, as those of a transformer; otherwise channels first."""
+    said = [getattr(stage, "layout", None) for stage in stages] if isinstance(stages, Sequence | nn.ModuleList) else []
+    return "channels_last" if "channels_last" in said else "channels_first"
+
+
+@torch.no_grad()
+def _try(network: OwnNetwork, example: Any) -> None:
+    """Run the example once. Raises UsageError where a head does not take the features, or a method the rows."""
+    try:
+        with hold_mode(network):
+            network(example)
+    except RuntimeError as error:
+        raise UsageError(
+            f"Stages and heads should take `example`. Found {' '.join(str(error).split())[:200].rstrip('.')}; features "
+            f"have the shape {network.sharing.output_shape} a row."
+        ) from error
+
+
+def _check_parts(stages: Any, heads: Any) -> None:
+    """Raise UsageError where stages or heads are not modules of their kind."""
+    if isinstance(stages, nn.Module) and not isinstance(stages, nn.ModuleList):
+        raise UsageError(
+            f"`stages` should be a list of modules, in order. Found one `{type(stages).__name__}`; cut it, as by "
+            "`mtlbench.cut(network, input_shape)`."
+        )
+    if not isinstance(stages, Sequence | nn.ModuleList) and not callable(stages):
+        raise UsageError(f"`stages` should be a list of modules, in order. Found a {type(stages).__name__}.")
+    if isinstance(stages, Sequence | nn.ModuleList):
+        other = next((type(stage).__name__ for stage in stages if not isinstance(stage, nn.Module)), None)
+        if other or not len(stages):
+            raise UsageError(f"`stages` should be a list of modules, in order. Found {other or 'an empty one'} in it.")
+    if not isinstance(heads, Mapping) or not heads:
+        raise UsageError("`heads` should be a dictionary, task -> module, with a task at least.")
+    for name, head in heads.items():
+        if not isinstance(head, nn.Module):
+            raise UsageError(f"The head of `{name}` should be a module. Found a {type(head).__name__}.")
+
+
+def _check_budget(network: OwnNetwork, method: Method) -> None:
+    """Raise UsageError for a method that goes by the budget, where the loop's is unknown."""
+    scheduled = any(held.is_scheduled for held in network.held)
+    if not network.state.known and (len(network.phases) > 1 or scheduled):
+        raise UsageError(
+            f"`{method.short}` should be given the number of updates in all, since it "
+            f"{'has a schedule' if scheduled else 'trains in phases'}. Found none; add `updates=...`."
+        )
+
+
+@torch.no_grad()
+def _refuse_guess(sharing: Sharing, method: Method, own: OwnStages, names: Sequence[str]) -> None:
+    """Raise UsageError where a method goes by the size of images, which nobody told."""
+    rows = own.rows()
+    if rows.dim() < 3:
+        return
+    larger = rows.new_zeros(*rows.shape[:2], *(side + 32 for side in rows.shape[2:]))
+    try:
+        run_shapes(own.copy_stages(1.0), larger)
+    except Exception:  # the stages take one size only, which was found
+        return
+    try:
+        with hold_mode(sharing):
+            sharing(dict.fromkeys(names, larger), TrainState(phase=sharing.phases()[0].name))
+    except Exception as error:
+        raise UsageError(
+            f"`example` should be given for `{method.short}`, some of whose layers go by the size of the input; add "
+            "`example=x`, a batch as the network will be given it."
+        ) from error

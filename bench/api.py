@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 
 from bench.catalogue.backbone import read_backbone
 from bench.catalogue.options import Added, Infinite, Replaces, Search
-from bench.catalogue.registry import register
+from bench.catalogue.registry import find_kinds, register
 from bench.core.backbone import Backbone, InputForm, refuse_width, require_image
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Affine, Batch, Dataset, LogRate, Transform, group_by_input
@@ -113,6 +113,7 @@ __all__ = [
     "derive_seed",
     "digest",
     "explain_invalid",
+    "find_kinds",
     "find_labelled",
     "find_labelled_rows",
     "group_by_input",

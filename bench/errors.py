@@ -27,6 +27,16 @@ class Diverged(ArithmeticError):
     """A loss stopped being finite during training: the run is recorded as failed, and the others go on."""
 
 
+def count_nouns(count: int, noun: str, plural: str = "") -> str:
+    """`1 task`, `2 tasks`, `1,000 rows`; `plural` of nouns that take more than an `s`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def add_article(noun: str) -> str:
+    """`noun` with its article: `a suite`, `an int`; `u` counts as in `uint8`."""
+    return f"{'an' if noun[:1].lower() in tuple('aeio') else 'a'} {noun}"
+
+
 def quote_nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """The closest of `known` to `name`, or all of them where none is close, as text for a sentence.
 
@@ -56,7 +66,8 @@ def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str
     if close:
         return f"the nearest: {', '.join(f'`{item}`' for item in close)}"
     if len(names) <= FEW:
-        return f"there {'is' if len(names) == 1 else 'are'} {', '.join(f'`{item}`' for item in names) or 'none'}"
+        listed = ", ".join(f"`{item}`" for item in names)
+        return f"there {'are' if len(names) > 1 else 'is'} {listed or 'nothing to choose from'}"
     return f"none of the {len(names)} names is like it (`{command}` prints them)"
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
     from bench.loop.pieces import weighted_backward as weighted_backward
     from bench.loop.share import share as share
     from bench.toolbox.cut import cut as cut
+    from bench.toolbox.cut_encoder import cut_encoder as cut_encoder
+    from bench.toolbox.named_inputs import read_named_inputs as read_named_inputs
     from mtlbench import constraints as constraints
     from mtlbench import lightning as lightning
     from mtlbench import statistics as statistics
@@ -32,10 +34,12 @@ _HOMES = {
     "constrain": "bench.loop.pieces",
     "constraints": "mtlbench.constraints",
     "cut": "bench.toolbox.cut",
+    "cut_encoder": "bench.toolbox.cut_encoder",
     "effective_sharing": "bench.loop.effective_sharing",
     "lightning": "mtlbench.lightning",
     "load_results": "mtlbench._results",
     "plot": "mtlbench._figures",
+    "read_named_inputs": "bench.toolbox.named_inputs",
     "run": "mtlbench._runs",
     "share": "bench.loop.share",
     "statistics": "mtlbench.statistics",

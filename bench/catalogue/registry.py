@@ -233,6 +233,11 @@ def is_registered(kind: str, name: str) -> bool:
     return name in _ENTRIES[kind]
 
 
+def find_kinds(name: str) -> list[str]:
+    """Kinds of the parts that are called `name`, as `is_registered` finds them."""
+    return [kind for kind in PACKAGES if is_registered(kind, name)]
+
+
 def find_entry(kind: str, name: str, further: Collection[str] = ()) -> Entry:
     """One entry. Raises UsageError with the nearest names, `further` ones among them, or the kind it belongs to.
 

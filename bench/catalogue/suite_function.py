@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.suite import Suite
-from bench.errors import UsageError
+from bench.errors import UsageError, add_article
 
 
 def make_suite_class(function: Callable[..., Any]) -> type[Suite]:
@@ -22,7 +22,7 @@ def make_suite_class(function: Callable[..., Any]) -> type[Suite]:
         """A copy of the suite, whose protocol may be exchanged for an earlier one."""
         suite = make(data_dir, **options)
         if not isinstance(suite, Suite):
-            raise UsageError(f"`{function.__name__}` should return a suite. Found a {type(suite).__name__}.")
+            raise UsageError(f"`{function.__name__}` should return a suite. Found {add_article(type(suite).__name__)}.")
         return copy(suite)
 
     @wraps(function)

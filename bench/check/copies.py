@@ -10,6 +10,7 @@ from torch import Tensor
 from bench.catalogue.registry import Entry
 from bench.check.options import list_end_forms, list_forms
 from bench.core.constraint import Constraint, Coupled
+from bench.errors import count_nouns
 
 SHAPES = {"0.0.bias": (3,), "0.0.weight": (4, 5), "1.0.weight": (2, 3, 3, 3)}  # bias, matrix and kernel, by name
 TASKS = (2, 1, 5)  # the usual case first, so that its advice comes first; then nothing to couple, and more
@@ -41,7 +42,7 @@ class Trial:
     @property
     def where(self) -> str:
         """The trial in words."""
-        return f"`{self.form}` on shape {self.shape}, {self.tasks} task{'s' * (self.tasks > 1)}"
+        return f"`{self.form}` on shape {self.shape}, {count_nouns(self.tasks, 'task')}"
 
     @property
     def W(self) -> Tensor:

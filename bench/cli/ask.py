@@ -188,7 +188,9 @@ def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
         print(json.dumps([{"round": name, "runs": runs, "seconds": cost} for name, runs, cost in rounds], indent=1))
         return
     for name, runs, cost in rounds:
-        print(f"{runs:5} runs  {name}" + (f"  (about {cost:.0f} s)" if cost is not None else ""))
+        print(
+            f"{runs:5} run{' ' if runs == 1 else 's'}  {name}" + (f"  (about {cost:.0f} s)" if cost is not None else "")
+        )
     if any(cost is None for *_, cost in rounds):
         print("No run of this suite is stored: what one takes is measured when the first ones are run.")
     print("Then labels dealt out anew where something helps, and further seeds for what is undecided.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.cli import options
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, count_nouns, make_printable
 
 if TYPE_CHECKING:
     from bench.judge.cells import MethodSource
@@ -110,8 +110,8 @@ def print_outcomes(outcomes: Sequence[dict[str, Any]], as_json: bool, brief: boo
             advice = f": {outcome['advice']}" if outcome["advice"] else ""
             print(make_printable(f"{word} {outcome['subject']}: {outcome['rule']}{advice}"))
     parts = len({outcome["subject"] for outcome in outcomes if "/" in outcome["subject"]})
-    rules = f"{len(outcomes)} rule{'s' * (len(outcomes) != 1)}"
-    print(f"{rules} checked on {parts} part{'s' * (parts != 1)}, {failed} failed.")
+    rules = count_nouns(len(outcomes), "rule")
+    print(f"{rules} checked on {count_nouns(parts, 'part')}, {failed} failed.")
     return 1 if failed else 0
 
 
@@ -234,7 +234,6 @@ def _check_registered(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         outcomes += [asdict(outcome) for outcome in of_part]
         if arguments.all:
             bad = sum(not outcome.passed for outcome in of_part)
-            print(
-                f"{number}/{len(chosen)} {kind} {name}: {len(of_part)} rules, {bad} failed", file=sys.stderr, flush=True
-            )
+            rules = count_nouns(len(of_part), "rule")
+            print(f"{number}/{len(chosen)} {kind} {name}: {rules}, {bad} failed", file=sys.stderr, flush=True)
     return outcomes

@@ -3,13 +3,14 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 from bench.cli import options
 from bench.cli.data_import import add_import_options, run_import
-from bench.errors import DataMissing, UsageError, make_printable
+from bench.errors import DataMissing, UsageError, count_nouns, make_printable
 from bench.system.regular import NotRegular, open_regular
 from bench.system.shortage import explain_shortage
 
@@ -78,42 +79,57 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _describe_state(name: str, root: Path) -> str:
-    """The state of a suite's data, or what is wrong with the description of an own data set."""
+    """The state of a suite's data, or what is wrong with the description of an own data set.
+
+    An own set that is ready is told by its rows and tasks: its files have no names that a user gave them.
+    """
+    from bench.catalogue.own_sets import list_own_sets
     from bench.planning.plan import parse_suite
 
     try:
-        return _format_state(parse_suite(name, root)[1].data_status())
+        suite = parse_suite(name, root)[1]
+        state = suite.data_status()
+        if name in list_own_sets(root) and set(state.values()) == {"ready"}:
+            rows = sum(suite.protocol.splits.values())
+            return f"ready, {count_nouns(rows, 'row')}, {count_nouns(len(suite.tasks), 'task')}"
+        return _format_state(state)
     except DataMissing as error:
         return make_printable(f"damaged ({str(error).rstrip('.')})")
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    """Print the splits of a suite with their rows, and the SHA-256 of every part of its data; returns 0.
-
-    Where labels are missing, each split has the number of labels of every task, at seed 0.
+    """Print the splits of a suite with rows and labels of each task, at seed 0, and SHA-256 of its data; returns 0.
 
     Raises:
         DataMissing: The data is not prepared.
     """
     choice, suite, root = _choose_suite(arguments)
-    from bench.training.rows import tally_labels
-
-    splits, sums = suite.protocol.splits, suite.checksums()
-    labels: dict[str, dict[str, int]] = {}
-    for split in splits:
-        labels |= tally_labels(split, suite.dataset(split, 0), suite.tasks)
+    splits, sums, metrics = suite.protocol.splits, suite.checksums(), suite.protocol.metrics
+    labels = count_split_labels(suite)
     if arguments.json:
         info = {"suite": choice.canonical, "data_dir": str(root), "splits": splits, "sha256": sums}
-        info |= {"labels": labels} if labels else {}
-        print(json.dumps(info, indent=1))
+        print(json.dumps(info | {"tasks": metrics, "labels": labels}, indent=1))
     else:
         print(f"{choice.canonical} in {make_printable(str(root))}")
-        print("\n".join(f"{split:16} {rows} rows" for split, rows in splits.items()))
-        for split, counts in labels.items():
-            listed = ", ".join(f"{make_printable(task)} {count}" for task, count in counts.items())
-            print(f"{'labels ' + split:16} {listed}")
+        print("\n".join(f"{split:16} {count_nouns(rows, 'row')}" for split, rows in splits.items()))
+        print(f"{'tasks':16} {', '.join(f'{make_printable(task)} ({kind})' for task, kind in metrics.items())}")
+        print("\n".join(write_labels(labels)))
         print("\n".join(f"{part:16} sha-256 {value}" for part, value in sums.items()))
     return 0
+
+
+def count_split_labels(suite: Any) -> dict[str, dict[str, int]]:
+    """split -> task, as it is reported -> labels at seed 0. Raises DataMissing where the data is not there."""
+    from bench.training.rows import count_labels_of_tasks
+
+    return {split: count_labels_of_tasks(suite.dataset(split, 0), suite.tasks) for split in suite.protocol.splits}
+
+
+def write_labels(labels: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Labels of each split as text, a line for each split."""
+    for split, counts in labels.items():
+        listed = ", ".join(f"{make_printable(task)} {count}" for task, count in counts.items())
+        yield f"{'labels ' + split:16} {listed}"
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

@@ -1,20 +1,28 @@
 """`mtlbench data import FOLDER`: images of the user's own, with a table of labels or with folders of maps."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import options
-from bench.cli.import_words import read_shares, split_list
-from bench.errors import UsageError, make_printable
+from bench.cli.import_words import (
+    PlannedImport,
+    note_seed,
+    read_separator,
+    read_shares,
+    refuse_options,
+    split_list,
+)
+from bench.errors import UsageError, count_nouns, make_printable
 
 if TYPE_CHECKING:
-    from suites._own.image_import import ImagePlan
     from suites._own.image_options import ImageOptions
+    from suites._own.image_plan import ImagePlan
 
 SAVED = ("state.json", "dataset_info.json", "dataset_dict.json")  # in a folder of Hugging Face's `datasets`
+OF_TABLES = ("task_column", "time", "features", "drop")
+OF_LABELS = ("file_column", "missing", "separator")
+OF_MAPS = ("scale", "ignore")
 
 
 def add_image_options(parser: argparse.ArgumentParser) -> None:
@@ -32,31 +40,28 @@ def holds_images(path: Path) -> bool:
     return path.is_dir() and not any((path / name).exists() for name in SAVED)
 
 
-def run_image_import(arguments: argparse.Namespace, name: str, root: Path) -> int:
-    """Read a folder, show what was found, and write it to the data folder unless --dry-run is given. Returns 0.
-
-    Raises UsageError where it cannot be imported as it is.
-    """
-    from suites._own.image_import import import_images, plan_labelled, plan_maps
+def plan_image_import(arguments: argparse.Namespace, folder: Path, name: str) -> PlannedImport:
+    """Read a folder and decide what becomes of it. Raises UsageError where it cannot be imported as it is."""
+    from suites._own.image_import import import_images
+    from suites._own.image_plan import plan_labelled, plan_maps
     from suites._own.reading import read_table
 
-    folder = Path(arguments.suite).expanduser()
     if bool(arguments.labels) == arguments.maps:
         raise UsageError(
             "A folder of images should come with `--labels FILE`, a table with a row for each image, or with `--maps`, "
             f"where each task has a folder of maps. Found {'both' if arguments.maps else 'neither'}."
         )
-    for option in ("task_column", "time", "features", "drop"):
-        if getattr(arguments, option):
-            raise UsageError(f"`--{option.replace('_', '-')}` is for tables, and has no effect on a folder of images.")
+    refuse_options(arguments, OF_TABLES, "tables", "a folder of images")
     chosen = _read_image_options(arguments)
     if arguments.maps:
+        refuse_options(arguments, OF_LABELS, "tables of labels", "maps")
         plan = plan_maps(folder, chosen)
     else:
-        plan = plan_labelled(folder, read_table(Path(arguments.labels).expanduser()), chosen)
-    written = None
-    if not arguments.dry_run:
-        written = import_images(plan, name, {"folder": folder.name}, chosen, root, arguments.replace)
+        refuse_options(arguments, OF_MAPS, "maps", "a table of labels")
+        table = Path(arguments.labels).expanduser()
+        missing, separator = split_list(arguments.missing or ""), read_separator(arguments.separator)
+        plan = plan_labelled(folder, read_table(table, missing, separator), chosen)
+    plan.warnings += note_seed(arguments, plan.seeded, plan.rule)
     answer = {
         "name": name,
         "images": len(plan.files),
@@ -66,35 +71,33 @@ def run_image_import(arguments: argparse.Namespace, name: str, root: Path) -> in
         "splits": {split: len(rows) for split, rows in plan.parts.items()},
         "split_rule": plan.rule,
         "warnings": plan.warnings,
-        "folder": str(written) if written else None,
     }
-    if arguments.json:
-        print(json.dumps(answer, indent=1))
-    else:
-        _print_images(answer, plan, options.repeat_places(arguments))
-    return 0
+    return PlannedImport(
+        answer,
+        lambda: _print_images(plan),
+        lambda root, replace: import_images(plan, name, folder.name, chosen, root, replace),
+    )
 
 
-def _print_images(answer: dict[str, Any], plan: "ImagePlan", places: str) -> None:
+def _print_images(plan: "ImagePlan") -> None:
     """Print tasks, splits and warnings for people."""
-    lines = [f"{len(plan.files):,} images of {plan.size[0]}x{plan.size[1]} with {plan.channels} channels", ""]
+    lines = [
+        f"{count_nouns(len(plan.files), 'image')} of {plan.size[0]}x{plan.size[1]} with "
+        f"{count_nouns(plan.channels, 'channel')}",
+        "",
+    ]
     for task in plan.tasks:
         levels = task.levels or ([f"{task.details['classes']} classes"] if "classes" in task.details else [])
         shown = ", ".join(levels[:6]) + (", ..." if len(levels) > 6 else "")
         lines.append(f"{task.title:16} {task.kind:13} {plan.count_labelled(task.name):>7,} labelled  {shown}".rstrip())
-    parts = ", ".join(f"{rows:,} {split}" for split, rows in answer["splits"].items())
-    lines += ["", f"{parts}: {plan.rule}", *(f"note: {warning}" for warning in plan.warnings), ""]
-    if answer["folder"]:
-        lines += [f"imported into {answer['folder']}", f"next: mtlbench run {answer['name']} single_task hard{places}"]
-    else:
-        lines.append("nothing was written (--dry-run)")
+    parts = ", ".join(f"{len(rows):,} {split}" for split, rows in plan.parts.items())
+    lines += ["", f"{parts}: {plan.rule}", *(f"note: {warning}" for warning in plan.warnings)]
     print("\n".join(map(make_printable, lines)))
 
 
 def _read_image_options(arguments: argparse.Namespace) -> "ImageOptions":
     """What the command line says of the images."""
     from suites._own.image_options import ImageOptions
-    from suites._own.table_import import SHARES
 
     return ImageOptions(
         targets=tuple(dict.fromkeys(split_list(arguments.targets or ""))),
@@ -104,8 +107,8 @@ def _read_image_options(arguments: argparse.Namespace) -> "ImageOptions":
         size=_read_size(arguments.size),
         scale=_read_pairs("--scale", arguments.scale, float),
         ignore=_read_pairs("--ignore", arguments.ignore, int),
-        shares=read_shares(arguments.split) if arguments.split else SHARES,
-        seed=arguments.split_seed,
+        shares=read_shares(arguments.split),
+        seed=arguments.split_seed or 0,
     )
 
 

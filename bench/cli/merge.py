@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from bench.cli import options
-from bench.errors import UsageError
+from bench.errors import UsageError, count_nouns
 
 NAMED_PROBLEMS = 10  # that are printed
 EPILOG = """examples:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("nothing was merged.")
     else:
         count = len(result.added)
-        added = "1 record was added" if count == 1 else f"{count} records were added"
+        added = f"{count_nouns(count, 'record')} {'was' if count == 1 else 'were'} added"
         were = f", {result.packed} {'was' if result.packed == 1 else 'were'} packed" if result.packed else ""
         print(f"{added}{were}; {arguments.into} holds {result.records}.")
         if result.models:

@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
 
+from bench.cli.names import find_meaning
 from bench.errors import UsageError, make_printable
 from bench.system.files import make_folder, write_whole
 
@@ -59,8 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     path = folder / f"{name}.py"
     if path.exists() or path.is_symlink():
         raise UsageError(f"`{make_printable(str(path))}` should not be there yet; choose another name or `--out`.")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"`--out` should be a folder. Found the file `{make_printable(str(folder))}`.")
+    if folder.suffix == ".py" or (folder.exists() and not folder.is_dir()):
+        raise UsageError(
+            f"`--out` should be the folder of the file, which is called NAME.py. Found a file, "
+            f"`{make_printable(str(folder))}`; take `--out {make_printable(str(folder.parent))}`."
+        )
     text = write_part(kind, name)
     make_folder(folder)
     write_whole(path, text.encode())
@@ -84,9 +88,7 @@ def write_part(kind: str, name: str) -> str:
 def refuse_name(kind: str, name: str) -> None:
     """Raise UsageError where `name` is none for a part, for a Python file beside others, or is taken."""
     from bench.catalogue.own_sets import list_own_sets
-    from bench.catalogue.registry import PACKAGES, list_entries
     from bench.records.grammar import PART_NAME
-    from bench.scores import KINDS as METRICS
 
     if not re.fullmatch(PART_NAME, name):
         raise UsageError(
@@ -96,8 +98,6 @@ def refuse_name(kind: str, name: str) -> None:
     # A file `random.py` would stand in the way of Python's own for whatever runs beside it.
     if keyword.iskeyword(name) or name in sys.stdlib_module_names or name in packages_distributions():
         raise UsageError(f"NAME should be no word of Python and no module of it, as `my_{name}`. Found `{name}`.")
-    taken = [each for each in PACKAGES if name in list_entries(each)]
-    taken += ["kind of metric"] if kind == "metric" and name in METRICS else []
-    taken += ["data set of your own"] if name in list_own_sets(None) else []
+    taken = find_meaning(name) or ("data set of your own" if name in list_own_sets(None) else "")
     if taken:
-        raise UsageError(f"`{name}` is taken, by a {taken[0]}; choose another name, as `my_{name}`.")
+        raise UsageError(f"`{name}` is taken, by a {taken}; choose another name, as `my_{name}`.")

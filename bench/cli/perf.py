@@ -18,6 +18,7 @@ EPILOG = """examples:
   mtlbench perf --all --json
   mtlbench perf --effects
   mtlbench perf --linear --data-dir ~/data
+  mtlbench perf --loop --rounds 5
   mtlbench perf --board scenes_1                 # on a quiet machine: tables then show each method's step time
 """
 # Many towers and one trunk: the longest and the shortest update of the simple methods.
@@ -31,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all-methods", action="store_true", help="every built-in method that a suite supports")
     parser.add_argument("--effects", action="store_true", help="what each thing that makes a run fast is worth")
     parser.add_argument("--linear", action="store_true", help="the solver of linear models instead")
+    parser.add_argument("--loop", action="store_true", help="a step of `mtlbench.share` beside loops of others instead")
     parser.add_argument("--board", metavar="NAME", help="every method of a board beside its reference, into a file")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="of the file of --board (default: where tables look for it)"
@@ -54,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.linear:
         return _time_linear_solver(arguments)
+    if arguments.loop:
+        return _time_own_loop(arguments)
     if arguments.out and not arguments.board:
         raise UsageError("`--out` should be given with `--board`, whose file it places.")
     from bench.perf.harness import BLOCK_UPDATES, REFERENCE, measure
@@ -94,6 +98,37 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     headings = ("suite", "method", "bare", "harness", "difference", "ratio [quartiles]")
     _print_table("One update, milliseconds (medians of alternating blocks)", headings, 2, lines)
+    return 0
+
+
+def _time_own_loop(arguments: argparse.Namespace) -> int:
+    """Time steps in a loop of one's own beside loops of others, and print a table of them; returns 0.
+
+    Raises:
+        UsageError: Methods, a suite or another thing to measure are named too.
+    """
+    from bench.perf.own_loop import measure_own_loop
+
+    asked = (arguments.methods, arguments.all, arguments.all_methods, arguments.effects, arguments.suite)
+    if any((*asked, arguments.board, arguments.out)):
+        raise UsageError("`--loop` times its own network: leave out methods, suites and what else is measured.")
+    results = list(measure_own_loop(arguments.rounds))
+    if arguments.json:
+        print(json.dumps(results, indent=1))
+        return 0
+    lines = [
+        (
+            row["step"],
+            row["beside"],
+            f"{row['step_ms']:.1f}",
+            f"{row['beside_ms']:.1f}",
+            _format_ratio(row),
+            f"{row['step_mb'] / row['beside_mb']:.2f}",
+        )
+        for row in results
+    ]
+    headings = ("step", "beside", "step, ms", "beside, ms", "ratio [quartiles]", "memory")
+    _print_table("One update of a ResNet-18 at 72x96, 32 rows, 3 tasks; times of the processor", headings, 2, lines)
     return 0
 
 

@@ -12,18 +12,22 @@ from bench.errors import UsageError, make_printable
 EPILOG = """examples:
   mtlbench run mine hard --keep-model
   mtlbench predict 3f1c new_rows.csv --out predictions.csv
+  mtlbench predict 3f1c new_photos --out predictions.csv
   mtlbench predict 3f1c inputs.npy --json
 
 RUN is a run id, or as much of its beginning as tells it from others. FILE is, for an imported table, a file with the
-columns of its features; for other suites an array of inputs, .npy or .npz. The answer has a line for each row and a
-column for each task, classes with their probability; `--out FILE.npz` has all outputs.
+columns of its features; for imported images a folder of them, or one; for other suites an array of inputs, .npy or
+.npz. The answer has a line for each row and a column for each task, classes with their probability; `--out FILE.npz`
+has all outputs, of images in the order of their paths.
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("run_text", metavar="RUN", help="a run id, or the beginning of one")
-    parser.add_argument("file", metavar="FILE", type=Path, help="new rows: a table, or arrays of inputs")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="new rows: a table, a folder of images, or arrays of inputs"
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, help="where to (.csv, .json or .npz; default: print CSV)")
     options.add_store(parser)
     options.add_data_dir(parser)
@@ -44,9 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     root, out = options.require_store(options.resolve_store_dir(arguments.store)), arguments.out
     if out and out.suffix not in (".csv", ".json", ".npz"):
         raise UsageError(f"`--out` should end in .csv, .json or .npz. Found `{make_printable(str(out))}`.")
-    if not arguments.file.is_file():
-        what = "a folder" if arguments.file.is_dir() else "none"
-        raise UsageError(f"FILE should be a file of new rows. Found {what} at `{make_printable(str(arguments.file))}`.")
+    if not (arguments.file.is_file() or arguments.file.is_dir()):  # a pipe would be waited for
+        shown = make_printable(str(arguments.file))
+        raise UsageError(f"FILE should be a file of new rows, or a folder of images. Found none at `{shown}`.")
     card_path = find_card(root, arguments.run_text)
     options.load_plugins(arguments.plugin)
     card, weights = read_kept_model(card_path)

@@ -2,9 +2,12 @@
 
 import argparse
 import json
+from contextlib import suppress
 
 from bench.cli import options
+from bench.cli.data import count_split_labels, write_labels
 from bench.cli.terminal import text_cell
+from bench.errors import DataMissing
 
 EPILOG = """examples:
   mtlbench protocol multimnist
@@ -25,11 +28,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every setting of a suite's protocol, its value and its meaning.
 
     The last line has the number of updates that follows from the settings, and their SHA-256, which changes with any of
-    them. With --json the settings alone are printed. Returns 0.
+    them. Of an own data set each split has the labels of every task, at seed 0. With --json the settings alone are
+    printed. Returns 0.
 
     Raises:
         UsageError: There is no such suite, or it does not take an option.
     """
+    from bench.catalogue.own_sets import list_own_sets
     from bench.planning.plan import parse_suite
     from bench.records import Protocol, digest
 
@@ -51,5 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         text = value if isinstance(value, str) else json.dumps(value)
         table.add_row(*map(text_cell, (name, text, Protocol.model_fields[name].description or "")))
     console.print(table)
+    if choice.entry.name in list_own_sets(None):  # of which no card in the repository tells how many there are
+        with suppress(DataMissing):  # settings can be read without the data
+            print("\n".join(["", *write_labels(count_split_labels(suite))]))
     console.print(f"\nupdates {suite.protocol.updates}, sha-256 {digest(values)}", highlight=False)
     return 0

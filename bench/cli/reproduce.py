@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.cli import execution_options, options
 from bench.cli.dry_run import add_dry_run, print_plan
 from bench.cli.terminal import text_cell
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, count_nouns, make_printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,7 +207,7 @@ def _compare_with_committed(parts: "list[Board]", records: "list[ResultRecord]")
             f"Not compared, since one of the two stores has no run of it: {make_printable(', '.join(absent))}.",
             file=sys.stderr,
         )
-    print(f"{len(judged)} numbers beside the committed ones: {', '.join(told)}, {outside} not.")
+    print(f"{count_nouns(len(judged), 'number')} beside the committed ones: {', '.join(told)}, {outside} not.")
     return 1 if outside else 0
 
 

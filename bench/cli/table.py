@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.cli import options
 from bench.cli.boards import choose_boards
 from bench.cli.terminal import takes_everything
-from bench.errors import DataMissing, UsageError, make_printable
+from bench.errors import DataMissing, UsageError, count_nouns, make_printable
 from bench.records import ResultRecord
 from bench.records.protocol import check_setting
 from leaderboard.boards.changed import options_text, select_changed, settings_counts
@@ -34,6 +34,7 @@ EPILOG = """examples:
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
 
+NAMED_SETTINGS = 3  # groups of runs with other settings that a sentence names; the commonest are first
 MAX_SKIPPED = 3  # sentences on unreadable files where no table can be made
 
 
@@ -90,11 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the store, print the table, and name on standard error what could not be read.
 
     Returns:
-        0, also where the table is empty; a sentence then says what would fill it.
+        0, also where every row of a table is empty; a sentence then says what would fill it.
 
     Raises:
         UsageError: Options exclude each other, the name is none of a table or suite, a submission is not sound, or
-            nothing is stored under --where.
+            nothing is stored that would be a row: the sentence says what is, and how to see it.
     """
     from leaderboard.analysis.curves import find_curves
     from leaderboard.boards.controls import find_controls
@@ -145,6 +146,12 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = contents
     if where:  # which no submission has runs under
         chosen, submissions = StoreContents(select_changed(contents.records, where), contents.problems), []
+    if (
+        arguments.format in ("text", "md")
+        and not arguments.details
+        and not any((*submissions, *(part.methods for part in parts)))
+    ):
+        raise UsageError(_explain_empty_table(arguments, contents, parts))
     tables = [tabulate(part, chosen, arguments.selection, arguments.track, submissions) for part in parts]
     if equal:
         print("\n".join(write_at_cost(table, equal, arguments.format) for table in tables))
@@ -272,11 +279,16 @@ def _explain_empty_table(arguments: argparse.Namespace, contents: StoreContents,
     if not stored:
         command = "mtlbench tune" if kind else "mtlbench run"
         return f"{text}; `{command}` makes some."
-    [(pairs, count), *others] = stored.items()
-    more = f", and {len(others)} other group{'s' * (len(others) != 1)}" if others else ""
-    be, runs = ("is", "1 run") if count == 1 else ("are", f"{count} runs")
     own = text if arguments.where else f"{text} under its own protocol"
-    return f"{own}; there {be} {runs} with other settings, which `{options_text('--where', pairs)}` shows{more}."
+    there = [
+        f"{count_nouns(count, 'run')} with {' '.join(f'{key}={value}' for key, value in pairs)}"
+        for pairs, count in list(stored.items())[:NAMED_SETTINGS]
+    ]
+    more = f" and {count_nouns(len(stored) - len(there), 'other group')}" if len(stored) > len(there) else ""
+    be = "is" if next(iter(stored.values())) == 1 else "are"
+    words = [name, options_text("--where", next(iter(stored))), *(["--store", str(root)] if arguments.store else [])]
+    shows = f"`mtlbench table {' '.join(words)}` shows {'the first' if len(stored) > 1 else 'them'}"
+    return f"{own}; there {be} {' and '.join(there)}{more}: {shows}."
 
 
 def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "list[Submission]":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import options
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 
 if TYPE_CHECKING:
     from bench.records import ResultRecord
@@ -212,7 +212,7 @@ def _print_report(inspection: Inspection, outcomes: "list[RerunResult]") -> None
     for problem in inspection.problems[:MAX_PROBLEMS]:
         print(f"{problem.path}: {'; '.join(problem.reasons)}")
     if (rest := len(inspection.problems) - MAX_PROBLEMS) > 0:
-        print(f"and {rest:,} more file{'s' * (rest != 1)} with problems; --json names all of them")
+        print(f"and {count_nouns(rest, 'more file')} with problems; --json names all of them")
     for note in inspection.notes[:MAX_NOTES]:
         print(make_printable(f"note: {note}"))
     if len(inspection.notes) > MAX_NOTES:
@@ -221,7 +221,7 @@ def _print_report(inspection: Inspection, outcomes: "list[RerunResult]") -> None
         stored = outcome.stored
         print(make_printable(f"{stored.suite} {stored.method} seed {stored.spec.seed}: {outcome.sentence}"))
     others = len(inspection.problems) - inspection.unsound
-    more = f"; {others} other problem{'s' * (others != 1)}" if others else ""
+    more = f"; {count_nouns(others, 'other problem')}" if others else ""
     same = sum(bool(outcome.agrees) for outcome in outcomes)
-    again = f", {same} of {len(outcomes)} runs again the same" if outcomes else ""
-    print(f"{len(inspection.sound)} records valid, {inspection.unsound} not{again}{more}.")
+    again = f", {same} of {count_nouns(len(outcomes), 'run')} again the same" if outcomes else ""
+    print(f"{count_nouns(len(inspection.sound), 'record')} valid, {inspection.unsound} not{again}{more}.")

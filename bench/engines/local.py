@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from bench.engines.child import Place, call_once, run_worker
 from bench.engines.events import Cell, Ended, Event, Progressed
+from bench.errors import count_nouns
 from bench.records import RunSpec
 from bench.system.processes import hide_main_module
 from bench.system.shortage import check_open_files, describe_memory_limit
@@ -134,7 +135,7 @@ def run_cells(
     warm_up(cell.modules, device)
     context = multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
     count = min(jobs, len(specs))
-    check_open_files(RUNNER_FILES + WORKER_FILES * count, f"A command with {count} worker{'s' * (count > 1)}")
+    check_open_files(RUNNER_FILES + WORKER_FILES * count, f"A command with {count_nouns(count, 'worker')}")
     workers = [_Worker(context, cell, place) for place in assign_places(specs, jobs)[: len(specs)]]
     try:
         for worker in workers:

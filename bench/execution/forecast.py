@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.engines import Engine
+from bench.errors import count_nouns
 from bench.execution.plan_status import PlanStatus
 from bench.records import RunSpec, parse_method
 from leaderboard.store import Store
@@ -114,9 +115,10 @@ class Forecast:
         unknown = len(self.cells) - len(self.known)
         training, wall = format_duration(sum(self.known)), format_duration(self.wall)
         total = f"{training} of training, about {wall} with {self.workers} at a time"
-        noun, verb = ("cell", "is") if unknown == 1 else ("cells", "are")
-        more = f"; {unknown} {noun} without a similar past run {verb} not counted" if unknown else ""
-        return [*lines, f"estimate {len(self.cells):4} cell{'s' * (len(self.cells) != 1)}: {total}{more}"]
+        verb = "is" if unknown == 1 else "are"
+        more = f"; {count_nouns(unknown, 'cell')} without a similar past run {verb} not counted" if unknown else ""
+        noun = "cell" if len(self.cells) == 1 else "cells"
+        return [*lines, f"estimate {len(self.cells):4} {noun}: {total}{more}"]
 
 
 def forecast(outcome: PlanStatus, store: Path, engine: Engine) -> Forecast:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 from bench.judge.channel import Channel, ChannelError, Message
 from bench.judge.confinement import choose_confinement, confine
 from bench.judge.limits import Limits, OutputReader
@@ -87,6 +87,7 @@ class Player:
             )
             self._control, theirs = socket.socketpair()
             stack.enter_context(self._control)
+            stack.enter_context(theirs)  # closed once the process has its own, and where it never starts
             words = ["-P", "-m", "bench.judge.player", str(theirs.fileno()), str(self.limits.grace)]
             self.troubles = stack.enter_context(watch_folders(self._watched))
             self._confined = confined = confine(words, self.confinement, scratch, **self._options)
@@ -172,7 +173,7 @@ class Player:
             raise PlayerFailed(changed)
         if report["left"]:
             left = report["left"]
-            what = "a process" if left == 1 else f"{left} processes"
+            what = count_nouns(left, "process", "processes")
             raise PlayerFailed(f"It left {what} running, which should end with it; they were ended.")
         if not report["ended"]:
             raise PlayerFailed("Not everything that it started could be ended.")

@@ -6,6 +6,7 @@ requests in its memory. The first process never imports a method; it reports whe
 """
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -45,6 +46,7 @@ def main(descriptor: int, grace: float) -> NoReturn:
     torch.set_num_threads(1)
     for kind in PACKAGES:
         list_entries(kind)
+    gc.freeze()  # modules stay: a copy that looks for garbage would look at all of them, and write to their memory
     _prctl(DUMPABLE, 0)  # a copy can neither look into this process nor change it
     refuse_calls()
     shared = SharedFolders()

@@ -12,6 +12,8 @@ from torch.nn import Parameter
 
 from bench.loop.ranks import Ranks
 
+STRETCH = 1 << 18  # numbers of a gradient that are worked on at once: a few of them fit into the cache of a processor
+
 
 class TaskGradients:
     """The gradients of T losses by the parameters of a model.
@@ -32,6 +34,7 @@ class TaskGradients:
         ranks: Ranks | None = None,
         scale: float = 1.0,
         reach: Sequence[Sequence[bool]] | None = None,
+        retain: bool = True,
     ) -> None:
         """Run one backward pass per loss.
 
@@ -42,8 +45,10 @@ class TaskGradients:
             ranks: the processes that share the batch; gradients are then averaged over them.
             scale: of the losses on the way back, so that small gradients of float16 stay above 0; taken off again.
             reach: for each loss which parameters it reaches, where autograd cannot tell, as behind a compiled graph.
+            retain: keep the graph after the last loss; without it memory is freed on the way back.
         """
-        rows = [self._differentiate(loss, parameters, scale) for loss in losses]
+        last = len(losses) - 1
+        rows = [self._differentiate(loss, parameters, scale, retain or t < last) for t, loss in enumerate(losses)]
         if reach is not None:
             rows = [
                 [g if known else None for g, known in zip(*of, strict=True)] for of in zip(rows, reach, strict=True)
@@ -54,13 +59,15 @@ class TaskGradients:
         self._hold(parameters, rows)
 
     @staticmethod
-    def _differentiate(loss: Tensor, parameters: Sequence[Parameter], scale: float) -> Sequence[Tensor | None]:
+    def _differentiate(
+        loss: Tensor, parameters: Sequence[Parameter], scale: float, retain: bool
+    ) -> Sequence[Tensor | None]:
         """The gradient of one loss by every parameter; None where it does not reach, as a loss that is no function."""
         if not loss.requires_grad:
             return [None] * len(parameters)
         plain = scale == 1.0
         scaled = loss if plain else loss * scale
-        row = torch.autograd.grad(scaled, parameters, retain_graph=True, allow_unused=True)
+        row = torch.autograd.grad(scaled, parameters, retain_graph=retain, allow_unused=True)
         return row if plain else [None if gradient is None else gradient / scale for gradient in row]
 
     @classmethod
@@ -86,8 +93,11 @@ class TaskGradients:
         for at, parameter in enumerate(self.parameters):
             if self.shared[at] or len(self.rows) == 1:
                 each: list[Tensor] = [torch.zeros_like(parameter) if row[at] is None else row[at] for row in self.rows]
-                J = torch.stack([gradient.reshape(-1) for gradient in each])
-                total += J @ J.T
+                flat = [gradient.reshape(-1) for gradient in each]
+                # In stretches that stay in the cache: stacked whole, J would be written to memory and read again.
+                for begin in range(0, parameter.numel(), STRETCH):
+                    J = torch.stack([gradient[begin : begin + STRETCH] for gradient in flat])
+                    total += J @ J.T
         return total
 
     def combine(self, weights: Tensor, scales: str, factor: float = 1.0) -> list[Tensor | None]:
@@ -105,12 +115,38 @@ class TaskGradients:
         sums: list[Tensor | None] = []
         for at, shared in enumerate(self.shared):
             terms = [
-                (factor * weight) * row[at]
+                (factor * weight, row[at])
                 for weight, row in zip(weights if shared else own, self.rows, strict=True)
                 if row[at] is not None
             ]
-            sums.append(torch.empty_like(self.parameters[at]).copy_(sum(terms)) if terms else None)
+            sums.append(_sum_weighted(terms, self.parameters[at]) if terms else None)
         return sums
+
+
+def _sum_weighted(terms: Sequence[tuple[Tensor, Tensor]], like: Tensor) -> Tensor:
+    """sum_i w_i g_i of (w, g) in the shape and memory format of `like`."""
+    total = torch.empty_like(like)
+    if any(gradient.stride() != total.stride() for _, gradient in terms) or not _is_dense(total):
+        return total.copy_(torch.as_tensor(sum(weight * gradient for weight, gradient in terms)))
+    # Elementwise in the order of memory, a stretch at a time, so that products are added while they are in the cache.
+    out, parts = _flatten_memory(total), [(weight, _flatten_memory(gradient)) for weight, gradient in terms]
+    (first, begin_with), *others = parts
+    for begin in range(0, len(out), STRETCH):
+        stretch = out[begin : begin + STRETCH]
+        torch.mul(begin_with[begin : begin + STRETCH], first, out=stretch)
+        for weight, gradient in others:
+            stretch.add_(gradient[begin : begin + STRETCH] * weight)
+    return total
+
+
+def _is_dense(x: Tensor) -> bool:
+    """Whether the numbers of a tensor lie in one stretch of memory without gaps, in whatever order of its axes."""
+    return x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
+
+
+def _flatten_memory(x: Tensor) -> Tensor:
+    """A dense tensor as a vector in the order of memory, without a copy."""
+    return x.view(-1) if x.is_contiguous() else x.permute(0, 2, 3, 1).reshape(-1)
 
 
 def cosines(gramian: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.errors import UsageError, hint
+from bench.errors import UsageError, add_article, hint
 
 Losses = Mapping[str, Tensor | None]
 
@@ -29,7 +29,7 @@ def read_losses(
         UsageError: a task is missing or unknown, a loss is none, or not finite.
     """
     if not isinstance(losses, Mapping):
-        raise UsageError(f"Losses should be a dictionary, task -> loss. Found a {type(losses).__name__}.")
+        raise UsageError(f"Losses should be a dictionary, task -> loss. Found {add_article(type(losses).__name__)}.")
     for name in losses:
         if name not in names:
             raise UsageError(f"Losses should be of the tasks of the network. Found `{name}`; {hint(name, names)}.")
@@ -61,7 +61,7 @@ def _make_zero(prediction: Tensor | None, like: Tensor) -> Tensor:
 def _check_loss(name: str, loss: Any, differentiable: bool) -> Tensor:
     """The loss, 0-dimensional. Raises UsageError for what is no tensor, not one number, or without a gradient."""
     if not isinstance(loss, Tensor):
-        raise UsageError(f"The loss of `{name}` should be a tensor. Found a {type(loss).__name__}.")
+        raise UsageError(f"The loss of `{name}` should be a tensor. Found {add_article(type(loss).__name__)}.")
     if loss.numel() != 1:
         raise UsageError(
             f"The loss of `{name}` should be one number. Found a tensor of shape {tuple(loss.shape)}; take its mean."

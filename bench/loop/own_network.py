@@ -2,7 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -18,43 +19,14 @@ from bench.loop.gradients import TaskGradients
 from bench.loop.held import ConstrainedParameter
 from bench.loop.network import GroupRates, SharedNetwork
 from bench.loop.own_losses import Losses, read_losses
-from bench.loop.own_stages import hold_named_inputs, move_like
+from bench.loop.own_stages import move_like
+from bench.loop.own_state import LoopState
 from bench.loop.replay import Replay
-from bench.loop.step import Step, clip_gradients, finish_update, observe_again, weigh
+from bench.loop.step import Step, clip_gradients, finish_update, has_regulariser, observe_again, weigh
+from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
 Optimisers = Optimizer | Sequence[Optimizer]
-
-
-@dataclass
-class LoopState(TrainState):
-    """The state of a loop whose budget may be unknown: who asks for a part of it that was not given is refused.
-
-    Args:
-        known: whether the number of updates was given.
-        paced: whether the number of updates in an epoch was given.
-    """
-
-    known: bool = True
-    paced: bool = True
-
-    @property
-    def progress(self) -> float:
-        if not self.known:
-            raise UsageError(
-                "`updates` should be given to `share`, since this method depends on the share of the budget that is "
-                "spent. Found none; add `updates=...`, the number of updates in all."
-            )
-        return min(1.0, self.step / self.updates)
-
-    @property
-    def epoch(self) -> int:
-        if not self.paced:
-            raise UsageError(
-                "`steps_per_epoch` should be given to `share`, since this method looks at losses epoch by epoch. Found "
-                "none; add `steps_per_epoch=...`, the number of updates in an epoch."
-            )
-        return super().epoch
 
 
 class OwnNetwork(SharedNetwork):
@@ -110,14 +82,21 @@ class OwnNetwork(SharedNetwork):
         inputs = self._by_task(x)
         predictions: dict[str, Tensor] = {}
         if all(isinstance(rows, Tensor) for rows in inputs.values()):
-            predictions = self.predict(inputs, state)
+            # A compiled graph would break there, and a stage of it has no names to read.
+            with nullcontext() if torch.compiler.is_compiling() else hold_named_inputs(None):
+                predictions = self.predict(inputs, state)
         else:  # every input by itself, since stages read the rest of it
             for rows, tasks in group_by_input(inputs):
-                with hold_named_inputs(rows):
-                    predictions.update(self.predict(dict.fromkeys(tasks, rows), state))
+                predictions.update(self._predict_named(rows, tasks, state))
         if self.training and torch.is_grad_enabled():
             self._predictions.update(predictions)
         return predictions
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a graph would hold for this batch only
+    def _predict_named(self, rows: Any, tasks: Sequence[str], state: TrainState) -> dict[str, Tensor]:
+        """`predict` of tasks that share rows, which stages read the names of."""
+        with hold_named_inputs(rows):
+            return self.predict(dict.fromkeys(tasks, rows), state)
 
     def _by_task(self, x: Any) -> dict[str, Any]:
         """task -> rows."""
@@ -210,7 +189,8 @@ class OwnNetwork(SharedNetwork):
         with torch.autocast(each[0].device.type, enabled=False):
             if self.weighting.needs_gramian and not self.separate:
                 reach = self._find_reach() if self._compiled else None
-                gradients = TaskGradients(each, self.learning, scale=scale, reach=reach)
+                retain = has_regulariser(self)
+                gradients = TaskGradients(each, self.learning, scale=scale, reach=reach, retain=retain)
             self._taken = weigh(self, each, self.state, self.mean, gradients, present)
         self._predictions.clear()
         return self._taken

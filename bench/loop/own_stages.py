@@ -6,8 +6,6 @@ modules and start from the same weights.
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -21,31 +19,13 @@ from bench.core.modules import Modules
 from bench.core.sharing import Blueprint, own_stream
 from bench.core.suite import Split, Stage, Suite
 from bench.core.task import Shape, Task, TaskMetric
-from bench.errors import UsageError
+from bench.errors import UsageError, add_article
+from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
 Stages = Sequence[nn.Module] | nn.ModuleList | Callable[[float], Any]
 ChannelAxis = Literal["channels_first", "channels_last"]
 _SIDES = (64, 224, 32)  # of images that no example was given of, in the order they are tried
-_NAMED_INPUTS: ContextVar[Mapping[str, Any] | None] = ContextVar("named inputs", default=None)
-
-
-@contextmanager
-def hold_named_inputs(inputs: Any) -> Iterator[None]:
-    """Let all stages that run in the block read `inputs`, where they are named ones (`read_named_inputs`)."""
-    token = _NAMED_INPUTS.set(inputs if isinstance(inputs, Mapping) else None)
-    try:
-        yield
-    finally:
-        _NAMED_INPUTS.reset(token)
-
-
-def read_named_inputs() -> Mapping[str, Any]:
-    """The named inputs of the rows that a stage is run on, as the attention mask beside the tokens.
-
-    A stage is given what the stage before it returned; what all of them need stands here. Empty for plain tensors.
-    """
-    return _NAMED_INPUTS.get() or {}
 
 
 class LastAxis(nn.Module):
@@ -242,8 +222,9 @@ def run_shapes(stages: Sequence[nn.Module], rows: Any) -> list[Shape]:
                 ) from error
             if not isinstance(rows, Tensor):
                 raise UsageError(
-                    f"A stage should return one tensor of features, rows first. Found a {type(rows).__name__} from a "
-                    f"`{type(stage).__name__}`; wrap it in a module that returns its features."
+                    "A stage should return one tensor of features, rows first. Found "
+                    f"{add_article(type(rows).__name__)} from a `{type(stage).__name__}`; "
+                    "wrap it in a module that returns its features."
                 )
             shapes.append(tuple(rows.shape[1:]))
     return shapes

@@ -16,9 +16,10 @@ from bench.catalogue.method import Method
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing
 from bench.core.state import TrainState
-from bench.errors import UsageError
-from bench.loop.own_network import LoopState, OwnNetwork
+from bench.errors import UsageError, add_article
+from bench.loop.own_network import OwnNetwork
 from bench.loop.own_stages import ChannelAxis, OwnBlueprint, OwnStages, Stages, TasksOfLoop, run_shapes, to_last_axis
+from bench.loop.own_state import LoopState
 from bench.records import derive_seed
 from bench.toolbox.tracing import hold_mode
 
@@ -136,7 +137,7 @@ def _check_parts(stages: Any, heads: Any) -> None:
             "`mtlbench.cut(network, input_shape)`."
         )
     if not isinstance(stages, Sequence | nn.ModuleList) and not callable(stages):
-        raise UsageError(f"`stages` should be a list of modules, in order. Found a {type(stages).__name__}.")
+        raise UsageError(f"`stages` should be a list of modules, in order. Found {add_article(type(stages).__name__)}.")
     if isinstance(stages, Sequence | nn.ModuleList):
         other = next((type(stage).__name__ for stage in stages if not isinstance(stage, nn.Module)), None)
         if other or not len(stages):
@@ -145,7 +146,7 @@ def _check_parts(stages: Any, heads: Any) -> None:
         raise UsageError("`heads` should be a dictionary, task -> module, with a task at least.")
     for name, head in heads.items():
         if not isinstance(head, nn.Module):
-            raise UsageError(f"The head of `{name}` should be a module. Found a {type(head).__name__}.")
+            raise UsageError(f"The head of `{name}` should be a module. Found {add_article(type(head).__name__)}.")
 
 
 def _check_budget(network: OwnNetwork, method: Method) -> None:

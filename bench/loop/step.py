@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from bench.core.sharing import Sharing
 from bench.core.state import StepState, TrainState
 from bench.errors import UsageError
 from bench.loop.gradients import TaskGradients
@@ -81,12 +82,17 @@ def weigh(
         weights = _weights(network, losses, state, None, present)
         total = scale * (weights @ losses) + _rest(network, state, scale, seen)
         return Step(total, losses.detach(), present=present)
-    gradients = gradients or TaskGradients(each, network.learning, network.ranks)
+    gradients = gradients or TaskGradients(each, network.learning, network.ranks, retain=has_regulariser(network))
     weights = _weights(network, losses, state, gradients.gramian(), present)
     rest = torch.as_tensor(_rest(network, state, scale, seen))
     combined = gradients.combine(weights.detach(), network.weighting.scales, scale)
     pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
     return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest, present)
+
+
+def has_regulariser(network: SharedNetwork) -> bool:
+    """Whether the sharing has a term of its own, which may depend on the graph of the forward pass."""
+    return type(network.sharing).regulariser is not Sharing.regulariser
 
 
 def _weights(

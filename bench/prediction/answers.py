@@ -72,7 +72,7 @@ def _name_classes(chosen: Tensor, shares: Tensor, levels: Sequence[str]) -> dict
 
 
 def tabulate_predictions(rows: NewRows, described: Mapping[str, dict[str, list[Any]]]) -> list[dict[str, Any]]:
-    """One dict per row of the file: `row`, and task -> column -> value for the tasks that the row has inputs of.
+    """One dict per row: `row`, its number or its file, and task -> column -> value for the tasks it has inputs of.
 
     described: task, or its title -> what `describe_outputs` gave; in the order of columns.
     """

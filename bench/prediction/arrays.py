@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.core.new_rows import NewRows
 from bench.core.suite import Suite
-from bench.errors import UsageError, hint, make_printable
+from bench.errors import UsageError, count_nouns, hint, make_printable
 
 
 def read_arrays(path: Path, suite: Suite) -> NewRows:
@@ -26,18 +26,20 @@ def read_arrays(path: Path, suite: Suite) -> NewRows:
     arrays = _load(path)
     if len(arrays) == 1 and (name := next(iter(arrays))) not in tasks:
         rows = _check_array(arrays[name], "FILE", suite)
-        return NewRows([str(row) for row in range(len(rows))], dict.fromkeys(tasks, rows))
+        return NewRows(range(len(rows)), dict.fromkeys(tasks, rows))
     for name in arrays:
         if name not in tasks:
             raise UsageError(f"FILE should hold one array, or one for each task. Found `{name}`; {hint(name, tasks)}.")
     inputs = {task: _check_array(arrays[task], f"`{task}` of FILE", suite) for task in tasks if task in arrays}
     longest = max(map(len, inputs.values()))
-    return NewRows([str(row) for row in range(longest)], inputs, {task: range(len(x)) for task, x in inputs.items()})
+    return NewRows(range(longest), inputs, {task: range(len(x)) for task, x in inputs.items()})
 
 
 def _load(path: Path) -> Mapping[str, np.ndarray]:
     """name -> array of a file; an array without a name is called "". Nothing in the file is run."""
     shown = make_printable(path.name)
+    if path.is_dir():
+        raise UsageError(f"FILE should be a file of new rows; folders are for sets of images. Found `{shown}`.")
     if path.suffix not in (".npy", ".npz"):
         raise UsageError(f"FILE should be arrays of the suite's inputs, `.npy` or `.npz`. Found `{shown}`.")
     try:
@@ -71,7 +73,7 @@ def _check_array(array: np.ndarray, what: str, suite: Suite) -> Tensor:
         bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if bad.any():
             raise UsageError(
-                f"{what} should hold finite numbers. Found {int(bad.sum())} row{'s' * int(bad.sum() > 1)} with others, "
+                f"{what} should hold finite numbers. Found {count_nouns(int(bad.sum()), 'row')} with others, "
                 f"the first is row {int(bad.argmax())}, counted from 0; fill or leave out what is missing."
             )
     array = array.astype(array.dtype.newbyteorder("="), copy=False)

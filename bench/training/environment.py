@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from bench.errors import UsageError
+from bench.errors import UsageError, count_nouns
 
 # Those that every run imports and whose versions can change a number or a record.
 PACKAGES = ("mtlbench", "torch", "torchvision", "lightning", "numpy", "scikit-learn", "pydantic")
@@ -49,7 +49,7 @@ def hardware(device: torch.device, devices: int = 1, stacked: int = 1) -> str:
         name = f"cuda: {torch.cuda.get_device_name(device)}"
     else:
         threads = torch.get_num_threads()
-        name = f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s' * (threads > 1)}"
+        name = f"cpu: {_cpu_name()} {torch.backends.cpu.get_cpu_capability()}, {count_nouns(threads, 'thread')}"
     return f"{f'{devices} x ' * (devices > 1)}{name}{f', {stacked} seeds stacked' * (stacked > 1)}"
 
 

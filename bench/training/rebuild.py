@@ -46,7 +46,8 @@ class RebuiltModel:
         # Labels are not read: zeros stand in their place. Whole numbers are rows as the suite stores them.
         blank = {task: torch.zeros(len(x), 1) for task, x in rows.inputs.items()}
         stored = not any(x.is_floating_point() for x in rows.inputs.values())
-        unlabelled = Dataset(dict(rows.inputs), blank, self.suite.transform if stored else None)
+        transform = rows.transform or (self.suite.transform if stored else None)
+        unlabelled = Dataset(dict(rows.inputs), blank, transform)
         placed = place_rows(unlabelled, self.card.spec.protocol)
         made: dict[str, list[Tensor]] = {task: [] for task in rows.inputs}
         for epochs, predictors in self.predictors.items():

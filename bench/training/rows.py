@@ -25,10 +25,15 @@ def place_rows(rows: Dataset, protocol: Protocol) -> Dataset:
 
 def tally_labels(split: str, rows: Dataset, tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
     """split -> reported task -> rows with a label of it, as a record has them; empty where no label is missing."""
+    return {split: count_labels_of_tasks(rows, tasks)} if rows.partly_labelled else {}
+
+
+def count_labels_of_tasks(rows: Dataset, tasks: Sequence[Task]) -> dict[str, int]:
+    """Reported task -> rows with a label of it, over all tasks that are reported together."""
     counts: dict[str, int] = {}
-    for task in tasks if rows.partly_labelled else ():
+    for task in tasks:
         counts[task.reported] = counts.get(task.reported, 0) + int(rows.find_labelled_rows(task.name).sum())
-    return {split: counts} if counts else {}
+    return counts
 
 
 def read_split(suite: Suite, spec: RunSpec, split: Any) -> Dataset:

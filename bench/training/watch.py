@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from bench.core.data import Dataset
-from bench.errors import Diverged
+from bench.errors import Diverged, count_nouns
 from bench.records import Curves
 from bench.records.record import CURVE_TASKS
 from bench.scores import primary_error, score_tasks
@@ -96,7 +96,7 @@ class TrainingMonitor(Callback):
         seen_losses = zip(self.tasks, losses, batches, strict=True)
         if bad := [task for task, loss, seen in seen_losses if seen and not math.isfinite(loss)]:
             # One loss makes all that share parameters with it infinite; which was first is not known.
-            rest = f" and {len(bad) - 3} other{'s' * (len(bad) != 4)}" if len(bad) > 3 else ""
+            rest = f" and {count_nouns(len(bad) - 3, 'other')}" if len(bad) > 3 else ""
             named = ", ".join(f"`{task}`" for task in bad[:3]) + rest
             raise Diverged(f"The training loss of {named} stopped being finite in epoch {epoch}.")
         self._train.append(losses)

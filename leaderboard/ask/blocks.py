@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.errors import count_nouns
 from leaderboard.analysis.statistics import percent_less
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.groups import FEW_CELLS
@@ -163,7 +164,7 @@ def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
         for each in answer.predictors
     ]
     most = max(each.cells for each in answer.predictors)
-    caution = f" With {most} pairs a rank correlation says little." if most < FEW_CELLS else ""
+    caution = f" With {count_nouns(most, 'pair')} a rank correlation says little." if most < FEW_CELLS else ""
     return [
         AnswerGrid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs"], rows, WORDS),
         Paragraph(
@@ -225,7 +226,7 @@ def _lay_out_cost(answer: Findings) -> list[AnswerBlock]:
     budget = f" of a budget of {cost.budget:.0f} s" if math.isfinite(cost.budget) else ""
     first = f"; the first answer after {cost.first:.0f} s" if cost.first is not None else ""
     made = f"{cost.made} of them made now with {cost.trained:.0f} s of training"
-    text = f"{cost.runs} runs, {made}; {cost.seconds:.0f} s{budget}{first}."
+    text = f"{count_nouns(cost.runs, 'run')}, {made}; {cost.seconds:.0f} s{budget}{first}."
     blocks: list[AnswerBlock] = [Paragraph(text)]
     if answer.skipped:
         blocks.append(Paragraph(f"Left out for the budget: {'; '.join(answer.skipped)}."))

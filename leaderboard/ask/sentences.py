@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from bench.errors import count_nouns
 from bench.records.values import GridEnd
 from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings
@@ -39,7 +40,7 @@ def write_needed(needed: Needed | None) -> str:
         return ""
     what = "a difference" if needed.to_show == "difference" else "sameness"
     if needed.seeds is not None:
-        return f"about {needed.seeds} seeds would show {what}"
+        return f"about {count_nouns(needed.seeds, 'seed')} would show {what}"
     if needed.rows > MOST_ROWS:
         return "no number of seeds or rows would show anything"
     return f"about {needed.rows:.0f} times the rows would show {what}, no number of seeds"
@@ -55,7 +56,10 @@ def _say_whom(answer: Findings) -> str:
     """Who is helped and who is hurt by the method that does best for it."""
     if not any(each.alone.n for each in answer.judged):
         first = answer.rules.looks.seeds[0]
-        return f"There is no answer yet: no task was learnt alone and together, of {first} seeds at the first look."
+        return (
+            f"There is no answer yet: no task was learnt alone and together, of {count_nouns(first, 'seed')} at "
+            f"the first look."
+        )
     told: dict[VerdictWord, list[str]] = {"RELATED": [], "HARMFUL": [], "NEUTRAL": [], "UNDECIDED": []}
     helped: list[str] = []
     for main in answer.mains:
@@ -128,7 +132,10 @@ def _say_open(answer: Findings) -> str:
     counts = sorted(needed.seeds for needed in known if needed.seeds is not None)
     more = ""
     if counts:
-        more = f"; the first of them would take about {counts[0]} seeds, half of them {counts[len(counts) // 2]}"
+        more = (
+            f"; the first of them would take about {count_nouns(counts[0], 'seed')}, half of them "
+            f"{counts[len(counts) // 2]}"
+        )
     elif known:
         more = "; no number of seeds would decide them, only more rows"
     ran = sum(each.alone.n > 0 for each in answer.judged)

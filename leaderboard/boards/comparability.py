@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
 
+from bench.errors import count_nouns
 from bench.records import ResultRecord, canonical_json
 
 
@@ -98,7 +99,7 @@ def method_versions(record: ResultRecord) -> list[tuple[str, int]]:
 def count_left_out(notes: list[str], count: int, why: str) -> None:
     """Add a sentence to `notes` where any records were left out."""
     if count:
-        notes.append(f"{count} record{'s' if count > 1 else ''} left out: {why}.")
+        notes.append(f"{count_nouns(count, 'record')} left out: {why}.")
 
 
 @lru_cache(maxsize=1024)

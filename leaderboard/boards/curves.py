@@ -195,7 +195,7 @@ def explain_edges(curves: Iterable[SettingCurve], labels: Mapping[str, str] = Ma
     """
     ends: dict[tuple[str, str, str], list[str]] = {}
     for curve in curves:
-        if curve.chosen is not None and curve.edges:
+        if curve.chosen is not None and curve.edges and len(curve.points) > 1:  # one value alone was not chosen
             key = curve.setting, write_value(curve, curve.chosen), _advise(curve)
             ends.setdefault(key, []).append(f"`{labels.get(curve.method, curve.method)}`")
     return [

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 from bench.records import ResultRecord
 from leaderboard.boards.board import Board, Track
 from leaderboard.boards.comparability import (
@@ -138,7 +138,7 @@ def _choose(board: Board, records: Iterable[ResultRecord]) -> tuple[Chosen, list
         why = make_printable(f"{record.error.type}: {record.error.message}", MAX_WHY) if record.error else ""
         notes.append(f"Failed run, not counted: `{record.method}`, seed {record.spec.seed}: {why}.")
     if len(failed) > NAMED_FAILURES:
-        notes.append(f"{len(failed) - NAMED_FAILURES} further failed runs not counted.")
+        notes.append(f"{count_nouns(len(failed) - NAMED_FAILURES, 'further failed run')} not counted.")
     return chosen, notes
 
 
@@ -284,7 +284,8 @@ def _explain_search(board: Board, records: Iterable[ResultRecord]) -> str:
     best = max((len(search.finalists) for search in searches), default=0)
     again = f", the best {best} again on {final} further ones" if final else ""
     return (
-        f"Tuned: the best of {board.trials} trials from a Sobol sequence on validation, {seeds} seeds each{again}, as "
+        f"Tuned: the best of {board.trials} trials from a Sobol sequence on validation, {count_nouns(seeds, 'seed')} "
+        f"each{again}, as "
         "many for every method."
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from bench.records.values import write_setting
 from leaderboard.analysis.curves import CurvePoint, CurveSummary
 from leaderboard.analysis.statistics import Interval
-from leaderboard.boards.curves import explain_edges
+from leaderboard.boards.curves import explain_edges, write_value
 from leaderboard.report.footnotes import Note
 from leaderboard.report.formats import MISSING, markdown_table, write_note
 from leaderboard.report.terminal import draw_texts
@@ -78,13 +78,17 @@ def _line(each: CurveSummary, point: CurvePoint) -> list[str]:
         write_error(point.validation),
         write_error(point.test),
         str(point.seeds),
-        "chosen" if point is each.chosen else failed,
+        "chosen" if point is each.chosen and len(each.points) > 1 else failed,
     ]
 
 
 def _explain(members: Sequence[CurveSummary]) -> list[str]:
-    """Sentences about edges, and about methods of which nothing could be chosen."""
+    """Sentences about edges, about values that were the only one, and methods of which nothing could be chosen."""
     sentences = explain_edges(each.curve for each in members)
+    for value in dict.fromkeys(
+        write_value(each.curve, *each.curve.points) for each in members if len(each.points) == 1
+    ):
+        sentences.append(f"Nothing is chosen from one value, {value}; `--over` takes several.")
     for each in members:
         if each.curve.chosen is None:
             why = "every value has a failed run" if each.curve.seeds else "no seed was run at every value"

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 from leaderboard.analysis.contrasts import ContrastKind, DetectableRange
 from leaderboard.analysis.results import Results
 from leaderboard.analysis.statistics import FEW_SEEDS, LEAST_SEEDS, RANK_SEEDS, percent_less
@@ -119,7 +119,8 @@ def explain_standings(results: Results) -> Iterator[Note]:
     held = any(standing.holds(board.reference) for standing in standings.methods.values())
     yield Note(
         f"{'Δ log' if held else 'No Δ log'} holds against `{board.reference}` after Holm over the primary "
-        f"family of {standings.family} paired t test{'s' * (standings.family != 1)}: every method against {against}.",
+        f"family of {standings.family} paired t {'test' if standings.family == 1 else 'tests'}: every method against "
+        f"{against}.",
         "holds" if held else None,
     )
     drawn = ", with a 95 % bootstrap interval over whole seeds"
@@ -157,8 +158,8 @@ def _explain_power(effects: DetectableRange, reference: str) -> str:
     return (
         f"With {seeds} seeds, a change of {effects.middle:.3f} in Δ log ({_error_saved(effects.middle)} less error) "
         f"against `{reference}` is found in four of five boards like this one "
-        f"({spread if effects.least < effects.most else ''}Holm over {effects.family} "
-        f"test{'s' * (effects.family != 1)}); smaller ones may be missed."
+        f"({spread if effects.least < effects.most else ''}Holm over "
+        f"{count_nouns(effects.family, 'test')}); smaller ones may be missed."
     )
 
 

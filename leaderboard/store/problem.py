@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 
 MAX_PATH, MAX_REASON = 1000, 1000  # characters
 MAX_REASONS = 20  # that are told of one file
@@ -40,8 +40,8 @@ def describe_problems(problems: Iterable[Problem], most: int | None = None) -> l
     sentences = []
     for reasons, named in list(paths.items())[:most]:
         others = f" and {len(named) - 1:,} more" if len(named) > 1 else ""
-        text = f"{len(named):,} record{'s' * (len(named) != 1)} skipped: {named[0]}{others}: {'; '.join(reasons[:3])}"
+        text = f"{count_nouns(len(named), 'record')} skipped: {named[0]}{others}: {'; '.join(reasons[:3])}"
         sentences.append(f"{text.rstrip('.')}.")
     if rest := sum(map(len, list(paths.values())[len(sentences) :])):
-        sentences.append(f"{rest:,} further record{'s' * (rest != 1)} skipped.")
+        sentences.append(f"{count_nouns(rest, 'further record')} skipped.")
     return sentences

@@ -1,8 +1,10 @@
 """The card of an imported table: a page for people, beside its arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 from suites._own.description import OwnDescription
 from suites._own.table_plan import TablePlan
 
@@ -14,8 +16,9 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
     lines = [
         f"# {own.name}",
         "",
-        f"Imported from {_quote(str(source))} on {own.provenance.get('imported')}: {plan.rows:,} rows, "
-        f"{len(plan.features)} features, {len(own.tasks)} tasks"
+        f"Imported from {quote_cell(str(source))} on {own.provenance.get('imported')}: "
+        f"{count_nouns(plan.rows, 'row')}, {count_nouns(len(plan.features), 'feature')}, "
+        f"{count_nouns(len(own.tasks), 'task')}"
         + (", each with rows of its own." if own.own_inputs else " on the same rows."),
         "",
         f"    mtlbench run {own.name} single_task hard",
@@ -26,7 +29,8 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         "| task | column | kind | levels | labels |",
         "| :-- | :-- | :-- | :-- | --: |",
         *(
-            f"| {task.name} | {_quote(task.title)} | {task.kind} | {_quote(', '.join(task.levels))} | {labels:,} |"
+            f"| {task.name} | {quote_cell(task.title)} | {task.kind} | {quote_cell(', '.join(task.levels))} "
+            f"| {labels:,} |"
             for task, labels in zip(own.tasks, _count_labels(plan), strict=True)
         ),
         "",
@@ -35,7 +39,7 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         "| column | role | type | missing | distinct | range |",
         "| :-- | :-- | :-- | --: | --: | :-- |",
         *(
-            f"| {_quote(c.name)} | {c.role} | {c.kind} | {c.missing:,} | {c.distinct:,} | {_quote(c.range)} |"
+            f"| {quote_cell(c.name)} | {c.role} | {c.kind} | {c.missing:,} | {c.distinct:,} | {quote_cell(c.range)} |"
             for c in plan.columns
         ),
         "",
@@ -45,19 +49,25 @@ def write_card(description: OwnDescription, plan: TablePlan) -> str:
         "Encoders of features and units of targets are found in the training rows.",
         "",
         f"{protocol['optimiser']} at {protocol['lr']}, batches of {protocol['batch_size']}, {protocol['epochs']} "
-        f"epochs of {protocol['steps_per_epoch']} updates, `{own.backbone}`; `mtlbench protocol {own.name}` has all "
+        f"epochs of {count_nouns(protocol['steps_per_epoch'], 'update')}, `{own.backbone}`; `mtlbench protocol "
+        f"{own.name}` has all "
         "of it.",
         "",
-        *(["## Look at", "", *(f"- {warning}" for warning in plan.warnings), ""] if plan.warnings else []),
+        *list_remarks(plan.warnings),
         "`set.json` has the SHA-256 of every file.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _quote(text: str) -> str:
-    """`text` as a cell of a Markdown table."""
-    return make_printable(text, 200).replace("|", "\\|").replace("<", "&lt;")
+def quote_cell(text: str, most: int = 200) -> str:
+    """`text` as plain Markdown, also in a cell of a table; what is longer than `most` is cut."""
+    return make_printable(text, most).replace("|", "\\|").replace("<", "&lt;")
+
+
+def list_remarks(warnings: Sequence[str]) -> list[str]:
+    """Lines on what to look at; none where there is nothing."""
+    return ["## Look at", "", *(f"- {quote_cell(warning, 1000)}" for warning in warnings), ""] if warnings else []
 
 
 def _count_labels(plan: TablePlan) -> list[int]:

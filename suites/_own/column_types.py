@@ -1,20 +1,28 @@
 """What the columns of a table are: numbers, categories, dates or texts; and which kind of target."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.errors import UsageError, make_printable
-from suites._own.reading import require_polars
+from bench.errors import UsageError, count_nouns, make_printable
+from suites._own.raw_table import reads_as_number, require_polars
 
 if TYPE_CHECKING:
     import polars as pl
 
+FORM_NAMES = {  # in sentences
+    "number": "numbers",
+    "whole": "whole numbers",
+    "category": "texts",
+    "date": "dates",
+    "other": "neither numbers, texts nor dates",
+}
 FEATURE_TYPES = ("number", "category", "date")
-TARGET_TYPES = ("real", "class", "binary", "ordinal", "count")
 MOST_NUMBER = 1e30  # of a column: beyond, float32 and squared deviations overflow
 MOST_ORDINAL = 10  # whole numbers without a gap, up to this many different ones, are levels
+LONG_NUMBER = r"^[-+]?0*[1-9]\d{16,}$"  # whole, with more digits than float64 has
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"
 DATE_AS_TEXT = r"^\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(\s.*)?$|^\s*\d{4}[./]\d{1,2}[./]\d{1,2}(\s.*)?$"
 # 12 %, $1.50, -€3, 1,234, 1.234,5, 0,5 and 1 234: signs around a number, or commas, points and spaces in it
@@ -32,6 +40,7 @@ class TableColumn:
     values: float64 (n,), NaN where missing; of a category codes of `levels`.
     levels: of a category, its texts, sorted.
     distinct: different values that are there.
+    rounded: whether whole numbers lost their last digits, which float64 has up to 2^53 only.
     """
 
     name: str
@@ -39,6 +48,7 @@ class TableColumn:
     values: np.ndarray
     levels: tuple[str, ...] = ()
     distinct: int = 0
+    rounded: bool = False
 
     @property
     def missing(self) -> int:
@@ -101,7 +111,8 @@ def read_column(
     if wanted in ("category", "class"):
         present = series.fill_nan(None) if series.dtype.is_float() else series
         return _make_category(present.cast(pl.String), numeric=True)
-    return _make_number(name, series.cast(pl.Float64))
+    exact = series.cast(pl.Float64).cast(series.dtype, strict=False) if series.dtype.is_integer() else series
+    return _make_number(name, series.cast(pl.Float64), exact.ne_missing(series).any())
 
 
 def _make(name: str, form: str, series: "pl.Series") -> TableColumn:
@@ -110,8 +121,8 @@ def _make(name: str, form: str, series: "pl.Series") -> TableColumn:
     return TableColumn(name, form, values, (), int(series.drop_nulls().drop_nans().n_unique()))
 
 
-def _make_number(name: str, series: "pl.Series") -> TableColumn:
-    """A column of numbers, whole or not. Raises UsageError for infinite ones."""
+def _make_number(name: str, series: "pl.Series", rounded: bool) -> TableColumn:
+    """A column of numbers, whole or not; `rounded` as of `TableColumn`. Raises UsageError for infinite ones."""
     column = _make(name, "number", series)
     there = column.there
     if len(there) and np.isfinite(there).all() and np.abs(there).max() > MOST_NUMBER:
@@ -126,7 +137,7 @@ def _make_number(name: str, series: "pl.Series") -> TableColumn:
             f"`--missing={sign}inf`, or mend the file."
         )
     whole = bool(len(there)) and bool((there == np.round(there)).all())
-    return TableColumn(name, "whole" if whole else "number", column.values, (), column.distinct)
+    return TableColumn(name, "whole" if whole else "number", column.values, (), column.distinct, rounded)
 
 
 def _make_category(series: "pl.Series", numeric: bool = False) -> TableColumn:
@@ -154,7 +165,7 @@ def _read_texts(series: "pl.Series", wanted: str | None, name_type: str) -> Tabl
     if wanted in ("category", "class"):
         return _make_category(stripped)
     if readable == len(there):
-        return _make_number(series.name, numbers)
+        return _make_number(series.name, numbers, there.str.contains(LONG_NUMBER).any())
     if there.str.contains(ISO_DATE).all() and (dates := _read_dates(stripped)) is not None:
         return _make(series.name, "date", dates)
     if wanted in ("number", "real", "count") and not readable:
@@ -166,7 +177,8 @@ def _read_texts(series: "pl.Series", wanted: str | None, name_type: str) -> Tabl
         texts = stripped.filter(numbers.is_null() & stripped.is_not_null())
         first = make_printable(texts[0], 40)
         raise UsageError(
-            f"`{shown}` should hold numbers or texts, not both. Found {readable} numbers and {len(texts)} texts, as "
+            f"`{shown}` should hold numbers or texts, not both. Found {count_nouns(readable, 'number')} and "
+            f"{count_nouns(len(texts), 'text')}, as "
             f'`{first}`; name it with `--missing "{first}"`, or take all as texts with `--types "{shown}={name_type}"`.'
         )
     if wanted != "date":
@@ -185,20 +197,11 @@ def _refuse_signs(there: "pl.Series", shown: str, name_type: str) -> None:
     Whether 1,234 is a thousand or a decimal comma cannot be told, so that they are not guessed at.
     """
     if there.str.contains(NUMBER_AS_TEXT).sum() > 0.9 * len(there):
-        first = next(text for text in there if not _is_plain(text))
+        first = next(text for text in there if not reads_as_number(text))
         raise UsageError(
             f"`{shown}` should hold numbers as 1234.5. Found numbers as text, as `{make_printable(first, 40)}`; write "
             f'them without signs and commas, or take them as names with `--types "{shown}={name_type}"`.'
         )
-
-
-def _is_plain(text: str) -> bool:
-    """Whether a text reads as a number as it stands."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _read_dates(texts: "pl.Series") -> "pl.Series | None":
@@ -219,6 +222,16 @@ def _read_dates(texts: "pl.Series") -> "pl.Series | None":
         start=pl.Series([0.0]),
     )
     return days.cast(pl.Int32).cast(pl.Float64) + seconds / 86_400
+
+
+def note_rounding(column: TableColumn, name_type: str) -> list[str]:
+    """A warning where whole numbers of a column lost digits; `name_type` as of `read_column`."""
+    shown = make_printable(column.name)
+    return column.rounded * [
+        f"`{shown}` has whole numbers of more than 15 digits, whose last digits are lost; subtract one of them from "
+        f"all, "
+        f'or take them as names with `--types "{shown}={name_type}"`.'
+    ]
 
 
 def find_target_kind(column: TableColumn) -> str:
@@ -251,7 +264,9 @@ def read_target_labels(column: TableColumn, kind: str) -> tuple[np.ndarray, tupl
     shown = make_printable(column.name)
     if kind in ("real", "count"):
         if column.form not in ("number", "whole"):
-            raise UsageError(f"`{shown}` should hold numbers to be a target of kind `{kind}`. Found a {column.form}.")
+            raise UsageError(
+                f"`{shown}` should hold numbers to be a target of kind `{kind}`. Found {FORM_NAMES[column.form]}."
+            )
         if kind == "count" and (column.form != "whole" or column.there.min() < 0):
             raise UsageError(
                 f"`{shown}` should hold whole numbers from 0 upwards to be counts. Found {column.describe_range()}; "
@@ -266,7 +281,36 @@ def read_target_labels(column: TableColumn, kind: str) -> tuple[np.ndarray, tupl
         labels = np.where(np.isnan(column.values), np.nan, codes.astype(np.float64))
         levels = tuple(f"{value:.15g}" for value in values if not np.isnan(value))
     else:
-        raise UsageError(f"`{shown}` should hold numbers or texts to be a target. Found a {column.form}.")
+        raise UsageError(f"`{shown}` should hold numbers or texts to be a target. Found {FORM_NAMES[column.form]}.")
     if kind == "binary" and len(levels) != 2:
         raise UsageError(f"`{shown}` should have two values to be binary. Found {len(levels)}.")
     return labels, levels
+
+
+def check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
+    """Raise UsageError where a target has nothing to learn, or a class with a single row."""
+    shown, there = make_printable(column.name), labels[~np.isnan(labels)]
+    if not len(there):
+        raise UsageError(f"The target `{shown}` should have labels. Found none in {count_nouns(len(labels), 'row')}.")
+    if (there == there[0]).all():
+        value = levels[int(there[0])] if levels else f"{there[0]:g}"
+        raise UsageError(
+            f"The target `{shown}` should vary. Found `{make_printable(value, 40)}` in every row; leave it out."
+        )
+    if kind in ("class", "binary"):
+        counts = np.bincount(there.astype(int), minlength=len(levels))
+        if rare := [levels[int(code)] for code in np.flatnonzero(counts < 3)]:
+            raise UsageError(
+                f"Every class of `{shown}` should have 3 rows or more, one for each split. Found {counts.min()} of "
+                f"`{make_printable(rare[0], 40)}`"
+                + (
+                    f", and {count_nouns(len(rare) - 1, 'more such class', 'more such classes')}"
+                    if len(rare) > 1
+                    else ""
+                )
+                + "; leave these rows out, or join the class with another."
+            )
+        if len(levels) > 200:
+            raise UsageError(
+                f"The target `{shown}` should have 200 classes at most. Found {len(levels)}; is it a text?"
+            )

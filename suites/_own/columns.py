@@ -74,10 +74,9 @@ class Encoder(BaseModel):
             kept.append(tuple(int(code) for code in order if counts[code]))
         return cls(features=tuple(features), mean=mean, deviation=deviation, kept=tuple(kept))
 
-    def apply(self, numbers: np.ndarray, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Inputs (n, d) float32 of stored rows; `out` is filled where it is given."""
-        width = sum(feature.width for feature in self.features)
-        inputs: np.ndarray = np.zeros((len(numbers), width), np.float32) if out is None else out
+    def apply(self, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Inputs (n, d) float32 of stored rows."""
+        inputs = np.zeros((len(numbers), sum(feature.width for feature in self.features)), np.float32)
         at = number = category = 0
         for feature in self.features:
             if feature.kind == "category":

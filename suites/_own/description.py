@@ -1,7 +1,10 @@
 """Schema of `set.json`: what an own data set holds, how it is trained, and the SHA-256 of its files."""
 
+import re
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -9,7 +12,11 @@ from bench.errors import DataMissing, make_printable
 
 SET_FILE = "set.json"
 MOST_BYTES = 64 << 20  # of a description: one with more is none of ours
-TargetKind = Literal["real", "class", "binary", "ordinal", "count", "segmentation", "depth", "normals", "map"]
+RESERVED = ("row",)  # no name of a task: the first column of predictions
+ColumnKind = Literal["real", "class", "binary", "ordinal", "count"]
+MapKind = Literal["segmentation", "depth", "normals", "map"]
+COLUMN_KINDS: tuple[str, ...] = get_args(ColumnKind)
+MAP_KINDS: tuple[str, ...] = get_args(MapKind)
 
 
 class OwnTask(BaseModel):
@@ -27,10 +34,23 @@ class OwnTask(BaseModel):
 
     name: str
     title: str
-    kind: TargetKind
+    kind: ColumnKind | MapKind
     levels: tuple[str, ...] = ()
     pool: str = ""
     details: dict[str, Any] = Field(default_factory=dict)
+
+
+def make_safe_name(title: str, taken: Sequence[str]) -> str:
+    """`title` as letters, digits and `_`, unlike all in `taken`: the name of a task in records and commands."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    name = re.sub(r"\W+", "_", plain).strip("_") or "target"
+    name = name if name[0].isalpha() else f"t_{name}"
+    number = 1
+    unique = name
+    while unique in taken or unique in RESERVED:
+        number += 1
+        unique = f"{name}_{number}"
+    return unique
 
 
 class OwnDescription(BaseModel):

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.api import find_kinds
 from bench.errors import UsageError
 from suites._own.folders import check_new_name
-from suites._own.reading import RawTable, name_columns, require_polars
+from suites._own.raw_table import RawTable, require_polars
+from suites._own.reading import name_columns
 from suites._own.table_import import SHARES, describe_plan, divide_plan, import_plan
-from suites._own.table_plan import TableOptions, plan_table
+from suites._own.table_options import TableOptions
+from suites._own.table_plan import plan_table
 
 
 def write_python_table(
@@ -36,7 +39,7 @@ def write_python_table(
             date), where another is found than is meant.
         groups: (n,) values; rows of one value stay in one split.
         split: shares of training, validation and test.
-        seed: of a table that is divided once.
+        seed: of a division that is drawn once.
         replace: whether it may take the place of a set of this name.
 
     Raises:
@@ -45,6 +48,10 @@ def write_python_table(
     pl = require_polars()
     root = Path(data_dir).expanduser() if data_dir else None
     check_new_name(root, name, replace)
+    if kinds := find_kinds(name):
+        raise UsageError(
+            f"`name` should be a name of your own, as `my_{name}`. Found `{name}`, which is a {kinds[0]} of mtlbench."
+        )
     features, targets = _read_columns(X, "x"), _read_columns(Y, "y")
     if both := sorted(features.keys() & targets.keys()):
         raise UsageError(f"`{both[0]}` should be a column of X or of Y. Found it in both; take it out of one.")
@@ -61,10 +68,8 @@ def write_python_table(
         )
     options = TableOptions(tuple(targets), group=group if groups is not None else None, types=types or {})
     plan = plan_table(RawTable(pl.DataFrame(columns)), options)
-    rule = "no group in two splits" if groups is not None else ""
-    division = divide_plan(plan, split, seed, rule)
-    description = describe_plan(plan, name, division, split, {"file": "", "targets": list(targets), "rule": rule})
-    import_plan(plan, division, description, root, replace)
+    division = divide_plan(plan, split, seed)
+    import_plan(plan, division, describe_plan(plan, name, division, split), root, replace)
     return plan.warnings
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from bench.errors import make_printable
+from bench.errors import count_nouns
+from suites._own.card import list_remarks, quote_cell
 from suites._own.description import OwnDescription
 
 
@@ -11,17 +12,14 @@ def write_image_card(own: OwnDescription, count: Callable[[str], int], warnings:
 
     count: task -> images with a label.
     """
-
-    def quote(text: str) -> str:
-        return make_printable(text, 200).replace("|", "\\|").replace("<", "&lt;")
-
     channels, rows, columns = own.input_shape
     images = sum(own.rows.values())
     lines = [
         f"# {own.name}",
         "",
-        f"Imported from {quote(str(own.provenance.get('folder', 'Python')))} on {own.provenance.get('imported')}: "
-        f"{images:,} images of {rows}x{columns} with {channels} channel{'s' * (channels > 1)}, {len(own.tasks)} tasks.",
+        f"Imported from {quote_cell(str(own.provenance['folder']))} on {own.provenance.get('imported')}: "
+        f"{count_nouns(images, 'image')} of {rows}x{columns} with {count_nouns(channels, 'channel')}, "
+        f"{count_nouns(len(own.tasks), 'task')}.",
         "",
         f"    mtlbench run {own.name} single_task hard",
         f"    mtlbench table {own.name}",
@@ -29,7 +27,7 @@ def write_image_card(own: OwnDescription, count: Callable[[str], int], warnings:
         "| task | from | kind | levels | images with labels |",
         "| :-- | :-- | :-- | :-- | --: |",
         *(
-            f"| {task.name} | {quote(task.title)} | {task.kind} | {quote(', '.join(task.levels))} "
+            f"| {task.name} | {quote_cell(task.title)} | {task.kind} | {quote_cell(', '.join(task.levels))} "
             f"| {count(task.name):,} |"
             for task in own.tasks
         ),
@@ -40,7 +38,7 @@ def write_image_card(own: OwnDescription, count: Callable[[str], int], warnings:
         "",
         f"`{own.backbone}` by default; `mtlbench protocol {own.name}` has how it is trained.",
         "",
-        *(["## Look at", "", *(f"- {quote(warning)}" for warning in warnings), ""] if warnings else []),
+        *list_remarks(warnings),
         "`set.json` has the SHA-256 of every file.",
         "",
     ]

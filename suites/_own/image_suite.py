@@ -1,12 +1,17 @@
 """A folder of images as a suite: images with labels, or with maps of their size."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from bench.api import Dataset, Split
+from bench.api import Dataset, NewRows, Split, UsageError
+from bench.errors import make_printable
+from suites._own.pictures import IMAGE_SUFFIXES, list_pictures, read_resized_image
 from suites._own.suite import OwnSuite, map_array
 from suites._own.table_suite import read_unit
 
@@ -49,5 +54,30 @@ class ImageSuite(OwnSuite):
             if task.details.get("partly") or not bool(there.all()):
                 masks[task.name] = there
         units: dict[str, Any] = {name: read_unit(unit) for name, unit in own.details["units"].items()}
-        decode = Decoded(tuple(own.details["mean"]), tuple(own.details["deviation"]))
-        return Dataset(dict.fromkeys(targets, images), targets, decode, masks=masks or None, units=units)
+        return Dataset(dict.fromkeys(targets, images), targets, self.decode, masks=masks or None, units=units)
+
+    @property
+    def decode(self) -> Decoded:
+        """From stored bytes to inputs."""
+        return Decoded(tuple(self.description.details["mean"]), tuple(self.description.details["deviation"]))
+
+    def describe_for_predictions(self, seed: int) -> dict[str, Any]:
+        """As of every own set, with the units of targets."""
+        return super().describe_for_predictions(seed) | {"units": self.description.details["units"]}
+
+    def read_new_rows(self, path: Path, kept: Mapping[str, Any]) -> NewRows | None:
+        """Images of a folder, or one, at the size and with the channels of those that were imported; `.npy` as arrays.
+
+        Raises UsageError where there is none, or a file cannot be read or has colours that training lacked.
+        """
+        if not path.is_dir() and path.suffix.lower() not in IMAGE_SUFFIXES:
+            return None
+        root, files = (path, list_pictures(path)) if path.is_dir() else (path.parent, [path])
+        if not files:
+            raise UsageError(f"`{make_printable(str(path))}` should hold images, .png, .jpg or .npy. Found none.")
+        channels, rows, columns = self.input_shape
+        images = np.empty((len(files), rows, columns, channels), np.uint8)
+        for number, file in enumerate(files):
+            images[number] = read_resized_image(file, (rows, columns), channels)
+        names = [file.relative_to(root).as_posix() for file in files]
+        return NewRows(names, dict.fromkeys((t.name for t in self.tasks), torch.from_numpy(images)), {}, self.decode)

@@ -36,7 +36,7 @@ from bench.api import (
     cross_entropy_loss,
     mse_loss,
 )
-from suites._own.description import OwnTask
+from suites._own.description import MAP_KINDS, OwnTask
 from suites._own.map_kinds import make_map_task
 
 CURVED = 10.0  # log rate up to which a Poisson rate is e^z; beyond, its tangent, so that no batch overflows
@@ -85,33 +85,27 @@ class CumulativeHead(nn.Module):
         return logits
 
 
-def _linear_head(outputs: int, shape: Shape) -> nn.Module:
-    """A linear layer on features (d,); feature maps (c, h, w) are averaged first."""
-    layer = nn.Linear(shape[0], outputs)
-    return layer if len(shape) == 1 else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), layer)
-
-
-def _cumulative_head(levels: int, shape: Shape) -> nn.Module:
-    """As `_linear_head`, for ordered levels."""
-    head = CumulativeHead(shape[0], levels)
+def _make_head(layer: Callable[[int, int], nn.Module], outputs: int, shape: Shape) -> nn.Module:
+    """`layer(d, outputs)` on features (d,); feature maps (d, h, w) are averaged first."""
+    head = layer(shape[0], outputs)
     return head if len(shape) == 1 else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
 
 
 def _make_scalar(loss: Callable[[Tensor, Tensor], Tensor], metric: Callable[[], TaskMetric], task: OwnTask) -> Task:
     """A task with one number for each row."""
-    return Task(task.name, partial(_linear_head, 1), loss, metric, task.pool)
+    return Task(task.name, partial(_make_head, nn.Linear, 1), loss, metric, task.pool)
 
 
 def _make_class(task: OwnTask) -> Task:
     classes = len(task.levels)
-    return Task(
-        task.name, partial(_linear_head, classes), cross_entropy_loss, partial(Classification, classes), task.pool
-    )
+    head = partial(_make_head, nn.Linear, classes)
+    return Task(task.name, head, cross_entropy_loss, partial(Classification, classes), task.pool)
 
 
 def _make_ordinal(task: OwnTask) -> Task:
     levels = len(task.levels)
-    return Task(task.name, partial(_cumulative_head, levels), ordinal_loss, partial(OrdinalLevels, levels), task.pool)
+    head = partial(_make_head, CumulativeHead, levels)
+    return Task(task.name, head, ordinal_loss, partial(OrdinalLevels, levels), task.pool)
 
 
 MAKERS: dict[str, Callable[[OwnTask], Task]] = {
@@ -120,7 +114,7 @@ MAKERS: dict[str, Callable[[OwnTask], Task]] = {
     "count": partial(_make_scalar, count_loss, PoissonCounts),
     "class": _make_class,
     "ordinal": _make_ordinal,
-    **dict.fromkeys(("segmentation", "depth", "normals", "map"), make_map_task),
+    **dict.fromkeys(MAP_KINDS, make_map_task),
 }
 
 

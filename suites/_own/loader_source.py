@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler, default_collate
 
-from bench.errors import UsageError, make_printable, quote_nearest
+from bench.errors import UsageError, add_article, count_nouns, make_printable, quote_nearest
 
 READ_ROWS = 256  # read at once: what is stacked beside what is kept already stays small
 
@@ -75,7 +75,9 @@ class LoaderSource(ABC):
     def part_item(self, item: Any) -> tuple[Any, Any]:
         """(inputs, targets) of what a data set or a loader yields."""
         if not isinstance(item, tuple | list) or len(item) != 2:
-            what = f"{len(item)} values" if isinstance(item, tuple | list) else f"a {type(item).__name__}"
+            what = (
+                count_nouns(len(item), "value") if isinstance(item, tuple | list) else add_article(type(item).__name__)
+            )
             raise UsageError(
                 f"`{self.split}` should yield pairs (inputs, targets). Found {what}; wrap it so that it does."
             )
@@ -97,7 +99,8 @@ class LoaderSource(ABC):
             return torch.as_tensor(float("nan") if value is None else value)
         except (TypeError, ValueError, RuntimeError):
             raise UsageError(
-                f"{what} of `{self.split}` should be tensors, arrays or numbers. Found a {type(value).__name__}; "
+                f"{what} of `{self.split}` should be tensors, arrays or numbers. Found "
+                f"{add_article(type(value).__name__)}; "
                 "convert it in the data set, images as with `ToTensor`."
             ) from None
 
@@ -231,7 +234,8 @@ def _open_loader(split: str, loader: "DataLoader[Any]", tasks: Sequence[str], wo
         drawn = loader.batch_sampler if loader.batch_size is None else sampler
         raise UsageError(
             f"The DataLoader of `{split}` should give every row of its data set once: records tell test rows apart by "
-            f"their number. Found a {type(drawn).__name__} of its own; take the data set itself, or a `Subset` of it."
+            f"their number. Found {add_article(type(drawn).__name__)} of its own; take the data set itself, or a "
+            f"`Subset` of it."
         )
     return PassedSource(split, tasks, loader)
 

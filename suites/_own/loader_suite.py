@@ -20,8 +20,9 @@ from bench.api import (
     read_backbone,
     refuse_width,
 )
-from bench.errors import UsageError, quote_nearest
+from bench.errors import UsageError, add_article, quote_nearest
 from bench.toolbox.cut import cut
+from suites._own.description import MAP_KINDS
 from suites._own.image_import import choose_backbone, choose_image_protocol
 from suites._own.loader_rows import SplitRows, check_splits, read_rows
 from suites._own.loader_source import open_source
@@ -30,7 +31,6 @@ from suites._own.table_import import choose_protocol
 
 BackboneForm = str | nn.Module | Callable[[float], Any]
 FOLLOWING = ("name", "version", "splits", "metrics")  # of a protocol: from data and tasks, never set
-MAPS = ("segmentation", "depth", "normals", "map")
 
 
 class LoaderSuite(Suite):
@@ -82,7 +82,6 @@ def make_loader_suite(
     protocol: Mapping[str, Any] | None = None,
     stream: bool = False,
     workers: int = 0,
-    name: str = "loaders",
 ) -> Suite:
     """The suite of `Suite.from_loaders`, which has the arguments and what is refused."""
     given = read_tasks(tasks)
@@ -93,7 +92,7 @@ def make_loader_suite(
     }
     check_splits(splits, given)
     shape = splits["train"].input_shape
-    maps = any(task.own is not None and task.own.kind in MAPS for task in given)
+    maps = any(task.own is not None and task.own.kind in MAP_KINDS for task in given)
     network = make_network(_choose_network(shape, maps) if backbone is None else backbone, shape)
     with torch.random.fork_rng(devices=[]):  # what is built here is thrown away, and should move no seed
         code = digest([str(stage) for stage in network(1.0)])
@@ -103,7 +102,7 @@ def make_loader_suite(
         given,
         network,
         code,
-        _make_protocol(name, splits, {task.reported: task.metric().kind for task in made}, len(shape), maps, protocol),
+        _make_protocol(splits, {task.reported: task.metric().kind for task in made}, len(shape), maps, protocol),
     )
 
 
@@ -150,7 +149,7 @@ def make_network(given: BackboneForm, shape: tuple[int, ...]) -> Callable[[float
             return cut(stages, shape)
         raise UsageError(
             "The function `backbone` should return stages (`Stage`), or a network that can be cut, as an "
-            f"`nn.Sequential`. Found a {type(stages).__name__}."
+            f"`nn.Sequential`. Found {add_article(type(stages).__name__)}."
         )
 
     return call_network
@@ -162,12 +161,12 @@ def _refuse_fixed(network: nn.Module) -> None:
         if list(module.parameters(recurse=False)) and not hasattr(module, "reset_parameters"):
             raise UsageError(
                 "Every layer of `backbone` should have `reset_parameters`, by which each seed draws weights of its "
-                f"own. Found none in `{name}`, a {type(module).__name__}; pass a function from a width to the network."
+                f"own. Found none in `{name}`, {add_article(type(module).__name__)}; pass a function from a width to "
+                f"the network."
             )
 
 
 def _make_protocol(
-    name: str,
     splits: Mapping[str, SplitRows],
     metrics: dict[str, str],
     axes: int,
@@ -188,6 +187,6 @@ def _make_protocol(
             )
     values = {"split_rule": "as the loaders give them", **chosen, **(changes or {})}
     try:
-        return Protocol(name=name, version=1, splits=rows, metrics=metrics, **values)
+        return Protocol(name="loaders", version=1, splits=rows, metrics=metrics, **values)
     except ValueError as error:
         raise UsageError(explain_invalid(error)) from error  # type: ignore[arg-type]

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from bench.api import Affine, LogRate, Task, find_labelled
 from bench.errors import UsageError, make_printable, quote_nearest
-from suites._own.description import OwnTask
+from suites._own.description import MAP_KINDS, OwnTask
 from suites._own.kinds import MAKERS, make_task
 from suites._own.table_suite import encode_target, measure_unit
 
 COUNTED = ("class", "ordinal", "segmentation")  # kinds whose text has a number of classes or levels
-CHANNELS = {"depth": 1, "normals": 3, "map": 1}
+CHANNELS = {"depth": 1, "normals": 3, "map": 1}  # of maps of numbers
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class LoaderTask:
     @property
     def whole(self) -> bool:
         """Whether a target is one number, which is kept in memory, and not a map or something of the user's own."""
-        return self.own is not None and self.own.kind not in ("segmentation", *CHANNELS)
+        return self.own is not None and self.own.kind not in MAP_KINDS
 
     def make(self, target: Tensor) -> Task:
         """The task, for targets (n, ...) like these, from which maps take their size."""

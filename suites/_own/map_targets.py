@@ -8,8 +8,8 @@ import numpy as np
 
 from bench.api import Affine
 from bench.errors import UsageError, make_printable
-from suites._own.description import OwnTask
-from suites._own.pictures import read_picture, resize_picture
+from suites._own.description import MAP_KINDS, OwnTask
+from suites._own.pictures import average_valid, read_picture, resize_picture
 
 if TYPE_CHECKING:
     from suites._own.image_options import ImageOptions
@@ -20,7 +20,6 @@ MAP_FOLDERS = {
     **dict.fromkeys(("depth", "disparity"), "depth"),
     **dict.fromkeys(("normals", "normal"), "normals"),
 }
-KINDS = ("segmentation", "depth", "normals", "map")
 MOST_CLASSES = 200
 
 
@@ -28,8 +27,10 @@ def plan_map(
     name: str, title: str, kind: str, files: Sequence[Path | None], size: tuple[int, int], options: "ImageOptions"
 ) -> OwnTask:
     """A task whose target is a map, after every file of it was read. Raises UsageError for maps that cannot be one."""
-    if kind not in KINDS:
-        raise UsageError(f"`--types` should give `{make_printable(title)}` one of {', '.join(KINDS)}. Found `{kind}`.")
+    if kind not in MAP_KINDS:
+        raise UsageError(
+            f"`--types` should give `{make_printable(title)}` one of {', '.join(MAP_KINDS)}. Found `{kind}`."
+        )
     scale, ignore = options.scale.get(title, 1.0), options.ignore.get(title)
     least, most, valid, classes = np.inf, -np.inf, 0, set[int]()
     for path in files:
@@ -120,27 +121,40 @@ def _read_map(
     if values.ndim != wanted or (wanted == 3 and values.shape[2] != 3) or values.dtype.kind not in "uifb":
         what = "(rows, columns, 3)" if wanted == 3 else "(rows, columns)"
         raise UsageError(f"`{shown}` should hold {what} numbers for {kind}. Found {values.dtype} of {values.shape}.")
-    if values.shape[:2] != size:
-        if not resize:
-            raise UsageError(
-                f"`{shown}` should have the size of the images, {size[0]}x{size[1]}. Found {values.shape[0]}x"
-                f"{values.shape[1]}; bring all to one, as with `--size {size[0]}x{size[1]}`."
-            )
-        smooth = kind == "map" and values.dtype.kind == "f" and bool(np.isfinite(values).all()) and ignore is None
-        values = resize_picture(values, size, smooth)  # an average of two depths is at neither of the two places
-    hidden = values == ignore if ignore is not None and kind != "normals" else np.zeros(values.shape[:2], dtype=bool)
+    other = values.shape[:2] != size
+    if other and not resize:
+        raise UsageError(
+            f"`{shown}` should have the size of the images, {size[0]}x{size[1]}. Found {values.shape[0]}x"
+            f"{values.shape[1]}; bring all to one, as with `--size {size[0]}x{size[1]}`."
+        )
     if kind == "segmentation":
         if values.dtype.kind == "f" and not (values == np.round(values)).all():
             raise UsageError(f"`{shown}` should hold classes as whole numbers. Found {values.dtype}.")
-        return np.where(hidden | (values < 0), -1, values.astype(np.int64))
+        values = resize_picture(values, size, smooth=False)  # there is no mean of two classes
+        return np.where((values < 0) | (values == ignore), -1, values.astype(np.int64))
     if kind == "normals":
-        vectors = values.astype(np.float32)
-        if values.dtype == np.uint8:
-            vectors = np.where((values == 0).all(axis=2, keepdims=True), 0, vectors / 127.5 - 1)
-        length = np.linalg.norm(vectors, axis=2, keepdims=True)
-        good = np.isfinite(length) & (length > (0.1 if values.dtype == np.uint8 else 1e-6))  # bytes round to 0.004
-        return np.where(good, vectors / np.where(good, length, 1), 0).astype(np.float32).transpose(2, 0, 1)
+        vectors, valid = _read_vectors(values)
+        if other:
+            vectors = _normalise(*average_valid(vectors, valid, size))[0]
+        return vectors.transpose(2, 0, 1)
     numbers = values.astype(np.float32) * np.float32(scale)
-    empty = 0.0 if kind == "depth" else np.nan
-    bad = hidden | ~np.isfinite(numbers) | ((numbers <= 0) if kind == "depth" else False)
-    return np.where(bad, np.float32(empty), numbers)[None]
+    valid = np.isfinite(numbers) & (values != ignore) & ((numbers > 0) | (kind != "depth"))
+    if other:
+        numbers, valid = average_valid(numbers, valid, size)
+    return np.where(valid, numbers, np.float32(0.0 if kind == "depth" else np.nan))[None]
+
+
+def _read_vectors(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(vectors of length 1 (rows, columns, 3), where they are valid) of stored ones; of bytes, (n + 1) / 2 * 255."""
+    coded = values.dtype == np.uint8
+    vectors = values.astype(np.float32)
+    if coded:
+        vectors = np.where((values == 0).all(axis=2, keepdims=True), 0, vectors / 127.5 - 1)
+    return _normalise(vectors, np.ones(values.shape[:2], dtype=bool), 0.1 if coded else 1e-6)  # bytes round to 0.004
+
+
+def _normalise(vectors: np.ndarray, valid: np.ndarray, least: float = 1e-6) -> tuple[np.ndarray, np.ndarray]:
+    """(vectors (rows, columns, 3) at length 1, where there are such); 0 where none is valid and longer than `least`."""
+    length = np.linalg.norm(vectors, axis=2, keepdims=True)
+    good = valid[:, :, None] & np.isfinite(length) & (length > least)
+    return np.where(good, vectors / np.where(good, length, 1), 0).astype(np.float32), good[:, :, 0]

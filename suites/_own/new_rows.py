@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from bench.api import NewRows, UsageError
-from bench.errors import hint, make_printable, quote_names
-from suites._own.column_types import TableColumn, read_column
+from bench.errors import count_nouns, hint, make_printable, quote_names
+from suites._own.column_types import FORM_NAMES, TableColumn, read_column
 from suites._own.columns import Encoder, Feature
 from suites._own.description import OwnDescription
-from suites._own.reading import RawTable, read_table
+from suites._own.raw_table import RawTable
+from suites._own.reading import read_table
 
 FEW = 3  # columns or rows that a sentence names
 FORMS = {"number": ("number", "whole"), "date": ("date",), "category": ("category",)}  # what columns may be read as
@@ -26,7 +27,7 @@ def read_table_rows(path: Path, description: OwnDescription, encoder: Encoder) -
     Raises:
         UsageError: one sentence: the file is no table, lacks a feature, or has values that it cannot hold.
     """
-    raw = read_table(path, description.details.get("missing"))
+    raw = read_table(path, description.details.get("missing", ()))
     features = encoder.features
     _require_columns(raw, [feature.name for feature in features])
     numbers: list[np.ndarray] = []
@@ -38,14 +39,13 @@ def read_table_rows(path: Path, description: OwnDescription, encoder: Encoder) -
     table = np.stack(numbers, axis=1) if numbers else np.empty((rows, 0))
     levels = np.stack(codes, axis=1).astype(np.int32) if codes else np.empty((rows, 0), np.int32)
     inputs = encoder.apply(table, levels)
-    names = [str(row) for row in range(rows)]
     owners = _find_owners(raw, description) if description.own_inputs else None
     if owners is None:
         shared = torch.from_numpy(inputs)
-        return NewRows(names, {task.name: shared for task in description.tasks})
+        return NewRows(range(rows), {task.name: shared for task in description.tasks})
     places = {task: np.flatnonzero(owners == t).tolist() for t, task in enumerate(t.name for t in description.tasks)}
     places = {task: own for task, own in places.items() if own}
-    return NewRows(names, {task: torch.from_numpy(inputs[own]) for task, own in places.items()}, places)
+    return NewRows(range(rows), {task: torch.from_numpy(inputs[own]) for task, own in places.items()}, places)
 
 
 def _require_columns(raw: RawTable, wanted: Sequence[str]) -> None:
@@ -71,13 +71,16 @@ def _read_feature(raw: RawTable, feature: Feature) -> np.ndarray:
     else:
         column = read_column(series, feature.kind, tuple(raw.levels.get(feature.name, ())))
     if column.form not in FORMS[feature.kind]:
-        raise UsageError(f"`{shown}` should hold a {feature.kind} in every row, as in training. Found a {column.form}.")
+        raise UsageError(
+            f"`{shown}` should hold {FORM_NAMES[feature.kind]} in every row, as in training. Found "
+            f"{FORM_NAMES[column.form]}."
+        )
     absent = np.flatnonzero(np.isnan(column.values))
     if len(absent) and not feature.missing:
         first = ", ".join(map(str, absent[:FEW].tolist())) + (", ..." if len(absent) > FEW else "")
         raise UsageError(
-            f"`{shown}` should have a value in every row, as it had in training. Found {len(absent)} "
-            f"row{'s' * (len(absent) != 1)} without, {first}, counted from 0; fill or leave out what is missing."
+            f"`{shown}` should have a value in every row, as it had in training. Found "
+            f"{count_nouns(len(absent), 'row')} without, {first}, counted from 0; fill or leave out what is missing."
         )
     if feature.kind != "category":
         return column.values

@@ -8,7 +8,8 @@ from PIL import Image
 from bench.errors import UsageError, make_printable
 from bench.system.regular import NotRegular, open_regular
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
 MOST_PIXELS = 1 << 26  # of one picture
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -75,6 +76,20 @@ def convert_to_image(values: np.ndarray, path: Path) -> np.ndarray:
     return values
 
 
+def read_resized_image(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
+    """An image (rows, columns, channels) of bytes at a size; grey ones are repeated.
+
+    Raises UsageError as `read_picture`, and for colours where there is one channel.
+    """
+    image = resize_picture(convert_to_image(read_picture(path), path), size, smooth=True)
+    if image.shape[2] > channels:
+        raise UsageError(
+            f"`{make_printable(str(path))}` should be grey, as the images that were imported. Found {image.shape[2]} "
+            "channels; convert it, as with `magick IN -colorspace gray OUT`."
+        )
+    return image if image.shape[2] == channels else image.repeat(channels, axis=2)
+
+
 def resize_picture(values: np.ndarray, size: tuple[int, int], smooth: bool) -> np.ndarray:
     """(rows, columns, ...) at another size: bilinear where `smooth`, else the nearest pixel."""
     if values.shape[:2] == size:
@@ -86,10 +101,27 @@ def resize_picture(values: np.ndarray, size: tuple[int, int], smooth: bool) -> n
         picked: np.ndarray = values[np.ix_(down, across)]
         return picked
     planes = values[:, :, None] if values.ndim == 2 else values
-    how = Image.Resampling.BILINEAR
-    scaled = [
-        np.asarray(Image.fromarray(planes[:, :, c].astype(np.float32)).resize((size[1], size[0]), how))
-        for c in range(planes.shape[2])
-    ]
+    scaled = [_scale_plane(planes[:, :, c], size) for c in range(planes.shape[2])]
     result = np.stack(scaled, axis=2).reshape(*size, *values.shape[2:])
     return np.rint(result).clip(0, 255).astype(np.uint8) if values.dtype == np.uint8 else result
+
+
+def average_valid(values: np.ndarray, valid: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers float32, where they are valid) of a map at another size: means over the valid pixels around each.
+
+    values: (rows, columns) or (rows, columns, d). valid: bool (rows, columns).
+
+    With the weights w of bilinear resizing, as images have, and m = 1 at valid pixels: sum(w m x) / sum(w m), and valid
+    where sum(w m) is a half or more, so that what is missing neither leaks into its surroundings nor shrinks.
+    """
+    planes = np.where(valid[:, :, None], values.reshape(*valid.shape, -1), 0).astype(np.float32)
+    share = _scale_plane(valid, size)
+    kept = share >= 0.5
+    means = [_scale_plane(planes[:, :, c], size) / np.where(kept, share, 1) for c in range(planes.shape[2])]
+    return np.stack(means, axis=2).reshape(*size, *values.shape[2:]), kept
+
+
+def _scale_plane(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One plane (rows, columns) at another size, bilinear; where it shrinks, over all pixels that a new one covers."""
+    image = Image.fromarray(plane.astype(np.float32))
+    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))

@@ -1,7 +1,6 @@
 """Own data sets as suites: what all kinds of them have in common, and which class reads which kind."""
 
 import importlib
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -11,8 +10,9 @@ from torch import nn
 from bench.api import Added, DataMissing, InputForm, Protocol, Suite, digest, read_backbone
 from bench.errors import make_printable
 from suites._own.description import OwnDescription, read_description
-from suites._own.folders import find_own_root, hash_file
+from suites._own.folders import find_own_root
 from suites._own.kinds import make_task
+from suites._shared.variables import sha256_of_file
 
 # Kind of a set -> the module and the class that read it.
 KINDS = {
@@ -79,9 +79,7 @@ class OwnSuite(Suite):
         path = self.folder / file
         if not path.is_file():
             return "missing"
-        stat = path.stat()
-        intact = _hash_once(path, stat.st_size, stat.st_mtime_ns, stat.st_ino) == self.description.sha256[file]
-        return "ready" if intact else "damaged"
+        return "ready" if sha256_of_file(path) == self.description.sha256[file] else "damaged"
 
 
 def map_array(folder: Path, description: OwnDescription, file: str) -> np.ndarray:
@@ -97,12 +95,6 @@ def map_array(folder: Path, description: OwnDescription, file: str) -> np.ndarra
     # Copy on write: torch takes no read-only memory, and nothing that is written reaches the file.
     array: np.ndarray = np.load(path, mmap_mode="c", allow_pickle=False)
     return array
-
-
-@cache
-def _hash_once(path: Path, *_: int) -> str:
-    """SHA-256 of a file, once for each state of it."""
-    return hash_file(path)
 
 
 def make_own_class(data_dir: Path | None, name: str) -> type[OwnSuite]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import UsageError, make_printable
+from bench.errors import UsageError, count_nouns, make_printable
 from suites._own.card import write_card
 from suites._own.columns import Encoder, dump_features
 from suites._own.description import OwnDescription
-from suites._own.division import SPLITS, divide, divide_by_group, divide_by_time, explain_lack
+from suites._own.division import SPLITS, RowsBySplit, divide, divide_by_group, divide_by_time, find_lack, take_parts
 from suites._own.folders import write_own_set
 from suites._own.table_plan import TablePlan
 from suites._own.table_suite import TargetUnit, encode_target, find_needs, measure_unit, write_unit
@@ -31,11 +31,13 @@ class Division:
 
     parts: task, or "" for all -> split -> rows; None where each seed divides anew.
     rows: split -> rows over all inputs.
+    seeded: whether the seed of the import decides about it.
     """
 
     rule: str
-    parts: dict[str, dict[str, np.ndarray]] | None
+    parts: dict[str, RowsBySplit] | None
     rows: dict[str, int]
+    seeded: bool
 
 
 def import_plan(
@@ -68,61 +70,60 @@ def import_plan(
         return publish(description)
 
 
-def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int, rule: str = "") -> Division:
+def divide_plan(plan: TablePlan, shares: Sequence[float], seed: int) -> Division:
     """How the rows of a plan are divided.
 
     Raises UsageError where a split would lack what the scores of a target need.
     """
     needs, titles = find_needs(plan.tasks), [task.title for task in plan.tasks]
     owners = plan.owners
-    groups = (
-        {"": np.arange(plan.rows)}
-        if owners is None
-        else {task.name: np.flatnonzero(owners == t) for t, task in enumerate(plan.tasks)}
-    )
+    asked = [("", np.arange(plan.rows), needs, titles)]  # task, or "" for all; its rows; what their scores need
+    if owners is not None:
+        each = [(task.name, np.flatnonzero(owners == t)) for t, task in enumerate(plan.tasks)]
+        asked = [(*one, [need], [title]) for one, need, title in zip(each, needs, titles, strict=True)]
     percent = "/".join(f"{100 * share:g}" for share in shares)
-    parts: dict[str, dict[str, np.ndarray]] = {}
-    whole: dict[str, np.ndarray] | None = None
+    parts: dict[str, RowsBySplit] = {}
+    whole: RowsBySplit | None = None
+    once = seeded = plan.rows > REDRAWN
+    rule = f"{percent} % at random, {'once' if once else 'anew for each seed'}" + (
+        ", task by task" if owners is not None else ""
+    )
+
+    def divide_tasks(whole: RowsBySplit) -> dict[str, RowsBySplit]:
+        """Of a division of all rows, those of each task."""
+        return {task: {split: np.intersect1d(part, rows) for split, part in whole.items()} for task, rows, *_ in asked}
+
+    def find(whole: RowsBySplit) -> str:
+        """What a division of all rows lacks for some task."""
+        divided = divide_tasks(whole)
+        lacks = (find_lack(plan.targets, need, title, divided[task]) for task, _, need, title in asked)
+        return next(filter(None, lacks), "")
+
     try:
-        if plan.parts is not None:
-            whole, rule = _take_parts(plan.parts, shares, seed), "as the file says"
-        elif plan.groups is not None:
-            whole, rule = divide_by_group(plan.groups, shares, seed), f"{percent} % at random, {rule}"
+        if plan.groups is not None:
+            whole, seeded = divide_by_group(plan.groups, shares, seed, find), True
+            rule = f"{percent} % at random, no `{plan.divided_by}` in two splits"
+        elif plan.parts is not None:
+            whole, rule, seeded = take_parts(plan.parts, shares, seed), "as the file says", "val" not in plan.parts
         elif plan.times is not None:
-            whole, rule = divide_by_time(plan.times, shares), f"{percent} %, {rule}"
-        for t, (task, rows) in enumerate(groups.items()):
-            own, name = (needs, titles) if not task else (needs[t : t + 1], titles[t : t + 1])
-            if whole is None:
-                found = divide(plan.targets[rows], own, name, shares, seed, *([t] if task else []))
+            whole, rule, seeded = divide_by_time(plan.times, shares), f"{percent} %, by `{plan.divided_by}`", False
+        if whole is not None:
+            if lack := find(whole):
+                raise ValueError(lack)
+            parts = divide_tasks(whole)
+        else:
+            for t, (task, rows, need, title) in enumerate(asked):
+                found = divide(plan.targets[rows], need, title, shares, seed, *([t] if task else []))
                 parts[task] = {split: rows[part] for split, part in found.items()}
-                continue
-            parts[task] = {split: np.intersect1d(part, rows) for split, part in whole.items()}
-            for split, part in parts[task].items():
-                if lack := explain_lack(plan.targets[part], own, name):
-                    raise ValueError(f"{lack} in `{split}`")
     except ValueError as error:
         raise UsageError(
-            f"Every split should have labels of every target, and two different ones of real and binary targets. Found "
-            f"{make_printable(str(error))}, of {plan.rows} rows; change `--split`, or leave the target out."
+            f"Every split should have labels of every target, two different ones of real and binary targets, and the "
+            f"training split every class. Found "
+            f"{make_printable(str(error))}, of {count_nouns(plan.rows, 'row')}; change `--split`, or leave the "
+            f"target out."
         ) from error
     counts = {split: sum(len(part[split]) for part in parts.values()) for split in SPLITS}
-    once = whole is not None or plan.rows > REDRAWN
-    if whole is None:
-        rule = f"{percent} % at random, {'once' if once else 'anew for each seed'}" + (
-            ", task by task" if owners is not None else ""
-        )
-    return Division(rule, parts if once else None, counts)
-
-
-def _take_parts(parts: np.ndarray, shares: Sequence[float], seed: int) -> dict[str, np.ndarray]:
-    """split -> rows, as a file says; where it has no validation rows, some training rows are validation rows."""
-    found = {split: np.flatnonzero(parts == split) for split in SPLITS}
-    if not len(found["val"]):
-        train = found["train"]
-        order = np.random.default_rng(seed).permutation(train)
-        held = max(1, round(len(train) * shares[1] / (shares[0] + shares[1])))
-        found |= {"val": np.sort(order[:held]), "train": np.sort(order[held:])}
-    return found
+    return Division(rule, parts if once or whole is not None else None, counts, seeded)
 
 
 def describe_plan(
@@ -130,12 +131,13 @@ def describe_plan(
     name: str,
     division: Division,
     shares: Sequence[float],
-    provenance: Mapping[str, Any],
-    missing: Sequence[str] | None = None,
+    file: str = "",
+    missing: Sequence[str] = (),
 ) -> OwnDescription:
     """The description of a set, before its files are there.
 
-    missing: texts that the user named for missing values, which new rows have too; None where they are the usual ones.
+    file: that it came from; empty for arrays of a program.
+    missing: texts that the user named for missing values beside the usual ones; new rows have them, too.
     """
     redrawn = division.parts is None
     width = sum(feature.width for feature in plan.features)
@@ -150,8 +152,8 @@ def describe_plan(
         protocol=choose_protocol(division.rows["train"], len(plan.tasks) if plan.owners is not None else 1)
         | {"split_rule": division.rule, "overlapping": redrawn},
         details={"features": dump_features(plan.features), "redrawn": redrawn, "shares": list(shares)}
-        | ({} if missing is None else {"missing": list(missing)}),
-        provenance={**provenance, "imported": datetime.now(UTC).date().isoformat()},
+        | ({"missing": list(missing)} if missing else {}),
+        provenance={"file": file, "imported": datetime.now(UTC).date().isoformat()},
     )
 
 

@@ -1,52 +1,28 @@
-"""From a table that was read to what will be stored: roles, types, targets, warnings. Nothing is written here."""
+"""From a table that was read to what will be stored: roles, features, tasks, warnings. Nothing is written here."""
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.errors import UsageError, hint, make_printable, quote_nearest
+from bench.errors import UsageError, count_nouns, make_printable
 from suites._own.column_types import (
-    FEATURE_TYPES,
-    TARGET_TYPES,
     TableColumn,
+    check_target,
     find_target_kind,
+    note_rounding,
     read_column,
     read_target_labels,
 )
 from suites._own.columns import Feature
-from suites._own.description import OwnTask
-from suites._own.reading import RawTable
+from suites._own.description import OwnTask, make_safe_name
+from suites._own.leaks import find_leaks
+from suites._own.raw_table import RawTable
+from suites._own.table_options import TableOptions, check_roles, settle_types
 
 MOST_TEXTS = 50  # different texts that a category may have where almost every row has its own
 LEAST_ROWS = 10  # of a task with rows of its own
 POOLED = 10  # tasks with rows of their own, above which they are scored together
-RESERVED = ("row",)  # the first column of predictions
-SAMPLE = 100_000  # rows that copies of targets among features are looked for in
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """What the user says about a table; names are those of its columns.
-
-    targets: what is predicted.
-    task_column: every value of it is a task, with the rows that have it.
-    group: rows of one value stay in one split.
-    time: later rows are tested.
-    features: None for all that are left.
-    drop: left out.
-    types: column -> type of a feature or kind of a target.
-    """
-
-    targets: tuple[str, ...]
-    task_column: str | None = None
-    group: str | None = None
-    time: str | None = None
-    features: tuple[str, ...] | None = None
-    drop: tuple[str, ...] = ()
-    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +48,7 @@ class TablePlan:
     tasks: with rows of their own where `owners` (n,) says whose each row is.
     targets: (n, T), or (n, 1) where tasks have rows of their own.
     groups: (n,) whole numbers, or None. times: (n,), or None. parts: (n,) the split that the file says, or None.
+    divided_by: the column of groups or times.
     """
 
     features: list[Feature]
@@ -83,6 +60,7 @@ class TablePlan:
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
     parts: np.ndarray | None = None
+    divided_by: str = ""
     columns: list[ColumnNote] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -92,25 +70,13 @@ class TablePlan:
         return len(self.targets)
 
 
-def make_safe_name(title: str, taken: Sequence[str]) -> str:
-    """`title` as letters, digits and `_`, unlike all in `taken`: the name of a task in records and commands."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
-    name = re.sub(r"\W+", "_", plain).strip("_") or "target"
-    name = name if name[0].isalpha() else f"t_{name}"
-    number = 1
-    unique = name
-    while unique in taken or unique in RESERVED:
-        number += 1
-        unique = f"{name}_{number}"
-    return unique
-
-
 def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
     """Everything about a table that is decided before a row is written.
 
     Raises UsageError, in one sentence, for what cannot be imported.
     """
-    _check_roles(raw, options)
+    check_roles(raw, options)
+    options = settle_types(options)
     special = {options.task_column: "task", options.group: "group", options.time: "time"}
     left_out = [name for name in raw.frame.columns if name in options.drop]
     targets = list(options.targets)
@@ -124,6 +90,7 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
             wanted = "category" if by_text else options.types.get(name)
             codes, name_type = tuple(raw.levels.get(name, ())), "class" if name in targets else "category"
             columns[name] = read_column(raw.frame[name], wanted, codes, name_type)
+            plan.warnings += note_rounding(columns[name], name_type)
     kinds = {name: options.types.get(name) or find_target_kind(columns[name]) for name in targets}
     labels = {name: read_target_labels(columns[name], kinds[name]) for name in targets}
     for name in targets:
@@ -135,9 +102,7 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
             role, kind = "target", kinds[name]
         elif not role or (options.features is not None and name in chosen):
             reason = "not asked for" if name not in columns else _explain_useless(columns[name], raw.frame.height)
-            role, kind = (
-                ("left out", reason) if reason else ("feature", _feature_kind(columns[name], options.types.get(name)))
-            )
+            role, kind = ("left out", reason) if reason else ("feature", _feature_kind(columns[name]))
             if not reason:
                 inputs.append(columns[name])
             elif name in columns:
@@ -151,94 +116,8 @@ def plan_table(raw: RawTable, options: TableOptions) -> TablePlan:
     if not inputs:
         raise UsageError("A table should have a feature beside its targets. Found none that varies.")
     _fill(plan, inputs, options, columns, kinds, labels)
-    plan.warnings += _find_leaks(inputs, [columns[name] for name in targets])
+    plan.warnings += find_leaks(inputs, [columns[name] for name in targets])
     return plan
-
-
-def _check_roles(raw: RawTable, options: TableOptions) -> None:
-    """Raise UsageError for columns that are not there, and for those with two roles."""
-    known = raw.frame.columns
-    named = {
-        "--targets": options.targets,
-        "--task-column": [options.task_column] if options.task_column else [],
-        "--group": [options.group] if options.group else [],
-        "--time": [options.time] if options.time else [],
-        "--features": options.features or (),
-        "--drop": options.drop,
-        "--types": options.types,
-    }
-    for option, names in named.items():
-        for name in names:
-            if name not in known:
-                raise UsageError(
-                    f"`{option}` should name columns of the table; there is no `{make_printable(name)}`, "
-                    f"{hint(name, map(make_printable, known), 'head -1 FILE')}."
-                )
-    if not options.targets:
-        columns = quote_nearest("", map(make_printable, known))
-        raise UsageError(f"`--targets` should name what is predicted. The columns are {columns}.")
-    roles = [
-        (option, name)
-        for option in ("--features", "--drop", "--task-column", "--group", "--time")
-        for name in named[option]
-    ]
-    for option, name in roles:
-        if name in options.targets:
-            raise UsageError(
-                f"`{make_printable(name)}` should be a target or in `{option}`. Found both; take it out of one."
-            )
-    _check_division(raw, options)
-    if options.task_column and len(options.targets) > 1:
-        raise UsageError(
-            f"`--task-column` should come with one target, which every task predicts on rows of its own. Found "
-            f"{len(options.targets)}."
-        )
-    for name, kind in options.types.items():
-        allowed, role = (TARGET_TYPES, "target") if name in options.targets else (FEATURE_TYPES, "feature")
-        if kind not in allowed:
-            raise UsageError(
-                f"`--types` should give `{make_printable(name)}`, a {role}, one of "
-                f"{', '.join(allowed)}. Found `{kind}`."
-            )
-
-
-def _check_division(raw: RawTable, options: TableOptions) -> None:
-    """Raise UsageError where two things say how rows are divided, of which only one would be heard."""
-    given = [option for option, name in (("--group", options.group), ("--time", options.time)) if name]
-    if len(given) > 1:
-        raise UsageError("Rows should be divided by `--group` or by `--time`. Found both; take one out.")
-    if given and raw.parts is not None:
-        raise UsageError(f"`{given[0]}` should not be given where the file says which rows are tested. Take it out.")
-    if options.task_column and options.task_column in (options.group, options.time):
-        raise UsageError(
-            f"`{make_printable(options.task_column)}` should be in `--task-column` or in `{given[0]}`. Found both; "
-            "take it out of one."
-        )
-
-
-def check_target(column: TableColumn, kind: str, labels: np.ndarray, levels: Sequence[str]) -> None:
-    """Raise UsageError where a target has nothing to learn, or a class with a single row."""
-    shown, there = make_printable(column.name), labels[~np.isnan(labels)]
-    if not len(there):
-        raise UsageError(f"The target `{shown}` should have labels. Found none in {len(labels)} rows.")
-    if (there == there[0]).all():
-        value = levels[int(there[0])] if levels else f"{there[0]:g}"
-        raise UsageError(
-            f"The target `{shown}` should vary. Found `{make_printable(value, 40)}` in every row; leave it out."
-        )
-    if kind in ("class", "binary"):
-        counts = np.bincount(there.astype(int), minlength=len(levels))
-        if rare := [levels[int(code)] for code in np.flatnonzero(counts < 3)]:
-            raise UsageError(
-                f"Every class of `{shown}` should have 3 rows or more, one for each split. Found {counts.min()} of "
-                f"`{make_printable(rare[0], 40)}`"
-                + (f", and {len(rare) - 1} more such classes" if len(rare) > 1 else "")
-                + "; leave these rows out, or join the class with another."
-            )
-        if len(levels) > 200:
-            raise UsageError(
-                f"The target `{shown}` should have 200 classes at most. Found {len(levels)}; is it a text?"
-            )
 
 
 def _explain_useless(column: TableColumn, rows: int) -> str:
@@ -250,16 +129,15 @@ def _explain_useless(column: TableColumn, rows: int) -> str:
     if column.distinct == 1 and not column.missing:
         return "never changes"
     if column.form == "category" and column.distinct > max(MOST_TEXTS, rows / 2):
-        return f"has {column.distinct} different texts in {rows} rows"
-    counts = np.diff(column.values[:SAMPLE])
-    if column.form == "whole" and column.distinct == rows and rows > 10 and (counts == 1).all():
+        return f"has {count_nouns(column.distinct, 'different text')} in {count_nouns(rows, 'row')}"
+    if column.form == "whole" and column.distinct == rows and rows > 10 and (np.diff(column.values) == 1).all():
         return "numbers the rows"
     return ""
 
 
-def _feature_kind(column: TableColumn, wanted: str | None) -> str:
+def _feature_kind(column: TableColumn) -> str:
     """Type of a feature as `Feature` has it."""
-    return "category" if column.form == "category" else "date" if column.form == "date" else wanted or "number"
+    return column.form if column.form in ("category", "date") else "number"
 
 
 def _fill(
@@ -293,7 +171,7 @@ def _fill(
     plan.targets = table[keep]
     numbers, codes = [], []
     for column in inputs:
-        kind, values = _feature_kind(column, None), column.values[keep]
+        kind, values = _feature_kind(column), column.values[keep]
         plan.features.append(
             Feature.model_validate(
                 {"name": column.name, "kind": kind, "levels": column.levels, "missing": bool(np.isnan(values).any())}
@@ -306,6 +184,7 @@ def _fill(
     rows = int(keep.sum())
     plan.numbers = np.stack(numbers, axis=1) if numbers else np.empty((rows, 0))
     plan.codes = np.stack(codes, axis=1) if codes else np.empty((rows, 0), np.int32)
+    plan.divided_by = options.group or options.time or ""
     if options.group:
         plan.groups = np.unique(columns[options.group].values[keep], return_inverse=True)[1]
     if options.time:
@@ -320,7 +199,7 @@ def _fill(
 def _note_rows(plan: TablePlan, dropped: np.ndarray, why: str) -> None:
     """A warning on rows that are left out."""
     if count := int(dropped.sum()):
-        plan.warnings.append(f"{count} row{'s' * (count != 1)} {why} {'are' if count != 1 else 'is'} left out.")
+        plan.warnings.append(f"{count_nouns(count, 'row')} {why} {'are' if count != 1 else 'is'} left out.")
 
 
 def _choose_owners(plan: TablePlan, owners: TableColumn, keep: np.ndarray) -> np.ndarray:
@@ -335,8 +214,9 @@ def _choose_owners(plan: TablePlan, owners: TableColumn, keep: np.ndarray) -> np
         )
     if small:
         plan.warnings.append(
-            f"{small} of {len(values[np.isfinite(values)])} tasks in `{make_printable(owners.name)}` have fewer than "
-            f"{LEAST_ROWS} rows; they are left out."
+            f"`{make_printable(owners.name)}` has {count_nouns(small, 'task')} of {len(values[np.isfinite(values)])} "
+            f"with "
+            f"fewer than {LEAST_ROWS} rows; {'it is' if small == 1 else 'they are'} left out."
         )
     kept: np.ndarray = large[codes]
     return kept
@@ -358,38 +238,3 @@ def _make_own_tasks(
             )
         )
     return codes.astype(np.int32), tasks
-
-
-def _find_leaks(inputs: Sequence[TableColumn], targets: Sequence[TableColumn]) -> list[str]:
-    """Warnings on features that are a target, or a monotone or one-to-one copy of it, where both are there."""
-    warnings = []
-    for target in targets:
-        for feature in inputs:
-            if how := _compare(feature, target):
-                warnings.append(
-                    f"The feature `{make_printable(feature.name)}` {how} the target `{make_printable(target.name)}`: "
-                    "it gives the answer away; leave it out with `--drop` unless it is known beforehand."
-                )
-    return warnings
-
-
-def _compare(feature: TableColumn, target: TableColumn) -> str:
-    """How a feature gives a target away; empty where it does not."""
-    x, y = feature.values[:SAMPLE], target.values[:SAMPLE]
-    both = ~(np.isnan(x) | np.isnan(y))
-    if both.sum() < 3:
-        return ""
-    x, y = x[both], y[both]
-    if np.array_equal(x, y) and feature.levels == target.levels:
-        return "equals"
-    ordered = feature.form != "category" and target.form != "category"
-    # Different numbers of values exclude both kinds of copies, at the cost of no sort; values without a label beside
-    # them may be a few more.
-    apart = abs(feature.distinct - target.distinct)
-    if min(feature.distinct, target.distinct) < 2 or apart > feature.missing + target.missing:
-        return ""
-    a, b = (np.unique(each, return_inverse=True)[1] for each in (x, y))
-    if ordered:
-        return "is a monotone copy of" if np.array_equal(a, b) or np.array_equal(a, b.max() - b) else ""
-    pairs = len(np.unique(a.astype(np.int64) * (int(b.max()) + 1) + b))
-    return "is a copy of" if pairs == a.max() + 1 == b.max() + 1 else ""

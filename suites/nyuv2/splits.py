@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from bench.api import DataMissing
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 
 IMAGES = 1449
 SEED = 2012_0
@@ -83,8 +83,10 @@ def check_scenes(train: list[str], test: list[str]) -> str:
     }
     for first, second in (("validation", "training"), ("validation", "test"), ("training", "test")):
         if shared := sorted(sides[first] & sides[second]):
+            others = len(shared) - 1
+            more = f", as {'is' if others == 1 else 'are'} {count_nouns(others, 'other')}" if others else ""
             raise DataMissing(
                 f"The scene `{make_printable(shared[0], 100)}` should be on one side of the split. "
-                f"It is in {first} and in {second}{f', as are {len(shared) - 1} others' if shared[1:] else ''}."
+                f"It is in {first} and in {second}{more}."
             )
     return "scenes: " + ", ".join(f"{len(names)} in {side}" for side, names in sides.items()) + "; none on two sides"

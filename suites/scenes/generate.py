@@ -138,7 +138,7 @@ def write_set(
         missing = writer.missing_rows()
         tasks, done = _group_by_room(missing, size, classes, number), 0
         if len(missing) < sum(rows.values()):
-            yield f"{sum(rows.values()) - len(missing)} images are there already, {len(missing)} are missing"
+            yield f"{sum(rows.values()) - len(missing)} of {sum(rows.values())} images are there already"
         if jobs == 1 or len(tasks) < 2:
             # One room, or one process asked for: starting workers would cost more than they save.
             results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_render_rows, tasks)

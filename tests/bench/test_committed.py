@@ -5,22 +5,21 @@ import torch
 
 from bench.training.environment import hardware, versions
 from bench.training.fit import fit
-from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store import StoreContents
 
-RECORDS = {
-    record.method: record
-    for record in Store(COMMITTED).read().records
-    if record.suite == "multidigits" and record.spec.seed == 0 and record.spec.tuning is None
-    if record.spec.protocol.version == 1 and not record.spec.overrides
-}
 NUMBERS = ("run_id", "data", "statistics", "scores", "selection", "curves", "matrices", "effective_sharing")
 
 
 @pytest.mark.parametrize("method", ["cross_stitch", "soft+l2:halflife=1000.0"])
-def test_a_committed_run_comes_out_the_same(method: str) -> None:
+def test_a_committed_run_comes_out_the_same(method: str, committed_contents: StoreContents) -> None:
     torch.set_num_threads(1)
-    committed = RECORDS[method]
+    records = {
+        record.method: record
+        for record in committed_contents.records
+        if record.suite == "multidigits" and record.spec.seed == 0 and record.spec.tuning is None
+        if record.spec.protocol.version == 1 and not record.spec.overrides
+    }
+    committed = records[method]
     assert committed.cost is not None
     if committed.cost.hardware != hardware(torch.device("cpu")) or committed.environment != versions():
         pytest.skip("the record was made on another kind of machine or with other versions")

@@ -1,8 +1,13 @@
 """Texts of others in sentences of ours."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from bench.errors import make_printable
+from bench.errors import add_article, count_nouns, hint, make_printable
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,31 @@ def test_what_steers_or_hides_is_shown_as_an_escape(text: str, expected: str) ->
 def test_long_texts_are_cut() -> None:
     assert make_printable("x" * 11, 10) == "x" * 10 + "..."
     assert make_printable("x" * 10, 10) == "x" * 10
+
+
+def test_nouns_are_counted_and_have_their_article() -> None:
+    assert [count_nouns(n, "task") for n in (0, 1, 2, 1000)] == ["0 tasks", "1 task", "2 tasks", "1,000 tasks"]
+    assert [count_nouns(n, "process", "processes") for n in (1, 2)] == ["1 process", "2 processes"]
+    names = ("suite", "int", "Estimator", "uint8", "float")
+    assert [add_article(name) for name in names] == ["a suite", "an int", "an Estimator", "a uint8", "a float"]
+
+
+def test_what_there_is_instead_is_a_sentence() -> None:
+    assert hint("x", []) == "there is nothing to choose from"
+    assert hint("x", ["hard"]) == "there is `hard`"
+    assert hint("x", ["hard", "soft"]) == "there are `hard`, `soft`"
+    assert hint("hrad", ["hard", "soft"]) == "the nearest: `hard`"
+
+
+def test_no_module_makes_a_plural_or_an_article_of_its_own() -> None:
+    """`1 tasks` and `a int` come from sentences that are put together by hand."""
+    by_hand = re.compile(r"""['"]s['"] (\*|if )|[Ff]ound a \{|, a \{type\(""")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for top in ("bench", "suites", "leaderboard")
+        for path in (ROOT / top).rglob("*.py")
+        if path.name != "errors.py"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if by_hand.search(line)
+    ]
+    assert found == []

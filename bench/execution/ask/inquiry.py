@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.errors import count_nouns
 from bench.execution.ask.book import RunBook
 from bench.execution.ask.budget import BudgetSpent
 from bench.planning.question import ALONE, TUNING_SEEDS, Question
@@ -91,9 +92,14 @@ class Inquiry:
         seconds = self.book.estimate(missing)
         if not each.must and seconds is not None and seconds > self.book.budget.left:
             self.skipped.append(each.name)
-            self.tell(f"Left out for the budget: {each.name} ({len(missing)} runs, about {seconds:.0f} s).")
+            self.tell(
+                f"Left out for the budget: {each.name} ({count_nouns(len(missing), 'run')}, about {seconds:.0f} s)."
+            )
             return
-        self.tell(f"{each.name}: {len(missing)} runs" + (f", about {seconds:.0f} s" if seconds is not None else ""))
+        self.tell(
+            f"{each.name}: {count_nouns(len(missing), 'run')}"
+            + (f", about {seconds:.0f} s" if seconds is not None else "")
+        )
         self.book.run(missing)
 
     # --- which runs ------------------------------------------------------------------------------

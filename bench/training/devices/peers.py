@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,10 @@ def launch_workers(spec: RunSpec, data_dir: Path | None) -> Iterator[Ranks | Non
         "port": store.port,
         "threads": torch.get_num_threads(),
     }
-    peers = [_Peer(job | {"rank": rank}) for rank in range(1, size)]
+    peers: list[_Peer] = []
     try:
+        for rank in range(1, size):
+            peers.append(_Peer(job | {"rank": rank}))
         # Joining the group blocks without a way out: before it, wait until every worker is ready for it.
         late = time.monotonic() + TIMEOUT.total_seconds()
         while not store.check([ready_key(peer.rank) for peer in peers]):
@@ -110,18 +112,23 @@ class _Peer:
     def __init__(self, job: dict[str, Any]) -> None:
         self.rank: int = job["rank"]
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (`end` closes it)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.training.devices.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self.stderr,
-            # The modules that this process can import, wherever it was started from.
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-        )
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bench.training.devices.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self.stderr,
+                # The modules that this process can import, wherever it was started from.
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            )
+        except BaseException:
+            self.stderr.close()
+            raise
         assert self.process.stdin is not None
         self.input = self.process.stdin
-        self.input.write(json.dumps(job).encode() + b"\n")
-        self.input.flush()
+        with suppress(BrokenPipeError):  # it has exited already, and `last_words` says why
+            self.input.write(json.dumps(job).encode() + b"\n")
+            self.input.flush()
 
     def last_words(self) -> str:
         """The last line the worker wrote to stderr, or its exit code, once it has exited; empty while it runs."""

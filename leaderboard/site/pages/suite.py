@@ -6,6 +6,7 @@ tasks, recovered weights, dials. Further boards and the tuned track are tabs of 
 
 from typing import Any
 
+from bench.errors import count_nouns
 from bench.records import ResultRecord
 from leaderboard.analysis.relatedness import estimate_relatedness
 from leaderboard.boards.comparability import keep_last_code, keep_newest_suite
@@ -107,7 +108,10 @@ def _describe_protocol(run: ResultRecord, one: Shown) -> str:
     protocol = run.spec.protocol
     curve = one.board.curve if one.track == "default" else None
     at = f", {curve.grid.setting} by each method's own curve" if curve else f" at {protocol.lr:g}"
-    budget = f"{protocol.epochs} epochs of {protocol.steps_per_epoch:,} updates, batches of {protocol.batch_size}"
+    budget = (
+        f"{count_nouns(protocol.epochs, 'epoch')} of {count_nouns(protocol.steps_per_epoch, 'update')}, batches of "
+        f"{protocol.batch_size}"
+    )
     fit = f"{budget} · {protocol.optimiser}{at}" if protocol.fit == "descent" else "fitted by a solver"
     tasks = ", ".join(run.tasks) if len(run.tasks) <= 4 else f"{len(run.tasks)} tasks"
     rows = f"{protocol.splits['train']:,} training rows" if "train" in protocol.splits else ""

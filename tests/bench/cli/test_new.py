@@ -105,7 +105,11 @@ def test_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "should not be there yet" in capsys.readouterr().err
     assert (tmp_path / "mine.py").read_text() == "work of weeks"
     assert main(["new", "method", "other", "--out", str(tmp_path / "mine.py")]) == 2
-    assert "`--out` should be a folder" in capsys.readouterr().err
+    wanted = "`--out` should be the folder of the file, which is called NAME.py. Found a file, `"
+    assert wanted in capsys.readouterr().err
+    assert main(["new", "method", "fresh", "--out", str(tmp_path / "fresh.py")]) == 2  # which is not there yet
+    assert f"{wanted}{tmp_path / 'fresh.py'}`; take `--out {tmp_path}`." in capsys.readouterr().err
+    assert not (tmp_path / "fresh.py").exists()
 
 
 @pytest.mark.parametrize("name", ["tensor", "none", "task", "synthetic_like"])

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,17 +15,27 @@ import pytest
 from bench.cli.main import main
 from leaderboard.store.committed import COMMITTED
 
-TABLE = [sys.executable, "-m", "bench.cli.start", "table", "multidigits_1", "--store", str(COMMITTED), "--format"]
+Table = Callable[[str, str], bytes]
 
 
-def table(format: str, encoding: str) -> bytes:
-    environment = os.environ | {"PYTHONIOENCODING": encoding}
-    done = subprocess.run([*TABLE, format], capture_output=True, check=False, env=environment)
-    assert (done.returncode, done.stderr) == (0, b"")
-    return done.stdout
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """table(format, encoding) -> what a process writes of the board of the digits; their store alone is read."""
+    store = tmp_path_factory.mktemp("store")
+    for name in ("_protocols", "multidigits"):
+        shutil.copytree(COMMITTED / name, store / name)
+    command = [sys.executable, "-m", "bench.cli.start", "table", "multidigits_1", "--store", str(store), "--format"]
+
+    def write(format: str, encoding: str) -> bytes:
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run([*command, format], capture_output=True, check=False, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
+    return write
 
 
-def test_a_pipe_of_any_encoding_gets_the_table_column_under_column() -> None:
+def test_a_pipe_of_any_encoding_gets_the_table_column_under_column(table: Table) -> None:
     plain, whole = (table("text", encoding).decode(encoding) for encoding in ("ascii", "utf-8"))
     assert plain.isascii()
     assert "D log" in plain
@@ -32,7 +44,7 @@ def test_a_pipe_of_any_encoding_gets_the_table_column_under_column() -> None:
     assert whole.translate(signs) == plain
 
 
-def test_json_says_the_same_in_any_encoding() -> None:
+def test_json_says_the_same_in_any_encoding(table: Table) -> None:
     assert json.loads(table("json", "cp1252")) == json.loads(table("json", "utf-8"))
     assert table("csv", "cp1252") == table("csv", "utf-8")
 

@@ -1,6 +1,5 @@
 """Interruptions of whole runs: whatever is killed, filled or taken away, the same command completes the same table."""
 
-import gc
 import json
 import os
 import random
@@ -47,10 +46,8 @@ class Table:
         self.words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
         self.specs = plan(SUITE, methods, list(range(seeds)), settings, "cpu")
         self.reference = root / "reference"
-        gc.freeze()  # a cell begins by looking for garbage, which is none of ours
         for spec in self.specs:
             assert StoredCell(self.reference, Path())(spec, lambda *_: None) == "done"
-        gc.unfreeze()
 
     def command(self, store: Path, jobs: int = 2) -> list[str]:
         """What a user types, and would type again."""
@@ -152,7 +149,8 @@ def fill_among_kills(table: Table, root: Path, moments: int, seed: int, count: i
 @pytest.mark.parametrize(
     ("methods", "seeds", "moments", "seed", "count"),
     [
-        (METHODS[:3], 2, 10, 25, 2),
+        (METHODS[:3], 2, 5, 25, 2),
+        pytest.param(METHODS[:3], 2, 10, 25, 2, marks=pytest.mark.chaos),
         pytest.param(METHODS, 8, 100, 1, 1, marks=pytest.mark.chaos),
         pytest.param(METHODS, 8, 30, 1, 2, marks=pytest.mark.chaos),
     ],

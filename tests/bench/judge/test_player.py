@@ -73,12 +73,22 @@ def test_each_request_is_answered_by_a_fresh_copy(kept: Player) -> None:
     [
         ("os._exit(0)", "ended before it answered"),
         ("os.kill(os.getpid(), 9)", "exit code -9|before it answered"),
-        ("sys.stdout.write('x' * 150_000)", "It printed 150,000 bytes, where at most 100,000 are allowed"),
     ],
 )
-def test_misbehaviour_ends_as_one_sentence(code: str, words: str) -> None:
-    with Player(QUICK) as player, pytest.raises(PlayerFailed, match=words):
-        describe(player, code)
+def test_an_end_in_the_middle_is_one_sentence_and_the_next_request_is_answered(
+    kept: Player, code: str, words: str
+) -> None:
+    with pytest.raises(PlayerFailed, match=words):
+        describe(kept, code)
+    assert describe(kept, "") == "odd"
+
+
+def test_who_prints_too_much_fails() -> None:
+    with (
+        Player(QUICK) as player,
+        pytest.raises(PlayerFailed, match="It printed 150,000 bytes, where at most 100,000 are allowed"),
+    ):
+        describe(player, "sys.stdout.write('x' * 150_000)")
 
 
 def test_an_exception_is_the_methods_own(kept: Player) -> None:

@@ -12,6 +12,7 @@ from bench.planning.plan import parse_suite
 from bench.planning.sobol_design import has_trunk, list_spaces, plan_finalists, plan_sobol_trials
 from bench.records import RunSpec
 from leaderboard.store import Store
+from tests.bench.execution.tables import TINY
 
 SUITE = "synthetic:tasks=3"
 SEEDS = [1000, 1001, 1002]
@@ -84,17 +85,8 @@ def test_finalists_are_the_trial_on_further_seeds() -> None:
 def test_tune_judges_the_best_trials_anew_and_runs_the_winner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
-        "tune",
-        "synthetic:tasks=2,train=64",
-        "single_task",
-        "--trials",
-        "3",
-        "--seeds",
-        "0-1",
-        "--trials-seeds",
-        "1",
-    ]
+    words = ["tune", "tiny", "single_task", "--plugin", str(TINY)]
+    words += ["--trials", "3", "--seeds", "0-1", "--trials-seeds", "1"]
     words += ["--finalists", "2", "--finalist-seeds", "1", "--store", str(tmp_path / "store"), "--json"]
     assert main([*words, "--dry-run"]) == 0
     out, err = capsys.readouterr()

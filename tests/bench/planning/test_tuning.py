@@ -14,6 +14,7 @@ from bench.records import parse_method
 from bench.training.fit import fit
 from leaderboard.store import Store
 from suites.synthetic import Synthetic
+from tests.bench.execution.tables import TINY
 
 SUITE = "synthetic:tasks=3"
 SHARED = ("lr", "weight_decay", "trunk_lr")
@@ -79,8 +80,8 @@ def test_a_trial_never_reads_the_test_split(monkeypatch: pytest.MonkeyPatch) -> 
 def test_tune_runs_trials_then_the_winner_and_fills_the_tuned_track(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["tune", "synthetic:tasks=2,train=64", "single_task", "hard", "--trials", "2", "--seeds", "0-1"]
-    words += ["--design", "random"]
+    words = ["tune", "tiny", "single_task", "hard", "--trials", "2", "--seeds", "0-1"]
+    words += ["--design", "random", "--plugin", str(TINY)]
     assert main([*words, "--store", str(tmp_path), "--json"]) == 0
     searches = json.loads(capsys.readouterr().out)
     assert [search["method"] for search in searches] == ["single_task", "hard"]

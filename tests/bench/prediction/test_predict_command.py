@@ -75,7 +75,7 @@ def test_a_fresh_process_gives_the_same_bits(store: Path, tmp_path: Path, capsys
     assert sorted(there) == ["task00", "task01"]
     for task in there:
         assert [row[task]["prediction"] for row in here] == there[task][:, 0].tolist()
-    assert [row["row"] for row in here] == ["0", "1", "2"]
+    assert [row["row"] for row in here] == [0, 1, 2]
 
 
 def test_csv_has_a_line_for_each_row_and_all_digits(
@@ -251,7 +251,8 @@ def test_runs_and_files_that_are_not_there(store: Path, tmp_path: Path, capsys: 
         (wrong, str(rows)): f"There is no run `{wrong}` with a model; the nearest: `{run}`",
         ("the best", str(rows)): "an id is 16 digits and letters from a to f, there are models of",
         ("", str(rows)): "RUN should|no run ``",
-        (run, str(tmp_path / "absent.npy")): "FILE should be a file of new rows. Found none",
+        (run, str(tmp_path / "absent.npy")): "FILE should be a file of new rows, or a folder of images. Found none",
+        (run, str(empty)): "FILE should be a file of new rows; folders are for sets of images. Found `empty`",
         (run, str(tmp_path / "table.csv")): "FILE should be arrays of the suite's inputs, `.npy` or `.npz`",
         (run, str(rows), "--out", "answer.xlsx"): "`--out` should end in .csv, .json or .npz",
         (run, str(rows), "--store", str(empty)): "holds no trained model; `mtlbench run SUITE METHOD --keep-model`",

@@ -170,7 +170,6 @@ def test_no_decision_hangs_on_a_clock_that_can_be_set():
         "leaderboard/site/watch.py": {"st_mtime"},
         "suites/_own/image_import.py": {"datetime.now"},  # the day of an import, on its card
         "suites/_own/table_import.py": {"datetime.now"},
-        "suites/_own/suite.py": {"st_mtime"},
         "suites/_shared/dense/sets.py": {"st_mtime"},
         "suites/multimnist/files.py": {"st_mtime"},
         "suites/_shared/variables.py": {"st_mtime"},

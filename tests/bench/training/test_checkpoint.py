@@ -1,14 +1,13 @@
 """Checkpoints: a run that was killed goes on to the numbers of one that was not, digit for digit, or starts anew."""
 
 import errno
-import gc
 import io
 import itertools
 import os
 import pickle
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,14 +57,6 @@ class Mortal(Checkpoint):
     def _write(self) -> None:
         super()._write()
         raise Killed
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _imported() -> Iterator[None]:
-    """What is there already is no garbage: a run begins by looking for it, which takes longer than these runs do."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,9 @@ import pytest
 
 from bench.cli.main import main
 from bench.records import ResultRecord
-from leaderboard.analysis.curves import average_test_error, find_curves
+from leaderboard.analysis.curves import average_test_error, find_curves, summarise_curve
 from leaderboard.boards.board import Board
+from leaderboard.boards.curves import curve_of_runs
 from leaderboard.report.curves import curve_as_json, write_curves
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
@@ -56,6 +57,16 @@ def test_a_failed_run_is_counted_and_leaves_no_number(make_record: Make) -> None
     assert math.isnan(average_test_error([]).mean)
     assert "3 failed" in write_curves([curve])
     assert json.loads(json.dumps(curve_as_json(curve)))["points"][2]["test"]["mean"] is None
+
+
+def test_of_one_value_nothing_is_chosen(store: list[ResultRecord]) -> None:
+    """No edge of a grid is spoken of where there is no grid; "chosen" stands in the two notes and marks no value."""
+    alone = curve_of_runs([run for run in store if run.spec.overrides and run.method == "hard"][:1], "lr")
+    assert alone
+    text = " ".join(write_curves([summarise_curve(alone)]).split())
+    assert "Nothing is chosen from one value, lr=0.01; `--over` takes several." in text
+    assert "edge" not in text
+    assert [word for word in write_curves([summarise_curve(alone)]).split() if word == "chosen"] == ["chosen"] * 2
 
 
 def test_details_of_a_table_have_the_curves_of_its_suite(

@@ -1,5 +1,7 @@
 """Runs under settings of the user's own: named where a table is empty, shown when asked for."""
 
+import re
+
 import pytest
 
 from bench.cli.main import main
@@ -25,12 +27,23 @@ def store(records, tmp_path):
     return str(tmp_path / "store")
 
 
-def test_an_empty_table_says_what_is_there_and_how_to_see_it(store, capsys):
-    assert main(["table", "toy", "--store", store]) == 0
-    assert (
-        "holds no finished run of `toy` under its own protocol; there are 4 runs with other settings, which "
-        "`--where lr=0.01` shows, and 1 other group." in capsys.readouterr().err
-    )
+def test_a_table_without_rows_says_what_is_there_and_how_to_see_it(store, capsys):
+    for format in ("text", "md"):
+        assert main(["table", "toy", "--store", store, "--format", format]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err == (
+            f"mtlbench: `{store}` holds no finished run of `toy` under its own protocol; there are 4 runs with lr=0.01 "
+            f"and 1 run with epochs=1: `mtlbench table toy --where lr=0.01 --store {store}` shows the first.\n"
+        )
+    assert main(["table", "toy", "--store", store, "--format", "csv"]) == 0  # a file of no lines is a file
+
+
+def test_the_command_of_the_sentence_shows_the_runs(store, capsys):
+    main(["table", "toy", "--store", store])
+    [command] = re.findall("`mtlbench (table .*?)`", capsys.readouterr().err)
+    assert main(command.split()) == 0
+    assert "single_task" in capsys.readouterr().out
 
 
 def test_where_shows_the_runs_with_exactly_these_settings(store, capsys):
@@ -42,7 +55,10 @@ def test_where_shows_the_runs_with_exactly_these_settings(store, capsys):
     for where in (["lr=0.02"], ["lr=0.01", "epochs=1"]):
         words = [word for pair in where for word in ("--where", pair)]
         assert main(["table", "toy", "--store", store, *words]) == 2
-        assert "there are 4 runs with other settings, which `--where lr=0.01` shows" in capsys.readouterr().err
+        assert (
+            "there are 4 runs with lr=0.01 and 1 run with epochs=1: `mtlbench table toy --where lr=0.01"
+            in capsys.readouterr().err
+        )
 
 
 def test_settings_are_one_value_whatever_their_text(records):

@@ -20,6 +20,7 @@ from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
 from leaderboard.site import write_site
 from leaderboard.store import Store, StoreContents
+from tests.bench.execution.tables import TINY
 from tests.leaderboard.boards.test_curves import path, point
 
 Make = Callable[..., ResultRecord]
@@ -210,13 +211,12 @@ def test_reproduce_runs_the_curves_then_each_method_at_its_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A whole board from nothing, one value judged again, and a second time with nothing left to run."""
-    suite = "synthetic:tasks=2,train=64"
-    text = TOML.format(suite=suite, seeds="0-1", more="", over="lr=0.001/0.01/0.1")
+    text = TOML.format(suite="tiny", seeds="0-1", more="", over="lr=0.001/0.01/0.1")
     (tmp_path / "mine.toml").write_text(f'{text}finalists = 1\nfinalist_seeds = "1002"\n')
     monkeypatch.setattr(boards_module, "TABLES", tmp_path)
     for function in (boards_module.load_board, boards_module.boards):
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
-    words = ["reproduce", "mine", "--store", str(tmp_path / "store"), "--device", "cpu"]
+    words = ["reproduce", "mine", "--plugin", str(TINY), "--store", str(tmp_path / "store"), "--device", "cpu"]
     assert main([*words, "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert not (tmp_path / "store").exists()

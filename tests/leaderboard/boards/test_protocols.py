@@ -17,8 +17,7 @@ from leaderboard.boards.protocols import FILE, WrittenProtocol, find_departures,
 from leaderboard.intake.eligibility import find_ineligible_records
 from leaderboard.intake.manifest import Manifest, checksum_bytes
 from leaderboard.intake.source_card import parse_cards
-from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import build_record
 from tests.leaderboard.intake.toy import CODE, COST, resealed
 
@@ -41,8 +40,8 @@ def test_what_is_written_down_is_what_the_suites_have() -> None:
     assert dict(read_protocols()) == of_suites()
 
 
-def test_committed_runs_are_under_the_protocol_of_their_board() -> None:
-    plain = [r for r in Store(COMMITTED).read().records if not r.spec.overrides and not r.spec.tuning]
+def test_committed_runs_are_under_the_protocol_of_their_board(committed_contents: StoreContents) -> None:
+    plain = [r for r in committed_contents.records if not r.spec.overrides and not r.spec.tuning]
     parts = {name_protocol(part): part for board in boards().values() for part in board.parts}
     runs = {name: [record for record in plain if part.covers(record)] for name, part in parts.items()}
     assert {record.run_id for own in runs.values() for record in own} == {record.run_id for record in plain}

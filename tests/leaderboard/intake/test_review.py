@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = "leaderboard/submissions/scale_and_bias"
+RESULTS = "leaderboard/results/"
+KEPT = (f"{RESULTS}_protocols/", f"{RESULTS}multidigits/")  # the board of the example
 NAMELESS = ["-c", "user.name=reviewer", "-c", "user.email=reviewer@example.org"]
 
 
@@ -27,19 +29,26 @@ def review(clone: Path, base: str) -> tuple[int, str]:
     return done.returncode, done.stdout or done.stderr
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """The project as it lies here, in one commit."""
-    folder = tmp_path / "clone"
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as it lies here, in one commit, with the results of one suite."""
+    folder = tmp_path_factory.mktemp("project")
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+        others = name.startswith(RESULTS) and not name.startswith(KEPT)
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")) and not others:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    git(tmp_path, "init", "-q", str(folder))
+    git(folder, "init", "-q")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "All")
     return folder
+
+
+@pytest.fixture
+def clone(project: Path, tmp_path: Path) -> Path:
+    """A copy of the project, to change."""
+    return shutil.copytree(project, tmp_path / "clone", symlinks=True)
 
 
 def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Path) -> None:
@@ -79,6 +88,7 @@ def test_changed_submissions_are_verified_and_shown_beside_their_board(clone: Pa
 
 def test_results_and_states_alone_are_reviewed(clone: Path) -> None:
     base = git(clone, "rev-parse", "HEAD")
+    (clone / "leaderboard/results/_verified").mkdir()
     (clone / "leaderboard/results/_verified/20990101T000000.000000Z-01234567.jsonl").write_text("{}\n")
     git(clone, "add", "-A")
     git(clone, "commit", "-qm", "Found out")

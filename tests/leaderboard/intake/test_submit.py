@@ -243,7 +243,8 @@ def test_runs_that_are_not_sound_are_not_submitted(tmp_path, runner, submit, cap
 def test_from_the_example_to_a_run_that_comes_out_again(tmp_path, monkeypatch, capsys):
     """With everything real but the size of the board."""
     suite = "synthetic:tasks=2,train=64"
-    tiny = Board(name="tiny", title="T", version=1, suite=suite, methods=["hard"], seeds="0-1", reference="hard")
+    fields = {"title": "T", "version": 1, "suite": suite, "protocol": 1, "methods": ["hard"], "reference": "hard"}
+    tiny = Board.model_validate({"name": "tiny", "seeds": "0-1", **fields})
     outcome = {"subject": "sharing/scale_and_bias", "rule": "all", "passed": True, "advice": ""}
     monkeypatch.setattr("leaderboard.boards.board.boards", lambda: {"tiny": tiny})
     (tmp_path / "board" / "results").mkdir(parents=True)  # a board without runs

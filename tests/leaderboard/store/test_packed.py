@@ -11,7 +11,7 @@ import pytest
 from bench.errors import DataMissing
 from bench.records import ResultRecord, canonical_json
 from bench.records.record import MAX_BYTES
-from leaderboard.store import Store
+from leaderboard.store import Store, StoreContents
 from leaderboard.store.committed import COMMITTED, read_committed
 from leaderboard.store.load import MAX_BAD_LINES
 from leaderboard.store.merge import merge_stores
@@ -32,9 +32,9 @@ def packed_store(root: Path, records: list[ResultRecord]) -> Path:
     return path
 
 
-def test_every_committed_line_is_the_record_that_went_in() -> None:
+def test_every_committed_line_is_the_record_that_went_in(committed_contents: StoreContents) -> None:
     """Lossless: packed again it has the same bytes, and opened it has the same content, run id and digest."""
-    contents = read_committed()
+    contents = committed_contents
     assert contents.problems == []
     packed = [path for path in COMMITTED.rglob("*.jsonl") if path.parent.name != "_verified"]
     assert len(contents.records) == sum(len(path.read_text().splitlines()) for path in packed) >= 2306

@@ -14,8 +14,8 @@ from bench.scores import KINDS
 from leaderboard.intake.submission import find_resembling, read_submission
 from leaderboard.report.formats import write_notes
 from leaderboard.report.table import tabulate
-from leaderboard.store import Store, StoreContents
-from leaderboard.store.committed import COMMITTED, read_committed_suite
+from leaderboard.store import StoreContents
+from leaderboard.store.committed import read_committed_suite
 from leaderboard.trust.copies import NEAR, count_same_models, extract_trace, find_copies, find_repeated_seeds
 from tests.leaderboard.conftest import build_record
 from tests.leaderboard.intake import toy
@@ -50,8 +50,10 @@ def changed(run: ResultRecord, method: str, seed: int, noise: float) -> ResultRe
     )
 
 
-def test_no_two_committed_runs_of_different_seeds_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = Store(COMMITTED).read().records
+def test_no_two_committed_runs_of_different_seeds_are_alike(
+    committed_contents: StoreContents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = committed_contents.records
     assert find_repeated_seeds(records) == {}
     monkeypatch.setattr("leaderboard.trust.copies.NEAR", 8 * NEAR)
     assert find_repeated_seeds(records) == {}

@@ -9,8 +9,7 @@ import pytest
 from bench.cli.main import main
 from bench.records import Curves, ResultRecord
 from leaderboard.intake.submission import read_submission
-from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED
+from leaderboard.store import Store, StoreContents
 from leaderboard.trust.gaps import compute_ratios, find_too_good
 from tests.leaderboard.intake import toy
 
@@ -18,8 +17,10 @@ Make = Callable[..., ResultRecord]
 VAL = Curves(val={task: {"accuracy": [80.0, 85.0, 90.0]} for task in ("left", "right")})
 
 
-def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other() -> None:
-    records = Store(COMMITTED).read().records
+def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other(
+    committed_contents: StoreContents,
+) -> None:
+    records = committed_contents.records
     assert min(min(found.values()) for record in records if (found := compute_ratios(record))) > 0.6  # FAR, with room
     assert list(find_too_good(records)) == []
     suites = defaultdict(lambda: defaultdict(list))

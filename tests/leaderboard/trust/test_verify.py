@@ -18,8 +18,8 @@ from leaderboard.boards.board import Board
 from leaderboard.intake.soundness import find_further_problems
 from leaderboard.report.formats import write_ends
 from leaderboard.report.table import tabulate
-from leaderboard.store import Store
-from leaderboard.store.committed import COMMITTED, read_committed_suite
+from leaderboard.store import Store, StoreContents
+from leaderboard.store.committed import read_committed_suite
 from leaderboard.store.walk import CHECKED
 from leaderboard.trust.ledger import OLD_LEDGER, LedgerEntry, find_row_state, find_state, read_checks, write_checks
 
@@ -92,8 +92,8 @@ def test_what_is_out_of_range_is_named(make_record: Make, update: dict[str, Any]
     assert re.search(sentence, problem)
 
 
-def test_committed_records_have_nothing_out_of_range() -> None:
-    assert [problem for record in Store(COMMITTED).read().records for problem in find_further_problems(record)] == []
+def test_committed_records_have_nothing_out_of_range(committed_contents: StoreContents) -> None:
+    assert [problem for record in committed_contents.records for problem in find_further_problems(record)] == []
 
 
 def test_states_are_bound_to_the_bytes_and_not_taken_back(make_record: Make, tmp_path: Path) -> None:
@@ -231,7 +231,8 @@ def test_a_submission_that_is_not_sound_is_not_run(tmp_path: Path, capsys: pytes
 
 def test_cells_run_again_come_back_equal_and_a_lie_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On one machine, digit for digit; committed cells may be of another kind (`tests/bench/test_committed.py`)."""
-    assert main(["run", "synthetic:tasks=2,train=64", "hard", "--seeds", "0-1", "--store", str(tmp_path)]) == 0
+    short = ["--set", "epochs=2", "--set", "steps_per_epoch=4", "--seeds", "0-1", "--store", str(tmp_path)]
+    assert main(["run", "synthetic:tasks=2,train=64", "hard", *short]) == 0
     capsys.readouterr()
     assert main(["verify", str(tmp_path), "--rerun", "2", "--json"]) == 0
     outcomes = json.loads(capsys.readouterr().out)["rerun"]

@@ -110,7 +110,12 @@ def test_near_misses_and_lists_have_own_sets(
         assert main([*words]) == 2
         assert "`weather`" in capsys.readouterr().err
     assert main(["data", "list"]) == 0
-    assert "weather        codes.npy ready, numbers.npy ready, targets.npy ready\n" in capsys.readouterr().out
+    assert "weather        ready, 60 rows, 2 tasks\n" in capsys.readouterr().out
+    codes = (folder / "codes.npy").read_bytes()
+    (folder / "codes.npy").unlink()
+    assert main(["data", "list"]) == 0
+    assert "weather        codes.npy missing, numbers.npy ready, targets.npy ready\n" in capsys.readouterr().out
+    (folder / "codes.npy").write_bytes(codes)
     (folder / "set.json").write_text('{"name": "weather"}')
     assert main(["data", "list"]) == 0
     assert "weather        damaged (" in capsys.readouterr().out

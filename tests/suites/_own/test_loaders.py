@@ -207,7 +207,7 @@ def change(change_row: Callable[[Tensor, dict[str, Any], int], Any]) -> list[Any
         ({"protocol": {"metrics": {}}}, "Found `metrics`"),
         ({"backbone": "mpl"}, "`mlp`"),
         ({"backbone": nn.ModuleList([nn.Linear(4, 2)])}, "Found an `nn.ModuleList`"),
-        ({"backbone": lambda width: 3}, "should return stages .* Found a int"),
+        ({"backbone": lambda width: 3}, "should return stages .* Found an int"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(options: dict[str, Any], sentence: str) -> None:

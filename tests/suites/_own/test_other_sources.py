@@ -104,6 +104,10 @@ def test_python_arrays_and_frames(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="Found 39 in `y` and 40 in `a`"):
         import_table(frame, Y[:-1, 0], name="other", data_dir=tmp_path)
+    with pytest.raises(UsageError, match="Found `multidigits`, which is a suite of mtlbench"):
+        import_table(X, Y, name="multidigits", data_dir=tmp_path)
+    with pytest.raises(UsageError, match=r"as `my_hard`. Found `hard`, which is a sharing of mtlbench"):
+        import_table(X, Y, name="hard", data_dir=tmp_path)
     with pytest.raises(UsageError, match="`p` should be a column of X or of Y"):
         import_table(labels, labels, name="other", data_dir=tmp_path)
 

@@ -126,7 +126,7 @@ def test_a_function_that_returns_no_suite_is_refused() -> None:
         """Nothing."""
         return 3
 
-    with pytest.raises(UsageError, match=r"`make` should return a suite. Found a int"):
+    with pytest.raises(UsageError, match=r"`make` should return a suite. Found an int"):
         parse_suite("no_suite_of_tests")
     with pytest.raises(TypeError, match="Every option of `bad_option_of_tests` should have a default"):
         register("bad_option_of_tests")(lambda data_dir, *, rows: None)

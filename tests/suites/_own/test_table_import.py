@@ -1,6 +1,5 @@
 """`mtlbench data import`: what is found in a table, what is refused in one sentence, and what is written."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,72 +8,9 @@ import pytest
 
 from bench.cli.main import main
 from bench.planning.plan import parse_suite
+from tests.suites._own.small_csv import ROWS, TARGETS, Importer, make_rows, write_csv
 
 pytest.importorskip("polars")
-ROWS = 60
-
-
-def make_rows(**more: Any) -> dict[str, list[Any]]:
-    """Columns of a table: a number, a category, a date, and one target of each kind."""
-    generator = np.random.default_rng(0)
-    a = generator.standard_normal(ROWS).round(3)
-    days = np.datetime64("2024-01-01") + generator.integers(0, 300, ROWS)
-    return {
-        "a": a.tolist(),
-        "colour": generator.choice(["red", "green", "blue"], ROWS).tolist(),
-        "day": days.astype(str).tolist(),
-        "score": (100 + 10 * a + generator.standard_normal(ROWS)).round(2).tolist(),
-        "kind": generator.choice(["x", "y", "z"], ROWS).tolist(),
-        "passed": generator.choice(["yes", "no"], ROWS).tolist(),
-        "grade": (np.arange(ROWS) % 5 + 1).tolist(),
-        "visits": [*generator.poisson(3, ROWS).tolist()[:-1], 14],
-        **more,
-    }
-
-
-TARGETS = "score,kind,passed,grade,visits"
-
-
-def write_csv(path: Path, columns: dict[str, list[Any]], separator: str = ",") -> Path:
-    quoted = [f'"{name}"' if any(sign in name for sign in ', ;"') else name for name in columns]
-    lines = [separator.join(quoted)]
-    lines += [separator.join("" if x is None else str(x) for x in row) for row in zip(*columns.values(), strict=True)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-class Importer:
-    """Runs the command on a table in a folder of its own."""
-
-    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.root, self.capsys = root, capsys
-
-    def run(self, path: Path, *words: str) -> tuple[int, str]:
-        """(exit code, what was printed, on both streams)."""
-        code = main(["data", "import", str(path), "--name", "mine", "--data-dir", str(self.root / "data"), *words])
-        said = self.capsys.readouterr()
-        return code, said.out + said.err
-
-    def refuse(self, path: Path, *words: str) -> str:
-        """The one sentence of a refusal; nothing was written."""
-        code, said = self.run(path, *words)
-        assert code == 2, said
-        assert said.startswith("mtlbench: ")
-        assert said.count("\n") == 1
-        assert not (self.root / "data").exists()
-        return said
-
-    def answer(self, path: Path, *words: str) -> dict[str, Any]:
-        """What --json prints."""
-        code, said = self.run(path, "--json", *words)
-        assert code == 0, said
-        content: dict[str, Any] = json.loads(said)
-        return content
-
-
-@pytest.fixture
-def importer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Importer:
-    return Importer(tmp_path, capsys)
 
 
 def test_types_are_found_and_the_set_is_a_suite(importer: Importer, tmp_path: Path) -> None:
@@ -134,7 +70,7 @@ def test_every_kind_trains(importer: Importer, tmp_path: Path) -> None:
         ),
         ({"c": [None] * ROWS}, ("--targets", "c"), "The target `c` should have labels. Found none in 60 rows"),
         ({"c": ["03/04/2021"] * ROWS}, ("--targets", "score"), "Found dates as text, as `03/04/2021`"),
-        ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "score"), "Found 59 numbers and 1 texts, as `n/k`"),
+        ({"c": ["1.5"] * 59 + ["n/k"]}, ("--targets", "score"), "Found 59 numbers and 1 text, as `n/k`"),
         ({"c": ["1.5"] * 59 + ["inf"]}, ("--targets", "score"), "`c` should hold finite numbers"),
         ({"c": ["1.5"] * 59 + ["-inf"]}, ("--targets", "score"), "mark it as missing with `--missing=-inf`"),
         ({"c": ["1.5"] * 59 + ["1e300"]}, ("--targets", "score"), "`c` should hold numbers up to 1e+30"),
@@ -199,7 +135,18 @@ def test_files_that_are_no_tables_are_refused(importer: Importer, tmp_path: Path
 
 def test_names_are_free_and_refused_where_taken(importer: Importer, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", make_rows())
-    for name, sentence in {"multidigits": "which is a suite of mtlbench", "a b": "letters, digits"}.items():
+    refusals = {
+        "multidigits": "which is a suite of mtlbench",
+        "run": "which is a command of mtlbench",
+        "hard": "which is a sharing of mtlbench",
+        "demo": "which is a table of mtlbench",
+        "mlp": "which is a backbone of mtlbench",
+        "counts": "which is a kind of metric of mtlbench",
+        "all": "as `my_all`. Found `all`, which is a word of mtlbench",
+        "methods": "which is a word of mtlbench",
+        "a b": "letters, digits",
+    }
+    for name, sentence in refusals.items():
         assert main(["data", "import", str(path), "--name", name, "--targets", "score"]) == 2
         assert sentence in importer.capsys.readouterr().err
     importer.answer(path, "--targets", "score")
@@ -303,7 +250,7 @@ def test_a_task_for_each_value_with_rows_of_its_own(importer: Importer, tmp_path
     columns = make_rows(school=[1] * 30 + [2] * 25 + [3] * 5)
     answer = importer.answer(write_csv(tmp_path / "t.csv", columns), "--targets", "score", "--task-column", "school")
     assert [task["name"] for task in answer["tasks"]] == ["school_1", "school_2"]
-    assert "1 of 3 tasks in `school` have fewer than 10 rows; they are left out." in answer["warnings"]
+    assert "`school` has 1 task of 3 with fewer than 10 rows; it is left out." in answer["warnings"]
     _, suite = parse_suite("mine", tmp_path / "data")
     assert suite.own_inputs
     rows = suite.dataset("train", 0)

@@ -89,7 +89,7 @@ def test_an_interrupted_set_goes_on_where_it_stopped(tmp_path: Path, monkeypatch
     assert not (tmp_path / "halved").exists()
     asked = asked[5:] + [(-1, "")] * 10  # no more interruptions
     said = list(write_set(tmp_path / "halved", TINY, rows, 0.5, jobs=1))
-    assert said[0].startswith("3 images are there already, 5 are missing")
+    assert said[0].startswith("3 of 8 images are there already")
     assert [entry for entry in asked if entry[0] >= 0] == [
         (3, "train"),
         (4, "train"),

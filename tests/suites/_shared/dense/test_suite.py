@@ -101,7 +101,7 @@ def test_augmentation_is_a_function_of_seed_and_step(data: Path) -> None:
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-QUICK = [("encoder", method) for method in METHODS] + [("resnet18", "cross_stitch"), ("segnet", "cross_stitch")]
+QUICK = [("encoder", method) for method in METHODS] + [("resnet18", "cross_stitch"), ("segnet", "hard")]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_the_batch_of_an_evaluation_does_not_change_a_score(data: Path) -> None:
 
 
 def test_panels_lie_beside_the_record(data: Path, tmp_path: Path) -> None:
-    specs = plan(SUITE, ["single_task", "hard"], [0], {}, device="cpu", data_dir=data)
+    specs = plan(SUITE, ["single_task", "hard"], [0], FAST, device="cpu", data_dir=data)
     from PIL import Image
 
     for spec in specs:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrize
 
+from bench.core.modules import separate_class
+
 Schedule = Literal["constant", "warmup", "anneal"]
 
 
@@ -162,13 +164,12 @@ def write_as_offsets(module: nn.Module, copies: list[Parameter]) -> Parameter:
     The parameters themselves become the deviations, in place: whoever holds `copies` now holds v_t, and the modules
     compute with theta_bar + v_t. The values of theta_t do not change.
     """
-    owners = _find_owners(module)
+    places = _find_places(module)
     # As the first copy plus the mean difference: tied copies then have deviations of exactly 0, without rounding.
     first = copies[0].detach()
     mean = Parameter(first + torch.stack([copy.detach() - first for copy in copies]).mean(dim=0))
     for copy in copies:
-        owner, name = owners[id(copy)]
-        parametrize.register_parametrization(owner, name, _Offset(mean))  # keeps `copy` as its original
+        _parametrize(places[id(copy)], _Offset(mean))
     return mean
 
 
@@ -192,16 +193,30 @@ def write_as_sums(module: nn.Module, copies: list[Parameter], parts: int) -> lis
 
     The parameters themselves become the first part, in place. The values of theta_t do not change.
     """
-    owners, further = _find_owners(module), []
+    places, further = _find_places(module), []
     for copy in copies:
-        owner, name = owners[id(copy)]
         sums = _Sum(copy.detach(), parts - 1)
-        parametrize.register_parametrization(owner, name, sums)
+        _parametrize(places[id(copy)], sums)
         further.append(list(sums.further))
     return [list(part) for part in zip(*further, strict=True)]
 
 
-def _find_owners(module: nn.Module) -> dict[int, tuple[nn.Module, str]]:
-    """id of a parameter -> the module that holds it, and its name there."""
-    # By identity, since tensors compare element by element.
-    return {id(p): (owner, name) for owner in module.modules() for name, p in owner.named_parameters(recurse=False)}
+def _find_places(module: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
+    """id of a parameter -> the modules that hold it, and its name there: several where weights are tied."""
+    places: dict[int, list[tuple[nn.Module, str]]] = {}  # by identity, since tensors compare element by element
+    for owner in module.modules():
+        for name, parameter in owner.named_parameters(recurse=False, remove_duplicate=False):
+            places.setdefault(id(parameter), []).append((owner, name))
+    return places
+
+
+def _parametrize(places: list[tuple[nn.Module, str]], part: nn.Module) -> None:
+    """Compute the parameter at `places` by `part`; it stays where it is, as the original."""
+    (first, first_name), *others = places
+    for owner, _ in places:
+        separate_class(owner)
+    parametrize.register_parametrization(first, first_name, part)
+    for owner, name in others:  # tied to it: registered by themselves they would have the mean taken off once more
+        owner._parameters[name] = Parameter(getattr(owner, name).detach().clone())
+        parametrize.register_parametrization(owner, name, part)
+        owner.parametrizations[name] = first.parametrizations[first_name]  # type: ignore[index,operator,union-attr]

@@ -35,12 +35,17 @@ def prepare_module(module: nn.Module, shape: Shape, what: str) -> nn.Module:
     same for every method. Weights of lazy layers are drawn from torch's generator, as the weights of other layers.
     Raises UsageError, which names the module as `what`, where a lazy layer does not take such rows.
     """
-    for part in module.modules():
-        if getattr(part, "inplace", False) is True:
-            part.inplace = False  # type: ignore[assignment]
+    turn_off_inplace(module)
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         _fill(module, shape, what)
     return module
+
+
+def turn_off_inplace(module: nn.Module) -> None:
+    """Let no layer with a switch `inplace` write into what it is given."""
+    for part in module.modules():
+        if getattr(part, "inplace", False) is True:
+            part.inplace = False  # type: ignore[assignment]
 
 
 @torch.no_grad()

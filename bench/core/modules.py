@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from torch import nn
+from torch.nn.utils import parametrize
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -30,6 +31,19 @@ class Modules(nn.ModuleList, Generic[M]):
         def __iter__(self) -> Iterator[M]: ...
 
         def append(self, module: M) -> "Modules[M]": ...  # type: ignore[override]
+
+
+def separate_class(module: nn.Module) -> None:
+    """Give a module with parametrized weights a class of its own.
+
+    torch writes what is computed into the class of the module, which copies have in common: what is added to a copy, or
+    taken off it, would be so for all of them.
+    """
+    if parametrize.is_parametrized(module):
+        own = type(module)
+        skipped = ("__dict__", "__weakref__")
+        members = {name: value for name, value in vars(own).items() if name not in skipped}
+        module.__class__ = type(own.__name__, own.__bases__, members)
 
 
 class Named(nn.ModuleDict):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from bench.errors import UsageError
 from bench.loop.ranks import Ranks
 
 STRETCH = 1 << 18  # numbers of a gradient that are worked on at once: a few of them fit into the cache of a processor
@@ -67,7 +68,15 @@ class TaskGradients:
             return [None] * len(parameters)
         plain = scale == 1.0
         scaled = loss if plain else loss * scale
-        row = torch.autograd.grad(scaled, parameters, retain_graph=retain, allow_unused=True)
+        try:
+            row = torch.autograd.grad(scaled, parameters, retain_graph=retain, allow_unused=True)
+        except RuntimeError as error:
+            if "use_reentrant=True" not in str(error):
+                raise
+            raise UsageError(
+                "Checkpoints should be made with `use_reentrant=False` under a weighting that looks at each task's "
+                "gradient. Found one with `use_reentrant=True`, through which torch computes no such gradient."
+            ) from error
         return row if plain else [None if gradient is None else gradient / scale for gradient in row]
 
     @classmethod

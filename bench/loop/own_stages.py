@@ -4,7 +4,6 @@ Modules of the user are never trained themselves: a network is made of copies, s
 modules and start from the same weights.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from bench.core.fresh import prepare_stages
+from bench.core.fresh import prepare_stages, turn_off_inplace
 from bench.core.modules import Modules
 from bench.core.sharing import Blueprint, own_stream
 from bench.core.suite import Split, Stage, Suite
 from bench.core.task import Shape, Task, TaskMetric
 from bench.errors import UsageError, add_article
+from bench.loop.own_modules import copy_module, draw_again
 from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
@@ -109,7 +109,7 @@ class OwnStages:
                     f"`stages` should be a function of a width that returns stages, for a method of width {width:.3g}. "
                     "Found modules, whose width is fixed; give `lambda width: [...]`, or another method."
                 )
-            return list(copy.deepcopy(nn.ModuleList(list(self.source))))
+            return list(copy_module(nn.ModuleList(list(self.source)), "Stages"))
         return list(self.source(width))
 
     def make(self, width: float, fresh: bool) -> nn.ModuleList:
@@ -118,14 +118,17 @@ class OwnStages:
         fresh: draw the weights of copied modules anew, by `reset_parameters` of each layer that has it.
         """
         plain = self.copy_stages(width)
+        _refuse_ties(plain)
+        for module in plain:
+            turn_off_inplace(module)
         if fresh and isinstance(self.source, nn.ModuleList | Sequence):
             for module in plain:
-                module.apply(_draw_again)
+                draw_again(module)
         if self.layout == "channels_last":
             plain = [LastAxis(module, first=number == 0) for number, module in enumerate(plain)]
         first = next((p for module in plain for p in module.parameters() if p.is_floating_point()), None)
         # On the meta device, too, where a sharing only counts sizes.
-        shapes = run_shapes(plain, self.rows() if first is None else move_like(self.rows(), first))
+        shapes = run_shapes(plain, self.rows() if first is None else move_like(self.rows(), first), watched=True)
         return nn.ModuleList(
             module if isinstance(module, Stage) else Stage(module, output_shape=shape)
             for module, shape in zip(plain, shapes, strict=True)
@@ -208,11 +211,15 @@ def guess_rows(stages: Sequence[nn.Module]) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def run_shapes(stages: Sequence[nn.Module], rows: Any) -> list[Shape]:
-    """The shape of a row behind each stage. Raises what a stage raises; random numbers and statistics stay."""
+def run_shapes(stages: Sequence[nn.Module], rows: Any, watched: bool = False) -> list[Shape]:
+    """The shape of a row behind each stage. Raises what a stage raises; random numbers and statistics stay.
+
+    watched: refuse stages that write into what they are given, which methods read again.
+    """
     shapes: list[Shape] = []
     with hold_named_inputs(rows), hold_mode(nn.ModuleList(stages)):
         for number, stage in enumerate(stages):
+            before = (rows, rows.clone()) if watched and isinstance(rows, Tensor) and not rows.is_meta else None
             try:
                 rows = stage(rows)
             except RuntimeError as error:
@@ -220,6 +227,11 @@ def run_shapes(stages: Sequence[nn.Module], rows: Any) -> list[Shape]:
                     f"Stages should take `example`, each what the one before returns. Found in stage {number}: "
                     f"{' '.join(str(error).split())[:200].rstrip('.')}."
                 ) from error
+            if before and not torch.equal(*before):
+                raise UsageError(
+                    f"A stage should leave what it is given, since methods read it again. Found that stage {number} "
+                    "writes into its input; write `x = x + 1`, say, in place of `x += 1`."
+                )
             if not isinstance(rows, Tensor):
                 raise UsageError(
                     "A stage should return one tensor of features, rows first. Found "
@@ -230,8 +242,14 @@ def run_shapes(stages: Sequence[nn.Module], rows: Any) -> list[Shape]:
     return shapes
 
 
-def _draw_again(module: nn.Module) -> None:
-    """Draw the weights of a layer anew, where it knows how."""
-    reset = getattr(module, "reset_parameters", None)
-    if callable(reset) and all(parameter.requires_grad for parameter in module.parameters(recurse=False)):
-        reset()
+def _refuse_ties(stages: Sequence[nn.Module]) -> None:
+    """Raise UsageError where two stages have one parameter: a method may give them to different owners."""
+    places: dict[int, tuple[int, str]] = {}
+    for number, stage in enumerate(stages):
+        for name, parameter in stage.named_parameters():
+            other, other_name = places.setdefault(id(parameter), (number, name))
+            if other != number:
+                raise UsageError(
+                    f"A weight should belong to one stage. Found `{name}` of stage {number} in stage {other}, too, as "
+                    f"`{other_name}`; put these layers into one stage, or untie them."
+                )

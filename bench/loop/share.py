@@ -5,22 +5,25 @@ optimiser = torch.optim.Adam(net.parameter_groups(lr=1e-3))
 net.step({task: loss(task, prediction) for task, prediction in net(x).items()}, optimiser)
 """
 
-import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.catalogue.method import Method
+from bench.core.fresh import prepare_module
 from bench.core.self_fitting import SelfFitting
-from bench.core.sharing import Sharing
+from bench.core.sharing import Sharing, own_stream
 from bench.core.state import TrainState
 from bench.errors import UsageError, add_article
+from bench.loop.own_modules import copy_module
 from bench.loop.own_network import OwnNetwork
 from bench.loop.own_stages import ChannelAxis, OwnBlueprint, OwnStages, Stages, TasksOfLoop, run_shapes, to_last_axis
 from bench.loop.own_state import LoopState
 from bench.records import derive_seed
+from bench.toolbox.named_inputs import hold_named_inputs
 from bench.toolbox.tracing import hold_mode
 
 
@@ -94,9 +97,12 @@ def share(
         known=updates is not None,
         paced=steps_per_epoch is not None,
     )
-    copies: dict[str, nn.Module] = {name: copy.deepcopy(head) for name, head in heads.items()}
+    copies = {name: copy_module(head, f"The head of `{name}`") for name, head in heads.items()}
     if layout == "channels_last":
         copies = {name: _Head(head) for name, head in copies.items()}
+    for name, head in copies.items():
+        with own_stream(seed, "head", name):  # of lazy layers
+            prepare_module(head, sharing.output_shape, f"The head of `{name}`")
     network = OwnNetwork(
         *(chosen, sharing, copies, state, own.rows()),
         lr=lr,
@@ -107,12 +113,15 @@ def share(
     network.to(*own.find_home())
     if example is not None:
         _try(network, example)
+    _refuse_writing_heads(network, own.rows())
     return network
 
 
 def _find_layout(stages: Stages) -> ChannelAxis:
     """The layout that stages say they have, as those of a transformer; otherwise channels first."""
-    said = [getattr(stage, "layout", None) for stage in stages] if isinstance(stages, Sequence | nn.ModuleList) else []
+    with own_stream("layout"):  # fresh stages draw weights
+        modules = stages if isinstance(stages, Sequence | nn.ModuleList) else stages(1.0)
+    said = [getattr(stage, "layout", None) for stage in modules]
     return "channels_last" if "channels_last" in said else "channels_first"
 
 
@@ -127,6 +136,24 @@ def _try(network: OwnNetwork, example: Any) -> None:
             f"Stages and heads should take `example`. Found {' '.join(str(error).split())[:200].rstrip('.')}; features "
             f"have the shape {network.sharing.output_shape} a row."
         ) from error
+
+
+@torch.no_grad()
+def _refuse_writing_heads(network: OwnNetwork, rows: Any) -> None:
+    """Raise UsageError for a head that writes into its features, which other heads read, too."""
+    for name, head in network.heads.items():
+        try:
+            with hold_mode(network), hold_named_inputs(rows):
+                features = network.sharing({name: rows}, replace(network.state, generator=None))[name]
+                before = features.clone()
+                head(features)
+        except Exception:  # rows that were guessed, and that the head does not take
+            return
+        if not torch.equal(before, features):
+            raise UsageError(
+                f"A head should leave its features, since other heads read them, too. Found that of `{name}` writing "
+                "into them; write `x = x + 1`, say, in place of `x += 1`."
+            )
 
 
 def _check_parts(stages: Any, heads: Any) -> None:
@@ -147,6 +174,18 @@ def _check_parts(stages: Any, heads: Any) -> None:
     for name, head in heads.items():
         if not isinstance(head, nn.Module):
             raise UsageError(f"The head of `{name}` should be a module. Found {add_article(type(head).__name__)}.")
+    owners = {f"the head of `{name}`": head for name, head in heads.items()}
+    if isinstance(stages, Sequence | nn.ModuleList):
+        owners = {"the stages": nn.ModuleList(list(stages)), **owners}
+    first: dict[int, str] = {}
+    for owner, module in owners.items():
+        for name, parameter in module.named_parameters():
+            other = first.setdefault(id(parameter), owner)
+            if other != owner:
+                raise UsageError(
+                    f"A weight should belong to the stages or to one head. Found `{name}` of {owner} in {other}, too; "
+                    "untie it, or make a layer that heads share the last stage."
+                )
 
 
 def _check_budget(network: OwnNetwork, method: Method) -> None:

@@ -155,10 +155,19 @@ class DMTRL(Sharing):
 
 
 def _places(tower: nn.Module) -> dict[str, tuple[nn.Module, str]]:
-    """name -> the module that owns the weight, and its name there, for weights of two axes or more that learn."""
-    return {
+    """name -> the module that owns the weight, and its name there, for weights of two axes or more that learn.
+
+    Raises ValueError where one weight is in two places, which factors would make two of.
+    """
+    places = {
         f"{path}.{name}": (module, name)
         for path, module in tower.named_modules()
         for name, parameter in module.named_parameters(recurse=False)
         if parameter.dim() > 1 and parameter.requires_grad  # frozen weights are left where they are
     }
+    if len({id(getattr(*place)) for place in places.values()}) < len(places):
+        raise ValueError(
+            "Weights should be in one place each for `dmtrl`. Found some that layers have in common; untie them, or "
+            "take `cross_stitch`, `soft` or `hard`."
+        )
+    return places

@@ -11,8 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import Parameter
+from torch.nn.utils import parametrize
 
-from bench.api import Blueprint, Ge, Gt, Modules, ParameterGroup, Sharing, TrainState, group_by_input, register
+from bench.api import (
+    Blueprint,
+    Ge,
+    Gt,
+    Modules,
+    ParameterGroup,
+    Sharing,
+    TrainState,
+    UsageError,
+    group_by_input,
+    register,
+)
 
 
 @register(
@@ -53,7 +65,17 @@ class LoRA(Sharing):
         stages = blueprint.backbone()
         self.output_shape = stages[-1].output_shape
         self.trunk = nn.Sequential(*stages)
+        if rank and any(map(parametrize.is_parametrized, self.trunk.modules())):
+            raise ValueError(
+                "Weights should be parameters for `lora` to add to. Found some that are computed, as by weight or "
+                "spectral norm; take `cross_stitch`, `soft` or `hard`."
+            )
         weights = {name: p for name, p in self.trunk.named_parameters() if p.dim() > 1} if rank else {}
+        self._runs = False  # whether the trunk is run with the weights of a task
+        if rank:
+            for module in self.trunk.modules():
+                if any(p.dim() > 1 for p in module.parameters(recurse=False)):
+                    module.register_forward_pre_hook(self._refuse_other_runs)
         self.down: Modules[nn.ParameterDict] = Modules()
         self.up: Modules[nn.ParameterDict] = Modules()
         for task in self.tasks:
@@ -74,10 +96,21 @@ class LoRA(Sharing):
             shared = {task: z for x, tasks in group_by_input(inputs) for z in [self.trunk(x)] for task in tasks}
             return {task: shared[task] for task in inputs}
         # Every place has a name of its own: a layer that is used in two stages must not be replaced twice.
-        return {
+        self._runs = True
+        features = {
             task: functional_call(self.trunk, self._weights(self.tasks.index(task)), (x,), tie_weights=False)
             for task, x in inputs.items()
         }
+        self._runs = False
+        return features
+
+    def _refuse_other_runs(self, *_: object) -> None:
+        """Raise UsageError where a layer is run again in the backward pass, which would be with the weights W_0."""
+        if not self._runs:
+            raise UsageError(
+                "Layers should be run once for `lora`, whose weights are those of a task while it runs. Found one that "
+                "is run again, as by a checkpoint; take checkpoints off, or another method."
+            )
 
     def _weights(self, t: int) -> dict[str, Tensor]:
         """name -> W_t of task number t, for every module that a weight is used in; each module counts once."""

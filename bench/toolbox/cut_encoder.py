@@ -20,13 +20,24 @@ from bench.toolbox.tracing import cite_error, hold_mode
 LENGTH = 8  # tokens of the rows that a cut is tried on
 
 
-class Blocks(nn.Module):
+class _EncoderStage(nn.Module):
+    """A stage of an encoder."""
+
+    layout = "channels_last"
+
+    def refuse_drawing(self) -> None:
+        """Raise UsageError: layers of transformers are drawn by their model, which a stage does not have."""
+        raise UsageError(
+            "An encoder should start every tower from its weights. Found a method whose towers or experts start "
+            "apart; give `stages` as a function that makes fresh ones, `lambda width: cut_encoder(BertModel(config))`."
+        )
+
+
+class Blocks(_EncoderStage):
     """Consecutive blocks of an encoder, from hidden states (n, length, channels) to the same; then its last norm.
 
     They are given the masks that the first stage has left for them (`take_over`).
     """
-
-    layout = "channels_last"
 
     def __init__(self, blocks: Sequence[nn.Module], begin: int, tail: nn.Module | None = None) -> None:
         """`begin`: the number of the first block in the encoder; `tail`: what the encoder runs after the last."""
@@ -40,10 +51,8 @@ class Blocks(nn.Module):
         return hidden if self.tail is None else cast(Tensor, self.tail(hidden))
 
 
-class FirstBlocks(nn.Module):
+class FirstBlocks(_EncoderStage):
     """The embedding and the first blocks of an encoder: from named inputs to hidden states (n, length, channels)."""
-
-    layout = "channels_last"
 
     def __init__(self, model: nn.Module) -> None:
         """`model`: with `_Later` in place of the other blocks."""

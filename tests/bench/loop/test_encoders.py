@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 import torch
+import transformers as hf
 from torch import Tensor, nn
 
 from bench.catalogue.registry import list_entries
@@ -13,13 +14,14 @@ from bench.loop.own_network import OwnNetwork
 from bench.loop.share import share
 from bench.toolbox.cut_encoder import cut_encoder
 from bench.toolbox.named_inputs import read_named_inputs
-from tests.bench.toolbox.encoders import make_batch, make_encoder
+from tests.bench.toolbox.encoders import SMALL, make_batch, make_encoder
 
 METHODS = ["hard", "hard:split=1", "single_task", "cross_stitch", "soft+l2:halflife=10", "lora"]
 LOOKS_AT_ROWS = ("adashare", "adatt", "cgc", "mmoe", "mtan", "ple")  # and are given names, not one tensor
 REFUSED = {
     **dict.fromkeys(LOOKS_AT_ROWS, "for a method that looks at it beside the stages, as gates do. Found a dict;"),
     **dict.fromkeys(("gp_icm", "gp_shared", "gp_single"), "fitted to all rows at once"),
+    **dict.fromkeys(("dmtrl", "dselect_k", "learn_to_branch"), "give `stages` as a function that makes fresh ones"),
     **dict.fromkeys(("hard_wide", "single_task_narrow", "single_task_wide"), "whose width is fixed"),
 }
 
@@ -50,6 +52,19 @@ def make(method: str, name: str = "bert", **options: object) -> OwnNetwork:
     heads = {"a": First(), "b": Mean()}
     stages = cut_encoder(make_encoder(name).eval(), 3)
     return share(stages, heads, method, example=make_batch(name), **options).double()  # type: ignore[arg-type]
+
+
+def make_fresh(method: str) -> OwnNetwork:
+    """Every tower and expert with weights of its own, as the model draws them."""
+    torch.manual_seed(0)
+    heads = {"a": First(), "b": Mean()}
+    network = share(lambda _: cut_encoder(draw_bert(), 3), heads, method, example=make_batch("bert"), updates=10)
+    return network.double()
+
+
+def draw_bert() -> nn.Module:
+    model: nn.Module = hf.BertModel(hf.BertConfig(**SMALL, initializer_range=0.3))
+    return model.eval()
 
 
 def losses(net: OwnNetwork, batch: object) -> dict[str, Tensor | None]:
@@ -152,9 +167,12 @@ def test_every_sharing_is_right_or_refused_in_a_sentence(sharing: str) -> None:
     there = batch["attention_mask"].bool()
     if sharing in REFUSED:
         with pytest.raises(UsageError, match=REFUSED[sharing]):
-            make(sharing)
-        return
-    net = make(f"{sharing}+l2:strength=0.1" if sharing == "soft" else sharing, updates=10)
+            (make_fresh if sharing in LOOKS_AT_ROWS else make)(sharing)
+        if "function that makes" not in REFUSED[sharing]:
+            return
+        net = make_fresh(sharing)
+    else:
+        net = make(f"{sharing}+l2:strength=0.1" if sharing == "soft" else sharing, updates=10)
     net.eval()
     base = net(batch)
     other = net(batch | {"input_ids": torch.where(there, batch["input_ids"], 7)})
@@ -162,6 +180,18 @@ def test_every_sharing_is_right_or_refused_in_a_sentence(sharing: str) -> None:
     for task in net.names:
         assert torch.allclose(base[task], other[task], atol=1e-12, rtol=0)
         assert not torch.allclose(base[task], seen[task], atol=1e-6)
+
+
+def test_fresh_encoders_are_drawn_by_their_model() -> None:
+    """Two towers of weights apart, of the spread that the config asks for; biases and norms as they start there."""
+    net = make_fresh("single_task:init=independent")
+    first, second = (dict(tower.named_parameters()) for tower in net.sharing.towers)  # type: ignore[union-attr]
+    for name, weight in first.items():
+        if weight.dim() > 1:
+            assert not torch.allclose(weight, second[name], atol=0.1)
+            assert 0.2 < weight.std() < 0.4
+        else:
+            assert torch.equal(weight, second[name])
 
 
 def test_rows_are_not_changed_and_the_model_neither() -> None:

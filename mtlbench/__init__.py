@@ -20,12 +20,17 @@ if TYPE_CHECKING:  # what `_HOMES` says, for type checkers and editors
     from mtlbench import lightning as lightning
     from mtlbench import statistics as statistics
     from mtlbench import weightings as weightings
+    from mtlbench._comparison import compare as compare
+    from mtlbench._figures import plot as plot
     from mtlbench._results import load_results as load_results
+    from mtlbench._runs import run as run
+    from mtlbench._tables import table as table
 
     __version__: str
 
 # Name -> the module that it lives in; a public module of this package is a name of its own.
 _HOMES = {
+    "compare": "mtlbench._comparison",
     "constrain": "bench.loop.pieces",
     "constraints": "mtlbench.constraints",
     "cut": "bench.toolbox.cut",
@@ -33,9 +38,12 @@ _HOMES = {
     "effective_sharing": "bench.loop.effective_sharing",
     "lightning": "mtlbench.lightning",
     "load_results": "mtlbench._results",
+    "plot": "mtlbench._figures",
     "read_named_inputs": "bench.toolbox.named_inputs",
+    "run": "mtlbench._runs",
     "share": "bench.loop.share",
     "statistics": "mtlbench.statistics",
+    "table": "mtlbench._tables",
     "weighted_backward": "bench.loop.pieces",
     "weightings": "mtlbench.weightings",
 }

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from bench.errors import UsageError, hint
 from leaderboard.analysis.run_rows import RunRow, list_run_rows
 from leaderboard.analysis.statistics import SelectionRule
-from leaderboard.store import StoreContents
-from leaderboard.store.committed import COMPACT, read_results
+from leaderboard.store.committed import name_source, read_results
 from leaderboard.store.problem import describe_problems
 
 if TYPE_CHECKING:
@@ -63,15 +62,6 @@ def load_results(
     frame = pd.DataFrame.from_records(list(list_run_rows(own, selection, references)), columns=list(RunRow._fields))
     frame.attrs = {"source": name_source(contents), "problems": describe_problems(contents.problems)}
     return frame
-
-
-def name_source(contents: StoreContents) -> str:
-    """Where records come from, as a sentence says it."""
-    return (
-        f"the committed results, as the package has them (`{COMPACT}`)"
-        if contents.root is None
-        else f"`{contents.root}`"
-    )
 
 
 def _refuse(what: str, name: str, known: Collection[str]) -> UsageError:

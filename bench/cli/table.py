@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import suites
 from bench.cli import options
+from bench.cli.boards import choose_boards
 from bench.cli.terminal import takes_everything
 from bench.errors import DataMissing, UsageError, count_nouns, make_printable
 from bench.records import ResultRecord
@@ -234,42 +234,22 @@ def _choose_boards(arguments: argparse.Namespace, contents: StoreContents, where
         UsageError: Nothing has that name, or nothing is stored under these settings.
     """
     from leaderboard.analysis.equal_cost import BUDGET_CONTROLS
-    from leaderboard.boards.board import board_for, board_of_suite
-    from suites._own.folders import list_own_names
 
-    # Suites are listed by their README files: asking the registry would import torch, which a table does not need.
-    cards = [card for folder in suites.__path__ for card in Path(folder).glob("*/README.md")]  # a suite has one
-    packages = {card.parent.name for card in cards} | set(list_own_names(None))
-    if arguments.plugin:
-        from bench.catalogue.registry import list_entries
-
-        packages |= set(list_entries("suite"))
-    # Records have short names: a suite written in another order of options is the same suite.
-    name = _resolve_suite_name(arguments.name, contents.records)
-    board = board_for(name, contents.records, packages, arguments.track)
-    if arguments.control and any(part.curve for part in board.parts):
-        raise UsageError(
-            f"`--control` should be left out for `{board.name}`: its rows are at their own best values along a curve, "
-            "and controls are not."
-        )
-    if not where:
-        # At equal cost, controls are there for the budgets that they give, and no other control is.
-        equal = None if _asks_for_board(arguments) else arguments.equal
-        return [
-            part.model_copy(
-                update={"controls": BUDGET_CONTROLS[equal] if equal else [*part.controls, *arguments.control]}
-            )
-            for part in board.parts
-        ]
-    records, pairs = (
-        select_changed(contents.records, where),
-        ", ".join(f"{key}={value}" for key, value in where.items()),
+    parts = choose_boards(
+        arguments.name,
+        contents.records,
+        track=arguments.track,
+        controls=arguments.control,
+        where=where,
+        plugins=bool(arguments.plugin),
     )
-    changed = [board_of_suite(suite, records) for suite in dict.fromkeys(part.suite for part in board.parts)]
-    changed = [part.model_copy(update={"title": f"{part.title} with {pairs}"}) for part in changed if part.methods]
-    if not changed:
-        raise UsageError(_explain_empty_table(arguments, contents, board.parts))
-    return changed
+    if not parts:
+        whole = choose_boards(arguments.name, contents.records, track=arguments.track, plugins=bool(arguments.plugin))
+        raise UsageError(_explain_empty_table(arguments, contents, whole))
+    # At equal cost, controls are there for the budgets that they give, and no other control is.
+    if arguments.equal and not where and not _asks_for_board(arguments):
+        return [part.model_copy(update={"controls": BUDGET_CONTROLS[arguments.equal]}) for part in parts]
+    return parts
 
 
 def _asks_for_board(arguments: argparse.Namespace) -> bool:
@@ -335,15 +315,3 @@ def collect_submissions(contents: StoreContents, folders: Sequence[Path]) -> "li
             )
         given.append(submission)
     return [*given, *find_submissions(contents, known)]
-
-
-def _resolve_suite_name(name: str, records: Sequence[ResultRecord]) -> str:
-    """The short name of a suite that is written with options, as records have it.
-
-    Names of tables, and suites that some record is of, are returned as they are, without loading torch.
-    """
-    if ":" not in name or any(name in (record.suite, record.spec.suite) for record in records):
-        return name
-    from bench.planning.plan import parse_suite  # loads torch, for a suite in other words than the records' only
-
-    return parse_suite(name)[0].short

@@ -25,6 +25,7 @@ from bench.engines.child import Place, call_once, run_worker
 from bench.engines.events import Cell, Ended, Event, Progressed
 from bench.errors import count_nouns
 from bench.records import RunSpec
+from bench.system.processes import hide_main_module
 from bench.system.shortage import check_open_files, describe_memory_limit
 
 T = TypeVar("T")
@@ -83,7 +84,8 @@ def warm_up(modules: Sequence[str], device: str) -> None:
     os.environ["MTLBENCH_PRELOAD"] = " ".join(modules)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # handed on: Ctrl-C is this process's to answer
     try:
-        forkserver.ensure_running()
+        with hide_main_module():
+            forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -173,7 +175,8 @@ def call_in_clean_process(function: Callable[..., T], *arguments: Any) -> T | No
     mine, theirs = (context := multiprocessing.get_context("forkserver" if FORKS else "spawn")).Pipe()
     errand = (theirs, dict(os.environ), function, arguments)
     process = context.Process(target=call_once, args=errand, daemon=True)  # type: ignore[attr-defined]
-    process.start()
+    with hide_main_module():
+        process.start()
     theirs.close()
     try:
         answer: T | None = mine.recv()
@@ -214,7 +217,8 @@ class _Worker:
         arguments = (theirs, self.cell, self.place, dict(os.environ))
         self.process = self.context.Process(target=run_worker, args=arguments, daemon=True)  # type: ignore[attr-defined]
         try:
-            self.process.start()
+            with hide_main_module():
+                self.process.start()
         except EOFError as error:  # of the process that it would be a copy of
             raise OSError("A worker should start. Found no memory or too few open files for it.") from error
         theirs.close()  # so that the death of the worker is the end of the pipe

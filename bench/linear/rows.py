@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.core.missing import find_labelled_rows
-from bench.errors import UsageError
+from bench.errors import UsageError, count_nouns
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class TaskRows:
         masks = [find_labelled_rows(y) for y in targets]
         for name, mask in zip(names, masks, strict=True):
             if not mask.any():
-                raise UsageError(f"`{name}` should have a label in some row. Found none in {len(mask)} rows.")
+                raise UsageError(
+                    f"`{name}` should have a label in some row. Found none in {count_nouns(len(mask), 'row')}."
+                )
         if all(bool(mask.all()) for mask in masks):
             return cls(inputs, targets, names)
         # One tensor for all tasks with the same rows of the same inputs, by which `common` knows them.

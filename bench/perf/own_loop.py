@@ -38,7 +38,7 @@ def make_parts() -> tuple[list[nn.Module], dict[str, nn.Module]]:
     return stages, heads
 
 
-def make_rows(rows: int) -> tuple[Tensor, dict[str, Tensor]]:
+def draw_example_rows(rows: int) -> tuple[Tensor, dict[str, Tensor]]:
     """A batch, and targets for each task."""
     draw = torch.Generator().manual_seed(0)
     return torch.randn(rows, *SHAPE, generator=draw), {t: torch.randn(rows, 10, generator=draw) for t in TASKS}
@@ -48,7 +48,7 @@ def make_own(method: str, rows: int) -> Update:
     """An update by `net.step`."""
     net = share(*make_parts(), method=method)
     optimiser = torch.optim.SGD(net.parameter_groups(lr=1e-3, optimiser="sgd"), fused=True)
-    x, y = make_rows(rows)
+    x, y = draw_example_rows(rows)
 
     def update() -> None:
         losses = {task: (p - y[task]).square().mean() for task, p in net(x).items()}
@@ -73,7 +73,7 @@ def make_by_hand(rows: int) -> Update:
     """An update of hard sharing with summed losses, as anybody writes it."""
     net = Plain()
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, fused=True)
-    x, y = make_rows(rows)
+    x, y = draw_example_rows(rows)
 
     def update() -> None:
         z = net.trunk(x)
@@ -90,7 +90,7 @@ def make_floor(rows: int) -> Update:
     net = Plain()
     parameters = list(net.parameters())
     optimiser = torch.optim.SGD(parameters, lr=1e-3, fused=True)
-    x, y = make_rows(rows)
+    x, y = draw_example_rows(rows)
 
     def update() -> None:
         z = net.trunk(x)
@@ -109,7 +109,7 @@ def make_torchjd(rule: str, rows: int) -> Update:
     aggregator = RULES[rule]()
     shared = list(net.trunk.parameters())
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, fused=True)
-    x, y = make_rows(rows)
+    x, y = draw_example_rows(rows)
 
     def update() -> None:
         z = net.trunk(x)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 PATIENCE = 10.0  # seconds in which everything that was killed should have ended
@@ -164,3 +164,18 @@ def _was_killed(pid: int) -> bool:
     except ChildProcessError:
         return False
     return bool(ended) and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+@contextmanager
+def hide_main_module() -> Iterator[None]:
+    """Start processes that do not import the program that this process was started with.
+
+    multiprocessing would run a user's script again in every worker, which needs nothing of it: one without a guard
+    would start workers there, too, and one from standard input cannot be found.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,7 +1,4 @@
-"""`my_suite`, a suite: tasks, data, a backbone and a protocol that belong together.
-
-For a table or a folder of images `mtlbench data import` needs no code; a suite is for all else.
-"""
+"""`my_suite`, a suite: tasks, data, backbone and protocol. A table or images need none: `mtlbench data import`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bench.catalogue.registry import find_entry, is_registered
+from bench.errors import count_nouns
 from bench.records import RunSpec
 from bench.system.files import atomic_file, make_folder
 from bench.system.regular import open_regular
@@ -234,9 +235,9 @@ def check_fit(state: CheckpointState, watch: TrainingMonitor) -> None:
     module, seen = watch.module, state["watch"]
     epochs, tasks, weights = len(seen["train"]), len(watch.tasks), module.model.state_dict()
     if not 1 <= epochs <= module.protocol.epochs:
-        raise ValueError(f"it holds {epochs} epochs of {module.protocol.epochs}")
+        raise ValueError(f"it holds {count_nouns(epochs, 'epoch')} of {module.protocol.epochs}")
     if seen["steps"].shape != (epochs * module.protocol.steps_per_epoch,):
-        raise ValueError(f"it holds {seen['steps'].numel()} updates in {epochs} epochs")
+        raise ValueError(f"it holds {count_nouns(seen['steps'].numel(), 'update')} in {count_nouns(epochs, 'epoch')}")
     rows = epochs if watch.val is not None else 0
     if any(len(row) != tasks for row in seen["train"]) or {len(seen["val"]), len(seen["errors"])} != {rows}:
         raise ValueError("it holds other curves")

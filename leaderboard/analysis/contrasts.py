@@ -105,6 +105,20 @@ def contrast_with_best(
     }
 
 
+def contrast_all_pairs(
+    changes: np.ndarray, methods: Sequence[str], pair: tuple[str, str], overlap: float = 0.0
+) -> Contrast:
+    """The contrast of a `pair` (method, other) that nobody planned: its family are all pairs of `methods`.
+
+    Arguments as in `contrast_pairs`.
+    """
+    row, column = (methods.index(name) for name in pair)
+    different, same = (compare_pairs(changes, overlap, equivalence=which)[row, column] for which in (False, True))
+    family = len(methods) * (len(methods) - 1) // 2
+    sample = changes[row] - changes[column]
+    return _contrast(*pair, sample, float(different), float(same), family, overlap)
+
+
 def _contrast(
     method: str, other: str, sample: np.ndarray, different: float, same: float, tests: int, overlap: float
 ) -> Contrast:

@@ -10,8 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from bench.errors import UsageError
 from bench.records import METHOD_PARTS, Call, MethodText, ResultRecord, canonical_json, parse_method
+from bench.scores import primary_error
+from leaderboard.analysis.statistics import interval
 from leaderboard.boards.board import Board
 from leaderboard.boards.comparability import keep_last_code, protocol_text
 from leaderboard.boards.own_best import choose_best_runs
@@ -156,3 +160,31 @@ def _drop_option(text: str, option: str) -> str:
 
     constraint, weighting = (call and drop(call) for call in (method.constraint, method.weighting))
     return str(MethodText(drop(method.sharing), constraint, weighting))
+
+
+def compute_dial_errors(runs: list[ResultRecord]) -> list[float]:
+    """[run] of the geometric mean over tasks of the primary error, in percent.
+
+    Each task counts at its own best epoch (`per_task`), or under the first rule of a record without that one.
+    """
+    errors = []
+    for run in runs:
+        kinds = run.spec.protocol.metrics
+        states = run.statistics.get("per_task") or next(iter(run.statistics.values()))
+        errors.append(
+            100 * math.exp(np.mean([math.log(primary_error(kinds[task], states[task])) for task in run.tasks]))
+        )
+    return errors
+
+
+def summarise_dial_sample(sample: list[float], geometric: bool) -> tuple[float, float, float]:
+    """(mean, low end, high end) of one number per run, with the 95 % t interval.
+
+    Geometric ones are taken of logarithms and back, so that the interval of an error stays above zero. Both ends equal
+    the mean where there are too few runs for an interval.
+    """
+    values = np.log(sample) if geometric else np.array(sample)
+    estimate = interval(values)
+    ends = [estimate.mean, *(estimate.mean if end is None else end for end in (estimate.low, estimate.high))]
+    middle, low, high = (math.exp(end) for end in ends) if geometric else ends
+    return middle, low, high

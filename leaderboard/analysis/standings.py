@@ -122,7 +122,7 @@ def rank_methods(data: Cells, contestants: Collection[str], twins: Mapping[str, 
         twins: method -> its twin; a twin need not be ranked, and counts where the board has runs of it.
     """
     methods = [method for method in data.board.methods if method in contestants]
-    whole, data = data, _keep_methods(data, methods)
+    whole, data = data, keep_methods(data, methods)
     even = merge_equal_methods(data)
     changes, steady = change_matrix(data, DECIDES), change_matrix(even, DECIDES)
     if not np.isfinite(changes).any() or len(methods) < 2:
@@ -176,7 +176,7 @@ def _contrast_twins(data: Cells, methods: list[str], twins: Mapping[str, str]) -
         return {}
     # Changes are against the reference; that cancels in the difference of two of them.
     names = list(dict.fromkeys([*methods, *(twin for _, twin in pairs)]))
-    even = merge_equal_methods(_keep_methods(data, names))
+    even = merge_equal_methods(keep_methods(data, names))
     return contrast_pairs(change_matrix(even, DECIDES), names, pairs, data.overlap)
 
 
@@ -195,7 +195,7 @@ def _compare_definitions(data: Cells) -> dict[str, float]:
     return {name: tau for name, tau in taus.items() if math.isfinite(tau)} if len(agreement.methods) > 2 else {}
 
 
-def _keep_methods(data: Cells, methods: list[str]) -> Cells:
+def keep_methods(data: Cells, methods: list[str]) -> Cells:
     """The same cells with these methods only, in their order."""
     at = [data.board.methods.index(method) for method in methods]
     board = data.board.model_copy(update={"methods": methods})

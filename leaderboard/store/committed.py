@@ -67,7 +67,7 @@ def read_results(store: str | Path | None = None, suite: str | None = None) -> S
                 f"`store` should be a folder of records. Found {'a file' if root.exists() else 'nothing'} at `{root}`."
             )
         return Store(root).read(suite)
-    if COMMITTED.is_dir() or not COMPACT.is_file():
+    if not COMPACT.is_file() or any(COMMITTED.glob("*/*.jsonl")):
         return Store(find_committed_root()).read(suite, check=False)  # they were verified before they were committed
     return read_compact(COMPACT, suite)
 
@@ -88,3 +88,10 @@ def read_compact(path: Path, suite: str | None = None) -> StoreContents:
     if suite:
         records = [record for record in records if record.spec.suite.partition(":")[0] == suite]
     return StoreContents(sorted(records, key=lambda record: make_place(record.spec)), ledger=copy.ledger)
+
+
+def name_source(contents: StoreContents) -> str:
+    """Where records come from, as a sentence says it."""
+    if contents.root is None:
+        return f"the committed results, as the package has them (`{COMPACT}`)"
+    return f"`{contents.root}`"

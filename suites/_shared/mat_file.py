@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import DataMissing, make_printable
+from bench.errors import DataMissing, count_nouns, make_printable
 from bench.system.reading.mistaken import identify_content
 from bench.system.reading.values import Value
 from bench.system.regular import open_regular
@@ -66,7 +66,7 @@ def _to_plain(value: object, depth: int = 0) -> Value:
 def describe_value(value: Value) -> str:
     """A value of a Matlab file, as the end of a sentence: `numbers of shape 8x2x2`, `3 cells`, `text`."""
     if isinstance(value, list):
-        return f"{len(value)} cells"
+        return count_nouns(len(value), "cell")
     if not isinstance(value, np.ndarray):
         return str(value)
     shape = "x".join(map(str, value.shape))

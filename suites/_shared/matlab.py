@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from bench.api import DataMissing, Dataset, Split
-from bench.errors import make_printable
+from bench.errors import count_nouns, make_printable
 from bench.system.files import atomic_file, make_folder
 from bench.system.regular import open_regular
 from suites._shared.linear_models import LinearSuite
@@ -221,14 +221,14 @@ def _check_tasks(cells: TaskArrays, file: str) -> None:
     """As many inputs as targets in every task, two rows or more, and the same columns everywhere; else DataMissing."""
     if len(cells.inputs) != len(cells.targets):
         raise DataMissing(
-            f"{file} should hold inputs and targets of the same tasks. Found {len(cells.inputs)} tasks with inputs and "
-            f"{len(cells.targets)} with targets."
+            f"{file} should hold inputs and targets of the same tasks. Found "
+            f"{count_nouns(len(cells.inputs), 'task')} with inputs and {len(cells.targets)} with targets."
         )
     for task, (X, y) in enumerate(zip(cells.inputs, cells.targets, strict=True), 1):
         if len(X) != len(y) or len(y) < 2:
             raise DataMissing(
-                f"Task {task} of {file} should have as many inputs as targets, 2 or more. Found {len(X)} inputs and "
-                f"{len(y)} targets."
+                f"Task {task} of {file} should have as many inputs as targets, 2 or more. Found "
+                f"{count_nouns(len(X), 'input')} and {count_nouns(len(y), 'target')}."
             )
     columns = [X.shape[1] for X in cells.inputs]
     if other := next((task for task, count in enumerate(columns, 1) if count != columns[0]), None):

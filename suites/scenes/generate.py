@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.system.processes import hide_main_module
 from suites._shared.dense.camera import NYUV2, Size
 from suites._shared.dense.writer import SetWriter, pack_normals
 from suites.scenes.release import RELEASE, VIEWS_PER_ROOM
@@ -143,9 +144,9 @@ def write_set(
             results: Iterator[tuple[str, list[tuple[int, Arrays]]]] = map(_render_rows, tasks)
         else:
             # Spawned, not forked: torch's threads do not survive a fork.
-            pool = stack.enter_context(
-                multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _ignore_interrupts)
-            )
+            with hide_main_module():
+                workers = multiprocessing.get_context("spawn").Pool(min(jobs, len(tasks)), _ignore_interrupts)
+            pool = stack.enter_context(workers)
             results = pool.imap_unordered(_render_rows, tasks)
         first = begin, 0  # when the workers had started, and what was there then: their start says nothing of the rest
         for split, images in results:

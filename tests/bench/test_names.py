@@ -19,6 +19,7 @@ OF_RULES = {  # `mtlbench check` prints a rule by its function's name, and kinds
     *("builds", "check", "choices", "claimed_limits", "gradients", "inputs_stay", "matrices", "regulariser", "repeats"),
     *("same_seed_same_numbers", "state_round_trip"),
 }
+OF_ROOMS = {"table"}  # `mb.table` is one with numbers; in a rendered room it is furniture
 # Still defined twice, and why it has not been mended. May only shrink: the tests fail where a name is single again.
 ALLOWED: set[str] = set()
 
@@ -77,11 +78,11 @@ def of_the_product() -> dict[str, list[str]]:
 
 
 def test_no_public_name_is_defined_twice() -> None:
-    known = OF_COMMANDS | OF_PROGRAMS | OF_RULES | ALLOWED
+    known = OF_COMMANDS | OF_PROGRAMS | OF_RULES | OF_ROOMS | ALLOWED
     assert {name: files for name, files in of_the_product().items() if name not in known} == {}
 
 
-@pytest.mark.parametrize("name", sorted(OF_COMMANDS | OF_PROGRAMS | OF_RULES | ALLOWED))
+@pytest.mark.parametrize("name", sorted(OF_COMMANDS | OF_PROGRAMS | OF_RULES | OF_ROOMS | ALLOWED))
 def test_what_is_allowed_is_needed(name: str) -> None:
     assert name in of_the_product(), f"`{name}` is defined once now: take it off the list."
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from leaderboard.analysis.statistics.cells import Cells
 from leaderboard.analysis.statistics.changes import gains
@@ -18,7 +19,7 @@ class WorstTask:
     gain: Interval
 
 
-def interquartile_mean(scores: np.ndarray) -> float:
+def interquartile_mean(scores: ArrayLike) -> float:
     """Mean of the middle half of all numbers, NaNs left out; NaN where there are none.
 
         of N numbers in order, floor(N / 4) are dropped at each end
@@ -26,6 +27,7 @@ def interquartile_mean(scores: np.ndarray) -> float:
     Agarwal et al. (2021), Deep Reinforcement Learning at the Edge of the Statistical Precipice. Has an interval
     as the `statistic` of `bootstrap_interval` on [seed, task].
     """
+    scores = np.asarray(scores, dtype=float)
     known = np.sort(scores[np.isfinite(scores)])
     cut = known.size // 4
     return float(known[cut : known.size - cut].mean()) if known.size else math.nan

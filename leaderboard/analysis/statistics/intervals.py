@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from leaderboard.analysis.statistics.flips import REPLICATES, flipped_sums
 
@@ -43,7 +44,7 @@ class Interval:
         return Interval(math.exp(self.mean), low, high, self.n)
 
 
-def interval(sample: np.ndarray, level: float = LEVEL, overlap: float = 0.0) -> Interval:
+def interval(sample: ArrayLike, level: float = LEVEL, overlap: float = 0.0) -> Interval:
     """Mean and Student t interval of independent values [seed], in their unit, NaNs left out.
 
         mean +- t_{(1 + level) / 2, n - 1} * s / sqrt(n),   s the standard deviation with ddof 1
@@ -54,7 +55,7 @@ def interval(sample: np.ndarray, level: float = LEVEL, overlap: float = 0.0) -> 
     return _student(sample, level, overlap)
 
 
-def corrected_interval(sample: np.ndarray, test_per_train: float, level: float = LEVEL) -> Interval:
+def corrected_interval(sample: ArrayLike, test_per_train: float, level: float = LEVEL) -> Interval:
     """Mean and corrected t interval of the values [split] of n random splits of the same rows, NaNs left out.
 
         mean +- t_{(1 + level) / 2, n - 1} * s * sqrt(1/n + test_per_train)
@@ -68,11 +69,12 @@ def corrected_interval(sample: np.ndarray, test_per_train: float, level: float =
     return _student(sample, level, overlap=test_per_train)
 
 
-def _student(sample: np.ndarray, level: float, overlap: float) -> Interval:
+def _student(sample: ArrayLike, level: float, overlap: float) -> Interval:
     """mean +- t_{n-1, (1 + level) / 2} * s * sqrt(1/n + overlap) of [seed], NaNs left out.
 
     No interval below three seeds.
     """
+    sample = np.asarray(sample, dtype=float)
     known = sample[np.isfinite(sample)]
     n = known.size
     if n == 0:
@@ -87,7 +89,7 @@ def _student(sample: np.ndarray, level: float, overlap: float) -> Interval:
 
 
 def bootstrap_interval(
-    data: np.ndarray,
+    data: ArrayLike,
     generator: np.random.Generator,
     statistic: Callable[[np.ndarray], float] | None = None,
     *,
@@ -107,6 +109,7 @@ def bootstrap_interval(
     its unit; without one it is the mean of everything. A seed with a NaN is left out; below three seeds there is no
     interval. Both are too narrow for few seeds. Raises ValueError for an unknown method.
     """
+    data = np.asarray(data, dtype=float)
     if method not in get_args(Bootstrap):
         raise ValueError(f"`method` should be one of {', '.join(get_args(Bootstrap))}. Found `{method}`.")
     known = data[np.isfinite(data).reshape(len(data), -1).all(axis=1)]
@@ -156,7 +159,7 @@ def _bca(ends: np.ndarray, drawn: np.ndarray, estimate: float, jackknife: np.nda
 
 
 def sign_flip_interval(
-    sample: np.ndarray,
+    sample: ArrayLike,
     generator: np.random.Generator | None = None,
     level: float = LEVEL,
     replicates: int = REPLICATES,
@@ -171,6 +174,7 @@ def sign_flip_interval(
     It covers the centre of any symmetric distribution with at least `level`. With k = 0 it is the whole line, at
     95 % below 6 seeds: None. More than 20 seeds take `replicates` random flips and a `generator`.
     """
+    sample = np.asarray(sample, dtype=float)
     known = sample[np.isfinite(sample)]
     n = known.size
     if n == 0:

@@ -8,6 +8,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from leaderboard.analysis.statistics.intervals import LEAST_SEEDS, LEVEL
 
@@ -56,7 +57,7 @@ def equivalence_t(differences: np.ndarray, margin: float = MARGIN, overlap: floa
     return p
 
 
-def detectable_effect(sample: np.ndarray, tests: int = 1, overlap: float = 0.0, *, power: float = POWER) -> float:
+def detectable_effect(sample: ArrayLike, tests: int = 1, overlap: float = 0.0, *, power: float = POWER) -> float:
     """The least |mean| of paired differences that the two-sided t test would find, with the spread of `sample` [seed].
 
         d = delta s sqrt(1/n + overlap),   P(|T'_{n-1}(delta)| > t_{1 - alpha / (2 tests), n-1}) = power
@@ -76,6 +77,7 @@ def detectable_effect(sample: np.ndarray, tests: int = 1, overlap: float = 0.0, 
     Raises:
         ValueError: `power` does not lie in (0, 1), or `tests` is below 1.
     """
+    sample = np.asarray(sample, dtype=float)
     if not 0 < power < 1:
         raise ValueError(f"`power` should lie in (0, 1). Found `power = {power}`.")
     if tests < 1:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from leaderboard.analysis.statistics.cells import Cells
 from leaderboard.analysis.statistics.changes import CHANGES, change_matrix
@@ -138,12 +139,14 @@ def find_ties(changes: np.ndarray, alpha: float = 1 - LEVEL, overlap: float = 0.
     return Ties(order, ~(adjusted <= alpha), adjusted)
 
 
-def kendall_tau(a: np.ndarray, b: np.ndarray) -> float:
+def kendall_tau(a: ArrayLike, b: ArrayLike) -> float:
     """Kendall's tau-b of two rankings of the same methods; NaN where one of them orders nothing.
 
     sum_{i<j} sign(a_i - a_j) sign(b_i - b_j) / sqrt(pairs that a orders * pairs that b orders): 1 is the same
     order, -1 the reverse (Kendall 1945, The Treatment of Ties in Ranking Problems).
     """
+    a = np.asarray(a, dtype=float)
+    b = np.asarray(b, dtype=float)
     i, j = np.triu_indices(len(a), 1)
     first, second = np.sign(a[i] - a[j]), np.sign(b[i] - b[j])
     ordered = math.sqrt(float((first**2).sum() * (second**2).sum()))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from leaderboard.analysis.statistics.cells import Cells
 from leaderboard.analysis.statistics.changes import change_matrix, replace_reference
@@ -32,13 +33,14 @@ class Comparison:
     adjusted: float
 
 
-def paired_t(sample: np.ndarray, overlap: float = 0.0) -> float:
+def paired_t(sample: ArrayLike, overlap: float = 0.0) -> float:
     """Two-sided p of the paired t test on paired differences [seed], NaNs left out; NaN below two seeds.
 
     t = mean / (s / sqrt(n)) with n - 1 degrees of freedom, s with ddof 1. Differences that are all alike
     have p = 0, or 1 where they are zero. For seeds that are splits of the same rows, 1/n + `overlap`, the test
     rows per training row, stands for 1/n (Nadeau and Bengio 2003).
     """
+    sample = np.asarray(sample, dtype=float)
     return float(paired_t_rows(sample[None], overlap)[0])
 
 
@@ -63,7 +65,7 @@ def _t_test(known: np.ndarray, n: int, overlap: float) -> np.ndarray:
     return p
 
 
-def sign_flip(sample: np.ndarray, generator: np.random.Generator | None = None, replicates: int = REPLICATES) -> float:
+def sign_flip(sample: ArrayLike, generator: np.random.Generator | None = None, replicates: int = REPLICATES) -> float:
     """Two-sided p of the sign-flip test on paired differences [seed], NaNs left out; NaN below two seeds.
 
     The share of the 2^n flips s in {-1, +1}^n with |sum_i s_i x_i| >= |sum_i x_i|: exact where differences are
@@ -71,6 +73,7 @@ def sign_flip(sample: np.ndarray, generator: np.random.Generator | None = None, 
     Beyond 20 seeds `replicates` drawn flips give (1 + b) / (1 + replicates), b of them as extreme, and a
     `generator` is needed; without it this raises ValueError. Fisher (1935), The Design of Experiments.
     """
+    sample = np.asarray(sample, dtype=float)
     return float(_flip_tests(sample[None], generator, replicates)[0][0])
 
 
@@ -124,12 +127,13 @@ def _t_squared(sums: np.ndarray, n: np.ndarray, squares: np.ndarray) -> np.ndarr
     return found
 
 
-def holm(p: np.ndarray) -> np.ndarray:
+def holm(p: ArrayLike) -> np.ndarray:
     """Adjusted p [comparison] after Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure.
 
     p_(j) = max_{i <= j} min(1, (m - i + 1) p_i), p in rising order: the family-wise error rate is at
     most the level, however the m tests depend on each other. A NaN stays NaN and does not count.
     """
+    p = np.asarray(p, dtype=float)
     adjusted = np.full(len(p), math.nan)
     order = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaNs sort last
     weights = np.arange(len(order), 0, -1)

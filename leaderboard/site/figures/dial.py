@@ -8,10 +8,7 @@ import math
 
 import numpy as np
 
-from bench.records import ResultRecord
-from bench.scores import primary_error
-from leaderboard.analysis.dials import Dial
-from leaderboard.analysis.statistics import interval
+from leaderboard.analysis.dials import Dial, compute_dial_errors, summarise_dial_sample
 from leaderboard.site.view import Figure, Trace, escape_words
 
 # The method's own line is c0.
@@ -32,11 +29,15 @@ def plot_dial(dial: Dial, name: str) -> Figure:
     # Values are categories: they span orders of magnitude, and a half-life ends at infinity, which no scale has.
     labels = [f"{value:g}" if math.isfinite(value) else "∞" for value in dial.points]
     traces = _draw_path(
-        labels, [_compute_errors(runs) for runs in dial.points.values()], escape_words(dial.method), "y", geometric=True
+        labels,
+        [compute_dial_errors(runs) for runs in dial.points.values()],
+        escape_words(dial.method),
+        "y",
+        geometric=True,
     )
     # In front of the list, so that bands are drawn first and lie behind the line.
     for end, runs in reversed(dial.ends.items()):
-        traces = [*_draw_band(end, labels, _summarise_sample(_compute_errors(runs), geometric=True)), *traces]
+        traces = [*_draw_band(end, labels, summarise_dial_sample(compute_dial_errors(runs), geometric=True)), *traces]
     shared = [
         [float(np.mean(list(r.effective_sharing.values()))) for r in runs if r.effective_sharing]
         for runs in dial.points.values()
@@ -73,7 +74,7 @@ def _draw_band(end: str, labels: list[str], summary: tuple[float, float, float])
     Args:
         end: the method's name, a key of COLOURS.
         labels: texts of the dial's values; the band spans all of them.
-        summary: (mean, low end, high end) of `_summarise_sample`.
+        summary: (mean, low end, high end) of `summarise_dial_sample`.
     """
     middle, low, high = summary
     line: Trace = {"type": "scatter", "mode": "lines", "x": [labels[0], labels[-1]], "xaxis": "x", "yaxis": "y"}
@@ -103,7 +104,9 @@ def _draw_path(labels: list[str], samples: list[list[float]], name: str, axis: s
         geometric: whether means are taken of logarithms.
     """
     known = [
-        (label, _summarise_sample(sample, geometric)) for label, sample in zip(labels, samples, strict=True) if sample
+        (label, summarise_dial_sample(sample, geometric))
+        for label, sample in zip(labels, samples, strict=True)
+        if sample
     ]
     return [
         {
@@ -129,31 +132,3 @@ def _draw_path(labels: list[str], samples: list[list[float]], name: str, axis: s
             "yaxis": axis,
         }
     ]
-
-
-def _compute_errors(runs: list[ResultRecord]) -> list[float]:
-    """[run] of the geometric mean over tasks of the primary error, in percent.
-
-    Each task counts at its own best epoch (`per_task`), or under the first rule of a record without that one.
-    """
-    errors = []
-    for run in runs:
-        kinds = run.spec.protocol.metrics
-        states = run.statistics.get("per_task") or next(iter(run.statistics.values()))
-        errors.append(
-            100 * math.exp(np.mean([math.log(primary_error(kinds[task], states[task])) for task in run.tasks]))
-        )
-    return errors
-
-
-def _summarise_sample(sample: list[float], geometric: bool) -> tuple[float, float, float]:
-    """(mean, low end, high end) of one number per run, with the 95 % t interval.
-
-    Geometric ones are taken of logarithms and back, so that the interval of an error stays above zero. Both ends equal
-    the mean where there are too few runs for an interval.
-    """
-    values = np.log(sample) if geometric else np.array(sample)
-    estimate = interval(values)
-    ends = [estimate.mean, *(estimate.mean if end is None else end for end in (estimate.low, estimate.high))]
-    middle, low, high = (math.exp(end) for end in ends) if geometric else ends
-    return middle, low, high

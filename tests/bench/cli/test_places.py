@@ -107,8 +107,8 @@ def test_what_reads_a_store_names_it_or_passes_it_over(
     assert err.count("skipped") == len(named)
     assert main(["verify", str(store.root)]) == (1 if named else 0)
     out, err = capsys.readouterr()
-    endings = {"": "1 records valid, 0 not.\n", "record": "1 records valid, 1 not.\n"}
-    assert out.endswith(endings.get(what if named else "", "1 records valid, 0 not; 1 other problem.\n"))
+    endings = {"": "1 record valid, 0 not.\n", "record": "1 record valid, 1 not.\n"}
+    assert out.endswith(endings.get(what if named else "", "1 record valid, 0 not; 1 other problem.\n"))
     assert main(["site", "--store", str(store.root), "--out", str(tmp_path / "site")]) == 0
     assert "Traceback" not in err + capsys.readouterr().err
 

@@ -10,7 +10,7 @@ import torch
 from bench.cli.main import main
 from bench.loop.share import share
 from bench.perf import own_loop
-from bench.perf.own_loop import Plain, make_parts, make_rows, measure_own_loop
+from bench.perf.own_loop import Plain, draw_example_rows, make_parts, measure_own_loop
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def test_both_loops_train_the_same_network() -> None:
     """One update by hand and one by `step`, from the same weights, end at the same ones."""
     torch.manual_seed(0)
     plain, net = Plain(), share(*make_parts())
-    x, y = make_rows(2)
+    x, y = draw_example_rows(2)
     first, second = torch.optim.SGD(plain.parameters(), lr=0.1), torch.optim.SGD(net.parameter_groups(lr=0.1))
     torch.stack([(head(plain.trunk(x)) - y[t]).square().mean() for t, head in plain.heads.items()]).sum().backward()
     first.step()

@@ -240,7 +240,7 @@ MISFITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "moments of another type": (lambda found: moments(found, torch.Tensor.half), "found torch.float16"),
     "parameters": (lambda found: found["trainable"].pop(), "another number of parameters"),
     "epochs": (lambda found: found["watch"].update(train=[[0.0] * 3] * 7), "it holds 7 epochs of 3"),
-    "updates": (lambda found: found["watch"].update(steps=torch.zeros(1)), "it holds 1 updates in 1 epochs"),
+    "updates": (lambda found: found["watch"].update(steps=torch.zeros(1)), "it holds 1 update in 1 epoch"),
     "curves": (lambda found: found["watch"].update(val=[]), "it holds other curves"),
     "generator": (lambda found: found.update(generator=torch.zeros(3, dtype=torch.uint8)), "RNG state"),
     "nothing": (lambda found: found.clear(), "watch"),

@@ -200,7 +200,7 @@ def test_of_very_many_problems_ten_are_printed_and_the_rest_counted(
     assert len(lines) == 12
     assert lines[-2:] == [
         "and 990 more files with problems; --json names all of them",
-        "1 records valid, 1000 not.",
+        "1 record valid, 1000 not.",
     ]
     assert main(["verify", str(tmp_path), "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 1000

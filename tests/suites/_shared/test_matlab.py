@@ -52,7 +52,7 @@ OTHERS: dict[str, tuple[dict[str, object], str]] = {
         {"X": cells([np.ones((0, 2)), np.ones((13, 2)), np.ones((21, 2))])},
         "Task 1 of `X` of school.mat should be a matrix of finite numbers. Found an empty one, 0x2.",
     ),
-    "nested": ({"X": NESTED}, "Task 2 of `X` of school.mat should be a matrix of finite numbers. Found 1 cells."),
+    "nested": ({"X": NESTED}, "Task 2 of `X` of school.mat should be a matrix of finite numbers. Found 1 cell."),
     "complex": (
         {"X": cells([np.ones((8, 2)) * 1j, *ONES[1:]])},
         "Task 1 of `X` of school.mat should be a matrix of finite numbers. Found complex numbers.",

@@ -156,7 +156,7 @@ def test_scaled_gradients_are_taken_back_and_a_step_that_overflows_is_none(metho
 
 
 @pytest.mark.parametrize("graphs", [1, 8])
-@pytest.mark.parametrize("method", ["hard@pcgrad", "cross_stitch@pcgrad", "soft+l2:halflife=5", "mmoe"])
+@pytest.mark.parametrize("method", ["hard@mgda", "cross_stitch@cagrad", "soft+l2:halflife=5"])
 def test_a_compiled_network_takes_the_same_steps(method: str, graphs: int) -> None:
     """Also where torch has given up compiling the whole, and compiles functions inside of it."""
     torch.compiler.reset()

@@ -18,14 +18,13 @@ from leaderboard.store import Store
 
 
 def group_seeds(specs: Iterable[RunSpec], size: int) -> list[tuple[RunSpec, ...]]:
-    """Specifications in groups of at most `size` that differ in their seed alone.
+    """Specifications in groups of at most `size` that differ in their seed and their learning rate alone.
 
-    Groups are in the order of their first specification, seeds in the order given.
+    Groups are in the order of their first specification, and so are the cells of each.
     """
-    # Keyed by the run id of the same cell with seed 0: equal for cells that differ in their seed alone.
     alike: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        alike.setdefault(spec.vary(seed=0).run_id, []).append(spec)
+        alike.setdefault(spec.stack_key, []).append(spec)
     return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 

@@ -158,6 +158,20 @@ def _flatten_memory(x: Tensor) -> Tensor:
     return x.view(-1) if x.is_contiguous() else x.permute(0, 2, 3, 1).reshape(-1)
 
 
+def come_from_compiled(losses: Sequence[Tensor]) -> bool:
+    """Whether a compiled graph is behind the losses, which has gradients of zero where others have none."""
+    waiting: list[Any] = [loss.grad_fn for loss in losses]
+    seen: set[Any] = {None}
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            if "Compiled" in node.name():
+                return True
+            waiting.extend(before for before, _ in node.next_functions)
+    return False
+
+
 def cosines(gramian: Tensor) -> Tensor:
     """G_st / sqrt(G_ss G_tt) of a Gramian (T, T), with 1 on the diagonal and 0 where a gradient is zero."""
     norms = gramian.diagonal().clamp(min=0).sqrt()

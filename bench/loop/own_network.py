@@ -15,7 +15,7 @@ from bench.core.data import group_by_input
 from bench.core.sharing import Sharing
 from bench.core.state import TrainState
 from bench.errors import UsageError
-from bench.loop.gradients import TaskGradients
+from bench.loop.gradients import TaskGradients, come_from_compiled
 from bench.loop.held import ConstrainedParameter
 from bench.loop.network import GroupRates, SharedNetwork
 from bench.loop.own_losses import Losses, read_losses
@@ -58,7 +58,7 @@ class OwnNetwork(SharedNetwork):
         ends = itertools.accumulate(phase.share for phase in self.phases[:-1])
         self._starts = [0, *(round(share * state.updates) for share in ends)]
         self._entered = False  # whether a phase began since the last update
-        self._example, self._compiled = example, False
+        self._example = example
         self._reach: dict[str, list[list[bool]]] = {}  # phase -> for each task which parameters it reaches
         self._predictions: dict[str, Tensor] = {}
         self._replay: Replay | None = None
@@ -72,8 +72,6 @@ class OwnNetwork(SharedNetwork):
         x: a batch for all tasks, a tensor or the named inputs of the first stage; or task -> batch, for tasks with
             rows of their own. Tasks that share rows hold the same object.
         """
-        if torch.compiler.is_compiling():
-            self._compiled = True
         if self.training:
             self._enter_phase()
             if self.weighting.needs_second_forward:
@@ -188,7 +186,7 @@ class OwnNetwork(SharedNetwork):
         # Only the forward pass is for low precision: weights, penalties and Gramians have float32 here.
         with torch.autocast(each[0].device.type, enabled=False):
             if self.weighting.needs_gramian and not self.separate:
-                reach = self._find_reach() if self._compiled else None
+                reach = self._find_reach() if come_from_compiled(each) else None
                 retain = has_regulariser(self)
                 gradients = TaskGradients(each, self.learning, scale=scale, reach=reach, retain=retain)
             self._taken = weigh(self, each, self.state, self.mean, gradients, present)

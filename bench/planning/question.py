@@ -129,7 +129,7 @@ class Question:
 
     @cached_property
     def grid(self) -> SettingGrid:
-        """The learning rates that each method is tried at, rounded to two digits but for the protocol's own."""
+        """The learning rates that each method is tried at first, rounded to two digits but for the protocol's own."""
         rates = [float(f"{self.suite.protocol.lr * factor:.2g}") for factor in RATE_FACTORS]
         rates[RATE_FACTORS.index(1.0)] = self.suite.protocol.lr
         return SettingGrid(TUNED_SETTING, tuple(rates))
@@ -150,21 +150,28 @@ class Question:
         first, second = (self.suite.dataset("test", seed) for seed in (0, 1))
         return first is not second and not torch.equal(first.inputs[self.tasks[0]], second.inputs[self.tasks[0]])
 
-    def plan_tuning(self, methods: Iterable[str]) -> list[RunSpec]:
-        """The runs by which validation chooses a learning rate for each method: `mtlbench curve` of these methods."""
-        specs = []
-        for method in methods if self.tuned else ():
-            if method not in self._curves:
-                # What shares nothing needs no tasks that nobody asks about.
-                apart = self.mains if method == ALONE else ()
-                how = self._with_tasks(apart), self.device, self.data_dir, self.version
-                self._curves[method] = plan_curve(self.suite_text, [method], self.grid, TUNING_SEEDS, *how)
-            specs += self._curves[method]
-        return specs
+    def plan_tuning(self, method: str, grid: SettingGrid | None = None) -> list[RunSpec]:
+        """The runs by which validation chooses a learning rate for a method: `mtlbench curve` over `grid`.
+
+        Args:
+            method: as written.
+            grid: the learning rates; by default those that every method is tried at.
+
+        Raises UsageError where the protocol does not take one of them.
+        """
+        grid = grid or self.grid
+        if not self.tuned:
+            return []
+        if (method, grid) not in self._curves:
+            # What shares nothing needs no tasks that nobody asks about.
+            apart = self.mains if method == ALONE else ()
+            how = self._with_tasks(apart), self.device, self.data_dir, self.version
+            self._curves[method, grid] = plan_curve(self.suite_text, [method], grid, TUNING_SEEDS, *how)
+        return self._curves[method, grid]
 
     @cached_property
-    def _curves(self) -> dict[str, list[RunSpec]]:
-        """Method -> the runs of its learning rates, planned once."""
+    def _curves(self) -> dict[tuple[str, SettingGrid], list[RunSpec]]:
+        """(method, learning rates) -> its runs at them, planned once."""
         return {}
 
     def spec(

@@ -70,6 +70,13 @@ class RunSpec(BaseModel):
         """Whether the run belongs to a random search, as a trial or as a run of its winner."""
         return self.tuning is not None and self.tuning.stage != "best"
 
+    @cached_property
+    def stack_key(self) -> str:
+        """What runs that may be trained as one stack have in common: everything but the seed and the learning rate."""
+        protocol = self.protocol.model_copy(update={"lr": 1.0})
+        overrides = {key: value for key, value in self.overrides.items() if key != "lr"}
+        return self.vary(seed=0, protocol=protocol, overrides=overrides).run_id
+
     def vary(self, **values: Any) -> "RunSpec":
         """The same specification but for `values`, validated, with the run id of its own."""
         # Not `model_copy`: it skips validation, and would copy the cached run id of this one.

@@ -97,6 +97,13 @@ class SettingGrid:
         """The values as `--set` takes them."""
         return [write_setting(self.setting, value) for value in self.values]
 
+    def find_ends(self, value: float | None) -> tuple[GridEnd, ...]:
+        """At which end of the values one of them lies; both where it is alone."""
+        ends: tuple[tuple[GridEnd, float], ...] = (
+            (("low", self.values[0]), ("high", self.values[-1])) if self.values else ()
+        )
+        return tuple(end for end, last in ends if last == value)
+
     def next_value(self, end: GridEnd) -> float | None:
         """The value one step beyond an end, in the ratio of the two values there, rounded to four digits.
 

@@ -138,11 +138,15 @@ class Run:
         train(self.module, self.batches(rows, keeper.epochs if keeper else 0), watch, keeper)
         return watch
 
-    def start(self) -> Start:
-        """Read the training rows and measure the untrained model, with a fresh peak of memory."""
-        settle_devices()
-        gc.collect()  # memory of earlier runs in this process should not count for this one
-        reset_peak_memory(self.device)
+    def start(self, settle: bool = True) -> Start:
+        """Read the training rows and measure the untrained model.
+
+        settle: Whether the peak of memory is a fresh one; not of the further runs of a stack.
+        """
+        if settle:
+            settle_devices()
+            gc.collect()  # memory of earlier runs in this process should not count for this one
+            reset_peak_memory(self.device)
         rows = self.data("train")
         return Start(rows, self.model.copies(), count_flops(self.model, self.module.state, rows, self.device))
 

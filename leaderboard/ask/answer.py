@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from bench.records.values import SettingGrid
+from bench.records.values import GridEnd, SettingGrid
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.groups import CheapScore, Flip, Grouping, find_flips, read_gains, search_grouping
 from leaderboard.ask.power import Needed
@@ -48,7 +48,7 @@ class Findings:
         pairs: each main task beside each other one.
         needed: undecided relation -> what it would take.
         rates: (method, main) -> the learning rate that validation chose, where one was chosen.
-        grid: the learning rates that it was chosen from; None where nothing is chosen.
+        grids: method -> the learning rates that it was chosen from.
         alone: main -> its error learnt alone.
         controls: method without sharing -> main -> its change against learning alone.
         floors: main -> baseline -> its error; `floor_note` says why others are missing.
@@ -88,7 +88,7 @@ class Findings:
     redrawn: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     options: str = ""
-    grid: SettingGrid | None = None
+    grids: Mapping[str, SettingGrid] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[str]:
@@ -99,6 +99,20 @@ class Findings:
     def flips(self) -> list[Flip]:
         """Where two methods say the opposite."""
         return find_flips([*self.judged, *self.pairs])
+
+    @cached_property
+    def edges(self) -> dict[tuple[str, GridEnd, float], list[str]]:
+        """(method, end, rate) -> the main tasks that do best at the rate, which is the last one tried at that end.
+
+        Only where the protocol takes a rate beyond.
+        """
+        found: dict[tuple[str, GridEnd, float], list[str]] = {}
+        for (method, main), rate in self.rates.items():
+            grid = self.grids[method]
+            for end in grid.find_ends(rate):
+                if grid.next_value(end) is not None:
+                    found.setdefault((method, end, rate), []).append(main)
+        return found
 
     @cached_property
     def grouping(self) -> Grouping | None:
@@ -166,6 +180,13 @@ class Findings:
                 m: {name: _write_estimate(e) for name, e in errors.items()} for m, errors in self.floors.items()
             },
             "floor_note": self.floor_note,
+            "rates": {
+                "tried": {method: list(grid.values) for method, grid in self.grids.items()},
+                "at_an_end": [
+                    {"method": method, "end": end, "rate": rate, "mains": mains}
+                    for (method, end, rate), mains in self.edges.items()
+                ],
+            },
             "flips": [vars(flip) | {"extras": list(flip.extras)} for flip in self.flips],
             "grouping": self.grouping
             and {"groups": [list(g) for g in self.grouping.groups], "gain": self.grouping.gain}

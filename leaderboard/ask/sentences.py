@@ -144,19 +144,17 @@ def _say_open(answer: Findings) -> str:
 
 
 def _say_edge(answer: Findings) -> str:
-    """That a better learning rate may lie beyond those that were tried, where every chosen one is at the same end."""
-    grid, chosen = answer.grid, set(answer.rates.values())
-    ends: dict[float, GridEnd] = {grid.values[0]: "low", grid.values[-1]: "high"} if grid else {}
-    if grid is None or len(chosen) != 1 or not chosen <= ends.keys():
+    """Where the best learning rate is still the last one that was tried, so that a better one may lie beyond."""
+    methods: dict[tuple[GridEnd, float], list[str]] = {}
+    for method, end, rate in answer.edges:
+        methods.setdefault((end, rate), []).append(f"`{method}`")
+    words: dict[GridEnd, str] = {"low": "smallest", "high": "largest"}
+    told = [f"the {words[end]} one, {rate:g}, of {_join(names)}" for (end, rate), names in methods.items()]
+    if not told:
         return ""
-    [rate] = chosen
-    beyond = grid.next_value(ends[rate])
-    if beyond is None:
-        return ""
-    word = "smallest" if ends[rate] == "low" else "largest"
     return (
-        f"On validation every method does best at the {word} learning rate of those tried, {rate:g}; a better one may "
-        f"lie beyond: `--set lr={beyond:g}` asks the same at that one."
+        f"On validation the learning rate that does best for some task is still the last one tried, {_join(told)}; a "
+        "better one may lie beyond."
     )
 
 

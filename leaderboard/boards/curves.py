@@ -87,9 +87,7 @@ class SettingCurve:
     @property
     def edges(self) -> tuple[GridEnd, ...]:
         """At which end of the values the chosen one lies, where a better one may lie beyond; both where it is alone."""
-        values = tuple(self.points)
-        ends: tuple[tuple[GridEnd, float], ...] = (("low", values[0]), ("high", values[-1])) if values else ()
-        return tuple(end for end, value in ends if value == self.chosen)
+        return self.grid.find_ends(self.chosen)
 
     @property
     def next_values(self) -> tuple[float, ...]:

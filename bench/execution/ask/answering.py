@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bench.catalogue.method import Method
 from bench.execution.ask.cheap import score_pairs
@@ -10,11 +11,13 @@ from bench.execution.ask.floors import measure_floors
 from bench.execution.ask.inquiry import Inquiry
 from bench.planning.question import ALONE, TUNED_SETTING, TUNING_SEEDS, Question
 from bench.records import RunSpec
+from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.answer import Findings, Spending
 from leaderboard.ask.groups import Pair, rate_predictor, read_gains
 from leaderboard.boards.changed import options_text, pairs_of
 
+Number = TypeVar("Number", int, float)
 SettingPairs = tuple[tuple[str, str], ...]  # what is changed in the protocol: sorted pairs of a name and a text
 
 
@@ -91,7 +94,7 @@ class Asked:
             redrawn=question.redrawn,
             settings=question.settings,
             options=self.options,
-            grid=question.grid if question.tuned else None,
+            grids={method: inquiry.read_grid(method) for method, _ in rates},
         )
 
 
@@ -102,26 +105,32 @@ def write_commands(question: Question, specs: Iterable[RunSpec]) -> list[str]:
         question: whose learning rates were chosen along a curve, which is a command of its own.
         specs: of the runs.
     """
-    curves: dict[SettingPairs, set[str]] = {}
+    curves: dict[SettingPairs, dict[str, set[float]]] = {}
     seeds: dict[SettingPairs, dict[str, set[int]]] = {}
     for spec in specs:
         method, settings = Method.parse(spec.method).short, pairs_of(spec.overrides)
         if question.tuned and spec.seed in TUNING_SEEDS:
             others = tuple(pair for pair in settings if pair[0] != TUNED_SETTING)
-            curves.setdefault(others, set()).add(method)
+            curves.setdefault(others, {}).setdefault(method, set()).add(spec.protocol.lr)
         else:
             seeds.setdefault(settings, {}).setdefault(method, set()).add(spec.seed)
-    over = f"--over {TUNED_SETTING}={'/'.join(question.grid.texts)} "
-    lines = [
-        _write_command("curve", question, sorted(methods), TUNING_SEEDS, settings, over)
-        for settings, methods in curves.items()
-    ]
+    lines = []
+    for settings, tried in curves.items():
+        for rates, methods in _group_alike(tried).items():
+            over = f"--over {TUNED_SETTING}={'/'.join(SettingGrid(TUNED_SETTING, rates).texts)} "
+            lines.append(_write_command("curve", question, sorted(methods), TUNING_SEEDS, settings, over))
     for settings, each in seeds.items():
-        alike: dict[tuple[int, ...], list[str]] = {}
-        for method, own in each.items():
-            alike.setdefault(tuple(sorted(own)), []).append(method)
-        lines += [_write_command("run", question, methods, own, settings) for own, methods in alike.items()]
+        for own, methods in _group_alike(each).items():
+            lines.append(_write_command("run", question, methods, own, settings))
     return lines
+
+
+def _group_alike(values: Mapping[str, set[Number]]) -> dict[tuple[Number, ...], list[str]]:
+    """Sorted values -> the methods that have just these."""
+    alike: dict[tuple[Number, ...], list[str]] = {}
+    for method, own in values.items():
+        alike.setdefault(tuple(sorted(own)), []).append(method)
+    return alike
 
 
 def _write_command(

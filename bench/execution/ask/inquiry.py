@@ -1,8 +1,8 @@
 """The rounds of a question: which runs come next, given those that are there.
 
-Rounds go from what answers soonest to what refines it: the learning rates of the first two methods, those at the first
-look, extras with shuffled labels where an answer hangs on them, the other methods, pairs of tasks, and further seeds
-for what is still undecided.
+Rounds go from what answers soonest to what refines it: the learning rates of the first two methods, with further ones
+where the best is the last, both methods at the first look, extras with shuffled labels where an answer hangs on them,
+the other methods, pairs of tasks, and further seeds for what is still undecided.
 """
 
 import math
@@ -17,12 +17,17 @@ from bench.execution.ask.book import RunBook
 from bench.execution.ask.budget import BudgetSpent
 from bench.planning.question import ALONE, TUNING_SEEDS, Question
 from bench.records import RunSpec
+from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval, interval
 from leaderboard.ask.power import Needed, estimate_needed
 from leaderboard.ask.relations import RelationSample, TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict, judge_family
 
 HOPELESS = 4  # times the seeds of the last look: what needs more than that is not run further
+MUST = math.inf  # share of the budget that is left, for rounds that give the first answer
+FURTHER_SHARE = 0.25  # of the budget that is left, for further learning rates: the rest is for what is asked
+FURTHER_STEPS = 2  # at most, of further learning rates
+FURTHER_RATES = 2  # of a step: two take hardly longer than one, trained as one stack
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,12 @@ class Round:
 
     name: for people.
     specs: those that are stored, too.
-    must: whether they are run although the budget may not be enough. These come first, and give the first answer.
+    share: of the budget that is left, which they may take by the forecast; they are left out where it is more.
     """
 
     name: str
     specs: list[RunSpec]
-    must: bool = False
+    share: float = 1.0
 
 
 @dataclass
@@ -51,6 +56,7 @@ class Inquiry:
         on_first: called once when the first answer is there.
 
     Attributes:
+        grids: method -> the learning rates that it was tried at, where they are more than those of all.
         skipped: names of rounds that the budget was not enough for.
         ended: why no more is run: `decided`, `seeds`, `budget`, `interrupted`; empty before the end.
         first_after: seconds until the first answer; None before it.
@@ -61,6 +67,7 @@ class Inquiry:
     rules: FamilyRules
     tell: Callable[[str], None] = lambda sentence: None
     on_first: Callable[[], None] = lambda: None
+    grids: dict[str, SettingGrid] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     ended: str = ""
     _begun: set[TaskRelation] = field(default_factory=set)  # relations whose runs were planned
@@ -71,7 +78,7 @@ class Inquiry:
         """Run round after round until everything is decided, the budget is spent or the user interrupts."""
         try:
             for each in self.list_rounds():
-                if not each.must and self.first_after is None:
+                if self.first_after is None and self._has_first():
                     self.first_after = self.book.budget.spent
                     self.on_first()
                 self._run_round(each)
@@ -90,7 +97,7 @@ class Inquiry:
         if not missing:
             return
         seconds = self.book.estimate(missing)
-        if not each.must and seconds is not None and seconds > self.book.budget.left:
+        if seconds is not None and seconds > each.share * self.book.budget.left:
             self.skipped.append(each.name)
             self.tell(
                 f"Left out for the budget: {each.name} ({count_nouns(len(missing), 'run')}, about {seconds:.0f} s)."
@@ -102,6 +109,11 @@ class Inquiry:
         )
         self.book.run(missing)
 
+    def _has_first(self) -> bool:
+        """Whether the first method and learning alone were run on the seeds of the first look."""
+        own = [relation for relation in self.relations if relation.method == self.question.methods[0]]
+        return all(self.sample(relation).alone.size >= self.rules.looks.seeds[0] for relation in own)
+
     # --- which runs ------------------------------------------------------------------------------
 
     def list_rounds(self, *, ahead: bool = False) -> Iterator[Round]:
@@ -111,12 +123,12 @@ class Inquiry:
         """
         question, seeds = self.question, self.rules.looks.seeds
         first, others = question.methods[0], question.methods[1:]
-        yield Round(f"learning rates of {ALONE} and {first}", question.plan_tuning([ALONE, first]), must=True)
+        yield from self._tune(ALONE, first, share=MUST)
         own = [relation for relation in self.relations if relation.method == first]
-        yield Round(f"{ALONE} and {first} at {seeds[0]} seeds", self._plan(own, seeds[0]), must=True)
+        yield Round(f"{ALONE} and {first} at {seeds[0]} seeds", self._plan(own, seeds[0]), MUST)
         yield self._shuffle(own, seeds[0])
         for method in [*others, *question.controls]:
-            yield Round(f"learning rates of {method}", question.plan_tuning([method]))
+            yield from self._tune(method)
             if question.tuned and not self.has_tuned(method) and not ahead:
                 continue  # at a rate that nobody chose it would be compared with methods at their best
             if method in question.controls:
@@ -158,9 +170,39 @@ class Inquiry:
             if extra != main
         ]
 
-    def has_tuned(self, method: str) -> bool:
-        """Whether the learning rate of a method was chosen: every run for it has ended."""
-        return not self.book.list_missing(self.question.plan_tuning([method]))
+    def _tune(self, *methods: str, share: float = 1.0) -> Iterator[Round]:
+        """Methods at the learning rates that all are tried at, then at further ones where the best is the last."""
+        names = " and ".join(methods)
+        specs = [spec for method in methods for spec in self.question.plan_tuning(method)]
+        yield Round(f"learning rates of {names}", specs, share)
+        for _ in range(FURTHER_STEPS):
+            further = {method: grid for method in methods if (grid := self._reach_further(method))}
+            specs = [spec for method, grid in further.items() for spec in self.question.plan_tuning(method, grid)]
+            yield Round(f"further learning rates of {' and '.join(further)}", specs, FURTHER_SHARE)
+            ended = {method: grid for method, grid in further.items() if self.has_tuned(method, grid)}
+            if not ended:
+                break
+            self.grids |= ended
+
+    def _reach_further(self, method: str) -> SettingGrid | None:
+        """The learning rates of a method, further ones at each end where a main task does best; None for no such end.
+
+        Also none where the protocol takes no rate beyond.
+        """
+        known = grid = self.read_grid(method)
+        for end in {end for main in self.question.mains for end in known.find_ends(self.choose_rate(method, main))}:
+            for _ in range(FURTHER_RATES):
+                value = grid.next_value(end)
+                grid = grid.extend(value) if value is not None else grid
+        return grid if grid != known else None
+
+    def read_grid(self, method: str) -> SettingGrid:
+        """The learning rates that a method was tried at, or will be first."""
+        return self.grids.get(method, self.question.grid)
+
+    def has_tuned(self, method: str, grid: SettingGrid | None = None) -> bool:
+        """Whether every run of a method at its learning rates, or those of `grid`, has ended."""
+        return not self.book.list_missing(self.question.plan_tuning(method, grid or self.read_grid(method)))
 
     def choose_rate(self, method: str, main: str) -> float | None:
         """The learning rate at which the main task's own error on validation is least, over the seeds that choose.
@@ -169,17 +211,18 @@ class Inquiry:
         """
         if not self.question.tuned or not self.has_tuned(method):
             return None
-        if (method, main) not in self._rates:
+        grid = self.read_grid(method)
+        if (method, main, grid) not in self._rates:
             losses: dict[float, float] = {}
-            for spec in self.question.plan_tuning([method]):
+            for spec in self.question.plan_tuning(method, grid):
                 log = math.log(self.book.validation(spec, main))
                 losses[spec.protocol.lr] = losses.get(spec.protocol.lr, 0.0) + log / len(TUNING_SEEDS)
             best = min(losses, key=lambda rate: losses[rate])
-            self._rates[method, main] = best if math.isfinite(losses[best]) else None
-        return self._rates[method, main]
+            self._rates[method, main, grid] = best if math.isfinite(losses[best]) else None
+        return self._rates[method, main, grid]
 
     @cached_property
-    def _rates(self) -> dict[tuple[str, str], float | None]:
+    def _rates(self) -> dict[tuple[str, str, SettingGrid], float | None]:
         return {}
 
     def plan_alone(self, main: str, seed: int, method: str = ALONE) -> RunSpec:

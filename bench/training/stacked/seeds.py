@@ -1,4 +1,4 @@
-"""Stacked training of several seeds of one method, with one record per seed.
+"""Stacked training of several seeds and learning rates of one method, with one record for each.
 
 The counterpart of `bench.training.fit.fit` for workers that are given a stack of seeds.
 """
@@ -33,14 +33,15 @@ def fit_stacked(
     rows: ResidentRows | None = None,
     keepers: Sequence[ModelKeeper | None] | None = None,
 ) -> list[ResultRecord]:
-    """The records of specifications that differ in their seed alone, trained as one stack.
+    """The records of specifications that differ in their seed and learning rate alone, trained as one stack.
 
     Each record equals the one of `fit` up to rounding, with its own selection, scores and curves; `cost` is a share
-    of the stack's. Where anything goes wrong, the seeds are trained one after the other, with the reason on standard
-    error: a seed that fails must not fail the others.
+    of the stack's. Where anything goes wrong, as where a large rate diverges, each rate is a stack of its own, and of
+    one rate the seeds are trained one after the other, with the reason on standard error: a run that fails must not
+    fail the others.
 
     Args:
-        specs: differ in `seed` only.
+        specs: differ in `seed` and the protocol's `lr` only.
         data_dir: where downloaded data lives.
         on_epoch: is called after every epoch of the stack.
         galleries: one per specification, or None where no panels are wanted.
@@ -54,7 +55,18 @@ def fit_stacked(
             return _fit_as_stack(specs, data_dir, on_epoch, each, rows, kept)
         except Exception as error:
             reason = strip_paths(str(error)).split("\n")[0] or type(error).__name__
-            print(f"The seeds of `{specs[0].method}` are trained one after the other: {reason}", file=sys.stderr)
+            rates: dict[float, list[int]] = {}
+            for place, spec in enumerate(specs):
+                rates.setdefault(spec.protocol.lr, []).append(place)
+            what = "seeds" if len(rates) == 1 else "learning rates"
+            print(f"The {what} of `{specs[0].method}` are trained one after the other: {reason}", file=sys.stderr)
+            if len(rates) > 1:
+                records: dict[int, ResultRecord] = {}
+                for places in rates.values():
+                    own = [specs[at] for at in places], [each[at] for at in places], [kept[at] for at in places]
+                    fitted = fit_stacked(own[0], data_dir, on_epoch, own[1], rows, own[2])
+                    records |= dict(zip(places, fitted, strict=True))
+                return [records[at] for at in range(len(specs))]
     return [
         fit(spec, data_dir, on_epoch, gallery, rows=rows, keeper=keeper)
         for spec, gallery, keeper in zip(specs, each, kept, strict=True)
@@ -70,13 +82,13 @@ def _fit_as_stack(
     keepers: Sequence[ModelKeeper | None],
 ) -> list[ResultRecord]:
     """As `fit_stacked`, without the fallback. Raises CannotStack for specifications or methods that do not stack."""
-    if len({spec.vary(seed=0).run_id for spec in specs}) > 1:
-        raise CannotStack("The runs of a stack should differ in their seed alone.")
+    if len({spec.stack_key for spec in specs}) > 1:
+        raise CannotStack("The runs of a stack should differ in their seed and learning rate alone.")
     if specs[0].protocol.members > 1 or specs[0].protocol.devices > 1:
         raise CannotStack("A stack should be of single models on one device.")
     parts = [load_run(spec, data_dir, rows) for spec in specs]
     runs = [Run(spec, suite, method) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
-    starts = [run.start() for run in runs]
+    starts = [run.start(settle=not number) for number, run in enumerate(runs)]
     # Epochs are reported once, by the first seed.
     watches = [run.watch(None if number else on_epoch) for number, run in enumerate(runs)]
     module = StackedModule([run.module for run in runs])

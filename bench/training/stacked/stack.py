@@ -1,4 +1,4 @@
-"""The models of several seeds as one stack: one forward pass, one backward pass and one optimiser for all.
+"""The models of several seeds and learning rates as one stack: one forward and backward pass, one optimiser for all.
 
 It repeats the order of `MultiTaskModule` hook by hook: what changes there for one model changes here for S.
 """
@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import lightning as L
@@ -64,6 +63,8 @@ class StackedModule(L.LightningModule):
         ]
         if len(places) > len(set(places)):
             raise CannotStack("A layer that is used in two places cannot be stacked.")
+        # Whether one parameter has two names, which takes a look at all of them in every forward pass.
+        self.tied = len(list(first.named_parameters(remove_duplicate=False))) > len(list(first.parameters()))
         self.gramian = first.weighting.needs_gramian and not first.separate
         named = [dict(model.named_parameters()) for model in self.models]
         self.copies = {name: [parameters[name] for parameters in named] for name in named[0]}
@@ -77,10 +78,18 @@ class StackedModule(L.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser of a single model, with each parameter replaced by its stack.
 
-        The rules of SGD and Adam are elementwise, so a step on the stack is a step on each model.
+        The rules of SGD and Adam are elementwise, so a step on the stack is a step on each model. Steps are in
+        proportion to the learning rate: that of a group is the largest of the models, of which each takes its share.
         """
         # All modules configure theirs, since each needs its rates; only the first one's groups are used.
         own, *_ = [module.configure_optimizers() for module in self.each]
+        every = list(zip(*(module.rates for module in self.each), strict=True))
+        self.rates = [max(rates) for rates in every]
+        one = next(self.models[0].parameters())
+        self.shares = [
+            one.new_tensor([rate / largest for rate in rates]) if min(rates) < largest else None
+            for rates, largest in zip(every, self.rates, strict=True)
+        ]
         groups = [group | {"params": [self.stacked_of[p] for p in group["params"]]} for group in own.param_groups]
         return type(own)(groups)  # type: ignore[call-arg]
 
@@ -92,26 +101,26 @@ class StackedModule(L.LightningModule):
 
         Args:
             batches: one per model, of equal shapes.
-            state: the same for all models, which have one protocol.
+            state: the same for all models, whose protocols differ in the learning rate alone.
         """
         groups = group_by_input(batches[0][0])
         inputs = [torch.stack([own[tasks[0]] for own, _ in batches]) for _, tasks in groups]
 
-        def run(tensors: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
-            """The predictions of one model, with the structure of the first and the tensors of its own."""
+        def run(tensors: dict[str, Tensor], inputs: list[Tensor], targets: list[Tensor]) -> list[Tensor]:
+            """The losses of one model, with the structure of the first and the tensors of its own."""
             own = {task: x for x, (_, tasks) in zip(inputs, groups, strict=True) for task in tasks}
-            predictions: dict[str, Tensor] = functional_call(self.models[0], tensors, (own, state))
-            return predictions
+            predictions = functional_call(self.models[0], tensors, (own, state), tie_weights=self.tied)
+            return [
+                compute_loss(task.loss, predictions[task.name], target, partly_labelled=task.name in partly)
+                for task, target in zip(self.models[0].tasks, targets, strict=True)
+            ]
 
         tensors = {name: whole for name, whole in self.stacked.items() if name.startswith(FORWARD_PARTS)} | self.running
+        targets = [torch.stack([own[task.name] for _, own in batches]) for task in self.models[0].tasks]
+        partly = self.partly_labelled
         with _ignore_vmap_advice():
-            predictions = vmap(run)(tensors, inputs)
-            return [
-                vmap(partial(compute_loss, task.loss, partly_labelled=task.name in self.partly_labelled))(
-                    predictions[task.name], torch.stack([own[task.name] for _, own in batches])
-                )
-                for task in self.models[0].tasks
-            ]
+            losses: list[Tensor] = vmap(run)(tensors, inputs, targets)
+        return losses
 
     @property
     def partly_labelled(self) -> frozenset[str]:
@@ -234,9 +243,15 @@ class StackedModule(L.LightningModule):
         """
         first = self.each[0]
         factor = first.schedule.factor(first.state.step)
-        for group, rate in zip(optimizer.param_groups, first.rates, strict=True):
+        begun: list[tuple[Tensor, Tensor, Tensor]] = []  # parameter, where it was, and each model's share of the step
+        for group, rate, shares in zip(optimizer.param_groups, self.rates, self.shares, strict=True):
             group["lr"] = rate * factor
+            if shares is not None:
+                begun += [(whole, whole.detach().clone(), shares) for whole in group["params"]]
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        with torch.no_grad():
+            for whole, before, shares in begun:
+                whole.copy_(before.lerp_(whole, shares.view(-1, *[1] * (whole.dim() - 1))))
         for module in self.each:
             module.finish_update(factor)
         if self.replayed:

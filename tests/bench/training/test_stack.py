@@ -65,9 +65,10 @@ def make(method: Method, seed: int, suite: Tiny, **settings: Any) -> Run:
     return Run(spec, suite, method)
 
 
-def stacked(method: Method, suite: Tiny, **settings: Any) -> list[Run]:
-    """The runs of all seeds, trained as one stack."""
-    runs = [make(method, seed, suite, **settings) for seed in SEEDS]
+def stacked(method: Method, suite: Tiny, rates: tuple[float, ...] = (), **settings: Any) -> list[Run]:
+    """The runs of all seeds, and of each at all learning rates, trained as one stack."""
+    own = [settings | {"lr": rate} for rate in rates] or [settings]
+    runs = [make(method, seed, suite, **each) for each in own for seed in SEEDS]
     batches = StackedBatches([run.batches(run.data("train")) for run in runs])
     train(StackedModule([run.module for run in runs]), batches, Watches([TrainingMonitor(run.module) for run in runs]))
     return runs
@@ -99,6 +100,26 @@ def test_a_stack_is_its_runs(text: str, suite: type[Tiny], settings: dict[str, A
         assert float((numbers(run.model) - numbers(alone)).abs().max()) < 1e-9
         assert run.module.state.step == 20
     assert float((numbers(run.model) - numbers(train_run(make(method, 0, suite(), **settings)))).abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("soft+l2:halflife=5", MEAN),  # held by a strength that follows the rate
+        ("hard", {"optimiser": "sgd", "momentum": 0.9, "weight_decay": 0.01, "trunk_lr": 0.3}),
+        ("single_task", {"optimiser": "adam", "weight_decay": 0.01, "clip_norm": 0.1}),
+        ("hard@uncertainty", {"optimiser": "adam", "loss_reduction": "mean"}),
+    ],
+)
+def test_learning_rates_of_a_stack_may_differ(text: str, settings: dict[str, Any]) -> None:
+    method, rates = Method.parse(text), (0.02, 0.1, 0.005)
+    runs = iter(stacked(method, Tiny(), rates, **settings))
+    alone = {}
+    for rate in rates:
+        for seed in SEEDS:
+            alone[rate, seed] = numbers(train_run(make(method, seed, Tiny(), **settings | {"lr": rate})))
+            assert float((numbers(next(runs).model) - alone[rate, seed]).abs().max()) < 1e-9
+    assert float((alone[0.02, 0] - alone[0.1, 0]).abs().max()) > 1e-3
 
 
 # --- what cannot be stacked --------------------------------------------------------------------
@@ -234,6 +255,16 @@ def test_one_seed_that_fails_is_not_the_others_fault(
     assert "are trained one after the other: cannot be kept" in capsys.readouterr().err
 
 
+def test_a_rate_that_diverges_is_not_the_fault_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [spec for lr in ("0.05", "1e30") for spec in specs("hard", lr=lr, optimiser="sgd")]
+    records = fit_stacked(runs)
+    assert [record.status for record in records] == ["done", "done", "failed", "failed"]
+    assert [record.spec for record in records] == runs
+    assert [record.cost and record.cost.hardware[-15:] for record in records[:2]] == ["2 seeds stacked"] * 2
+    error = capsys.readouterr().err
+    assert error.index("The learning rates of `") < error.index("The seeds of `")
+
+
 # --- the command line --------------------------------------------------------------------------
 
 
@@ -243,6 +274,12 @@ def test_stacks_are_seeds_of_one_method() -> None:
     assert [[spec.seed for spec in group] for group in groups] == [[0, 1, 2], [3, 4]] * 2
     assert [spec for group in groups for spec in group] == runs
     assert all(len({spec.method for spec in group}) == 1 for group in groups)
+
+
+def test_stacks_may_have_several_learning_rates() -> None:
+    runs = [spec for lr in ("0.01", "0.003") for spec in plan("synthetic:tasks=2", ["hard"], [0, 1], {"lr": lr}, "cpu")]
+    other = plan("synthetic:tasks=2", ["hard"], [0], {"lr": "0.01", "epochs": "3"}, "cpu")
+    assert group_seeds([*runs, *other], 10) == [tuple(runs), tuple(other)]
 
 
 def test_what_is_told_of_the_first_is_told_of_all(tmp_path: Path) -> None:

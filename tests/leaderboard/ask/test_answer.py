@@ -45,6 +45,7 @@ def make_findings(names: tuple[str, ...] = ("a", "b", "c"), **more: object) -> F
         "pairs": [judge(main, extra, gain) for (main, extra), gain in gains.items()],
         "needed": {TaskRelation(c, ("rest",), "hard"): Needed(17, 2.0, "difference")},
         "rates": {("hard", a): 0.01},
+        "grids": {"hard": SettingGrid("lr", (0.0033, 0.01, 0.03))},
         "alone": {a: Interval(0.5, 0.4, 0.6, 5), b: NOTHING},
         "controls": {"single_task_wide": {a: Interval(0.0, -0.1, 0.1, 5)}},
         "spending": Spending(10, 4, 12.0, math.inf, 3.0, None),
@@ -68,14 +69,20 @@ def test_the_sentences_say_whom_why_what_is_open_and_what_to_do() -> None:
     assert "`mtlbench run mine:a hard --seeds 0-4 --set lr=0.01`" in advice
 
 
-@pytest.mark.parametrize(("rate", "word", "beyond"), [(0.03, "largest", "0.09"), (0.0033, "smallest", "0.001089")])
-def test_rates_at_one_end_are_told_with_the_one_beyond(rate: float, word: str, beyond: str) -> None:
-    grid, chosen = SettingGrid("lr", (0.0033, 0.01, 0.03)), {("single_task", "a"): rate, ("hard", "a"): rate}
-    [told] = [each for each in write_answer(make_findings(rates=chosen, grid=grid)) if "lie beyond" in each]
-    assert f"does best at the {word} learning rate of those tried, {rate:g}" in told
-    assert f"`--set lr={beyond}`" in told
-    for others in ({("hard", "a"): 0.01}, chosen | {("hard", "b"): 0.01}, {("hard", "a"): 0.03, ("hard", "b"): 0.0033}):
-        assert not any("lie beyond" in each for each in write_answer(make_findings(rates=others, grid=grid)))
+@pytest.mark.parametrize(("rate", "word"), [(0.03, "largest"), (0.0033, "smallest")])
+def test_rates_that_are_still_at_an_end_are_told(rate: float, word: str) -> None:
+    grids = {"single_task": SettingGrid("lr", (0.0033, 0.01)), "hard": SettingGrid("lr", (0.0033, 0.01, 0.03))}
+    chosen = {("single_task", "a"): 0.0033, ("hard", "a"): 0.01, ("hard", "b"): rate}
+    findings = make_findings(rates=chosen, grids=grids)
+    [told] = [each for each in write_answer(findings) if "lie beyond" in each]
+    ends = {
+        "smallest": "the smallest one, 0.0033, of `single_task` and `hard`",
+        "largest": "the largest one, 0.03, of `hard`",
+    }
+    assert ends[word] in told
+    assert findings.edges[("hard", "low" if word == "smallest" else "high", rate)] == ["b"]
+    inside = make_findings(rates={("hard", "a"): 0.01, ("hard", "b"): 0.01}, grids=grids)
+    assert not any("lie beyond" in each for each in write_answer(inside))
 
 
 def test_commands_repeat_what_was_given() -> None:

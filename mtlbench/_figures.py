@@ -10,8 +10,7 @@ from leaderboard.analysis.curves import CurveSummary, find_curves
 from leaderboard.analysis.dials import Dial, find_dials
 from leaderboard.boards.board import Board, boards
 from leaderboard.store import StoreContents
-from leaderboard.store.committed import read_results
-from mtlbench._tables import BoardTable, tabulate_contents
+from mtlbench._tables import BoardTable, read_for, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,14 +57,14 @@ def plot(
     if over is None:
         from leaderboard.figures.forest import draw_forest
 
-        shown = tabulate_contents(board, read_results(store)) if isinstance(board, str) else board
+        shown = table(board, store) if isinstance(board, str) else board
         if len(shown.parts) > 1:
             names = ", ".join(f"`{part.board.suite}`" for part in shown.parts)
             raise UsageError(f"`board` should be of one suite. Found {names}; name one of them.")
         return draw_forest(shown.parts[0].results, ax, change)
     if not isinstance(board, str):
         raise UsageError("`board` should be a name where `over` is given: a board has not all of those runs.")
-    contents = read_results(store)
+    contents = read_for(board, store)
     parts = [part for each in boards().values() for part in each.parts]
     suites = {part.suite for part in boards()[board].parts} if board in boards() else {board}
     if over in list_numeric_settings():

@@ -103,7 +103,16 @@ def table(
         UsageError: nothing has that name, a control is not known, or nothing is stored under `where`.
         DataMissing: the code came without results, and no store was given.
     """
-    return tabulate_contents(name, read_results(store), selection, track, controls, where)
+    return tabulate_contents(name, read_for(name, store), selection, track, controls, where)
+
+
+def read_for(name: str, store: str | Path | None) -> StoreContents:
+    """The records that a board or a suite may show: those of its suites, where they are all of one name."""
+    known = boards()
+    parts = known[name].parts if name in known else []
+    suites = {suite.partition(":")[0] for part in parts for suite in (part.suite, *part.series)}
+    suites = suites or {name.partition(":")[0]}
+    return read_results(store, suites.pop() if len(suites) == 1 else None)
 
 
 def tabulate_contents(

@@ -83,9 +83,10 @@ def read_compact(path: Path, suite: str | None = None) -> StoreContents:
     """
     copy = read_compact_file(path)
     shelf = ProtocolShelf(path, {name: Protocol.model_validate(each) for name, each in copy.protocols.items()})
+    lines = [line for line in copy.lines if f'"suite":"{suite}'.encode() in line] if suite else copy.lines
     with pause_collector():
-        records = [unpack_line(line, shelf) for line in copy.lines]
-    if suite:
+        records = [unpack_line(line, shelf) for line in lines]
+    if suite:  # another one's name may begin alike
         records = [record for record in records if record.spec.suite.partition(":")[0] == suite]
     return StoreContents(sorted(records, key=lambda record: make_place(record.spec)), ledger=copy.ledger)
 

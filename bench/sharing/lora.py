@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import Parameter
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from bench.api import (
     Blueprint,
@@ -65,7 +67,7 @@ class LoRA(Sharing):
         stages = blueprint.backbone()
         self.output_shape = stages[-1].output_shape
         self.trunk = nn.Sequential(*stages)
-        if rank and any(map(parametrize.is_parametrized, self.trunk.modules())):
+        if rank and any(map(_is_computed, self.trunk.modules())):
             raise ValueError(
                 "Weights should be parameters for `lora` to add to. Found some that are computed, as by weight or "
                 "spectral norm; take `cross_stitch`, `soft` or `hard`."
@@ -138,3 +140,9 @@ class LoRA(Sharing):
             ParameterGroup(list(self.trunk.parameters()), role="trunk"),
             ParameterGroup([*self.down.parameters(), *self.up.parameters()], lr_factor=self.rate),
         ]
+
+
+def _is_computed(module: nn.Module) -> bool:
+    """Whether a weight of a layer is a function of other parameters, as under weight or spectral norm."""
+    hooks = module._forward_pre_hooks.values()
+    return parametrize.is_parametrized(module) or any(isinstance(hook, SpectralNorm | WeightNorm) for hook in hooks)

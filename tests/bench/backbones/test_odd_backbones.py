@@ -146,20 +146,28 @@ def test_lazy_layers_are_filled_without_statistics_or_another_mode() -> None:
     assert int(module[0].num_batches_tracked) == 0
 
 
+NORMS = [
+    nn.utils.spectral_norm,
+    nn.utils.weight_norm,
+    nn.utils.parametrizations.spectral_norm,
+    nn.utils.parametrizations.weight_norm,
+]
+
+
 @pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
-@pytest.mark.parametrize(
-    "norm",
-    [
-        nn.utils.spectral_norm,
-        nn.utils.weight_norm,
-        nn.utils.parametrizations.spectral_norm,
-        nn.utils.parametrizations.weight_norm,
-    ],
-)
-@pytest.mark.parametrize("method", ["dmtrl", "soft+dirty", "soft+l2:form=offset", "lora"])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("method", ["dmtrl", "soft+dirty", "soft+l2:form=offset"])
 def test_weights_that_are_computed_are_kept_and_put_back(method: str, norm: Callable[[nn.Module], nn.Module]) -> None:
     suite = Odd(lambda: [norm(linear()), nn.Sequential(nn.Tanh(), norm(linear()))], [(WIDTH,), (WIDTH,)])
     assert run_of(method, suite).result()["selection"] == {"last": dict.fromkeys(TASKS, 2)}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+@pytest.mark.parametrize("norm", NORMS)
+def test_low_rank_updates_of_computed_weights_are_refused(norm: Callable[[nn.Module], nn.Module]) -> None:
+    """They would be updates of the pieces that the weight is computed from."""
+    with pytest.raises(UsageError, match="Found some that are computed"):
+        run_of("lora", Odd(lambda: [norm(linear()), nn.Tanh()], [(WIDTH,), (WIDTH,)]))
 
 
 @pytest.mark.parametrize("tied", ["layer", "weight"])

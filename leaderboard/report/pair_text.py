@@ -1,5 +1,6 @@
 """Two methods against each other as a sentence and as lines of texts."""
 
+from bench.errors import count_nouns
 from leaderboard.analysis.method_pair import MethodPair
 from leaderboard.analysis.statistics import Interval
 from leaderboard.report.escape import printable
@@ -22,7 +23,7 @@ _VERDICTS = {
 def describe_pair(pair: MethodPair) -> str:
     """The verdict with the numbers behind it, in one line of text."""
     verdict = _VERDICTS[pair.verdict].format(a=pair.method, b=pair.other)
-    seeds = f"{len(pair.seeds)} paired seed{'s' * (len(pair.seeds) != 1)}"
+    seeds = count_nouns(len(pair.seeds), "paired seed")
     less = f"{abs(pair.percent):.1f} % {'less' if pair.percent >= 0 else 'more'} error"
     tests = f"p = {pair.contrast.different:.2g} after Holm over {pair.contrast.family} tests"
     text = (

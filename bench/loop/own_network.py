@@ -64,7 +64,7 @@ class OwnNetwork(SharedNetwork):
         self._replay: Replay | None = None
         self._taken: Step | None = None
         self._groups: dict[int, dict[str, Any]] = {}  # id of a parameter -> its group
-        self._known: tuple[object, ...] = ()  # of the optimisers that `_groups` was read from
+        self._read_from: list[tuple[list[dict[str, Any]], int]] = []  # lists that `_groups` has, and their lengths
 
     def forward(self, x: Any) -> dict[str, Tensor]:
         """task -> prediction, what its head returns.
@@ -217,6 +217,7 @@ class OwnNetwork(SharedNetwork):
             before = scaler.get_scale()
             scaler.update()
             if scaler.get_scale() < before:
+                self._taken = None
                 return  # gradients were infinite, and nothing moved
         self.follow_update(again)
 
@@ -277,9 +278,12 @@ class OwnNetwork(SharedNetwork):
     def _read_optimisers(self, optimiser: Optimisers) -> list[Optimizer]:
         """The optimisers as a list. Raises UsageError where their groups are not the parameters of this network."""
         optimisers = [optimiser] if isinstance(optimiser, Optimizer) else list(optimiser)
-        # What tells whether groups were added or loaded since the last step.
-        known = tuple((id(each.param_groups), len(each.param_groups)) for each in optimisers)
-        if known == self._known:
+        # Another optimiser has another list, also after a load; one that was given a further group has a longer one.
+        lists = [(each.param_groups, len(each.param_groups)) for each in optimisers]
+        if len(lists) == len(self._read_from) and all(
+            own is read and length == before
+            for (own, length), (read, before) in zip(lists, self._read_from, strict=True)
+        ):
             return optimisers
         if not self._rated:
             raise UsageError(
@@ -303,7 +307,7 @@ class OwnNetwork(SharedNetwork):
                 f"A parameter should be in one group of one optimiser. Found {twice} in two; give each optimiser "
                 "groups of its own."
             )
-        self._groups, self._known = groups, known
+        self._groups, self._read_from = groups, lists
         return optimisers
 
     def get_extra_state(self) -> dict[str, Any]:

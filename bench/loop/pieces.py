@@ -12,13 +12,13 @@ from bench.catalogue.registry import Choice, choose, list_entries
 from bench.core.constraint import Constraint, Coupled, write_as_sums
 from bench.core.modules import Named
 from bench.core.sharing import align_copies
-from bench.core.state import StepState, TrainState
+from bench.core.state import TrainState
 from bench.core.weighting import Weighting
 from bench.errors import UsageError
 from bench.loop.gradients import TaskGradients
 from bench.loop.held import ConstrainedParameter
 from bench.loop.own_losses import Losses, read_losses
-from bench.loop.step import Step
+from bench.loop.step import weigh_by
 from bench.records import Call, parse_call
 
 Copies = Sequence[nn.Module] | Sequence[Parameter] | Mapping[str, Sequence[Parameter]]
@@ -50,21 +50,10 @@ def weighted_backward(
         )
     state = state or TrainState(generator=torch.Generator().manual_seed(0))
     each, present = read_losses(weighting.tasks, losses, {})
-    there = list(range(len(each))) if present is None else present
-    chosen = [each[t] for t in there]
-    numbers = None if present is None else torch.tensor(present, device=chosen[0].device)
-    values = torch.stack(chosen)
-    if not weighting.needs_gramian:
-        weights = weighting(StepState(values, state, None, numbers))
-        step = Step(weights @ values + weighting.regulariser(), values.detach())
-    else:
-        gradients = TaskGradients(chosen, [p for p in parameters if p.requires_grad])
-        weights = weighting(StepState(values, state, gradients.gramian(), numbers)).detach()
-        rest = torch.as_tensor(weighting.regulariser())
-        pairs = zip(gradients.parameters, gradients.combine(weights, weighting.scales), strict=True)
-        step = Step(
-            weights @ values.detach() + rest, values.detach(), [(p, g) for p, g in pairs if g is not None], rest
-        )
+    learning = [p for p in parameters if p.requires_grad]
+    step = weigh_by(
+        weighting, each, state, lambda: TaskGradients(each, learning), weighting.regulariser, present=present
+    )
     step.backward()
     return step.total.detach()
 

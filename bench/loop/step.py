@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from bench.core.sharing import Sharing
 from bench.core.state import StepState, TrainState
+from bench.core.weighting import Weighting
 from bench.errors import UsageError
 from bench.loop.gradients import TaskGradients
 from bench.loop.held import ConstrainedParameter
@@ -73,19 +74,54 @@ def weigh(
         present: the tasks with a label in the batch, as numbers; None where all have some. The others have weight 0
             and are not shown to the weighting, which is not called where none has one.
     """
-    losses = torch.stack(tuple(each))
     if network.separate:
+        losses = torch.stack(tuple(each))
         return Step(losses.sum() + _rest(network, state, 1), losses.detach(), present=present)
     scale = 1 / len(network.names) if mean else 1
     seen = present is None or len(present) > 0
-    if not network.weighting.needs_gramian:
-        weights = _weights(network, losses, state, None, present)
-        total = scale * (weights @ losses) + _rest(network, state, scale, seen)
-        return Step(total, losses.detach(), present=present)
-    gradients = gradients or TaskGradients(each, network.learning, network.ranks, retain=has_regulariser(network))
-    weights = _weights(network, losses, state, gradients.gramian(), present)
-    rest = torch.as_tensor(_rest(network, state, scale, seen))
-    combined = gradients.combine(weights.detach(), network.weighting.scales, scale)
+    return weigh_by(
+        network.weighting,
+        each,
+        state,
+        lambda: gradients or TaskGradients(each, network.learning, network.ranks, retain=has_regulariser(network)),
+        lambda: _rest(network, state, scale, seen),
+        scale=scale,
+        present=present,
+        average=network.average,
+    )
+
+
+def weigh_by(
+    weighting: Weighting,
+    each: Sequence[Tensor],
+    state: TrainState,
+    differentiate: Callable[[], TaskGradients],
+    add: Callable[[], Tensor | float],
+    *,
+    scale: float = 1.0,
+    present: Sequence[int] | None = None,
+    average: Callable[[Tensor], Tensor] | None = None,
+) -> Step:
+    """total = scale * weights . losses + what `add` returns once the weights are known.
+
+    Args:
+        weighting: of the T losses.
+        each: T losses, 0-dimensional.
+        state: of the run.
+        differentiate: gives the gradients of the losses, where the weighting asks for their Gramian.
+        add: regularisers and penalties; called after the weighting, whose own regulariser is of this step then.
+        scale: of the weighted losses.
+        present: the tasks with a label in the batch, as numbers; None where all have some.
+        average: of losses over processes that have rows of their own.
+    """
+    losses = torch.stack(tuple(each))
+    if not weighting.needs_gramian:
+        weights = _weights(weighting, losses, state, None, present, average)
+        return Step(scale * (weights @ losses) + add(), losses.detach(), present=present)
+    gradients = differentiate()
+    weights = _weights(weighting, losses, state, gradients.gramian(), present, average)
+    rest = torch.as_tensor(add())
+    combined = gradients.combine(weights.detach(), weighting.scales, scale)
     pairs = [(p, g) for p, g in zip(gradients.parameters, combined, strict=True) if g is not None]
     return Step(scale * (weights.detach() @ losses.detach()) + rest, losses.detach(), pairs, rest, present)
 
@@ -96,7 +132,12 @@ def has_regulariser(network: SharedNetwork) -> bool:
 
 
 def _weights(
-    network: SharedNetwork, losses: Tensor, state: TrainState, gramian: Tensor | None, present: Sequence[int] | None
+    weighting: Weighting,
+    losses: Tensor,
+    state: TrainState,
+    gramian: Tensor | None,
+    present: Sequence[int] | None,
+    average: Callable[[Tensor], Tensor] | None,
 ) -> Tensor:
     """The weights (T,) of the losses (T,), with the graph that the weighting gives them; 0 for tasks not in `present`.
 
@@ -104,16 +145,16 @@ def _weights(
 
     Raises UsageError for a weighting that has weights for tasks without a label.
     """
-    if network.average is not None:  # rows are divided over processes, and weights are those of the whole batch
-        losses = network.average(losses)
+    if average is not None:  # rows are divided over processes, and weights are those of the whole batch
+        losses = average(losses)
     if present is None:
-        weights: Tensor = network.weighting(StepState(losses, state, gramian))
+        weights: Tensor = weighting(StepState(losses, state, gramian))
         return weights
     if not present:
         return torch.zeros_like(losses)
     chosen = torch.tensor(present, device=losses.device)
     part = None if gramian is None else gramian[chosen[:, None], chosen]
-    weights = network.weighting(StepState(losses[chosen], state, part, chosen))
+    weights = weighting(StepState(losses[chosen], state, part, chosen))
     if weights.shape != chosen.shape:
         raise UsageError(
             f"A weighting should give a weight for each of the {len(present)} losses of a batch without labels of some "

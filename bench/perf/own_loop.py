@@ -69,8 +69,8 @@ class Plain(nn.Module):
                 module.inplace = False
 
 
-def make_by_hand(rows: int) -> Update:
-    """An update of hard sharing with summed losses, as anybody writes it."""
+def make_plain(rows: int, differentiate: Callable[[Plain, Tensor, list[Tensor]], None]) -> Update:
+    """An update as anybody writes it; `differentiate` sets the gradients from the features and the losses."""
     net = Plain()
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, fused=True)
     x, y = draw_example_rows(rows)
@@ -79,47 +79,32 @@ def make_by_hand(rows: int) -> Update:
         z = net.trunk(x)
         losses = [(net.heads[task](z) - y[task]).square().mean() for task in TASKS]
         optimiser.zero_grad()
-        torch.autograd.backward([torch.stack(losses).sum()])
+        differentiate(net, z, losses)
         optimiser.step()
 
     return update
 
 
-def make_floor(rows: int) -> Update:
-    """One forward pass, a backward pass for each loss, and the optimiser's step: what no Gramian step goes below."""
-    net = Plain()
-    parameters = list(net.parameters())
-    optimiser = torch.optim.SGD(parameters, lr=1e-3, fused=True)
-    x, y = draw_example_rows(rows)
+def sum_losses(net: Plain, z: Tensor, losses: list[Tensor]) -> None:
+    """One backward pass of the sum: hard sharing by hand."""
+    torch.autograd.backward([torch.stack(losses).sum()])
 
-    def update() -> None:
-        z = net.trunk(x)
-        losses = [(net.heads[task](z) - y[task]).square().mean() for task in TASKS]
-        optimiser.zero_grad()
-        for number, loss in enumerate(losses):
-            torch.autograd.backward([loss], retain_graph=number + 1 < len(losses))
-        optimiser.step()
 
-    return update
+def pass_for_each(net: Plain, z: Tensor, losses: list[Tensor]) -> None:
+    """A backward pass for each loss: what no Gramian step goes below."""
+    for number, loss in enumerate(losses):
+        torch.autograd.backward([loss], retain_graph=number + 1 < len(losses))
 
 
 def make_torchjd(rule: str, rows: int) -> Update:
     """An update by TorchJD: Jacobians by `mtl_backward`, combined by `jac_to_grad`."""
-    net = Plain()
     aggregator = RULES[rule]()
-    shared = list(net.trunk.parameters())
-    optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, fused=True)
-    x, y = draw_example_rows(rows)
 
-    def update() -> None:
-        z = net.trunk(x)
-        losses = [(net.heads[task](z) - y[task]).square().mean() for task in TASKS]
-        optimiser.zero_grad()
+    def differentiate(net: Plain, z: Tensor, losses: list[Tensor]) -> None:
         mtl_backward(losses, z, parallel_chunk_size=1)
-        jac_to_grad(shared, aggregator)
-        optimiser.step()
+        jac_to_grad(net.trunk.parameters(), aggregator)
 
-    return update
+    return make_plain(rows, differentiate)
 
 
 def time_in_turns(updates: Sequence[Update], rounds: int) -> list[list[float]]:
@@ -154,7 +139,7 @@ def measure_own_loop(rounds: int = 9, rows: int = 32) -> Iterator[dict[str, Any]
     times' ratio over the rounds. `rows` of a batch. Sets torch to one thread, for the rest of the process too.
     """
     torch.set_num_threads(1)
-    plain = {"a loop by hand": make_by_hand(rows), FLOOR: make_floor(rows)}
+    plain = {"a loop by hand": make_plain(rows, sum_losses), FLOOR: make_plain(rows, pass_for_each)}
     theirs = {f"TorchJD's {rule}": make_torchjd(rule, rows) for rule in RULES}
     own = {method: make_own(method, rows) for method in ("hard", *(f"hard@{rule}" for rule in RULES))}
     updates = plain | theirs | own

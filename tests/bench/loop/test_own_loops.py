@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.errors import UsageError
 from bench.loop.own_network import OwnNetwork
 from bench.loop.share import share
 from tests.bench.loop.own import group_alike, list_batches, losses_of, share_alike
@@ -81,6 +82,19 @@ def test_two_optimisers_train_as_one(method: str) -> None:
         one.step(losses(one, rows()), optimiser)
         two.step(losses(two, rows()), both)
     assert agree(states(one), states(two))
+
+
+def test_a_new_optimiser_and_a_copy_of_the_network_are_read_anew() -> None:
+    """Wherever the new one lies in memory: rates of an old one would go on, and a copy would not be trained."""
+    net = make("soft+l2:halflife=5")
+    for lr in (0.1, 0.3, 0.2):
+        optimiser = torch.optim.SGD(net.parameter_groups(lr=lr, optimiser="sgd"))
+        net.step(losses(net, rows()), optimiser)
+        assert {net._find_rate(held) for held in net.held} == {lr}
+        twin = copy.deepcopy(net)
+        with pytest.raises(UsageError, match="should have every parameter that learns"):
+            twin.step(losses(twin, rows()), optimiser)
+        del optimiser
 
 
 def test_the_prox_takes_the_rate_that_a_schedule_has_set() -> None:
@@ -161,19 +175,14 @@ def test_a_compiled_network_takes_the_same_steps(method: str, graphs: int) -> No
     """Also where torch has given up compiling the whole, and compiles functions inside of it."""
     torch.compiler.reset()
     with torch._dynamo.config.patch(recompile_limit=graphs):
-        compare_with_compiled(method)
-
-
-def compare_with_compiled(method: str) -> None:
-    for _ in range(2):  # two networks, each of which is compiled anew
-        fast = torch.compile(make(method), backend="aot_eager")
-        fast(rows())
-    plain, compiled = make(method), make(method)
-    fast = torch.compile(compiled, backend="aot_eager")
-    optimisers = [torch.optim.SGD(net.parameter_groups(lr=0.1, optimiser="sgd")) for net in (plain, compiled)]
-    for _ in range(3):
-        plain.step(losses(plain, rows()), optimisers[0])
-        compiled.step(losses(fast, rows()), optimisers[1])  # type: ignore[arg-type]
+        for _ in range(2):  # two networks, each of which is compiled anew
+            torch.compile(make(method), backend="aot_eager")(rows())
+        plain, compiled = make(method), make(method)
+        fast = torch.compile(compiled, backend="aot_eager")
+        optimisers = [torch.optim.SGD(net.parameter_groups(lr=0.1, optimiser="sgd")) for net in (plain, compiled)]
+        for _ in range(3):
+            plain.step(losses(plain, rows()), optimisers[0])
+            compiled.step(losses(fast, rows()), optimisers[1])  # type: ignore[arg-type]
     assert agree(states(plain), states(compiled), 1e-12)
 
 

@@ -21,6 +21,7 @@ from bench.system.shortage import explain_shortage
 # name -> what it does, in the order of the help page; each is a module bench.cli.NAME with add() and run()
 COMMANDS = {
     "ask": "does learning together help, whom, and with which sharing?",
+    "explain": "what a method's gain on a task is made of, and what of it is information",
     "list": "list suites, methods and their parts, controls, tables, backbones",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
@@ -41,7 +42,7 @@ COMMANDS = {
 }
 # What Ctrl-C leaves, by command; of the others nothing is kept.
 _RUNS_KEPT = "finished runs are stored, and the same command continues"
-INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "submit", "ask"), _RUNS_KEPT) | {
+INTERRUPTED = dict.fromkeys(("run", "sweep", "tune", "reproduce", "submit", "ask", "explain"), _RUNS_KEPT) | {
     "merge": "every file is whole, and the same command goes on"
 }
 # Words that people try because other tools use them.

@@ -178,12 +178,19 @@ class SharedNetwork(nn.Module):
         trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         return trained - sum(held.mean.numel() for held in self.held if held.mean is not None)
 
+    def compute_features(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """task -> features (n, ...) that its head reads, of the tasks in `inputs`."""
+        features: dict[str, Tensor] = self.sharing(inputs, state)
+        return features
+
     def predict(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> head outputs (n, ...) of the tasks in `inputs`, task -> rows (n, ...).
 
         Under autocast they are in the type of the parameters: losses in bfloat16 would lose their digits.
         """
-        predictions = {task: self.heads[task](feature) for task, feature in self.sharing(inputs, state).items()}
+        predictions = {
+            task: self.heads[task](feature) for task, feature in self.compute_features(inputs, state).items()
+        }
         first = next(iter(predictions.values()), None)
         if first is None or not torch.is_autocast_enabled(first.device.type):
             return predictions

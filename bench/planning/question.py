@@ -40,6 +40,9 @@ MAX_PAIRED = 6  # tasks of which every pair is run, where nothing else is said
 PAIR_METHODS = 2  # of the methods, in their order, that pairs are run under
 TUNED_SETTING = "lr"
 
+Changes = Mapping[str, str]  # setting of the protocol -> its text
+NO_CHANGES: Changes = {}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -150,28 +153,32 @@ class Question:
         first, second = (self.suite.dataset("test", seed) for seed in (0, 1))
         return first is not second and not torch.equal(first.inputs[self.tasks[0]], second.inputs[self.tasks[0]])
 
-    def plan_tuning(self, method: str, grid: SettingGrid | None = None) -> list[RunSpec]:
+    def plan_tuning(
+        self, method: str, grid: SettingGrid | None = None, tasks: Sequence[str] = (), changes: Changes = NO_CHANGES
+    ) -> list[RunSpec]:
         """The runs by which validation chooses a learning rate for a method: `mtlbench curve` over `grid`.
 
         Args:
             method: as written.
             grid: the learning rates; by default those that every method is tried at.
+            tasks, changes: as in `spec`.
 
         Raises UsageError where the protocol does not take one of them.
         """
         grid = grid or self.grid
         if not self.tuned:
             return []
-        if (method, grid) not in self._curves:
-            # What shares nothing needs no tasks that nobody asks about.
-            apart = self.mains if method == ALONE else ()
-            how = self._with_tasks(apart), self.device, self.data_dir, self.version
-            self._curves[method, grid] = plan_curve(self.suite_text, [method], grid, TUNING_SEEDS, *how)
-        return self._curves[method, grid]
+        # What shares nothing needs no tasks that nobody asks about.
+        settings = self._with_tasks(tasks or (self.mains if method == ALONE else ())) | dict(changes)
+        key = method, grid, tuple(sorted(settings.items()))
+        if key not in self._curves:
+            how = settings, self.device, self.data_dir, self.version
+            self._curves[key] = plan_curve(self.suite_text, [method], grid, TUNING_SEEDS, *how)
+        return self._curves[key]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, SettingGrid], list[RunSpec]]:
-        """(method, learning rates) -> its runs at them, planned once."""
+    def _curves(self) -> dict[tuple[object, ...], list[RunSpec]]:
+        """(method, learning rates, settings) -> its runs at them, planned once."""
         return {}
 
     def spec(
@@ -180,7 +187,7 @@ class Question:
         seed: int,
         rate: float | None = None,
         tasks: Sequence[str] = (),
-        shuffled: Sequence[str] = (),
+        changes: Changes = NO_CHANGES,
     ) -> RunSpec:
         """One run, as `mtlbench run SUITE METHOD --seeds SEED --set ...` names it.
 
@@ -189,15 +196,13 @@ class Question:
             seed: of the run.
             rate: learning rate; None, or the protocol's own, changes nothing.
             tasks: those that are learnt; all for none.
-            shuffled: tasks whose training labels are dealt out anew.
+            changes: of the protocol beside those of the question, such as tasks whose labels are dealt out anew.
 
         Raises UsageError where the method cannot be run.
         """
-        settings = self._with_tasks(tasks)
+        settings = self._with_tasks(tasks) | dict(changes)
         if rate is not None and rate != self.suite.protocol.lr:
             settings[TUNED_SETTING] = write_setting(TUNED_SETTING, rate)
-        if shuffled:
-            settings["shuffled"] = write(tuple(shuffled))
         key = method, tuple(sorted(settings.items()))
         if key not in self._planned:
             how = settings, self.device, self.data_dir

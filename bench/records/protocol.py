@@ -90,6 +90,20 @@ class Protocol(BaseModel):
         description="tasks whose training targets are dealt out anew among the rows, by one permutation for all of "
         "them: what they then give to the others is not information",
     )
+    smoothed: tuple[str, ...] = Field(
+        default=(),
+        description="tasks whose training targets are dealt out along random smooth functions of the inputs, one for "
+        "each task: they can be learnt, and say nothing about another task",
+    )
+    noised: Annotated[tuple[str, ...], DESCENT] = Field(
+        default=(),
+        description="tasks that train heads of their own, and send noise to all else: on its way from such a head "
+        "every row's gradient gets a random sign, which leaves its second moment and takes its mean",
+    )
+    restart: Annotated[int, Field(ge=0, lt=10**6), DESCENT] = Field(
+        default=0,
+        description="a further draw of weights and of the order of batches, on the data of the seed; 0 is the first",
+    )
     replica: Annotated[str, DESCENT] = Field(
         default="",
         description="the task that stands in the place of every other: T copies of it, each with a head of its own, "
@@ -205,10 +219,14 @@ class Protocol(BaseModel):
     def _fits(self) -> "Protocol":
         if missing := [split for split in ("train", "test") if split not in self.splits]:
             raise ValueError(f"`splits` should have the rows of `train` and `test`. Found none of `{missing[0]}`.")
-        if unknown := [task for task in self.shuffled if task not in self.metrics]:
-            raise ValueError(
-                f"`shuffled` should name tasks of the suite ({', '.join(self.metrics)}). Found {', '.join(unknown)}."
-            )
+        for setting in ("shuffled", "smoothed", "noised"):
+            if unknown := [task for task in getattr(self, setting) if task not in self.metrics]:
+                raise ValueError(
+                    f"`{setting}` should name tasks of the suite ({', '.join(self.metrics)}). "
+                    f"Found {', '.join(unknown)}."
+                )
+        if both := sorted({*self.shuffled} & {*self.smoothed}):
+            raise ValueError(f"A task should be in one of `shuffled` and `smoothed`. Found {', '.join(both)} in both.")
         if self.replica and self.replica not in self.metrics:
             raise ValueError(f"`replica` should name a task ({', '.join(self.metrics)}). Found {self.replica}.")
         if self.labels == 1:  # one name for one run: there is nothing to choose

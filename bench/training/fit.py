@@ -91,7 +91,8 @@ class Run:
     ) -> None:
         self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
         self.member, self.ranks = member, ranks
-        self.seed = derive_seed(spec.seed, "member", member) if member else spec.seed
+        first = derive_seed(spec.seed, "restart", self.protocol.restart) if self.protocol.restart else spec.seed
+        self.seed = derive_seed(first, "member", member) if member else first
         self.device = torch.device(self.protocol.device)
         self.dtype = settle_precision(self.protocol.precision, self.device)
         self.format = choose_memory_format(self.protocol)

@@ -13,6 +13,7 @@ from bench.core.suite import Suite
 from bench.loop.network import SharedNetwork
 from bench.loop.ranks import Ranks
 from bench.records import Protocol
+from bench.training.noise import flip_gradients
 
 
 def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
@@ -47,6 +48,7 @@ class MultiTaskModel(SharedNetwork):
         self.tasks = list(suite.tasks)
         self.partly_labelled: frozenset[str] = frozenset()
         self.low = protocol.precision == "bf16"
+        self.noised = frozenset(protocol.noised)
 
     @property
     def reported(self) -> list[str]:
@@ -66,6 +68,13 @@ class MultiTaskModel(SharedNetwork):
         if self.ranks:
             kept = [b for part in (self.sharing, self.heads) for b in part.buffers() if b.is_floating_point()]
             self.ranks.sync_buffers(list(self.parameters()), kept)
+
+    def compute_features(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+        """As of any network; what the protocol's `noised` tasks send back through them is noise."""
+        features = super().compute_features(inputs, state)
+        if not (self.noised and self.training):
+            return features
+        return {t: flip_gradients(x, state.generator) if t in self.noised else x for t, x in features.items()}
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> prediction (n, ...), of the tasks in `inputs`, task -> rows (n, ...)."""

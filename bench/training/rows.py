@@ -39,10 +39,12 @@ def count_labels_of_tasks(rows: Dataset, tasks: Sequence[Task]) -> dict[str, int
 def read_split(suite: Suite, spec: RunSpec, split: Any) -> Dataset:
     """A split of `suite` as the run of `spec` reads it; `split` is `train`, `val` or `test`.
 
-    The protocol's `shuffled` tasks have their training targets permuted, and nothing else: they are scored on true
-    targets.
+    The protocol's `shuffled` and `smoothed` tasks have their training targets dealt out anew, and nothing else: they
+    are scored on true targets.
     """
     rows = suite.dataset(split, spec.seed)
     if split == "train" and spec.protocol.shuffled:
         rows = rows.shuffle_targets(spec.protocol.shuffled, spec.seed)
+    if split == "train" and spec.protocol.smoothed:
+        rows = rows.smooth_targets(spec.protocol.smoothed, spec.seed)
     return place_rows(rows, spec.protocol)

@@ -1,8 +1,9 @@
 """The runs of one question, as they come in: which were run, and with what error."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from bench.execution.ask.budget import Budget
 from bench.execution.execute import Execution
@@ -79,6 +80,20 @@ class RunBook:
             return None if cost.cells else 0.0
         beside = self.worked / self.trained if self.trained else OVERHEAD
         return cost.wall * len(cost.cells) / len(cost.known) * beside
+
+    def choose_rate(self, specs: Sequence[RunSpec], task: str) -> float | None:
+        """The learning rate at which a task's error on validation is least, by the mean log over the seeds of a curve.
+
+        None where the curve has no runs, not all of them have ended, or one failed at every rate.
+        """
+        if not specs or self.list_missing(specs):
+            return None
+        losses: dict[float, list[float]] = {}
+        for spec in specs:
+            losses.setdefault(spec.protocol.lr, []).append(math.log(self.validation(spec, task)))
+        means = {rate: fmean(each) for rate, each in losses.items()}
+        best = min(means, key=lambda rate: means[rate])
+        return best if math.isfinite(means[best]) else None
 
     def error(self, spec: RunSpec, task: str) -> float | None:
         """The error of a task on the test split, > 0; NaN where the run failed, None where it was not run."""

@@ -12,10 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.catalogue.options import write
 from bench.errors import count_nouns
 from bench.execution.ask.book import RunBook
 from bench.execution.ask.budget import BudgetSpent
-from bench.planning.question import ALONE, TUNING_SEEDS, Question
+from bench.planning.question import ALONE, Question
 from bench.records import RunSpec
 from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval, interval
@@ -213,12 +214,7 @@ class Inquiry:
             return None
         grid = self.read_grid(method)
         if (method, main, grid) not in self._rates:
-            losses: dict[float, float] = {}
-            for spec in self.question.plan_tuning(method, grid):
-                log = math.log(self.book.validation(spec, main))
-                losses[spec.protocol.lr] = losses.get(spec.protocol.lr, 0.0) + log / len(TUNING_SEEDS)
-            best = min(losses, key=lambda rate: losses[rate])
-            self._rates[method, main, grid] = best if math.isfinite(losses[best]) else None
+            self._rates[method, main, grid] = self.book.choose_rate(self.question.plan_tuning(method, grid), main)
         return self._rates[method, main, grid]
 
     @cached_property
@@ -238,7 +234,8 @@ class Inquiry:
     def plan_together(self, relation: TaskRelation, seed: int, shuffled: bool = False) -> RunSpec:
         """The run of a relation, or the same beside extras with shuffled labels."""
         rate, tasks = self.choose_rate(relation.method, relation.main), (relation.main, *relation.extras)
-        return self.question.spec(relation.method, seed, rate, tasks, relation.extras if shuffled else ())
+        changes = {"shuffled": write(relation.extras)} if shuffled else {}
+        return self.question.spec(relation.method, seed, rate, tasks, changes)
 
     def _plan(self, relations: Sequence[TaskRelation], seeds: int) -> list[RunSpec]:
         """The runs of relations on the first seeds, and those of their main tasks alone."""

@@ -86,6 +86,8 @@ def _fit_as_stack(
         raise CannotStack("The runs of a stack should differ in their seed and learning rate alone.")
     if specs[0].protocol.members > 1 or specs[0].protocol.devices > 1:
         raise CannotStack("A stack should be of single models on one device.")
+    if specs[0].protocol.noised:
+        raise CannotStack("Signs of gradients are drawn for each run by itself.")
     parts = [load_run(spec, data_dir, rows) for spec in specs]
     runs = [Run(spec, suite, method) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
     starts = [run.start(settle=not number) for number, run in enumerate(runs)]

@@ -1,0 +1,159 @@
+"""The runs behind `mtlbench explain`: a method, the main task alone, and what could take the place of information.
+
+Each explanation is a set of conditions in which no label of another task is told: what they gain can be had without
+them. Nothing is trained here.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bench.catalogue.method import Method
+from bench.catalogue.options import write
+from bench.catalogue.registry import list_entries
+from bench.errors import UsageError
+from bench.planning.question import ALONE, Question
+from bench.records import RunSpec
+from bench.records.values import SettingGrid
+from leaderboard.boards.twins import is_muted, write_twin
+
+RESTARTS = 5  # draws of weights and batches, of which validation takes the best
+WIDTHS = (0.5, 2.0, 4.0)  # of separate models, beside their own
+
+# In the order in which they are taken away from the gain, and what each asks.
+EXPLANATIONS = {
+    "rate": "the step size of the shared part, without another task",
+    "layers": "the method's layers and scale, without a path between tasks",
+    "capacity": "another size of the separate model",
+    "compute": "as many updates more as there are tasks",
+    "restarts": "a better start",
+    "noise": "gradients of the size of other tasks', which say nothing",
+}
+
+# Beside them, since its trunk has heard of the others' labels: what of the gain stays once nothing is shared any more.
+STARTED = "start"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A way to train the main task.
+
+    Attributes:
+        name: for people, and unique.
+        explanation: of EXPLANATIONS, or STARTED, that it belongs to; empty for the main task alone, the method, and the
+            method beside shuffled labels.
+        method: in short form.
+        tasks: those that are learnt; all for none.
+        changes: of the protocol.
+        restarts: draws of which validation takes the best.
+    """
+
+    name: str
+    explanation: str
+    method: str
+    tasks: tuple[str, ...] = ()
+    changes: Mapping[str, str] = field(default_factory=dict)
+    restarts: int = 1
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A method on a suite, and the main task whose gain by it is explained.
+
+    Args:
+        question: the suite and its settings, with `main` and one method.
+    """
+
+    question: Question
+
+    @property
+    def main(self) -> str:
+        """The main task."""
+        return self.question.mains[0]
+
+    @property
+    def method(self) -> str:
+        """The method, in short form."""
+        return self.question.methods[0]
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The extra tasks."""
+        return tuple(task for task in self.question.tasks if task != self.main)
+
+    @cached_property
+    def conditions(self) -> dict[str, Condition]:
+        """Name -> condition, of those that the suite can be trained under; alone, method and shuffled come first."""
+        kept = {}
+        for condition in self._list_conditions():
+            try:
+                self.plan(condition, 0)
+            except UsageError as error:
+                if not condition.explanation:
+                    raise
+                self.left_out[condition.name] = str(error)
+            else:
+                kept[condition.name] = condition
+        return kept
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Condition that does not fit the suite -> why, in a sentence. Filled with `conditions`."""
+        return {}
+
+    @property
+    def alone(self) -> Condition:
+        """The main task alone."""
+        return next(iter(self._list_conditions()))
+
+    def plan(self, condition: Condition, seed: int, rate: float | None = None, restart: int = 0) -> RunSpec:
+        """One run of a condition, as `mtlbench run` names it.
+
+        Args:
+            condition: how the main task is trained.
+            seed: of the run.
+            rate: learning rate; None for the protocol's own.
+            restart: which draw, from 0.
+
+        Raises UsageError where the suite cannot be trained so.
+        """
+        changes = {**condition.changes, **({"restart": str(restart)} if restart else {})}
+        return self.question.spec(condition.method, seed, rate, condition.tasks, changes)
+
+    def plan_tuning(self, condition: Condition, grid: SettingGrid | None = None) -> list[RunSpec]:
+        """The runs by which validation chooses the learning rate of a condition; none where it is not chosen."""
+        return self.question.plan_tuning(condition.method, grid, condition.tasks, condition.changes)
+
+    def _list_conditions(self) -> Sequence[Condition]:
+        """All conditions, whether they fit the suite or not."""
+        only, count = (self.main,), len(self.question.tasks)
+        extras, method = write(self.others), self.method
+        twins = {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
+        twin = write_twin(method, twins)
+        epochs = str(count * self.question.suite.protocol.epochs)
+        faster = {f"sqrt({count})": math.sqrt(count), str(count): float(count)}
+        found = [
+            Condition(ALONE, "", ALONE, only),
+            Condition(method, "", method),
+            Condition(f"{method}, others shuffled", "", method, (), {"shuffled": extras}),
+            Condition(f"{method}, {count} copies of the task", "rate", method, (), {"replica": self.main}),
+            *(
+                Condition(f"one trunk, rate x {name}", "rate", "hard", only, {"trunk_lr": repr(factor)})
+                for name, factor in faster.items()
+            ),
+            *(
+                Condition(f"{ALONE}, width x {width:g}", "capacity", ALONE, only, {"width": repr(width)})
+                for width in WIDTHS
+            ),
+            Condition(f"{ALONE}, {count} times the epochs", "compute", ALONE, only, {"epochs": epochs}),
+            Condition(f"{ALONE}, best of {RESTARTS} by validation", "restarts", ALONE, only, restarts=RESTARTS),
+            Condition(f"{method}, others random and smooth", "noise", method, (), {"smoothed": extras}),
+            Condition(f"{method}, others' gradients as noise", "noise", method, (), {"noised": extras}),
+        ]
+        if method != "untied":
+            found.append(Condition("untied: alone from a common trunk", STARTED, "untied"))
+        if twin and Method.parse(twin).short not in (ALONE, method):
+            short = Method.parse(twin).short
+            found.append(Condition(short, "layers" if is_muted(short, method) else "capacity", short))
+        return found

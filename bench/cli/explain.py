@@ -13,7 +13,7 @@ from bench.cli.dry_run import add_dry_run, print_plan
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from leaderboard.report.explained import Explained
+    from leaderboard.report.explained import GainAccount
 
 EPILOG = """examples:
   mtlbench explain deep_synthetic:tasks=4 hard --main task00
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from bench.execution.ask.book import RunBook
     from bench.execution.ask.budget import Budget
-    from bench.execution.explain import Explaining
+    from bench.execution.explain import Explaining, find_twin
     from bench.planning.explanation import Explanation
     from bench.planning.question import Question
     from bench.records import parse_seeds
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if not arguments.stack and not execution.engine.remote and question.stacks:
         execution = replace(execution, stack=STACK)
-    explanation = Explanation(question)
+    explanation = Explanation(question, find_twin(arguments.method))
     explaining = Explaining(explanation, RunBook(execution, Budget(math.inf)), seeds, tell=_tell)
     if arguments.dry_run:
         specs = {spec.run_id: spec for _, runs in explaining.list_rounds() for spec in runs}
@@ -95,7 +95,7 @@ def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _write(found: "Explained", arguments: argparse.Namespace) -> None:
+def _write(found: "GainAccount", arguments: argparse.Namespace) -> None:
     """Print what was found, and write its files where --out names a folder."""
     from leaderboard.report.explained import draw_explained, format_explained
 

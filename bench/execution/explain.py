@@ -7,15 +7,25 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.catalogue.method import Method
+from bench.catalogue.registry import list_entries
 from bench.execution.ask.book import RunBook
 from bench.planning.explanation import EXPLANATIONS, Condition, Explanation
 from bench.records import RunSpec
 from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import interval
 from leaderboard.analysis.waterfall import INFORMATION, SHUFFLED, Waterfall, build_waterfall, climb
-from leaderboard.report.explained import Explained
+from leaderboard.boards.twins import write_twin
+from leaderboard.report.explained import GainAccount
 
 FURTHER_STEPS = 2  # at most, of learning rates beyond the last one that did best
+
+
+def find_twin(method: str) -> str:
+    """The twin of a method, in short form; empty where it has none."""
+    twins = {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
+    twin = write_twin(Method.parse(method).short, twins)
+    return Method.parse(twin).short if twin else ""
 
 
 @dataclass
@@ -87,14 +97,14 @@ class Explaining:
 
     # --- what they say ---------------------------------------------------------------------------
 
-    def read(self) -> Explained:
+    def read(self) -> GainAccount:
         """What was found, as far as the runs go. Raises UsageError where the ends were not run."""
         explanation = self.explanation
         errors = {name: self._read_errors(each)[0] for name, each in explanation.conditions.items()}
         errors = {name: each for name, each in errors.items() if np.isfinite(each).any()}
         alone, method, shuffled = [each.name for each in explanation.conditions.values() if not each.explanation]
         overlap = explanation.question.overlap
-        return Explained(
+        return GainAccount(
             suite=explanation.question.suite_text,
             method=explanation.method,
             main=explanation.main,

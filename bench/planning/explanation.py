@@ -11,12 +11,10 @@ from functools import cached_property
 
 from bench.catalogue.method import Method
 from bench.catalogue.options import write
-from bench.catalogue.registry import list_entries
 from bench.errors import UsageError
 from bench.planning.question import ALONE, Question
 from bench.records import RunSpec
 from bench.records.values import SettingGrid
-from leaderboard.boards.twins import is_muted, write_twin
 
 RESTARTS = 5  # draws of weights and batches, of which validation takes the best
 WIDTHS = (0.5, 2.0, 4.0)  # of separate models, beside their own
@@ -63,9 +61,11 @@ class Explanation:
 
     Args:
         question: the suite and its settings, with `main` and one method.
+        twin: of the method, in short form; empty where it has none.
     """
 
     question: Question
+    twin: str = ""
 
     @property
     def main(self) -> str:
@@ -129,8 +129,6 @@ class Explanation:
         """All conditions, whether they fit the suite or not."""
         only, count = (self.main,), len(self.question.tasks)
         extras, method = write(self.others), self.method
-        twins = {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
-        twin = write_twin(method, twins)
         epochs = str(count * self.question.suite.protocol.epochs)
         faster = {f"sqrt({count})": math.sqrt(count), str(count): float(count)}
         found = [
@@ -153,7 +151,8 @@ class Explanation:
         ]
         if method != "untied":
             found.append(Condition("untied: alone from a common trunk", STARTED, "untied"))
-        if twin and Method.parse(twin).short not in (ALONE, method):
-            short = Method.parse(twin).short
-            found.append(Condition(short, "layers" if is_muted(short, method) else "capacity", short))
+        if self.twin not in ("", ALONE, method):
+            # The method itself, muted, has its layers; another method is another size.
+            muted = Method.parse(self.twin).sharing.entry is Method.parse(method).sharing.entry
+            found.append(Condition(self.twin, "layers" if muted else "capacity", self.twin))
         return found

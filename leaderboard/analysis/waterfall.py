@@ -1,7 +1,7 @@
 """A gain in parts on one axis: what could be had without the labels of other tasks, one explanation after another.
 
 For errors L_c,s of the main task under condition c and seed s, a ladder c_0, c_1, ..., c_K leads from the main task
-alone to the method. Part k is d_k,s = log(L_{c_{k-1},s} / L_{c_k,s}), so that the parts of a seed sum to its whole gain.
+alone to the method. Part k is d_k,s = log(L_{c_{k-1},s} / L_{c_k,s}), and the parts of a seed sum to its gain.
 """
 
 from collections.abc import Mapping, Sequence

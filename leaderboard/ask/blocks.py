@@ -8,10 +8,11 @@ from bench.errors import count_nouns
 from leaderboard.analysis.statistics import percent_less
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.groups import FEW_CELLS
-from leaderboard.ask.sentences import explain_verdict, write_answer, write_change
+from leaderboard.ask.sentences import explain_verdict, write_answer
 from leaderboard.ask.verdicts import RelationVerdict
 from leaderboard.report.curves import write_error
 from leaderboard.report.formats import MISSING
+from leaderboard.report.percent import write_change
 
 
 @dataclass(frozen=True)

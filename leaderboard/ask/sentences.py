@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from bench.errors import count_nouns
 from bench.records.values import GridEnd
-from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings
 from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import VerdictWord
 from leaderboard.ask.verdicts import RelationVerdict
+from leaderboard.report.percent import write_change
 
 ENDINGS = {
     "decided": "Everything is decided; more runs would change nothing.",
@@ -19,19 +19,6 @@ ENDINGS = {
 }
 MOST_ROWS = 1000  # times the rows that there are: more is no advice
 MOST_NAMED = 4  # tasks in a sentence
-
-
-def write_change(change: Interval) -> str:
-    """A change in words of error, as `12.0 % less error [8.1, 15.7]`; empty where there is none."""
-    if not math.isfinite(change.mean):
-        return ""
-    mean = percent_less(change.mean)
-    word = "less" if mean >= 0 else "more"
-    ends = ""
-    if change.low is not None and change.high is not None:
-        low, high = percent_less(change.low), percent_less(change.high)
-        ends = f" [{low:.1f}, {high:.1f}]" if word == "less" else f" [{-high:.1f}, {-low:.1f}]"
-    return f"{abs(mean):.1f} % {word} error{ends}"
 
 
 def write_needed(needed: Needed | None) -> str:

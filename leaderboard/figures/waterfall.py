@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from leaderboard.analysis.statistics import percent_less
 from leaderboard.analysis.waterfall import INFORMATION, SHUFFLED
 from leaderboard.figures.look import COLOURS, FAINT, INK, open_axes, quiet
-from leaderboard.report.explained import NAMES, Explained
+from leaderboard.report.explained import PART_NAMES, GainAccount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ LINE = 0.3  # inches from one part to the next
 BAR = 0.62  # of that
 
 
-def draw_waterfall(found: Explained, ax: "Axes | None" = None) -> "Axes":
+def draw_waterfall(found: GainAccount, ax: "Axes | None" = None) -> "Axes":
     """Draw the parts from above to below, in per cent of error, right is better, with the intervals of the parts.
 
     What could be had without other tasks is grey, shuffled labels light blue, information blue or, where it does harm,
@@ -47,7 +47,7 @@ def draw_waterfall(found: Explained, ax: "Axes | None" = None) -> "Axes":
         axes.barh(-len(parts), whole, height=BAR, color=INK)
         axes.plot([whole] * 2, [-len(parts) + 1, -len(parts)], color=FAINT, linewidth=0.6, zorder=0)
         axes.axvline(0, color=INK, linewidth=0.8)
-        labels = [*(NAMES[part.name] for part in parts), "the whole gain"]
+        labels = [*(PART_NAMES[part.name] for part in parts), "the whole gain"]
         axes.set_yticks([-place for place in range(len(labels))], labels)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"% less error on {found.main} than alone, 95 % intervals of the parts")
@@ -55,7 +55,7 @@ def draw_waterfall(found: Explained, ax: "Axes | None" = None) -> "Axes":
     return axes
 
 
-def draw_waterfall_svg(found: Explained) -> str:
+def draw_waterfall_svg(found: GainAccount) -> str:
     """The figure as SVG, the same text for the same numbers; empty where there is no waterfall."""
     if found.waterfall is None:
         return ""

@@ -1,20 +1,19 @@
 """What a gain is made of, as text, Markdown and JSON."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leaderboard.analysis.statistics import Interval, percent_less
+from leaderboard.analysis.statistics import Interval
 from leaderboard.analysis.waterfall import INFORMATION, SHUFFLED, GainPart, Waterfall
-from leaderboard.ask.sentences import write_change
 from leaderboard.report.escape import markdown
 from leaderboard.report.formats import markdown_table
+from leaderboard.report.percent import write_change, write_signed_change
 from leaderboard.report.statistics_json import finite_or_none
 from leaderboard.report.terminal import draw_texts
 
 # What a part is called in a table.
-NAMES = {
+PART_NAMES = {
     "rate": "effective rate",
     "layers": "layers and scale",
     "capacity": "capacity",
@@ -36,7 +35,7 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class Explained:
+class GainAccount:
     """What was found of one method, suite and main task.
 
     Attributes:
@@ -98,7 +97,7 @@ class Explained:
         if self.waterfall is None:
             return ["There is no answer yet: the method, the main task alone and shuffled labels have no runs."]
         *others, _, information = self.waterfall.parts
-        names = [NAMES[part.name] for part in others if (part.change.low or 0) > 0]
+        names = [PART_NAMES[part.name] for part in others if (part.change.low or 0) > 0]
         without = (
             f"It can be had in part by {' and '.join(names)}. " if names else "No explanation gives a part of it. "
         )
@@ -117,23 +116,23 @@ class Explained:
         reverse = {part.name: part for part in self.reverse.parts}
         lines = [
             [
-                NAMES[part.name],
+                PART_NAMES[part.name],
                 part.condition,
-                _write_signed(part.change),
+                write_signed_change(part.change),
                 _draw_bar(part.change.mean / most),
-                _write_signed(reverse[part.name].change),
+                write_signed_change(reverse[part.name].change),
             ]
             for part in self.waterfall.parts
         ]
-        return [*lines, ["the whole gain", self.ends[2], _write_signed(self.waterfall.total), "", ""]]
+        return [*lines, ["the whole gain", self.ends[2], write_signed_change(self.waterfall.total), "", ""]]
 
     def _own_lines(self) -> list[list[str]]:
         """The lines of the table of conditions, each by itself."""
         return [
             [
                 name,
-                NAMES.get(self.explanation_of[name], ""),
-                _write_signed(change),
+                PART_NAMES.get(self.explanation_of[name], ""),
+                write_signed_change(change),
                 "" if self.rates[name] is None else f"{self.rates[name]:g}",
             ]
             for name, change in self.single.items()
@@ -151,7 +150,7 @@ HEAD = ["part", "stands at", "less error %", "", "in reverse"]
 OWN_HEAD = ["condition", "explanation", "less error %", "lr"]
 
 
-def draw_explained(found: Explained) -> str:
+def draw_explained(found: GainAccount) -> str:
     """For the terminal."""
     parts = ["\n".join(found.write_sentences()) + "\n"]
     if found.waterfall:
@@ -160,7 +159,7 @@ def draw_explained(found: Explained) -> str:
     return "\n".join([*parts, own])
 
 
-def format_explained(found: Explained) -> str:
+def format_explained(found: GainAccount) -> str:
     """In Markdown."""
     parts = [f"# {markdown(found.title)}\n", "\n".join(found.write_sentences()) + "\n"]
     if found.waterfall:
@@ -178,16 +177,6 @@ def _tell_sign(change: Interval) -> str:
     if change.high < 0:
         return "the labels of the other tasks do harm"
     return "it is not shown that the labels of the other tasks say anything"
-
-
-def _write_signed(change: Interval) -> str:
-    """Per cent less error with its interval, as `+12.0 [+8.1, +15.7]`."""
-    if not math.isfinite(change.mean):
-        return ""
-    ends = ""
-    if change.low is not None and change.high is not None:
-        ends = f" [{percent_less(change.low):+.1f}, {percent_less(change.high):+.1f}]"
-    return f"{percent_less(change.mean):+.1f}{ends}"
 
 
 def _draw_bar(share: float) -> str:

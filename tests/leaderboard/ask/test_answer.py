@@ -16,8 +16,9 @@ from leaderboard.ask.looks import Looks
 from leaderboard.ask.page import write_page
 from leaderboard.ask.power import Needed, estimate_needed
 from leaderboard.ask.relations import Decision, TaskRelation
-from leaderboard.ask.sentences import write_answer, write_change, write_needed
+from leaderboard.ask.sentences import write_answer, write_needed
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
+from leaderboard.report.percent import write_change
 
 HOSTILE = '<script>alert("`x`")</script>'
 NOTHING = Interval(math.nan, None, None, 0)

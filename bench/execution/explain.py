@@ -58,14 +58,19 @@ class Explaining:
     def list_rounds(self) -> Iterator[tuple[str, list[RunSpec]]]:
         """(name, runs): learning rates first; then the ends and shuffled labels; then everything between."""
         conditions = list(self.explanation.conditions.values())
-        for _ in range(1 + FURTHER_STEPS if self.explanation.question.tuned else 0):
-            specs = [spec for each in conditions for spec in self.explanation.plan_tuning(each, self.read_grid(each))]
-            yield "learning rates", specs
-            if not self._extend_grids(conditions):
-                break
+        if self.explanation.question.tuned:
+            yield "learning rates", self.plan_rates(conditions)
+            for _ in range(FURTHER_STEPS):
+                if not self._extend_grids(conditions):
+                    break
+                yield "further learning rates", self.plan_rates(conditions)
         ends = [each for each in conditions if not each.explanation]
         yield "alone, together, and beside shuffled labels", self.plan_seeds(ends)
         yield "what else could explain it", self.plan_seeds(conditions)
+
+    def plan_rates(self, conditions: Sequence[Condition]) -> list[RunSpec]:
+        """The runs by which validation chooses the learning rate of each condition."""
+        return [spec for each in conditions for spec in self.explanation.plan_tuning(each, self.read_grid(each))]
 
     def plan_seeds(self, conditions: Sequence[Condition]) -> list[RunSpec]:
         """The runs of conditions on the seeds that judge, seed by seed."""

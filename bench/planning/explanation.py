@@ -126,7 +126,9 @@ class Explanation:
         return self.question.plan_tuning(condition.method, grid, condition.tasks, condition.changes)
 
     def _list_conditions(self) -> Sequence[Condition]:
-        """All conditions, whether they fit the suite or not."""
+        """All conditions, whether they fit the suite or not. Raises UsageError for a method that shares nothing."""
+        if Method.parse(self.method).sharing.entry.cls.separate:  # type: ignore[attr-defined]
+            raise UsageError(f"`{self.method}` should be a method that shares: its tasks are models of their own.")
         only, count = (self.main,), len(self.question.tasks)
         extras, method = write(self.others), self.method
         epochs = str(count * self.question.suite.protocol.epochs)

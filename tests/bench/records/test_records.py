@@ -150,6 +150,9 @@ CHANGED_PROTOCOL: dict[str, Any] = {
     "augmentation": None,  # one value so far
     "shuffled": ("left",),
     "replica": "left",
+    "smoothed": ("right",),
+    "noised": ("right",),
+    "restart": 1,
     "members": 2,
     "labels": 0.5,
     "labels_by": None,  # nothing to choose while all labels are kept

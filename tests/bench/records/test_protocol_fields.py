@@ -16,7 +16,7 @@ BUDGET = {"descent": {"epochs": "1", "steps_per_epoch": "2", "batch_size": "8"},
 METHODS = {"descent": "cross_stitch", "solver": "soft+l2"}
 OTHER = {"descent": "solver", "solver": "descent"}
 # Of these another value is another problem, whoever fits it, or there is no other value.
-PROBLEMS = {"replica", "augmentation"}
+PROBLEMS = {"replica", "noised", "augmentation"}
 
 
 def changed(spec: RunSpec, field: str) -> RunSpec:

@@ -9,7 +9,9 @@ from typing import Any
 
 from bench.records.values import GridEnd, SettingGrid
 from leaderboard.analysis.statistics import Interval
-from leaderboard.ask.groups import CheapScore, Flip, Grouping, find_flips, read_gains, search_grouping
+from leaderboard.ask.dependence import MethodDependence
+from leaderboard.ask.grouping import Grouping, search_grouping
+from leaderboard.ask.groups import CheapScore, Flip, find_flips, read_gains
 from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
@@ -53,6 +55,7 @@ class Findings:
         controls: method without sharing -> main -> its change against learning alone.
         floors: main -> baseline -> its error; `floor_note` says why others are missing.
         predictors: cheap scores of pairs.
+        dependences: how far every two methods order the pairs alike.
         left_out: method -> why it cannot be run.
         spending: what it cost.
         ended: `decided`, `seeds`, `budget` or `interrupted`.
@@ -81,6 +84,7 @@ class Findings:
     skipped: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     predictors: Sequence[CheapScore] = ()
+    dependences: Sequence[MethodDependence] = ()
     floors: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     floor_note: str = ""
     commands: Sequence[str] = ()
@@ -195,10 +199,18 @@ class Findings:
                 {
                     "name": each.name,
                     "tau": finite_or_none(each.tau),
+                    "regret": finite_or_none(each.regret),
                     "cells": each.cells,
                     "scores": [[main, extra, finite_or_none(score)] for (main, extra), score in each.scores.items()],
                 }
                 for each in self.predictors
+            ],
+            "dependences": [
+                {
+                    name: finite_or_none(value) if isinstance(value, float) else value
+                    for name, value in vars(each).items()
+                }
+                for each in self.dependences
             ],
             "recommended": {
                 "method": self.recommended,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bench.errors import count_nouns
 from leaderboard.analysis.statistics import percent_less
 from leaderboard.ask.answer import Findings
+from leaderboard.ask.grouping import Grouping
 from leaderboard.ask.groups import FEW_CELLS
 from leaderboard.ask.sentences import explain_verdict, write_answer
 from leaderboard.ask.verdicts import RelationVerdict
@@ -137,6 +138,18 @@ def _lay_out_pairs(answer: Findings) -> list[AnswerBlock]:
             for flip in answer.flips
         ]
         blocks.append(Paragraph(f"Methods disagree, both intervals clear of 0: {'; '.join(told)}."))
+    if answer.dependences:
+        told = [
+            f"`{each.methods[0]}` and `{each.methods[1]}` {each.value:.2f} [{each.low:.2f}, {each.high:.2f}], "
+            f"where a method has {each.chance:.2f} against itself on halves of its seeds"
+            for each in answer.dependences
+        ]
+        blocks.append(
+            Paragraph(
+                f"How much depends on the method, 1 minus the rank correlation of two matrices (0 the same order of "
+                f"pairs, 1 none), with 95 % intervals over seeds: {'; '.join(told)}."
+            )
+        )
     if answer.grouping:
         groups = " | ".join(" + ".join(group) for group in answer.grouping.groups)
         blocks.append(
@@ -144,9 +157,15 @@ def _lay_out_pairs(answer: Findings) -> list[AnswerBlock]:
                 f"Grouping foretold from the pairs of `{answer.grouping.method}`: {groups}, with "
                 f"{percent_less(answer.grouping.gain):.1f} % less error on average. A task's gain from a group is "
                 "taken to be the mean of its gains from each task in it; no group of three or more was run for this."
+                + _say_largest(answer.grouping, len(answer.tasks))
             )
         )
     return blocks
+
+
+def _say_largest(grouping: Grouping, tasks: int) -> str:
+    """How large groups could be, where they could not hold all tasks."""
+    return f" Groups of up to {grouping.largest} were considered." if grouping.largest < tasks else ""
 
 
 def _write_cell(each: RelationVerdict | None) -> str:
@@ -161,16 +180,22 @@ def _lay_out_predictors(answer: Findings) -> list[AnswerBlock]:
     if not any(each.cells for each in answer.predictors):
         return []
     rows = [
-        [each.name, MISSING if math.isnan(each.tau) else f"{each.tau:+.2f}", str(each.cells)]
+        [
+            each.name,
+            MISSING if math.isnan(each.tau) else f"{each.tau:+.2f}",
+            str(each.cells),
+            MISSING if math.isnan(each.regret) else f"{percent_less(each.regret):.1f}",
+        ]
         for each in answer.predictors
     ]
     most = max(each.cells for each in answer.predictors)
     caution = f" With {count_nouns(most, 'pair')} a rank correlation says little." if most < FEW_CELLS else ""
     return [
-        AnswerGrid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs"], rows, WORDS),
+        AnswerGrid("Cheap scores of the same pairs", ["score", "rank correlation", "pairs", "regret %"], rows, WORDS),
         Paragraph(
             f"Kendall's tau with the measured changes under `{answer.methods[0]}`: 1 the same order, 0 none, -1 the "
-            f"reverse. The pairs share tasks and runs, and are not independent.{caution}"
+            f"reverse. The pairs share tasks and runs, and are not independent.{caution} Regret is how much less error "
+            "the best grouping foretells, by the measured pairs, than the one that the score chooses."
         ),
     ]
 

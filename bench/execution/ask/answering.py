@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TypeVar
 
 from bench.catalogue.method import Method
@@ -14,7 +15,10 @@ from bench.records import RunSpec
 from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval
 from leaderboard.ask.answer import Findings, Spending
-from leaderboard.ask.groups import Pair, rate_predictor, read_gains
+from leaderboard.ask.dependence import MethodDependence, compare_methods
+from leaderboard.ask.grouping import Pair
+from leaderboard.ask.groups import rate_predictor, read_gains
+from leaderboard.ask.relations import RelationSample
 from leaderboard.boards.changed import options_text, pairs_of
 
 Number = TypeVar("Number", int, float)
@@ -86,7 +90,8 @@ class Asked:
             ended=inquiry.ended,
             skipped=tuple(inquiry.skipped),
             left_out=question.left_out,
-            predictors=[rate_predictor(name, each, gains) for name, each in self.scores.items()],
+            predictors=[rate_predictor(name, each, gains, question.tasks) for name, each in self.scores.items()],
+            dependences=self._compare_methods(),
             floors=self.floors,
             floor_note=self.floor_note,
             commands=[command + self.options for command in write_commands(question, book.specs.values())],
@@ -96,6 +101,14 @@ class Asked:
             options=self.options,
             grids={method: inquiry.read_grid(method) for method, _ in rates},
         )
+
+    def _compare_methods(self) -> list[MethodDependence]:
+        """How far every two methods order the pairs alike."""
+        by_method: dict[str, list[RelationSample]] = {}
+        for relation in self.inquiry.pairs:
+            by_method.setdefault(relation.method, []).append(self.inquiry.sample(relation))
+        found = (compare_methods(*two) for two in combinations(by_method.values(), 2))
+        return [each for each in found if each]
 
 
 def write_commands(question: Question, specs: Iterable[RunSpec]) -> list[str]:

@@ -9,8 +9,9 @@ import torch
 from bench.core.missing import find_labelled_rows
 from bench.errors import UsageError
 from bench.execution.ask.inquiry import Inquiry
+from bench.planning.question import ALONE
 from bench.records import ResultRecord
-from leaderboard.ask.groups import Pair
+from leaderboard.ask.grouping import Pair
 
 BINS = 10  # of a number, by quantiles, where it is held against a class
 
@@ -18,13 +19,15 @@ BINS = 10  # of a number, by quantiles, where it is held against a class
 def score_pairs(inquiry: Inquiry) -> dict[str, dict[Pair, float]]:
     """Name -> (main, extra) -> score, higher where the extra task should help more; scores that there are.
 
-    Lookahead affinity and gradient cosines are of the first method. The cosines are those of the runs that were made
-    anyway, after training.
+    Lookahead affinity and gradient cosines are of the first method. The cosines, and what methods learned about tasks,
+    are those of the runs that were made anyway, after training.
     """
     found = {
         "lookahead affinity (TAG)": score_affinity(inquiry),
         "gradient cosine after training": score_cosines(inquiry),
+        "features learnt apart (CKA)": score_features(inquiry),
         "label statistic": score_labels(inquiry),
+        **{f"learned by {method}": score_learned(inquiry, method) for method in inquiry.question.methods},
     }
     return {name: scores for name, scores in found.items() if scores}
 
@@ -54,6 +57,37 @@ def score_cosines(inquiry: Inquiry) -> dict[Pair, float]:
             sums.append(record.cosines.unpack())
             tasks = record.tasks
     return _name_cells(inquiry, np.mean(sums, axis=0), tasks) if tasks else {}
+
+
+def score_features(inquiry: Inquiry) -> dict[Pair, float]:
+    """How alike the features are that tasks learn apart, from one short training at the protocol's rate."""
+    from bench.training.similarity import measure_similarity
+
+    question = inquiry.question
+    spec = question.spec(ALONE, 0)
+    if spec.protocol.fit != "descent":
+        return {}
+    try:
+        similarity = measure_similarity(spec, question.data_dir)
+    except (UsageError, ArithmeticError, RuntimeError):  # towers of one task may not take another's rows
+        return {}
+    return _name_cells(inquiry, similarity.numpy(), list(question.tasks))
+
+
+def score_learned(inquiry: Inquiry, method: str) -> dict[Pair, float]:
+    """What a method learned about tasks (stitch units, gates, Omega): the mean of its T x T matrices over its runs.
+
+    The row of a task has what it takes from the others.
+    """
+    question, found, tasks = inquiry.question, list[np.ndarray](), None
+    relation = next(each for each in inquiry.relations if each.method == method)
+    for seed in range(inquiry.rules.looks.seeds[0]):
+        record = inquiry.book.records.get(inquiry.plan_together(relation, seed).run_id)
+        if record and sorted(record.tasks) == sorted(question.tasks):
+            matrices = [packed.unpack() for packed in record.matrices.values()]
+            found += [m for m in matrices if m.shape == (len(record.tasks),) * 2]
+            tasks = record.tasks
+    return _name_cells(inquiry, np.mean(found, axis=0), tasks) if found and tasks else {}
 
 
 def score_labels(inquiry: Inquiry) -> dict[Pair, float]:

@@ -11,7 +11,8 @@ from bench.records.values import SettingGrid
 from leaderboard.analysis.statistics import Interval, percent_less
 from leaderboard.ask.answer import Findings, Spending
 from leaderboard.ask.drawing import draw_answer, format_answer
-from leaderboard.ask.groups import rate_predictor, search_grouping
+from leaderboard.ask.grouping import search_grouping
+from leaderboard.ask.groups import rate_predictor
 from leaderboard.ask.looks import Looks
 from leaderboard.ask.page import write_page
 from leaderboard.ask.power import Needed, estimate_needed

@@ -134,7 +134,7 @@ def test_an_installed_wheel_does_what_readme_shows(tmp_path: Path) -> None:
     call(programs / "mtlbench", "run", "synthetic:tasks=2", "single_task", "hard", "--set", "epochs=1")
     assert "hard" in call(programs / "mtlbench", "table", "synthetic:tasks=2", "--where", "epochs=1")
     section = read_page("README.md").partition("\n## From Python\n")[2].partition("\n## ")[0]
-    [program] = list_programs(section)
+    program = "\n".join(list_programs(section))
     (empty / "program.py").write_text(program)
     assert "Δ log" in call(python, "program.py")
     line = (

@@ -59,7 +59,7 @@ def test_the_page_describes_every_column() -> None:
 
 def test_readme(reader: Path, capfd: pytest.CaptureFixture[str]) -> None:
     section = read_page("README.md").partition("\n## From Python\n")[2].partition("\n## ")[0]
-    [program] = list_programs(section)
+    program = "\n".join(list_programs(section))
     (reader / "program.py").write_text(program)
     done = subprocess.run(
         [sys.executable, "program.py"],

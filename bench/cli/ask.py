@@ -32,7 +32,6 @@ docs/does_it_help.md says what RELATED, HARMFUL, NEUTRAL and UNDECIDED mean, and
 """
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 INTERRUPTED = 130
-STACK = 10  # seeds and rates of a small network that are trained as one: three times as fast on one thread
 
 
 def parse_budget(text: str) -> float:
@@ -109,8 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
     execution = execution_options.read_execution(arguments)
     question = _read_question(arguments, execution.cell.data_dir)
     _check_asked(question)
-    if not arguments.stack and not execution.engine.remote and question.stacks:
-        execution = replace(execution, stack=STACK)
+    if not arguments.stack and not execution.engine.remote:
+        execution = replace(execution, stack=question.stack)
     rules = _read_rules(arguments, question)
     inquiry = Inquiry(question, RunBook(execution, Budget(arguments.budget)), rules, tell=_tell)
     if arguments.dry_run:

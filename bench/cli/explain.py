@@ -25,7 +25,6 @@ task, other rates of the trunk, the method with its path between tasks cut, othe
 gradients that are noise, labels that are dealt out anew. Each has the same learning rates to choose from. What the
 method gives beyond itself beside shuffled labels is information. The same command goes on from what is stored.
 """
-STACK = 10  # seeds and rates of a small network that are trained as one
 FILES = ("explained.json", "explained.md", "explained.svg")
 
 
@@ -77,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         candidates=(arguments.method,),
         version=arguments.protocol,
     )
-    if not arguments.stack and not execution.engine.remote and question.stacks:
-        execution = replace(execution, stack=STACK)
+    if not arguments.stack and not execution.engine.remote:
+        execution = replace(execution, stack=question.stack)
     explanation = Explanation(question, find_twin(arguments.method))
     explaining = Explaining(explanation, RunBook(execution, Budget(math.inf)), seeds, tell=_tell)
     if arguments.dry_run:

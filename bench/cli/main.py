@@ -29,6 +29,7 @@ COMMANDS = {
     "tune": "search a method's settings on validation, at equal budget, and run the winners",
     "reproduce": "run a table's missing cells, print it, compare it with the committed one",
     "predict": "predict new rows by the trained model of a run",
+    "probe": "whose features are alike in a trained model, and who owns which parameters",
     "table": "print a table from stored records",
     "submit": "check a method of your own, run it on a board's seeds, and pack the result",
     "verify": "check every record of a store or a submission, and run some cells again",

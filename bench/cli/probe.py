@@ -1,0 +1,121 @@
+"""Look into the trained model of a run: whose features are alike, which ones tasks use, and who owns which weights."""
+
+import argparse
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
+
+from bench.cli import options
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bench.training.probes import Probes
+
+EPILOG = """examples:
+  mtlbench run multidigits cross_stitch --keep-model
+  mtlbench probe 3f1c
+  mtlbench probe 3f1c --rows 200 --json
+
+RUN is a run id, or as much of its beginning as tells it from others. Features are read on validation rows, or on test
+rows where the suite has no others. Likeness is linear CKA. Use is how much a task's prediction changes with a feature;
+its rank correlation says whether two tasks use the same ones. The owners of a parameter are counted by the squared
+gradients of the losses: 1 where one task has all the say, T where all have the same. docs/why.md has the equations.
+"""
+ROWS = 512
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command to its parser."""
+    parser.add_argument("run_text", metavar="RUN", help="a run id, or the beginning of one")
+    parser.add_argument(
+        "--rows", type=options.parse_positive, default=ROWS, metavar="N", help=f"of each input (default: {ROWS})"
+    )
+    options.add_store(parser)
+    options.add_data_dir(parser)
+    options.add_plugin(parser)
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Find the model, read rows of its suite, and print what the probes say.
+
+    Raises:
+        UsageError: There is no such model, it is not trained by descent, or a part of it is of another version here.
+        DataMissing: The data of the suite is not there.
+        ValueError: The files of the model are damaged.
+    """
+    from bench.prediction.find import find_card, read_kept_model
+
+    root = options.require_store(options.resolve_store_dir(arguments.store))
+    card_path = find_card(root, arguments.run_text)
+    options.load_plugins(arguments.plugin)
+    card, weights = read_kept_model(card_path)
+    from bench.training.probes import probe
+    from bench.training.rebuild import rebuild_model
+    from bench.training.rows import read_split
+
+    if card.spec.protocol.fit != "descent":
+        raise UsageError(f"Run `{card.run_id}` should be of a network. Found linear models, whose weights say it all.")
+    with redirect_stdout(sys.stderr):  # what a plug-in prints
+        rebuilt = rebuild_model(card, weights, options.resolve_data_dir(arguments.data_dir))
+        split = "val" if "val" in card.spec.protocol.splits else "test"
+        rows = read_split(rebuilt.suite, rebuilt.card.spec, split)
+        [(model, state), *_] = next(iter(rebuilt.predictors.values()))
+        found = probe(model, state, rows, arguments.rows)
+    if arguments.json:
+        print(json.dumps(_as_json(card.run_id, model.names, found), indent=1))
+    else:
+        print(_draw(model.names, found), end="")
+    return 0
+
+
+def _draw(tasks: list[str], found: "Probes") -> str:
+    """The matrices, then the owners of each parameter."""
+    from leaderboard.report.terminal import draw_texts
+
+    parts = []
+    for title, matrices in (
+        ("Likeness of features", found.similarity),
+        ("Use of the same features", found.sensitivity),
+    ):
+        for depth, matrix in matrices.items():
+            lines = [
+                [task, *(_write(value) for value in row)] for task, row in zip(tasks, matrix.tolist(), strict=True)
+            ]
+            parts.append(draw_texts(f"{title}, {depth}", ["task", *tasks], lines, [], ["task"]))
+    lines = [
+        [each.name, f"{each.size:,}", *(f"{100 * each.shares[task]:.1f}" for task in tasks), f"{each.owners:.2f}"]
+        for each in found.ownership
+    ]
+    head = ["parameter", "numbers", *(f"{task} %" for task in tasks), "owners"]
+    parts.append(draw_texts("Who owns which parameters", head, lines, [], ["parameter"]))
+    return "\n".join(parts)
+
+
+def _write(value: float) -> str:
+    """Two digits; nothing for what is not defined."""
+    return "" if value != value else f"{value:+.2f}"
+
+
+def _as_json(run_id: str, tasks: list[str], found: "Probes") -> dict[str, object]:
+    """What was found as JSON values; what is not defined is null."""
+
+    def write(matrices: "dict[str, Tensor]") -> dict[str, list[list[float | None]]]:
+        return {
+            depth: [[value if value == value else None for value in row] for row in matrix.tolist()]
+            for depth, matrix in matrices.items()
+        }
+
+    return {
+        "run": run_id,
+        "tasks": tasks,
+        "similarity": write(dict(found.similarity)),
+        "sensitivity": write(dict(found.sensitivity)),
+        "ownership": [
+            {"parameter": each.name, "numbers": each.size, "shares": dict(each.shares), "owners": each.owners}
+            for each in found.ownership
+        ],
+    }

@@ -19,9 +19,9 @@ from bench.errors import UsageError
 def prepare_stages(stages: nn.ModuleList, input_shape: Shape) -> Modules[Stage]:
     """The stages of a backbone, ready to be trained; each takes rows of the `output_shape` of the one before.
 
-    A stage without `output_shape` keeps the shape. Every copy of a stage keeps its `stage_number` in the backbone, by which
-    features of the same depth are found, whatever a sharing makes of the stages. Raises UsageError as `prepare_module`
-    does.
+    A stage without `output_shape` keeps the shape. Every copy of a stage keeps its `stage_number` in the backbone, by
+    which features of the same depth are found, whatever a sharing makes of the stages. Raises UsageError as
+    `prepare_module` does.
     """
     shape = input_shape
     for number, stage in enumerate(stages):

@@ -4,9 +4,11 @@ The command line prints the sentence and exits with the code named here. Any oth
 fault of the program. The helpers below put foreign names into such sentences.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 FEW = 8  # names that a sentence can hold
 _ORDER = re.compile(r":(?=:[A-Za-z])|#(?=#\[)|`(?=``)")  # the first sign of each: without it the others mean nothing
@@ -69,6 +71,40 @@ def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str
         listed = ", ".join(f"`{item}`" for item in names)
         return f"there {'are' if len(names) > 1 else 'is'} {listed or 'nothing to choose from'}"
     return f"none of the {len(names)} names is like it (`{command}` prints them)"
+
+
+def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise UsageError where the argument `name` is none of `choices`."""
+    if not (isinstance(value, str) and value in choices):
+        listed = " or ".join([", ".join(f"`{each}`" for each in choices[:-1]), f"`{choices[-1]}`"])
+        raise UsageError(f"`{name}` should be {listed}. Found `{value}`.")
+
+
+def require_text(name: str, value: object) -> None:
+    """Raise UsageError where the argument `name` is no text."""
+    if not isinstance(value, str):
+        raise UsageError(f"`{name}` should be a text. Found {add_article(type(value).__name__)}.")
+
+
+def require_number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+    whole: bool = False,
+) -> None:
+    """Raise UsageError where the argument `name` is no number, or not > `above`, >= `least` and <= `most`."""
+    bounds = {"above": above, "of at least": least, "of at most": most}
+    written = " and ".join(f"{word} {bound}" for word, bound in bounds.items() if math.isfinite(bound))
+    try:
+        number = math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (number > above and number >= least and number <= most) or (whole and not number.is_integer()):
+        kind = "whole number" if whole else "number"
+        raise UsageError(f"`{name}` should be a {kind} {written}".rstrip() + f". Found {value!r}.")
 
 
 def make_printable(text: str, most: int = 2000) -> str:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import UsageError
+from bench.errors import UsageError, require_text
 from leaderboard.analysis.contrasts import ContrastVerdict
 from leaderboard.analysis.method_pair import MethodPair, compare_two
 from leaderboard.analysis.statistics import Interval, SelectionRule
 from leaderboard.report.html import write_html_table
 from leaderboard.report.pair_text import describe_pair, write_pair_rows
-from mtlbench._tables import BoardTable, table
+from mtlbench._tables import BoardTable, read_board
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,9 @@ def compare(
             several suites.
         DataMissing: the code came without results, and no store was given.
     """
-    shown = table(board, store, selection=selection) if isinstance(board, str) else board
+    for name, method in {"a": a, "b": b}.items():
+        require_text(name, method)
+    shown = read_board(board, store, selection)
     found = [part for part in shown.parts if {a, b} <= set(part.board.methods)]
     if len(found) > 1:
         suites = ", ".join(f"`{part.board.suite}`" for part in found)

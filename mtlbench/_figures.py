@@ -1,16 +1,16 @@
 """`plot`: boards, curves and dials as figures for papers."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from bench.errors import UsageError, hint
+from bench.errors import UsageError, hint, require_choice
 from bench.records.values import list_numeric_settings
 from leaderboard.analysis.curves import CurveSummary, find_curves
 from leaderboard.analysis.dials import Dial, find_dials
 from leaderboard.boards.board import Board, boards
 from leaderboard.store import StoreContents
-from mtlbench._tables import BoardTable, read_for, table
+from mtlbench._tables import BoardTable, read_board, read_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,8 @@ def plot(
     Args:
         board: the name of a board or a suite, or what `mtlbench.table` returned (a forest only).
         over: a setting of the protocol or an option of a method that runs differ in.
-        methods: those that are drawn; None is all of them. Of a dial, the method without the option.
+        methods: those that are drawn; None is all of them. Of a board, tests stay those of the whole; of a dial, it
+            is the method without the option.
         store: a folder of records; None stands for the committed results.
         change: of a forest: which change; the tests are those of `delta_log`.
         split: of a curve: whose errors.
@@ -54,14 +55,21 @@ def plot(
         UsageError: nothing has that name, or no runs that differ in `over` are stored.
         DataMissing: the code came without results, and no store was given.
     """
+    require_choice("change", change, get_args(Change))
+    require_choice("split", split, ("test", "validation"))
     if over is None:
         from leaderboard.figures.forest import draw_forest
 
-        shown = table(board, store) if isinstance(board, str) else board
+        if split != "test":
+            raise UsageError("`split` should be given with `over`: a board is of the test split. Found `validation`.")
+        shown = read_board(board, store)
         if len(shown.parts) > 1:
             names = ", ".join(f"`{part.board.suite}`" for part in shown.parts)
             raise UsageError(f"`board` should be of one suite. Found {names}; name one of them.")
-        return draw_forest(shown.parts[0].results, ax, change)
+        results = shown.parts[0].results
+        return draw_forest(results, ax, change, _read_methods(methods, results.board.methods))
+    if change != "delta_log":
+        raise UsageError(f"`change` should be given without `over`: a curve has none. Found `{change}`.")
     if not isinstance(board, str):
         raise UsageError("`board` should be a name where `over` is given: a board has not all of those runs.")
     contents = read_for(board, store)
@@ -111,9 +119,9 @@ def _choose_dial(
     return max(own, key=lambda dial: (dial.of_best, not dial.settings, len(dial.points)))
 
 
-def _read_methods(methods: str | Collection[str] | None, known: list[str]) -> list[str]:
+def _read_methods(methods: str | Collection[str] | None, known: Sequence[str]) -> list[str]:
     """The methods asked for, in their order, each of them known; all of them where none is asked for."""
-    wanted = known if methods is None else [methods] if isinstance(methods, str) else list(methods)
+    wanted = [methods] if isinstance(methods, str) else list(known if methods is None else methods)
     for name in wanted:
         if name not in known:
             raise UsageError(f"`methods` should be ones with such runs. Found `{name}`; {hint(name, known)}.")

@@ -1,12 +1,14 @@
 """`load_results`: all runs of a store as a data frame."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from bench.errors import UsageError, hint
+from bench.errors import UsageError, hint, require_choice, require_text
+from bench.records import ResultRecord
 from leaderboard.analysis.run_rows import RunRow, list_run_rows
 from leaderboard.analysis.statistics import SelectionRule
+from leaderboard.store import StoreContents
 from leaderboard.store.committed import name_source, read_results
 from leaderboard.store.problem import describe_problems
 
@@ -43,8 +45,8 @@ def load_results(
         UsageError: `store` is no folder, or no run is of `suite` or `method`.
         DataMissing: the code came without results, and no store was given.
     """
-    import pandas as pd
-
+    if suite is not None:
+        require_text("suite", suite)
     contents = read_results(store, suite.partition(":")[0] if suite else None)
     own = contents.records
     if suite is not None:
@@ -54,11 +56,30 @@ def load_results(
         own = kept
     references = own
     if method is not None:
+        if not isinstance(method, Collection):
+            require_text("method", method)
         wanted = {method} if isinstance(method, str) else set(method)
         known = {name for record in own for name in (record.method, record.spec.method)}
         for name in sorted(wanted - known):
             raise _refuse("method", name, [record.method for record in own])
         own = [record for record in own if wanted & {record.method, record.spec.method}]
+    return make_frame(contents, own, references, selection)
+
+
+def make_frame(
+    contents: StoreContents,
+    own: Sequence[ResultRecord],
+    references: Sequence[ResultRecord],
+    selection: SelectionRule | None,
+) -> "pd.DataFrame":
+    """The rows of some records of a store, with gains against the runs of single-task among `references`.
+
+    Raises UsageError for an unknown selection.
+    """
+    import pandas as pd
+
+    if selection is not None:
+        require_choice("selection", selection, get_args(SelectionRule))
     frame = pd.DataFrame.from_records(list(list_run_rows(own, selection, references)), columns=list(RunRow._fields))
     frame.attrs = {"source": name_source(contents), "problems": describe_problems(contents.problems)}
     return frame

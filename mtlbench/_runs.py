@@ -1,21 +1,20 @@
 """`run`: plan cells and run what is missing, as `mtlbench run` does, and what came of them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli import options
-from bench.errors import UsageError
+from bench.errors import UsageError, require_choice, require_number, require_text
 from bench.execution.plan_status import PlanStatus
 from bench.records import ResultRecord, RunSpec, parse_seeds
-from leaderboard.analysis.run_rows import RunRow, list_run_rows
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import board_of_suite
 from leaderboard.report.html import write_html_notes
 from leaderboard.report.table import tabulate
 from leaderboard.store import Store, StoreContents
-from leaderboard.store.committed import name_source
+from mtlbench._results import make_frame
 from mtlbench._tables import BoardTable
 
 if TYPE_CHECKING:
@@ -59,15 +58,10 @@ class RunResults:
 
         `gain` is against the runs of single-task in the whole store.
         """
-        import pandas as pd
-
         contents = Store(self.store).read(self.suite.partition(":")[0])
         kept = set(self.run_ids)
         own = [record for record in contents.records if record.run_id in kept]
-        rows = list(list_run_rows(own, selection, contents.records))
-        frame = pd.DataFrame.from_records(rows, columns=list(RunRow._fields))
-        frame.attrs = {"source": name_source(contents), "problems": []}
-        return frame
+        return make_frame(contents, own, contents.records, selection)
 
     def table(self, selection: SelectionRule = "val") -> BoardTable:
         """The board of these runs alone, under whatever settings they have."""
@@ -93,11 +87,11 @@ class RunResults:
 
 def run(
     suite: str,
-    methods: str | Sequence[str],
+    methods: str | Iterable[str],
     seeds: int | str | Iterable[int] = 0,
     store: str | Path | None = None,
     *,
-    controls: Sequence[str] = (),
+    controls: str | Iterable[str] = (),
     protocol: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     jobs: int | None = None,
@@ -105,7 +99,7 @@ def run(
     images: int = 0,
     keep_model: bool = False,
     data_dir: str | Path | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: str | Path | Iterable[str | Path] = (),
     **settings: Any,
 ) -> RunResults:
     """Train methods on a suite, whatever is not stored yet, on this machine; `mtlbench run` has clusters, too.
@@ -143,17 +137,19 @@ def run(
     from bench.execution.execute import Execution
     from bench.planning.plan import parse_suite, plan
 
-    names = [methods] if isinstance(methods, str) else list(methods)
-    if not names and not controls:
+    names, wanted = _list_texts("methods", methods), _list_texts("controls", controls)
+    require_text("suite", suite)
+    _check_places(device, {"jobs": 1 if jobs is None else jobs, "stack": stack}, images)
+    if not names and not wanted:
         raise UsageError("`methods` should name one method or more. Found none, and no `controls`.")
-    if controls and settings:
+    if wanted and settings:
         raise UsageError("`controls` should be given without settings: a control changes one thing of the protocol.")
     numbers, texts = list(_read_seeds(seeds)), {key: _write_setting(value) for key, value in settings.items()}
-    loaded = options.load_plugins([str(file) for file in plugins])
+    loaded = options.load_plugins(_list_texts("plugins", plugins))
     folder = options.resolve_store_dir(str(store) if store is not None else None)
     data = options.resolve_data_dir(str(data_dir) if data_dir is not None else None)
     specs = plan(suite, names, numbers, texts, device, data, version=protocol) if names else []
-    specs += plan_controls(suite, controls, numbers, device, data, names, protocol)
+    specs += plan_controls(suite, wanted, numbers, device, data, names, protocol)
     _refuse_parts_of_main(specs)
     cell = StoredCell(folder, data, loaded, images=images, keep_model=keep_model)
     status = Execution(cell, Local(jobs), stack).run(specs)
@@ -174,11 +170,33 @@ def _refuse_parts_of_main(specs: Iterable[RunSpec]) -> None:
             )
 
 
+def _list_texts(name: str, given: Any) -> list[str]:
+    """One text or path, or several, as texts. Raises UsageError for anything else."""
+    several = [given] if isinstance(given, str | Path) or not isinstance(given, Iterable) else list(given)
+    for each in several:
+        if not isinstance(each, Path):
+            require_text(name, each)
+    return [str(each) for each in several]
+
+
+def _check_places(device: str, counts: Mapping[str, int], images: int) -> None:
+    """Raise UsageError for a device that there is not, or a number out of its range."""
+    require_choice("device", device, ("auto", "cpu", "cuda"))
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("`device` should be `cuda` on a machine with a GPU that torch can see. Found none.")
+    for name, count in counts.items():
+        require_number(name, count, least=1, whole=True)
+    require_number("images", images, least=0, whole=True)
+
+
 def _read_seeds(seeds: int | str | Iterable[int]) -> Collection[int]:
     """Seeds as numbers, ascending and each once."""
     if isinstance(seeds, str):
         return parse_seeds(seeds)
-    each = [seeds] if isinstance(seeds, int) else list(seeds)
+    each = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     return parse_seeds(",".join(map(str, each)))
 
 

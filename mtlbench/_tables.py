@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bench.cli.boards import choose_boards
-from bench.errors import UsageError
+from bench.errors import UsageError, add_article, require_choice, require_text
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Track, boards
 from leaderboard.boards.changed import pairs_of, select_changed
@@ -86,7 +86,7 @@ def table(
     *,
     selection: SelectionRule = "val",
     track: Track = "default",
-    controls: Sequence[str] = (),
+    controls: str | Sequence[str] = (),
     where: Mapping[str, Any] | None = None,
 ) -> BoardTable:
     """The table of a board or a suite, as `mtlbench table` makes it.
@@ -103,7 +103,21 @@ def table(
         UsageError: nothing has that name, a control is not known, or nothing is stored under `where`.
         DataMissing: the code came without results, and no store was given.
     """
-    return tabulate_contents(name, read_for(name, store), selection, track, controls, where)
+    require_text("name", name)
+    require_choice("selection", selection, get_args(SelectionRule))
+    require_choice("track", track, get_args(Track))
+    if where is not None and not isinstance(where, Mapping):
+        raise UsageError(f"`where` should be settings, as `{{'lr': 0.01}}`. Found {add_article(type(where).__name__)}.")
+    further = [controls] if isinstance(controls, str) else controls
+    return tabulate_contents(name, read_for(name, store), selection, track, further, where)
+
+
+def read_board(board: str | BoardTable, store: str | Path | None, selection: SelectionRule = "val") -> BoardTable:
+    """A board by its name, or as it is. Raises UsageError for anything else."""
+    if isinstance(board, BoardTable):
+        return board
+    require_text("board", board)
+    return table(board, store, selection=selection)
 
 
 def read_for(name: str, store: str | Path | None) -> StoreContents:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.state import StepState, draw_from
+from bench.errors import UsageError
 
 C = TypeVar("C")
 
@@ -43,6 +44,8 @@ class Weighting(nn.Module, ABC):
 
     def __init__(self, tasks: list[str]) -> None:
         super().__init__()
+        if isinstance(tasks, str):
+            raise UsageError(f"Tasks should be a list of names. Found the text `{tasks}`; write `[{tasks!r}, ...]`.")
         self.tasks = tasks
 
     def sum_factor(self, T: int) -> int:

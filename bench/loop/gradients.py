@@ -64,12 +64,12 @@ class TaskGradients:
         loss: Tensor, parameters: Sequence[Parameter], scale: float, retain: bool
     ) -> Sequence[Tensor | None]:
         """The gradient of one loss by every parameter; None where it does not reach, as a loss that is no function."""
-        if not loss.requires_grad:
+        if not (loss.requires_grad and parameters):
             return [None] * len(parameters)
         plain = scale == 1.0
         scaled = loss if plain else loss * scale
         try:
-            row = torch.autograd.grad(scaled, parameters, retain_graph=retain, allow_unused=True)
+            found = torch.autograd.grad(scaled, parameters, retain_graph=retain, allow_unused=True)
         except RuntimeError as error:
             if "use_reentrant=True" not in str(error):
                 raise
@@ -77,6 +77,8 @@ class TaskGradients:
                 "Checkpoints should be made with `use_reentrant=False` under a weighting that looks at each task's "
                 "gradient. Found one with `use_reentrant=True`, through which torch computes no such gradient."
             ) from error
+        # A sparse one, as of an embedding, knows no inner products.
+        row = [gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient for gradient in found]
         return row if plain else [None if gradient is None else gradient / scale for gradient in row]
 
     @classmethod
@@ -89,6 +91,8 @@ class TaskGradients:
     def _hold(self, parameters: Sequence[Parameter], rows: Sequence[Sequence[Any]]) -> None:
         """Set the attributes, and find the shared parameters."""
         self.parameters, self.rows = list(parameters), rows
+        if all(gradient is None for row in rows for gradient in row):
+            raise refuse_unreached()
         self.shared = [sum(row[at] is not None for row in rows) > 1 for at, _ in enumerate(self.parameters)]
 
     def gramian(self) -> Tensor:
@@ -158,18 +162,12 @@ def _flatten_memory(x: Tensor) -> Tensor:
     return x.view(-1) if x.is_contiguous() else x.permute(0, 2, 3, 1).reshape(-1)
 
 
-def come_from_compiled(losses: Sequence[Tensor]) -> bool:
-    """Whether a compiled graph is behind the losses, which has gradients of zero where others have none."""
-    waiting: list[Any] = [loss.grad_fn for loss in losses]
-    seen: set[Any] = {None}
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            if "Compiled" in node.name():
-                return True
-            waiting.extend(before for before, _ in node.next_functions)
-    return False
+def refuse_unreached() -> UsageError:
+    """The one sentence on losses that train nothing, to be raised."""
+    return UsageError(
+        "Losses should depend on parameters that learn. Found none that they reach; compute them from the predictions "
+        "of the same network."
+    )
 
 
 def cosines(gramian: Tensor) -> Tensor:

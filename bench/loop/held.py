@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bench.core.constraint import Constraint
+from bench.errors import UsageError
 
 
 class ConstrainedParameter:
@@ -99,3 +100,17 @@ class ConstrainedParameter:
         """
         stacked, parts = torch.stack(tuple(self.copies)), self.constraint.parts
         return stacked.movedim(0, -1) if parts == 1 else stacked.reshape(parts, -1, *stacked.shape[1:]).movedim(1, -1)
+
+
+def refuse_late_freezing(held: Sequence[ConstrainedParameter], frozen: Sequence[Parameter]) -> None:
+    """Raise UsageError where some copies of a parameter are frozen, or some of `frozen` learn, which nothing holds."""
+    if any(parameter.requires_grad for parameter in frozen):
+        raise UsageError(
+            "Weights under a constraint should learn when the network is made. Found some that were frozen then, which "
+            "nothing holds together; unfreeze them before `share`, and freeze after it what should wait."
+        )
+    if any(each.copies[0].requires_grad != copy.requires_grad for each in held for copy in each.copies):
+        raise UsageError(
+            "Copies that a constraint holds together should be frozen together. Found some of them frozen; freeze "
+            "those of all tasks, or take a method without a constraint."
+        )

@@ -4,6 +4,7 @@ It knows the parts of a method by their contracts only. A step asks it for predi
 its groups of parameters, a record for the matrices that were learned.
 """
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -11,6 +12,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
+from torch.utils._pytree import tree_map
 
 from bench.catalogue.registry import Choice
 from bench.core.constraint import Constraint, Coupled, write_as_offsets, write_as_sums
@@ -183,7 +185,7 @@ class SharedNetwork(nn.Module):
         features: dict[str, Tensor] = self.sharing(inputs, state)
         return features
 
-    def predict(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
+    def predict(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Any]:
         """task -> head outputs (n, ...) of the tasks in `inputs`, task -> rows (n, ...).
 
         Under autocast they are in the type of the parameters: losses in bfloat16 would lose their digits.
@@ -191,11 +193,11 @@ class SharedNetwork(nn.Module):
         predictions = {
             task: self.heads[task](feature) for task, feature in self.compute_features(inputs, state).items()
         }
-        first = next(iter(predictions.values()), None)
-        if first is None or not torch.is_autocast_enabled(first.device.type):
+        like = next(self.parameters())
+        if not torch.is_autocast_enabled(like.device.type):
             return predictions
-        dtype = next(self.parameters()).dtype
-        return {task: prediction.to(dtype) for task, prediction in predictions.items()}
+        widen = functools.partial(_widen, dtype=like.dtype)
+        return {task: tree_map(widen, prediction) for task, prediction in predictions.items()}
 
     @torch.no_grad()
     def centre_gradients(self) -> None:
@@ -245,3 +247,8 @@ class SharedNetwork(nn.Module):
         for name, constraint in self.constraints.items():
             for key, matrix in constraint.matrices().items():  # type: ignore[operator,union-attr]
                 yield f"{key}.{name.replace('/', '.')}", matrix
+
+
+def _widen(x: Any, dtype: torch.dtype) -> Any:
+    """Real numbers in a type; anything else as it is."""
+    return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x

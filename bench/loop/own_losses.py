@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from bench.errors import UsageError, add_article, hint
 
@@ -12,7 +13,7 @@ Losses = Mapping[str, Tensor | None]
 
 
 def read_losses(
-    names: list[str], losses: Losses, predictions: Mapping[str, Tensor], differentiable: bool = True
+    names: list[str], losses: Losses, predictions: Mapping[str, Any], differentiable: bool = True
 ) -> tuple[list[Tensor], list[int] | None]:
     """T losses in the order of the tasks, and the numbers of those that are there; None where all are.
 
@@ -53,9 +54,10 @@ def read_losses(
     return each, None if len(there) == len(names) else [t for t, name in enumerate(names) if name in there]
 
 
-def _make_zero(prediction: Tensor | None, like: Tensor) -> Tensor:
+def _make_zero(prediction: Any, like: Tensor) -> Tensor:
     """A loss of 0 that depends on a prediction, with a gradient of zero by all that it came from."""
-    return like.new_zeros(()) if prediction is None else prediction.reshape(-1)[:0].sum().to(like)
+    parts = [x for x in tree_leaves(prediction) if isinstance(x, Tensor) and x.is_floating_point()]
+    return sum((x.reshape(-1)[:0].sum().to(like) for x in parts), start=like.new_zeros(()))
 
 
 def _check_loss(name: str, loss: Any, differentiable: bool) -> Tensor:

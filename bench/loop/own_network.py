@@ -1,8 +1,9 @@
 """The network of a method in a loop of one's own, and an update of it; `bench.loop.share` makes it."""
 
+import copy
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,19 +15,19 @@ from bench.catalogue.method import Method
 from bench.core.data import group_by_input
 from bench.core.sharing import Sharing
 from bench.core.state import TrainState
-from bench.errors import UsageError
-from bench.loop.gradients import TaskGradients, come_from_compiled
-from bench.loop.held import ConstrainedParameter
+from bench.errors import UsageError, require_choice, require_number
+from bench.loop.compiled import come_from_compiled, find_reach
+from bench.loop.gradients import TaskGradients, refuse_unreached
+from bench.loop.held import ConstrainedParameter, refuse_late_freezing
 from bench.loop.network import GroupRates, SharedNetwork
+from bench.loop.own_inputs import read_inputs, refuse_misfit
 from bench.loop.own_losses import Losses, read_losses
-from bench.loop.own_stages import move_like
+from bench.loop.own_optimisers import OptimiserGroups, Optimisers, list_optimisers, refuse_closures
+from bench.loop.own_processes import average_losses, count_processes
 from bench.loop.own_state import LoopState
 from bench.loop.replay import Replay
 from bench.loop.step import Step, clip_gradients, finish_update, has_regulariser, observe_again, weigh
 from bench.toolbox.named_inputs import hold_named_inputs
-from bench.toolbox.tracing import hold_mode
-
-Optimisers = Optimizer | Sequence[Optimizer]
 
 
 class OwnNetwork(SharedNetwork):
@@ -49,6 +50,8 @@ class OwnNetwork(SharedNetwork):
         mean: bool,
     ) -> None:
         weighting = method.weighting.build(list(heads))
+        coupled = sharing.coupled() if method.constraint else {}
+        frozen = [p for copies in coupled.values() for p in copies if not p.requires_grad]
         super().__init__(
             *(sharing, heads.items(), weighting, method.constraint), lr=1.0 if lr is None else lr, centred=centred
         )
@@ -60,29 +63,34 @@ class OwnNetwork(SharedNetwork):
         self._entered = False  # whether a phase began since the last update
         self._example = example
         self._reach: dict[str, list[list[bool]]] = {}  # phase -> for each task which parameters it reaches
-        self._predictions: dict[str, Tensor] = {}
+        self._frozen = frozen  # weights that the constraint does not hold, since they do not learn
+        self._fits = False  # whether a batch has passed
+        self._predictions: dict[str, Any] = {}
         self._replay: Replay | None = None
         self._taken: Step | None = None
-        self._groups: dict[int, dict[str, Any]] = {}  # id of a parameter -> its group
-        self._read_from: list[tuple[list[dict[str, Any]], int]] = []  # lists that `_groups` has, and their lengths
+        self._groups = OptimiserGroups()
 
-    def forward(self, x: Any) -> dict[str, Tensor]:
-        """task -> prediction, what its head returns.
+    def forward(self, x: Any) -> dict[str, Any]:
+        """task -> prediction, what its head returns: a tensor, or tensors in tuples and dictionaries.
 
         x: a batch for all tasks, a tensor or the named inputs of the first stage; or task -> batch, for tasks with
             rows of their own. Tasks that share rows hold the same object.
         """
         if self.training:
             self._enter_phase()
+            if not torch.compiler.is_compiling():
+                self.join_processes(count_processes())
             if self.weighting.needs_second_forward:
                 self._replay = Replay(self, self.state.generator)
         state = self.state if self.training else replace(self.state, generator=None)
-        inputs = self._by_task(x)
-        predictions: dict[str, Tensor] = {}
+        inputs = read_inputs(self.names, x, self._example)
+        predictions: dict[str, Any] = {}
         if all(isinstance(rows, Tensor) for rows in inputs.values()):
-            # A compiled graph would break there, and a stage of it has no names to read.
-            with nullcontext() if torch.compiler.is_compiling() else hold_named_inputs(None):
+            if torch.compiler.is_compiling():  # a graph would break at the names, which a stage of it does not read
                 predictions = self.predict(inputs, state)
+            else:
+                with hold_named_inputs(None), self._explain_misfit():
+                    predictions = self.predict(inputs, state)
         else:  # every input by itself, since stages read the rest of it
             for rows, tasks in group_by_input(inputs):
                 predictions.update(self._predict_named(rows, tasks, state))
@@ -93,16 +101,33 @@ class OwnNetwork(SharedNetwork):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # a graph would hold for this batch only
     def _predict_named(self, rows: Any, tasks: Sequence[str], state: TrainState) -> dict[str, Tensor]:
         """`predict` of tasks that share rows, which stages read the names of."""
-        with hold_named_inputs(rows):
+        with hold_named_inputs(rows), self._explain_misfit():
             return self.predict(dict.fromkeys(tasks, rows), state)
 
-    def _by_task(self, x: Any) -> dict[str, Any]:
-        """task -> rows."""
-        if isinstance(x, Mapping) and set(x) <= set(self.names):
-            if not x:
-                raise UsageError("An input should have rows. Found an empty dictionary.")
-            return {name: x[name] for name in self.names if name in x}
-        return dict.fromkeys(self.names, x)
+    @contextmanager
+    def _explain_misfit(self) -> Iterator[None]:
+        """Raise UsageError where stages or heads do not take the first batch; later ones tell what torch tells."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self._fits or type(error) is not RuntimeError:  # such as out of memory
+                raise
+            raise refuse_misfit(error, self.sharing.output_shape) from error
+        self._fits = True
+
+    def join_processes(self, count: int) -> None:
+        """Let weightings see the mean of the losses over `count` processes, each of which has rows of its own.
+
+        Raises UsageError for a weighting that needs the gradient of every loss, which `ddp` does not average.
+        """
+        if count == 1 or self.average is not None:
+            return
+        if self.weighting.needs_gramian and not self.separate:
+            raise UsageError(
+                f"`{type(self.weighting).__name__}` should be trained by one process, since it needs the gradient of "
+                f"every loss, which `ddp` does not average. Found {count}; take one device, or a weighting of losses."
+            )
+        self.average = average_losses
 
     def _enter_phase(self) -> None:
         """Tell the sharing that a phase begins, where one does."""
@@ -126,8 +151,12 @@ class OwnNetwork(SharedNetwork):
 
         The constraint is told `lr`, which its half-lives are counted at. Arguments as of `GroupRates`.
         """
-        if not lr > 0:
-            raise UsageError(f"`lr` should be above 0. Found {lr}.")
+        for name, number in {"lr": lr, "trunk_lr": trunk_lr}.items():
+            require_number(name, number, above=0)
+        for name, number in {"weight_decay": weight_decay, "trunk_weight_decay": trunk_weight_decay}.items():
+            require_number(name, number, least=0)
+        require_choice("optimiser", optimiser, ("adam", "sgd"))
+        require_choice("trunk_lr_rule", trunk_lr_rule, ("sum", "mean"))
         if self.held and self.state.step == 0:
             self.set_rate(lr)
         self._rated = True
@@ -159,10 +188,14 @@ class OwnNetwork(SharedNetwork):
         Raises:
             UsageError: in one sentence, what of losses or optimisers does not fit.
         """
-        for each in self._read_optimisers(optimiser):
+        if clip_norm is not None:
+            require_number("clip_norm", clip_norm, above=0)
+        optimisers = self._read_optimisers(optimiser)
+        refuse_closures(optimisers)
+        for each in optimisers:
             each.zero_grad()
         total = self.backward(losses, scaler=scaler)
-        self.update(optimiser, clip_norm=clip_norm, scaler=scaler, again=again)
+        self.update(optimisers, clip_norm=clip_norm, scaler=scaler, again=again)
         return total
 
     def backward(self, losses: Losses, *, share: float = 1.0, scaler: torch.amp.GradScaler | None = None) -> Tensor:
@@ -170,9 +203,13 @@ class OwnNetwork(SharedNetwork):
 
         share: of the batch in the update, where gradients are accumulated over several: 1/k for k of them.
         """
+        require_number("share", share, above=0, most=1)
         scale = float(scaler.scale(torch.ones(()))) if scaler and scaler.is_enabled() else 1.0
         step = self.weigh_losses(losses, scale)
         step.backward(share * scale)
+        if all(p.grad is None for part in (self.heads, self.sharing) for p in part.parameters()):
+            self._taken = None
+            raise refuse_unreached()
         return step.total.detach()
 
     def weigh_losses(self, losses: Losses, scale: float = 1.0) -> Step:
@@ -202,6 +239,9 @@ class OwnNetwork(SharedNetwork):
         again: Callable[[], Losses] | None = None,
     ) -> None:
         """The second half of a step: clip, step, prox and refreshes, with the gradients that are there."""
+        if clip_norm is not None:
+            require_number("clip_norm", clip_norm, above=0)
+        refuse_closures(list_optimisers(optimiser))
         optimisers = self.prepare_update(optimiser, again is not None)
         if scaler:
             for each in optimisers:
@@ -234,6 +274,7 @@ class OwnNetwork(SharedNetwork):
                 "`again` should be given, since this weighting observes the losses of a batch after its update. Found "
                 "none; add `again=lambda: ...`, which computes the losses of the batch once more."
             )
+        refuse_late_freezing(self.held, self._frozen)
         self.centre_gradients()
         if self._entered:  # a phase begins with an optimiser that remembers nothing
             for each in optimisers:
@@ -252,71 +293,52 @@ class OwnNetwork(SharedNetwork):
             self._predictions.clear()
 
     def _find_reach(self) -> list[list[bool]]:
-        """For each task which of the parameters that learn its features and its head are made of.
-
-        The backward pass of a compiled graph gives a gradient of zero where there is none, and everything would count
-        as shared. Found once for each phase, on the example, by a pass that is not compiled.
-        """
+        """As `find_reach`, found once for each phase."""
         if self.state.phase not in self._reach:
-            parameters, sharing = self.learning, [p for p in self.sharing.parameters() if p.requires_grad]
-            example = move_like(self._example, sharing[0])
-            with hold_mode(self.sharing), torch.random.fork_rng(devices=[]), hold_named_inputs(example):
-                features = self.sharing(dict.fromkeys(self.names, example), replace(self.state, generator=None))
-                reach = []
-                for name in self.names:
-                    found = torch.autograd.grad(features[name].sum(), sharing, retain_graph=True, allow_unused=True)
-                    own = {id(p) for p, gradient in zip(sharing, found, strict=True) if gradient is not None}
-                    own |= {id(p) for p in self.heads[name].parameters()}
-                    reach.append([id(p) in own for p in parameters])
-            self._reach[self.state.phase] = reach
+            self._reach[self.state.phase] = find_reach(self, self._example, replace(self.state, generator=None))
         return self._reach[self.state.phase]
 
-    def _find_rate(self, held: ConstrainedParameter) -> float:
-        """The learning rate that the optimiser has for the copies of a constrained parameter."""
-        return float(self._groups[id(held.copies[0])]["lr"])
+    def _find_rate(self, held: ConstrainedParameter) -> float | None:
+        """The learning rate that the optimiser has for the copies of a constrained parameter; None while frozen."""
+        return float(self._groups.of[id(held.copies[0])]["lr"]) if held.copies[0].requires_grad else None
 
     def _read_optimisers(self, optimiser: Optimisers) -> list[Optimizer]:
         """The optimisers as a list. Raises UsageError where their groups are not the parameters of this network."""
-        optimisers = [optimiser] if isinstance(optimiser, Optimizer) else list(optimiser)
-        # Another optimiser has another list, also after a load; one that was given a further group has a longer one.
-        lists = [(each.param_groups, len(each.param_groups)) for each in optimisers]
-        if len(lists) == len(self._read_from) and all(
-            own is read and length == before
-            for (own, length), (read, before) in zip(lists, self._read_from, strict=True)
-        ):
-            return optimisers
-        if not self._rated:
-            raise UsageError(
-                "The optimiser should be made of `net.parameter_groups(lr=...)`, which tells the constraint the rate "
-                "that its half-lives are counted at. Found another; or give `share` the `lr`."
-            )
-        groups: dict[int, dict[str, Any]] = {}
-        twice = 0
-        for group in (group for each in optimisers for group in each.param_groups):
-            twice += sum(id(parameter) in groups for parameter in group["params"])
-            groups.update({id(parameter): group for parameter in group["params"]})
-        left = [name for name, p in self.named_parameters() if p.requires_grad and id(p) not in groups]
-        if left:
-            more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-            raise UsageError(
-                "The optimiser should have every parameter that learns. Found none of "
-                f"{', '.join(f'`{name}`' for name in left[:3])}{more}; make it of `net.parameter_groups(lr=...)`."
-            )
-        if twice:
-            raise UsageError(
-                f"A parameter should be in one group of one optimiser. Found {twice} in two; give each optimiser "
-                "groups of its own."
-            )
-        self._groups, self._read_from = groups, lists
+        optimisers = list_optimisers(optimiser)
+        self._groups.read(self, optimisers, self._rated)
         return optimisers
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles have: all but the batch at hand, whose graph cannot be copied, and its optimisers."""
+        at_hand: dict[str, Any] = {"_predictions": {}, "_taken": None, "_replay": None, "_groups": OptimiserGroups()}
+        return self.__dict__ | at_hand
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "OwnNetwork":
+        """A network of its own with the same weights; what layers keep of a batch is copied without its graph."""
+        kept = [value for module in self.modules() for value in vars(module).values()]
+        graphs = [value for value in kept if isinstance(value, Tensor) and not value.is_leaf]
+        memo.update({id(value): value.detach().clone() for value in graphs})
+        other = self.__new__(type(self))
+        memo[id(self)] = other
+        other.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return other
+
     def get_extra_state(self) -> dict[str, Any]:
-        """Updates done, phase and random numbers: with the optimiser's state a loop goes on as if it never stopped."""
+        """Updates done, phase, random numbers and the rate of half-lives.
+
+        With the optimiser's state a loop goes on as if it never stopped.
+        """
         generator = self.state.generator
-        return {"step": self.state.step, "generator": generator and generator.get_state()}
+        lr = self.held[0].constraint.coupled.lr if self.held and self._rated else None
+        return {"step": self.state.step, "generator": generator and generator.get_state(), "lr": lr}
 
     def set_extra_state(self, state: Any) -> None:
         """Restore what `get_extra_state` returned, entering every phase that is passed."""
+        lr = state.get("lr")
+        if self.held and lr is not None:  # before the buffers of constraints are loaded, which is what follows
+            if lr != self.held[0].constraint.coupled.lr:
+                self.set_rate(lr)
+            self._rated = True
         for number, start in enumerate(self._starts[1:], start=1):
             if start < state["step"]:
                 self.state.step = start

@@ -21,7 +21,7 @@ from bench.core.task import Shape, Task, TaskMetric
 from bench.errors import UsageError, add_article
 from bench.loop.own_modules import copy_module, draw_again
 from bench.toolbox.named_inputs import hold_named_inputs
-from bench.toolbox.tracing import hold_mode
+from bench.toolbox.tracing import cite_error, hold_mode
 
 Stages = Sequence[nn.Module] | nn.ModuleList | Callable[[float], Any]
 ChannelAxis = Literal["channels_first", "channels_last"]
@@ -222,10 +222,12 @@ def run_shapes(stages: Sequence[nn.Module], rows: Any, watched: bool = False) ->
             before = (rows, rows.clone()) if watched and isinstance(rows, Tensor) and not rows.is_meta else None
             try:
                 rows = stage(rows)
-            except RuntimeError as error:
+            except UsageError:
+                raise
+            except Exception as error:
                 raise UsageError(
-                    f"Stages should take `example`, each what the one before returns. Found in stage {number}: "
-                    f"{' '.join(str(error).split())[:200].rstrip('.')}."
+                    "Stages should take `example`, each what the one before returns. Found in stage "
+                    f"{number}: {cite_error(error)}."
                 ) from error
             if before and not torch.equal(*before):
                 raise UsageError(

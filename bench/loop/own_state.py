@@ -31,7 +31,7 @@ class LoopState(TrainState):
     def epoch(self) -> int:
         if not self.paced:
             raise UsageError(
-                "`steps_per_epoch` should be given to `share`, since this method looks at losses epoch by epoch. Found "
-                "none; add `steps_per_epoch=...`, the number of updates in an epoch."
+                "`steps_per_epoch` should be given, since this method looks at losses epoch by epoch. Found none; add "
+                "`steps_per_epoch=...`, the number of updates in an epoch."
             )
         return super().epoch

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from bench.catalogue.registry import Choice, choose, list_entries
 from bench.core.constraint import Constraint, Coupled, write_as_sums
@@ -14,10 +13,12 @@ from bench.core.modules import Named
 from bench.core.sharing import align_copies
 from bench.core.state import TrainState
 from bench.core.weighting import Weighting
-from bench.errors import UsageError
+from bench.errors import UsageError, add_article, require_number
 from bench.loop.gradients import TaskGradients
-from bench.loop.held import ConstrainedParameter
+from bench.loop.held import ConstrainedParameter, refuse_late_freezing
 from bench.loop.own_losses import Losses, read_losses
+from bench.loop.own_optimisers import Optimisers, find_rates, list_optimisers
+from bench.loop.own_state import LoopState
 from bench.loop.step import weigh_by
 from bench.records import Call, parse_call
 
@@ -25,7 +26,12 @@ Copies = Sequence[nn.Module] | Sequence[Parameter] | Mapping[str, Sequence[Param
 
 
 def weighted_backward(
-    weighting: Weighting, losses: Losses, parameters: Iterable[Parameter], state: TrainState | None = None
+    weighting: Weighting,
+    losses: Losses,
+    parameters: Iterable[Parameter],
+    state: TrainState | None = None,
+    *,
+    steps_per_epoch: int | None = None,
 ) -> Tensor:
     """Add the gradient of sum_t w_t L_t + r to the `grad` of parameters; w and r are what the weighting says.
 
@@ -34,28 +40,62 @@ def weighted_backward(
             are the optimiser's to train, without weight decay.
         losses: task -> loss, 0-dimensional; None for a task without a label in the batch.
         parameters: that the losses reach and that learn. Those that two losses reach are shared.
-        state: step, budget and generator, for weightings that ask for them.
+        state: step, budget and generator, for weightings that ask for them. By default the weighting has a state of its
+            own, which counts a step for each call and draws on from call to call.
+        steps_per_epoch: of the default state, for weightings that compare epochs.
 
     Returns:
         The weighted loss, 0-dimensional, without a gradient.
 
     Raises:
-        UsageError: a loss does not fit, or the weighting observes losses after the update, as only a network of
+        UsageError: an argument does not fit, or the weighting observes losses after the update, as only a network of
             `share` can show them.
     """
+    if not isinstance(weighting, Weighting):
+        raise UsageError(
+            "`weighting` should be made for its tasks, as `mtlbench.weightings.PCGrad(['a', 'b'])`. Found "
+            f"{_describe(weighting)}."
+        )
     if weighting.needs_second_forward:
         raise UsageError(
             f"`{type(weighting).__name__}` observes the losses of a batch after its update. Found it by itself; take "
             "`mtlbench.share(..., method=...)`, whose `step` shows them."
         )
-    state = state or TrainState(generator=torch.Generator().manual_seed(0))
+    learning = _list_learning(parameters)
+    own = state is None
+    state = state or vars(weighting).setdefault("_own_state", _start(steps_per_epoch))
     each, present = read_losses(weighting.tasks, losses, {})
-    learning = [p for p in parameters if p.requires_grad]
     step = weigh_by(
         weighting, each, state, lambda: TaskGradients(each, learning), weighting.regulariser, present=present
     )
     step.backward()
+    if own:
+        state.step += 1
     return step.total.detach()
+
+
+def _start(steps_per_epoch: int | None) -> LoopState:
+    """The state of a weighting by itself, before its first step."""
+    if steps_per_epoch is not None:
+        require_number("steps_per_epoch", steps_per_epoch, least=1, whole=True)
+    generator = torch.Generator().manual_seed(0)
+    paced = steps_per_epoch is not None
+    return LoopState(generator=generator, steps_per_epoch=steps_per_epoch or 1, known=False, paced=paced)
+
+
+def _list_learning(parameters: Any) -> list[Parameter]:
+    """The parameters that learn. Raises UsageError for what is no list of parameters."""
+    several = isinstance(parameters, Iterable) and not isinstance(parameters, Tensor)
+    each = list(parameters) if several else []
+    if not several or not all(isinstance(p, Parameter) for p in each):
+        other = next((p for p in each if not isinstance(p, Parameter)), parameters)
+        raise UsageError(f"`parameters` should be a list of them, as `model.parameters()`. Found {_describe(other)}.")
+    return [p for p in each if p.requires_grad]
+
+
+def _describe(value: Any) -> str:
+    """What an argument is, for a sentence."""
+    return f"the class `{value.__name__}`" if isinstance(value, type) else add_article(type(value).__name__)
 
 
 class Held(nn.Module):
@@ -77,26 +117,25 @@ class Held(nn.Module):
         """What to add to the loss, 0-dimensional and differentiable; 0 for constraints that act by their prox."""
         return sum((held.penalty() for held in self.held if held.constraint.in_loss), start=0.0)
 
-    def read_rates(self, optimiser: Optimizer | Sequence[Optimizer]) -> list[float]:
-        """The learning rates that the copies of each parameter are stepped with. UsageError where it lacks one."""
-        optimisers = [optimiser] if isinstance(optimiser, Optimizer) else list(optimiser)
-        rates = {id(p): group["lr"] for each in optimisers for group in each.param_groups for p in group["params"]}
-        if not all(id(held.copies[0]) in rates for held in self.held):
-            raise UsageError(
-                "The optimiser should have every constrained parameter. Found one that it lacks; give it the same "
-                "parameters as `constrain`."
-            )
-        return [float(rates[id(held.copies[0])]) for held in self.held]
+    def read_rates(self, optimiser: Optimisers) -> list[float | None]:
+        """The learning rates that the copies of each parameter are stepped with; None of those that are frozen.
 
-    def after_step(self, optimiser: Optimizer | Sequence[Optimizer]) -> None:
+        Raises UsageError where it lacks a copy, or has copies of one parameter at several rates.
+        """
+        refuse_late_freezing(self.held, ())
+        groups = (group for each in list_optimisers(optimiser) for group in each.param_groups)
+        return find_rates([held.copies for held in self.held], groups)
+
+    def after_step(self, optimiser: Optimisers) -> None:
         """Right after the optimiser's step: the prox with the learning rate of that step, and refreshes when due."""
         self.follow_update(self.read_rates(optimiser))
 
-    def follow_update(self, rates: Sequence[float]) -> None:
+    def follow_update(self, rates: Sequence[float | None]) -> None:
         """As `after_step`, with the learning rates that `read_rates` found."""
         self.updates += 1
         for held, rate in zip(self.held, rates, strict=True):
-            held.finish_update(rate, 0.0, self.updates)
+            if rate is not None:
+                held.finish_update(rate, 0.0, self.updates)
 
 
 def constrain(copies: Copies, constraint: str | type[Constraint], *, lr: float, **options: Any) -> Held:
@@ -116,6 +155,7 @@ def constrain(copies: Copies, constraint: str | type[Constraint], *, lr: float, 
         UsageError: copies that do not fit together, an unknown constraint or option, or one that writes copies as sums
             of parts, of parameters whose modules are not given.
     """
+    require_number("lr", lr, above=0)
     chosen = _choose(constraint, options)
     named, owner = _name_copies(copies)
     built: dict[str, Constraint] = {}
@@ -127,6 +167,8 @@ def constrain(copies: Copies, constraint: str | type[Constraint], *, lr: float, 
                 f"`copies` should be two or more of one shape. Found {len(each)} of `{name}`, of "
                 f"{', '.join(map(str, sorted(shapes)))}."
             )
+        if len({id(copy) for copy in each}) < len(each):
+            raise UsageError(f"`copies` should be parameters of their own. Found `{name}` of two that are one.")
         part: Constraint = chosen.build(Coupled(tuple(each[0].shape), len(each), lr))
         if not part.applies_to(name, tuple(each[0].shape)):
             continue
@@ -155,7 +197,7 @@ def _choose(constraint: str | type[Constraint], options: Mapping[str, Any]) -> C
     if not isinstance(text, str):
         names = [name for name, entry in list_entries("constraint").items() if entry.cls is constraint]
         if not names:
-            raise UsageError(f"`constraint` should be a registered class. Found `{text.__name__}`.")
+            raise UsageError(f"`constraint` should be a name or a registered class. Found {_describe(text)}.")
         [text] = names
     call = parse_call(text)
     written = {name: "none" if value is None else str(value) for name, value in options.items()}
@@ -165,8 +207,10 @@ def _choose(constraint: str | type[Constraint], options: Mapping[str, Any]) -> C
 def _name_copies(copies: Copies) -> tuple[dict[str, list[Parameter]], nn.Module | None]:
     """name -> the copies of a parameter that learn, and what holds their modules, where those are given."""
     if isinstance(copies, Mapping):
-        return {name: list(each) for name, each in copies.items()}, None
-    parts = list(copies)
+        named = {name: list(each) if isinstance(each, Sequence) else [each] for name, each in copies.items()}
+        if all(isinstance(copy, Parameter) for each in named.values() for copy in each):
+            return named, None
+    parts = list(copies) if isinstance(copies, Sequence | nn.ModuleList) else []
     if parts and all(isinstance(part, Parameter) for part in parts):
         return {"parameter": parts}, None  # type: ignore[dict-item]
     if len(parts) < 2 or not all(isinstance(part, nn.Module) for part in parts):

@@ -17,10 +17,18 @@ from bench.core.fresh import prepare_module
 from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, own_stream
 from bench.core.state import TrainState
-from bench.errors import UsageError, add_article
+from bench.errors import UsageError, add_article, require_choice, require_number, require_text
 from bench.loop.own_modules import copy_module
 from bench.loop.own_network import OwnNetwork
-from bench.loop.own_stages import ChannelAxis, OwnBlueprint, OwnStages, Stages, TasksOfLoop, run_shapes, to_last_axis
+from bench.loop.own_stages import (
+    ChannelAxis,
+    OwnBlueprint,
+    OwnStages,
+    Stages,
+    TasksOfLoop,
+    run_shapes,
+    to_last_axis,
+)
 from bench.loop.own_state import LoopState
 from bench.records import derive_seed
 from bench.toolbox.named_inputs import hold_named_inputs
@@ -76,6 +84,11 @@ def share(
     Raises:
         UsageError: in one sentence, what of stages, heads or method does not fit.
     """
+    _check_arguments(method, seed, lr, {"updates": updates, "steps_per_epoch": steps_per_epoch})
+    require_choice("coordinates", coordinates, ("mean", "copies"))
+    require_choice("loss_reduction", loss_reduction, ("sum", "mean"))
+    if layout is not None:
+        require_choice("layout", layout, ("channels_first", "channels_last"))
     chosen = Method.parse(method)
     heads = dict(heads.items()) if isinstance(heads, nn.ModuleDict) else heads
     _check_parts(stages, heads)
@@ -86,6 +99,7 @@ def share(
         )
     layout = layout or _find_layout(stages)
     own = OwnStages(stages, layout, example)
+    own.rows()  # before a sharing counts sizes on the meta device
     suite = TasksOfLoop(list(heads), own)
     sharing = chosen.build_from(OwnBlueprint(suite, seed, stages=own))
     if example is None:
@@ -112,7 +126,8 @@ def share(
     _check_budget(network, chosen)
     network.to(*own.find_home())
     if example is not None:
-        _try(network, example)
+        with torch.no_grad(), hold_mode(network):
+            network(example)
     _refuse_writing_heads(network, own.rows())
     return network
 
@@ -123,19 +138,6 @@ def _find_layout(stages: Stages) -> ChannelAxis:
         modules = stages if isinstance(stages, Sequence | nn.ModuleList) else stages(1.0)
     said = [getattr(stage, "layout", None) for stage in modules]
     return "channels_last" if "channels_last" in said else "channels_first"
-
-
-@torch.no_grad()
-def _try(network: OwnNetwork, example: Any) -> None:
-    """Run the example once. Raises UsageError where a head does not take the features, or a method the rows."""
-    try:
-        with hold_mode(network):
-            network(example)
-    except RuntimeError as error:
-        raise UsageError(
-            f"Stages and heads should take `example`. Found {' '.join(str(error).split())[:200].rstrip('.')}; features "
-            f"have the shape {network.sharing.output_shape} a row."
-        ) from error
 
 
 @torch.no_grad()
@@ -156,6 +158,17 @@ def _refuse_writing_heads(network: OwnNetwork, rows: Any) -> None:
             )
 
 
+def _check_arguments(method: Any, seed: Any, lr: Any, counts: Mapping[str, Any]) -> None:
+    """Raise UsageError where a method is no text, or a number is out of its range."""
+    require_text("method", method)
+    require_number("seed", seed, least=0, whole=True)
+    if lr is not None:
+        require_number("lr", lr, above=0)
+    for name, count in counts.items():
+        if count is not None:
+            require_number(name, count, least=1, whole=True)
+
+
 def _check_parts(stages: Any, heads: Any) -> None:
     """Raise UsageError where stages or heads are not modules of their kind."""
     if isinstance(stages, nn.Module) and not isinstance(stages, nn.ModuleList):
@@ -172,6 +185,8 @@ def _check_parts(stages: Any, heads: Any) -> None:
     if not isinstance(heads, Mapping) or not heads:
         raise UsageError("`heads` should be a dictionary, task -> module, with a task at least.")
     for name, head in heads.items():
+        if not isinstance(name, str) or not name or "." in name:
+            raise UsageError(f"The name of a task should be a text without dots. Found {name!r}; name the head anew.")
         if not isinstance(head, nn.Module):
             raise UsageError(f"The head of `{name}` should be a module. Found {add_article(type(head).__name__)}.")
     owners = {f"the head of `{name}`": head for name, head in heads.items()}

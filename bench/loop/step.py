@@ -186,17 +186,21 @@ def clip_gradients(network: SharedNetwork, norm: float) -> None:
         torch.nn.utils.clip_grad_norm_(parameters, norm)
 
 
-def finish_update(network: SharedNetwork, state: TrainState, rate_of: Callable[[ConstrainedParameter], float]) -> None:
+def finish_update(
+    network: SharedNetwork, state: TrainState, rate_of: Callable[[ConstrainedParameter], float | None]
+) -> None:
     """Count the update, apply the prox of every constraint, and refresh its buffers when due.
 
     `rate_of` gives the learning rate that the copies of a constrained parameter were just stepped with: the prox takes
-    the same.
+    the same. It gives None for copies that are frozen, which stay as they are.
     """
     scheduled = any(held.is_scheduled for held in network.held)
     progress = state.progress if scheduled else 0.0  # before the count, as penalties in the loss saw it
     state.step += 1
     for held in network.held:
-        held.finish_update(rate_of(held), progress, state.step)
+        rate = rate_of(held)
+        if rate is not None:
+            held.finish_update(rate, progress, state.step)
 
 
 def observe_again(network: SharedNetwork, losses: Tensor, present: Sequence[int] | None) -> None:

@@ -10,12 +10,10 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.errors import UsageError
 from bench.loop.own_network import OwnNetwork
 from bench.loop.pieces import Held
 from bench.loop.step import clip_gradients
@@ -61,15 +59,7 @@ class MultiTaskLightning(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Raise UsageError for a method that cannot be trained by the strategy of the trainer."""
-        if self.trainer.world_size == 1:
-            return
-        if self.network.weighting.needs_gramian and not self.network.separate:
-            raise UsageError(
-                f"`{type(self.network.weighting).__name__}` should be trained by one process in a Trainer, since it "
-                f"needs the gradient of every loss, which `ddp` does not average. Found {self.trainer.world_size}; "
-                "take one device, or a weighting of losses."
-            )
-        self.network.average = _average
+        self.network.join_processes(self.trainer.world_size)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The weighted loss of a batch."""
@@ -134,7 +124,7 @@ class HoldCallback(Callback):
 
     def __init__(self, held: Held) -> None:
         self.held = held
-        self._rates: list[float] | None = None
+        self._rates: list[float | None] | None = None
         self._steps = 0
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
@@ -146,10 +136,3 @@ class HoldCallback(Callback):
         if self._rates is not None and trainer.global_step > self._steps:
             self.held.follow_update(self._rates)
         self._rates = None
-
-
-def _average(losses: Tensor) -> Tensor:
-    """The mean of losses (T,) over the processes, without a gradient."""
-    mean = losses.detach().clone()
-    dist.all_reduce(mean)
-    return mean / dist.get_world_size()

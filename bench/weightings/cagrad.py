@@ -42,7 +42,7 @@ class CAGrad(GramianWeighting):
     ) -> None:
         super().__init__(tasks, self._weights)
         self.c, self.shrinkage = c, 1 + c**2 if rescale == "authors" else 1.0
-        self._solver = (call_solver(_clarabel),)  # in a tuple: no part of the state
+        call_solver(_clarabel)
 
     def _weights(self, G: Tensor) -> Tensor:
         """1/T + c |g_0| v / |g_v|, (T,), rescaled, from G (T, T); where g_v is 0, 1/T."""
@@ -59,7 +59,7 @@ class CAGrad(GramianWeighting):
         """v on the simplex that minimises g_v . g_0 + radius |g_v|; the variables are (v, s) with s >= |R v|."""
         from scipy import sparse
 
-        [clarabel] = self._solver
+        clarabel = _clarabel()  # not kept: a module can be neither copied nor pickled
         T = R.shape[1]
         objective = np.append(R.T @ R.mean(axis=1), radius)
         rows = np.block(

@@ -1,5 +1,6 @@
 """FairGrad: alpha-fair shares of the improvement."""
 
+import functools
 from typing import Annotated
 
 from bench.api import Ge, GramianWeighting, register
@@ -24,4 +25,4 @@ class FairGrad(GramianWeighting):
 
     def __init__(self, tasks: list[str], *, alpha: Annotated[float, Ge(0.01)] = 1.0) -> None:
         self.degree = -alpha / (1 + alpha)
-        super().__init__(tasks, lambda G: bargain(G, 1 / alpha))
+        super().__init__(tasks, functools.partial(bargain, p=1 / alpha))

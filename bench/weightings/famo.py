@@ -1,5 +1,6 @@
 """FAMO: all losses should fall at one rate, judged by a second look at the batch."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -42,7 +43,7 @@ class FAMO(Scalarised):
 
     def scalarise(self, losses: Tensor, state: StepState) -> Tensor:
         """sum_t c z_t log L_t, z and c held constant, z the softmax over the tasks that are there."""
-        self._state = state
+        self._state = replace(state, losses=state.losses.detach())
         if state.present is None:
             return super().scalarise(losses, state)
         z = torch.softmax(state.take(self._rule._w), dim=0).detach()

@@ -1,5 +1,6 @@
 """Nash-MTL: the bargaining solution among the tasks."""
 
+import functools
 from typing import Annotated
 
 from torch import Tensor
@@ -34,7 +35,7 @@ class NashMTL(GramianWeighting):
     degree = -0.5
 
     def __init__(self, tasks: list[str], *, clip: Annotated[float, Ge(0)] = 1.0) -> None:
-        super().__init__(tasks, lambda G: bargain(G, 1.0))
+        super().__init__(tasks, functools.partial(bargain, p=1.0))
         self.clip = clip
 
     def forward(self, state: StepState) -> Tensor:

@@ -25,12 +25,12 @@ class Uncertainty(Weighting):
     def __init__(self, tasks: list[str], *, start: Annotated[float, Interval(ge=-20, le=20)] = 0.0) -> None:
         super().__init__(tasks)
         self.log_variance = Parameter(torch.full((len(tasks),), start))
-        self._state: StepState | None = None
+        self._present: Tensor | None = None  # of the last step
 
     def forward(self, state: StepState) -> Tensor:
-        self._state = state
+        self._present = state.present
         return torch.exp(-state.take(self.log_variance))
 
     def regulariser(self) -> Tensor:
         """sum_t s_t / 2 over the tasks of the step: without its loss, s_t would fall for ever."""
-        return (self._state.take(self.log_variance) if self._state else self.log_variance).sum() / 2
+        return (self.log_variance if self._present is None else self.log_variance[self._present]).sum() / 2

@@ -29,7 +29,9 @@ _WORDS: dict[PointLook, str] = {
 }
 
 
-def draw_forest(results: Results, ax: "Axes | None" = None, change: str = DECIDES) -> "Axes":
+def draw_forest(
+    results: Results, ax: "Axes | None" = None, change: str = DECIDES, methods: Collection[str] | None = None
+) -> "Axes":
     """Draw the change of every method with runs, the best on top, as points with their intervals.
 
     Full points are better or worse than the reference by the board's own test (Holm over all methods); hollow ones are
@@ -39,11 +41,13 @@ def draw_forest(results: Results, ax: "Axes | None" = None, change: str = DECIDE
         results: the numbers of a board.
         ax: axes to draw into; without them a new figure of a column's width is made.
         change: `delta_log`, `delta_flat` or `delta_task`; the tests are those of `delta_log` always.
+        methods: those that are drawn; None is all of them.
 
     Raises:
         ValueError: no method but the reference has a change.
     """
     rows = [own[change] for own in results.change_rows.values() if change in own]
+    rows = [row for row in rows if methods is None or row.method in methods]
     rows = sorted((row for row in rows if row.role != "reference" and row.mean is not None), key=_mean)
     if not rows:
         raise ValueError(f"`{results.board.name}` should have runs of two methods on the same seeds. Found none.")

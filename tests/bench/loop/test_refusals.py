@@ -51,7 +51,7 @@ def adam(net: OwnNetwork) -> torch.optim.Optimizer:
         (([nn.Embedding(5, 4)], HEADS, "hard"), "`example` should be given"),
         ((IMAGES, {"a": nn.Conv2d(4, 1, 1)}, "mtan"), "`example` should be given for `mtan`"),
         (([nn.LSTM(6, 4)], HEADS, "hard", torch.zeros(3, 2, 6)), "one tensor of features"),
-        ((stages(), {"a": nn.Linear(3, 1)}, "hard", torch.zeros(2, 6)), "Stages and heads should take `example`"),
+        ((stages(), {"a": nn.Linear(3, 1)}, "hard", torch.zeros(2, 6)), "Stages and heads should take the input"),
         ((stages(), HEADS, "hard", torch.zeros(2, 7)), "Stages should take `example`"),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_constraint_is_told_the_rate() -> None:
         net.step(losses(net), torch.optim.Adam(net.parameters(), lr=1e-3))
     told = make("soft+l2", lr=1e-3)
     told.step(losses(told), torch.optim.Adam(told.parameters(), lr=1e-3))
-    with pytest.raises(UsageError, match=r"`lr` should be above 0\. Found 0"):
+    with pytest.raises(UsageError, match=r"`lr` should be a number above 0\. Found 0"):
         make().parameter_groups(lr=0)
 
 
@@ -119,7 +119,7 @@ def test_what_a_loop_has_to_give_is_asked_for() -> None:
     with pytest.raises(UsageError, match=re.escape("add `again=lambda: ...`")):
         net.step(losses(net), adam(net))
     net = make("hard@dwa")
-    with pytest.raises(UsageError, match="`steps_per_epoch` should be given to `share`"):
+    with pytest.raises(UsageError, match="`steps_per_epoch` should be given, since"):
         net.step(losses(net), adam(net))
     net = make()
     with pytest.raises(UsageError, match="`update` should follow `backward`"):

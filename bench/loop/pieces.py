@@ -137,6 +137,14 @@ class Held(nn.Module):
             if rate is not None:
                 held.finish_update(rate, 0.0, self.updates)
 
+    def get_extra_state(self) -> dict[str, int]:
+        """The updates done, by which refreshes fall due."""
+        return {"updates": self.updates}
+
+    def set_extra_state(self, state: Any) -> None:
+        """Restore what `get_extra_state` returned."""
+        self.updates = state["updates"]
+
 
 def constrain(copies: Copies, constraint: str | type[Constraint], *, lr: float, **options: Any) -> Held:
     """Hold the T copies of each parameter together by a constraint.

@@ -63,7 +63,7 @@ def weighted_backward(
         )
     learning = _list_learning(parameters)
     own = state is None
-    state = state or vars(weighting).setdefault("_own_state", _start(steps_per_epoch))
+    state = state or _find_own_state(weighting, steps_per_epoch)
     each, present = read_losses(weighting.tasks, losses, {})
     step = weigh_by(
         weighting, each, state, lambda: TaskGradients(each, learning), weighting.regulariser, present=present
@@ -74,13 +74,14 @@ def weighted_backward(
     return step.total.detach()
 
 
-def _start(steps_per_epoch: int | None) -> LoopState:
-    """The state of a weighting by itself, before its first step."""
+def _find_own_state(weighting: Weighting, steps_per_epoch: int | None) -> LoopState:
+    """The state that a weighting by itself keeps from call to call."""
+    fresh = LoopState(generator=torch.Generator().manual_seed(0), known=False, paced=False)
+    state: LoopState = vars(weighting).setdefault("_own_state", fresh)
     if steps_per_epoch is not None:
         require_number("steps_per_epoch", steps_per_epoch, least=1, whole=True)
-    generator = torch.Generator().manual_seed(0)
-    paced = steps_per_epoch is not None
-    return LoopState(generator=generator, steps_per_epoch=steps_per_epoch or 1, known=False, paced=paced)
+        state.steps_per_epoch, state.paced = steps_per_epoch, True
+    return state
 
 
 def _list_learning(parameters: Any) -> list[Parameter]:

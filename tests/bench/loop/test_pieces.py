@@ -2,6 +2,7 @@
 
 import copy
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -136,3 +137,57 @@ def test_what_cannot_be_held_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)):
         constrain(copies, text, lr=0.1, **options)  # type: ignore[arg-type]
+
+
+def test_a_weighting_by_itself_draws_on_from_call_to_call() -> None:
+    """And compares epochs that it counts by its calls."""
+    p = nn.Parameter(torch.ones(2))
+    drawn = []
+    rlw = WEIGHTINGS["rlw"](["a", "b"])
+    for _ in range(3):
+        p.grad = None
+        weighted_backward(rlw, {"a": p[0] * 1.0, "b": p[1] * 1.0}, [p])
+        assert p.grad is not None
+        drawn.append(p.grad.tolist())
+    assert drawn[0] != drawn[1] != drawn[2]
+    dwa = WEIGHTINGS["dwa"](["a", "b"])
+    with pytest.raises(UsageError, match="`steps_per_epoch` should be given, since"):
+        weighted_backward(dwa, {"a": p[0] * 1.0, "b": p[1] * 1.0}, [p])
+    totals = [
+        float(weighted_backward(dwa, {"a": p[0] * a, "b": p[1] * 1.0}, [p], steps_per_epoch=1)) for a in (4, 2, 1, 1)
+    ]
+    assert totals[:2] == [5.0, 3.0]  # weights of 1 while there are no two epochs to compare
+    assert totals[2] < 2.0  # `a`, which halved, weighs less than `b`, which stayed
+    assert dwa._own_state.step == 4  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("weighting", "parameters", "sentence"),
+    [
+        ("pcgrad", [], "should be made for its tasks, as `mtlbench.weightings.PCGrad(['a', 'b'])`. Found a str"),
+        (WEIGHTINGS["pcgrad"], [], "Found the class `PCGrad`"),
+        (WEIGHTINGS["pcgrad"](["a", "b"]), nn.Linear(2, 2), "as `model.parameters()`. Found a Linear"),
+        (WEIGHTINGS["pcgrad"](["a", "b"]), nn.Parameter(torch.ones(2)), "as `model.parameters()`. Found a Parameter"),
+        (WEIGHTINGS["pcgrad"](["a", "b"]), [nn.Parameter(torch.ones(2))], "should depend on parameters that learn"),
+        (WEIGHTINGS["pcgrad"](["a", "b"]), [], "should depend on parameters that learn"),
+    ],
+)
+def test_what_a_weighting_by_itself_is_not_given(weighting: Any, parameters: Any, sentence: str) -> None:
+    p = nn.Parameter(torch.ones(2))
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        weighted_backward(weighting, {"a": p.sum(), "b": p.square().sum()}, parameters)
+    assert p.grad is None
+
+
+def test_an_optimiser_has_every_copy_that_is_held() -> None:
+    a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    held = constrain([a, b], "l2:halflife=0", lr=0.1)
+    before = b.weight.detach().clone()
+    with pytest.raises(UsageError, match="should have every constrained parameter"):
+        held.after_step(torch.optim.SGD(a.parameters(), lr=0.1))
+    assert torch.equal(b.weight, before)
+    held.after_step(torch.optim.SGD([*a.parameters(), *b.parameters()], lr=0.1))
+    assert torch.equal(a.weight, b.weight)
+    again = constrain([a, b], "l2:halflife=0", lr=0.1)
+    again.load_state_dict(held.state_dict())
+    assert again.updates == held.updates == 1

@@ -47,6 +47,10 @@ def adam(net: OwnNetwork) -> torch.optim.Optimizer:
         ((stages(), HEADS, "hard_wide"), "a function of a width"),
         ((stages(), HEADS, "adashare"), "the number of updates in all, since it trains in phases"),
         ((stages(), HEADS, "soft+l2:schedule=anneal"), "the number of updates in all, since it has a schedule"),
+        ((stages(), HEADS, ["hard"]), "`method` should be a text. Found a list"),
+        ((stages(), {"a.b": HEADS["a"]}, "hard"), "should be a text without dots. Found 'a.b'"),
+        ((stages(), {0: HEADS["a"]}, "hard"), "should be a text without dots. Found 0"),
+        ((stages(), HEADS, "hard", [1.0]), "Stages should take `example`"),
         ((stages(), HEADS, "gp_icm"), "is fitted to all rows at once"),
         (([nn.Embedding(5, 4)], HEADS, "hard"), "`example` should be given"),
         ((IMAGES, {"a": nn.Conv2d(4, 1, 1)}, "mtan"), "`example` should be given for `mtan`"),
@@ -59,6 +63,40 @@ def test_parts_that_make_no_network(arguments: tuple[Any, ...], sentence: str) -
     names = ("stages", "heads", "method", "example")
     with pytest.raises(UsageError, match=re.escape(sentence)):
         share(**dict(zip(names, arguments, strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"updates": 0}, "`updates` should be a whole number of at least 1. Found 0"),
+        ({"steps_per_epoch": 1.5}, "`steps_per_epoch` should be a whole number of at least 1. Found 1.5"),
+        ({"seed": "x"}, "`seed` should be a whole number of at least 0. Found 'x'"),
+        ({"lr": 0}, "`lr` should be a number above 0. Found 0"),
+        ({"coordinates": "x"}, "`coordinates` should be `mean` or `copies`. Found `x`"),
+        ({"loss_reduction": "avg"}, "`loss_reduction` should be `sum` or `mean`. Found `avg`"),
+        ({"layout": "nchw"}, "`layout` should be `channels_first` or `channels_last`. Found `nchw`"),
+    ],
+)
+def test_options_of_a_network_out_of_their_range(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        make("soft+l2", **options)
+
+
+@pytest.mark.parametrize(
+    ("x", "sentence"),
+    [
+        ({"aa": torch.zeros(2, 6)}, "a tensor, or task -> tensor. Found `aa`; the nearest: `a`"),
+        ({"a": [1.0]}, "a tensor, or task -> tensor. Found a list"),
+        ([torch.zeros(2, 6)], "a tensor, or task -> tensor. Found a list"),
+        (None, "a tensor, or task -> tensor. Found a NoneType"),
+        (torch.zeros(2, 7), "Stages and heads should take the input. Found RuntimeError: mat1 and mat2 shapes"),
+    ],
+)
+def test_rows_that_are_none(x: Any, sentence: str) -> None:
+    net = make()
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        net(x)
+    net(torch.zeros(2, 6))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +134,57 @@ def test_optimisers_that_lack_parameters_or_have_them_twice() -> None:
     with pytest.raises(UsageError, match=r"in one group of one optimiser\. Found 14 in two"):
         net.step(losses(net), both)
     assert net.state.step == 0
+
+
+@pytest.mark.parametrize(
+    ("choose", "sentence"),
+    [
+        (lambda net: None, "an optimiser of torch, or a list of them. Found a NoneType"),
+        (lambda net: [], "an optimiser of torch, or a list of them. Found none"),
+        (lambda net: torch.optim.AdamW, "an optimiser of torch, or a list of them. Found the class `AdamW`"),
+        (lambda net: torch.optim.LBFGS(net.parameters()), "Found `LBFGS`, which asks for a closure"),
+        (
+            lambda net: torch.optim.AdamW(net.parameter_groups(lr=1e-3), weight_decay=0.05),
+            "Found 0.05 given to `AdamW`, which no group takes; write `net.parameter_groups(",
+        ),
+        (
+            lambda net: torch.optim.SGD([{"params": [p], "lr": 0.1 * k} for k, p in enumerate(net.parameters(), 1)]),
+            "should have one learning rate. Found",
+        ),
+    ],
+)
+def test_optimisers_that_are_none(choose: Callable[[OwnNetwork], Any], sentence: str) -> None:
+    net = make("soft+l2", lr=0.1)
+    before = [p.detach().clone() for p in net.parameters()]
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        net.step(losses(net), choose(net))
+    assert net.state.step == 0
+    assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    net.step(losses(net), torch.optim.AdamW(net.parameter_groups(lr=1e-3, weight_decay=0.05)))
+
+
+def test_numbers_of_a_step_out_of_their_range() -> None:
+    """A negative norm would climb, and `k` for `1 / k` would be another learning rate."""
+    net = make()
+    for norm in (0, -1.0, float("nan"), "1", True):
+        with pytest.raises(UsageError, match="`clip_norm` should be a number above 0"):
+            net.step(losses(net), adam(net), clip_norm=norm)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`share` should be a number above 0 and of at most 1. Found 4"):
+        net.backward(losses(net), share=4)
+    with pytest.raises(UsageError, match=r"`optimiser` should be `adam` or `sgd`. Found `adamw`"):
+        net.parameter_groups(lr=0.1, optimiser="adamw")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`weight_decay` should be a number of at least 0. Found -1"):
+        net.parameter_groups(lr=0.1, weight_decay=-1)
+
+
+@pytest.mark.parametrize("method", ["hard", "hard@uncertainty", "hard@pcgrad"])
+def test_losses_of_something_else_train_nothing(method: str) -> None:
+    net, other = make(method), make(method)
+    optimiser, before = adam(net), [p.detach().clone() for p in net.parameters()]
+    with pytest.raises(UsageError, match="should depend on parameters that learn"):
+        net.step(losses(other), optimiser)
+    assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    net.step(losses(net), optimiser)
 
 
 def test_a_constraint_is_told_the_rate() -> None:

@@ -1,11 +1,23 @@
 """Texts of others in sentences of ours."""
 
+import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.errors import add_article, count_nouns, hint, make_printable
+from bench.errors import (
+    UsageError,
+    add_article,
+    count_nouns,
+    hint,
+    make_printable,
+    require_choice,
+    require_number,
+    require_text,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,3 +74,29 @@ def test_no_module_makes_a_plural_or_an_article_of_its_own() -> None:
         if by_hand.search(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        (lambda: require_choice("split", "val", ("test", "validation")), "`split` should be `test` or `validation`. F"),
+        (lambda: require_choice("rule", ["a"], ("a", "b", "c")), "`rule` should be `a`, `b` or `c`. Found `['a']`."),
+        (lambda: require_text("suite", None), "`suite` should be a text. Found a NoneType."),
+        (lambda: require_number("lr", "1", above=0), "`lr` should be a number above 0. Found '1'."),
+        (lambda: require_number("lr", math.nan), "`lr` should be a number. Found nan."),
+        (lambda: require_number("part", 2, above=0, most=1), "should be a number above 0 and of at most 1. Found 2."),
+        (lambda: require_number("jobs", 1.5, least=1, whole=True), "a whole number of at least 1. Found 1.5."),
+        (lambda: require_number("jobs", True, least=1), "`jobs` should be a number of at least 1. Found True."),
+    ],
+)
+def test_arguments_out_of_their_range_are_one_sentence(check: Callable[[], None], sentence: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        check()
+
+
+def test_arguments_in_their_range_pass() -> None:
+    require_choice("split", "test", ("test", "validation"))
+    require_text("suite", "")
+    for number in (1, 1.0, np.float32(1), np.int64(1)):
+        require_number("lr", number, above=0, least=1, most=1, whole=True)
+    require_number("norm", math.inf, above=0)

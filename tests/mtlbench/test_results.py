@@ -58,6 +58,10 @@ def test_what_is_not_there_is_named(store: Path, tmp_path: Path) -> None:
         mb.load_results(store, method="hrad")
     with pytest.raises(UsageError, match=r"`store` should be a folder of records. Found nothing at"):
         mb.load_results(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"`selection` should be `val`, `per_task` or `last`. Found `best`"):
+        mb.load_results(store, selection="best")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`suite` should be a text. Found a list"):
+        mb.load_results(store, ["toy"])  # type: ignore[arg-type]
 
 
 def test_files_that_cannot_be_read_are_told(store: Path) -> None:

@@ -79,6 +79,16 @@ def test_wrong_arguments_are_refused_before_anything_runs(folder: Path) -> None:
         mb.run(SUITE, "hrad")
     with pytest.raises(UsageError, match="Seeds should read like"):
         mb.run(SUITE, "hard", seeds=[-1])
+    with pytest.raises(UsageError, match=r"`device` should be `auto`, `cpu` or `cuda`. Found `gpu`"):
+        mb.run(SUITE, "hard", device="gpu")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`jobs` should be a whole number of at least 1. Found 0"):
+        mb.run(SUITE, "hard", jobs=0)
+    with pytest.raises(UsageError, match=r"`methods` should be a text. Found an int"):
+        mb.run(SUITE, ["hard", 3])  # type: ignore[list-item]
+    with pytest.raises(UsageError, match=r"should be a Python file. Found nothing at `x.py`"):
+        mb.run(SUITE, "hard", plugins="x.py")
+    with pytest.raises(UsageError, match="no control `lnog`"):
+        mb.run(SUITE, "hard", controls="lnog")
     assert list(folder.iterdir()) == []
 
 

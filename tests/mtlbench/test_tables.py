@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -68,6 +69,12 @@ def test_what_is_not_there_is_named(store: Path) -> None:
         mb.table("toy", store, controls=["wd"])
     with pytest.raises(UsageError, match="`b` should be a method of the board"):
         mb.compare("toy", "hard", "sotf", store)
+    with pytest.raises(UsageError, match=r"`track` should be `default` or `tuned`. Found `best`"):
+        mb.table("toy", store, track="best")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`where` should be settings, as `{'lr': 0.01}`. Found a str"):
+        mb.table("toy", store, where="lr=0.1")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`board` should be a text. Found a NoneType"):
+        mb.compare(None, "hard")  # type: ignore[arg-type]
 
 
 def test_a_comparison(store: Path) -> None:
@@ -88,9 +95,21 @@ def test_a_board_is_shown_in_a_notebook(store: Path) -> None:
     assert board._repr_html_().count("<tr") == 4
 
 
+def list_labels(axes: Any) -> list[str]:
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
 def test_figures(store: Path) -> None:
     axes = mb.plot("toy", store=store)
     assert mb.plot(mb.table("toy", store), ax=axes) is axes
+    assert list_labels(mb.plot("toy", store=store)) == ["hard", "cross_stitch"]
+    assert list_labels(mb.plot("toy", methods="hard", store=store)) == ["hard"]
+    with pytest.raises(UsageError, match="Found `hrad`; the nearest: `hard`"):
+        mb.plot("toy", methods=["hrad"], store=store)
+    with pytest.raises(UsageError, match="`split` should be given with `over`"):
+        mb.plot("toy", store=store, split="validation")
+    with pytest.raises(UsageError, match="`change` should be given without `over`"):
+        mb.plot("multidigits", "lr", change="delta_task")
     with pytest.raises(UsageError, match=r"`over` should be what runs of `toy` differ in. Found `lr`"):
         mb.plot("toy", "lr", store=store)
     with pytest.raises(UsageError, match=r"`over` should be what runs of `toy` differ in. Found `halflife`"):

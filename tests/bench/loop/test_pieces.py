@@ -154,10 +154,10 @@ def test_a_weighting_by_itself_draws_on_from_call_to_call() -> None:
     with pytest.raises(UsageError, match="`steps_per_epoch` should be given, since"):
         weighted_backward(dwa, {"a": p[0] * 1.0, "b": p[1] * 1.0}, [p])
     totals = [
-        float(weighted_backward(dwa, {"a": p[0] * a, "b": p[1] * 1.0}, [p], steps_per_epoch=1)) for a in (4, 2, 1, 1)
+        float(weighted_backward(dwa, {"a": p[0] * a, "b": p[1] * 3.0}, [p], steps_per_epoch=1)) for a in (4, 2, 1, 1)
     ]
-    assert totals[:2] == [5.0, 3.0]  # weights of 1 while there are no two epochs to compare
-    assert totals[2] < 2.0  # `a`, which halved, weighs less than `b`, which stayed
+    assert totals[:2] == [7.0, 5.0]  # weights of 1 while there are no two epochs to compare
+    assert totals[2] > 4.0  # `a`, which halved, weighs less than `b`, which stayed
     assert dwa._own_state.step == 4  # type: ignore[union-attr]
 
 

@@ -1,7 +1,8 @@
 """The optimisers that a user steps a network with: whose parameters they have, and at which rate they step them."""
 
+import functools
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch.nn import Parameter
@@ -104,12 +105,18 @@ def find_rates(copies: Iterable[Sequence[Parameter]], groups: Iterable[dict[str,
 def refuse_closures(optimisers: Iterable[Optimizer]) -> None:
     """Raise UsageError for an optimiser that computes the gradient several times in a step, as LBFGS."""
     for each in optimisers:
-        closure = inspect.signature(type(each).step).parameters.get("closure")
-        if closure is not None and closure.default is inspect.Parameter.empty:
+        if _asks_for_closure(type(each).step):
             raise UsageError(
                 "An optimiser should take one gradient a step. Found "
                 f"`{type(each).__name__}`, which asks for a closure; take another, as `torch.optim.AdamW`."
             )
+
+
+@functools.cache
+def _asks_for_closure(step: Callable[..., Any]) -> bool:
+    """Whether a step has to be given a closure."""
+    closure = inspect.signature(step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 def _refuse_idle_decay(optimiser: Optimizer) -> None:

@@ -2,8 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ from bench.loop.compiled import come_from_compiled, find_reach
 from bench.loop.gradients import TaskGradients, refuse_unreached
 from bench.loop.held import ConstrainedParameter, refuse_late_freezing
 from bench.loop.network import GroupRates, SharedNetwork
-from bench.loop.own_inputs import read_inputs, refuse_misfit
+from bench.loop.own_inputs import explain_misfit, read_inputs
 from bench.loop.own_losses import Losses, read_losses
 from bench.loop.own_optimisers import OptimiserGroups, Optimisers, list_optimisers, refuse_closures
 from bench.loop.own_processes import average_losses, count_processes
@@ -89,8 +88,9 @@ class OwnNetwork(SharedNetwork):
             if torch.compiler.is_compiling():  # a graph would break at the names, which a stage of it does not read
                 predictions = self.predict(inputs, state)
             else:
-                with hold_named_inputs(None), self._explain_misfit():
+                with hold_named_inputs(None), explain_misfit(None if self._fits else self.sharing.output_shape):
                     predictions = self.predict(inputs, state)
+                self._fits = True
         else:  # every input by itself, since stages read the rest of it
             for rows, tasks in group_by_input(inputs):
                 predictions.update(self._predict_named(rows, tasks, state))
@@ -101,19 +101,10 @@ class OwnNetwork(SharedNetwork):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # a graph would hold for this batch only
     def _predict_named(self, rows: Any, tasks: Sequence[str], state: TrainState) -> dict[str, Tensor]:
         """`predict` of tasks that share rows, which stages read the names of."""
-        with hold_named_inputs(rows), self._explain_misfit():
-            return self.predict(dict.fromkeys(tasks, rows), state)
-
-    @contextmanager
-    def _explain_misfit(self) -> Iterator[None]:
-        """Raise UsageError where stages or heads do not take the first batch; later ones tell what torch tells."""
-        try:
-            yield
-        except RuntimeError as error:
-            if self._fits or type(error) is not RuntimeError:  # such as out of memory
-                raise
-            raise refuse_misfit(error, self.sharing.output_shape) from error
+        with hold_named_inputs(rows), explain_misfit(None if self._fits else self.sharing.output_shape):
+            predictions = self.predict(dict.fromkeys(tasks, rows), state)
         self._fits = True
+        return predictions
 
     def join_processes(self, count: int) -> None:
         """Let weightings see the mean of the losses over `count` processes, each of which has rows of its own.
@@ -129,10 +120,13 @@ class OwnNetwork(SharedNetwork):
             )
         self.average = average_losses
 
+    def _find_phase(self) -> str:
+        """The phase of the next update."""
+        return self.phases[max(n for n, start in enumerate(self._starts) if start <= self.state.step)].name
+
     def _enter_phase(self) -> None:
         """Tell the sharing that a phase begins, where one does."""
-        number = max(n for n, start in enumerate(self._starts) if start <= self.state.step)
-        name = self.phases[number].name
+        name = self._find_phase()
         if name != self.state.phase:
             self.state.phase, self._entered = name, True
             with torch.no_grad():
@@ -212,6 +206,7 @@ class OwnNetwork(SharedNetwork):
             raise refuse_unreached()
         return step.total.detach()
 
+    @torch.enable_grad()  # a step may stand where an update would, under `no_grad`
     def weigh_losses(self, losses: Losses, scale: float = 1.0) -> Step:
         """The losses as one step, before its backward pass; `update` goes on from it.
 
@@ -275,6 +270,11 @@ class OwnNetwork(SharedNetwork):
                 "none; add `again=lambda: ...`, which computes the losses of the batch once more."
             )
         refuse_late_freezing(self.held, self._frozen)
+        if self.state.phase != self._find_phase():
+            raise UsageError(
+                "A network that trains in phases should be in training. Found it in evaluation where a phase begins; "
+                "call `net.train()`, and `eval()` of single layers that should stay as they are."
+            )
         self.centre_gradients()
         if self._entered:  # a phase begins with an optimiser that remembers nothing
             for each in optimisers:

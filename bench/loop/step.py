@@ -149,7 +149,7 @@ def _weights(
         losses = average(losses)
     if present is None:
         weights: Tensor = weighting(StepState(losses, state, gramian))
-        return weights
+        return weights.to(losses.dtype)  # losses may be wider than what the weighting learns
     if not present:
         return torch.zeros_like(losses)
     chosen = torch.tensor(present, device=losses.device)

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 
 from bench.core.suite import Stage
 from bench.core.task import Shape
-from bench.errors import UsageError, quote_nearest
+from bench.errors import UsageError, add_article, quote_nearest
 from bench.toolbox.tracing import TracedNetwork, hold_mode, make_rows, refuse_cut, refuse_rows_of, trace_network
 
 SHARES = 4  # stages of a network whose maps keep their size, as a vision transformer's
@@ -51,7 +51,7 @@ class Layout(nn.Module):
         return x.permute(self.order)
 
 
-def cut(network: nn.Module, input_shape: Shape, after: Sequence[str] = (), until: str = "") -> nn.ModuleList:
+def cut(network: nn.Module, input_shape: Shape, after: str | Sequence[str] = (), until: str = "") -> nn.ModuleList:
     """The stages of `network`: run in order they give what the network gives, up to `until`.
 
     The layers are the network's own, not copies. BatchNorm stays BatchNorm: every tower keeps statistics of its own.
@@ -59,7 +59,7 @@ def cut(network: nn.Module, input_shape: Shape, after: Sequence[str] = (), until
     Args:
         network: for rows of `input_shape`, without a layer for the tasks: heads are made by the suite.
         input_shape: of one row, channels first.
-        after: names of layers, as of `named_modules`, each of which ends a stage; by default see the module.
+        after: names of layers, or one, as of `named_modules`, each of which ends a stage; by default see the module.
         until: name of the layer before which the features end, as `fc`; by default they end with the output.
 
     Returns:
@@ -68,6 +68,14 @@ def cut(network: nn.Module, input_shape: Shape, after: Sequence[str] = (), until
     Raises:
         UsageError: it cannot be cut, or not there; one sentence that names what was found.
     """
+    if not isinstance(network, nn.Module):
+        raise UsageError(
+            f"`network` should be a module. Found {add_article(type(network).__name__)}; give an instance, as "
+            "`torchvision.models.resnet18()`."
+        )
+    if not (isinstance(input_shape, Sequence) and all(type(axis) is int and axis > 0 for axis in input_shape)):
+        raise UsageError(f"`input_shape` should be the shape of one row, as `(3, 224, 224)`. Found {input_shape!r}.")
+    after = [after] if isinstance(after, str) else after
     if type(network) is nn.Sequential and not after and not until:
         return _cut_sequential(network, input_shape)
     return apply_cuts(network, find_cuts(network, input_shape, after, until))

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from bench.errors import UsageError
+from bench.errors import UsageError, require_number
 from bench.toolbox.named_inputs import hold_named_inputs, pass_on, read_named_inputs, take_over
 from bench.toolbox.tracing import cite_error, hold_mode
 
@@ -126,6 +126,7 @@ def cut_encoder(model: nn.Module, stages: int = 4, example: Mapping[str, Any] | 
     """
     base = _find_base(model)
     path, blocks = _find_blocks(base)
+    require_number("stages", stages, whole=True)
     if not 2 <= stages <= len(blocks):
         raise UsageError(
             f"`stages` should lie in [2, {len(blocks)}], the blocks of `{type(base).__name__}`. Found "

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
+from bench.errors import UsageError, add_article
 from bench.loop.own_network import OwnNetwork
 from bench.loop.pieces import Held
 from bench.loop.step import clip_gradients
@@ -41,6 +42,11 @@ class MultiTaskLightning(L.LightningModule):
 
     def __init__(self, network: OwnNetwork, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
         super().__init__()
+        if not isinstance(network, OwnNetwork):
+            raise UsageError(
+                f"`network` should be one of `mtlbench.share`. Found {add_article(type(network).__name__)}; give "
+                "`mtlbench.share(stages, heads, method)`."
+            )
         self.network, self.lr, self.weight_decay = network, lr, weight_decay
         self._batch: Any = None
 
@@ -123,6 +129,10 @@ class HoldCallback(Callback):
     """
 
     def __init__(self, held: Held) -> None:
+        if not isinstance(held, Held):
+            raise UsageError(
+                f"`held` should be what `mtlbench.constrain` returns. Found {add_article(type(held).__name__)}."
+            )
         self.held = held
         self._rates: list[float | None] | None = None
         self._steps = 0

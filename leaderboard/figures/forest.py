@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench.errors import UsageError
 from leaderboard.analysis.results import Results, Row
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.figures.look import COLOURS, FAINT, INK, add_legend, open_axes, quiet
@@ -44,13 +45,13 @@ def draw_forest(
         methods: those that are drawn; None is all of them.
 
     Raises:
-        ValueError: no method but the reference has a change.
+        UsageError: no method but the reference has a change.
     """
     rows = [own[change] for own in results.change_rows.values() if change in own]
     rows = [row for row in rows if methods is None or row.method in methods]
     rows = sorted((row for row in rows if row.role != "reference" and row.mean is not None), key=_mean)
     if not rows:
-        raise ValueError(f"`{results.board.name}` should have runs of two methods on the same seeds. Found none.")
+        raise UsageError(f"`{results.board.name}` should have runs of two methods on the same seeds. Found none.")
     with open_axes(ax, 1.0 + LINE * len(rows)) as axes:
         quiet(axes)
         axes.axvline(0, color=INK, linewidth=0.8)

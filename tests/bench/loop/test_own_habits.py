@@ -135,6 +135,31 @@ def test_weights_may_be_unfrozen_where_nothing_holds_them() -> None:
     assert is_same(early, late)
 
 
+@pytest.mark.parametrize("weighting", ["uniform", "uncertainty", "pcgrad"])
+def test_losses_may_be_wider_than_weights_and_steps_without_a_graph_around(weighting: str) -> None:
+    """As of labels that come from numpy in float64."""
+    plain, wide = make(f"hard@{weighting}"), make(f"hard@{weighting}")
+    optimisers = [adam(net) for net in (plain, wide)]
+    for n in (8, 9):
+        plain.step(losses(plain, n), optimisers[0])
+        doubles = {task: loss.double() for task, loss in losses(wide, n).items()}
+        with torch.no_grad():
+            wide.step(doubles, optimisers[1])
+    assert all(torch.allclose(p, q, atol=1e-6) for p, q in zip(plain.parameters(), wide.parameters(), strict=True))
+
+
+def test_phases_are_not_passed_in_evaluation() -> None:
+    net = make("cross_stitch:warm=0.5", updates=4).eval()
+    optimiser = adam(net)
+    net.step(losses(net), optimiser)
+    net.step(losses(net), optimiser)
+    with pytest.raises(UsageError, match="in evaluation where a phase begins"):
+        net.step(losses(net), optimiser)
+    assert net.state.step == 2
+    net.train().step(losses(net), optimiser)
+    assert net.state.phase == "stitched"
+
+
 class Pair(NamedTuple):
     mean: Tensor
     spread: Tensor

@@ -86,6 +86,7 @@ def test_options_of_a_network_out_of_their_range(options: dict[str, Any], senten
     ("x", "sentence"),
     [
         ({"aa": torch.zeros(2, 6)}, "a tensor, or task -> tensor. Found `aa`; the nearest: `a`"),
+        ({"aa": torch.zeros(2, 6), "b": torch.zeros(2, 6)}, "the tasks of the network. Found `aa`; the nearest: `a`"),
         ({"a": [1.0]}, "a tensor, or task -> tensor. Found a list"),
         ([torch.zeros(2, 6)], "a tensor, or task -> tensor. Found a list"),
         (None, "a tensor, or task -> tensor. Found a NoneType"),

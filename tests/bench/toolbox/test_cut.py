@@ -1,7 +1,9 @@
 """Networks that were made elsewhere, cut into stages: what comes out is what the network gives."""
 
 import copy
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -235,3 +237,18 @@ def test_maps_with_channels_last_are_passed_on_with_channels_first() -> None:
     stages = cut(network, (3, 8, 12), after=["first", "a"]).eval()
     assert [stage.output_shape for stage in stages] == [(7, 4, 6), (9, 4, 6), (6, 4, 6)]
     assert torch.equal(run(stages, x), network(x).permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "sentence"),
+    [
+        ("resnet18", (3,), "`network` should be a module. Found a str"),
+        (nn.Linear, (3,), "`network` should be a module. Found a type"),
+        (Chain(), 3, "as `(3, 224, 224)`. Found 3."),
+        (Chain(), (3, 0), "as `(3, 224, 224)`. Found (3, 0)."),
+        (Chain(), "3x3", "as `(3, 224, 224)`. Found '3x3'."),
+    ],
+)
+def test_arguments_that_are_no_network_or_shape(network: Any, shape: Any, sentence: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        cut(network, shape)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+from bench.errors import UsageError
 from bench.loop.own_network import OwnNetwork
 from bench.loop.pieces import constrain
 from bench.loop.share import share
@@ -113,8 +114,10 @@ def test_losses_are_logged_by_task(tmp_path: Path) -> None:
     assert {"train_loss", "train_loss/a", "train_loss/b"} <= set(trainer.callback_metrics)
 
 
-def test_a_checkpoint_of_the_trainer_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    whole, half, other = (make("adashare", updates=8) for _ in range(3))
+@pytest.mark.parametrize("method", ["adashare", "soft+l2:halflife=3"])
+def test_a_checkpoint_of_the_trainer_goes_on_where_it_stopped(method: str, tmp_path: Path) -> None:
+    """Weights are loaded before the optimiser is made, which would tell a constraint the rate at the start."""
+    whole, half, other = (make(method, updates=8) for _ in range(3))
     fit(Mine(whole), tmp_path)
     trainer = fit(Mine(half), tmp_path, max_epochs=1)
     trainer.save_checkpoint(tmp_path / "half.ckpt")
@@ -185,3 +188,10 @@ def test_two_processes_train_as_one(method: str, tmp_path: Path) -> None:
 def test_gradients_of_every_loss_are_refused_over_processes(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="should be trained by one process, since"):
         fit(Divided(make("hard@pcgrad")), tmp_path, devices=2, strategy="ddp_fork")
+
+
+def test_what_is_no_network_or_constraint_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match=r"`network` should be one of `mtlbench.share`. Found a Linear"):
+        Mine(nn.Linear(2, 2))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"`held` should be what `mtlbench.constrain` returns. Found a NoneType"):
+        HoldCallback(None)  # type: ignore[arg-type]

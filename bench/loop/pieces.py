@@ -86,12 +86,16 @@ def _find_own_state(weighting: Weighting, steps_per_epoch: int | None) -> LoopSt
 
 def _list_learning(parameters: Any) -> list[Parameter]:
     """The parameters that learn. Raises UsageError for what is no list of parameters."""
-    several = isinstance(parameters, Iterable) and not isinstance(parameters, Tensor)
-    each = list(parameters) if several else []
-    if not several or not all(isinstance(p, Parameter) for p in each):
+    each = [] if isinstance(parameters, Parameter) else _list_parts(parameters)
+    if isinstance(parameters, Parameter) or not all(isinstance(p, Parameter) for p in each):
         other = next((p for p in each if not isinstance(p, Parameter)), parameters)
         raise UsageError(f"`parameters` should be a list of them, as `model.parameters()`. Found {_describe(other)}.")
     return [p for p in each if p.requires_grad]
+
+
+def _list_parts(given: Any) -> list[Any]:
+    """What is in a list or another iterable; anything else, as a tensor, is a part by itself."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, Tensor) else [given]
 
 
 def _describe(value: Any) -> str:
@@ -216,10 +220,10 @@ def _choose(constraint: str | type[Constraint], options: Mapping[str, Any]) -> C
 def _name_copies(copies: Copies) -> tuple[dict[str, list[Parameter]], nn.Module | None]:
     """name -> the copies of a parameter that learn, and what holds their modules, where those are given."""
     if isinstance(copies, Mapping):
-        named = {name: list(each) if isinstance(each, Sequence) else [each] for name, each in copies.items()}
+        named = {name: _list_parts(each) for name, each in copies.items()}
         if all(isinstance(copy, Parameter) for each in named.values() for copy in each):
             return named, None
-    parts = list(copies) if isinstance(copies, Sequence | nn.ModuleList) else []
+    parts = _list_parts(copies)
     if parts and all(isinstance(part, Parameter) for part in parts):
         return {"parameter": parts}, None  # type: ignore[dict-item]
     if len(parts) < 2 or not all(isinstance(part, nn.Module) for part in parts):

@@ -101,7 +101,7 @@ def test_a_constraint_on_modules_does_what_it_does_in_a_network(text: str) -> No
 
 def test_infinite_strength_ties_parameters_of_anybody() -> None:
     copies = [nn.Parameter(torch.randn(3, 2)) for _ in range(4)]
-    held = constrain(copies, "l2", lr=0.1, strength=float("inf"))
+    held = constrain(nn.ParameterList(copies), "l2", lr=0.1, strength=float("inf"))  # type: ignore[arg-type]
     optimiser = torch.optim.Adam(copies, lr=0.1)
     torch.stack([copy.square().sum() for copy in copies]).sum().backward()
     optimiser.step()

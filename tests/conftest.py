@@ -1,8 +1,11 @@
 """Fixtures for all tests: small runs in float64 under plain SGD, where the exact laws hold."""
 
 import gc
+import multiprocessing
+import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ import torch
 from bench.catalogue import plugin_files, registry
 from bench.catalogue.method import Method
 from bench.catalogue.registry import list_entries
+from bench.engines import preload
+from bench.execution.cell import StoredCell
 from bench.planning.plan import parse_suite, plan, suite_under_protocol
 from bench.scores import KINDS
 from bench.training.fit import Run
@@ -60,9 +65,16 @@ def imported_first() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def unregistered() -> Iterator[None]:
-    """Names that a test registers, or a plug-in it loads, are gone after it."""
+@pytest.fixture(scope="session", autouse=True)
+def imported_for_workers() -> None:
+    """Whichever test is the first to start a worker: all later ones are copies of a process that has imported all."""
+    multiprocessing.set_forkserver_preload([preload.__name__])
+    os.environ[preload.VARIABLE] = " ".join(StoredCell.modules)
+
+
+@contextmanager
+def forget_plugins() -> Iterator[None]:
+    """Names that are registered inside, as by plug-ins that are loaded, are gone afterwards: as in a new process."""
     before = {kind: list_entries(kind) for kind in registry.PACKAGES}
     kinds = dict(KINDS)
     yield
@@ -72,6 +84,13 @@ def unregistered() -> Iterator[None]:
         registry._ENTRIES[kind].clear()
         registry._ENTRIES[kind].update(known)
     plugin_files._LOADED.clear()
+
+
+@pytest.fixture(autouse=True)
+def unregistered() -> Iterator[None]:
+    """No test sees the plug-ins of another one."""
+    with forget_plugins():
+        yield
 
 
 @pytest.fixture(scope="session")

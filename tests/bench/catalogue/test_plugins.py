@@ -24,6 +24,7 @@ from bench.planning.plan import plan
 from bench.records import RunSpec
 from leaderboard.store import Store
 from suites.multidigits import MultiDigits
+from tests.conftest import forget_plugins
 
 TEXT = '''
 from bench.api import register
@@ -80,17 +81,10 @@ def test_modules_beside_a_plugin_are_part_of_it(tmp_path: Path, monkeypatch: pyt
     codes = []
     for scale in (1, 2):
         helper.write_text(f"SCALE = {scale}\n")
-        script = (
-            "import sys; from pathlib import Path; from bench.catalogue.plugin_files import read_plugin\n"
-            "from bench.catalogue.registry import find_entry\n"
-            f"read_plugin(Path({str(tmp_path / 'mine.py')!r})); print(find_entry('sharing', 'mine').code)"
-        )
-        (tmp_path / "mine.py").write_text(TEXT.format(more="from helper_of_mine import SCALE\nimport helper_of_mine"))
-        path = os.pathsep.join([str(tmp_path), *map(str, filter(None, sys.path))])
-        done = subprocess.run(
-            [sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True
-        )
-        codes.append(done.stdout)
+        with forget_plugins():
+            plugged(tmp_path / "mine.py", "from helper_of_mine import SCALE\nimport helper_of_mine")
+            codes.append(find_entry("sharing", "mine").code)
+        del sys.modules["helper_of_mine"]
     assert codes[0] != codes[1]
 
 
@@ -133,7 +127,7 @@ class Stay:
     """Leaves word of its process; needs something where the method is `mine`."""
 
     folder: Path
-    modules: ClassVar[tuple[str, ...]] = ()
+    modules: ClassVar[tuple[str, ...]] = StoredCell.modules
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
         return frozenset(spec.code)

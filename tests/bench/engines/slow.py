@@ -1,4 +1,4 @@
-"""A cell of nothing but time, for the tests of engines that run cells in other processes; these import it by name."""
+"""Cells that train nothing, for the tests of engines that run cells in other processes; these import them by name."""
 
 import os
 import time
@@ -42,6 +42,21 @@ class Slow:
         raise NotImplementedError
 
     keep = make
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Leaves behind which GPUs its worker sees, in a file that is called as the seed."""
+
+    folder: Path
+    modules: ClassVar[tuple[str, ...]] = ()
+
+    def needs(self, spec: RunSpec) -> frozenset[str]:
+        return frozenset()
+
+    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Status:
+        (self.folder / str(spec.seed)).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
+        return "done"
 
 
 class Unreadable(Slow):

@@ -2,16 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import ClassVar, Literal
 
 import pytest
 import torch
 
 from bench.engines import Ended
 from bench.engines.child import Place
-from bench.engines.events import EpochCallback
 from bench.engines.local import assign_places, default_jobs, list_gpus, run_cells
 from bench.records import RunSpec
+from tests.bench.engines.slow import Telling
 from tests.conftest import make_run
 
 
@@ -50,22 +49,6 @@ def test_gpus_that_were_chosen_outside_keep_their_names(box: pytest.MonkeyPatch)
     box.setattr(torch.cuda, "device_count", lambda: 2)
     assert list_gpus() == ["GPU-aa", "5"]
     assert assign_places(specs("cuda"), 2) == [Place(gpus=("GPU-aa",)), Place(gpus=("5",))]
-
-
-class Telling:
-    """A cell that leaves behind what its worker sees."""
-
-    modules: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def needs(self, spec: RunSpec) -> frozenset[str]:
-        return frozenset()
-
-    def __call__(self, spec: RunSpec, on_epoch: EpochCallback) -> Literal["done", "failed"]:
-        (self.folder / str(spec.seed)).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
-        return "done"
 
 
 def test_a_worker_sees_the_gpu_that_is_its_own(box: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -35,13 +35,14 @@ METHODS = ["hard", "cross_stitch", "soft+mtrl", "hard@famo", "single_task"]
 QUICK = {"epochs": "2", "steps_per_epoch": "4"}
 
 
-GAP = 2.0  # seconds between two moments, at most
+GAP = 0.1  # seconds between two moments, at most, for each epoch of a cell
 
 
 class Table:
     """Cells, of twenty epochs unless `settings` differ, and what an undisturbed run makes of them."""
 
     def __init__(self, root: Path, methods: list[str], seeds: int, **settings: str) -> None:
+        self.gap = GAP * float(settings.get("epochs", 20))
         self.words = ["run", SUITE, *methods, "--seeds", f"0-{seeds - 1}", "--device", "cpu", "--checkpoint", "0"]
         self.words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
         self.specs = plan(SUITE, methods, list(range(seeds)), settings, "cpu")
@@ -105,7 +106,7 @@ class Runners:
                 return False
             self.start()
             time.sleep(0.02)
-        time.sleep(draw.uniform(0, GAP))
+        time.sleep(draw.uniform(0, self.table.gap))
         process = draw.choice([process for process in self.running if process])
         workers = workers_of(process.pid)
         if workers and draw.random() < 0.75:
@@ -147,17 +148,18 @@ def fill_among_kills(table: Table, root: Path, moments: int, seed: int, count: i
 
 
 @pytest.mark.parametrize(
-    ("methods", "seeds", "moments", "seed", "count"),
+    ("methods", "seeds", "epochs", "moments", "seed", "count"),
     [
-        (METHODS[:3], 2, 5, 25, 2),
-        pytest.param(METHODS[:3], 2, 10, 25, 2, marks=pytest.mark.chaos),
-        pytest.param(METHODS, 8, 100, 1, 1, marks=pytest.mark.chaos),
-        pytest.param(METHODS, 8, 30, 1, 2, marks=pytest.mark.chaos),
+        (METHODS[:3], 2, "10", 3, 25, 2),  # of a worker, of a runner, of a worker
+        pytest.param(METHODS[:3], 2, "20", 10, 25, 2, marks=pytest.mark.chaos),
+        pytest.param(METHODS, 8, "20", 100, 1, 1, marks=pytest.mark.chaos),
+        pytest.param(METHODS, 8, "20", 30, 1, 2, marks=pytest.mark.chaos),
     ],
 )
 def test_a_table_survives_kills(
     methods: list[str],
     seeds: int,
+    epochs: str,
     moments: int,
     seed: int,
     count: int,
@@ -165,7 +167,7 @@ def test_a_table_survives_kills(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Of a runner or of its worker; with two runners at once, of either's."""
-    table = Table(tmp_path, methods, seeds)
+    table = Table(tmp_path, methods, seeds, epochs=epochs)
     wanted = print_table(table.reference, capsys)
     assert wanted.count("\n") > len(table.specs) / 2
     for store in fill_among_kills(table, tmp_path, moments, seed, count):

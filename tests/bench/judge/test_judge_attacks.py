@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import ClassVar, Self
 
 import pytest
 
@@ -38,6 +39,21 @@ def model(each: str) -> str:
 
 def cost(name: str, value: str) -> str:
     return COST.format(name=name, value=value)
+
+
+class Lent:
+    """A player that is there already and stays; each takes seconds to start."""
+
+    troubles: ClassVar[list[str]] = []
+
+    def __init__(self, player: Player) -> None:
+        self.request = player.request
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it running."""
 
 
 @pytest.fixture(scope="module")
@@ -247,12 +263,16 @@ def test_a_forged_description_is_refused(player: Player, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "change", ["while True: whole(self, kind, values)", "values['rule'] = 'x' * 2000", "values = {}"]
 )
-def test_a_check_takes_rules_and_not_any_number_of_them(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+def test_a_check_takes_rules_and_not_any_number_of_them(
+    player: Player, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
     monkeypatch.setattr("bench.cli.check.MOST_RULES", 50)
+    monkeypatch.setattr("bench.judge.host.Player", lambda *_, **__: Lent(player))
     source = MethodSource("odd.py", method(top=FORGE.format(kind="rule", change=change)))
     *_, last = check_confined([source], "", None, LIMITS)
     assert not last["passed"]
     assert last["advice"] in ("It answered more than 50 rules.", "What it answered is no rule.")
+    assert player.is_alive
 
 
 UNTOLD = """if len(inputs['task00']) == 1000:

@@ -121,8 +121,9 @@ def test_limits_end_the_player(code: str, limits: Limits, words: str) -> None:
     assert set(living("bench.judge.player")) & list_descendants(os.getpid()) <= before
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("confinement", ["", "limits"])
+@pytest.mark.parametrize(
+    ("kind", "confinement"), [(signal.SIGTERM, ""), (signal.SIGKILL, ""), (signal.SIGKILL, "limits")]
+)
 def test_whoever_ends_the_judge_ends_the_player(kind: signal.Signals, confinement: str, tmp_path: Path) -> None:
     """As a forge does that runs out of time, and as the system does that runs out of memory."""
     top = f"os.set_inheritable(1, True)\nprint('there', flush=True)\nsubprocess.run(['sleep', {FOREVER!r}])"

@@ -169,9 +169,12 @@ def test_rows_that_cannot_be_fitted_get_a_sentence():
 def test_a_constant_column_has_no_weight(name, value):
     X, y, task = rows()
     wider = np.column_stack([X[:, :2], np.full(41, value), X[:, 2:]])
-    model, without = (MultiTaskRegressor(name, 1.5, tol=1e-11).fit(Z, y, task) for Z in (wider, X))
+    counts_inputs = name in ("robust", "mrn")
+    tol = 1e-6 if counts_inputs else 1e-11  # a weight of 0 is one from the first update on
+    model = MultiTaskRegressor(name, 1.5, tol=tol).fit(wider, y, task)
     assert np.abs(model.coef_[:, 2]).max() < 1e-12  # 0, but for the turning of axes in `mrn`
-    if name not in ("robust", "mrn"):  # these count inputs
+    if not counts_inputs:
+        without = MultiTaskRegressor(name, 1.5, tol=tol).fit(X, y, task)
         assert np.allclose(np.delete(model.coef_, 2, axis=1), without.coef_, atol=1e-8)
         assert np.allclose(model.predict(wider, task), without.predict(X, task), atol=1e-8)
     lasso = MultiTaskLasso(alpha=0.1).fit(wider, np.column_stack([y, X[:, 0]]))

@@ -3,11 +3,8 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +12,11 @@ import numpy as np
 import pytest
 
 from bench.cli.main import main
+from bench.engines.local import call_in_clean_process
 from leaderboard.store import Store
 from leaderboard.store.models import find_models
 from tests.bench.prediction.kept import QUICK, plan_quick
+from tests.conftest import forget_plugins
 
 SUITE = "synthetic:tasks=2"
 SETTINGS = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
@@ -62,15 +61,15 @@ def test_files_of_a_model_lie_beside_the_record(kept: Path) -> None:
     assert len(contents.records) == 2
 
 
-def test_a_fresh_process_gives_the_same_bits(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fresh_process_gives_the_same_bits(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows, out = write_rows(tmp_path / "rows.npy"), tmp_path / "new" / "out.npz"
     words = ["predict", run_of("single_task")[:6], str(rows), "--store", str(store)]
     assert main([*words, "--json"]) == 0
     here = json.loads(capsys.readouterr().out)
-    environment = os.environ | {"MTLBENCH_DATA": str(tmp_path / "no_data")}
-    command = [sys.executable, "-m", "bench.cli.main", *words, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("MTLBENCH_DATA", str(tmp_path / "no_data"))
+    assert call_in_clean_process(main, [*words, "--out", str(out)]) == 0
     there = np.load(out)
     assert sorted(there) == ["task00", "task01"]
     for task in there:
@@ -279,14 +278,15 @@ def test_a_prefix_of_two_runs_names_both(store: Path, tmp_path: Path, capsys: py
     assert "should be of its run" in capsys.readouterr().err
 
 
-def test_a_method_from_a_file_needs_the_same_file(tmp_path: Path) -> None:
-    """In a process of its own, where the file was not loaded before."""
+def test_a_method_from_a_file_needs_the_same_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asked where the file was not loaded before."""
     from bench.cli.new import write_part
 
     file, rows = tmp_path / "blend.py", write_rows(tmp_path / "rows.npy")
     file.write_text(write_part("method", "blend"))
     words = ["run", SUITE, "blend", "--jobs", "1", "--device", "cpu", *SETTINGS, "--keep-model"]
-    assert main([*words, "--plugin", str(file), "--store", str(tmp_path / "s")]) == 0
+    with forget_plugins():
+        assert main([*words, "--plugin", str(file), "--store", str(tmp_path / "s")]) == 0
     [(run, _)] = find_models(tmp_path / "s")
     edited = tmp_path / "edited" / "blend.py"
     edited.parent.mkdir()
@@ -297,10 +297,11 @@ def test_a_method_from_a_file_needs_the_same_file(tmp_path: Path) -> None:
         (["--plugin", str(file)], 0, ""),
     ):
         asked = ["predict", run, str(rows), "--store", str(tmp_path / "s"), *plugin]
-        command = [sys.executable, "-m", "bench.cli.main", *asked]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-        assert re.search(told, done.stderr), done.stderr
+        capsys.readouterr()
+        with forget_plugins():
+            assert main(asked) == code
+        error = capsys.readouterr().err
+        assert re.search(told, error), error
 
 
 def test_a_run_without_weights_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

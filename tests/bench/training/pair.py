@@ -23,7 +23,7 @@ from tests.bench.test_fingerprints import ROWS, TASKS, WIDTH, Tiny, wave
 from tests.conftest import train_run
 
 # Plain descent: a gradient that is too large by a factor shows in it, where Adam would hide it.
-STEPS = {"epochs": 2, "steps_per_epoch": 10, "lr": 0.002, "momentum": 0.9}
+STEPS = {"epochs": 2, "steps_per_epoch": 5, "lr": 0.002, "momentum": 0.9}
 SIDE = 6  # of images
 
 
@@ -129,7 +129,7 @@ def label(suite: str, method: str, settings: dict[str, Any]) -> str:
 
 
 def trained(case: tuple[str, str, dict[str, Any]], ranks: Ranks | None = None) -> Tensor:
-    """Every number of a model after twenty updates: parameters, running statistics, the weighting's state."""
+    """Every number of a model after ten updates: parameters, running statistics, the weighting's state."""
     name, text, settings = case
     method, suite = Method.parse(text), SUITES[name]()
     spec = RunSpec(

@@ -10,7 +10,7 @@ from bench.catalogue.registry import list_entries
 from bench.training.model import MultiTaskModel
 from tests.conftest import Trained, make_run, train_run
 
-LONG = {"epochs": "1", "steps_per_epoch": "50", "coordinates": "mean"}
+SHORT = {"epochs": "1", "steps_per_epoch": "20", "coordinates": "mean"}
 OPTIMISERS: dict[str, dict[str, str]] = {
     # Under sgd the mean takes a tower's step by the mean gradient, which is what the rule `mean` gives a trunk.
     "sgd": {"trunk_lr_rule": "mean"},
@@ -44,7 +44,7 @@ def test_every_constraint_but_sums_and_the_one_that_pushes_apart_ties() -> None:
 def test_tied_copies_are_hard_under_any_optimiser(
     trained: Trained, name: str, options: str, optimiser: str, tasks: int
 ) -> None:
-    suite, settings = f"synthetic:tasks={tasks}", LONG | OPTIMISERS[optimiser]
+    suite, settings = f"synthetic:tasks={tasks}", SHORT | OPTIMISERS[optimiser]
     soft = train_run(make_run(f"soft+{name}:{options}", suite, **settings))
     # The step of the losses is that of a trunk at 1/T of its rate; that of the decay is a tower's.
     decay = {"trunk_weight_decay": "1" if optimiser == "adam" else f"{tasks}"}
@@ -81,7 +81,7 @@ def test_free_copies_under_adam_are_not_single_task() -> None:
 @pytest.mark.parametrize("name", ONE_PART)
 def test_deviations_sum_to_zero_and_no_constraint_moves_the_mean(name: str, optimiser: str) -> None:
     dial = "hold=0.3" if "hold" in list_entries("constraint")[name].options else "halflife=5"
-    model = train_run(make_run(f"soft+{name}:{dial}", optimiser=optimiser, **{**LONG, "steps_per_epoch": "12"}))
+    model = train_run(make_run(f"soft+{name}:{dial}", optimiser=optimiser, **{**SHORT, "steps_per_epoch": "12"}))
     for held in model.held:
         assert held.mean is not None
         V, mean = torch.stack(tuple(held.copies)).detach(), held.mean.clone()

@@ -20,6 +20,13 @@ from bench.training.model import MultiTaskModel
 from tests.conftest import Trained, make_run, train_run
 
 SUITES = ["synthetic:tasks=3", "synthetic:inputs=own,tasks=3", "multidigits"]
+SHORT = {"steps_per_epoch": "8"}  # three epochs of it: what is not equal differs from the first updates on
+
+
+@pytest.fixture(scope="module")
+def trained(trained: Trained) -> Trained:
+    """As everywhere, in runs of 24 updates."""
+    return lambda method, suite=SUITES[0], **settings: trained(method, suite, **SHORT | settings)
 
 
 def towers(model: MultiTaskModel) -> list[list[Tensor]]:
@@ -42,7 +49,7 @@ def distance(a: MultiTaskModel, b: MultiTaskModel) -> float:
 def test_single_task_equals_separate_plain_loops(trained: Trained, suite: str) -> None:
     """An independent reference: each task alone in a bare PyTorch loop on the same batches."""
     model = trained("single_task", suite)
-    run = make_run("single_task", suite)
+    run = make_run("single_task", suite, **SHORT)
     data = run.data("train")
     order = Order(data, run.protocol.batch_size, run.spec.seed)
     for t, task in enumerate(run.model.tasks):
@@ -67,7 +74,7 @@ def test_infinite_strength_is_hard_at_the_mean_rate(trained: Trained, suite: str
     hard = trained("hard", suite, trunk_lr_rule="mean")
     assert distance(trained("soft+l2:strength=1e12", suite), hard) <= 1e-10
     assert distance(trained("soft+l2:halflife=0", suite), hard) <= 1e-12
-    assert distance(trained("soft+l2:strength=1e12", suite), trained("hard", suite)) > 1e-2  # not at the full rate
+    assert distance(trained("soft+l2:strength=1e12", suite), trained("hard", suite)) > 1e-3  # not at the full rate
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -89,10 +96,10 @@ def test_tied_offset_form_is_hard_under_any_optimiser(trained: Trained, optimise
 
 
 def test_the_dial_runs_from_single_task_to_hard_and_is_not_flat_between() -> None:
-    """At a rate high enough that separate towers part: near it, what two digits have in common at first prevails."""
+    """At a rate high enough that separate towers part: below it, what the tasks have in common at first prevails."""
     shared = []
-    for halflife in ("inf", "300", "30", "1"):
-        run = make_run(f"soft+l2:halflife={halflife}", "multidigits", lr="0.5", epochs="12", schedule="cosine")
+    for halflife in ("inf", "100", "10", "1"):
+        run = make_run(f"soft+l2:halflife={halflife}", lr="0.1", epochs="4", schedule="cosine")
         start = run.model.copies()
         shared.append(statistics.mean(effective_sharing(start, train_run(run).copies()).values()))
     assert shared[0] <= 0.6

@@ -1,8 +1,8 @@
 """wandb mirrors a record: an offline run parsed with wandb's own message types."""
 
 import json
+import os
 import struct
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.cli.main import main
+from bench.engines.local import call_in_clean_process
 from bench.execution.cell import StoredCell
 from bench.planning.plan import plan
 from bench.records import ResultRecord
@@ -88,16 +89,16 @@ def test_offline_run_equals_the_record(tmp_path: Path, monkeypatch) -> None:  # 
     assert ResultRecord.model_validate_json(Path(entry.local_path).read_text()) == record
 
 
+def train_as_worker(folder: Path) -> tuple[str, bool]:
+    """The status of a short run in `folder`, and whether wandb was imported for it."""
+    os.chdir(folder)
+    [spec] = plan("synthetic", ["hard"], [0], {"epochs": "1", "steps_per_epoch": "2"}, "cpu")
+    status = StoredCell(folder / "store", Path())(spec, lambda *_: None)
+    return status, "wandb" in sys.modules
+
+
 def test_off_imports_nothing(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from bench.planning.plan import plan\n"
-        "from bench.execution.cell import StoredCell\n"
-        "[spec] = plan('synthetic', ['hard'], [0], {'epochs': '1', 'steps_per_epoch': '2'}, 'cpu')\n"
-        f"assert StoredCell(Path({str(tmp_path / 'store')!r}), Path())(spec, lambda *_: None) == 'done'\n"
-        "assert 'wandb' not in sys.modules"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
+    assert call_in_clean_process(train_as_worker, tmp_path) == ("done", False)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 

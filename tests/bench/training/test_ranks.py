@@ -33,9 +33,10 @@ class Halves(Weighting):
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    """case -> the largest difference of a number between two processes and one, after twenty updates in float64."""
+    """case -> the largest difference of a number between two processes and one, after ten updates in float64."""
     folder = tmp_path_factory.mktemp("pair")
-    torch.multiprocessing.spawn(run, (folder,), nprocs=2)  # type: ignore[attr-defined,no-untyped-call]
+    start = torch.multiprocessing.start_processes  # type: ignore[attr-defined]
+    start(run, (folder,), nprocs=2, start_method="forkserver")  # type: ignore[no-untyped-call]
     return {case: value for rank in (0, 1) for case, value in json.loads((folder / f"{rank}.json").read_text()).items()}
 
 

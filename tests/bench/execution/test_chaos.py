@@ -65,10 +65,10 @@ class Table:
         return others + sorted(map(str, files ^ {Store(store).path(spec) for spec in self.specs}))
 
 
-def print_table(store: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """What users see."""
+def print_table(store: Path, epochs: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What users see of runs of so many epochs."""
     capsys.readouterr()
-    assert main(["table", SUITE, "--store", str(store), "--format", "csv"]) == 0
+    assert main(["table", SUITE, "--where", f"epochs={epochs}", "--store", str(store), "--format", "csv"]) == 0
     return capsys.readouterr().out
 
 
@@ -168,11 +168,11 @@ def test_a_table_survives_kills(
 ) -> None:
     """Of a runner or of its worker; with two runners at once, of either's."""
     table = Table(tmp_path, methods, seeds, epochs=epochs)
-    wanted = print_table(table.reference, capsys)
+    wanted = print_table(table.reference, epochs, capsys)
     assert wanted.count("\n") > len(table.specs) / 2
     for store in fill_among_kills(table, tmp_path, moments, seed, count):
         assert table.list_differences(store) == []
-        assert print_table(store, capsys) == wanted
+        assert print_table(store, epochs, capsys) == wanted
 
 
 @pytest.mark.chaos

@@ -33,17 +33,21 @@ def packed_store(root: Path, records: list[ResultRecord]) -> Path:
 
 
 def test_every_committed_line_is_the_record_that_went_in(committed_contents: StoreContents) -> None:
-    """Lossless: packed again it has the same bytes, and opened it has the same content, run id and digest."""
+    """Lossless: packed again it has the same bytes; opened, one of each method, it has the same content and digest."""
     contents = committed_contents
     assert contents.problems == []
     packed = [path for path in COMMITTED.rglob("*.jsonl") if path.parent.name != "_verified"]
     assert len(contents.records) == sum(len(path.read_text().splitlines()) for path in packed) >= 2306
     lines: dict[str, list[str]] = {}
+    seen = set[tuple[str, str]]()
     for record in contents.records:
         file, _, number = contents.paths[record.run_id].rpartition(":")
         if file not in lines:
             lines[file] = (COMMITTED / file).read_text().splitlines(keepends=True)
         assert lines[file][int(number) - 1] == pack_line(record)
+        if (record.spec.suite, record.method) in seen:  # seeds of one method have the same form
+            continue
+        seen.add((record.spec.suite, record.method))
         opened = ResultRecord.model_validate_json(format_record(record))
         assert canonical_json(opened.model_dump(mode="json")) == canonical_json(record.model_dump(mode="json"))
         assert opened.content_digest() == record.digest

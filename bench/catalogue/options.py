@@ -119,6 +119,11 @@ class Option:
         return next((mark for mark in _metadata(self.annotation) if isinstance(mark, Search)), None)
 
     @property
+    def choices(self) -> list[Any]:
+        """The values that it names one by one, in their order; empty where it names none."""
+        return _choices(_members(_strip_marks(self.annotation)))
+
+    @property
     def parses_whole_numbers(self) -> bool:
         """Whether its values are whole numbers."""
         return int in _members(_strip_marks(self.annotation))

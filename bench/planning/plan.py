@@ -15,6 +15,7 @@ from bench.catalogue.method import DEFAULT_WEIGHTING, Method
 from bench.catalogue.options import write
 from bench.catalogue.own_sets import choose_suite
 from bench.catalogue.registry import Choice, Entry, list_entries
+from bench.catalogue.short_form import parse_short_call
 from bench.core.constraint import Coupled
 from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
@@ -25,7 +26,7 @@ from bench.core.task_choice import select_tasks
 from bench.core.thinning import thin_suite
 from bench.errors import UsageError
 from bench.linear.form import read_linear_form
-from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid, parse_call
+from bench.records import Call, Protocol, RunSpec, complete_method, digest, explain_invalid
 from bench.records.protocol import check_setting, find_use
 from bench.records.record import MAX_BYTES
 from bench.scores import explain_unknown_kinds
@@ -42,7 +43,7 @@ def parse_suite(text: str, data_dir: Path | None = None, version: int | None = N
 
     Raises UsageError with one sentence, with the nearest valid name, option or version.
     """
-    choice = choose_suite(parse_call(text), data_dir)
+    choice = choose_suite(parse_short_call(text), data_dir)
     suite: Suite = choice.build(data_dir)
     if version is not None:
         versions = {protocol.version: protocol for protocol in (*suite.earlier_protocols, suite.protocol)}

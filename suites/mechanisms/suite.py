@@ -1,0 +1,158 @@
+"""Caruana's mechanisms of why learning tasks together helps, as generated data of which the truth is known."""
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bench.api import (
+    Added,
+    Classification,
+    Dataset,
+    Interval,
+    Protocol,
+    Regression,
+    Shape,
+    Split,
+    Stage,
+    Suite,
+    Task,
+    cross_entropy_loss,
+    digest,
+    mse_loss,
+    register,
+    scale_channels,
+)
+from bench.backbones.mlp import mlp
+from suites.mechanisms.boolean import Blocking, Parity
+from suites.mechanisms.mechanism import Mechanism, Stream, Target
+
+MECHANISMS: dict[str, type[Mechanism]] = {str(cls.model_config["title"]): cls for cls in (Parity, Blocking)}
+Kind = Literal["parity", "blocking"]
+
+
+@register("mechanisms", paper="Caruana, Multitask Learning, Machine Learning 28, 1997")
+class Mechanisms(Suite):
+    """Generated tasks of which it is known why learning them together helps, or why it does not; t1 is the main one.
+
+    Every kind is one mechanism of Caruana 1997, with an equation and an expected direction on the suite's card. Data is
+    drawn anew for each seed, the same for every method; labels of test rows are without noise, so that their error has
+    no floor. A dial that a kind does not have is refused, and what is not given stands at the kind's own default.
+
+    kind: the mechanism.
+    tasks: number of tasks.
+    train: training rows of each input.
+    noise: standard deviation of label noise in training and validation rows.
+    relation: how far the mechanism is there: 1 as its equation says, 0 the control in which it has nothing to give.
+    bits: of a Boolean function that tasks have in common.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        *,
+        kind: Kind = "parity",
+        tasks: Annotated[int | None, Interval(ge=2, le=120), Added()] = None,
+        train: Annotated[int | None, Interval(ge=16, le=100_000), Added()] = None,
+        noise: Annotated[float | None, Interval(ge=0, le=1000), Added()] = None,
+        relation: Annotated[float | None, Interval(ge=0, le=1), Added()] = None,
+        bits: Annotated[int | None, Interval(ge=1, le=7), Added()] = None,
+    ) -> None:
+        super().__init__(data_dir)
+        dials = {"tasks": tasks, "train": train, "noise": noise, "relation": relation, "bits": bits}
+        self.mechanism = m = _choose(kind, {name: value for name, value in dials.items() if value is not None})
+        self.input_shape, self.own_inputs = (m.inputs,), m.own_inputs
+        self.tasks = [_MAKERS[target](f"t{t}") for t, target in enumerate(m.targets, 1)]
+        inputs = len(self.tasks) if self.own_inputs else 1
+        self.protocol = Protocol(
+            name="mechanisms",
+            version=1,
+            splits={split: rows * inputs for split, rows in m.rows.items()},
+            split_rule="all patterns, dealt out anew for each seed" if m.finite else _DRAWN,
+            batch_size=m.batch * inputs,
+            metrics={task.name: task.metric().kind for task in self.tasks},
+            **m.training,
+        )
+
+    def backbone(self, width: float = 1.0) -> nn.ModuleList:
+        """One stage for each hidden layer of the kind, times `width`."""
+        m = self.mechanism
+        if not m.logistic:
+            return mlp(m.inputs, m.hidden, width)
+        sizes = [m.inputs, *(scale_channels(size, width) for size in m.hidden)]
+        layers = zip(sizes, sizes[1:], strict=False)
+        return nn.ModuleList(Stage(nn.Linear(a, b), nn.Sigmoid(), output_shape=(b,)) for a, b in layers)
+
+    def dataset(self, split: Split, seed: int) -> Dataset:
+        return _draw(self.mechanism, seed, (split,), self.mechanism.rows[split])
+
+    def sealed(self, seed: int, draw: int) -> Dataset | None:
+        """Fresh rows of the functions of `seed`; none where the splits are all patterns that there are."""
+        m = self.mechanism
+        return None if m.finite else _draw(m, seed, ("sealed", draw), m.rows["test"])
+
+    def known_weights(self, seed: int) -> Tensor | None:
+        """The weights (d, T) behind linear labels."""
+        weights = self.mechanism.known_weights(seed)
+        return None if weights is None else torch.from_numpy(weights)
+
+    def checksums(self) -> dict[str, str]:
+        """Of the equation, the dials and the first labels."""
+        m, first = self.mechanism, self.dataset("train", 0)
+        drawn = [float(first.targets[task.name].double().sum()).hex() for task in self.tasks]
+        seen = [float(x.double().abs().sum()).hex() for x, _ in first.groups]
+        return {"generator": digest([m.kind, m.formula, m.model_dump(), m.rows, seen, drawn])}
+
+
+_DRAWN = "independent draws, anew for each seed"
+
+
+def _choose(kind: str, dials: dict[str, Any]) -> Mechanism:
+    """The mechanism with these dials. Raises ValueError for a dial that it does not have, or out of its range."""
+    cls = MECHANISMS[kind]
+    for name in dials:
+        if name not in cls.model_fields:
+            known = ", ".join(f"`{dial}`" for dial in cls.model_fields)
+            raise ValueError(f"`{kind}` should be given dials that it has: {known}. Found `{name}`.")
+    return cls(**dials)
+
+
+class PairOfLogits(nn.Module):
+    """(0, z) of one number z: the logits of false and true, whose cross entropy is the logistic loss of z."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(z), z], dim=1)
+
+
+def _make_real_head(shape: Shape) -> nn.Module:
+    return nn.Linear(shape[0], 1)
+
+
+def _make_boolean_head(shape: Shape) -> nn.Module:
+    return nn.Sequential(nn.Linear(shape[0], 1), PairOfLogits())
+
+
+_MAKERS: dict[Target, Any] = {
+    "real": partial(Task, head=_make_real_head, loss=mse_loss, metric=Regression),
+    "boolean": partial(
+        Task, head=_make_boolean_head, loss=cross_entropy_loss, metric=partial(Classification, classes=2)
+    ),
+}
+
+
+@cache
+def _draw(mechanism: Mechanism, seed: int, stream: Stream, rows: int) -> Dataset:
+    """Rows of the problem of `seed`, kept for the runs that follow.
+
+    Returns inputs (rows, d) float32, and targets: (rows, 1) float32 of real tasks, (rows,) int64 of Boolean ones.
+    """
+    x, y = mechanism.draw(seed, stream, rows)
+    shared = None if mechanism.own_inputs else torch.from_numpy(x).float()
+    inputs, targets = {}, {}
+    for t, target in enumerate(mechanism.targets):
+        name, column = f"t{t + 1}", torch.from_numpy(y[:, t])
+        inputs[name] = torch.from_numpy(x[t]).float() if shared is None else shared
+        targets[name] = column.long() if target == "boolean" else column.float()[:, None]
+    return Dataset(inputs, targets)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bench.api import Explained, Protocol, Ranking, Shape, Stage, Suite, Task
 
 POOLED = "pooled"  # the name that tasks are scored together under
+Loss = Literal["squared", "logistic"]
 
 
 class AddIntercept(nn.Module):
@@ -39,6 +40,74 @@ def half_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 def mean_log_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """mean log(1 + e^z) - y z, y 0 or 1: the logistic loss of logits z."""
     return nn.functional.binary_cross_entropy_with_logits(prediction, target)
+
+
+def make_linear_tasks(names: Sequence[str], loss: Loss = "squared", pool: str = "") -> list[Task]:
+    """A task for each name, whose model is the backbone alone.
+
+    pool: the name that tasks of squared loss are scored together under, over the rows of all of them; none where empty.
+        Logistic loss is always scored task by task.
+    """
+    if loss == "squared":
+        return [Task(task, _identity, half_squared_error, Explained, pool) for task in names]
+    return [Task(task, _identity, mean_log_loss, Ranking) for task in names]
+
+
+def make_linear_protocol(
+    name: str,
+    version: int,
+    rows: Mapping[str, int],
+    split_rule: str,
+    tasks: Sequence[Task],
+    *,
+    loss: Loss = "squared",
+    overlapping: bool = False,
+    ranked: bool = True,
+) -> Protocol:
+    """The protocol of linear models that a solver fits.
+
+    name, version: of the protocol.
+    rows: `train` and `test` -> rows over all inputs.
+    split_rule: a sentence for the card.
+    tasks: whose metrics it has.
+    overlapping: whether splits of several seeds share rows, so that seeds are no independent draws.
+    ranked: whether its runs stand on boards.
+    """
+    return Protocol(
+        name=name,
+        version=version,
+        splits=dict(rows),
+        split_rule=split_rule,
+        epochs=1,
+        # The most that a solver takes: `fit="solver"` stops when it has converged.
+        steps_per_epoch=3_000,
+        batch_size=rows["train"],
+        optimiser="sgd",
+        lr=1e-3,
+        schedule="constant",
+        initialisation="weights and intercepts from 0",
+        selection="cv",
+        fit="solver",
+        loss=loss,
+        overlapping=overlapping,
+        ranked=ranked,
+        precision="float64",
+        metrics={task.reported: task.metric().kind for task in tasks},
+    )
+
+
+def make_linear_stages(features: int, width: float = 1.0) -> nn.ModuleList:
+    """Two stages, weights (1, features) and intercept, both from 0. ValueError for a width: there is none to widen."""
+    if width != 1:
+        raise ValueError(f"A linear model has no width. Found `width = {width:g}`.")
+    weights = nn.Linear(features, 1, bias=False)
+    nn.init.zeros_(weights.weight)
+    return nn.ModuleList([Stage(weights, output_shape=(1,)), Stage(AddIntercept(), output_shape=(1,))])
+
+
+def select_weights(names: Sequence[str]) -> Sequence[str]:
+    """What constraints hold of linear models: the weights where tasks own them, else all that they own."""
+    return [name for name in names if name.endswith("weight")] or names
 
 
 class LinearSuite(Suite):
@@ -68,60 +137,23 @@ class LinearSuite(Suite):
         rows: Mapping[str, int],
         split_rule: str,
         *,
-        loss: Literal["squared", "logistic"] = "squared",
+        loss: Loss = "squared",
         pooled: bool = True,
         overlapping: bool = False,
         ranked: bool = True,
     ) -> None:
         """Set tasks and protocol.
 
-        name, version: of the protocol.
-        rows: `train` and `test` -> rows over all tasks.
-        split_rule: a sentence for the card.
-        loss: `squared` or `logistic`.
-        pooled: whether squared loss is scored over the rows of all tasks together; logistic loss is
-            always scored task by task.
-        overlapping: whether splits of several seeds share rows, so that seeds are no independent draws.
-        ranked: whether its runs stand on boards.
+        pooled: whether squared loss is scored over the rows of all tasks together.
+        Others: as of `make_linear_protocol`.
         """
-        if loss == "squared":
-            pool = POOLED if pooled else ""
-            self.tasks = [Task(task, _identity, half_squared_error, Explained, pool) for task in self.names]
-        else:
-            self.tasks = [Task(task, _identity, mean_log_loss, Ranking) for task in self.names]
-        metrics = {task.reported: task.metric().kind for task in self.tasks}
-        self.protocol = Protocol(
-            name=name,
-            version=version,
-            splits=dict(rows),
-            split_rule=split_rule,
-            epochs=1,
-            # The most that a solver takes: `fit="solver"` stops when it has converged.
-            steps_per_epoch=3_000,
-            batch_size=rows["train"],
-            optimiser="sgd",
-            lr=1e-3,
-            schedule="constant",
-            initialisation="weights and intercepts from 0",
-            selection="cv",
-            fit="solver",
-            loss=loss,
-            overlapping=overlapping,
-            ranked=ranked,
-            precision="float64",
-            metrics=metrics,
+        self.tasks = make_linear_tasks(self.names, loss, POOLED if pooled else "")
+        self.protocol = make_linear_protocol(
+            name, version, rows, split_rule, self.tasks, loss=loss, overlapping=overlapping, ranked=ranked
         )
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
-        """Two stages, weights (1, features) and intercept, both from 0. ValueError for a width: there is
-        nothing to widen.
-        """
-        if width != 1:
-            raise ValueError(f"A linear model has no width. Found `width = {width:g}`.")
-        weights = nn.Linear(self.input_shape[0], 1, bias=False)
-        nn.init.zeros_(weights.weight)
-        return nn.ModuleList([Stage(weights, output_shape=(1,)), Stage(AddIntercept(), output_shape=(1,))])
+        return make_linear_stages(self.input_shape[0], width)
 
     def held(self, names: Sequence[str]) -> Sequence[str]:
-        """What constraints hold: the weights where tasks own them, else all that they own."""
-        return [name for name in names if name.endswith("weight")] or names
+        return select_weights(names)

@@ -43,7 +43,7 @@ class BooleanMechanism(Mechanism):
 
     @abstractmethod
     def tabulate_tasks(self, bits: np.ndarray, kept: np.ndarray, chance: np.ndarray) -> np.ndarray:
-        """The truth table (256, T).
+        """The truth table (256, T), of truth values.
 
         bits: (256, 8), all patterns, B1 first.
         kept: (256,), the patterns on which the extra tasks are what the mechanism says, a share `relation` of them.
@@ -68,9 +68,9 @@ class BooleanMechanism(Mechanism):
 class Parity(BooleanMechanism, title="parity"):
     """T1 = B1 or P, T2 = not B1 or P, T3 = B1 and P, T4 = not B1 and P, P the parity of the next `bits` bits.
 
-    Further tasks have the bits behind them in the place of B1, as far as there are any. Where B1 is true, T1 says nothing
-    of P, which T2 shows just there; all four need the same hidden P. After Caruana 1997, section 3.
-    With `relation` below 1 the extra tasks have a fair coin in the place of P on the other patterns.
+    Where B1 is true, T1 says nothing of P, which T2 shows just there; all of them need the same hidden P. Two bits are
+    left over. On a share 1 - `relation` of the patterns the extra tasks have a fair coin in the place of P. After the
+    parity tasks of Caruana's thesis, CMU-CS-97-203.
     """
 
     formula: ClassVar[str] = "B1|P, ~B1|P, B1&P, ~B1&P; P = parity"
@@ -91,8 +91,9 @@ class Parity(BooleanMechanism, title="parity"):
 class Blocking(BooleanMechanism, title="blocking"):
     """T1 = A or F, T2 = not A or F, F the parity of `bits` bits: each hides F where the other shows it.
 
-    With `relation` below 1 the gate of T2 is A itself on the other patterns: at 0 T2 is T1 again, hides F in the same
-    places, and its labels say nothing new. After blocking amplification, Caruana 1997, section 3.
+    On a share 1 - `relation` of the patterns the gate of T2 is A itself: at 0 T2 is T1 again, hides F in the same
+    places, and its labels say nothing new. After Caruana, Learning many related tasks at the same time with
+    backpropagation, NeurIPS 1995.
     """
 
     formula: ClassVar[str] = "A|F, ~A|F; F = parity"

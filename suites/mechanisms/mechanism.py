@@ -80,6 +80,11 @@ class Mechanism(BaseModel):
         return ["real"] * getattr(self, "tasks", 2)
 
     @property
+    def linear(self) -> bool:
+        """Whether models are linear, and fitted by a solver."""
+        return False
+
+    @property
     def rows(self) -> dict[str, int]:
         """Split -> rows of each input."""
         return {"train": self.train, "val": 500, "test": 1000}

@@ -1,5 +1,7 @@
 """Caruana's mechanisms of why learning tasks together helps, as generated data of which the truth is known."""
 
+import itertools
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,11 +28,29 @@ from bench.api import (
     scale_channels,
 )
 from bench.backbones.mlp import mlp
+from suites._shared.linear_models import make_linear_protocol, make_linear_stages, make_linear_tasks, select_weights
+from suites.mechanisms.amplification import Amplification, Sampling
+from suites.mechanisms.attributes import Attributes
+from suites.mechanisms.bias import Bias
 from suites.mechanisms.boolean import Blocking, Parity
+from suites.mechanisms.codes import Peaks, Sums, Use
+from suites.mechanisms.eavesdropping import Eavesdropping
+from suites.mechanisms.features import Features
+from suites.mechanisms.horizon import Horizon
 from suites.mechanisms.mechanism import Mechanism, Stream, Target
+from suites.mechanisms.overfitting import Overfitting
+from suites.mechanisms.quantised import Quantised
+from suites.mechanisms.scans import Alvinn, Doors
 
-MECHANISMS: dict[str, type[Mechanism]] = {str(cls.model_config["title"]): cls for cls in (Parity, Blocking)}
-Kind = Literal["parity", "blocking"]
+_CLASSES: tuple[type[Mechanism], ...] = (
+    *(Parity, Amplification, Sampling, Blocking, Eavesdropping, Attributes, Bias, Overfitting),
+    *(Quantised, Peaks, Sums, Features, Alvinn, Doors, Horizon),
+)
+MECHANISMS = {str(cls.model_config["title"]): cls for cls in _CLASSES}  # by what users write
+Kind = Literal[
+    "parity", "amplification", "sampling", "blocking", "eavesdropping", "attributes", "bias", "overfitting",
+    "quantised", "peaks", "f1f2", "features", "alvinn", "doors", "horizon",
+]  # fmt: skip
 
 
 @register("mechanisms", paper="Caruana, Multitask Learning, Machine Learning 28, 1997")
@@ -46,7 +66,13 @@ class Mechanisms(Suite):
     train: training rows of each input.
     noise: standard deviation of label noise in training and validation rows.
     relation: how far the mechanism is there: 1 as its equation says, 0 the control in which it has nothing to give.
-    bits: of a Boolean function that tasks have in common.
+    bits: of the Boolean function that tasks have in common; of a block of `bias`.
+    weight: how much of t1 the feature is that t2 shows, of `eavesdropping`.
+    scale: of the inputs that only t1 can use, of `bias`.
+    levels: into which the extra task of `quantised` cuts what the main one asks the sign of.
+    horizon: steps that t1 looks ahead, of `horizon`; every further task looks half as far.
+    use: of a measurement that may be a further target, a further input, or left out, of `features` and `f1f2`.
+    model: of `attributes`: a network, or linear models fitted by a solver.
     """
 
     def __init__(
@@ -59,11 +85,30 @@ class Mechanisms(Suite):
         noise: Annotated[float | None, Interval(ge=0, le=1000), Added()] = None,
         relation: Annotated[float | None, Interval(ge=0, le=1), Added()] = None,
         bits: Annotated[int | None, Interval(ge=1, le=7), Added()] = None,
+        weight: Annotated[float | None, Interval(ge=0, le=1), Added()] = None,
+        scale: Annotated[float | None, Interval(gt=0, le=100), Added()] = None,
+        levels: Annotated[int | None, Interval(ge=2, le=1024), Added()] = None,
+        horizon: Annotated[int | None, Interval(ge=2, le=64), Added()] = None,
+        use: Annotated[Use | None, Added()] = None,
+        model: Annotated[Literal["mlp", "linear"] | None, Added()] = None,
     ) -> None:
         super().__init__(data_dir)
-        dials = {"tasks": tasks, "train": train, "noise": noise, "relation": relation, "bits": bits}
+        dials: dict[str, Any] = {
+            "tasks": tasks,
+            "train": train,
+            "noise": noise,
+            "relation": relation,
+            "bits": bits,
+            "weight": weight,
+        }
+        dials |= {"scale": scale, "levels": levels, "horizon": horizon, "use": use, "model": model}
         self.mechanism = m = _choose(kind, {name: value for name, value in dials.items() if value is not None})
         self.input_shape, self.own_inputs = (m.inputs,), m.own_inputs
+        if m.linear:
+            self.tasks = make_linear_tasks([f"t{t}" for t, _ in enumerate(m.targets, 1)])
+            rows = {split: m.rows[split] for split in ("train", "test")}
+            self.protocol = make_linear_protocol("mechanisms", 1, rows, _DRAWN, self.tasks)
+            return
         self.tasks = [_MAKERS[target](f"t{t}") for t, target in enumerate(m.targets, 1)]
         inputs = len(self.tasks) if self.own_inputs else 1
         self.protocol = Protocol(
@@ -79,11 +124,17 @@ class Mechanisms(Suite):
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         """One stage for each hidden layer of the kind, times `width`."""
         m = self.mechanism
+        if m.linear:
+            return make_linear_stages(m.inputs, width)
         if not m.logistic:
             return mlp(m.inputs, m.hidden, width)
         sizes = [m.inputs, *(scale_channels(size, width) for size in m.hidden)]
-        layers = zip(sizes, sizes[1:], strict=False)
+        layers = itertools.pairwise(sizes)
         return nn.ModuleList(Stage(nn.Linear(a, b), nn.Sigmoid(), output_shape=(b,)) for a, b in layers)
+
+    def held(self, names: Sequence[str]) -> Sequence[str]:
+        """The weights, and not the intercepts, of linear models."""
+        return select_weights(names) if self.mechanism.linear else names
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         return _draw(self.mechanism, seed, (split,), self.mechanism.rows[split])
@@ -94,8 +145,8 @@ class Mechanisms(Suite):
         return None if m.finite else _draw(m, seed, ("sealed", draw), m.rows["test"])
 
     def known_weights(self, seed: int) -> Tensor | None:
-        """The weights (d, T) behind linear labels."""
-        weights = self.mechanism.known_weights(seed)
+        """The weights (d, T) behind the labels of linear models."""
+        weights = self.mechanism.known_weights(seed) if self.mechanism.linear else None
         return None if weights is None else torch.from_numpy(weights)
 
     def checksums(self) -> dict[str, str]:

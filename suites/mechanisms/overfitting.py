@@ -1,0 +1,50 @@
+"""Overfitting prevention: tasks that read the same features in other ways."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from suites.mechanisms.amplification import Copies
+from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
+from suites.mechanisms.ridges import DIMENSION, SLOPE
+
+FEATURES_READ = 4  # by every task
+
+
+class Overfitting(Mechanism, title="overfitting"):
+    """y_t = a_t . phi_t(x) + e_t, phi_tk(x) = tanh(2 w_tk . x): tasks read the same four features in their own ways.
+
+    w_tk = sqrt(relation) w_k + sqrt(1 - relation) v_tk, made of unit length: at 0 features are the tasks' own. A
+    feature that is bent to the noise of one task is wrong for the others. After overfitting prevention in Caruana's
+    thesis, CMU-CS-97-203.
+    """
+
+    formula: ClassVar[str] = "y_t = a_t . phi_t(x) + e_t"
+
+    train: Training = 50
+    tasks: Copies = 4
+    noise: Deviation = 0.5
+    relation: Share = 1.0
+
+    @property
+    def inputs(self) -> int:
+        return DIMENSION
+
+    def truth(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Directions (T, 4, 10) and weights (T, 4), all of unit length."""
+        generator = self.make_generator(seed, "functions")
+        common = generator.standard_normal((FEATURES_READ, DIMENSION))
+        own = generator.standard_normal((self.tasks, FEATURES_READ, DIMENSION))
+        directions, weights = mix(self.relation, common, own), generator.standard_normal((self.tasks, FEATURES_READ))
+        return (
+            directions / np.linalg.norm(directions, axis=-1, keepdims=True),
+            weights / np.linalg.norm(weights, axis=-1, keepdims=True),
+        )
+
+    def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        generator, (directions, weights) = self.make_generator(seed, *stream), self.truth(seed)
+        x = draw_normal(generator, rows, DIMENSION)
+        y = np.einsum("tkn,tk->nt", np.tanh(SLOPE * (directions @ x.T)), weights)
+        if is_noisy(stream):
+            y = y + self.noise * generator.standard_normal(y.shape)
+        return x, y

@@ -7,8 +7,8 @@ from bench.records import Call, parse_call
 def parse_short_call(text: str) -> Call:
     """Read a suite as written, where the first word behind the colon may stand without its option.
 
-    `mechanisms:bias,train=50` is `mechanisms:kind=bias,train=50`. Where the word is an option itself, or the suite has
-    none that names its choices, the text is read as it stands.
+    `mechanisms:bias,train=50` is `mechanisms:kind=bias,train=50`. Where the word is no choice but an option, or the
+    suite has no option that names its choices, the text is read as it stands.
 
     Raises UsageError as `parse_call`.
     """
@@ -17,5 +17,7 @@ def parse_short_call(text: str) -> Call:
     if not word or "=" in word or not is_registered("suite", name):
         return parse_call(text)
     options = find_entry("suite", name).options
-    first = next((option.name for option in options.values() if option.choices), None)
-    return parse_call(text if first is None or word in options else f"{name}:{first}={rest}")
+    first = next((option for option in options.values() if option.choices), None)
+    if first is None or (word in options and word not in map(str, first.choices)):
+        return parse_call(text)
+    return parse_call(f"{name}:{first.name}={rest}")

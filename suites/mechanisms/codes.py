@@ -85,7 +85,7 @@ class Sums(Mechanism, title="f1f2"):
 
     @property
     def targets(self) -> list[Target]:
-        return ["real", "real"] if self.use == "target" else ["real"]
+        return ["unit", "unit"] if self.use == "target" else ["unit"]
 
     @property
     def rows(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ from bench.api import Interval, derive_seed
 Share = Annotated[float, Interval(ge=0, le=1)]
 Deviation = Annotated[float, Interval(ge=0, le=1000)]
 Training = Annotated[int, Interval(ge=16, le=100_000)]
-Target = Literal["real", "boolean"]
+Target = Literal["real", "unit", "boolean"]  # `unit`: in (0, 1), by a logistic output
 Stream = tuple[str | int, ...]  # names a split, or what else rows are drawn for
 
 # Full-batch gradient descent with momentum, as networks of one logistic layer were trained; looked at every 40 updates.

@@ -14,7 +14,7 @@ FEATURES_READ = 4  # by every task
 class Overfitting(Mechanism, title="overfitting"):
     """y_t = a_t . phi_t(x) + e_t, phi_tk(x) = tanh(2 w_tk . x): tasks read the same four features in their own ways.
 
-    w_tk = sqrt(relation) w_k + sqrt(1 - relation) v_tk, made of unit length: at 0 features are the tasks' own. A
+    w_tk = sqrt(relation) w_1k + sqrt(1 - relation) v_tk, made of unit length: at 0 features are the tasks' own. A
     feature that is bent to the noise of one task is wrong for the others. After overfitting prevention in Caruana's
     thesis, CMU-CS-97-203.
     """
@@ -33,9 +33,9 @@ class Overfitting(Mechanism, title="overfitting"):
     def truth(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Directions (T, 4, 10) and weights (T, 4), all of unit length."""
         generator = self.make_generator(seed, "functions")
-        common = generator.standard_normal((FEATURES_READ, DIMENSION))
-        own = generator.standard_normal((self.tasks, FEATURES_READ, DIMENSION))
-        directions, weights = mix(self.relation, common, own), generator.standard_normal((self.tasks, FEATURES_READ))
+        main, own = np.split(generator.standard_normal((self.tasks, FEATURES_READ, DIMENSION)), [1])
+        directions = np.concatenate([main, mix(self.relation, main, own)])
+        weights = generator.standard_normal((self.tasks, FEATURES_READ))
         return (
             directions / np.linalg.norm(directions, axis=-1, keepdims=True),
             weights / np.linalg.norm(weights, axis=-1, keepdims=True),

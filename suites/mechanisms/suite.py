@@ -181,12 +181,17 @@ def _make_real_head(shape: Shape) -> nn.Module:
     return nn.Linear(shape[0], 1)
 
 
+def _make_unit_head(shape: Shape) -> nn.Module:
+    return nn.Sequential(nn.Linear(shape[0], 1), nn.Sigmoid())
+
+
 def _make_boolean_head(shape: Shape) -> nn.Module:
     return nn.Sequential(nn.Linear(shape[0], 1), PairOfLogits())
 
 
 _MAKERS: dict[Target, Any] = {
     "real": partial(Task, head=_make_real_head, loss=mse_loss, metric=Regression),
+    "unit": partial(Task, head=_make_unit_head, loss=mse_loss, metric=Regression),
     "boolean": partial(
         Task, head=_make_boolean_head, loss=cross_entropy_loss, metric=partial(Classification, classes=2)
     ),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bench.api import Explained, Protocol, Ranking, Shape, Stage, Suite, Task
 
 POOLED = "pooled"  # the name that tasks are scored together under
-Loss = Literal["squared", "logistic"]
+LinearLoss = Literal["squared", "logistic"]
 
 
 class AddIntercept(nn.Module):
@@ -42,7 +42,7 @@ def mean_log_loss(prediction: Tensor, target: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(prediction, target)
 
 
-def make_linear_tasks(names: Sequence[str], loss: Loss = "squared", pool: str = "") -> list[Task]:
+def make_linear_tasks(names: Sequence[str], loss: LinearLoss = "squared", pool: str = "") -> list[Task]:
     """A task for each name, whose model is the backbone alone.
 
     pool: the name that tasks of squared loss are scored together under, over the rows of all of them; none where empty.
@@ -60,7 +60,7 @@ def make_linear_protocol(
     split_rule: str,
     tasks: Sequence[Task],
     *,
-    loss: Loss = "squared",
+    loss: LinearLoss = "squared",
     overlapping: bool = False,
     ranked: bool = True,
 ) -> Protocol:
@@ -137,7 +137,7 @@ class LinearSuite(Suite):
         rows: Mapping[str, int],
         split_rule: str,
         *,
-        loss: Loss = "squared",
+        loss: LinearLoss = "squared",
         pooled: bool = True,
         overlapping: bool = False,
         ranked: bool = True,

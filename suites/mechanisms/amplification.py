@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.api import Interval
 from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
-from suites.mechanisms.ridges import DIMENSION, Ridges
+from suites.mechanisms.ridges import ROW_NUMBERS, Ridges
 
-Copies = Annotated[int, Interval(ge=2, le=64)]
+CopyCount = Annotated[int, Interval(ge=2, le=64)]
 
 
 class Amplification(Mechanism, title="amplification"):
@@ -22,13 +22,13 @@ class Amplification(Mechanism, title="amplification"):
     formula: ClassVar[str] = "y_t = F(x) + e_t"
 
     train: Training = 100
-    tasks: Copies = 4
+    tasks: CopyCount = 4
     noise: Deviation = 1.0
     relation: Share = 1.0
 
     @property
     def inputs(self) -> int:
-        return DIMENSION
+        return ROW_NUMBERS
 
     def truth(self, seed: int) -> Ridges:
         """F."""
@@ -36,7 +36,7 @@ class Amplification(Mechanism, title="amplification"):
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator = self.make_generator(seed, *stream)
-        x = draw_normal(generator, rows, DIMENSION)
+        x = draw_normal(generator, rows, ROW_NUMBERS)
         y = np.repeat(self.truth(seed)(x)[:, None], self.tasks, axis=1)
         if is_noisy(stream):
             first = generator.standard_normal((rows, 1))
@@ -56,13 +56,13 @@ class Sampling(Mechanism, title="sampling"):
     own_inputs: ClassVar[bool] = True
 
     train: Training = 50
-    tasks: Copies = 4
+    tasks: CopyCount = 4
     noise: Deviation = 0.0
     relation: Share = 1.0
 
     @property
     def inputs(self) -> int:
-        return DIMENSION
+        return ROW_NUMBERS
 
     def truth(self, seed: int) -> Ridges:
         """F."""
@@ -70,7 +70,7 @@ class Sampling(Mechanism, title="sampling"):
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator = self.make_generator(seed, *stream)
-        x = draw_normal(generator, self.tasks, rows, DIMENSION)
+        x = draw_normal(generator, self.tasks, rows, ROW_NUMBERS)
         x[:, round(self.relation * rows) :] = x[0, round(self.relation * rows) :]
         y = np.stack([self.truth(seed)(own) for own in x], axis=1)
         if is_noisy(stream):

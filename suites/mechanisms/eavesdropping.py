@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
-from suites.mechanisms.ridges import DIMENSION, Ridges
+from suites.mechanisms.ridges import ROW_NUMBERS, Ridges
 
 
 class Eavesdropping(Mechanism, title="eavesdropping"):
@@ -25,7 +25,7 @@ class Eavesdropping(Mechanism, title="eavesdropping"):
 
     @property
     def inputs(self) -> int:
-        return DIMENSION
+        return ROW_NUMBERS
 
     def truth(self, seed: int) -> tuple[Ridges, Ridges, Ridges]:
         """F, G and H."""
@@ -34,7 +34,7 @@ class Eavesdropping(Mechanism, title="eavesdropping"):
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator, (f, g, h) = self.make_generator(seed, *stream), self.truth(seed)
-        x = draw_normal(generator, rows, DIMENSION)
+        x = draw_normal(generator, rows, ROW_NUMBERS)
         main = mix(self.weight, f(x), g(x))
         if is_noisy(stream):
             main = main + self.noise * generator.standard_normal(rows)

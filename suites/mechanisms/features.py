@@ -6,7 +6,7 @@ import numpy as np
 
 from suites.mechanisms.codes import Use
 from suites.mechanisms.mechanism import Deviation, Mechanism, Stream, Target, Training, draw_normal, is_noisy
-from suites.mechanisms.ridges import DIMENSION, FEATURES, Ridges
+from suites.mechanisms.ridges import FEATURES, ROW_NUMBERS, Ridges
 
 LABEL_NOISE = 0.5  # of t1
 
@@ -28,7 +28,7 @@ class Features(Mechanism, title="features"):
 
     @property
     def inputs(self) -> int:
-        return DIMENSION + FEATURES * (self.use == "input")
+        return ROW_NUMBERS + FEATURES * (self.use == "input")
 
     @property
     def targets(self) -> list[Target]:
@@ -40,7 +40,7 @@ class Features(Mechanism, title="features"):
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator, f = self.make_generator(seed, *stream), self.truth(seed)
-        x = draw_normal(generator, rows, DIMENSION)
+        x = draw_normal(generator, rows, ROW_NUMBERS)
         errors = generator.standard_normal((rows, 1 + FEATURES))
         labels = f(x) + LABEL_NOISE * errors[:, 0] * is_noisy(stream)
         measured = self.noise * errors[:, 1:]

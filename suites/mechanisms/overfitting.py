@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from suites.mechanisms.amplification import Copies
+from suites.mechanisms.amplification import CopyCount
 from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
-from suites.mechanisms.ridges import DIMENSION, SLOPE
+from suites.mechanisms.ridges import ROW_NUMBERS, SLOPE
 
 FEATURES_READ = 4  # by every task
 
@@ -22,18 +22,18 @@ class Overfitting(Mechanism, title="overfitting"):
     formula: ClassVar[str] = "y_t = a_t . phi_t(x) + e_t"
 
     train: Training = 50
-    tasks: Copies = 4
+    tasks: CopyCount = 4
     noise: Deviation = 0.5
     relation: Share = 1.0
 
     @property
     def inputs(self) -> int:
-        return DIMENSION
+        return ROW_NUMBERS
 
     def truth(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Directions (T, 4, 10) and weights (T, 4), all of unit length."""
         generator = self.make_generator(seed, "functions")
-        main, own = np.split(generator.standard_normal((self.tasks, FEATURES_READ, DIMENSION)), [1])
+        main, own = np.split(generator.standard_normal((self.tasks, FEATURES_READ, ROW_NUMBERS)), [1])
         directions = np.concatenate([main, mix(self.relation, main, own)])
         weights = generator.standard_normal((self.tasks, FEATURES_READ))
         return (
@@ -43,7 +43,7 @@ class Overfitting(Mechanism, title="overfitting"):
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator, (directions, weights) = self.make_generator(seed, *stream), self.truth(seed)
-        x = draw_normal(generator, rows, DIMENSION)
+        x = draw_normal(generator, rows, ROW_NUMBERS)
         y = np.einsum("tkn,tk->nt", np.tanh(SLOPE * (directions @ x.T)), weights)
         if is_noisy(stream):
             y = y + self.noise * generator.standard_normal(y.shape)

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.api import Interval
 from suites.mechanisms.mechanism import Mechanism, Share, Stream, Target, Training, draw_normal, mix
-from suites.mechanisms.ridges import DIMENSION, Ridges
+from suites.mechanisms.ridges import ROW_NUMBERS, Ridges
 
 
 class Quantised(Mechanism, title="quantised"):
@@ -25,7 +25,7 @@ class Quantised(Mechanism, title="quantised"):
 
     @property
     def inputs(self) -> int:
-        return DIMENSION
+        return ROW_NUMBERS
 
     @property
     def targets(self) -> list[Target]:
@@ -38,7 +38,7 @@ class Quantised(Mechanism, title="quantised"):
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         f, h = self.truth(seed)
-        x = draw_normal(self.make_generator(seed, *stream), rows, DIMENSION)
+        x = draw_normal(self.make_generator(seed, *stream), rows, ROW_NUMBERS)
         limit = float(np.abs(f.weights).sum() + np.abs(h.weights).sum() * (self.relation < 1))
         return x, np.stack([f(x) > 0, quantise(mix(self.relation, f(x), h(x)), limit, self.levels)], axis=1)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DIMENSION = 10  # inputs
+ROW_NUMBERS = 10  # in a row
 FEATURES = 2  # ridges of a function
 SLOPE = 2.0  # of a ridge where its argument is 0
 
@@ -23,7 +23,7 @@ class Ridges:
     @classmethod
     def draw(cls, generator: np.random.Generator, count: int = FEATURES) -> "Ridges":
         """`count` ridges in ten dimensions, directions and weights uniform on their spheres."""
-        directions, weights = generator.standard_normal((count, DIMENSION)), generator.standard_normal(count)
+        directions, weights = generator.standard_normal((count, ROW_NUMBERS)), generator.standard_normal(count)
         return cls(directions / np.linalg.norm(directions, axis=1, keepdims=True), weights / np.linalg.norm(weights))
 
     def features(self, x: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ _CLASSES: tuple[type[Mechanism], ...] = (
     *(Quantised, Peaks, Sums, Features, Alvinn, Doors, Horizon),
 )
 MECHANISMS = {str(cls.model_config["title"]): cls for cls in _CLASSES}  # by what users write
-Kind = Literal[
+MechanismName = Literal[
     "parity", "amplification", "sampling", "blocking", "eavesdropping", "attributes", "bias", "overfitting",
     "quantised", "peaks", "f1f2", "features", "alvinn", "doors", "horizon",
 ]  # fmt: skip
@@ -79,7 +79,7 @@ class Mechanisms(Suite):
         self,
         data_dir: Path | None = None,
         *,
-        kind: Kind = "parity",
+        kind: MechanismName = "parity",
         tasks: Annotated[int | None, Interval(ge=2, le=120), Added()] = None,
         train: Annotated[int | None, Interval(ge=16, le=100_000), Added()] = None,
         noise: Annotated[float | None, Interval(ge=0, le=1000), Added()] = None,

@@ -11,7 +11,7 @@ from bench.catalogue.options import read_options
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite
 from suites.mechanisms.mechanism import Mechanism
-from suites.mechanisms.suite import MECHANISMS, Kind, Mechanisms
+from suites.mechanisms.suite import MECHANISMS, MechanismName, Mechanisms
 
 KINDS: list[Any] = list(MECHANISMS)
 
@@ -28,7 +28,7 @@ def list_ends(cls: type[Mechanism]) -> list[dict[str, Any]]:
 
 
 def test_every_kind_is_a_choice_of_the_suite_and_every_dial_an_option() -> None:
-    assert tuple(KINDS) == get_args(Kind)
+    assert tuple(KINDS) == get_args(MechanismName)
     dials = {name for cls in MECHANISMS.values() for name in cls.model_fields}
     assert {"kind", *dials} == read_options(Mechanisms).keys()
 

@@ -21,7 +21,6 @@ from bench.api import (
     Stage,
     Suite,
     Task,
-    cross_entropy_loss,
     digest,
     mse_loss,
     register,
@@ -171,10 +170,19 @@ def _choose(kind: str, dials: dict[str, Any]) -> Mechanism:
 
 
 class PairOfLogits(nn.Module):
-    """(0, z) of one number z: the logits of false and true, whose cross entropy is the logistic loss of z."""
+    """(0, z) of one number z: the logits of false and true."""
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.cat([torch.zeros_like(z), z], dim=1)
+
+
+def brier_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """mean (s(z) - y)^2: squared error of a logistic output, as networks were trained on Boolean tasks.
+
+    logits: (0, z) of each row, (n, 2).
+    target: y, 0 or 1, int64 (n,).
+    """
+    return (logits.softmax(dim=1)[:, 1] - target).square().mean()
 
 
 def _make_real_head(shape: Shape) -> nn.Module:
@@ -192,9 +200,7 @@ def _make_boolean_head(shape: Shape) -> nn.Module:
 _MAKERS: dict[Target, Any] = {
     "real": partial(Task, head=_make_real_head, loss=mse_loss, metric=Regression),
     "unit": partial(Task, head=_make_unit_head, loss=mse_loss, metric=Regression),
-    "boolean": partial(
-        Task, head=_make_boolean_head, loss=cross_entropy_loss, metric=partial(Classification, classes=2)
-    ),
+    "boolean": partial(Task, head=_make_boolean_head, loss=brier_loss, metric=partial(Classification, classes=2)),
 }
 
 

@@ -59,7 +59,7 @@ def test_the_splits_are_all_patterns_once(train: int) -> None:
 def train_by_hand(
     x: np.ndarray, y: np.ndarray, weights: dict[str, np.ndarray], rate: float, momentum: float, updates: int
 ) -> dict[str, np.ndarray]:
-    """Full-batch gradient descent with momentum on the sum of mean logistic losses, one logistic layer, in numpy.
+    """Full-batch gradient descent with momentum on the sum of mean squared errors, logistic units, in numpy.
 
     x: (n, d). y: (n, T). weights: W (H, d), b (H,), V (T, H), c (T,).
     """
@@ -67,7 +67,8 @@ def train_by_hand(
     for _ in range(updates):
         h = 1 / (1 + np.exp(-(x @ weights["W"].T + weights["b"])))
         z = h @ weights["V"].T + weights["c"]
-        dz = (1 / (1 + np.exp(-z)) - y) / len(x)
+        p = 1 / (1 + np.exp(-z))
+        dz = 2 * (p - y) * p * (1 - p) / len(x)
         dh = dz @ weights["V"] * h * (1 - h)
         gradients = {"W": dh.T @ x, "b": dh.sum(axis=0), "V": dz.T @ h, "c": dz.sum(axis=0)}
         for name, gradient in gradients.items():

@@ -110,6 +110,7 @@ class Mechanisms(Suite):
             return
         self.tasks = [_MAKERS[target](f"t{t}") for t, target in enumerate(m.targets, 1)]
         inputs = len(self.tasks) if self.own_inputs else 1
+        # Not `overlapping`, even where seeds divide the same patterns: there are no other rows to speak of.
         self.protocol = Protocol(
             name="mechanisms",
             version=1,

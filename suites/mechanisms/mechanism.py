@@ -27,6 +27,7 @@ FULL_BATCH: Mapping[str, Any] = {
     "lr": 2.0,
     "momentum": 0.9,
     "schedule": "constant",
+    "coordinates": "mean",
 }
 # Adam on batches, which regressions need; looked at every ten updates.
 SMALL_BATCHES: Mapping[str, Any] = {

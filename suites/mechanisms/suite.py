@@ -88,8 +88,8 @@ class Mechanisms(Suite):
         scale: Annotated[float | None, Interval(gt=0, le=100), Added()] = None,
         levels: Annotated[int | None, Interval(ge=2, le=1024), Added()] = None,
         horizon: Annotated[int | None, Interval(ge=2, le=64), Added()] = None,
-        use: Annotated[Use | None, Added()] = None,
-        model: Annotated[Literal["mlp", "linear"] | None, Added()] = None,
+        use: Annotated[Use, Added()] = "target",
+        model: Annotated[Literal["mlp", "linear"], Added()] = "mlp",
     ) -> None:
         super().__init__(data_dir)
         dials: dict[str, Any] = {
@@ -100,7 +100,9 @@ class Mechanisms(Suite):
             "bits": bits,
             "weight": weight,
         }
-        dials |= {"scale": scale, "levels": levels, "horizon": horizon, "use": use, "model": model}
+        dials |= {"scale": scale, "levels": levels, "horizon": horizon}
+        # `none` is a choice of `use`: what stands for "not given" is its default.
+        dials |= {"use": None if use == "target" else use, "model": None if model == "mlp" else model}
         self.mechanism = m = _choose(kind, {name: value for name, value in dials.items() if value is not None})
         self.input_shape, self.own_inputs = (m.inputs,), m.own_inputs
         if m.linear:

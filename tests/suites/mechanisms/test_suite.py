@@ -97,13 +97,23 @@ def test_the_relation_leaves_the_main_task_alone(kind: Any) -> None:
             "mechanisms:parity,relation=2",
             "`relation` of `mechanisms` should be a number in [0, 1]. Found `relation = 2`.",
         ),
-        ("mechanisms:features,use=both", "`use` of `mechanisms` should be `target` or `input` or `none`."),
+        (
+            "mechanisms:features,use=both",
+            "`use` of `mechanisms` should be `target` or `input` or `none`. Found `use = both`.",
+        ),
     ],
 )
 def test_dials_that_mean_nothing_get_one_sentence(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_suite(text)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(("use", "inputs", "tasks"), [("target", 10, 3), ("input", 12, 1), ("none", 10, 1)])
+def test_a_measurement_left_out_is_written_as_none(use: str, inputs: int, tasks: int) -> None:
+    choice, suite = parse_suite(f"mechanisms:features,use={use}")
+    assert (suite.input_shape, len(suite.tasks)) == ((inputs,), tasks)
+    assert ("use" in choice.written) == (use != "target")
 
 
 def test_linear_models_are_of_the_same_rows_and_know_their_weights() -> None:

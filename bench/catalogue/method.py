@@ -6,10 +6,20 @@ Planning and training build methods through here; which combinations make no sen
 from dataclasses import dataclass
 
 from bench.catalogue.registry import Choice, choose, list_entries
+from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Blueprint, Sharing, learning_copies
 from bench.core.suite import Suite, withhold_data
 from bench.errors import UsageError
-from bench.records import METHOD_PARTS, UNWEIGHTED, Call, MethodText, complete_method, parse_call, parse_method
+from bench.records import (
+    METHOD_PARTS,
+    UNWEIGHTED,
+    Call,
+    MethodText,
+    Protocol,
+    complete_method,
+    parse_call,
+    parse_method,
+)
 
 DEFAULT_WEIGHTING = Call(UNWEIGHTED)
 
@@ -60,6 +70,15 @@ class Method:
     def parts(self) -> list[Choice]:
         """Sharing, constraint (where there is one), weighting."""
         return [part for part in (self.sharing, self.constraint, self.weighting) if part]
+
+    @property
+    def fits_itself(self) -> bool:
+        """Whether its sharing is fitted to all rows at once by its own inference, and not by updates."""
+        return issubclass(self.sharing.entry.cls, SelfFitting)
+
+    def is_full_batch(self, protocol: Protocol) -> bool:
+        """Whether its runs see all rows at once: by a solver where the protocol asks for one, or as it fits itself."""
+        return self.fits_itself or protocol.fit == "solver"
 
     @property
     def canonical(self) -> str:

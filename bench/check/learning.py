@@ -17,6 +17,7 @@ from bench.check.rows import FEW, SuiteCase
 from bench.core.data import Batch, Order
 from bench.core.fresh import prepare_module, prepare_stages
 from bench.core.losses import compute_loss
+from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.task import refuse_broadcasting
 from bench.errors import UsageError
@@ -185,7 +186,7 @@ def trains(case: SuiteCase) -> str | None:
     """Every sharing that takes the suite makes an update, and its weights can be kept and put back.
 
     Returns a note with the sharings that refuse the suite; fails where all of them do. Sharings that
-    need a constraint are left out.
+    need a constraint are left out, and those that no update trains.
     """
     suite, protocol = case.suite, case.suite.protocol
     if protocol.fit == "solver":
@@ -194,7 +195,7 @@ def trains(case: SuiteCase) -> str | None:
     indices = [index[:FEW] for index in Order(rows, protocol.batch_size, 0).batch(0)]
     refused, tried, reason = [], 0, ""
     for name, entry in list_entries("sharing").items():
-        if entry.cls.needs_constraint:  # type: ignore[attr-defined]
+        if entry.cls.needs_constraint or issubclass(entry.cls, SelfFitting):  # type: ignore[attr-defined]
             continue
         method, tried = Method.parse(name), tried + 1
         with attempt(f"An update of `{name}`"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from bench.catalogue.options import fill_defaults
 from bench.check.behaviour import list_differences
 from bench.check.options import is_sentence
 from bench.check.outcome import Skipped, attempt, expect
-from bench.check.trial import Setting, SharingCase, list_moments
+from bench.check.trial import Setting, SharingCase, evaluate_features, list_moments
 from bench.core.sharing import Sharing
 from bench.core.state import TrainState
 from bench.records import parse_call, parse_method
@@ -25,7 +26,8 @@ def muted_twin(case: SharingCase) -> str | None:
 
     For s other than t, d f_t / d theta = 0 exactly, entry by entry, for every theta that f_s depends on, in every
     phase; and f_t stays as it is, to the bit, when those entries, or the rows of s, are moved. Parameters start from
-    the same values as without muting.
+    the same values as without muting. Of a sharing that fits itself, the twin's f_t stays as it is when the labels of s
+    are others.
 
     A twin that is another method has to be the text of one; what that one is held to is its own rules. Skipped where no
     twin is named. Returns a note with the settings where it is refused.
@@ -39,6 +41,9 @@ def muted_twin(case: SharingCase) -> str | None:
     with attempt(f"Reading the options of the twin, `{twin}`,"):
         call = parse_call(f"{case.entry.name}:{twin}")
         values = fill_defaults(call.name, case.entry.options, call.options)
+    if case.fits_itself:
+        _check_fits_apart(case, values, twin)
+        return None
     refusals = []
     for at in case.list_shared():
         try:
@@ -64,6 +69,31 @@ def muted_twin(case: SharingCase) -> str | None:
         "another method as the twin.",
     )
     return "Refused: " + " ".join(refusals) if refusals else None
+
+
+def _check_fits_apart(case: SharingCase, values: Mapping[str, Any], twin: str) -> None:
+    """Raise Broken where, of a sharing that fits itself, the twin of one task follows the labels of another."""
+    for at in case.list_shared():
+        inputs, targets = at.rows(), at.suite.dataset("train", 0).targets
+        y = {task: targets[task][: len(x)].double().flatten() for task, x in inputs.items()}
+        before = _fit_once(case, at, values, inputs, y)
+        for task in inputs:
+            after = _fit_once(case, at, values, inputs, y | {task: y[task].flip(0)})
+            changed = [other for other in inputs if other != task and not torch.equal(before[other], after[other])]
+            expect(
+                not changed,
+                f"With `{twin}` what is fitted to a task should not follow the labels of others. Found {changed[:3]} "
+                f"changed on `{at.text}` with those of `{task}`; fit each task by itself.",
+            )
+
+
+def _fit_once(
+    case: SharingCase, at: Setting, values: Mapping[str, Any], inputs: Mapping[str, Tensor], y: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """task -> features after a fit of the sharing with these options to the labels y."""
+    sharing: Any = case.build(at, values=values)
+    sharing.fit(inputs, y, 5, torch.Generator().manual_seed(0))
+    return evaluate_features(sharing, inputs)
 
 
 def _check_text(twin: str) -> None:

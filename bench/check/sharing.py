@@ -34,12 +34,12 @@ from bench.core.state import Phase
 def builds(case: SharingCase) -> str | None:
     """On one, two and five tasks, linear and convolutional stages, or a sentence why not.
 
-    Sharings that fit themselves are built on linear problems only. At least one problem has to be
-    supported, and is what all later rules are run on.
+    Sharings that fit themselves are tried on a problem of a solver as well. At least one problem has
+    to be supported, and is what all later rules are run on.
 
     Returns a note with the sentences of the refusals.
     """
-    for text in LINEAR if case.fits_itself else TRIAL_SUITES:
+    for text in (*LINEAR * case.fits_itself, *TRIAL_SUITES):
         case.offer(make_setting(text))
     expect(
         case.settings,

@@ -23,7 +23,7 @@ class Found:
 
     Args:
         objective: the value that was minimised, at the end.
-        residual: |gradient| at the end over |gradient| at the start, 0 at a minimum.
+        residual: |gradient| at the end over |gradient| at the start; 0 at a minimum, and where there is no gradient.
         iterations: of the optimiser.
         parameters: how many numbers were fitted.
     """
@@ -37,9 +37,10 @@ class Found:
 class SelfFitting(Sharing):
     """A sharing with an inference of its own: `fit` reads the training rows, and `forward` then predicts.
 
-    For squared loss where a suite's models are fitted by a solver; other suites are refused. Parameters have no
+    `forward` gives predictions, in the shape that the head of each task gives: no head follows. Parameters have no
     gradient outside of `fit`. Before `fit`, `forward` returns the prior mean. A fit counts as converged when its
     residual is at most `tolerance`. `packages` are those whose versions can change a number; the record lists them.
+    Rows of images are refused.
     """
 
     tolerance: ClassVar[float]
@@ -58,7 +59,7 @@ class SelfFitting(Sharing):
 
         Args:
             inputs: task -> (n_t, d), float64.
-            targets: task -> (n_t,), float64.
+            targets: task -> (n_t,), float64, or whole numbers for classes; every row has a label.
             iterations: of an optimiser, at most.
             generator: the source of everything random.
             on_step: is called with the parts done and the parts in all.
@@ -69,6 +70,6 @@ class SelfFitting(Sharing):
         return None
 
     def supports(self, suite: Suite) -> str | None:
-        if suite.protocol.fit != "solver" or suite.protocol.loss != "squared" or len(suite.input_shape) != 1:
-            return "is fitted to all rows at once, in suites whose models are linear, with squared loss."
+        if len(suite.input_shape) != 1:
+            return "is fitted to all rows of a table at once (here a row has the shape " + f"{suite.input_shape})."
         return super().supports(suite)

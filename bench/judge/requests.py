@@ -23,9 +23,9 @@ from torch import Tensor
 from bench.catalogue.method import Method
 from bench.catalogue.plugin_files import load_plugin
 from bench.catalogue.registry import PACKAGES, list_entries
-from bench.core.self_fitting import SelfFitting
 from bench.core.state import TrainState
 from bench.core.suite import Suite
+from bench.errors import UsageError
 from bench.judge.channel import Channel
 from bench.judge.rows import SentRows, close_splits
 from bench.planning.plan import parse_suite, suite_under_protocol, validate_method
@@ -83,6 +83,11 @@ def describe(channel: Channel, values: Values) -> None:
     for text in values["methods"]:
         method = Method.parse(text)
         validate_method(method, suite, suite.protocol)
+        if method.fits_itself and suite.protocol.fit != "solver":  # the judge expects updates, and weights to send
+            raise UsageError(
+                f"`{method.short}` is fitted to all rows at once, which is judged on suites with a solver only; run it "
+                "by `mtlbench run`."
+            )
         descriptions.append({"canonical": method.canonical, "short": method.short, "versions": method.versions})
     channel.send("described", {"registered": registered, "methods": descriptions})
 
@@ -102,11 +107,11 @@ def serve_train(channel: Channel, values: Values) -> None:
     def on_epoch(done: int, epochs: int) -> None:
         channel.send("epoch", {"done": done, "epochs": epochs})
 
-    if spec.protocol.fit == "solver":
+    if method.is_full_batch(spec.protocol):
         cell = prepare_full_batch_run(spec, suite, method).train(on_epoch)
     else:
         cell = Run(spec, suite, method).train(on_epoch, checkpoint)
-    in_place = issubclass(method.sharing.entry.cls, SelfFitting)  # what was inferred is no state that can be sent
+    in_place = method.fits_itself  # what was inferred is no state that can be sent
     answer = {"fields": to_jsonable_python(cell.fields), "epochs": cell.epochs, "weights": cell.weights}
     channel.send("trained", answer | {"models": [] if in_place else _collect_states(cell), "in_place": in_place})
     if in_place:
@@ -142,7 +147,7 @@ def serve_build(channel: Channel, values: Values) -> None:
     _load(values)
     spec = RunSpec.model_validate(values["spec"])
     suite, method = _rebuild(spec, values)
-    if spec.protocol.fit == "solver":
+    if method.is_full_batch(spec.protocol):
         models = [prepare_full_batch_run(spec, suite, method).model]
     else:
         models = [Run(spec, suite, method, member).model for member in range(spec.protocol.members)]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from bench.catalogue.method import Method
 from bench.core.fresh import prepare_module
-from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, own_stream
 from bench.core.state import TrainState
 from bench.errors import UsageError, add_article, require_choice, require_number, require_text
@@ -92,7 +91,7 @@ def share(
     chosen = Method.parse(method)
     heads = dict(heads.items()) if isinstance(heads, nn.ModuleDict) else heads
     _check_parts(stages, heads)
-    if issubclass(chosen.sharing.entry.cls, SelfFitting):
+    if chosen.fits_itself:
         raise UsageError(
             f"`{chosen.sharing.short}` is fitted to all rows at once, without steps. Found it in a loop; take another "
             f"method, or `mtlbench run SUITE {chosen.sharing.short}`."

@@ -19,7 +19,6 @@ from bench.catalogue.short_form import parse_short_call
 from bench.core.constraint import Coupled
 from bench.core.labels import check_labels
 from bench.core.replicas import Replicas
-from bench.core.self_fitting import SelfFitting
 from bench.core.sharing import Sharing, collect_groups, learning_copies
 from bench.core.suite import Split, Suite, explain_unlike_metrics, widen_suite
 from bench.core.task_choice import select_tasks
@@ -144,14 +143,14 @@ def plan(
     protocol, overrides = override(suite.protocol.model_copy(update={"tasks": ()}), settings or {})
     suite = suite_under_protocol(suite, protocol)
     metrics = suite.protocol.metrics
-    # Float64 on small matrices: a solver has nothing to gain from a GPU.
-    device = "cpu" if protocol.fit == "solver" and device == "auto" else device
-    protocol = protocol.model_copy(update={"device": resolve_device(device), "metrics": metrics})
+    protocol = protocol.model_copy(update={"metrics": metrics})
     _check_room(choice.short, suite)
     # By canonical text: `hard` and `hard@uniform` are one method.
     resolved = list({m.canonical: m for m in map(Method.parse, methods)}.values())
-    for method in resolved:
-        validate_method(method, suite, protocol)
+    protocols = [_place(method, protocol, device) for method in resolved]
+    for method, placed in zip(resolved, protocols, strict=True):
+        _check_overrides(method, overrides)
+        validate_method(method, suite, placed)
     data, seeds = digest(suite.checksums()), list(seeds)
     splits = tuple(s for s in get_args(Split) if s in protocol.splits and (tested or s != "test"))
     _check_splits(choice.entry, choice.canonical, data_dir, data, splits, seeds[0] if seeds else 0)
@@ -161,15 +160,31 @@ def plan(
             suite=choice.canonical,
             method=method.canonical,
             seed=seed,
-            protocol=protocol,
+            protocol=placed,
             versions={choice.entry.part: choice.entry.version, **method.versions},
             data=data,
             overrides=overrides,
             code=code | method.code,
         )
-        for method in resolved
+        for method, placed in zip(resolved, protocols, strict=True)
         for seed in seeds
     ]
+
+
+def _place(method: Method, protocol: Protocol, device: str) -> Protocol:
+    """`protocol` on the device that a method takes; `auto` is the CPU for one that is fitted to all rows at once.
+
+    Float64 on small matrices has nothing to gain from a GPU.
+    """
+    chosen = "cpu" if device == "auto" and method.is_full_batch(protocol) else resolve_device(device)
+    return protocol.model_copy(update={"device": chosen})
+
+
+def _check_overrides(method: Method, overrides: Mapping[str, str]) -> None:
+    """Raise UsageError where a changed setting, of updates, has no effect on a method that fits itself."""
+    for key in overrides:
+        if method.fits_itself and find_use(key).fit == "descent":
+            raise UsageError(f"`{key}` has no effect on `{method.short}`, which is fitted to all rows at once.")
 
 
 def _check_room(name: str, suite: Suite) -> None:
@@ -249,10 +264,24 @@ def validate_method(method: Method, suite: Suite, protocol: Protocol) -> None:
     if protocol.fit == "solver":
         check_linear(method, sharing, suite, protocol)
         return
+    if method.fits_itself:
+        _check_inference(method, protocol)
+        return
     collect_groups(sharing, protocol.optimiser)
     if method.constraint:
         copies = next(iter(learning_copies(sharing).values()))
         method.constraint.build(Coupled(tuple(copies[0].shape), len(copies), protocol.lr))
+
+
+def _check_inference(method: Method, protocol: Protocol) -> None:
+    """Raise UsageError where a method that fits itself is asked for what only updates have."""
+    if protocol.device != "cpu":
+        raise UsageError(f"`{method.sharing.short}` should be run with `--device cpu`. Found `{protocol.device}`.")
+    if method.weighting.short != str(DEFAULT_WEIGHTING):
+        raise UsageError(
+            f"`{method.sharing.short}` is fitted to all rows at once, without weights of losses; leave out "
+            f"`@{method.weighting.short}`."
+        )
 
 
 def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Protocol) -> None:
@@ -264,8 +293,8 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
     """
     from bench.linear.family import PenaltyFamily
 
-    form = None if isinstance(sharing, SelfFitting) else read_linear_form(sharing, suite)
-    if form is None and not isinstance(sharing, SelfFitting):
+    form = None if method.fits_itself else read_linear_form(sharing, suite)
+    if form is None and not method.fits_itself:
         raise UsageError(
             f"`{method.sharing.short}` has more than weights and intercepts, tasks' own or shared, which is what a "
             "solver can fit."

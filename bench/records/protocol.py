@@ -243,6 +243,14 @@ class Protocol(BaseModel):
         return self.epochs * self.steps_per_epoch
 
     @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules of selection that a run under it has.
+
+        Without a validation split nothing can be chosen by it; a solver has no epochs to choose from.
+        """
+        return {"last": ("last",), "cv": ("val",)}.get(self.selection, ("val", "per_task", "last"))
+
+    @property
     def overlap(self) -> float:
         """Test rows per training row where seeds are random splits of the same rows, by which intervals are corrected.
 

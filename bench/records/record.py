@@ -196,8 +196,7 @@ class ResultRecord(_Frozen):
             )
         if sorted(self.tasks) != sorted(protocol.metrics):
             gaps.append("tasks: should be those of the protocol's metrics")
-        # Without a validation split nothing can be chosen by it; a solver has no epochs to choose from.
-        rules = {"last": {"last"}, "cv": {"val"}}.get(protocol.selection, {"val", "per_task", "last"})
+        rules = set(protocol.rules)
         if set(self.statistics) != rules or set(self.selection) != rules:
             gaps.append(f"statistics: should be there for the rules {', '.join(sorted(rules))}")
         for rule, epochs in self.selection.items():

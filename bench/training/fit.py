@@ -58,7 +58,7 @@ def fit(
     """
     suite, method, record = load_run(spec, data_dir, rows)
     try:
-        if spec.protocol.fit == "solver":
+        if method.is_full_batch(spec.protocol):
             fitted = prepare_full_batch_run(spec, suite, method)
             fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery, keeper)
             return record.model_copy(update=fields).seal()

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from bench.catalogue.method import Method
 from bench.core.fresh import prepare_module
-from bench.core.sharing import learning_copies, own_stream
+from bench.core.self_fitting import SelfFitting
+from bench.core.sharing import Sharing, learning_copies, own_stream
 from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.loop.network import SharedNetwork
@@ -38,7 +39,7 @@ class MultiTaskModel(SharedNetwork):
         sharing = method.build_sharing(suite, seed)
         super().__init__(
             sharing,
-            _make_heads(suite, sharing.output_shape, seed),
+            _make_heads(suite, sharing, seed),
             method.weighting.build([task.name for task in suite.tasks]),
             method.constraint,
             held=suite.held(list(learning_copies(sharing))) if method.constraint else (),
@@ -90,8 +91,12 @@ class MultiTaskModel(SharedNetwork):
             return self.predict(inputs, state)
 
 
-def _make_heads(suite: Suite, shape: tuple[int, ...], seed: int) -> Iterator[tuple[str, nn.Module]]:
-    """(task, fresh head) for features of this shape, in the order of the tasks."""
+def _make_heads(suite: Suite, sharing: Sharing, seed: int) -> Iterator[tuple[str, nn.Module]]:
+    """(task, fresh head) for the features of a sharing, in the order of the tasks; none for what gives predictions."""
+    if isinstance(sharing, SelfFitting):
+        yield from ((task.name, nn.Identity()) for task in suite.tasks)
+        return
+    shape = sharing.output_shape
     for task in suite.tasks:
         with own_stream(seed, "head", task.name):
             head = prepare_module(task.head(shape), shape, f"The head of `{task.name}`")

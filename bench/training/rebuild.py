@@ -116,7 +116,7 @@ def _load_member(
 ) -> Predictor:
     """One model of an ensemble, built as in training, with its weights and its training state."""
     state = TrainState(kept.step, kept.updates, kept.phase, None, kept.steps_per_epoch)
-    if spec.protocol.fit == "solver":
+    if method.is_full_batch(spec.protocol):
         model: MultiTaskModel = prepare_full_batch_run(spec, suite, method).model
         _load(model, weights, kept)
         return model, state

@@ -25,18 +25,19 @@ def cost_of_run(record: ResultRecord, currency: Currency) -> float | None:
         FLOPs = 3 * forward_flops * batch_size * epochs * steps_per_epoch
 
     `forward_flops` are of one row per input, by torch's counter, all members of an ensemble included. A backward is
-    counted as two forwards, whatever the weighting; one that goes back for each task takes more. What a solver fits has
-    neither updates nor such a count.
+    counted as two forwards, whatever the weighting; one that goes back for each task takes more. What is fitted to all
+    rows at once has neither updates nor such a count.
     """
     cost, protocol = record.cost, record.spec.protocol
     updates = protocol.epochs * protocol.steps_per_epoch
+    trained = protocol.fit == "descent" and record.solution is None
     if currency == "updates":
-        return float(updates) if protocol.fit == "descent" else None
+        return float(updates) if trained else None
     if cost is None:
         return None
     if currency == "parameters":
         return float(cost.parameters)
-    if protocol.fit != "descent":
+    if not trained:
         return None
     return float(PASSES * cost.forward_flops * protocol.batch_size * updates)
 

@@ -6,6 +6,7 @@ from itertools import permutations
 import numpy as np
 import torch
 
+from bench.catalogue.method import Method
 from bench.core.missing import find_labelled_rows
 from bench.errors import UsageError
 from bench.execution.ask.inquiry import Inquiry
@@ -38,7 +39,7 @@ def score_affinity(inquiry: Inquiry) -> dict[Pair, float]:
 
     question = inquiry.question
     spec = question.spec(question.methods[0], 0)
-    if spec.protocol.fit != "descent":
+    if Method.parse(spec.method).is_full_batch(spec.protocol):
         return {}
     try:
         affinity = measure_affinity(spec, question.data_dir)

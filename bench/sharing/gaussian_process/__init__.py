@@ -118,7 +118,9 @@ class Processes(SelfFitting):
         return torch.stack([value[:-1] - value[-1] for value in values], dim=1)
 
     def supports(self, suite: Suite) -> str | None:
-        """Refuses covariance matrices of more than MAX_ROWS rows, besides what every self-fitting sharing does."""
+        """Refuses what has no squared loss and linear models, and covariance matrices of more than MAX_ROWS rows."""
+        if suite.protocol.fit != "solver" or suite.protocol.loss != "squared" or len(suite.input_shape) != 1:
+            return "is fitted to all rows at once, in suites whose models are linear, with squared loss."
         rows, tasks = suite.protocol.splits["train"], len(suite.tasks)
         largest = (rows if suite.own_inputs else rows * tasks) if self.joint else rows // (tasks**suite.own_inputs)
         if largest > MAX_ROWS:

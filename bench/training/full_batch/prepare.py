@@ -1,7 +1,6 @@
 """The kind of full-batch run that a specification asks for."""
 
 from bench.catalogue.method import Method
-from bench.core.self_fitting import SelfFitting
 from bench.core.suite import Suite
 from bench.records import RunSpec
 from bench.training.full_batch.infer import Inferred
@@ -14,5 +13,5 @@ def prepare_full_batch_run(spec: RunSpec, suite: Suite, method: Method) -> FullB
 
     Builds the model. Raises ValueError or UsageError as its parts do.
     """
-    cell = Inferred if issubclass(method.sharing.entry.cls, SelfFitting) else Solved
+    cell = Inferred if method.fits_itself else Solved
     return cell(spec, suite, method)

@@ -59,8 +59,9 @@ class Answer:
 class FullBatchRun(ABC):
     """One cell: `answer` sets the parameters of `model` from the training rows; then the test split is read once.
 
-    There is one set of weights, recorded as epoch 1 of the rule `val`: whatever is open is chosen on training rows, by
-    cross-validation or by a likelihood. `in_weights` says that predictions need nothing but the weights of the model.
+    There is one set of weights, recorded as the last epoch under every rule of selection: whatever is open is chosen on
+    training rows, by cross-validation or by an inference of its own. `in_weights` says that predictions need nothing
+    but the weights of the model.
     """
 
     in_weights: ClassVar[bool] = True
@@ -74,8 +75,8 @@ class FullBatchRun(ABC):
         """Choose open options and fit the model, by the training rows alone. `on_epoch` reports progress."""
 
     def data(self, split: Any) -> Dataset:
-        """A split in float64."""
-        return read_split(self.suite, self.spec, split)
+        """A split in float64, also where networks are trained in another type."""
+        return read_split(self.suite, self.spec, split).to(CPU, torch.float64, torch.contiguous_format)
 
     def read_rows(self, train: Dataset) -> TaskRows:
         """The training rows of every task, of those that have a label of it.
@@ -101,7 +102,7 @@ class FullBatchRun(ABC):
         seconds, tasks = time.perf_counter() - began, self.model.reported
         fields = {
             "tasks": tasks,
-            "selection": {"val": dict.fromkeys(tasks, 1)},
+            "selection": {rule: dict.fromkeys(tasks, self.protocol.epochs) for rule in self.protocol.rules},
             "solution": answer.solution,
             "environment": versions(*answer.packages),
             "cost": Cost(
@@ -117,7 +118,7 @@ class FullBatchRun(ABC):
             "matrices": {name: Packed.pack(matrix.numpy()) for name, matrix in answer.matrices.items()},
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }
-        epochs = {"val": dict.fromkeys(tasks, (1,))}
+        epochs = {rule: dict.fromkeys(tasks, (self.protocol.epochs,)) for rule in self.protocol.rules}
         return TrainedCell(
             fields,
             epochs,

@@ -89,6 +89,8 @@ def _fit_as_stack(
     if specs[0].protocol.noised:
         raise CannotStack("Signs of gradients are drawn for each run by itself.")
     parts = [load_run(spec, data_dir, rows) for spec in specs]
+    if parts[0][1].is_full_batch(specs[0].protocol):
+        raise CannotStack("Runs that are fitted to all rows at once have no steps to stack.")
     runs = [Run(spec, suite, method) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
     starts = [run.start(settle=not number) for number, run in enumerate(runs)]
     # Epochs are reported once, by the first seed.

@@ -17,7 +17,7 @@ from torch import Tensor
 from bench.catalogue.method import Method
 from bench.core.data import Dataset, Order
 from bench.core.losses import compute_loss
-from bench.errors import DataMissing
+from bench.errors import DataMissing, UsageError
 from bench.planning.plan import list_supported_methods, parse_suite, plan
 from bench.training.environment import settle_devices
 from bench.training.fit import Run
@@ -47,7 +47,9 @@ def measure(
     settle_devices()
     for suite in suites:
         with contextlib.suppress(DataMissing):
-            for method in methods or list_supported_methods(suite, data_dir):
+            supported = list_supported_methods(suite, data_dir)
+            # Only what is trained by updates has a time for one.
+            for method in methods or [name for name in supported if not Method.parse(name).fits_itself]:
                 yield compare_with_bare_loop(suite, method, data_dir, rounds)
 
 
@@ -103,6 +105,8 @@ def prepare_block(
     """
     updates = BLOCK_UPDATES[suite_text.partition(":")[0]]
     settings = {"epochs": "1", "steps_per_epoch": str(updates)} | settings
+    if Method.parse(method).fits_itself:
+        raise UsageError(f"`{method}` is fitted to all rows at once, and has no updates to measure.")
     [spec] = plan(suite_text, [method], [0], settings, device="cpu", data_dir=data_dir, version=version)
     _, suite = parse_suite(spec.suite, data_dir)
     rows = Run(spec, suite, Method.parse(spec.method)).data("train")

@@ -234,6 +234,8 @@ class Question:
         for method in methods:
             try:
                 self.spec(method, 0)
+                if self.tuned and Method.parse(method).fits_itself:
+                    raise UsageError(f"`{method}` is fitted to all rows at once, without a learning rate to choose.")
             except UsageError as error:
                 self.left_out[method] = str(error)
             else:

@@ -133,8 +133,8 @@ class KernelRegression(NearRows):
     attributes, bandwidth included, at a minimum of leave-one-out errors. Frequencies of classes are averaged likewise.
     Tasks may have rows of their own, and labels may be missing. Kinds of targets: numbers, classes, binary labels.
 
-    lam: what the mean of the other tasks' errors counts beside the task's own. 0 is a learner of each task alone, a
-        large one gives all tasks one metric.
+    lam: what the mean of the other tasks' errors counts beside the task's own. 0 is a learner of each task alone;
+        T - 1 weighs T tasks alike, so that all have one metric; a larger one lets a task count less than the others.
     rows: leave-one-out errors are those of at most so many rows of a task, each predicted from all others; one step of
         the search costs as many operations as pairs of rows times attributes.
 

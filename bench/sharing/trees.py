@@ -18,8 +18,8 @@ class Trees(SelfFitting):
     The mean squared errors are those of the means in the leaves, of targets of variance 1; of one-hot columns of
     classes, whose variances sum to 1, the error of a split is its Gini impurity. Predictions are the leaf's mean of
     task t alone, and its frequencies of classes. With lam = 0 it is scikit-learn's tree or forest of the task by
-    itself, split by split. Tasks label the same rows: inputs of their own and missing labels are refused. Kinds of targets:
-    numbers, classes, binary labels.
+    itself, split by split. Tasks label the same rows: inputs of their own and missing labels are refused. Kinds of
+    targets: numbers, classes, binary labels.
 
     kind: `tree`, or `forest`, the mean of trees on bootstrap samples of the rows (Breiman 2001), all attributes tried
         at every split.
@@ -51,8 +51,6 @@ class Trees(SelfFitting):
         self.outcomes = [Outcome.of(task) or Outcome() for task in blueprint.suite.tasks]
         self.output_shape = (1,)
         self.models: list[Any] = []  # of scikit-learn, one for each task, from the fit on
-        self.shifts: list[Tensor] = []
-        self.scales: list[float] = []
 
     def fit(
         self,
@@ -70,20 +68,23 @@ class Trees(SelfFitting):
         if any(inputs[task] is not x for task in self.tasks):
             raise UsageError("`trees` needs a label of every task in every row. Found tasks with rows of their own.")
         rows, columns = x.numpy(), [o.write_columns(targets[t]) for t, o in zip(self.tasks, self.outcomes, strict=True)]
-        self.shifts = [each.mean(dim=0) for each in columns]
-        deviations = [each - shift for each, shift in zip(columns, self.shifts, strict=True)]
+        deviations = [each - each.mean(dim=0) for each in columns]
         # One scale for all columns of a class, so that their errors add up to the Gini impurity.
-        self.scales = [math.sqrt(float(each.square().sum(dim=1).mean())) or 1.0 for each in deviations]
-        standard = [each / scale for each, scale in zip(deviations, self.scales, strict=True)]
+        scales = [math.sqrt(float(each.square().sum(dim=1).mean())) or 1.0 for each in deviations]
         objective, numbers, self.models = 0.0, 0, []
         for t in range(len(self.tasks)):
             weights = weigh_tasks(t, len(self.tasks), self.lam)
-            # The task's own columns first. Where nothing of the others counts they are left out: exactly one task.
-            order = [t, *(s for s in range(len(self.tasks)) if s != t and weights[s] > 0)]
-            Y = torch.cat([weights[s].sqrt() * standard[s] for s in order], dim=1).numpy()
+            # The task's own columns come first, as they are: with lam = 0 there are no others, and ties between splits,
+            # which the last digit decides, are those of the task by itself.
+            others = [
+                weights[s].sqrt() * (scales[t] / scales[s]) * deviations[s]
+                for s in range(len(self.tasks))
+                if s != t and weights[s] > 0
+            ]
+            Y = torch.cat([columns[t], *others], dim=1).numpy()
             seed = int(torch.randint(2**31 - 1, (), generator=generator))
             self.models.append(self._make(seed).fit(rows, Y[:, 0] if Y.shape[1] == 1 else Y))
-            objective += float((self._estimate(t, x) - standard[t]).square().sum(dim=1).mean())
+            objective += float((self._estimate(t, x) - columns[t]).square().sum(dim=1).mean()) / scales[t] ** 2
             # Attribute and threshold of a split, and the columns of a leaf.
             splits = [int((tree.tree_.feature >= 0).sum()) for tree in self._list_trees(t)]
             numbers += sum(2 * n + (n + 1) * columns[t].shape[1] for n in splits)
@@ -103,7 +104,7 @@ class Trees(SelfFitting):
         return list(self.models[task].estimators_) if self.kind == "forest" else [self.models[task]]
 
     def _estimate(self, task: int, x: Tensor) -> Tensor:
-        """Means of the task's standardised columns in the leaves of rows x (n, d), (n, C) float64."""
+        """Means of the task's columns in the leaves of rows x (n, d), (n, C) float64."""
         found = torch.from_numpy(self.models[task].predict(x.detach().double().numpy()))
         return found.reshape(len(x), -1)[:, : max(1, self.outcomes[task].classes)]
 
@@ -115,7 +116,7 @@ class Trees(SelfFitting):
         outcome = self.outcomes[task]
         if not self.models:  # the constant 0, or equal frequencies
             return outcome.predict(x.new_full((len(x), max(1, outcome.classes)), 1 / (outcome.classes or torch.inf)))
-        return outcome.predict(self.scales[task] * self._estimate(task, x) + self.shifts[task]).to(x)
+        return outcome.predict(self._estimate(task, x)).to(x)
 
     def supports(self, suite: Suite) -> str | None:
         """Refuses inputs of their own and tasks that no mean predicts, besides what every self-fitting sharing does."""

@@ -124,7 +124,7 @@ def test_all_methods() -> None:
     itself = fitted_by_themselves()
     assert set(names) - set(itself) <= set(catalogue())
     names = [name for name in names if name not in itself]
-    assert list_supported_methods("synthetic:tasks=2") == names
+    assert [name for name in list_supported_methods("synthetic:tasks=2") if name not in itself] == names
     many = list_supported_methods("synthetic:inputs=own,tasks=11")
     mixing = ["adatt", "cgc", "cross_stitch", "learn_to_branch", "nddr", "ple", "sluice"]
     assert [name for name in names if name not in many] == mixing

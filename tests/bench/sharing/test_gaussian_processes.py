@@ -327,7 +327,7 @@ def test_the_test_split_is_read_once_after_the_fit(monkeypatch: pytest.MonkeyPat
 
 def test_all_methods_of_linear_suites_have_them() -> None:
     names = fitted_by_themselves()
-    assert names == ["gp_icm", "gp_shared", "gp_single"]
+    assert {"gp_icm", "gp_shared", "gp_single"} <= set(names)
     assert set(names) <= set(list_supported_methods(SUITE))
 
 

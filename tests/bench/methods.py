@@ -21,7 +21,7 @@ def forms(entry: Entry) -> Iterator[str]:
 
 
 def fitted_by_themselves() -> list[str]:
-    """Sharings that no update trains, as Gaussian processes, which `test_gaussian_processes` is about."""
+    """Sharings that no update trains, as Gaussian processes or trees, which have tests of their own."""
     return [name for name, entry in list_entries("sharing").items() if issubclass(entry.cls, SelfFitting)]
 
 

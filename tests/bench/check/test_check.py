@@ -33,7 +33,7 @@ RULES = {
 FEW = ("synthetic:inputs=own,tasks=2,train=16", "synthetic:tasks=1,train=16", "multidigits")
 ALWAYS = {"symmetry"}  # notes, and never fails
 GOOD = {
-    "sharing": [sharings.Limited, sharings.Mutable, sharings.Means],
+    "sharing": [sharings.Limited, sharings.Mutable, sharings.Means, sharings.Pooled],
     "constraint": [constraints.Good, constraints.ORDERED],
     "weighting": [weightings.Good],
     "suite": [suites.Good, suites.PARTIAL, suites.MISSING],

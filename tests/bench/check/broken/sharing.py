@@ -98,6 +98,23 @@ class Means(SelfFitting):
         return {task: x.new_zeros(len(x), 1) + self.means[task] for task, x in inputs.items()}
 
 
+class Pooled(Means):
+    """Every task predicts the mean of all training targets, or of its own.
+
+    own: whether it is of its own.
+    """
+
+    twin = "own=true"
+
+    def __init__(self, blueprint: Blueprint, *, own: bool = False) -> None:
+        super().__init__(blueprint)
+        self.own = own
+
+    def fit(self, inputs, targets, iterations, generator, on_step=None):
+        whole = torch.cat(list(targets.values()))
+        return super().fit(inputs, {task: y if self.own else whole for task, y in targets.items()}, 1, generator)
+
+
 def started(after):
     """A constructor that does `after(self, blueprint)` at its end."""
 
@@ -338,6 +355,7 @@ BROKEN: list[Broken] = [
     ("muted twin", "the nearest it has: `muted`", change(Mutable, twin="mutd=1")),
     ("muted twin", "no sharing `single`", change(Mutable, twin="single")),
     ("muted twin", "['int']", change(Mutable, twin="single_task:int=same")),
+    ("muted twin", "should not follow the labels of others", change(Pooled, twin="own=false")),
     ("fits", "unchanged", change(Means, mean=lambda self, y, generator: 0.0)),
     ("fits", "not finite", change(Means, mean=lambda self, y, generator: y.mean() / 0)),
     ("fits", "generator that is passed in", change(Means, mean=lambda self, y, generator: torch.randn(()))),

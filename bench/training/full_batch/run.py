@@ -21,8 +21,9 @@ from bench.core.suite import Suite
 from bench.linear.rows import TaskRows
 from bench.loop.effective_sharing import effective_sharing
 from bench.records import Cost, Packed, RunSpec, Solution
+from bench.scores import primary_error
 from bench.training.environment import hardware, peak_memory_mb, reset_peak_memory, settle_devices, versions
-from bench.training.evaluate import evaluation_mode
+from bench.training.evaluate import evaluate, evaluation_mode
 from bench.training.model import MultiTaskModel
 from bench.training.rows import read_split, tally_labels
 from bench.training.select import Snapshot
@@ -118,6 +119,8 @@ class FullBatchRun(ABC):
             "matrices": {name: Packed.pack(matrix.numpy()) for name, matrix in answer.matrices.items()},
             "effective_sharing": effective_sharing(start, self.model.copies()),
         }
+        if self.spec.overrides and "val" in self.protocol.splits:
+            fields["validation"] = self._validate()
         epochs = {rule: dict.fromkeys(tasks, (self.protocol.epochs,)) for rule in self.protocol.rules}
         return TrainedCell(
             fields,
@@ -126,6 +129,11 @@ class FullBatchRun(ABC):
             answer.weights,
             (lambda _: [Snapshot(self.model.state_dict(), TrainState())]) if self.in_weights else None,
         )
+
+    def _validate(self) -> dict[str, float]:
+        """The primary error of each task on validation, by which a curve over a setting chooses."""
+        states, kinds = evaluate([(self.model, TrainState())], self.data("val")), self.protocol.metrics
+        return {task: round_digits(primary_error(kinds[task], state)) for task, state in states.items()}
 
 
 def round_digits(value: float) -> float:

@@ -217,6 +217,7 @@ def test_a_run_is_sound_and_repeats(suite: str, method: str) -> None:
     assert ResultRecord.model_validate_json(record.model_dump_json()).find_problems() == []
     assert (record.scores, record.solution, record.matrices) == (again.scores, again.solution, again.matrices)
     assert set(record.selection) == set(spec.protocol.rules)
+    assert set(record.validation) == (set(record.tasks) if "val" in spec.protocol.splits else set())
     assert cost_of_run(record, "updates") is None
     assert ("learned metric" in record.matrices) == (method != "trees")
 

@@ -66,7 +66,7 @@ class Trees(SelfFitting):
         """
         x = inputs[self.tasks[0]]
         if any(inputs[task] is not x for task in self.tasks):
-            raise UsageError("`trees` needs a label of every task in every row. Found tasks with rows of their own.")
+            raise UsageError("`trees` needs a label of every task in every row. Found labels in different rows.")
         rows, columns = x.numpy(), [o.write_columns(targets[t]) for t, o in zip(self.tasks, self.outcomes, strict=True)]
         deviations = [each - each.mean(dim=0) for each in columns]
         # One scale for all columns of a class, so that their errors add up to the Gini impurity.

@@ -228,7 +228,7 @@ def test_rows_of_their_own_and_missing_labels() -> None:
     assert record.find_problems() == []
     assert record.labels["train"] == {"task00": 8, "task01": 8}
     [spec] = plan("synthetic:tasks=2,train=16", ["trees"], [0], {"labels": "0.5"})
-    assert "`trees` needs a label of every task in every row." in str(fit(spec).error)
+    assert "`trees` needs a label of every task in every row. Found labels in different rows." in str(fit(spec).error)
 
 
 def without_mean() -> Suite:

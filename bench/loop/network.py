@@ -193,8 +193,8 @@ class SharedNetwork(nn.Module):
         predictions = {
             task: self.heads[task](feature) for task, feature in self.compute_features(inputs, state).items()
         }
-        like = next(self.parameters())
-        if not torch.is_autocast_enabled(like.device.type):
+        like = next(self.parameters(), None)  # what fits itself has none
+        if like is None or not torch.is_autocast_enabled(like.device.type):
             return predictions
         widen = functools.partial(_widen, dtype=like.dtype)
         return {task: tree_map(widen, prediction) for task, prediction in predictions.items()}

@@ -71,5 +71,5 @@ class SelfFitting(Sharing):
 
     def supports(self, suite: Suite) -> str | None:
         if len(suite.input_shape) != 1:
-            return "is fitted to all rows of a table at once (here a row has the shape " + f"{suite.input_shape})."
+            return f"is fitted to all rows of a table at once (here a row has the shape {suite.input_shape})."
         return super().supports(suite)

@@ -11,6 +11,7 @@ with E_s the leave-one-out error of kernel regression on the training rows of ta
 the targets, or cross entropy over the entropy of the classes, so that 1 is the error of the best constant.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
@@ -38,6 +39,7 @@ class NearRows(SelfFitting):
     def __init__(self, blueprint: Blueprint, lam: float, rows: int) -> None:
         super().__init__()
         self.tasks, self.lam, self.rows = blueprint.tasks, lam, rows
+        # Where a task is none of these, `supports` refuses the suite.
         self.outcomes = [Outcome.of(task) or Outcome() for task in blueprint.suite.tasks]
         self.output_shape = (1,)
         shape = len(self.tasks), blueprint.suite.input_shape[0]
@@ -46,9 +48,9 @@ class NearRows(SelfFitting):
         self.register_buffer("scale", torch.ones(shape))
         self.labelled: list[tuple[Tensor, Tensor]] = []  # rows and columns of labels of each task, from the fit on
 
+    @abstractmethod
     def average(self, distances: Tensor, columns: Tensor) -> Tensor:
         """Estimates (m, C) from squared distances (m, n) and columns of labels (n, C)."""
-        raise NotImplementedError
 
     def fit(
         self,
@@ -108,8 +110,8 @@ class NearRows(SelfFitting):
 
     def _predict(self, task: int, x: Tensor) -> Tensor:
         outcome = self.outcomes[task]
-        if not self.labelled:  # the constant 0, or equal frequencies
-            return outcome.predict(x.new_full((len(x), max(1, outcome.classes)), 1 / (outcome.classes or torch.inf)))
+        if not self.labelled:
+            return outcome.predict_unfitted(x)
         rows, columns = self.labelled[task]
         near, queries = (self._standardise(task, each) * self.metric[task] for each in (rows, x))
         parts = split_queries(torch.arange(len(x)), len(near))

@@ -48,6 +48,7 @@ class Trees(SelfFitting):
         super().__init__()
         self.tasks, self.kind, self.lam, self.count = blueprint.tasks, kind, lam, count if kind == "forest" else 1
         self.limits_of_trees = {"max_depth": depth or None, "min_samples_leaf": leaf}
+        # Where a task is none of these, `supports` refuses the suite.
         self.outcomes = [Outcome.of(task) or Outcome() for task in blueprint.suite.tasks]
         self.output_shape = (1,)
         self.models: list[Any] = []  # of scikit-learn, one for each task, from the fit on
@@ -114,8 +115,8 @@ class Trees(SelfFitting):
 
     def _predict(self, task: int, x: Tensor) -> Tensor:
         outcome = self.outcomes[task]
-        if not self.models:  # the constant 0, or equal frequencies
-            return outcome.predict(x.new_full((len(x), max(1, outcome.classes)), 1 / (outcome.classes or torch.inf)))
+        if not self.models:
+            return outcome.predict_unfitted(x)
         return outcome.predict(self._estimate(task, x)).to(x)
 
     def supports(self, suite: Suite) -> str | None:

@@ -62,6 +62,10 @@ class Outcome:
         logs = self._smooth(estimates).log()
         return logs[:, 1:] - logs[:, :1] if self.logit else logs
 
+    def predict_unfitted(self, x: Tensor) -> Tensor:
+        """Predictions at rows x (n, d) before any label is known: 0 of numbers, equal frequencies of classes."""
+        return self.predict(x.new_full((len(x), max(1, self.classes)), 1 / self.classes if self.classes else 0.0))
+
     def _smooth(self, estimates: Tensor) -> Tensor:
         # Sums of shares may be below 0 by a rounding.
         return (1 - SMOOTHING) * estimates.clamp(min=0) + SMOOTHING / self.classes

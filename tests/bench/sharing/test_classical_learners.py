@@ -1,7 +1,8 @@
 """Kernel regression, nearest neighbours and trees: against numpy, scipy and scikit-learn, and as rows of a table."""
 
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,11 +20,16 @@ from bench.core.state import TrainState
 from bench.core.suite import Suite
 from bench.core.task import Classification, Ranking, Task
 from bench.errors import UsageError
+from bench.judge.channel import Channel
+from bench.judge.requests import describe
+from bench.perf.harness import prepare_block
 from bench.planning.plan import parse_suite, plan
+from bench.planning.question import Question
 from bench.records import ResultRecord
 from bench.toolbox.leave_one_out import STARTS, Labelled, Neighbourhood, compute_error, learn_weights
 from bench.toolbox.outcomes import SMOOTHING, Outcome
 from bench.training.fit import fit
+from bench.training.stacked.seeds import fit_stacked
 from leaderboard.analysis.costs import cost_of_run
 from leaderboard.intake.soundness import find_further_problems
 
@@ -282,6 +288,22 @@ def test_a_learner_without_a_device_takes_the_cpu(monkeypatch: pytest.MonkeyPatc
     assert (hard.protocol.device, trees.protocol.device) == ("cuda", "cpu")
     with pytest.raises(UsageError, match=r"`trees` should be run with `--device cpu`\. Found `cuda`"):
         plan("synthetic", ["trees"], [0], device="cuda")
+
+
+def test_what_measures_or_judges_updates_says_no(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="is fitted to all rows at once, and has no updates to measure"):
+        prepare_block("synthetic", "trees", tmp_path)
+    question = Question("synthetic:tasks=2,train=16", device="cpu", candidates=("trees", "hard"))
+    assert question.methods == ("hard",)
+    assert "without a learning rate to choose" in question.left_out["trees"]
+    monkeypatch.setattr("bench.judge.requests._load", lambda values: [])
+    with pytest.raises(UsageError, match="which is judged on suites with a solver only"):
+        describe(cast(Channel, None), {"suite": "synthetic", "methods": ["trees"]})
+    specs = plan("synthetic:tasks=2,train=16", ["trees:kind=tree"], [0, 1], {"steps_per_epoch": "1"})
+    assert all(record.find_problems() == [] for record in fit_stacked(specs))
+    assert "have no steps to stack" in capsys.readouterr().err
 
 
 def test_a_single_row_leaves_nothing_to_predict_from() -> None:

@@ -23,8 +23,6 @@ from bench.api import Blueprint, Found, Ge, OnStep, SelfFitting, Suite, TrainSta
 from bench.toolbox.leave_one_out import Labelled, Neighbourhood, learn_weights, split_queries, square_distances
 from bench.toolbox.outcomes import Outcome, explain_outcomes, weigh_tasks
 
-CARUANA = "Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.1"
-
 
 class NearRows(SelfFitting):
     """Predictions are averages of a task's training labels, by weights that follow from the metric of the task."""
@@ -127,7 +125,11 @@ class NearRows(SelfFitting):
         return super().supports(suite) or explain_outcomes(suite.tasks)
 
 
-@register("kernel_regression", paper=f"{CARUANA}; Nadaraya, On Estimating Regression, 1964")
+@register(
+    "kernel_regression",
+    paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.1; Nadaraya, On Estimating Regression, "
+    "Theory of Probability and its Applications 9, 1964",
+)
 class KernelRegression(NearRows):
     """y_t(x) = sum_i K(D_t(x, x_i)) y_ti / sum_i K(D_t(x, x_i)), K(D) = exp(-D^2 / 2): Nadaraya-Watson regression.
 
@@ -153,7 +155,7 @@ class KernelRegression(NearRows):
         return distances.mul(-0.5).softmax(dim=1) @ columns
 
 
-@register("nearest_neighbours", paper=CARUANA)
+@register("nearest_neighbours", paper="Caruana, Multitask Learning, Machine Learning 28, 1997, section 5.1")
 class NearestNeighbours(NearRows):
     """y_t(x) = the mean of y_ti over the k training rows of task t that are nearest by D_t: numbers, or votes.
 

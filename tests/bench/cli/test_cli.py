@@ -299,4 +299,4 @@ def test_all_methods_leaves_out_what_the_suite_does_not_support(capsys: pytest.C
     assert main([*words, "synthetic"]) == 0
     few = {cell["method"].partition(":")[0] for cell in json.loads(capsys.readouterr().out)["cells"]}
     assert "cross_stitch" in few
-    assert few - many == {"adatt", "cgc", "cross_stitch", "learn_to_branch", "nddr", "ple", "sluice"}
+    assert few - many == {"adatt", "cgc", "cross_stitch", "learn_to_branch", "nddr", "ple", "sluice", "trees"}

@@ -9,6 +9,7 @@ import transformers as hf
 from torch import Tensor, nn
 
 from bench.catalogue.registry import list_entries
+from bench.core.self_fitting import SelfFitting
 from bench.errors import UsageError
 from bench.loop.own_network import OwnNetwork
 from bench.loop.share import share
@@ -20,7 +21,10 @@ METHODS = ["hard", "hard:split=1", "single_task", "cross_stitch", "soft+l2:halfl
 LOOKS_AT_ROWS = ("adashare", "adatt", "cgc", "mmoe", "mtan", "ple")  # and are given names, not one tensor
 REFUSED = {
     **dict.fromkeys(LOOKS_AT_ROWS, "for a method that looks at it beside the stages, as gates do. Found a dict;"),
-    **dict.fromkeys(("gp_icm", "gp_shared", "gp_single"), "fitted to all rows at once"),
+    **dict.fromkeys(
+        (name for name, entry in list_entries("sharing").items() if issubclass(entry.cls, SelfFitting)),
+        "fitted to all rows at once",
+    ),
     **dict.fromkeys(("dmtrl", "dselect_k", "learn_to_branch"), "give `stages` as a function that makes fresh ones"),
     **dict.fromkeys(("hard_wide", "single_task_narrow", "single_task_wide"), "whose width is fixed"),
 }

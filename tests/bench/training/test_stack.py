@@ -53,7 +53,7 @@ METHODS = [
 
 
 def make(method: Method, seed: int, suite: Tiny, **settings: Any) -> Run:
-    """A run of twenty updates, in float64."""
+    """A short run, in float64."""
     spec = RunSpec(
         suite="tiny",
         method=method.canonical,
@@ -98,7 +98,7 @@ def test_a_stack_is_its_runs(text: str, suite: type[Tiny], settings: dict[str, A
     for seed, run in zip(SEEDS, stacked(method, suite(), **settings), strict=True):
         alone = train_run(make(method, seed, suite(), **settings))
         assert float((numbers(run.model) - numbers(alone)).abs().max()) < 1e-9
-        assert run.module.state.step == 20
+        assert run.module.state.step == STEPS["epochs"] * STEPS["steps_per_epoch"]
     assert float((numbers(run.model) - numbers(train_run(make(method, 0, suite(), **settings)))).abs().max()) > 1e-3
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 Pair = tuple[str, str]  # main, extra
 MOST_LISTED = 9  # tasks: there are 21,147 ways to group nine
-MOST_COLUMNS = 40_000  # groups that a solver chooses from
+MOST_COLUMNS = 12_000  # groups that a solver chooses from: seconds, not minutes
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def search_grouping(tasks: Sequence[str], gains: Mapping[Pair, float], method: s
     """The grouping of the largest foretold gain; None below three tasks, or where a pair was not run.
 
     Up to nine tasks every grouping is looked at. Above, a solver chooses among all groups of up to so many tasks that
-    there are not more than 40,000 (all groups up to 15 tasks, up to three together at 60).
+    there are not more than 12,000 (all groups up to 13 tasks, up to three together at 40).
     """
     wanted = {(main, extra) for main in tasks for extra in tasks if main != extra}
     if len(tasks) < 3 or wanted - gains.keys():

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         130 after Ctrl-C, else 0.
 
     Raises:
-        UsageError: The suite has one task, --main is none of them, or --seeds is below 3.
+        UsageError: The suite has one task, --main is none of them, --seeds is below 3, or --out cannot be written.
     """
     from bench.execution.ask.answering import Asked
     from bench.execution.ask.book import RunBook
@@ -116,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print_plan(inquiry, arguments.json)
         return 0
 
+    folder = options.make_out_folder(arguments.out)
     asked = Asked(inquiry, _repeat_options(arguments))
 
     def show_first() -> None:
@@ -127,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     inquiry.on_first = show_first
     inquiry.run()
-    _write(asked.make_answer(), arguments)
+    _write(asked.make_answer(), folder, arguments.json)
     return INTERRUPTED if inquiry.ended == "interrupted" else 0
 
 
@@ -195,20 +196,17 @@ def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
     print("Then labels dealt out anew where something helps, and further seeds for what is undecided.")
 
 
-def _write(answer: "Findings", arguments: argparse.Namespace) -> None:
-    """Print the answer, and write its files where --out names a folder."""
+def _write(answer: "Findings", folder: Path | None, as_json: bool) -> None:
+    """Print the answer, and write its files into a folder."""
     from leaderboard.ask.drawing import draw_answer, format_answer
     from leaderboard.ask.page import write_page
 
     value = json.dumps(answer.as_json(), indent=1)
-    if arguments.out:
-        from bench.system.files import make_folder
+    if folder:
         from leaderboard.store.json_text import write_whole
 
-        folder = Path(arguments.out).expanduser()
-        make_folder(folder)
         texts = {"answer.json": value + "\n", "answer.md": format_answer(answer), "answer.html": write_page(answer)}
         for name, text in texts.items():
             write_whole(folder / name, text)
         _tell(f"Written: {', '.join(str(folder / name) for name in texts)}")
-    print(value if arguments.json else draw_answer(answer), end="\n" if arguments.json else "")
+    print(value if as_json else draw_answer(answer), end="\n" if as_json else "")

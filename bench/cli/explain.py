@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         1 where a run failed, else 0.
 
     Raises:
-        UsageError: The suite has one task, --main is none of them, the method cannot be run on it, or there are fewer
-            than three seeds.
+        UsageError: The suite has one task, --main is none of them, the method cannot be run on it, there are fewer
+            than three seeds, or --out cannot be written.
     """
     from bench.execution.ask.book import RunBook
     from bench.execution.ask.budget import Budget
@@ -84,8 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         specs = {spec.run_id: spec for _, runs in explaining.list_rounds() for spec in runs}
         print_plan(execution, list(specs.values()), arguments.json)
         return 0
+    folder = options.make_out_folder(arguments.out)
     explaining.run()
-    _write(explaining.read(), arguments)
+    _write(explaining.read(), folder, arguments.json)
     return 1 if explaining.book.errors else 0
 
 
@@ -94,20 +95,17 @@ def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _write(found: "GainAccount", arguments: argparse.Namespace) -> None:
-    """Print what was found, and write its files where --out names a folder."""
+def _write(found: "GainAccount", folder: Path | None, as_json: bool) -> None:
+    """Print what was found, and write its files into a folder."""
     from leaderboard.report.explained import draw_explained, format_explained
 
     value = json.dumps(found.as_json(), indent=1)
-    if arguments.out:
-        from bench.system.files import make_folder
+    if folder:
         from leaderboard.figures.waterfall import draw_waterfall_svg
         from leaderboard.store.json_text import write_whole
 
-        folder = Path(arguments.out).expanduser()
-        make_folder(folder)
         texts = (value + "\n", format_explained(found), draw_waterfall_svg(found))
         for name, text in zip(FILES, texts, strict=True):
             write_whole(folder / name, text)
         _tell(f"Written: {', '.join(str(folder / name) for name in FILES)}")
-    print(value if arguments.json else draw_explained(found), end="\n" if arguments.json else "")
+    print(value if as_json else draw_explained(found), end="\n" if as_json else "")

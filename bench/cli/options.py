@@ -219,6 +219,27 @@ def require_file(path: Path) -> None:
         raise UsageError(f"There is no file `{make_printable(str(path))}`.")
 
 
+def make_out_folder(given: str | None) -> Path | None:
+    """The folder of --out, made before anything is run, so that no answer is lost for want of a place; None for none.
+
+    Raises:
+        UsageError: It cannot be made, or not be written.
+    """
+    if not given:
+        return None
+    from bench.system.files import make_folder
+
+    folder = Path(given).expanduser()
+    try:
+        make_folder(folder)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise UsageError(f"`--out` should be a folder that can be written. Found `{make_printable(given)}`.")
+    return folder
+
+
 def resolve_data_dir(given: str | None) -> Path:
     """The folder of data sets: --data-dir, then $MTLBENCH_DATA, then the user-data folder of the system.
 

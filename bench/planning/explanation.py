@@ -88,7 +88,7 @@ class Explanation:
         kept = {}
         for condition in self._list_conditions():
             try:
-                self.plan(condition, 0)
+                self.plan(condition, 0, restart=condition.restarts - 1)
             except UsageError as error:
                 if not condition.explanation:
                     raise
@@ -131,7 +131,7 @@ class Explanation:
             raise UsageError(f"`{self.method}` should be a method that shares: its tasks are models of their own.")
         only, count = (self.main,), len(self.question.tasks)
         extras, method = write(self.others), self.method
-        epochs = str(count * self.question.suite.protocol.epochs)
+        given = self.question.spec(ALONE, 0, tasks=only).protocol  # factors are on what the question sets
         faster = {f"sqrt({count})": math.sqrt(count), str(count): float(count)}
         found = [
             Condition(ALONE, "", ALONE, only),
@@ -139,14 +139,18 @@ class Explanation:
             Condition(f"{method}, others shuffled", "", method, (), {"shuffled": extras}),
             Condition(f"{method}, {count} copies of the task", "rate", method, (), {"replica": self.main}),
             *(
-                Condition(f"one trunk, rate x {name}", "rate", "hard", only, {"trunk_lr": repr(factor)})
+                Condition(
+                    f"one trunk, rate x {name}", "rate", "hard", only, {"trunk_lr": repr(given.trunk_lr * factor)}
+                )
                 for name, factor in faster.items()
             ),
             *(
-                Condition(f"{ALONE}, width x {width:g}", "capacity", ALONE, only, {"width": repr(width)})
+                Condition(f"{ALONE}, width x {width:g}", "capacity", ALONE, only, {"width": repr(given.width * width)})
                 for width in WIDTHS
             ),
-            Condition(f"{ALONE}, {count} times the epochs", "compute", ALONE, only, {"epochs": epochs}),
+            Condition(
+                f"{ALONE}, {count} times the epochs", "compute", ALONE, only, {"epochs": str(count * given.epochs)}
+            ),
             Condition(f"{ALONE}, best of {RESTARTS} by validation", "restarts", ALONE, only, restarts=RESTARTS),
             Condition(f"{method}, others random and smooth", "noise", method, (), {"smoothed": extras}),
             Condition(f"{method}, others' gradients as noise", "noise", method, (), {"noised": extras}),

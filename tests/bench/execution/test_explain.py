@@ -60,6 +60,16 @@ def test_a_suite_that_a_solver_fits_keeps_what_fits_it() -> None:
     explanation = make_explanation("soft+l2", "linear_synthetic:tasks=6")
     assert list(explanation.conditions)[:3] == ["single_task", "soft+l2", "soft+l2, others shuffled"]
     assert "solver" in explanation.left_out["single_task, width x 2"]
+    assert "solver" in explanation.left_out[f"single_task, best of {RESTARTS} by validation"]
+
+
+def test_factors_are_on_what_the_question_sets() -> None:
+    settings = {"epochs": "3", "width": "3", "trunk_lr": "0.1"}
+    explanation = Explanation(Question(SUITE, "task00", settings, candidates=("hard",)), find_twin("hard"))
+    protocols = {name: explanation.plan(each, 0).protocol for name, each in explanation.conditions.items()}
+    assert protocols["single_task, 2 times the epochs"].epochs == 6
+    assert protocols["single_task, width x 4"].width == 12
+    assert protocols["one trunk, rate x 2"].trunk_lr == 0.2
 
 
 class Untrained(RunBook):
@@ -134,3 +144,15 @@ def test_what_cannot_be_explained_is_one_sentence(
     assert re.search(sentence, error), error
     assert error.count("\n") == 1
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("command", [["explain", SUITE, "hard", "--main", "task00"], ["ask", SUITE]])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_run(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine, file = Inline(), tmp_path / "file"
+    monkeypatch.setattr(execution_options, "choose_engine", lambda arguments: engine)
+    file.touch()
+    assert main([*command, *BUDGET, "--store", str(tmp_path / "s"), "--out", str(file)]) == 2
+    assert "`--out` should be a folder that can be written" in capsys.readouterr().err
+    assert not engine.ran

@@ -71,8 +71,8 @@ def probe(model: MultiTaskModel, state: TrainState, rows: Dataset, most: int = 5
     draw = torch.Generator().manual_seed(0)
     similarity: dict[str, list[Tensor]] = {}
     sensitivity: dict[str, list[Tensor]] = {}
-    first, _ = next(rows.slices(most))
-    for tensor, _ in group_by_input(first):
+    inputs, _ = rows.take([torch.arange(min(most, len(tensor))) for tensor, _ in rows.groups])
+    for tensor, _ in group_by_input(inputs):
         at_depth = _read_features(model, state, tensor, draw)
         for depth, (features, uses) in at_depth.items():
             similarity.setdefault(depth, []).append(align_features(features))
@@ -138,6 +138,7 @@ def measure_ownership(
 
     rows: with labels; `most` of each input are read.
     """
+    model.partly_labelled = rows.partly_labelled
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     fisher = torch.zeros(len(model.tasks), len(named), dtype=torch.float64)
     count = min(most, min(len(tensor) for tensor, _ in rows.groups))

@@ -1,8 +1,13 @@
 """Probes say what is known of a method: a trunk is everybody's, a tower its task's, a muted unit no path."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 
+from bench.core.data import Dataset
 from bench.planning.plan import plan
 from bench.training.fit import Run
 from bench.training.load import load_run
@@ -11,11 +16,24 @@ from bench.training.probes import Probes, probe
 SUITE = "deep_synthetic:tasks=3,train=32"
 
 
-def look(method: str, suite: str = SUITE) -> Probes:
+def look(method: str, suite: str = SUITE, rows: Callable[[Dataset], Dataset] = lambda rows: rows) -> Probes:
     [spec] = plan(suite, [method], [0], {"epochs": "1", "steps_per_epoch": "2", "precision": "float64"})
     loaded, parsed, _ = load_run(spec, None)
     run = Run(spec, loaded, parsed)
-    return probe(run.model, run.module.state, run.data("val"), 128)
+    return probe(run.model, run.module.state, rows(run.data("val")), 128)
+
+
+def mark_third_missing(rows: Dataset) -> Dataset:
+    """The labels of every third row are missing, of other rows for each task."""
+    targets = {task: target.clone() for task, target in rows.targets.items()}
+    for number, target in enumerate(targets.values()):
+        target[number::3] = torch.nan
+    return replace(rows, targets=targets)
+
+
+def give_all(rows: Dataset, task: str) -> Dataset:
+    """The input of one task for all of them."""
+    return replace(rows, inputs=dict.fromkeys(rows.inputs, rows.inputs[task]))
 
 
 def owners(found: Probes, part: str) -> set[float]:
@@ -57,6 +75,22 @@ def test_a_linear_head_uses_features_as_its_weights_say() -> None:
     assert torch.allclose(
         probe(run.model, run.module.state, run.data("val"), 64).sensitivity["stage 1"], torch.corrcoef(ranks)
     )
+
+
+def test_batches_without_some_labels_say_whose_the_others_are() -> None:
+    found = look("hard", rows=mark_third_missing)
+    for task in ("task00", "task01", "task02"):
+        assert sum(each.shares[task] for each in found.ownership) == pytest.approx(1)
+    assert owners(found, "heads") == {1.0}
+
+
+def test_matrices_are_means_over_every_distinct_input() -> None:
+    suite = "mechanisms:sampling,tasks=2,train=32"
+    both = look("single_task:init=independent", suite)
+    parts = [look("single_task:init=independent", suite, partial(give_all, task=task)) for task in ("t1", "t2")]
+    for depth, matrix in both.similarity.items():
+        assert torch.allclose(matrix, (parts[0].similarity[depth] + parts[1].similarity[depth]) / 2)
+        assert not torch.allclose(matrix, parts[0].similarity[depth])
 
 
 @pytest.mark.parametrize("method", ["mmoe", "lora", "hard:split=1", "nddr", "mtan", "dselect_k"])

@@ -75,7 +75,9 @@ class MultiTaskModel(SharedNetwork):
         features = super().compute_features(inputs, state)
         if not (self.noised and self.training):
             return features
-        return {t: flip_gradients(x, state.generator) if t in self.noised else x for t, x in features.items()}
+        return {
+            t: flip_gradients(x, state.generator, self.ranks) if t in self.noised else x for t, x in features.items()
+        }
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
         """task -> prediction (n, ...), of the tasks in `inputs`, task -> rows (n, ...)."""

@@ -119,6 +119,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     *(("own inputs", method, {"precision": "float64"}) for method in ("hard", "hard@gradvac")),
     *(("tiny", method, {"clip_norm": 0.1, "loss_reduction": "mean"}) for method in ("hard@uncertainty", "single_task")),
     ("tiny", "hard@nash_mtl", {"optimiser": "adam"}),
+    ("tiny", "hard", {"noised": TASKS[1:]}),
     *(("tiny", method, {"coordinates": "mean"}) for method in ("soft+l1", "soft+cluster")),
 ]
 

@@ -105,7 +105,10 @@ def _write(found: "GainAccount", folder: Path | None, as_json: bool) -> None:
         from leaderboard.store.json_text import write_whole
 
         texts = (value + "\n", format_explained(found), draw_waterfall_svg(found))
-        for name, text in zip(FILES, texts, strict=True):
-            write_whole(folder / name, text)
-        _tell(f"Written: {', '.join(str(folder / name) for name in FILES)}")
+        written = {
+            folder / name: text for name, text in zip(FILES, texts, strict=True) if text
+        }  # not each has a figure
+        for path, text in written.items():
+            write_whole(path, text)
+        _tell(f"Written: {', '.join(map(str, written))}")
     print(value if as_json else draw_explained(found), end="\n" if as_json else "")

@@ -129,10 +129,11 @@ class Explaining:
         )
 
     def _build(self, errors: dict[str, np.ndarray], order: Sequence[str], overlap: float) -> Waterfall | None:
-        """The waterfall with the explanations in an order; None where alone, method or shuffled were not run."""
+        """The waterfall with the explanations in an order; None where no seed has alone, method and shuffled."""
         conditions = self.explanation.conditions.values()
         alone, method, shuffled = [each.name for each in conditions if not each.explanation]
-        if not {alone, method, shuffled} <= errors.keys():
+        ends = [errors.get(name, np.full(len(self.seeds), np.nan)) for name in (alone, method, shuffled)]
+        if not np.isfinite(ends).all(axis=0).any():
             return None
         of = {name: [c.name for c in conditions if c.explanation == name and c.name in errors] for name in order}
         ladder = climb({name: each for name, each in of.items() if each}, self._validation, alone)

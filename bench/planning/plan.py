@@ -301,6 +301,8 @@ def check_linear(method: Method, sharing: Sharing, suite: Suite, protocol: Proto
         )
     if form and not all(parameter.requires_grad for parameter in sharing.parameters()):
         raise UsageError("A solver sets every weight and intercept of a linear backbone. Found frozen ones; free them.")
+    if form and len(sharing.phases()) > 1:
+        raise UsageError(f"`{method.sharing.short}` is trained in phases; a solver finds one minimum, without any.")
     if protocol.device != "cpu":
         raise UsageError("A solver should be run with `--device cpu`. Found `cuda`.")
     if method.weighting.short != str(DEFAULT_WEIGHTING):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.errors import count_nouns
 from leaderboard.analysis.statistics import Interval
 from leaderboard.analysis.waterfall import INFORMATION, SHUFFLED, GainPart, Waterfall
 from leaderboard.report.escape import markdown
@@ -41,8 +42,8 @@ class GainAccount:
     Attributes:
         suite, method, main: as written.
         seeds: that were asked for.
-        waterfall, reverse: the parts with explanations in their order, and in the reverse one; None where the method,
-            the main task alone or the method beside shuffled labels has no runs.
+        waterfall, reverse: the parts with explanations in their order, and in the reverse one; None where no seed has
+            the main task alone, the method, and the method beside shuffled labels.
         single: condition -> its own change in log error against the main task alone.
         explanation_of: condition -> the explanation it belongs to; empty for the ends.
         rates: condition -> the learning rate that validation chose; None for the protocol's own.
@@ -95,7 +96,10 @@ class GainAccount:
     def write_sentences(self) -> list[str]:
         """The answer: the gain, what of it could be had without the others, and what is left."""
         if self.waterfall is None:
-            return ["There is no answer yet: the method, the main task alone and shuffled labels have no runs."]
+            return [
+                "There is no answer yet: no seed has runs that ended well of the main task alone, the method, and "
+                "the method beside shuffled labels."
+            ]
         *others, _, information = self.waterfall.parts
         names = [PART_NAMES[part.name] for part in others if (part.change.low or 0) > 0]
         without = (
@@ -104,7 +108,7 @@ class GainAccount:
         known = _tell_sign(information.change)
         return [
             f"`{self.method}` has {write_change(self.waterfall.total)} on `{self.main}` than learning it alone "
-            f"({self.waterfall.total.n} seeds).",
+            f"({count_nouns(self.waterfall.total.n, 'seed')}).",
             f"{without}Against itself beside shuffled labels it has {write_change(information.change)}: {known}.",
         ]
 
@@ -140,7 +144,7 @@ class GainAccount:
 
     def _notes(self) -> list[str]:
         return [
-            *NOTES,
+            *(NOTES if self.waterfall else ()),
             *(f"Left out, {name}: {why}" for name, why in self.left_out.items()),
             *(f"A run failed: {error}" for error in self.errors),
         ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, cast
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from bench.catalogue.method import Method
@@ -17,9 +18,11 @@ from bench.execution.ask.book import RunBook
 from bench.execution.ask.budget import Budget
 from bench.execution.execute import Execution
 from bench.execution.explain import FURTHER_STEPS, Explaining, find_twin
-from bench.planning.explanation import EXPLANATIONS, RESTARTS, Explanation
+from bench.planning.explanation import EXPLANATIONS, RESTARTS, Condition, Explanation
 from bench.planning.question import Question
 from bench.records import RunSpec
+from leaderboard.figures.waterfall import draw_waterfall_svg
+from leaderboard.report.explained import draw_explained
 from tests.bench.execution.asking import Inline
 
 SUITE = "synthetic:tasks=2,train=16"
@@ -61,6 +64,22 @@ def test_a_suite_that_a_solver_fits_keeps_what_fits_it() -> None:
     assert list(explanation.conditions)[:3] == ["single_task", "soft+l2", "soft+l2, others shuffled"]
     assert "solver" in explanation.left_out["single_task, width x 2"]
     assert "solver" in explanation.left_out[f"single_task, best of {RESTARTS} by validation"]
+    assert "phases" in explanation.left_out["untied: alone from a common trunk"]
+
+
+def test_ends_without_a_common_seed_give_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    explaining = Explaining(make_explanation("hard"), Untrained(cast(Execution, None), Budget(math.inf)), (0, 1, 2))
+    errors = {"single_task": [1, math.nan, 2], "hard, others shuffled": [math.nan, 1, math.nan]}
+
+    def read(self: Explaining, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(errors.get(condition.name, [1.0, 2.0, 3.0])), np.ones(3)
+
+    monkeypatch.setattr(Explaining, "_read_errors", read)
+    monkeypatch.setattr(Explaining, "choose_rate", lambda self, condition: None)
+    found = explaining.read()
+    assert found.waterfall is None
+    assert "no seed has" in draw_explained(found)
+    assert not draw_waterfall_svg(found)
 
 
 def test_factors_are_on_what_the_question_sets() -> None:

@@ -83,7 +83,7 @@ class Question:
         kept = self.settings["tasks"].split("/") if "tasks" in self.settings else names
         tasks = tuple(name for name in names if name in kept)
         if len(tasks) < 2:
-            raise UsageError(f"A suite should have two tasks or more to be learnt together. Found {len(tasks)}.")
+            raise UsageError(f"There should be two tasks or more. Found {len(tasks)}.")
         return tasks
 
     @cached_property

@@ -116,12 +116,13 @@ class Store:
 
     def clear(self, done: Iterable[RunSpec] = ()) -> None:
         """Remove what killed runs left: notes, temporary files, and the checkpoints of those that are `done`."""
-        for spec in done if (self.root / CHECKPOINTS).is_dir() else ():
-            self._drop_checkpoint(spec)
         for folder, folders, _ in os.walk(self.root):
             hidden = (CHECKPOINTS, LIVE) if Path(folder) == self.root else ()
             folders[:] = [name for name in folders if not name.startswith(".") or name in hidden]
             clear_abandoned(Path(folder))
+        # After temporary files: one that was left among checkpoints would keep their folder.
+        for spec in done if (self.root / CHECKPOINTS).is_dir() else ():
+            self._drop_checkpoint(spec)
         clear_notes(self.root)
 
     def _drop_checkpoint(self, spec: RunSpec) -> None:

@@ -113,6 +113,17 @@ def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path, make_record
     assert not store.checkpoint(other.spec).parent.exists()
 
 
+def test_a_writer_killed_among_checkpoints_leaves_no_folder(tmp_path, make_record):
+    """Its temporary file is cleared before the folder is given up, or nobody would come back for that."""
+    store, done = Store(tmp_path), make_record(seed=0)
+    store.write(done)
+    folder = store.checkpoint(done.spec).parent
+    folder.mkdir()
+    (folder / ".x.0123abcd.tmp").touch()
+    store.clear([done.spec])
+    assert not folder.exists()
+
+
 def test_a_failed_run_keeps_its_checkpoint_and_no_reader_sees_it(tmp_path, make_record):
     store, failed = Store(tmp_path), make_record(failed=True)
     checkpoint = store.checkpoint(failed.spec)

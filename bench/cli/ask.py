@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.stack and not execution.engine.remote:
         execution = replace(execution, stack=question.stack)
     rules = _read_rules(arguments, question)
-    inquiry = Inquiry(question, RunBook(execution, Budget(arguments.budget)), rules, tell=_tell)
+    inquiry = Inquiry(question, RunBook(execution, Budget(arguments.budget)), rules, tell=options.tell)
     if arguments.dry_run:
         _print_plan(inquiry, arguments.json)
         return 0
@@ -123,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         """Print the first answer while further rounds go on; then what costs little beside them."""
         from leaderboard.ask.sentences import write_answer
 
-        _tell(f"First answer: {' '.join(write_answer(asked.make_answer()))}")
+        options.tell(f"First answer: {' '.join(write_answer(asked.make_answer()))}")
         asked.measure_beside()
 
     inquiry.on_first = show_first
@@ -172,11 +171,6 @@ def _read_rules(arguments: argparse.Namespace, question: "Question") -> "FamilyR
     return FamilyRules(looks, math.log1p(arguments.margin), question.overlap, arguments.adjust)
 
 
-def _tell(sentence: str) -> None:
-    """A sentence about the work, on standard error: standard output is the answer."""
-    print(sentence, file=sys.stderr, flush=True)
-
-
 def _print_plan(inquiry: "Inquiry", as_json: bool) -> None:
     """Print the rounds up to the last look that can be planned without results, and what they will cost."""
     rounds = [
@@ -208,5 +202,5 @@ def _write(answer: "Findings", folder: Path | None, as_json: bool) -> None:
         texts = {"answer.json": value + "\n", "answer.md": format_answer(answer), "answer.html": write_page(answer)}
         for name, text in texts.items():
             write_whole(folder / name, text)
-        _tell(f"Written: {', '.join(str(folder / name) for name in texts)}")
+        options.tell(f"Written: {', '.join(str(folder / name) for name in texts)}")
     print(value if as_json else draw_answer(answer), end="\n" if as_json else "")

@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.stack and not execution.engine.remote:
         execution = replace(execution, stack=question.stack)
     explanation = Explanation(question, find_twin(arguments.method))
-    explaining = Explaining(explanation, RunBook(execution, Budget(math.inf)), seeds, tell=_tell)
+    explaining = Explaining(explanation, RunBook(execution, Budget(math.inf)), seeds, tell=options.tell)
     if arguments.dry_run:
         specs = {spec.run_id: spec for _, runs in explaining.list_rounds() for spec in runs}
         print_plan(execution, list(specs.values()), arguments.json)
@@ -88,11 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
     explaining.run()
     _write(explaining.read(), folder, arguments.json)
     return 1 if explaining.book.errors else 0
-
-
-def _tell(sentence: str) -> None:
-    """A sentence about the work, on standard error: standard output is the answer."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def _write(found: "GainAccount", folder: Path | None, as_json: bool) -> None:
@@ -110,5 +104,5 @@ def _write(found: "GainAccount", folder: Path | None, as_json: bool) -> None:
         }  # not each has a figure
         for path, text in written.items():
             write_whole(path, text)
-        _tell(f"Written: {', '.join(map(str, written))}")
+        options.tell(f"Written: {', '.join(map(str, written))}")
     print(value if as_json else draw_explained(found), end="\n" if as_json else "")

@@ -262,3 +262,8 @@ def load_plugins(files: list[str]) -> "tuple[Plugin, ...]":
 
     with redirect_stdout(sys.stderr):  # standard output is the command's answer, whatever a plug-in prints
         return tuple(read_plugin(Path(file)) for file in dict.fromkeys(files))
+
+
+def tell(sentence: str) -> None:
+    """A sentence about the work, on standard error: standard output is the answer."""
+    print(sentence, file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from bench.cli import options
+from bench.cli import kept_models
 from bench.errors import UsageError, make_printable
 
 EPILOG = """examples:
@@ -24,15 +24,12 @@ has all outputs, of images in the order of their paths.
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    parser.add_argument("run_text", metavar="RUN", help="a run id, or the beginning of one")
+    kept_models.add_run(parser)
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="new rows: a table, a folder of images, or arrays of inputs"
     )
     parser.add_argument("--out", metavar="FILE", type=Path, help="where to (.csv, .json or .npz; default: print CSV)")
-    options.add_store(parser)
-    options.add_data_dir(parser)
-    options.add_plugin(parser)
-    options.add_json(parser)
+    kept_models.add_places(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,26 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
         ValueError: The files of the model are damaged.
         OSError: The answer cannot be written.
     """
-    from bench.prediction.find import find_card, read_kept_model
-
-    root, out = options.require_store(options.resolve_store_dir(arguments.store)), arguments.out
+    out = arguments.out
     if out and out.suffix not in (".csv", ".json", ".npz"):
         raise UsageError(f"`--out` should end in .csv, .json or .npz. Found `{make_printable(str(out))}`.")
     if not (arguments.file.is_file() or arguments.file.is_dir()):  # a pipe would be waited for
         shown = make_printable(str(arguments.file))
         raise UsageError(f"FILE should be a file of new rows, or a folder of images. Found none at `{shown}`.")
-    card_path = find_card(root, arguments.run_text)
-    options.load_plugins(arguments.plugin)
-    card, weights = read_kept_model(card_path)
+    model = kept_models.open_model(arguments)
     from bench.prediction.answers import describe_outputs, format_csv, pack_arrays, restore_unit, tabulate_predictions
     from bench.prediction.arrays import read_arrays
-    from bench.training.rebuild import explain_other_versions, rebuild_model
 
+    card = model.card
     with redirect_stdout(sys.stderr):  # what a plug-in prints
-        model = rebuild_model(card, weights, options.resolve_data_dir(arguments.data_dir))
         rows = model.suite.read_new_rows(arguments.file, card.suite) or read_arrays(arguments.file, model.suite)
-        if told := explain_other_versions(card):
-            print(f"mtlbench: {told}", file=sys.stderr)
         units, levels = card.suite.get("units", {}), card.suite.get("levels", {})
         outputs = {task: restore_unit(each, units.get(task, {})) for task, each in model.predict(rows).items()}
     if out and out.suffix == ".npz":

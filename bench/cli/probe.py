@@ -6,7 +6,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from bench.cli import options
+from bench.cli import kept_models, options
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,21 +22,19 @@ EPILOG = """examples:
 RUN is a run id, or as much of its beginning as tells it from others. Features are read on validation rows, or on test
 rows where the suite has no others. Likeness is linear CKA. Use is how much a task's prediction changes with a feature;
 its rank correlation says whether two tasks use the same ones. The owners of a parameter are counted by the squared
-gradients of the losses: 1 where one task has all the say, T where all have the same. docs/why.md has the equations.
+gradients of the losses: 1 where one task has all the say, T where all have the same. Weights are those of the epoch that
+the first task keeps. docs/why.md has the equations.
 """
 ROWS = 512
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    parser.add_argument("run_text", metavar="RUN", help="a run id, or the beginning of one")
+    kept_models.add_run(parser)
     parser.add_argument(
         "--rows", type=options.parse_positive, default=ROWS, metavar="N", help=f"of each input (default: {ROWS})"
     )
-    options.add_store(parser)
-    options.add_data_dir(parser)
-    options.add_plugin(parser)
-    options.add_json(parser)
+    kept_models.add_places(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,23 +45,18 @@ def run(arguments: argparse.Namespace) -> int:
         DataMissing: The data of the suite is not there.
         ValueError: The files of the model are damaged.
     """
-    from bench.prediction.find import find_card, read_kept_model
-
-    root = options.require_store(options.resolve_store_dir(arguments.store))
-    card_path = find_card(root, arguments.run_text)
-    options.load_plugins(arguments.plugin)
-    card, weights = read_kept_model(card_path)
+    rebuilt = kept_models.open_model(arguments)
     from bench.training.probes import probe
-    from bench.training.rebuild import rebuild_model
     from bench.training.rows import read_split
 
+    card = rebuilt.card
     if card.spec.protocol.fit != "descent":
         raise UsageError(f"Run `{card.run_id}` should be of a network. Found linear models, whose weights say it all.")
     with redirect_stdout(sys.stderr):  # what a plug-in prints
-        rebuilt = rebuild_model(card, weights, options.resolve_data_dir(arguments.data_dir))
         split = "val" if "val" in card.spec.protocol.splits else "test"
-        rows = read_split(rebuilt.suite, rebuilt.card.spec, split)
-        [(model, state), *_] = next(iter(rebuilt.predictors.values()))
+        rows = read_split(rebuilt.suite, card.spec, split)
+        # Separate models keep epochs of their own: the weights are of one moment, the first task's.
+        [(model, state), *_] = rebuilt.predictors[card.epochs[rebuilt.suite.tasks[0].reported]]
         found = probe(model, state, rows, arguments.rows)
     if arguments.json:
         print(json.dumps(_as_json(card.run_id, model.names, found), indent=1))

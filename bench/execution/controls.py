@@ -48,9 +48,8 @@ def plan_controls(
     controls = find_controls(names)
     if any(control.of_methods for control in controls) and not methods:
         methods = list_supported_methods(suite_text, data_dir)
-    twins = {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
     short = [Method.parse(method).short for method in methods]
-    subject = ControlSubject(tasks, suite.protocol.epochs, suite.protocol.lr, short, twins=twins)
+    subject = ControlSubject(tasks, suite.protocol.epochs, suite.protocol.lr, short, twins=list_twins())
     for control in controls:
         planned, refusals = 0, []
         for row in control.rows(subject):
@@ -67,6 +66,11 @@ def plan_controls(
                 specs |= {run.run_id: run for run in runs}
         _report_refusals(control, planned, refusals, named=control.name in names)
     return list(specs.values())
+
+
+def list_twins() -> dict[str, str]:
+    """Name of each sharing that is registered, those of plug-ins too -> its twin."""
+    return {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
 
 
 def _report_refusals(

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from bench.catalogue.method import Method
-from bench.catalogue.registry import list_entries
 from bench.execution.ask.book import RunBook
+from bench.execution.controls import list_twins
 from bench.planning.explanation import EXPLANATIONS, Condition, Explanation
 from bench.records import RunSpec
 from bench.records.values import SettingGrid
@@ -23,8 +23,7 @@ FURTHER_STEPS = 2  # at most, of learning rates beyond the last one that did bes
 
 def find_twin(method: str) -> str:
     """The twin of a method, in short form; empty where it has none."""
-    twins = {name: entry.cls.twin for name, entry in list_entries("sharing").items()}  # type: ignore[attr-defined]
-    twin = write_twin(Method.parse(method).short, twins)
+    twin = write_twin(Method.parse(method).short, list_twins())
     return Method.parse(twin).short if twin else ""
 
 
@@ -103,35 +102,34 @@ class Explaining:
     # --- what they say ---------------------------------------------------------------------------
 
     def read(self) -> GainAccount:
-        """What was found, as far as the runs go. Raises UsageError where the ends were not run."""
+        """What was found, as far as the runs go."""
         explanation = self.explanation
         errors = {name: self._read_errors(each)[0] for name, each in explanation.conditions.items()}
         errors = {name: each for name, each in errors.items() if np.isfinite(each).any()}
-        alone, method, shuffled = [each.name for each in explanation.conditions.values() if not each.explanation]
         overlap = explanation.question.overlap
+        alone, _, _ = self.explanation.ends
         return GainAccount(
             suite=explanation.question.suite_text,
             method=explanation.method,
             main=explanation.main,
             seeds=len(self.seeds),
-            waterfall=self._build(errors, list(EXPLANATIONS), overlap),
-            reverse=self._build(errors, list(EXPLANATIONS)[::-1], overlap),
+            waterfall=self._build(errors, EXPLANATIONS, overlap),
+            reverse=self._build(errors, EXPLANATIONS[::-1], overlap),
             single={
                 name: interval(np.log(errors[alone] / each), overlap=overlap)
                 for name, each in errors.items()
-                if name != alone
+                if name != alone and alone in errors
             },
             explanation_of={name: each.explanation for name, each in explanation.conditions.items()},
             rates={name: self.choose_rate(each) for name, each in explanation.conditions.items()},
             left_out=explanation.left_out,
             errors=tuple(dict.fromkeys(self.book.errors.values())),
-            ends=(alone, shuffled, method),
         )
 
     def _build(self, errors: dict[str, np.ndarray], order: Sequence[str], overlap: float) -> Waterfall | None:
         """The waterfall with the explanations in an order; None where no seed has alone, method and shuffled."""
         conditions = self.explanation.conditions.values()
-        alone, method, shuffled = [each.name for each in conditions if not each.explanation]
+        alone, method, shuffled = self.explanation.ends
         ends = [errors.get(name, np.full(len(self.seeds), np.nan)) for name in (alone, method, shuffled)]
         if not np.isfinite(ends).all(axis=0).any():
             return None

@@ -19,15 +19,8 @@ from bench.records.values import SettingGrid
 RESTARTS = 5  # draws of weights and batches, of which validation takes the best
 WIDTHS = (0.5, 2.0, 4.0)  # of separate models, beside their own
 
-# In the order in which they are taken away from the gain, and what each asks.
-EXPLANATIONS = {
-    "rate": "the step size of the shared part, without another task",
-    "layers": "the method's layers and scale, without a path between tasks",
-    "capacity": "another size of the separate model",
-    "compute": "as many updates more as there are tasks",
-    "restarts": "a better start",
-    "noise": "gradients of the size of other tasks', which say nothing",
-}
+# In the order in which they are taken away from the gain.
+EXPLANATIONS = ("rate", "layers", "capacity", "compute", "restarts", "noise")
 
 # Beside them, since its trunk has heard of the others' labels: what of the gain stays once nothing is shared any more.
 STARTED = "start"
@@ -103,9 +96,10 @@ class Explanation:
         return {}
 
     @property
-    def alone(self) -> Condition:
-        """The main task alone."""
-        return next(iter(self._list_conditions()))
+    def ends(self) -> tuple[str, str, str]:
+        """Names of the conditions that explain nothing: alone, the method, and the method beside shuffled labels."""
+        alone, method, shuffled = (each.name for each in self.conditions.values() if not each.explanation)
+        return alone, method, shuffled
 
     def plan(self, condition: Condition, seed: int, rate: float | None = None, restart: int = 0) -> RunSpec:
         """One run of a condition, as `mtlbench run` names it.

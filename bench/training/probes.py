@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -164,7 +165,5 @@ def _correlate_ranks(rows: Tensor) -> Tensor:
     """Spearman's correlation (T, T) of rows (T, d); equal values share their mean rank; NaN for a row of one value."""
     from scipy.stats import rankdata
 
-    ranks = torch.from_numpy(rankdata(rows.cpu().numpy(), axis=1))
-    centred = ranks - ranks.mean(dim=1, keepdim=True)
-    norms = centred.norm(dim=1)
-    return (centred @ centred.T) / torch.where(norms > 0, norms, torch.nan).outer(norms)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return torch.from_numpy(np.atleast_2d(np.corrcoef(rankdata(rows.cpu().numpy(), axis=1))))

@@ -4,6 +4,7 @@ For errors L_c,s of the main task under condition c and seed s, a ladder c_0, c_
 alone to the method. Part k is d_k,s = log(L_{c_{k-1},s} / L_{c_k,s}), and the parts of a seed sum to its gain.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,13 +50,14 @@ def climb(
 
     Args:
         explanations: name -> its conditions, in the order in which they are taken away from the gain.
-        validation: condition -> mean log error of the main task on validation; none where it was not run.
+        validation: condition -> mean log error of the main task on validation; none where it was not run on every
+            seed. A start that has none is not beaten.
         start: the condition to begin with.
     """
     best, ladder = start, []
     for name, conditions in explanations.items():
         for condition in conditions:
-            if validation.get(condition, np.inf) < validation.get(best, np.inf):
+            if validation.get(condition, math.inf) < validation.get(best, -math.inf):
                 best = condition
         ladder.append((name, best))
     return ladder

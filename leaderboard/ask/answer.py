@@ -16,7 +16,7 @@ from leaderboard.ask.power import Needed
 from leaderboard.ask.relations import TaskRelation
 from leaderboard.ask.verdicts import FamilyRules, RelationVerdict
 from leaderboard.boards.changed import options_text
-from leaderboard.report.statistics_json import finite_or_none
+from leaderboard.report.statistics_json import encode_estimate, finite_or_none
 
 
 @dataclass(frozen=True)
@@ -175,13 +175,13 @@ class Findings:
             },
             "verdicts": [self._write_judgement(each) for each in self.judged],
             "pairs": [self._write_judgement(each) for each in self.pairs],
-            "alone": {main: _write_estimate(error) for main, error in self.alone.items()},
+            "alone": {main: encode_estimate(error) for main, error in self.alone.items()},
             "controls": {
-                method: {main: _write_estimate(change) for main, change in changes.items()}
+                method: {main: encode_estimate(change) for main, change in changes.items()}
                 for method, changes in self.controls.items()
             },
             "floors": {
-                m: {name: _write_estimate(e) for name, e in errors.items()} for m, errors in self.floors.items()
+                m: {name: encode_estimate(e) for name, e in errors.items()} for m, errors in self.floors.items()
             },
             "floor_note": self.floor_note,
             "rates": {
@@ -236,8 +236,8 @@ class Findings:
             "method": each.relation.method,
             "verdict": each.verdict,
             "reading": each.reading,
-            "change": _write_estimate(each.alone),
-            "against_shuffled": _write_estimate(each.shuffled),
+            "change": encode_estimate(each.alone),
+            "against_shuffled": encode_estimate(each.shuffled),
             "decided": {
                 "alone": each.against_alone and vars(each.against_alone),
                 "shuffled": each.against_shuffled and vars(each.against_shuffled),
@@ -246,13 +246,3 @@ class Findings:
             and {"seeds": needed.seeds, "rows": finite_or_none(needed.rows), "to_show": needed.to_show},
             "lr": self.rates.get((each.relation.method, each.relation.main)),
         }
-
-
-def _write_estimate(estimate: Interval) -> dict[str, float | int | None]:
-    """An estimate as JSON values; a number that is not finite is null."""
-    return {
-        "mean": finite_or_none(estimate.mean),
-        "low": finite_or_none(estimate.low),
-        "high": finite_or_none(estimate.high),
-        "seeds": estimate.n,
-    }

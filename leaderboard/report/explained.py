@@ -10,7 +10,7 @@ from leaderboard.analysis.waterfall import INFORMATION, SHUFFLED, GainPart, Wate
 from leaderboard.report.escape import markdown
 from leaderboard.report.formats import markdown_table
 from leaderboard.report.percent import write_change, write_signed_change
-from leaderboard.report.statistics_json import finite_or_none
+from leaderboard.report.statistics_json import encode_estimate
 from leaderboard.report.terminal import draw_texts
 
 # What a part is called in a table.
@@ -49,7 +49,6 @@ class GainAccount:
         rates: condition -> the learning rate that validation chose; None for the protocol's own.
         left_out: condition that does not fit the suite -> why, in a sentence.
         errors: why runs failed.
-        ends: names of the conditions alone, shuffled and method.
     """
 
     suite: str
@@ -63,7 +62,6 @@ class GainAccount:
     rates: Mapping[str, float | None]
     left_out: Mapping[str, str]
     errors: tuple[str, ...]
-    ends: tuple[str, str, str]
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values; a number that is not finite is null."""
@@ -72,7 +70,7 @@ class GainAccount:
             "method": self.method,
             "main": self.main,
             "seeds": self.seeds,
-            "total": self.waterfall and _write_interval(self.waterfall.total),
+            "total": self.waterfall and encode_estimate(self.waterfall.total),
             "parts": self.waterfall and [_write_part(part) for part in self.waterfall.parts],
             "parts_in_reverse": self.reverse and [_write_part(part) for part in self.reverse.parts],
             "conditions": [
@@ -80,7 +78,7 @@ class GainAccount:
                     "condition": name,
                     "explanation": self.explanation_of[name],
                     "lr": self.rates[name],
-                    "change": _write_interval(change),
+                    "change": encode_estimate(change),
                 }
                 for name, change in self.single.items()
             ],
@@ -128,7 +126,7 @@ class GainAccount:
             ]
             for part in self.waterfall.parts
         ]
-        return [*lines, ["the whole gain", self.ends[2], write_signed_change(self.waterfall.total), "", ""]]
+        return [*lines, ["the whole gain", self.method, write_signed_change(self.waterfall.total), "", ""]]
 
     def _own_lines(self) -> list[list[str]]:
         """The lines of the table of conditions, each by itself."""
@@ -188,14 +186,5 @@ def _draw_bar(share: float) -> str:
     return ("+" if share > 0 else "-") * round(abs(share) * BAR)
 
 
-def _write_interval(estimate: Interval) -> dict[str, float | int | None]:
-    return {
-        "mean": finite_or_none(estimate.mean),
-        "low": finite_or_none(estimate.low),
-        "high": finite_or_none(estimate.high),
-        "seeds": estimate.n,
-    }
-
-
 def _write_part(part: GainPart) -> dict[str, Any]:
-    return {"part": part.name, "condition": part.condition, "change": _write_interval(part.change)}
+    return {"part": part.name, "condition": part.condition, "change": encode_estimate(part.change)}

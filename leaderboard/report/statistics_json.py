@@ -5,6 +5,7 @@ import math
 from leaderboard.analysis.contrasts import Contrast
 from leaderboard.analysis.letters import join_letters
 from leaderboard.analysis.standings import DECIDES, Standings
+from leaderboard.analysis.statistics import Interval
 
 
 def write_standings(standings: Standings) -> list[dict[str, object]]:
@@ -50,6 +51,16 @@ def _write_contrast(contrast: Contrast) -> dict[str, object]:
         "p_equivalent": finite_or_none(contrast.equivalent),
         "detectable": finite_or_none(contrast.detectable),
         "family": contrast.family,
+    }
+
+
+def encode_estimate(estimate: Interval) -> dict[str, float | int | None]:
+    """An estimate as JSON values; a number that is not finite is null."""
+    return {
+        "mean": finite_or_none(estimate.mean),
+        "low": finite_or_none(estimate.low),
+        "high": finite_or_none(estimate.high),
+        "seeds": estimate.n,
     }
 
 

@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from bench.api import Interval
-from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
-from suites.mechanisms.ridges import ROW_NUMBERS, Ridges
+from suites.mechanisms.mechanism import Deviation, Share, Stream, Training, draw_normal, is_noisy, mix
+from suites.mechanisms.ridges import ROW_NUMBERS, OneFunction
 
 CopyCount = Annotated[int, Interval(ge=2, le=64)]
 
 
-class Amplification(Mechanism, title="amplification"):
+class Amplification(OneFunction, title="amplification"):
     """y_t = F(x) + e_t, e_t ~ N(0, noise^2): T measurements of one F on the same rows.
 
     F is a sum of two ridges. e_t = sqrt(relation) own + sqrt(1 - relation) e_1: at 0 every task has the noise of the
@@ -26,14 +26,6 @@ class Amplification(Mechanism, title="amplification"):
     noise: Deviation = 1.0
     relation: Share = 1.0
 
-    @property
-    def inputs(self) -> int:
-        return ROW_NUMBERS
-
-    def truth(self, seed: int) -> Ridges:
-        """F."""
-        return Ridges.draw(self.make_generator(seed, "functions"))
-
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator = self.make_generator(seed, *stream)
         x = draw_normal(generator, rows, ROW_NUMBERS)
@@ -45,7 +37,7 @@ class Amplification(Mechanism, title="amplification"):
         return x, y
 
 
-class Sampling(Mechanism, title="sampling"):
+class Sampling(OneFunction, title="sampling"):
     """y_t = F(x_t) + e_t: one F seen at other rows by every task.
 
     A share `relation` of a task's rows is its own, the others are those of t1: at 0 all tasks have the same rows, and
@@ -59,14 +51,6 @@ class Sampling(Mechanism, title="sampling"):
     tasks: CopyCount = 4
     noise: Deviation = 0.0
     relation: Share = 1.0
-
-    @property
-    def inputs(self) -> int:
-        return ROW_NUMBERS
-
-    def truth(self, seed: int) -> Ridges:
-        """F."""
-        return Ridges.draw(self.make_generator(seed, "functions"))
 
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator = self.make_generator(seed, *stream)

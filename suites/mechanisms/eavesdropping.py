@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
-from suites.mechanisms.ridges import ROW_NUMBERS, Ridges
+from suites.mechanisms.mechanism import Deviation, Share, Stream, Training, draw_normal, is_noisy, mix
+from suites.mechanisms.ridges import ROW_NUMBERS, RidgeMechanism, Ridges
 
 
-class Eavesdropping(Mechanism, title="eavesdropping"):
+class Eavesdropping(RidgeMechanism, title="eavesdropping"):
     """y_1 = sqrt(weight) F(x) + sqrt(1 - weight) G(x) + e, y_2 = F(x): F is a small part of t1 and all of t2.
 
     F and G are sums of two ridges each, e ~ N(0, noise^2). Of y_2 a share `relation` is F, the rest a function H of its
@@ -22,10 +22,6 @@ class Eavesdropping(Mechanism, title="eavesdropping"):
     noise: Deviation = 0.5
     weight: Share = 0.5
     relation: Share = 1.0
-
-    @property
-    def inputs(self) -> int:
-        return ROW_NUMBERS
 
     def truth(self, seed: int) -> tuple[Ridges, Ridges, Ridges]:
         """F, G and H."""

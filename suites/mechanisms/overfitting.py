@@ -5,13 +5,13 @@ from typing import ClassVar
 import numpy as np
 
 from suites.mechanisms.amplification import CopyCount
-from suites.mechanisms.mechanism import Deviation, Mechanism, Share, Stream, Training, draw_normal, is_noisy, mix
-from suites.mechanisms.ridges import ROW_NUMBERS, SLOPE
+from suites.mechanisms.mechanism import Deviation, Share, Stream, Training, draw_normal, is_noisy, mix
+from suites.mechanisms.ridges import ROW_NUMBERS, SLOPE, RidgeMechanism
 
 FEATURES_READ = 4  # by every task
 
 
-class Overfitting(Mechanism, title="overfitting"):
+class Overfitting(RidgeMechanism, title="overfitting"):
     """y_t = a_t . phi_t(x) + e_t, phi_tk(x) = tanh(2 w_tk . x): tasks read the same four features in their own ways.
 
     w_tk = sqrt(relation) w_1k + sqrt(1 - relation) v_tk, made of unit length: at 0 features are the tasks' own. A
@@ -25,10 +25,6 @@ class Overfitting(Mechanism, title="overfitting"):
     tasks: CopyCount = 4
     noise: Deviation = 0.5
     relation: Share = 1.0
-
-    @property
-    def inputs(self) -> int:
-        return ROW_NUMBERS
 
     def truth(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Directions (T, 4, 10) and weights (T, 4), all of unit length."""

@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from bench.api import Interval
-from suites.mechanisms.mechanism import Mechanism, Share, Stream, Target, Training, draw_normal, mix
-from suites.mechanisms.ridges import ROW_NUMBERS, Ridges
+from suites.mechanisms.mechanism import Share, Stream, Target, Training, draw_normal, mix
+from suites.mechanisms.ridges import ROW_NUMBERS, RidgeMechanism, Ridges
 
 
-class Quantised(Mechanism, title="quantised"):
+class Quantised(RidgeMechanism, title="quantised"):
     """t1 = 1[F(x) > 0], y_2 = F(x) in `levels` equal steps: the middle of the one that it falls in.
 
     F is a sum of two ridges, between -sum |a_k| and sum |a_k|, which is cut into steps. With two levels y_2 says what
@@ -22,10 +22,6 @@ class Quantised(Mechanism, title="quantised"):
     train: Training = 100
     levels: Annotated[int, Interval(ge=2, le=1024)] = 16
     relation: Share = 1.0
-
-    @property
-    def inputs(self) -> int:
-        return ROW_NUMBERS
 
     @property
     def targets(self) -> list[Target]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from suites.mechanisms.mechanism import Mechanism
+
 ROW_NUMBERS = 10  # in a row
 FEATURES = 2  # ridges of a function
 SLOPE = 2.0  # of a ridge where its argument is 0
@@ -35,3 +37,19 @@ class Ridges:
         """f(x), (n,), of rows (n, d)."""
         values: np.ndarray = self.features(x) @ self.weights
         return values
+
+
+class RidgeMechanism(Mechanism):
+    """Tasks on rows of ten numbers."""
+
+    @property
+    def inputs(self) -> int:
+        return ROW_NUMBERS
+
+
+class OneFunction(RidgeMechanism):
+    """Tasks that see one function of the rows."""
+
+    def truth(self, seed: int) -> Ridges:
+        """F."""
+        return Ridges.draw(self.make_generator(seed, "functions"))

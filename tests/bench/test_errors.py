@@ -100,3 +100,6 @@ def test_arguments_in_their_range_pass() -> None:
     for number in (1, 1.0, np.float32(1), np.int64(1)):
         require_number("lr", number, above=0, least=1, most=1, whole=True)
     require_number("norm", math.inf, above=0)
+    for beyond in (0, 2, np.nextafter(1.0, 2)):  # the same check, one step on
+        with pytest.raises(UsageError):
+            require_number("lr", beyond, above=0, least=1, most=1)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from bench.core.data import Dataset, draw_smooth
+from bench.core.data import Dataset
+from bench.core.smooth import draw_smooth
 from bench.errors import UsageError
 
 X = torch.randn(300, 6, generator=torch.Generator().manual_seed(0))

@@ -21,6 +21,7 @@ def test_each_part_stands_at_the_best_on_validation_so_far() -> None:
 
 def test_what_was_not_run_explains_nothing() -> None:
     assert climb(ORDER, {"alone": 0.0}, "alone") == [(name, "alone") for name in ORDER]
+    assert climb(ORDER, {"faster": 0.0}, "alone") == [(name, "alone") for name in ORDER]
 
 
 def test_parts_of_every_seed_sum_to_its_gain() -> None:

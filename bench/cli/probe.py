@@ -22,8 +22,8 @@ EPILOG = """examples:
 RUN is a run id, or as much of its beginning as tells it from others. Features are read on validation rows, or on test
 rows where the suite has no others. Likeness is linear CKA. Use is how much a task's prediction changes with a feature;
 its rank correlation says whether two tasks use the same ones. The owners of a parameter are counted by the squared
-gradients of the losses: 1 where one task has all the say, T where all have the same. Weights are those of the epoch that
-the first task keeps. docs/why.md has the equations.
+gradients of the losses: 1 where one task has all the say, T where all have the same. Weights are of the epoch that the
+first task keeps. docs/why.md has the equations.
 """
 ROWS = 512
 

@@ -89,6 +89,11 @@ def _add_kept(parser: argparse.ArgumentParser) -> None:
         help="keep the trained model beside each record, for `mtlbench predict`",
     )
     group.add_argument(
+        "--probe",
+        action="store_true",
+        help="look at networks as they train: who shares what; `mtlbench probe SUITE` shows it",
+    )
+    group.add_argument(
         "--checkpoint",
         type=options.parse_seconds,
         default=60.0,
@@ -157,5 +162,6 @@ def read_execution(arguments: argparse.Namespace) -> "Execution":
     cell = StoredCell(
         *(store, data, plugins, arguments.wandb, arguments.images, arguments.checkpoint),
         keep_model=arguments.keep_model,
+        probed=arguments.probe,
     )
     return Execution(cell, where, arguments.stack)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from bench.training.rebuild import RebuiltModel
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser, what: str = "a run id, or the beginning of one") -> None:
     """Add RUN, which `open_model` reads."""
-    parser.add_argument("run_text", metavar="RUN", help="a run id, or the beginning of one")
+    parser.add_argument("run_text", metavar="RUN", help=what)
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,11 @@
-"""Look into the trained model of a run: whose features are alike, which ones tasks use, and who owns which weights."""
+"""Look into networks: whose features are alike, which ones tasks use, and who owns which weights.
+
+Of one run, whose model was kept; or of all runs of a suite that were probed as they trained.
+"""
 
 import argparse
 import json
+import re
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
@@ -18,8 +22,11 @@ EPILOG = """examples:
   mtlbench run multidigits cross_stitch --keep-model
   mtlbench probe 3f1c
   mtlbench probe 3f1c --rows 200 --json
+  mtlbench run mechanisms:bias single_task hard --seeds 0-9 --probe
+  mtlbench probe mechanisms:bias
 
-RUN is a run id, or as much of its beginning as tells it from others. Features are read on validation rows, or on test
+RUN is a run id, or as much of its beginning as tells it from others; a suite stands for all of its runs that were
+probed as they trained, methods side by side. Features are read on validation rows, or on test
 rows where the suite has no others. Likeness is linear CKA. Use is how much a task's prediction changes with a feature;
 its rank correlation says whether two tasks use the same ones. The owners of a parameter are counted by the squared
 gradients of the losses: 1 where one task has all the say, T where all have the same. Weights are of the epoch that the
@@ -30,7 +37,7 @@ ROWS = 512
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    kept_models.add_run(parser)
+    kept_models.add_run(parser, "a run id, or the beginning of one; or a suite")
     parser.add_argument(
         "--rows", type=options.parse_positive, default=ROWS, metavar="N", help=f"of each input (default: {ROWS})"
     )
@@ -38,13 +45,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Find the model, read rows of its suite, and print what the probes say.
+    """Print what probes say of a suite's runs; or find the model of one, read rows of its suite, and probe it.
 
     Raises:
         UsageError: There is no such model, it is not trained by descent, or a part of it is of another version here.
         DataMissing: The data of the suite is not there.
         ValueError: The files of the model are damaged.
     """
+    if not re.fullmatch(r"[0-9a-f]{1,16}", arguments.run_text.lower()):
+        return _show_suite(arguments)
     rebuilt = kept_models.open_model(arguments)
     from bench.training.probes import probe
     from bench.training.rows import read_split
@@ -62,6 +71,32 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(_as_json(card.run_id, model.names, found), indent=1))
     else:
         print(_draw(model.names, found), end="")
+    return 0
+
+
+def _show_suite(arguments: argparse.Namespace) -> int:
+    """Print what was found in the runs of a suite that were probed as they trained.
+
+    Raises UsageError where there is no such suite, or no such run of it.
+    """
+    from bench.planning.plan import parse_suite
+    from leaderboard.report.probed import draw_probes, encode_probes, group_probed
+    from leaderboard.store import Store
+
+    options.load_plugins(arguments.plugin)
+    root = options.require_store(options.resolve_store_dir(arguments.store))
+    choice, _ = parse_suite(arguments.run_text, options.resolve_data_dir(arguments.data_dir))
+    records = [record for record in Store(root).read(check=False).records if record.suite == choice.short]
+    methods = group_probed(records)
+    if not methods:
+        raise UsageError(
+            f"`{root}` holds no probed run of `{arguments.run_text}`; `mtlbench run {arguments.run_text} METHOD "
+            "--probe` makes one."
+        )
+    if arguments.json:
+        print(json.dumps(encode_probes(arguments.run_text, methods), indent=1))
+    else:
+        print(draw_probes(arguments.run_text, methods), end="")
     return 0
 
 

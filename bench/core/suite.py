@@ -139,6 +139,14 @@ class Suite(ABC):
         """The weights (d, T) behind the targets, where models are linear and their truth is known."""
         return None
 
+    def known_features(self, seed: int, x: Tensor) -> Mapping[str, Tensor]:
+        """Name -> the true features (n,) behind rows `x` of an input, where they are known; probes look for them."""
+        return {}
+
+    def input_blocks(self, seed: int) -> Mapping[str, Sequence[int]]:
+        """Name -> columns of an input that belong together; probes ask how much each task uses them."""
+        return {}
+
     def describe_for_predictions(self, seed: int) -> dict[str, Any]:
         """What predictions on new rows need beside the weights of a run of `seed`, as JSON values; kept with its model.
 

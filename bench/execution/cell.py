@@ -37,6 +37,7 @@ class StoredCell:
         checkpoint: Seconds between two checkpoints, at least; infinite for none.
         rows: suite -> its data, where the runner has read it for all workers.
         keep_model: Whether the trained model is stored beside the record.
+        probed: Whether probes look at the network as it trains.
     """
 
     store: Path
@@ -47,6 +48,7 @@ class StoredCell:
     checkpoint: float = 60.0
     rows: "Mapping[str, ResidentRows]" = field(default_factory=dict)
     keep_model: bool = False
+    probed: bool = False
     modules: ClassVar[tuple[str, ...]] = ("bench.training.fit",)
 
     def needs(self, spec: RunSpec) -> frozenset[str]:
@@ -115,7 +117,8 @@ class StoredCell:
         keeper = ModelKeeper() if self.keep_model else None
         with redirect_stdout(sys.stderr):
             self.load(spec)
-            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, self.rows.get(spec.suite), keeper)
+            rows = self.rows.get(spec.suite)
+            record = fit(spec, self.data_dir, on_epoch, gallery, checkpoint, rows, keeper, self.probed)
         return Made(record, gallery.panels if gallery else [], keeper.model if keeper else None)
 
     def keep(self, made: Made) -> Status:

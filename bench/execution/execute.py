@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.engines.events import Ended
 from bench.execution.cell import StoredCell
-from bench.execution.keep import mirror_stored, name_models
+from bench.execution.keep import mirror_stored, name_models, tell_unprobed
 from bench.execution.plan_status import PlanStatus, survey
 from bench.records import RunSpec
 from bench.system.processes import treat_stop_as_ctrl_c
@@ -78,6 +78,8 @@ class Execution:
                 f"Cells without panels: {without}; they were stored so, or there is nothing to see in their suite.",
                 file=sys.stderr,
             )
+        if self.cell.probed:
+            tell_unprobed(self.store, outcome.specs)
         if self.cell.keep_model:
             name_models(self.store, outcome.specs)
 

@@ -124,6 +124,17 @@ def name_models(store: Store, specs: Sequence[RunSpec]) -> None:
         print(f"{len(kept) - FEW_MODELS} more models lie beside their records.", file=sys.stderr)
 
 
+def tell_unprobed(store: Store, specs: Sequence[RunSpec]) -> None:
+    """Say on standard error how many finished runs of a command with `--probe` have no probes, and why that may be."""
+    records = [record for spec in specs if (record := store.get(spec)) and record.status == "done"]
+    if without := sum(record.probes is None for record in records):
+        print(
+            f"Cells without probes: {without}; they were stored so (`--store` with another folder trains them anew), "
+            "or are no networks that one process trains.",
+            file=sys.stderr,
+        )
+
+
 def mirror_record(store: Store, record: ResultRecord, panels: Sequence[bytes], wandb: str) -> None:
     """Mirror a record that is stored, and remove its mark.
 

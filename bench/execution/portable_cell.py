@@ -49,6 +49,7 @@ class SentCell(Cell):
             "images": cell.images,
             "checkpoint": cell.checkpoint,
             "keep_model": cell.keep_model,
+            "probed": cell.probed,
             "code": self.code,
         }
 
@@ -65,6 +66,7 @@ class SentCell(Cell):
             content["images"],
             content["checkpoint"],
             keep_model=content["keep_model"],
+            probed=content["probed"],
         )
         return cls(cell, content["code"])
 

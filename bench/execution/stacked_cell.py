@@ -81,7 +81,9 @@ class StackedCell:
         galleries = [Gallery(cell.images) if cell.images else None for _ in stack]
         with redirect_stdout(sys.stderr):
             cell.load(stack[0])
-            records = fit_stacked(stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite), keepers)
+            records = fit_stacked(
+                stack, cell.data_dir, on_epoch, galleries, cell.rows.get(stack[0].suite), keepers, cell.probed
+            )
         return [
             Made(record, gallery.panels if gallery else [], keeper.model if keeper else None)
             for record, gallery, keeper in zip(records, galleries, keepers, strict=True)

@@ -18,8 +18,10 @@ from bench.records.grammar import (
     parse_seeds,
 )
 from bench.records.invalid import explain_invalid
+from bench.records.packed import Packed
+from bench.records.probed import ProbeResults
 from bench.records.protocol import Protocol
-from bench.records.record import Cost, Curves, Failure, Packed, ResultRecord, Solution
+from bench.records.record import Cost, Curves, Failure, ResultRecord, Solution
 from bench.records.spec import RunSpec, Tuning
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Failure",
     "MethodText",
     "Packed",
+    "ProbeResults",
     "Protocol",
     "ResultRecord",
     "RunSpec",

@@ -5,19 +5,19 @@ the sufficient statistics on the test split, curves, cost, and a digest over all
 itself (`find_problems`); checks across records are those of `leaderboard.trust`.
 """
 
-import base64
 import marshal
 import math
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.records.canonical import digest
 from bench.records.correct_rows import CorrectRows, explain_wrong_rows
 from bench.records.grammar import METHOD_PARTS, UNWEIGHTED, parse_call, parse_method
+from bench.records.packed import Packed
+from bench.records.probed import ProbeResults
 from bench.records.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
@@ -90,26 +90,6 @@ class Curves(_Frozen):
     val: dict[str, dict[str, list[float | None]]] = {}
 
 
-class Packed(_Frozen):
-    """An array as little-endian float16 in base64, row-major: three significant digits in under three bytes a value."""
-
-    shape: list[int]
-    float16: str
-
-    @classmethod
-    def pack(cls, array: np.ndarray) -> "Packed":
-        """Pack any real array. Values are rounded to half precision; beyond 65504 they become infinite."""
-        data = np.asarray(array, dtype="<f2")
-        return cls(shape=list(data.shape), float16=base64.b64encode(data.tobytes()).decode("ascii"))
-
-    def unpack(self) -> np.ndarray:
-        """The array, as float32, in its own shape. Raises ValueError where bytes and shape disagree."""
-        flat = np.frombuffer(base64.b64decode(self.float16, validate=True), dtype="<f2")
-        if flat.size != math.prod(self.shape):
-            raise ValueError(f"Packed bytes should hold {math.prod(self.shape)} values. Found {flat.size}.")
-        return flat.reshape(self.shape).astype(np.float32)
-
-
 class ResultRecord(_Frozen):
     """The result of one run.
 
@@ -164,6 +144,7 @@ class ResultRecord(_Frozen):
         "where none is",
     )
     solution: Solution | None = Field(default=None, description="of models that a solver fitted")
+    probes: ProbeResults | None = Field(default=None, description="of a run that was probed as it trained")
     left_out: list[str] = Field(default=[], description="what a record of this size has no room for, as `matrices.a`")
     created: str = Field(default="", description="UTC, ISO 8601")
     digest: str = ""

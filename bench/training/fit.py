@@ -28,6 +28,7 @@ from bench.training.learned import Ensemble, Member, Start, count_flops, describ
 from bench.training.load import describe_failure, load_run
 from bench.training.model import MultiTaskModel, lay_out
 from bench.training.module import MultiTaskModule
+from bench.training.prober import Prober
 from bench.training.rows import choose_memory_format, read_split
 from bench.training.trainer import train
 from bench.training.watch import OnEpoch, TrainingMonitor
@@ -41,6 +42,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     rows: ResidentRows | None = None,
     keeper: ModelKeeper | None = None,
+    probed: bool = False,
 ) -> ResultRecord:
     """Train and score one cell. What goes wrong becomes a failed record; only an interrupt is raised.
 
@@ -52,6 +54,7 @@ def fit(
         checkpoint: where the run keeps its state, and resumes from.
         rows: the suite's data, where it was read already.
         keeper: is given the trained model.
+        probed: whether the record has what probes find; not of models that a solver fits, nor of several processes.
 
     Returns:
         A record of status `done`, or `failed` with type, message and place of the error, without absolute paths.
@@ -63,7 +66,7 @@ def fit(
             fields = examine(fitted.train(on_epoch), suite, spec, lambda: fitted.data("test"), gallery, keeper)
             return record.model_copy(update=fields).seal()
         with launch_workers(spec, data_dir) as ranks:
-            run = Run(spec, suite, method, ranks=ranks)
+            run = Run(spec, suite, method, ranks=ranks, probed=probed and not ranks)
             kept = None if ranks else checkpoint  # a checkpoint has the state of one process only
             return record.model_copy(update=run.result(on_epoch, gallery, kept, keeper)).seal()
     except Exception as error:
@@ -81,16 +84,23 @@ class Run:
         method: of `spec`.
         member: number of the model in an ensemble: each has weights and batches of its own, on the data of the seed.
         ranks: given where this process is one of several that train the model.
+        probed: whether probes look at the model as it trains.
 
     Raises:
         UsageError: the precision does not exist on the device, or a part refuses the suite.
     """
 
     def __init__(
-        self, spec: RunSpec, suite: Suite, method: Method, member: int = 0, ranks: Ranks | None = None
+        self,
+        spec: RunSpec,
+        suite: Suite,
+        method: Method,
+        member: int = 0,
+        ranks: Ranks | None = None,
+        probed: bool = False,
     ) -> None:
         self.spec, self.suite, self.method, self.protocol = spec, suite, method, spec.protocol
-        self.member, self.ranks = member, ranks
+        self.member, self.ranks, self.probed = member, ranks, probed
         first = derive_seed(spec.seed, "restart", self.protocol.restart) if self.protocol.restart else spec.seed
         self.seed = derive_seed(first, "member", member) if member else first
         self.device = torch.device(self.protocol.device)
@@ -128,7 +138,8 @@ class Run:
             watch = self.train_on(start.rows, on_epoch, checkpoint)
             return self.describe(start, watch, checkpoint)
         except DoesNotFit:
-            return Run(self.spec, self.suite, self.method, self.member, self.ranks).train(on_epoch, checkpoint)
+            again = Run(self.spec, self.suite, self.method, self.member, self.ranks, self.probed)
+            return again.train(on_epoch, checkpoint)
 
     def train_on(
         self, rows: Dataset, on_epoch: OnEpoch | None = None, checkpoint: Checkpoint | None = None
@@ -156,8 +167,13 @@ class Run:
         return read_split(self.suite, self.spec, split)
 
     def watch(self, on_epoch: OnEpoch | None = None) -> TrainingMonitor:
-        """A monitor on the validation split, where the suite has one."""
-        return TrainingMonitor(self.module, self.data("val") if "val" in self.protocol.splits else None, on_epoch)
+        """A monitor on the validation split, where the suite has one; before the first update."""
+        val = self.data("val") if "val" in self.protocol.splits else None
+        prober = None
+        if self.probed:
+            rows = max((self.data("train"), *([val] if val else [])), key=lambda each: each.rows)
+            prober = Prober(self.module, self.suite, self.spec, self.model.copies(), rows)
+        return TrainingMonitor(self.module, val, on_epoch, prober)
 
     def batches(self, rows: Dataset, epochs: int = 0) -> Batches:
         """The batches of the training rows in the order of the seed, from the one after `epochs` epochs on.
@@ -179,6 +195,8 @@ class Run:
             stacked: how many seeds were trained at once.
         """
         learned = describe_learned_sharing(self.model, self.module.state, start, self.spec)
+        if watch.prober:
+            learned["probes"] = watch.prober.conclude()
         members = [Member(self.model, watch)]
         for number in range(1, self.protocol.members):
             other = Run(self.spec, self.suite, self.method, number, self.ranks)

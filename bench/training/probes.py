@@ -15,7 +15,6 @@ from bench.core.data import Dataset, group_by_input
 from bench.core.state import TrainState
 from bench.training.gradients import compute_losses
 from bench.training.model import MultiTaskModel
-from bench.training.similarity import align_features
 
 DRAWS = 8  # of random signs, from which the squares of a Jacobian are estimated
 BATCH = 32  # rows of a gradient whose square is taken
@@ -130,6 +129,22 @@ def _read_features(
         if len(features) == len(model.names):  # a depth that a task goes past has no matrix
             read[depth] = features, {task: torch.cat(uses) for task, uses in changes[depth].items()}
     return dict(sorted(read.items(), key=lambda item: int(item[0].split()[1])))
+
+
+def align_features(features: Mapping[str, Tensor]) -> Tensor:
+    """Linear CKA (T, T) of features (n, d_t) of the same n rows, in float64.
+
+        CKA(X, Y) = |Y^T X|_F^2 / (|X^T X|_F |Y^T Y|_F),   columns centred
+
+    1 where the features differ by a rotation and a scale, 0 where no feature of one is correlated with one of the
+    other (Kornblith et al. 2019, Similarity of Neural Network Representations Revisited, eq. 3 with a linear kernel).
+    """
+    centred = [x.double() - x.double().mean(dim=0) for x in features.values()]
+    # By the Gram matrices of rows: features of images have more columns than there are rows.
+    grams = torch.stack([(x @ x.T).flatten() for x in centred])
+    norms = grams.norm(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
+    aligned: Tensor = (grams @ grams.T) / (norms[:, None] * norms)
+    return aligned
 
 
 def measure_ownership(

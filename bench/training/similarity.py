@@ -1,6 +1,5 @@
 """How alike the features are that tasks learn apart: a cheap guess at who helps whom."""
 
-from collections.abc import Mapping
 from itertools import chain, islice, repeat
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bench.records import RunSpec
 from bench.training.affinity import MOST_UPDATES
 from bench.training.fit import Run
 from bench.training.load import load_run
+from bench.training.probes import align_features
 
 MOST_ROWS = 1000  # of training, on which features are compared
 
@@ -46,19 +46,3 @@ def measure_similarity(spec: RunSpec, data_dir: Path | None = None, updates: int
             if len(found) >= len(rows.groups):
                 break
     return torch.stack(found).mean(dim=0)
-
-
-def align_features(features: Mapping[str, Tensor]) -> Tensor:
-    """Linear CKA (T, T) of features (n, d_t) of the same n rows, in float64.
-
-        CKA(X, Y) = |Y^T X|_F^2 / (|X^T X|_F |Y^T Y|_F),   columns centred
-
-    1 where the features differ by a rotation and a scale, 0 where no feature of one is correlated with one of the
-    other (Kornblith et al. 2019, Similarity of Neural Network Representations Revisited, eq. 3 with a linear kernel).
-    """
-    centred = [x.double() - x.double().mean(dim=0) for x in features.values()]
-    # By the Gram matrices of rows: features of images have more columns than there are rows.
-    grams = torch.stack([(x @ x.T).flatten() for x in centred])
-    norms = grams.norm(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
-    aligned: Tensor = (grams @ grams.T) / (norms[:, None] * norms)
-    return aligned

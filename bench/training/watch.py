@@ -25,6 +25,7 @@ from bench.records.record import CURVE_TASKS
 from bench.scores import primary_error, score_tasks
 from bench.training.evaluate import evaluate
 from bench.training.module import MultiTaskModule
+from bench.training.prober import Prober
 from bench.training.select import Selector, Snapshot
 
 WARM_UP = 10  # updates left out of the step time: the first ones compile kernels and fill caches
@@ -38,6 +39,7 @@ class TrainingMonitor(Callback):
         module: the module in training.
         val: the validation split; None for suites without one.
         on_epoch: is called after every epoch, for progress.
+        prober: looks at the network after every epoch, where the run is probed.
 
     Raises:
         Diverged: from the end of an epoch in which a training loss stopped being finite.
@@ -47,8 +49,14 @@ class TrainingMonitor(Callback):
         errors: task -> primary error on validation, epoch by epoch.
     """
 
-    def __init__(self, module: MultiTaskModule, val: Dataset | None = None, on_epoch: OnEpoch | None = None) -> None:
-        self.module, self.val, self.on_epoch = module, val, on_epoch
+    def __init__(
+        self,
+        module: MultiTaskModule,
+        val: Dataset | None = None,
+        on_epoch: OnEpoch | None = None,
+        prober: Prober | None = None,
+    ) -> None:
+        self.module, self.val, self.on_epoch, self.prober = module, val, on_epoch, prober
         self.tasks = [task.name for task in module.model.tasks]
         self.selector = Selector(module.model.reported, module.model.separate)
         self.seconds = 0.0
@@ -109,6 +117,8 @@ class TrainingMonitor(Callback):
             errors = {task: primary_error(kinds[task], state) for task, state in states.items()}
             self.errors.append(errors)
         self.selector.offer(epoch, errors, self._snapshot)
+        if self.prober:
+            self.prober.observe(epoch)
         if self.on_epoch:
             self.on_epoch(epoch, module.protocol.epochs)
 
@@ -132,6 +142,7 @@ class TrainingMonitor(Callback):
             "val": list(self._val),
             "errors": list(self.errors),
             "selector": self.selector.state_dict(),
+            "prober": self.prober.state_dict() if self.prober else {},
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -139,6 +150,8 @@ class TrainingMonitor(Callback):
         self.seconds, self._steps = state_dict["seconds"], state_dict["steps"].tolist()
         self._train, self._val, self.errors = (state_dict[name] for name in ("train", "val", "errors"))
         self.selector.load_state_dict(state_dict["selector"], self.module.state)
+        if self.prober:
+            self.prober.load_state_dict(state_dict["prober"])
 
     def curves(self) -> Curves:
         """Training losses and validation scores per task and epoch; empty for more tasks than a record keeps."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 # Four fifths of a store: curves, what a method learned to share, and which rows are right.
-DROPPED = ("curves", "matrices", "cosines", "correct_rows", "effective_sharing")
+DROPPED = ("curves", "matrices", "cosines", "correct_rows", "effective_sharing", "probes")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def format_record(record: ResultRecord) -> str:
     Fields that came after the first records are left out where they are empty, so that those keep their bytes.
     """
     content = record.model_dump(mode="json")
-    later = ("left_out", "correct_rows", "labels")
+    later = ("left_out", "correct_rows", "labels", "probes")
     for holder, name in ((content["spec"], "code"), *((content, name) for name in later)):
         if not holder[name]:
             del holder[name]
@@ -30,7 +30,7 @@ def format_record(record: ResultRecord) -> str:
 def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> ResultRecord:
     """Leave out what makes a record too large: matrices from the largest on, then the rest.
 
-    The rest are curves, cosines, effective sharing and the correct rows, in this order.
+    The rest are probes, curves, cosines, effective sharing and the correct rows, in this order.
 
     Only as much as must go is dropped, and `left_out` names it. Statistics and scores always stay, so that the result
     may be too large all the same.
@@ -47,8 +47,8 @@ def drop_largest_matrices(record: ResultRecord, most: int = MAX_BYTES) -> Result
     bare: dict[str, Any] = {"created": "", "environment": {}, "cost": None, "digest": ""}
     sizes = {name: len(matrix.float16) for name, matrix in record.matrices.items()}
     steps = [f"matrices.{name}" for name in sorted(sizes, key=lambda name: (-sizes[name], name))]
-    later = ["correct_rows"] if record.correct_rows else []
-    for step in [*steps, "curves", "cosines", "effective_sharing", *later]:
+    first, later = ["probes"] * bool(record.probes), ["correct_rows"] * bool(record.correct_rows)
+    for step in [*steps, *first, "curves", "cosines", "effective_sharing", *later]:
         record = _drop_step(record, step)
         if count_stored_bytes(record.model_copy(update=bare)) <= most - SPARE:
             break
@@ -59,6 +59,7 @@ def _drop_step(record: ResultRecord, step: str) -> ResultRecord:
     """The record without one thing, as `curves` or `matrices.NAME`, which is added to `left_out`."""
     field, _, name = step.partition(".")
     empty: dict[str, Any] = {"curves": Curves(), "cosines": None, "effective_sharing": {}, "correct_rows": {}}
+    empty["probes"] = None
     if field == "matrices":
         empty["matrices"] = {other: matrix for other, matrix in record.matrices.items() if other != name}
     return record.model_copy(update={field: empty[field], "left_out": [*record.left_out, step]})

@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from bench.errors import make_printable
-from bench.records import Packed, ResultRecord
+from bench.records import Packed, ProbeResults, ResultRecord
 from bench.scores import MAX_COUNT
 
 # Far above any run and far below what would break a page.
@@ -40,12 +40,34 @@ def find_out_of_range(record: ResultRecord) -> list[str]:
     for name, value in record.effective_sharing.items():
         if not -1e-4 <= value <= 1 + 1e-4:
             reasons.append(f"effective_sharing.{name}: should lie in [0, 1], found {value}")
+    reasons += _check_probes(record.probes) if record.probes else []
     for name, value in record.cost or ():
         if isinstance(value, (int, float)) and not 0 <= value <= MAX_COUNT:
             reasons.append(f"cost.{name}: should not be negative or above 2^53, found {value:g}")
     for name, text in [*record.environment.items(), *([("hardware", record.cost.hardware)] if record.cost else [])]:
         if _LEAKS.search(text):
             reasons.append(f"environment.{name}: should be a version, found what looks like a path")
+    return reasons
+
+
+def _check_probes(probes: ProbeResults) -> list[str]:
+    """Check what probes found: shares in [0, 1], R^2 in [-1, 1], as many numbers as epochs, and finite matrices."""
+    reasons = []
+    paths = {f"sharing.{name}": path for name, path in probes.sharing.items()}
+    paths |= {f"decodable.{name}.{task}": path for name, of in probes.decodable.items() for task, path in of.items()}
+    for name, path in paths.items():
+        least = 0 if name.startswith("sharing.") else -1
+        if len(path) != len(probes.epochs) or not all(least - 1e-4 <= value <= 1 + 1e-4 for value in path):
+            reasons.append(f"probes.{name}: should have a number in [{least}, 1] for each of `epochs`")
+    for name, matrix in [*probes.likeness.items(), *probes.uses.items()]:
+        try:
+            sound = bool(np.isfinite(matrix.unpack()).all())
+        except (ValueError, OverflowError):
+            sound = False
+        if not sound:
+            reasons.append(f"probes.{make_printable(name, 40)}: should hold finite values only")
+    if max(map(len, (probes.epochs, paths, probes.owners, probes.blocks, probes.likeness))) > MAX_PARTS:
+        reasons.append(f"probes: should have at most {MAX_PARTS} parts")
     return reasons
 
 

@@ -50,6 +50,11 @@ class Attributes(Mechanism, title="attributes"):
     def known_weights(self, seed: int) -> np.ndarray:
         return self.truth(seed)
 
+    def input_blocks(self, seed: int) -> dict[str, list[int]]:
+        """`relevant`: inputs that some task reads; `others`: the rest."""
+        read = np.any(self.truth(seed) != 0, axis=1)
+        return {"relevant": np.flatnonzero(read).tolist(), "others": np.flatnonzero(~read).tolist()}
+
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator = self.make_generator(seed, *stream)
         x = draw_normal(generator, rows, COLUMNS)

@@ -46,6 +46,10 @@ class Bias(Mechanism, title="bias"):
         x = np.stack([self._draw_blocks(generator, labels, own) for labels, own in zip(y.T, "BC", strict=True)])
         return x, y.astype(float)
 
+    def input_blocks(self, seed: int) -> dict[str, list[int]]:
+        """A, B and C."""
+        return {block: list(range(self.inputs))[self._find_columns(block)] for block in BLOCKS}
+
     def redraw(self, x: np.ndarray, block: str, generator: np.random.Generator) -> np.ndarray:
         """Rows (n, 3 bits) with the numbers of `block`, A, B or C, drawn anew."""
         columns, fresh = self._find_columns(block), x.copy()

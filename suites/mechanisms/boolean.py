@@ -27,6 +27,7 @@ class BooleanMechanism(Mechanism):
     finite: ClassVar[bool] = True
 
     train: Patterns = 128
+    bits: FunctionBits = 5
     relation: Share = 1.0
 
     @property
@@ -40,6 +41,10 @@ class BooleanMechanism(Mechanism):
     @property
     def rows(self) -> dict[str, int]:
         return {"train": self.train, "val": VALIDATION, "test": 2**BITS - VALIDATION - self.train}
+
+    def known_features(self, seed: int, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The parity that tasks have in common."""
+        return {"parity": (x[:, 1 : 1 + self.bits] > 0).sum(axis=1) % 2.0}
 
     @abstractmethod
     def tabulate_tasks(self, bits: np.ndarray, kept: np.ndarray, chance: np.ndarray) -> np.ndarray:
@@ -76,7 +81,6 @@ class Parity(BooleanMechanism, title="parity"):
     formula: ClassVar[str] = "B1|P, ~B1|P, B1&P, ~B1&P; P = parity"
 
     tasks: Annotated[int, Interval(ge=2, le=4)] = 4
-    bits: FunctionBits = 5
 
     def tabulate_tasks(self, bits: np.ndarray, kept: np.ndarray, chance: np.ndarray) -> np.ndarray:
         parity = bits[:, 1 : 1 + self.bits].sum(axis=1) % 2 == 1
@@ -97,8 +101,6 @@ class Blocking(BooleanMechanism, title="blocking"):
     """
 
     formula: ClassVar[str] = "A|F, ~A|F; F = parity"
-
-    bits: FunctionBits = 5
 
     def tabulate_tasks(self, bits: np.ndarray, kept: np.ndarray, chance: np.ndarray) -> np.ndarray:
         parity = bits[:, 1 : 1 + self.bits].sum(axis=1) % 2 == 1

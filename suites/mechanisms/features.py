@@ -38,6 +38,11 @@ class Features(Mechanism, title="features"):
         """F."""
         return Ridges.draw(self.make_generator(seed, "functions"))
 
+    def known_features(self, seed: int, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The ridges of F."""
+        found = self.truth(seed).features(x[:, :ROW_NUMBERS])
+        return {f"ridge {k}": each for k, each in enumerate(found.T, 1)}
+
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator, f = self.make_generator(seed, *stream), self.truth(seed)
         x = draw_normal(generator, rows, ROW_NUMBERS)

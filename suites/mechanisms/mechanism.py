@@ -109,6 +109,14 @@ class Mechanism(BaseModel):
         """The weights (d, T) behind the labels, where these are linear in the inputs."""
         return None
 
+    def known_features(self, seed: int, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Name -> hidden features (n,) that the labels are made of, at rows `x` (n, d); none by default."""
+        return {}
+
+    def input_blocks(self, seed: int) -> dict[str, list[int]]:
+        """Name -> columns of a row that belong together; none by default."""
+        return {}
+
     def make_generator(self, seed: int, *stream: str | int) -> np.random.Generator:
         """Random numbers of a stream. Dials are no part of it: a dial that is turned leaves everything else alone."""
         return np.random.Generator(np.random.PCG64(derive_seed("mechanisms", self.kind, seed, *stream)))

@@ -37,6 +37,11 @@ class Overfitting(RidgeMechanism, title="overfitting"):
             weights / np.linalg.norm(weights, axis=-1, keepdims=True),
         )
 
+    def known_features(self, seed: int, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The features that t1 reads."""
+        directions, _ = self.truth(seed)
+        return {f"ridge {k}": np.tanh(SLOPE * (x @ each)) for k, each in enumerate(directions[0], 1)}
+
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         generator, (directions, weights) = self.make_generator(seed, *stream), self.truth(seed)
         x = draw_normal(generator, rows, ROW_NUMBERS)

@@ -32,6 +32,10 @@ class Quantised(RidgeMechanism, title="quantised"):
         generator = self.make_generator(seed, "functions")
         return Ridges.draw(generator), Ridges.draw(generator)
 
+    def known_features(self, seed: int, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The ridges of F."""
+        return {f"ridge {k}": each for k, each in enumerate(self.truth(seed)[0].features(x).T, 1)}
+
     def draw(self, seed: int, stream: Stream, rows: int) -> tuple[np.ndarray, np.ndarray]:
         f, h = self.truth(seed)
         x = draw_normal(self.make_generator(seed, *stream), rows, ROW_NUMBERS)

@@ -53,3 +53,7 @@ class OneFunction(RidgeMechanism):
     def truth(self, seed: int) -> Ridges:
         """F."""
         return Ridges.draw(self.make_generator(seed, "functions"))
+
+    def known_features(self, seed: int, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The ridges of F."""
+        return {f"ridge {k}": each for k, each in enumerate(self.truth(seed).features(x).T, 1)}

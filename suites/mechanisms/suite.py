@@ -1,7 +1,7 @@
 """Caruana's mechanisms of why learning tasks together helps, as generated data of which the truth is known."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -150,6 +150,15 @@ class Mechanisms(Suite):
         """The weights (d, T) behind the labels of linear models."""
         weights = self.mechanism.known_weights(seed) if self.mechanism.linear else None
         return None if weights is None else torch.from_numpy(weights)
+
+    def known_features(self, seed: int, x: Tensor) -> Mapping[str, Tensor]:
+        """The hidden features that labels are made of, at rows `x`."""
+        found = self.mechanism.known_features(seed, x.double().cpu().numpy())
+        return {name: torch.from_numpy(each) for name, each in found.items()}
+
+    def input_blocks(self, seed: int) -> Mapping[str, Sequence[int]]:
+        """The blocks of `bias`; of `attributes` the inputs that matter and the others."""
+        return self.mechanism.input_blocks(seed)
 
     def checksums(self) -> dict[str, str]:
         """Of the equation, the dials and the first labels."""

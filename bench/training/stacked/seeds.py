@@ -32,6 +32,7 @@ def fit_stacked(
     galleries: Sequence[Gallery | None] | None = None,
     rows: ResidentRows | None = None,
     keepers: Sequence[ModelKeeper | None] | None = None,
+    probed: bool = False,
 ) -> list[ResultRecord]:
     """The records of specifications that differ in their seed and learning rate alone, trained as one stack.
 
@@ -47,12 +48,13 @@ def fit_stacked(
         galleries: one per specification, or None where no panels are wanted.
         rows: the data, where a runner has read it already.
         keepers: one per specification, or None where no models are kept.
+        probed: as in `fit`, of every record.
     """
     each: list[Gallery | None] = list(galleries) if galleries else [None] * len(specs)
     kept: list[ModelKeeper | None] = list(keepers) if keepers else [None] * len(specs)
     if len(specs) > 1:
         try:
-            return _fit_as_stack(specs, data_dir, on_epoch, each, rows, kept)
+            return _fit_as_stack(specs, data_dir, on_epoch, each, rows, kept, probed)
         except Exception as error:
             reason = strip_paths(str(error)).split("\n")[0] or type(error).__name__
             rates: dict[float, list[int]] = {}
@@ -64,11 +66,11 @@ def fit_stacked(
                 records: dict[int, ResultRecord] = {}
                 for places in rates.values():
                     own = [specs[at] for at in places], [each[at] for at in places], [kept[at] for at in places]
-                    fitted = fit_stacked(own[0], data_dir, on_epoch, own[1], rows, own[2])
+                    fitted = fit_stacked(own[0], data_dir, on_epoch, own[1], rows, own[2], probed)
                     records |= dict(zip(places, fitted, strict=True))
                 return [records[at] for at in range(len(specs))]
     return [
-        fit(spec, data_dir, on_epoch, gallery, rows=rows, keeper=keeper)
+        fit(spec, data_dir, on_epoch, gallery, rows=rows, keeper=keeper, probed=probed)
         for spec, gallery, keeper in zip(specs, each, kept, strict=True)
     ]
 
@@ -80,6 +82,7 @@ def _fit_as_stack(
     galleries: Sequence[Gallery | None],
     rows: ResidentRows | None,
     keepers: Sequence[ModelKeeper | None],
+    probed: bool,
 ) -> list[ResultRecord]:
     """As `fit_stacked`, without the fallback. Raises CannotStack for specifications or methods that do not stack."""
     if len({spec.stack_key for spec in specs}) > 1:
@@ -91,7 +94,7 @@ def _fit_as_stack(
     parts = [load_run(spec, data_dir, rows) for spec in specs]
     if parts[0][1].is_full_batch(specs[0].protocol):
         raise CannotStack("Runs that are fitted to all rows at once have no steps to stack.")
-    runs = [Run(spec, suite, method) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
+    runs = [Run(spec, suite, method, probed=probed) for spec, (suite, method, _) in zip(specs, parts, strict=True)]
     starts = [run.start(settle=not number) for number, run in enumerate(runs)]
     # Epochs are reported once, by the first seed.
     watches = [run.watch(None if number else on_epoch) for number, run in enumerate(runs)]

@@ -46,9 +46,7 @@ def plot_matrices(runs: Sequence[ResultRecord], name: str) -> Figure | None:
         if key.removeprefix(TRUE) in RECOVERED:
             continue
         own = [
-            matrix
-            for run in runs
-            if key in run.matrices and (matrix := _unpack_readable(run.matrices[key])) is not None
+            matrix for run in runs if key in run.matrices and (matrix := unpack_readable(run.matrices[key])) is not None
         ]
         # Matrices of different shapes have no mean.
         if own and all(matrix.shape == own[0].shape for matrix in own):
@@ -67,7 +65,7 @@ def write_cosines(runs: Sequence[ResultRecord]) -> list[tuple[str, str]]:
 
     One or three numbers are read faster in a sentence than in a chart; nothing for any other number of tasks.
     """
-    known = [matrix for run in runs if run.cosines and (matrix := _unpack_readable(run.cosines)) is not None]
+    known = [matrix for run in runs if run.cosines and (matrix := unpack_readable(run.cosines)) is not None]
     tasks = runs[0].tasks if runs else []
     if not known or len(tasks) not in (2, 3) or any(matrix.shape != (len(tasks), len(tasks)) for matrix in known):
         return []
@@ -94,7 +92,7 @@ def plot_cosines(runs: Mapping[str, Sequence[ResultRecord]], name: str) -> Figur
     means: dict[str, np.ndarray] = {}
     tasks: list[str] = []
     for label, own in runs.items():
-        known = [matrix for run in own if run.cosines and (matrix := _unpack_readable(run.cosines)) is not None]
+        known = [matrix for run in own if run.cosines and (matrix := unpack_readable(run.cosines)) is not None]
         if known and all(matrix.shape == known[0].shape for matrix in known):
             means[label] = np.mean(known, 0)
             tasks = own[0].tasks
@@ -286,10 +284,10 @@ def _label_cells(texts: list[list[str]] | None) -> Trace:
 
 def unpack_matrix(run: ResultRecord, name: str) -> np.ndarray | None:
     """The matrix `name` of a run; None where it has none, or one that cannot be unpacked."""
-    return _unpack_readable(run.matrices[name]) if name in run.matrices else None
+    return unpack_readable(run.matrices[name]) if name in run.matrices else None
 
 
-def _unpack_readable(packed: Packed) -> np.ndarray | None:
+def unpack_readable(packed: Packed) -> np.ndarray | None:
     """The matrix that a record holds; None where its bytes do not make one."""
     try:
         return packed.unpack()

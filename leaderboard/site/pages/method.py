@@ -4,6 +4,7 @@ There is a page for every method that has a run, submitted ones too; tuned runs 
 was tuned.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from bench.errors import UsageError
@@ -14,7 +15,14 @@ from leaderboard.report.formats import write_seeds
 from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
-from leaderboard.site.figures import plot_cosines, plot_matrices, plot_recovered, plot_sharing, write_cosines
+from leaderboard.site.figures import (
+    plot_cosines,
+    plot_matrices,
+    plot_probes,
+    plot_recovered,
+    plot_sharing,
+    write_cosines,
+)
 from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.prose import split_prose
@@ -116,9 +124,8 @@ def _build_section(site: Context, method: str, suite: str, runs: list[ResultReco
     plain = [run for run in own if not run.spec.overrides and not run.spec.tuning]
     further = [run for run in own if run.spec.overrides or run.spec.tuning]
     # Runs of an older text of a plug-in are another method under this name.
-    done = [run for run in keep_last_code(plain) if run.status == "done"]
-    newest = max(map(suite_versions, done), default=None)  # one figure, one protocol
-    done = [run for run in done if suite_versions(run) == newest]
+    done = _keep_newest(keep_last_code(plain))
+    best = [run for run in further if run.spec.tuning and run.spec.tuning.stage == "best"]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
     file = slug(f"{method}-{suite}", MAX_NAME)
@@ -127,6 +134,8 @@ def _build_section(site: Context, method: str, suite: str, runs: list[ResultReco
         *(plot_recovered({method: done[0]}, f"recovered-{anchor}") if done else []),
         plot_sharing(done, f"sharing-{anchor}", brief=not first),
         plot_cosines({method: done}, f"cosines-{anchor}"),
+        # On a board whose rows have curves, at the value that the method's own curve chose.
+        *plot_probes(_keep_newest(best) or done, f"probes-{anchor}"),
     ]
     return {
         "suite": name,
@@ -144,6 +153,13 @@ def _build_section(site: Context, method: str, suite: str, runs: list[ResultReco
         "hidden": max(0, len(plain) - SHOWN_RUNS) + max(0, len(further) - SHOWN_RUNS),
         "command": run_command(own[0], site.plugin(own[0])),
     }
+
+
+def _keep_newest(runs: Iterable[ResultRecord]) -> list[ResultRecord]:
+    """The finished ones of the newest version of their suite: one figure, one protocol."""
+    done = [run for run in runs if run.status == "done"]
+    newest = max(map(suite_versions, done), default=None)
+    return [run for run in done if suite_versions(run) == newest]
 
 
 def _order_run(run: ResultRecord) -> tuple[int, str, int, int]:

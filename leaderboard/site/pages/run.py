@@ -20,6 +20,7 @@ from leaderboard.site.figures import (
     plot_cosines,
     plot_curves,
     plot_matrices,
+    plot_probes,
     plot_recovered,
     plot_sharing,
     write_cosines,
@@ -47,6 +48,7 @@ def render_run_page(site: Context, run: ResultRecord) -> bytes:
     cosines = write_cosines([run])
     figures = [plot_curves(run), plot_choice(run), plot_matrices([run], "matrices")]
     figures += [*plot_recovered({run.method: run}, "recovered"), plot_sharing([run], "sharing")]
+    figures += plot_probes([run], "probes")
     # Up to three tasks have their cosines in a sentence.
     figures.append(None if cosines else plot_cosines({run.method: [run]}, "cosines"))
     rules = [rule for rule in RULES if rule in run.scores]

@@ -59,12 +59,21 @@ def test_a_share_of_the_rows_is_a_tasks_own(relation: float, common: int) -> Non
 
 def test_the_easy_feature_has_its_weight_in_the_hard_task() -> None:
     problem = Eavesdropping(weight=0.3, noise=0.0)
-    f, g, _ = problem.truth(4)
+    direction, other = problem.truth(4)
     x, y = problem.draw(4, ("train",), 50)
-    np.testing.assert_allclose(y[:, 0], np.sqrt(0.3) * f(x) + np.sqrt(0.7) * g(x))
-    np.testing.assert_allclose(y[:, 1], f(x))
-    h = problem.truth(4)[2]
-    np.testing.assert_allclose(Eavesdropping(relation=0.0).draw(4, ("train",), 50)[1][:, 1], h(x))
+    u, f = x @ direction, np.tanh(2 * (x @ direction))
+    np.testing.assert_allclose(y[:, 0], np.sqrt(0.3) * f + np.sqrt(0.7) * np.sqrt(2) * np.sin(3 * u))
+    np.testing.assert_allclose(y[:, 1], f)
+    np.testing.assert_allclose(Eavesdropping(relation=0.0).draw(4, ("train",), 50)[1][:, 1], np.tanh(2 * (x @ other)))
+
+
+def test_no_direction_shows_the_wave_as_it_shows_the_feature() -> None:
+    problem = Eavesdropping(noise=0.0)
+    x, y = problem.draw(0, ("train",), ROWS)
+    wave, feature = np.abs(np.corrcoef(np.column_stack([y, x]).T)[:2, 2:]).max(axis=1)
+    # E[u sqrt(2) sin 3u] = 3 sqrt(2) exp(-9/2) for u ~ N(0, 1), whose share of one column is the direction's.
+    assert wave < 3 * np.sqrt(2) * np.exp(-4.5) + CLOSE
+    assert feature > 0.3
 
 
 @pytest.mark.parametrize(("relation", "common"), [(0.0, 0), (0.5, 2), (1.0, 4)])

@@ -88,10 +88,10 @@ def test_the_relation_leaves_the_main_task_alone(kind: Any) -> None:
     [
         (
             "mechanisms:parity,noise=1",
-            "`parity` should be given dials that it has: `train`, `relation`, `tasks`, `bits`.",
+            "`parity` should be given dials that it has: `train`, `bits`, `relation`, `tasks`.",
         ),
         ("mechanisms:parity,train=192", "`train` of `parity` should be less than or equal to 191. Found `192`."),
-        ("mechanisms:blocking,tasks=2", "`blocking` should be given dials that it has: `train`, `relation`, `bits`."),
+        ("mechanisms:blocking,tasks=2", "`blocking` should be given dials that it has: `train`, `bits`, `relation`."),
         ("mechanisms:horizon,tasks=6", "`horizon` should be halved for each further task, and be 32 or more for 6"),
         (
             "mechanisms:parity,relation=2",

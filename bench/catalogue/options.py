@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import TypeAdapter
 
-from bench.errors import UsageError, quote_nearest
+from bench.errors import FEW, UsageError, hint, quote_nearest
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,18 @@ class Option:
         members = _members(_strip_marks(self.annotation))
         choices = {str(choice): choice for choice in _choices(members)}
         value: Any = choices.get(text, text)
-        if text == "none" and type(None) in members:
+        if text == "none" and type(None) in members and text not in choices:
             value = None
         elif any(get_origin(member) is tuple for member in members):
             value = text.split("/")
         try:
             return _normalise(TypeAdapter(self.annotation).validate_python(value), self.infinite)
         except ValueError:  # pydantic's own, and NaN, which passes where there is no bound
+            expected, near = self.describe_expectation(), ""
+            if len(choices) > FEW:
+                expected, near = f"be one of its {len(choices)} choices", f"; {hint(text, choices)}"
             raise UsageError(
-                f"`{self.name}` of `{owner}` should {self.describe_expectation()}. Found `{self.name} = {text}`."
+                f"`{self.name}` of `{owner}` should {expected}. Found `{self.name} = {text}`{near}."
             ) from None
 
     def describe_expectation(self) -> str:

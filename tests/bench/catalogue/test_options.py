@@ -360,3 +360,14 @@ def test_an_error_of_syntax_is_said_with_its_own_line(tmp_path: Path) -> None:
 def test_a_name_that_no_method_text_could_hold_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="A name should be letters, digits and `_`, as `my_method`"):
         register(name)(Halves)
+
+
+def test_a_choice_that_is_called_none_is_no_missing_value() -> None:
+    class Made:
+        """Takes an option."""
+
+        def __init__(self, blueprint: object, *, use: Literal["target", "none"] | None = None) -> None:
+            pass
+
+    option = read_options(Made)["use"]
+    assert option.parse("mine", "none") == "none"

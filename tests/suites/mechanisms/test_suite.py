@@ -101,6 +101,10 @@ def test_the_relation_leaves_the_main_task_alone(kind: Any) -> None:
             "mechanisms:features,use=both",
             "`use` of `mechanisms` should be `target` or `input` or `none`. Found `use = both`.",
         ),
+        (
+            "mechanisms:pariti",
+            "`kind` of `mechanisms` should be one of its 15 choices. Found `kind = pariti`; the nearest: `parity`",
+        ),
     ],
 )
 def test_dials_that_mean_nothing_get_one_sentence(text: str, message: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-FEW = 8  # names that a sentence can hold
+NAMES_IN_SENTENCE = 8  # names that a sentence can hold
 _ORDER = re.compile(r":(?=:[A-Za-z])|#(?=#\[)|`(?=``)")  # the first sign of each: without it the others mean nothing
 
 
@@ -67,7 +67,7 @@ def hint(name: str, known: Iterable[str], command: str = "mtlbench list") -> str
     close = get_close_matches(name.lower().replace("-", "_"), names, n=3, cutoff=0.5)
     if close:
         return f"the nearest: {', '.join(f'`{item}`' for item in close)}"
-    if len(names) <= FEW:
+    if len(names) <= NAMES_IN_SENTENCE:
         listed = ", ".join(f"`{item}`" for item in names)
         return f"there {'are' if len(names) > 1 else 'is'} {listed or 'nothing to choose from'}"
     return f"none of the {len(names)} names is like it (`{command}` prints them)"

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import TypeAdapter
 
-from bench.errors import FEW, UsageError, hint, quote_nearest
+from bench.errors import NAMES_IN_SENTENCE, UsageError, hint, quote_nearest
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Option:
             return _normalise(TypeAdapter(self.annotation).validate_python(value), self.infinite)
         except ValueError:  # pydantic's own, and NaN, which passes where there is no bound
             expected, near = self.describe_expectation(), ""
-            if len(choices) > FEW:
+            if len(choices) > NAMES_IN_SENTENCE:
                 expected, near = f"be one of its {len(choices)} choices", f"; {hint(text, choices)}"
             raise UsageError(
                 f"`{self.name}` of `{owner}` should {expected}. Found `{self.name} = {text}`{near}."

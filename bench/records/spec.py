@@ -61,6 +61,11 @@ class RunSpec(BaseModel):
     tuning: Tuning | None = Field(default=None, description="where the run is part of a random search")
 
     @property
+    def is_best_of_curve(self) -> bool:
+        """Whether it is a method at the value that validation chose along its own curve, as rows of boards are."""
+        return self.tuning is not None and self.tuning.stage == "best"
+
+    @property
     def is_trial(self) -> bool:
         """Whether the run is scored on validation only, without a look at the test split."""
         return self.tuning is not None and self.tuning.stage == "trial"

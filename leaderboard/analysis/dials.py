@@ -50,7 +50,7 @@ class Dial:
     @property
     def of_best(self) -> bool:
         """Whether each point is at the value of a setting that its own curve chose."""
-        return all(_is_best(run) for runs in self.points.values() for run in runs)
+        return all(run.spec.is_best_of_curve for runs in self.points.values() for run in runs)
 
 
 def find_dials(records: Sequence[ResultRecord], boards: Iterable[Board] = ()) -> list[Dial]:
@@ -89,19 +89,14 @@ def settings_of(record: ResultRecord) -> str:
 
     Of a run at the value that its method's curve chose, the settings have no values: `own best lr`.
     """
-    if _is_best(record):
+    if record.spec.is_best_of_curve:
         return f"own best {' '.join(sorted(record.spec.overrides))}"
     return " ".join(f"{key}={value}" for key, value in sorted(record.spec.overrides.items()))
 
 
-def _is_best(record: ResultRecord) -> bool:
-    """Whether a run is at the value that validation chose along its method's curve."""
-    return record.spec.tuning is not None and record.spec.tuning.stage == "best"
-
-
 def alike_protocol_text(record: ResultRecord) -> str:
     """A text that runs of one dial share: the protocol, without the settings that each point has of its own."""
-    if not _is_best(record):
+    if not record.spec.is_best_of_curve:
         return protocol_text(record)
     return canonical_json(record.spec.protocol.model_dump(mode="json", exclude=set(record.spec.overrides)))
 

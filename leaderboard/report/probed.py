@@ -36,10 +36,15 @@ class ProbeTable(NamedTuple):
 
 
 def group_probed(records: Iterable[ResultRecord]) -> list[ProbedMethod]:
-    """The probed runs by method and changed settings, in the order of their first run."""
+    """The probed runs by method and changed settings, in the order of their first run.
+
+    Where a board ran a method at the value that its curve chose, those runs stand for it.
+    """
     groups: dict[str, list[ResultRecord]] = {}
-    for record in records:
-        if record.probes and record.status == "done":
+    probed = [record for record in records if record.probes and record.status == "done"]
+    best = {record.method for record in probed if record.spec.is_best_of_curve}
+    for record in probed:
+        if record.spec.is_best_of_curve or record.method not in best:
             changed = ", ".join(f"{key}={value}" for key, value in sorted(record.spec.overrides.items()))
             groups.setdefault(f"{record.method}, {changed}" if changed else record.method, []).append(record)
     return [ProbedMethod(label, own[0].tasks, [r.probes for r in own if r.probes]) for label, own in groups.items()]

@@ -23,7 +23,7 @@ def run_command(run: ResultRecord, plugin: str = "") -> str:
     """
     tuning = run.spec.tuning
     file = [f"--plugin {shlex.quote(plugin)}"] if plugin else []
-    if tuning and tuning.stage == "best":
+    if run.spec.is_best_of_curve:
         return printable(_best_command(run, plugin))
     if tuning:
         how = " --design random" if tuning.design == "random" else ""

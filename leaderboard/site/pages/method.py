@@ -125,7 +125,7 @@ def _build_section(site: Context, method: str, suite: str, runs: list[ResultReco
     further = [run for run in own if run.spec.overrides or run.spec.tuning]
     # Runs of an older text of a plug-in are another method under this name.
     done = _keep_newest(keep_last_code(plain))
-    best = [run for run in further if run.spec.tuning and run.spec.tuning.stage == "best"]
+    best = [run for run in further if run.spec.is_best_of_curve]
     anchor, name = site.addresses.anchor(suite), printable(suite)
     states = {run.run_id: site.state(run) for run in own}
     file = slug(f"{method}-{suite}", MAX_NAME)

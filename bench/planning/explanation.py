@@ -142,8 +142,9 @@ class Explanation:
                 Condition(f"{ALONE}, width x {width:g}", "capacity", ALONE, only, {"width": repr(given.width * width)})
                 for width in WIDTHS
             ),
-            Condition(
-                f"{ALONE}, {count} times the epochs", "compute", ALONE, only, {"epochs": str(count * given.epochs)}
+            *(
+                Condition(f"{ALONE}, {count} times the epochs", "compute", ALONE, only, {"epochs": str(epochs)})
+                for epochs in [count * given.epochs] * (given.fit == "descent")  # of a solver they are only a bound
             ),
             Condition(f"{ALONE}, best of {RESTARTS} by validation", "restarts", ALONE, only, restarts=RESTARTS),
             Condition(f"{method}, others random and smooth", "noise", method, (), {"smoothed": extras}),

@@ -65,6 +65,7 @@ def test_a_suite_that_a_solver_fits_keeps_what_fits_it() -> None:
     assert "solver" in explanation.left_out["single_task, width x 2"]
     assert "solver" in explanation.left_out[f"single_task, best of {RESTARTS} by validation"]
     assert "phases" in explanation.left_out["untied: alone from a common trunk"]
+    assert "compute" not in {each.explanation for each in explanation.conditions.values()}  # a solver is at its minimum
 
 
 def test_ends_without_a_common_seed_give_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,11 @@ class ResultRecord(_Frozen):
     created: str = Field(default="", description="UTC, ISO 8601")
     digest: str = ""
 
+    @property
+    def per_task_rule(self) -> str:
+        """The selection rule under which each task has its own best epoch, or else the nearest that the record has."""
+        return next(rule for rule in ("per_task", "val", "last") if rule in self.statistics)
+
     def seal(self) -> "ResultRecord":
         """The same record with the digest over its other content. Raises ValueError where a number is not finite."""
         return self.model_copy(update={"digest": self.content_digest()})

@@ -12,7 +12,9 @@ from pathlib import Path
 from leaderboard.analysis.results import Results, Row
 from leaderboard.analysis.standings import DECIDES
 from leaderboard.boards.board import Track, boards, load_board
+from leaderboard.claims import judge_claims, load_claims
 from leaderboard.intake.submission import Submission, find_submissions
+from leaderboard.report.claims import tabulate_claims
 from leaderboard.report.escape import markdown, markdown_code
 from leaderboard.report.formats import MARKS, MISSING, render_parts
 from leaderboard.report.table import analyse_board, tabulate
@@ -23,6 +25,7 @@ from leaderboard.store.json_text import write_whole
 # A record's text may hold a mark, too: only one that is a whole line ends a block.
 _REST = r"-->\n).*?^(<!-- end -->)$"
 ACROSS = re.compile(rf"(^<!-- across: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
+CLAIMS = re.compile(rf"(^<!-- claims: (\w+) {_REST}", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(rf"(^<!-- table: (\w+)(?: --track (default|tuned))? {_REST}", re.DOTALL | re.MULTILINE)
 
 
@@ -31,6 +34,7 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
 
     `<!-- table: NAME [--track TRACK] --> ... <!-- end -->` becomes the board with all of its parts, and
     `<!-- across: NAME --> ... <!-- end -->` the changes of every method, one column for each part.
+    `<!-- claims: NAME --> ... <!-- end -->` becomes the claims of a list with their verdicts.
 
     Args:
         text: a page.
@@ -52,7 +56,13 @@ def fill_tables(text: str, contents: StoreContents, submissions: Sequence[Submis
         parts = [analyse_board(part, contents, submissions=submissions) for part in load_board(match[2]).parts]
         return f"{match[1]}{changes_across(parts)}{match[3]}"
 
-    return ACROSS.sub(widen, BLOCK.sub(block, text))
+    def judge(match: re.Match[str]) -> str:
+        """One `claims` block, in the same way."""
+        claims = load_claims(match[2])
+        judged = judge_claims(claims.claims, contents.records)
+        return f"{match[1]}{tabulate_claims(claims, judged)}{match[3]}"
+
+    return CLAIMS.sub(judge, ACROSS.sub(widen, BLOCK.sub(block, text)))
 
 
 def changes_across(parts: Sequence[Results]) -> str:

@@ -20,6 +20,7 @@ from leaderboard.report.formats import FORMATS, format_table
 from leaderboard.site.assets import collect_assets
 from leaderboard.site.context import Context
 from leaderboard.site.pages import (
+    render_claims_page,
     render_dials_page,
     render_method_page,
     render_methods_page,
@@ -102,7 +103,7 @@ class SiteWriter:
 
     def _run_pages(self, site: Context) -> Iterator[tuple[str, Callable[[], bytes | None]]]:
         """The address of every run's page, and a function that renders it or returns None where it is up to date."""
-        shared = f"{sorted(site.suites)} {bool(site.dials)} {site.status is not None}"
+        shared = f"{sorted(site.suites)} {bool(site.dials)} {bool(site.claims)} {site.status is not None}"
         for run in site.runs:
             yield site.addresses.run(run), partial(self._run_page, site, run, shared)
 
@@ -220,6 +221,8 @@ def _files(site: Context) -> Iterator[tuple[str, Callable[[], bytes]]]:
             yield find_board_address(site, suite, one), partial(render_suite_page, site, suite, one)
     if site.by_method:
         yield "methods.html", partial(render_methods_page, site)
+    if site.claims:
+        yield "claims.html", partial(render_claims_page, site)
     if site.dials:
         yield "dials.html", partial(render_dials_page, site)
     yield "index.html", partial(render_overview_page, site)

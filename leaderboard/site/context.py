@@ -14,6 +14,7 @@ from leaderboard.analysis.curves import find_curves
 from leaderboard.analysis.dials import find_dials
 from leaderboard.analysis.statistics import SelectionRule
 from leaderboard.boards.board import Board
+from leaderboard.claims import ClaimList, JudgedClaim, judge_claims, list_claim_files, load_claims
 from leaderboard.intake.manifest import METHOD
 from leaderboard.intake.source_card import read_built_in_cards
 from leaderboard.intake.submission import Submission, find_submissions
@@ -46,6 +47,7 @@ class Context:
         suites: suite -> its boards; the first is shown on the suite's own page.
         pictures: run id -> its panels.
         cards: name of a part -> the text about it, of built-in and submitted parts.
+        claims: lists of claims of which something was run, with their verdicts.
         checks: digest -> how far a record was verified.
     """
 
@@ -70,6 +72,7 @@ class Context:
         parts = [part for board in boards for part in board.parts]
         self.dials = find_dials(contents.records, parts)
         self.curves = find_curves(contents.records, parts)
+        self.claims = _judge_lists(self.runs)
         self.checks = collect_checks(contents)
         self.pictures: dict[str, list[Panel]] = find_panels(contents.root)
         self.by_method: dict[str, list[ResultRecord]] = {}
@@ -85,6 +88,7 @@ class Context:
         self._environment.globals.update(
             store=printable(store_name),
             navigation=[(printable(name), self.addresses.suite(name)) for name in self.suites],
+            has_claims=bool(self.claims),
             has_dials=bool(self.dials),
             has_methods=bool(self.by_method),
             live=status is not None,
@@ -111,6 +115,13 @@ class Context:
         """Pairs of name and value as a definition list in HTML."""
         macros = self._environment.get_template("macros.html").module
         return macros.pairs(items, tall)  # type: ignore[attr-defined, no-any-return]
+
+
+def _judge_lists(runs: Sequence[ResultRecord]) -> list[tuple[ClaimList, list[JudgedClaim]]]:
+    """Every list of claims of which something was run, with the verdict of each claim."""
+    lists = [load_claims(name) for name in list_claim_files()]
+    judged = [(each, judge_claims(each.claims, runs)) for each in lists]
+    return [(each, of) for each, of in judged if any(claim.verdict != "not run" for claim in of)]
 
 
 def _group_variants(suites: Iterable[str]) -> list[str]:

@@ -13,7 +13,6 @@ from bench.scores import primary_error
 from leaderboard.boards.curves import validation_errors
 
 # Each task at its own best epoch, as when it is learnt alone: other tasks have no say in when the main one stops.
-RULES_IN_ORDER = ("per_task", "val", "last")
 OVERHEAD = 1.5  # wall time of a worker over the training in it, before anything was measured
 
 
@@ -102,8 +101,7 @@ class RunBook:
         record = self.records[spec.run_id]
         if record is None or record.status != "done":
             return math.nan
-        rule = next(rule for rule in RULES_IN_ORDER if rule in record.statistics)
-        return primary_error(record.spec.protocol.metrics[task], record.statistics[rule][task])
+        return primary_error(record.spec.protocol.metrics[task], record.statistics[record.per_task_rule][task])
 
     def validation(self, spec: RunSpec, task: str) -> float:
         """The error of a task on validation; infinite where the run failed or was not run."""

@@ -7,6 +7,7 @@ through `printable` here; the templates escape it for HTML.
 Addresses are relative to the site's root, so that a site works from any folder and without a server.
 """
 
+from leaderboard.site.pages.claims import render_claims_page
 from leaderboard.site.pages.dials import render_dials_page
 from leaderboard.site.pages.method import render_method_page
 from leaderboard.site.pages.methods import render_methods_page
@@ -15,6 +16,7 @@ from leaderboard.site.pages.run import render_run_page
 from leaderboard.site.pages.suite import render_suite_page
 
 __all__ = [
+    "render_claims_page",
     "render_dials_page",
     "render_method_page",
     "render_methods_page",

@@ -1,0 +1,98 @@
+"""What a claim is: a sentence, the runs that decide it, and the sign that it expects."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from bench.errors import UsageError, quote_nearest
+from bench.records import explain_invalid
+
+FILES = Path(__file__).parent
+
+
+class Gain(BaseModel):
+    """A difference between two methods on one task of a suite, a number for each seed.
+
+    By default it is Δ log, log(error of `against` / error of `method`) on the test split, each task at its own best
+    epoch. With `blocks` = [A, B] it is by how much more the task uses block A of its inputs than block B, as probes
+    found, less the same of `against` where there is one.
+
+    Attributes:
+        suite, method, against: short or canonical names; `against` may be empty where there are `blocks`.
+        task: whose error.
+        settings: what the runs of `method` change in the protocol, as `--set` takes it. Where it is empty, runs at the
+            value that the method's own curve chose count, or plain ones.
+        against_settings: those of `against`.
+        blocks: of inputs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str
+    method: str = "hard"
+    against: str = "single_task"
+    task: str = "t1"
+    settings: dict[str, str] = {}
+    against_settings: dict[str, str] = {}
+    blocks: list[str] = []
+
+    @model_validator(mode="after")
+    def _check_blocks(self) -> "Gain":
+        """Blocks are compared two at a time, and an error is compared with another's."""
+        if len(self.blocks) not in (0, 2):
+            raise ValueError(f"`blocks` should be two names, or none. Found {len(self.blocks)}.")
+        if not self.blocks and not self.against:
+            raise ValueError("`against` should be a method where there are no `blocks`. Found none.")
+        return self
+
+
+class Claim(Gain):
+    """A claim: that a gain is positive, negative, or none.
+
+    Attributes:
+        name: in few words.
+        text: the claim as a sentence.
+        section: of the work that it is from.
+        expected: `more` than nothing, `less`, or the `same` within 5 % of error.
+        beyond: another gain, which is subtracted seed by seed: the claim is of the difference.
+    """
+
+    name: str
+    text: str
+    section: str = ""
+    expected: Literal["more", "less", "same"] = "more"
+    beyond: Gain | None = None
+
+
+class ClaimList(BaseModel):
+    """The claims of one file, in the order of the work that they are from; one family of tests.
+
+    Attributes:
+        title: for people.
+        source: of the claims.
+        claims: at least one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    source: str
+    claims: list[Claim]
+
+
+def list_claim_files(folder: Path = FILES) -> dict[str, Path]:
+    """Name -> file of claims."""
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_claims(name: str, folder: Path = FILES) -> ClaimList:
+    """The claims of a file. Raises UsageError for a name that there is not, ValueError for a malformed file."""
+    files = list_claim_files(folder)
+    if name not in files:
+        raise UsageError(f"There are no claims `{name}`; the nearest: {quote_nearest(name, files)}.")
+    try:
+        return ClaimList(**tomllib.loads(files[name].read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ValueError(f"`{files[name].name}`: {explain_invalid(error)}") from None

@@ -1,0 +1,74 @@
+"""Claims with their verdicts, as a table in Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+from bench.errors import count_nouns
+from leaderboard.claims import Claim, ClaimList, JudgedClaim
+from leaderboard.report.escape import code_parts, markdown, markdown_code
+from leaderboard.report.percent import write_signed_change
+
+
+def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
+    """Every claim in its order, with what was run, the gain, and the verdict; then how to read it."""
+    lines = [["claim", "runs", "gain [95 %]", "seeds", "verdict"], [":--", ":--", "--:", "--:", ":--"]]
+    for each in judged:
+        claim = each.claim
+        name = f"**{markdown(claim.name)}**" + (f" ({markdown(claim.section)})" if claim.section else "")
+        estimate = each.estimate
+        seeds = str(estimate.n) if estimate else ""
+        told = "".join(
+            markdown_code(part) if number % 2 else markdown(part)
+            for number, part in enumerate(code_parts(describe_comparison(claim)))
+        )
+        lines.append([f"{name}: {markdown(claim.text)}", told, write_gain(each), seeds, word_verdict(each)])
+    run = [each for each in judged if each.verdict != "not run"]
+    held = sum(each.verdict == "as stated" for each in run)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    were = "was" if len(run) == 1 else "were"
+    return (
+        f"{table}\n{held} of {count_nouns(len(run), 'claim')} that {were} run came out as stated. Gains are per cent "
+        "less error on the task that is named, each task at its own best epoch; of the use of inputs, by how much more "
+        "the loss rises where the first block is dealt out anew than where the second is. Intervals are 95 %, paired "
+        f"by seed, each by itself; verdicts are corrected over all {len(run)} (Holm). From {markdown(claims.source)}.\n"
+    )
+
+
+def describe_comparison(claim: Claim) -> str:
+    """What is compared, on which task of which suite; names in backticks."""
+    task = f"use of {' over '.join(claim.blocks)} by `{claim.task}`" if claim.blocks else f"`{claim.task}`"
+    told = f"{_write_method(claim.method, claim.settings)}"
+    if claim.against:
+        told += f" against {_write_method(claim.against, claim.against_settings)}"
+    told = f"`{_shorten_suite(claim.suite)}`, {task}: {told}"
+    if claim.beyond:
+        other = claim.beyond
+        place = f"`{other.task}`" if other.suite == claim.suite else f"`{_shorten_suite(other.suite)}`, `{other.task}`"
+        told += f"; less the same on {place}"
+    return told
+
+
+def write_gain(each: JudgedClaim) -> str:
+    """Per cent less error, or a difference of uses, with its interval."""
+    estimate = each.estimate
+    if estimate is None:
+        return ""
+    if not each.claim.blocks:
+        return write_signed_change(estimate)
+    ends = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+    return f"{estimate.mean:+.3f}{ends}"
+
+
+def word_verdict(each: JudgedClaim) -> str:
+    """The verdict, and what was expected where it is not the usual."""
+    expected = {"more": "", "less": " (expected: less)", "same": " (expected: the same)"}[each.claim.expected]
+    return f"{each.verdict}{expected}"
+
+
+def _shorten_suite(suite: str) -> str:
+    """A suite as it may be typed: the option that names its first choice may be left out."""
+    return suite.replace(":kind=", ":")
+
+
+def _write_method(method: str, settings: Mapping[str, str]) -> str:
+    changed = ", ".join(f"{key}={value}" for key, value in sorted(settings.items()))
+    return f"`{method}`" + (f" (`{changed}`)" if changed else "")

@@ -1,0 +1,175 @@
+"""Claims and what records say of them: which runs decide, the gain, the verdict, and the files that are committed."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.errors import UsageError
+from bench.records import ProbeResults, ResultRecord, Tuning
+from leaderboard.boards.board import boards
+from leaderboard.claims import Claim, judge_claims, list_claim_files, load_claims
+from leaderboard.claims.claim import Gain
+from leaderboard.report.claims import tabulate_claims
+from leaderboard.site.build import write_site
+from leaderboard.store import StoreContents
+from tests.leaderboard.conftest import build_record
+
+SUITE = "toy"
+
+
+def build_claim(**fields: object) -> Claim:
+    return Claim(**({"name": "a", "text": "A helps.", "suite": SUITE, "task": "left"} | fields))  # type: ignore[arg-type]
+
+
+def build_runs(method: str, accuracies: list[float], **more: object) -> list[ResultRecord]:
+    """A run of each seed, with these accuracies of task left."""
+    return [
+        build_record(method, seed, {"left": value, "right": 50.0}, **more)  # type: ignore[arg-type]
+        for seed, value in enumerate(accuracies)
+    ]
+
+
+ALONE = build_runs("single_task", [80.0, 82.0, 78.0, 81.0, 79.0])
+BETTER = build_runs("hard", [90.0, 91.0, 89.5, 90.2, 89.9])
+SAME = build_runs("hard", [80.1, 81.9, 78.1, 80.9, 79.0])
+WORSE = build_runs("hard", [60.0, 61.0, 59.5, 60.2, 59.9])
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected", "verdict"),
+    [
+        (BETTER, "more", "as stated"),
+        (WORSE, "more", "the other way round"),
+        (SAME, "more", "no difference"),
+        (SAME, "same", "as stated"),
+        (BETTER, "same", "the other way round"),
+        (WORSE, "less", "as stated"),
+        (build_runs("hard", [70.0, 92.0, 60.0, 85.0, 79.0]), "more", "not shown"),
+        (build_runs("hard", [70.0, 92.0, 60.0, 85.0, 79.0]), "same", "not shown"),
+        ([], "more", "not run"),
+        (BETTER[:1], "more", "not shown"),
+    ],
+)
+def test_a_verdict_follows_from_sign_and_certainty(runs: list[ResultRecord], expected: str, verdict: str) -> None:
+    [judged] = judge_claims([build_claim(expected=expected)], [*ALONE, *runs])
+    assert judged.verdict == verdict
+
+
+def test_the_gain_is_the_mean_of_log_ratios_of_errors_paired_by_seed() -> None:
+    [judged] = judge_claims([build_claim()], [*ALONE, *BETTER[1:]])  # the first seed has one run only
+    errors = [[100 - record.scores["per_task"]["left"]["accuracy"] for record in runs] for runs in (ALONE, BETTER)]
+    gains = np.log(np.array(errors[0][1:]) / np.array(errors[1][1:]))
+    assert judged.estimate
+    assert judged.estimate.n == 4
+    assert judged.estimate.mean == pytest.approx(gains.mean(), rel=1e-3)
+    assert judged.p == pytest.approx(stats.ttest_1samp(gains, 0).pvalue, rel=1e-2)
+    assert set(judged.run_ids) == {record.run_id for record in [*ALONE[1:], *BETTER[1:]]}
+
+
+def test_verdicts_are_corrected_over_the_claims_that_were_run() -> None:
+    claims = [build_claim(), build_claim(task="right", expected="same"), build_claim(suite="another")]
+    alone, *_ = judge_claims(claims[:1], [*ALONE, *BETTER])
+    first, second, none = judge_claims(claims, [*ALONE, *BETTER])
+    assert first.p == pytest.approx(2 * alone.p)  # two that were run, of three
+    assert second.p == 1
+    assert math.isnan(none.p)
+
+
+def test_runs_at_the_value_of_a_curve_come_before_plain_ones() -> None:
+    tuning = Tuning(of="hard", trial=0, stage="best")
+    best = [
+        record.model_copy(update={"spec": record.spec.vary(overrides={"lr": 0.2}, tuning=tuning), "run_id": f"b{n}"})
+        for n, record in enumerate(WORSE)
+    ]
+    [judged] = judge_claims([build_claim()], [*ALONE, *BETTER, *best])
+    assert judged.verdict == "the other way round"
+
+
+def test_settings_name_the_runs_that_were_made_under_them() -> None:
+    changed = build_runs("hard", [60.0, 61.0, 59.5, 60.2, 59.9], overrides={"shuffled": "right", "lr": 0.2})
+    runs = [*ALONE, *BETTER, *changed]
+    plain, shuffled, other = judge_claims(
+        [
+            build_claim(),
+            build_claim(settings={"lr": "0.2", "shuffled": "right"}),
+            build_claim(settings={"lr": "0.3"}),
+        ],
+        runs,
+    )
+    assert [each.verdict for each in (plain, shuffled, other)] == ["as stated", "the other way round", "not run"]
+
+
+def test_a_gain_beyond_another_is_their_difference_seed_by_seed() -> None:
+    [judged] = judge_claims([build_claim(beyond=Gain(suite=SUITE, task="right"))], [*ALONE, *BETTER])
+    [plain] = judge_claims([build_claim()], [*ALONE, *BETTER])
+    assert judged.estimate
+    assert plain.estimate
+    assert judged.estimate.mean == pytest.approx(plain.estimate.mean)  # `right` is the same in all runs
+    [itself] = judge_claims([build_claim(beyond=Gain(suite=SUITE, task="left"))], [*ALONE, *BETTER])
+    assert itself.estimate
+    assert itself.estimate.mean == pytest.approx(0)
+
+
+def test_the_use_of_inputs_is_read_from_probes() -> None:
+    def probe(runs: list[ResultRecord], rise: float) -> list[ResultRecord]:
+        found = [
+            ProbeResults(epochs=[1], blocks={"A": {"left": rise + 0.01 * n}, "B": {"left": 0.1}})
+            for n, _ in enumerate(runs)
+        ]
+        return [record.model_copy(update={"probes": each}) for record, each in zip(runs, found, strict=True)]
+
+    claim = build_claim(blocks=["A", "B"], against="")
+    [judged] = judge_claims([claim], probe(BETTER, 0.5))
+    assert judged.estimate
+    assert judged.estimate.mean == pytest.approx(0.42)
+    assert judged.verdict == "as stated"
+    [beside] = judge_claims([build_claim(blocks=["A", "B"])], [*probe(BETTER, 0.5), *probe(ALONE, 0.2)])
+    assert beside.estimate
+    assert beside.estimate.mean == pytest.approx(0.3)
+    [unprobed] = judge_claims([claim], BETTER)
+    assert unprobed.verdict == "not run"
+
+
+def test_the_table_says_what_was_compared_and_how_it_came_out() -> None:
+    claims = load_claims("caruana_1997").model_copy(update={"claims": [build_claim(), build_claim(suite="another")]})
+    text = tabulate_claims(claims, judge_claims(claims.claims, [*ALONE, *BETTER]))
+    assert "| **a**: A helps. | `toy`, `left`: `hard` against `single_task` | +" in text
+    assert "| not run |" in text
+    assert "1 of 1 claim that was run" in text
+
+
+def test_committed_claims_are_of_suites_and_methods_that_boards_have() -> None:
+    suites = {part.suite: part for board in boards().values() for part in board.parts}
+    for name in list_claim_files():
+        for claim in load_claims(name).claims:
+            for gain in filter(None, (claim, claim.beyond)):
+                if not gain.settings and gain.suite in suites:
+                    assert {gain.method, *filter(None, [gain.against])} <= set(suites[gain.suite].methods)
+
+
+def test_malformed_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('title = "x"\nsource = "y"\n[[claims]]\nname = "a"\n')
+    with pytest.raises(ValueError, match=r"mine\.toml"):
+        load_claims("mine", tmp_path)
+    with pytest.raises(UsageError, match="the nearest: `mine`"):
+        load_claims("min", tmp_path)
+
+
+def test_the_site_has_a_page_of_claims_with_links_to_their_runs(tmp_path: Path) -> None:
+    suite = "mechanisms:kind=eavesdropping"
+    runs = [
+        build_record(method, seed, {"t1": good + seed, "t2": 90.0}, suite=suite)
+        for method, good in (("single_task", 80.0), ("hard", 90.0))
+        for seed in range(4)
+    ]
+    page = write_site(StoreContents(runs), [], tmp_path / "site", "store").parent / "claims.html"
+    text = page.read_text()
+    assert "as stated</strong>: +" in text
+    for run in runs:
+        assert f'href="runs/{run.run_id}.html"' in text
+        assert (page.parent / "runs" / f"{run.run_id}.html").exists()
+    assert 'href="../claims.html"' in (page.parent / "runs" / f"{runs[0].run_id}.html").read_text()
+    assert not (write_site(StoreContents(ALONE), [], tmp_path / "other", "store").parent / "claims.html").exists()

@@ -19,7 +19,7 @@ FOLDERS = ("mtlbench", "bench", "suites", "leaderboard")
 FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 BUILD = "from setuptools import build_meta; print(build_meta.build_{kind}({folder!r}))"
 RECORDS = "leaderboard/results.jsonl.xz"
-MOST_CODE = 1_400_000  # bytes of a wheel without the records
+MOST_CODE = 1_700_000  # bytes, packed: code of seven hundred documented files, and nothing else
 MOST_RECORDS = 4_000_000
 
 

@@ -25,6 +25,7 @@ class Gain(BaseModel):
         settings: what the runs of `method` change in the protocol, as `--set` takes it. Where it is empty, runs at the
             value that the method's own curve chose count, or plain ones.
         against_settings: those of `against`.
+        against_suite: where `against` was run; on the same suite where it is empty. Seeds should draw the same problem.
         blocks: of inputs.
     """
 
@@ -36,6 +37,7 @@ class Gain(BaseModel):
     task: str = "t1"
     settings: dict[str, str] = {}
     against_settings: dict[str, str] = {}
+    against_suite: str = ""
     blocks: list[str] = []
 
     @model_validator(mode="after")

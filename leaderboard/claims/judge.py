@@ -96,7 +96,8 @@ class _Shelf:
     def _read_gain(self, gain: Gain) -> tuple[dict[int, float], dict[int, tuple[str, ...]]]:
         """Seed -> the gain, and seed -> the runs behind it."""
         method = self._find(gain.suite, gain.method, gain.settings)
-        against = self._find(gain.suite, gain.against, gain.against_settings) if gain.against else {}
+        place = gain.against_suite or gain.suite
+        against = self._find(place, gain.against, gain.against_settings) if gain.against else {}
         values, runs = {}, {}
         for seed, record in sorted(method.items()):
             other = against.get(seed)

@@ -39,6 +39,8 @@ def describe_comparison(claim: Claim) -> str:
     told = f"{_write_method(claim.method, claim.settings)}"
     if claim.against:
         told += f" against {_write_method(claim.against, claim.against_settings)}"
+    if claim.against_suite:
+        told += f" on `{_shorten_suite(claim.against_suite)}`"
     told = f"`{_shorten_suite(claim.suite)}`, {task}: {told}"
     if claim.beyond:
         other = claim.beyond

@@ -113,6 +113,15 @@ def test_a_gain_beyond_another_is_their_difference_seed_by_seed() -> None:
     assert itself.estimate.mean == pytest.approx(0)
 
 
+def test_a_method_may_be_compared_with_one_on_a_variant_of_the_suite() -> None:
+    elsewhere = build_runs("single_task", [50.0, 51.0, 49.0, 50.5, 49.5], suite="variant")
+    [judged] = judge_claims([build_claim(against_suite="variant")], [*ALONE, *BETTER, *elsewhere])
+    [plain] = judge_claims([build_claim()], [*ALONE, *BETTER, *elsewhere])
+    assert judged.estimate
+    assert plain.estimate
+    assert judged.estimate.mean > plain.estimate.mean + 0.5
+
+
 def test_the_use_of_inputs_is_read_from_probes() -> None:
     def probe(runs: list[ResultRecord], rise: float) -> list[ResultRecord]:
         found = [

@@ -57,14 +57,14 @@ class Claim(Gain):
         name: in few words.
         text: the claim as a sentence.
         section: of the work that it is from.
-        expected: `more` than nothing, `less`, or the `same` within 5 % of error.
+        expected: `more` than nothing, `less`, the `same` within 5 % of error, `no more`: less or the same, or `no less`.
         beyond: another gain, which is subtracted seed by seed: the claim is of the difference.
     """
 
     name: str
     text: str
     section: str = ""
-    expected: Literal["more", "less", "same"] = "more"
+    expected: Literal["more", "less", "same", "no more", "no less"] = "more"
     beyond: Gain | None = None
 
 

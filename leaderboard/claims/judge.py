@@ -45,11 +45,14 @@ class JudgedClaim:
             return "not run"
         shown, expected = self.p <= 1 - LEVEL, self.claim.expected
         same = self.equivalent <= 1 - LEVEL and not self.claim.blocks
-        if expected == "same":
-            return "as stated" if same else "the other way round" if shown else "not shown"
         if shown:
-            return "as stated" if (self.estimate.mean > 0) == (expected == "more") else "the other way round"
-        return "no difference" if same else "not shown"
+            found = "more" if self.estimate.mean > 0 else "less"
+            meant = {"no more": "less", "no less": "more"}.get(expected, expected)
+            # A difference that is certain and small is the same all the same, where that was expected.
+            return "as stated" if found == meant or (same and expected == "same") else "the other way round"
+        if same:
+            return "no difference" if expected in ("more", "less") else "as stated"
+        return "not shown"
 
 
 def judge_claims(claims: Sequence[Claim], records: Iterable[ResultRecord]) -> list[JudgedClaim]:

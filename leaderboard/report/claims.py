@@ -62,8 +62,8 @@ def write_gain(each: JudgedClaim) -> str:
 
 def word_verdict(each: JudgedClaim) -> str:
     """The verdict, and what was expected where it is not the usual."""
-    expected = {"more": "", "less": " (expected: less)", "same": " (expected: the same)"}[each.claim.expected]
-    return f"{each.verdict}{expected}"
+    expected = each.claim.expected
+    return each.verdict if expected == "more" else f"{each.verdict} (expected: {expected})"
 
 
 def _shorten_suite(suite: str) -> str:

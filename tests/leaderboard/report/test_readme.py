@@ -9,7 +9,7 @@ from leaderboard.analysis.dials import find_dials
 from leaderboard.boards.board import boards
 from leaderboard.boards.controls import ControlSubject, control_rows
 from leaderboard.intake.submission import find_submissions
-from leaderboard.report.markdown_blocks import ACROSS, BLOCK, fill_tables
+from leaderboard.report.markdown_blocks import ACROSS, BLOCK, CLAIMS, fill_tables
 from leaderboard.store import StoreContents
 from tests.pages import ROOT, list_commands, read_page
 
@@ -26,6 +26,13 @@ def test_tables_are_those_of_the_committed_records(page, tables, committed_conte
     assert [match[2] for match in BLOCK.finditer(text)] == tables
     submissions = find_submissions(committed_contents, boards())
     assert fill_tables(text, committed_contents, submissions) == text
+
+
+@pytest.mark.parametrize(("page", "claims"), [("docs/why.md", ["caruana_1997"]), ("docs/transfer.md", ["transfer"])])
+def test_verdicts_are_those_of_the_committed_records(page, claims, committed_contents):
+    text = read_page(page)
+    assert [match[2] for match in CLAIMS.finditer(text)] == claims
+    assert fill_tables(text, committed_contents) == text
 
 
 def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():

@@ -57,7 +57,7 @@ class Claim(Gain):
         name: in few words.
         text: the claim as a sentence.
         section: of the work that it is from.
-        expected: `more` than nothing, `less`, the `same` within 5 % of error, `no more`: less or the same, or `no less`.
+        expected: `more` than nothing, `less`, the `same` within 5 % of error, `no more` or `no less`.
         beyond: another gain, which is subtracted seed by seed: the claim is of the difference.
     """
 

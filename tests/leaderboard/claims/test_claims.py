@@ -181,7 +181,9 @@ def test_the_site_has_a_page_of_claims_with_links_to_their_runs(tmp_path: Path) 
     ]
     page = write_site(StoreContents(runs), [], tmp_path / "site", "store").parent / "claims.html"
     text = page.read_text()
-    assert "as stated</strong>: +" in text
+    assert "as stated</strong>: 5" in text
+    assert "% less error [" in text
+    assert text.index("Not run yet") < text.index("The knob of a door")
     for run in runs:
         assert f'href="runs/{run.run_id}.html"' in text
         assert (page.parent / "runs" / f"{run.run_id}.html").exists()

@@ -1,7 +1,7 @@
 """Hard sharing first, then towers that go on from the common trunk: joint training as a start for separate models."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 from torch.nn import Parameter
@@ -26,7 +26,8 @@ class Untied(Sharing):
     """y_t = h_t(f(x_t)) for the share `together` of the budget, then y_t = h_t(f_t(x_t)) with f_t starting from f.
 
     Separate models that start where hard sharing has come to. What they keep of a gain of `hard` is a better start:
-    once the trunk is copied, no task hears of another. Optimiser and schedule start anew with the copies.
+    once the trunk is copied, no task hears of another. Optimiser and schedule start anew with the copies, which keep the
+    trunk's share of rate and weight decay (`trunk_lr`, `trunk_lr_rule`, `trunk_weight_decay`).
 
     together: share of the budget before the trunk is copied, in [0, 1); with 0 it is `single_task`, up to selection:
         its tasks keep one epoch together.
@@ -66,5 +67,6 @@ class Untied(Sharing):
         return align_copies(self.towers)
 
     def parameter_groups(self, optimiser: str) -> list[ParameterGroup]:
-        """Towers as a trunk, since the first one is all tasks' at the beginning."""
-        return [ParameterGroup(list(self.towers.parameters()), role="trunk")]
+        """Towers as a trunk, since the first one is all tasks' at the beginning; where nothing is common, as towers."""
+        role: Literal["trunk", "tower"] = "trunk" if self.together else "tower"
+        return [ParameterGroup(list(self.towers.parameters()), role=role)]

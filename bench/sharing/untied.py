@@ -26,8 +26,8 @@ class Untied(Sharing):
     """y_t = h_t(f(x_t)) for the share `together` of the budget, then y_t = h_t(f_t(x_t)) with f_t starting from f.
 
     Separate models that start where hard sharing has come to. What they keep of a gain of `hard` is a better start:
-    once the trunk is copied, no task hears of another. Optimiser and schedule start anew with the copies, which keep the
-    trunk's share of rate and weight decay (`trunk_lr`, `trunk_lr_rule`, `trunk_weight_decay`).
+    once the trunk is copied, no task hears of another. Optimiser and schedule start anew with the copies, which keep
+    the trunk's share of rate and weight decay (`trunk_lr`, `trunk_lr_rule`, `trunk_weight_decay`).
 
     together: share of the budget before the trunk is copied, in [0, 1); with 0 it is `single_task`, up to selection:
         its tasks keep one epoch together.

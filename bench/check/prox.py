@@ -62,8 +62,8 @@ def _make_rivals(constraint: Constraint, W: Tensor, best: Tensor, step: float) -
     for direction in directions:
         # Large steps find another minimum, small ones a wrong factor.
         for size in (1.0, 0.1, 1e-2, 1e-4):
-            yield best + size * direction
-            yield best - size * direction
+            for rival in (best + size * direction, best - size * direction):
+                yield rival.clamp(min=0) if constraint.nonnegative else rival
 
 
 def prox_is_the_minimum(case: ConstraintCase) -> None:

@@ -50,6 +50,7 @@ class Constraint(nn.Module, ABC):
     mean plus deviations, theta_t = theta_bar + v_t: W then holds the deviations v_t. `parts` > 1 asks for copies
     written as sums, theta_t = P_t + Q_t + ...: W then has a first axis over the parts, (parts, *shape, T). `by_input`
     says that the penalty is a sum over inputs, the second axis of shape, which a solver may look at one by one.
+    `nonnegative` says that copies with an entry below 0 are not allowed: `value` need not see it, `prox` gives none.
 
     Where the optimiser works on the mean of the copies and the deviations from it (`coordinates=mean`), W holds the
     deviations alone: at strength 0 the copies are free, at strength inf they are tied, and no strength shrinks what
@@ -69,6 +70,7 @@ class Constraint(nn.Module, ABC):
     parts: ClassVar[int] = 1
     holds_together: ClassVar[bool] = True
     by_input: ClassVar[bool] = False
+    nonnegative: bool = False
     refresh_every: ClassVar[int | None] = None  # updates between two refreshes; None: never
     limits: ClassVar[Mapping[str, str]] = {}
     ties: ClassVar[Sequence[str]] = ()
@@ -134,6 +136,17 @@ class Constraint(nn.Module, ABC):
         With it a convex problem has a duality gap, and a strength from which on W = 0 is its answer.
         """
         return None
+
+    def conjugate(self, G: Tensor) -> Tensor | None:
+        """R*(G) = max_W <G, W> - R(W), 0-dimensional, where R is no norm and the maximum is known; None elsewhere.
+
+        With it a convex problem has a duality gap, too.
+        """
+        return None
+
+    def critical_strength(self, G: Tensor) -> Tensor | None:
+        """The least strength from which on W = 0 minimises R(W) - <G, W>, asked at strength 1; None where none does."""
+        return self.dual_norm(G)
 
     def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
         """Whether this parameter of the coupled stages is constrained; by default all are."""

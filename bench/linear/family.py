@@ -112,8 +112,9 @@ class PenaltyFamily:
     def list_strengths(self, loss: Loss, settings: Mapping[str, Any], points: int, span: float) -> list[float]:
         """`points` strengths, falling evenly in logarithms.
 
-        Of a norm R = v N from the critical v = N*(df(0)), at and above which W = 0, to `span` times it. Of all others
-        from 10 v_0 to `span` v_0, where R at v_0 has the curvature L of the loss: R(W) = L |W|^2 / 2 for random W.
+        Of a norm R = v N, and of what else has a critical strength, from that, N*(-df(0)), at and above which W = 0, to
+        `span` times it. Of all others from 10 v_0 to `span` v_0, where R at v_0 has the curvature L of the loss:
+        R(W) = L |W|^2 / 2 for random W.
 
         Args:
             loss: f on the rows that the path is for.
@@ -122,9 +123,9 @@ class PenaltyFamily:
             span: in (0, 1).
         """
         objective = Objective(loss, self.build_penalty(settings, 1.0))
-        dual = objective.penalty.dual_norm(objective.gradient(objective.zeros()))
-        if dual is not None:
-            first = last = float(dual)
+        critical = objective.penalty.critical_strength(-objective.gradient(objective.zeros()))
+        if critical is not None:
+            first = last = float(critical)
         else:
             generator = torch.Generator().manual_seed(0)
             W = torch.randn(objective.shape, generator=generator, dtype=torch.float64)

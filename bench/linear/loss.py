@@ -16,7 +16,7 @@ from torch import Tensor
 class LossEvaluation:
     """A loss at some weights: its value, its gradient (d, T), and its dual objective.
 
-    `dual(limit)` is the largest dual objective at s u over |s| <= limit, u = -dl/dz. For a norm R with R*(X^T u) =
+    `dual(limit)` is the largest dual objective at s u over 0 <= s <= limit, u = -dl/dz. For a norm R with R*(X^T u) =
     1 / limit it is at most min f + R, and equal to it at the minimum: the difference is the duality gap.
     """
 

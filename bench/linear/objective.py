@@ -20,7 +20,7 @@ HALF = 0.5  # share of the weights: a step that moves them by more has not arriv
 class Certificate:
     """How far from the minimum a model is at most, as a share of what it is measured against, and its `objective`.
 
-    `gap`, of norms: (objective - dual objective) / objective. `residual`, of all others:
+    `gap`, of norms and of what has a conjugate: (objective - dual objective) / objective. `residual`, of all others:
     |W - prox_{sR}(W - s df(W))| / s over |df(0)|, with the penalty's auxiliary buffers at their minimum for W: 0
     where W is stationary, which is the minimum where the problem is convex.
 
@@ -98,13 +98,18 @@ class Objective:
         return cost if math.isfinite(cost) else 0.0
 
     def certificate(self, W: Tensor, tolerance: float = TOLERANCE) -> Certificate:
-        """How far W is from the minimum, by the duality gap where R is a norm, else by the residual of a step.
+        """How far W is from the minimum, by the duality gap where R has a dual, else by the residual of a step.
 
-        One pass over the rows. `Certificate` has both definitions.
+        With a conjugate the dual point is the gradient itself, and the gap R(W) + R*(-df(W)) + <df(W), W>, whatever the
+        loss: at that point the loss and its own conjugate have no gap. One pass over the rows. `Certificate` has both
+        definitions.
         """
         look = self.loss.look(self.sum_parts(W))
         dual = self.penalty.dual_norm(-look.gradient.expand(self.shape))
         objective = look.value + self._cost(W)
+        if (conjugate := self.penalty.conjugate(-look.gradient.expand(self.shape))) is not None:
+            left = self._cost(W) + float(conjugate) + float((look.gradient.expand(self.shape) * W).sum())
+            return Certificate("gap", max(0.0, left) / objective if objective > 0 else 0.0, tolerance, objective)
         if dual is None:
             moved = self.penalty.prox(W - self.step * look.gradient.expand(self.shape), self.step)
             change = float((W - moved).norm())

@@ -22,7 +22,8 @@ def _quadratic(gradient: Tensor, product: float, W: Tensor) -> LossEvaluation:
     value = max(0.0, (product + float((gradient * W).sum())) / 2)
 
     def dual(limit: float) -> float:
-        scale = max(-limit, min(limit, product / (2 * value))) if value > 0 else 0.0
+        # Not below 0, where a penalty of W >= 0 has no bound; a norm has its best there far from the minimum only.
+        scale = max(0.0, min(limit, product / (2 * value))) if value > 0 else 0.0
         return scale * product - scale**2 * value
 
     return LossEvaluation(value, gradient, dual)
@@ -99,6 +100,9 @@ class Squared(Loss):
     def restrict(self, inputs: Tensor) -> Loss:
         part = copy(self)
         vars(part).pop("steepest", None)
+        if 2 * len(inputs) > self.shape[0]:
+            # That of a part is no more, and hardly less: eigenvalues of many inputs take longer than they save.
+            part.steepest = self.steepest
         part.shape = len(inputs), self.shape[1]
         part.x, part.B = self.x[inputs], self.B[inputs]
         if self.A is None:

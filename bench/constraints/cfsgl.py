@@ -16,14 +16,14 @@ NEAR = 0.999  # of the strength: where that search begins
 
 @register(
     "cfsgl",
-    paper="Zhou, Liu, Narayan, Ye, Modeling Disease Progression via Fused Sparse Group Lasso, KDD 2012, equation 4",
+    paper="Zhou, Liu, Narayan, Ye, Modeling Disease Progression via Fused Sparse Group Lasso, KDD 2012",
 )
 class CFSGL(NormConstraint):
     """R(W) = v (group sum_j |W_j| + sparse sum |W| + fuse sum_t |w_{t+1} - w_t|): convex fused sparse group lasso.
 
     Tasks are in their order, as visits of patients. W_j is everything that reads input j, as in `l21`; the sums of
     absolute values are over entries. MALSAR's `Least_CFGLasso` has v `sparse`, v `fuse` and v `group` as rho1, rho2 and
-    rho3. The prox is exact: neighbours are fused, then entries shrunk, then groups (Zhou et al., theorem 1), since each
+    rho3. The prox is exact: neighbours are fused, then entries shrunk, then groups (Zhou et al.), since each
     of the three keeps its subgradients where W is scaled. `fuse=0,sparse=0` is `l21`, `fuse=0,group=0` is `l1`.
 
     Of deviations (`coordinates=mean`): differences of neighbours are the same; v = inf ties the copies.

@@ -14,8 +14,7 @@ from bench.toolbox.spectra import mix_copies
 
 @register(
     "tgl",
-    paper="Zhou, Yuan, Liu, Ye, A Multi-Task Learning Formulation for Predicting Disease Progression, KDD 2011, "
-    "equation 4",
+    paper="Zhou, Yuan, Liu, Ye, A Multi-Task Learning Formulation for Predicting Disease Progression, KDD 2011",
 )
 class TGL(NormConstraint):
     """R(W) = v (sum_j |W_j| + ridge |W|^2 + smooth sum_t |w_{t+1} - w_t|^2): temporal group lasso.

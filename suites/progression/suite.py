@@ -28,8 +28,8 @@ class Progression(LinearSuite):
     """y_t = x w_t + e at the months 0, 6, 12, 24, 36, 48: scores of a patient from 60 biomarkers x ~ N(0, I).
 
     Biomarkers are of month 0; e ~ N(0, noise^2), anew for each visit; signals have the variance 2. Training patients
-    leave and do not come back: their later scores are missing. All scores of the 500 test patients are known, of those who would have left, too.
-    Visits are scored one by one; no predictor has an expected rmse below `noise`.
+    leave and do not come back: their later scores are missing. All scores of the 500 test patients are known, of those
+    who would have left, too. Visits are scored one by one; no predictor has an expected rmse below `noise`.
 
     truth: how weights change from visit to visit. `late`: three groups of 5 biomarkers enter at the months 0, 12 and
         36, with weights above 0 that stay as they are. `few`: the same 9 biomarkers at all visits, whose weights change

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.api import Dataset, Interval, Split, derive_seed, digest, register
 from suites._shared.linear_models import LinearSuite
-from suites.progression.truths import BIOMARKERS, FORMS, MONTHS, draw_weights
+from suites.progression.truths import BIOMARKERS, COURSES, MONTHS, draw_courses
 
 TEST = 500  # patients, all of whose scores are known
 NAMES = [f"month{month:02d}" for month in MONTHS]
@@ -68,7 +68,7 @@ class Progression(LinearSuite):
 
     def known_weights(self, seed: int) -> Tensor:
         """The weights (60, 6) behind the scores, float64."""
-        return torch.from_numpy(draw_weights(self.truth, seed)[:, self.visits])
+        return torch.from_numpy(draw_courses(self.truth, seed)[:, self.visits])
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         """Patients of a split: biomarkers (n, 60) and scores (n, 1) of each visit, NaN where they left; float32."""
@@ -91,7 +91,7 @@ class Progression(LinearSuite):
         first = self.dataset("train", 0)
         drawn = [float(target.double().nansum()).hex() for target in first.targets.values()]
         dials = [self.leave, self.leaving, self.noise, self.protocol.splits]
-        return {"generator": digest([FORM, FORMS[self.truth], *dials, drawn])}
+        return {"generator": digest([FORM, COURSES[self.truth], *dials, drawn])}
 
 
 @cache
@@ -99,7 +99,7 @@ def _draw(
     truth: str, seed: int, stream: tuple[str | int, ...], patients: int, leave: float, leaving: str, noise: float
 ) -> Dataset:
     """Patients of the problem of `seed`; the arguments are the options of the suite, `leave` of these patients."""
-    W = draw_weights(truth, seed)
+    W = draw_courses(truth, seed)
     generator = np.random.Generator(np.random.PCG64(derive_seed("progression", seed, *stream)))
     x = generator.standard_normal((patients, BIOMARKERS))
     y = x @ W + noise * generator.standard_normal((patients, len(MONTHS)))

@@ -17,7 +17,7 @@ USED = 9  # of `few`: biomarkers with a weight
 MEMORY = 36.0  # months: of `smooth` and `few`, weights so far apart have the correlation exp(-1/2)
 ENTRIES = (0, 12, 36)  # of `late`: the months at which a group of biomarkers enters
 
-FORMS = {
+COURSES = {
     "late": f"groups of {GROUP} biomarkers enter at the months 0, 12 and 36, above 0 and constant from there on",
     "few": f"the same {USED} biomarkers of {BIOMARKERS} at all visits, with weights that change smoothly",
     "smooth": "all biomarkers, with weights that change smoothly",
@@ -25,10 +25,10 @@ FORMS = {
 }
 
 
-def draw_weights(truth: str, seed: int) -> np.ndarray:
+def draw_courses(truth: str, seed: int) -> np.ndarray:
     """The weights (BIOMARKERS, visits) of `seed`, float64.
 
-    truth: a key of FORMS.
+    truth: a key of COURSES.
     seed: of the run; every truth has a stream of its own.
     """
     generator = np.random.Generator(np.random.PCG64(derive_seed("progression", seed, "weights", truth)))

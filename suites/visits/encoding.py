@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import UsageError
-from suites.visits.reading import Value, VisitTable
+from suites.visits.reading import FeatureValue, VisitTable
 
 LEAST = 20  # patients with a score at a month, or there is nothing to divide
 
@@ -47,7 +47,7 @@ def encode_patients(table: VisitTable, months: Sequence[float]) -> PatientArrays
                 f"{count}; give other months, as `visits:months=0/12`."
             )
     features = list(table.features)
-    rows: list[list[Value]] = [patient.features for patient in patients]
+    rows: list[list[FeatureValue]] = [patient.features for patient in patients]
     if 0 not in months:
         features.append("score")
         rows = [
@@ -77,7 +77,7 @@ def _schedule_scores(scores: dict[float, float], schedule: np.ndarray) -> list[f
     return found
 
 
-def _encode_feature(name: str, values: Sequence[Value]) -> dict[str, np.ndarray]:
+def _encode_feature(name: str, values: Sequence[FeatureValue]) -> dict[str, np.ndarray]:
     """Name -> column (n,) of one feature, NaN where a number is missing."""
     absent = np.array([value is None for value in values])
     if any(isinstance(value, str) for value in values):

@@ -14,12 +14,12 @@ from pathlib import Path
 from bench.errors import UsageError, count_nouns, hint, make_printable
 from bench.system.regular import read_regular
 
-LARGEST = 256 << 20  # bytes of a file
+MOST_BYTES = 256 << 20  # bytes of a file
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".")
 COLUMNS = ("patient", "month", "score")  # all others are features
 SEPARATORS = (",", ";", "\t")
 MOST_TEXTS = 32  # different texts of a feature
-Value = float | str | None  # of a feature; None is missing
+FeatureValue = float | str | None  # of a feature; None is missing
 
 
 @dataclass
@@ -27,7 +27,7 @@ class PatientVisits:
     """One patient: scores by month (NaN where missing), and the features at the first visit, month 0."""
 
     line: int  # of the first visit
-    features: list[Value]
+    features: list[FeatureValue]
     scores: dict[float, float] = field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ def read_visits(path: Path) -> VisitTable:
     Raises UsageError, in one sentence with file and line, for everything else.
     """
     file = make_printable(path.name, 200)
-    text = _decode(read_regular(path, LARGEST), file)
+    text = _decode(read_regular(path, MOST_BYTES), file)
     head, separator = _read_head(text, file)
     places = {name: head.index(name) for name in COLUMNS}
     features = [place for place in range(len(head)) if place not in places.values()]
@@ -90,12 +90,12 @@ class _Coding:
     text: tuple[str, int] | None = None
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)  # without case and spaces -> as first written
 
-    def read(self, cell: str, line: int) -> Value:
+    def read(self, cell: str, line: int) -> FeatureValue:
         """The value in a cell. Raises UsageError where it is coded in another way than those above it."""
         if cell in MISSING:
             return None
         try:
-            value: Value = float(cell)
+            value: FeatureValue = float(cell)
         except ValueError:
             value = cell
         what = make_printable(self.name, 60)

@@ -18,7 +18,7 @@ from bench.system.regular import NotRegular, TooLarge, open_regular
 from suites._shared.linear_models import LinearSuite
 from suites._shared.variables import file_stamp, sha256_of_file
 from suites.visits.encoding import PatientArrays, encode_patients
-from suites.visits.reading import LARGEST, read_visits
+from suites.visits.reading import MOST_BYTES, read_visits
 
 FILE = "visits.csv"
 MONTHS = (0.0, 6.0, 12.0, 24.0, 36.0, 48.0)
@@ -131,8 +131,8 @@ class Visits(LinearSuite):
         target = (self.data_dir or Path()) / "visits" / FILE
         make_folder(target.parent)
         with open_regular(match) as original, atomic_file(target) as copy:
-            if os.fstat(original.fileno()).st_size > LARGEST:
-                raise DataMissing(f"`{make_printable(match.name)}` should have at most {LARGEST >> 20} MB.")
+            if os.fstat(original.fileno()).st_size > MOST_BYTES:
+                raise DataMissing(f"`{make_printable(match.name)}` should have at most {MOST_BYTES >> 20} MB.")
             shutil.copyfileobj(original, copy)
         yield f"{FILE}: copied"
 
@@ -158,7 +158,7 @@ def _read_or_refuse(path: Path, months: tuple[float, ...], stamp: tuple[int, int
     except (UsageError, NotRegular) as error:
         return str(error)
     except TooLarge:
-        return f"`{make_printable(path.name)}` should have at most {LARGEST >> 20} MB."
+        return f"`{make_printable(path.name)}` should have at most {MOST_BYTES >> 20} MB."
     except OSError as error:
         return f"`{make_printable(path.name)}` cannot be read ({error.strerror or error})."
 

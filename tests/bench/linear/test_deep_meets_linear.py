@@ -31,6 +31,8 @@ CONVEX = {
     "dirty": 30.0,
     "robust": 40.0,
     "rmtfl": 15.0,
+    "tgl": 8.0,
+    "cfsgl": 8.0,
 }
 NOT_CONVEX = {"aso", "mrn", "orthogonal"}
 

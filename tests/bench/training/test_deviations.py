@@ -81,6 +81,7 @@ def test_free_copies_under_adam_are_not_single_task() -> None:
 @pytest.mark.parametrize("name", ONE_PART)
 def test_deviations_sum_to_zero_and_no_constraint_moves_the_mean(name: str, optimiser: str) -> None:
     dial = "hold=0.3" if "hold" in list_entries("constraint")[name].options else "halflife=5"
+    dial = "hold=0.3,smooth=0.1" if name == "tgl" else dial  # its squares would hold all that adam moves
     model = train_run(make_run(f"soft+{name}:{dial}", optimiser=optimiser, **{**SHORT, "steps_per_epoch": "12"}))
     for held in model.held:
         assert held.mean is not None

@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from bench.planning.plan import parse_suite
-from suites.progression.truths import BIOMARKERS, FORMS, GROUP, MONTHS, SIGNAL, draw_weights
+from suites.progression.truths import BIOMARKERS, COURSES, GROUP, MONTHS, SIGNAL, draw_courses
 
 
-@pytest.mark.parametrize("truth", FORMS)
+@pytest.mark.parametrize("truth", COURSES)
 def test_signals_have_the_size_that_is_said(truth: str) -> None:
-    drawn = np.stack([draw_weights(truth, seed) for seed in range(600)])
+    drawn = np.stack([draw_courses(truth, seed) for seed in range(600)])
     assert drawn.shape == (600, BIOMARKERS, len(MONTHS))
     assert (drawn**2).sum(axis=1).mean() == pytest.approx(SIGNAL, rel=0.06)
-    assert np.array_equal(draw_weights(truth, 3), drawn[3])
+    assert np.array_equal(draw_courses(truth, 3), drawn[3])
     assert not np.array_equal(drawn[3], drawn[4])
 
 
 def test_groups_enter_late_and_stay() -> None:
-    W = draw_weights("late", 0)
+    W = draw_courses("late", 0)
     assert (W >= 0).all()
     used = W != 0
     assert used.sum(axis=0).tolist() == [GROUP, GROUP, 2 * GROUP, 2 * GROUP, 3 * GROUP, 3 * GROUP]
@@ -34,7 +34,7 @@ def test_groups_enter_late_and_stay() -> None:
 
 
 def test_weights_change_smoothly_or_not_at_all_alike() -> None:
-    drawn = {truth: np.stack([draw_weights(truth, seed) for seed in range(300)]) for truth in FORMS}
+    drawn = {truth: np.stack([draw_courses(truth, seed) for seed in range(300)]) for truth in COURSES}
     months = np.array(MONTHS, dtype=float)
     expected = np.exp(-((months[:, None] - months) ** 2) / (2 * 36.0**2))
     for truth, wanted in (("smooth", expected), ("few", expected), ("unrelated", np.eye(6))):

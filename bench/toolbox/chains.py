@@ -47,17 +47,17 @@ def _fuse(y: np.ndarray, t: np.ndarray) -> np.ndarray:
     points = np.stack([low - beyond, high + beyond])  # (m, n), ascending
     values = points - y[0]  # F there
     columns, clips = np.arange(n), np.empty((length - 1, 2, n), y.dtype)
+    targets = np.stack([-limits, limits], axis=1)  # of each k, (2, n)
     for k in range(1, length):
-        limit = limits[k - 1]
-        targets = np.stack([-limit, limit])
-        first, last = clips[k - 1] = _find_roots(points, values, targets, columns)
-        outer, inner = points[[0, -1]], points[1:-1]
-        points, values = np.empty((2 * k + 2, n), y.dtype), np.concatenate([targets[:1], values, targets[1:]])
-        points[[0, -1]], points[1], points[-2] = outer, first, last
+        clips[k - 1] = _find_roots(points, values, targets[k - 1], columns)
+        (first, last), (bottom, top) = clips[k - 1], targets[k - 1]
+        before, points = points, np.empty((2 * k + 2, n), y.dtype)
+        points[0], points[1], points[-2], points[-1] = before[0], first, last, before[-1]
         # Points further out move in, which keeps the order.
-        np.minimum(np.maximum(inner, first), last, out=points[2:-2])
-        np.minimum(np.maximum(values, -limit, out=values), limit, out=values)
-        values[1], values[-2] = targets
+        np.minimum(np.maximum(before[1:-1], first), last, out=points[2:-2])
+        before, values = values, np.empty((2 * k + 2, n), y.dtype)
+        np.minimum(np.maximum(before[1:-1], bottom), top, out=values[2:-2])
+        values[:2], values[-2:] = bottom, top
         values += points
         values -= y[k]
     fused = np.empty_like(y)

@@ -88,7 +88,11 @@ class CFSGL(NormConstraint):
         return self._norms(W).sum()
 
     def prox(self, W: Tensor, step: float) -> Tensor:
-        return W if step == 0 or self.strength == 0 else self._shrink(W, step * self.strength)
+        if step == 0:
+            return W
+        if self.strength == 0:
+            return W.clamp(min=0) if self.nonnegative else W
+        return self._shrink(W, step * self.strength)
 
     def _shrink(self, W: Tensor, level: float) -> Tensor:
         """prox of `level` N, N without the strength."""

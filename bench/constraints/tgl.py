@@ -97,6 +97,8 @@ class TGL(NormConstraint):
         """
         if not self.strength:
             return None
+        if math.isinf(self.strength):
+            return G.new_zeros(())  # at W = 0
         return self.strength * self._square(self._respond(G, 2 * self.strength, self.strength, 0.0))
 
     def prox(self, W: Tensor, step: float) -> Tensor:

@@ -30,9 +30,10 @@ def fuse_neighbours(W: Tensor, t: Tensor) -> Tensor:
     """
     if W.shape[-1] == 1:
         return W
-    y = np.ascontiguousarray(W.detach().cpu().numpy().reshape(-1, W.shape[-1]).T)  # (T, n): whole rows of memory
-    fused = _fuse(y, t.to(W).cpu().numpy())
-    return torch.from_numpy(np.ascontiguousarray(fused.T).reshape(W.shape)).to(W.device)
+    wide = W.detach().cpu() if W.dtype == torch.float64 else W.detach().cpu().float()  # numpy has no bfloat16
+    y = np.ascontiguousarray(wide.numpy().reshape(-1, W.shape[-1]).T)  # (T, n): whole rows of memory
+    fused = _fuse(y, t.to(wide).numpy())
+    return torch.from_numpy(np.ascontiguousarray(fused.T).reshape(W.shape)).to(W)
 
 
 def _fuse(y: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -50,6 +50,9 @@ def test_fused_neighbours_are_equal_to_the_last_digit() -> None:
     assert 0.3 < float((jumps == 0).double().mean()) < 0.9
     assert float(jumps[jumps != 0].abs().min()) > 1e-9
     assert fused.dtype == torch.float64
+    half = fuse_neighbours(draw(200, 6).bfloat16(), torch.full((5,), 0.7))
+    assert half.dtype == torch.bfloat16
+    assert torch.allclose(half.double(), fused, atol=0.05)
     assert fuse_neighbours(draw(3, 1), torch.zeros(0)).shape == (3, 1)
 
 
@@ -119,6 +122,8 @@ def test_the_conjugate_is_the_largest_difference() -> None:
     assert conjugate is not None
     assert float(conjugate) == pytest.approx(-best.fun, rel=1e-8)
     assert float(constraint.conjugate(0.05 * G) or 0.0) == 0.0  # shorter than v: W = 0 is best
+    assert float(make("tgl", (1, 2), 4, strength=np.inf).conjugate(G) or 0.0) == 0.0
+    assert make("tgl", (1, 2), 4, strength=0.0).conjugate(G) is None
 
 
 @pytest.mark.parametrize("text", ["cfsgl", "cfsgl:nonnegative=true", "cfsgl:fuse=3,group=0"])
@@ -177,6 +182,13 @@ def test_a_strong_fusion_leaves_one_weight_for_all_tasks() -> None:
     mean = W.mean(dim=-1, keepdim=True)
     shrunk = mean.sign() * (mean.abs() - 0.2).clamp(min=0)
     assert torch.allclose(P, shrunk.expand_as(W), atol=1e-12)
+
+
+def test_weights_stay_at_0_and_above_without_a_penalty() -> None:
+    W = draw(1, 6, 3)
+    free = make("cfsgl:nonnegative=true", (1, 6), strength=0.0)
+    assert torch.equal(free.prox(W, 0.5), W.clamp(min=0))
+    assert torch.equal(free.prox(W, 0.0), W)
 
 
 def test_what_does_not_fit_is_refused() -> None:

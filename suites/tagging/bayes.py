@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from suites.tagging.generate import TAG_SETS, Language, Sentences, tabulate_grammar
-from suites.tagging.lexicon import CAPITALISED, CLASSES
+from suites.tagging.lexicon import CAPITALISED, WORD_CLASSES
 from suites.tagging.tags import list_spans
 
 PIECE = 500  # sentences at a time
@@ -20,7 +20,7 @@ def compute_posteriors(language: Language, sentences: Sentences) -> Iterator[tup
     """Rows of sentences of one length, the derivations of that length, and the posterior (D, n) of these."""
     tables, lexicon = tabulate_grammar(), language.lexicon
     lengths = (sentences.words >= 0).sum(axis=1)
-    capital = np.isin(np.arange(len(CLASSES)), [CLASSES.index(kind) for kind in CAPITALISED])
+    capital = np.isin(np.arange(len(WORD_CLASSES)), [WORD_CLASSES.index(kind) for kind in CAPITALISED])
     for length in np.unique(lengths):
         derivations = np.flatnonzero(tables.length == length)
         every = np.flatnonzero(lengths == length)
@@ -44,7 +44,7 @@ def bound_token_error(language: Language, sentences: Sentences, task: str) -> fl
             each = np.stack([posterior[at == tag].sum(axis=0) for tag in np.unique(at)])
             wrong += float((1 - each.max(axis=0)).sum())
             total += len(rows)
-    return wrong / total
+    return max(wrong, 0.0) / total  # rounding may leave a little less than 0
 
 
 def list_span_chances(language: Language, sentences: Sentences, task: str) -> np.ndarray:
@@ -70,7 +70,7 @@ def bound_span_error(language: Language, sentences: Sentences, task: str) -> flo
     """
     chances = np.sort(list_span_chances(language, sentences, task))[::-1]
     values = 2 * chances.cumsum() / (np.arange(1, len(chances) + 1) + chances.sum())
-    return float(1 - values.max())
+    return max(0.0, float(1 - values.max()))
 
 
 def bound_error(language: Language, sentences: Sentences, task: str) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 
 from bench.api import derive_seed
 from suites.tagging.grammar import Derivation, list_derivations
-from suites.tagging.lexicon import CAPITALISED, CLASSES, SUFFIXES, Lexicon
+from suites.tagging.lexicon import CAPITALISED, SUFFIXES, WORD_CLASSES, Lexicon
 from suites.tagging.tags import TagSet
 
-TASKS = ("pos", "chunk", "ner", "srl")
+TAG_TASKS = ("pos", "chunk", "ner", "srl")
 TAG_SETS = {
     "pos": TagSet(("DT", "JJ", "NN", "NNP", "PRP", "VBD", "VBN", "AUX", "IN", "RB", ".")),
     "chunk": TagSet(("NP", "VP", "PP", "ADVP"), spans=True),
@@ -53,12 +53,12 @@ def tabulate_grammar() -> Tables:
     def tag(derivation: Derivation, task: str) -> list[int]:
         return [int(tag) for tag in TAG_SETS[task].encode([getattr(place, task) for place in derivation.places])]
 
-    words = [[CLASSES.index(place.word) for place in derivation.places] for derivation in derivations]
+    words = [[WORD_CLASSES.index(place.word) for place in derivation.places] for derivation in derivations]
     return Tables(
         np.array([derivation.chance for derivation in derivations]),
         np.array([len(row) for row in words]),
         fill(words),
-        {task: fill([tag(derivation, task) for derivation in derivations]) for task in TASKS},
+        {task: fill([tag(derivation, task) for derivation in derivations]) for task in TAG_TASKS},
     )
 
 
@@ -114,7 +114,7 @@ class Language:
             at = place == number
             below = row.cumsum()
             words[at] = np.searchsorted(below, chance[at] * below[-1], side="right").clip(max=np.flatnonzero(row)[-1])
-        upper = np.isin(place, [CLASSES.index(kind) for kind in CAPITALISED])
+        upper = np.isin(place, [WORD_CLASSES.index(kind) for kind in CAPITALISED])
         upper[:, 0] = True
         return Sentences(derivation, words, upper)
 

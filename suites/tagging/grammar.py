@@ -11,7 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class WordPlace(NamedTuple):
     """One word of a derivation: the word class that it asks for, and its tags."""
 
     word: str
@@ -25,13 +25,13 @@ class Derivation(NamedTuple):
     """The places of a sentence, and the probability of this way to make one."""
 
     chance: float
-    places: tuple[Place, ...]
+    places: tuple[WordPlace, ...]
 
 
-def _phrase(*places: tuple[str, ...]) -> tuple[Place, ...]:
+def _phrase(*places: tuple[str, ...]) -> tuple[WordPlace, ...]:
     """A noun phrase of (word class, part of speech, and where it is a name, its tag)."""
     return tuple(
-        Place(word, pos, "I-NP" if i else "B-NP", *(ner or ("O",))) for i, (word, pos, *ner) in enumerate(places)
+        WordPlace(word, pos, "I-NP" if i else "B-NP", *(ner or ("O",))) for i, (word, pos, *ner) in enumerate(places)
     )
 
 
@@ -86,7 +86,7 @@ FRAMES = {
 }
 
 
-def _give_role(places: tuple[Place, ...], role: str) -> tuple[Place, ...]:
+def _give_role(places: tuple[WordPlace, ...], role: str) -> tuple[WordPlace, ...]:
     """`places` as one span of a role."""
     return tuple(place._replace(srl=f"{'I' if i else 'B'}-{role}") for i, place in enumerate(places))
 
@@ -95,14 +95,14 @@ def _fill(part: str) -> list[Derivation]:
     """All ways to make one part of a clause."""
     role, *words = part.split(":")
     if part == "V":
-        return [Derivation(1.0, (Place("verb", "VBD", "B-VP", srl="B-V"),))]
+        return [Derivation(1.0, (WordPlace("verb", "VBD", "B-VP", srl="B-V"),))]
     if part == "P":  # only the participle is the predicate
-        places = Place("auxiliary", "AUX", "B-VP"), Place("verb", "VBN", "I-VP", srl="B-V")
+        places = WordPlace("auxiliary", "AUX", "B-VP"), WordPlace("verb", "VBN", "I-VP", srl="B-V")
         return [Derivation(1.0, places)]
     if not words:
-        return [Derivation(1.0, (Place("adverb", "RB", "B-ADVP", srl=f"B-{role}"),))]
+        return [Derivation(1.0, (WordPlace("adverb", "RB", "B-ADVP", srl=f"B-{role}"),))]
     *before, filler = words
-    head = tuple(Place(word, "IN", "B-PP") for word in before)
+    head = tuple(WordPlace(word, "IN", "B-PP") for word in before)
     return [Derivation(p, _give_role(head + PHRASES[name], role)) for name, p in FILLERS[filler].items()]
 
 
@@ -112,6 +112,6 @@ def list_derivations() -> tuple[Derivation, ...]:
     found = []
     for (frame, p), (clause, q) in itertools.product(FRAMES.items(), CLAUSES.items()):
         for choice in itertools.product(*map(_fill, frame.format(clause).split())):
-            places = itertools.chain(*(part.places for part in choice), [Place("stop", ".")])
+            places = itertools.chain(*(part.places for part in choice), [WordPlace("stop", ".")])
             found.append(Derivation(p * q * math.prod(part.chance for part in choice), tuple(places)))
     return tuple(found)

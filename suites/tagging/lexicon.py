@@ -22,7 +22,7 @@ CLOSED = {
     "firm": ("Corp", "Inc", "Club"),
     "stop": (".",),
 }
-CLASSES = (*OPEN, *CLOSED)
+WORD_CLASSES = (*OPEN, *CLOSED)
 NAMES = ("person", "place", "group")
 CAPITALISED = {*NAMES, "title", "firm"}
 # The class whose members a share `ambiguity` of the words of a class are, too.
@@ -57,8 +57,8 @@ class Lexicon:
     words: spelling of each.
     suffix: (V,), the number of its ending in SUFFIXES.
     listed: (V,) bool, whether a dictionary has it.
-    chance: (C, V) float64, probability of each word at a place that asks for the class, in the order of CLASSES. Within
-        a class words are in a random order, and the k-th is drawn with a probability in proportion to 1 / k (Zipf).
+    chance: (C, V) float64, probability of each word at a place that asks for the class, in the order of WORD_CLASSES.
+        Within a class words are in a random order, and the k-th is drawn in proportion to 1 / k (Zipf).
     """
 
     words: tuple[str, ...]
@@ -81,27 +81,27 @@ class Lexicon:
         regular, other = generator.random(len(home)) < REGULAR, generator.integers(len(SUFFIXES), size=len(home))
         own, second = generator.random(len(home)), generator.random(len(home))
         listed = np.concatenate([generator.random(len(home)) >= UNLISTED, np.ones(len(closed), dtype=bool)])
-        order = generator.random((len(CLASSES), total))
+        order = generator.random((len(WORD_CLASSES), total))
 
         suffix, words = np.zeros(total, dtype=np.int64), []
-        member = np.zeros((len(CLASSES), total), dtype=bool)
+        member = np.zeros((len(WORD_CLASSES), total), dtype=bool)
         for word, number in enumerate(home):
-            kind = CLASSES[number]
+            kind = WORD_CLASSES[number]
             member[number, word] = True
             if kind in NAMES:
                 if second[word] >= gazetteer:
-                    member[[CLASSES.index(name) for name in NAMES], word] = True
+                    member[[WORD_CLASSES.index(name) for name in NAMES], word] = True
                 words.append(next(stems).capitalize())
                 continue
             if second[word] < ambiguity:
-                member[CLASSES.index(PARTNERS[kind]), word] = True
+                member[WORD_CLASSES.index(PARTNERS[kind]), word] = True
             endings = ENDINGS[kind]
             ending = endings[int(own[word] * len(endings))] if regular[word] else SUFFIXES[other[word]]
             suffix[word] = SUFFIXES.index(ending)
             words.append(next(stems) + ending)
         at = len(home)
         for kind, members in CLOSED.items():
-            member[CLASSES.index(kind), at : at + len(members)] = True
+            member[WORD_CLASSES.index(kind), at : at + len(members)] = True
             at += len(members)
         rank = np.where(member, order, np.inf).argsort(axis=1).argsort(axis=1) + 1
         weight = member / rank
@@ -121,6 +121,6 @@ class Lexicon:
     @cached_property
     def form_chance(self) -> np.ndarray:
         """(C, F) float64, probability of each form at a place that asks for the class."""
-        summed = np.zeros((len(CLASSES), int(self.forms.max()) + 1))
+        summed = np.zeros((len(WORD_CLASSES), int(self.forms.max()) + 1))
         np.add.at(summed.T, self.forms, self.chance.T)
         return summed

@@ -37,7 +37,7 @@ def find_sentence_mates(words: Tensor) -> Tensor:
 class Lookup(nn.Module):
     """Tables of words, endings and first letters, side by side: (n, 3, L) to (n, C, L), 0 where there is no word.
 
-    The first layer of Collobert and Weston, ICML 2008, section 3.1.
+    The first layer of Collobert and Weston, ICML 2008.
 
     sizes: how many words, endings and letters there are, with 0 for none.
     """
@@ -77,7 +77,7 @@ class Masked(nn.Module):
 class MaxOverTime(nn.Module):
     """z_i = hardtanh(max_j (conv(x)_j + p_(j - i))), over the words j of the sentence of word i.
 
-    The network for whole sentences of Collobert and Weston, ICML 2008, section 3.3: a convolution over words and their
+    The network for whole sentences of Collobert and Weston, ICML 2008: a convolution over words and their
     distances to the word that is tagged, and a maximum over time. As its first layer is linear in the distances, that
     part of it is one table p of distances, and the convolution is computed once for all words of a row.
 
@@ -127,7 +127,7 @@ class SentenceLSTM(nn.Module):
         return out.index_put((words,), found[sentence, place].to(out)).transpose(1, 2)
 
 
-class Attention(nn.Module):
+class SentenceAttention(nn.Module):
     """A block of a transformer whose words see those of their sentence: x + attention, then x + perceptron.
 
     Vaswani et al., NeurIPS 2017, with the norms before the layers. Where a word stands in its row is added as waves of
@@ -165,7 +165,7 @@ def make_waves(places: int, channels: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)[:, :channels]
 
 
-def make_network(
+def make_tagger(
     name: NetworkName, sizes: tuple[int, int, int], length: int, window: int, width: float
 ) -> nn.ModuleList:
     """Three stages: the table, the layer that sees surroundings, and one more; features (C, L) each.
@@ -189,8 +189,8 @@ def make_network(
             stages += [(SentenceLSTM(seen, half), 2 * half), (_make_top(2 * half, hidden), hidden)]
         case "transformer":
             hidden = HEADS * max(1, round(hidden / HEADS))
-            first = nn.Sequential(Masked(EachWord(seen, hidden)), Attention(hidden, first=True))
-            stages += [(first, hidden), (Attention(hidden, first=False), hidden)]
+            first = nn.Sequential(Masked(EachWord(seen, hidden)), SentenceAttention(hidden, first=True))
+            stages += [(first, hidden), (SentenceAttention(hidden, first=False), hidden)]
     return nn.ModuleList(Stage(module, output_shape=(channels, length)) for module, channels in stages)
 
 

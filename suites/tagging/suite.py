@@ -8,10 +8,10 @@ from torch import nn
 
 from bench.api import Dataset, Interval, Protocol, Split, Suite, digest, register
 from suites.tagging.bayes import bound_error
-from suites.tagging.generate import CONTROL, LONGEST, TAG_SETS, TASKS, Language
+from suites.tagging.generate import CONTROL, LONGEST, TAG_SETS, TAG_TASKS, Language
 from suites.tagging.grammar import CLAUSES, FILLERS, FRAMES
-from suites.tagging.networks import NetworkName, make_network
-from suites.tagging.rows import Source, Stream
+from suites.tagging.networks import NetworkName, make_tagger
+from suites.tagging.rows import SPLITS, StreamName, TaskSource, draw_sentences
 from suites.tagging.tags import TagSet
 from suites.tagging.tasks import list_metric_kinds, make_language_task, make_tag_task
 
@@ -63,8 +63,8 @@ class Tagging(Suite):
         self.dials = (ambiguity, gazetteer, relatedness)
         self.control, self.text = extra in ("control", "both"), extra in ("language", "both")
         self.network, self.window = network, window
+        self.rows = (train, VALIDATION, TEST)
         source = self._find_source(0)
-        self.rows = {"train": train, "val": VALIDATION, "test": TEST}
         self.input_shape, self.sizes = (3, LONGEST), source.sizes
         self.tasks = [
             make_language_task(name) if name == "language" else make_tag_task(name, _find_tags(name))
@@ -73,7 +73,7 @@ class Tagging(Suite):
         self.protocol = Protocol(
             name="tagging",
             version=1,
-            splits={split: source.count_rows(rows) for split, rows in self.rows.items()},
+            splits={split: source.count_rows(rows) for split, rows in zip(SPLITS, self.rows, strict=True)},
             split_rule="independent draws, anew for each seed",
             epochs=30,
             steps_per_epoch=25,
@@ -91,15 +91,15 @@ class Tagging(Suite):
 
     def backbone(self, width: float = 1.0) -> nn.ModuleList:
         """The table, the layer that sees the words around one, and a layer on top, with channels times `width`."""
-        return make_network(self.network, self.sizes, LONGEST, self.window, width)
+        return make_tagger(self.network, self.sizes, LONGEST, self.window, width)
 
     def dataset(self, split: Split, seed: int) -> Dataset:
         """The sentences of `split`, drawn for `seed`."""
-        return _draw(self._find_source(seed), (split,), self.rows[split])
+        return _draw(self._find_source(seed), (split,))
 
     def sealed(self, seed: int, draw: int) -> Dataset:
         """Further sentences of the language of `seed`, by the generator of `draw`."""
-        return _draw(self._find_source(seed), ("sealed", draw), self.rows["test"])
+        return _draw(self._find_source(seed), ("sealed", draw))
 
     def bound_errors(self, seed: int) -> dict[str, float]:
         """task -> the least expected error on the test sentences of `seed` (`suites.tagging.bayes`).
@@ -107,8 +107,8 @@ class Tagging(Suite):
         1 - accuracy of `pos`, 1 - F1 of the others, as shares. `control` has none, and that of `language` is not known.
         """
         source = self._find_source(seed)
-        sentences = {task: source.draw_sentences(task, ("test",), self.rows["test"]) for task in TASKS}
-        return {task: bound_error(source.language, sentences[task], task) for task in TASKS}
+        sentences = {task: draw_sentences(source, task, ("test",)) for task in TAG_TASKS}
+        return {task: bound_error(source.language, sentences[task], task) for task in TAG_TASKS}
 
     def checksums(self) -> dict[str, str]:
         """Of the grammar, the dials and the first sentences."""
@@ -117,9 +117,9 @@ class Tagging(Suite):
         tags = [int(first.targets[task.name].sum()) for task in self.tasks]
         return {"generator": digest([CLAUSES, FRAMES, FILLERS, list(self.dials), self.rows, drawn, tags])}
 
-    def _find_source(self, seed: int) -> Source:
+    def _find_source(self, seed: int) -> TaskSource:
         """Where the rows of `seed` come from."""
-        return Source(self.find_language(seed), self.control, self.text, self.window // 2)
+        return TaskSource(self.find_language(seed), self.control, self.text, self.window // 2, self.rows)
 
 
 def _find_tags(task: str) -> TagSet:
@@ -128,6 +128,6 @@ def _find_tags(task: str) -> TagSet:
 
 
 @cache
-def _draw(source: Source, stream: Stream, rows: int) -> Dataset:
+def _draw(source: TaskSource, stream: StreamName) -> Dataset:
     """Rows of a source, kept for the runs that follow."""
-    return source.draw(stream, rows)
+    return source.draw(stream)

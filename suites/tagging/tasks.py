@@ -44,7 +44,7 @@ def make_tag_task(name: str, tag_set: TagSet) -> Task:
 def ranking_loss(scores: Tensor, target: Tensor) -> Tensor:
     """mean over pairs of max(0, 1 - f(true) + f(false)), over the true and the false words of all rows of a batch.
 
-    The criterion of Collobert and Weston, ICML 2008, eq. 1, which pairs a window with itself around another word; here
+    The criterion of Collobert and Weston, ICML 2008, which pairs a window with itself around another word; here
     every true word is paired with every false one, so that one pass over sentences has both.
 
     scores: f, (n, 1, L).

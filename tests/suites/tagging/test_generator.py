@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from suites.tagging.bayes import bound_error, bound_token_error, compute_posteriors, list_span_chances
-from suites.tagging.generate import LONGEST, TAG_SETS, TASKS, Language, Sentences, tabulate_grammar
+from suites.tagging.generate import LONGEST, TAG_SETS, TAG_TASKS, Language, Sentences, tabulate_grammar
 from suites.tagging.grammar import list_derivations
-from suites.tagging.lexicon import CAPITALISED, CLASSES, SUFFIXES
+from suites.tagging.lexicon import CAPITALISED, SUFFIXES, WORD_CLASSES
 from suites.tagging.tags import list_spans
 
 LANGUAGE = Language(0, 0.2, 0.5, 1.0)
@@ -74,7 +74,7 @@ def test_dials_of_words() -> None:
     def count_classes(ambiguity: float, gazetteer: float) -> tuple[np.ndarray, np.ndarray]:
         lexicon = Language(3, ambiguity, gazetteer, 1.0).lexicon
         members = (lexicon.chance > 0).sum(axis=0)
-        names = (lexicon.chance[[CLASSES.index(c) for c in ("person", "place", "group")]] > 0).any(axis=0)
+        names = (lexicon.chance[[WORD_CLASSES.index(c) for c in ("person", "place", "group")]] > 0).any(axis=0)
         return members[names], members[~names]
 
     names, others = count_classes(0, 1)
@@ -92,7 +92,7 @@ def test_relatedness_changes_codes_and_nothing_else(sentences: Sentences) -> Non
         language = Language(0, 0.2, 0.5, relatedness)
         again = language.draw(("test", "here"), 300)
         assert np.array_equal(again.words, sentences.words)
-        codes = [language._deal_codes("words", task, 2, language.dictionary) for task in TASKS]
+        codes = [language._deal_codes("words", task, 2, language.dictionary) for task in TAG_TASKS]
         assert all(sorted(code) == list(range(language.dictionary)) for code in codes)
         assert all(code[0] == 0 and code[1] == 1 for code in codes)
         kept.append(np.mean([a == b for a, b in zip(codes[0][2:], codes[1][2:], strict=True)]))
@@ -116,7 +116,7 @@ def test_posteriors_against_a_slow_sum(sentences: Sentences) -> None:
             chance = derivations[number].chance
             for at, (place, word) in enumerate(zip(derivations[number].places, words, strict=True)):
                 same = looks_like[lexicon.forms[word]]
-                chance *= lexicon.chance[CLASSES.index(place.word), same].sum()
+                chance *= lexicon.chance[WORD_CLASSES.index(place.word), same].sum()
                 if at and (place.word in CAPITALISED) != sentences.upper[row, at]:
                     chance = 0.0
             slow.append(chance)
@@ -128,7 +128,7 @@ def test_the_best_tagger_is_as_wrong_as_the_bound_says() -> None:
     """Wrong tags of the likeliest tag of each word, over many sentences, within four standard errors of the bound."""
     language = Language(5, 0.4, 0.0, 1.0)
     sentences = language.draw(("many",), 3000)
-    for task in TASKS:
+    for task in TAG_TASKS:
         tags, wrong, total = tabulate_grammar().tags[task], 0, 0
         for rows, derivations, posterior in compute_posteriors(language, sentences):
             for place in np.flatnonzero(tags[derivations[0]] >= 0):
@@ -143,7 +143,7 @@ def test_the_best_tagger_is_as_wrong_as_the_bound_says() -> None:
 
 @pytest.mark.parametrize("task", ["chunk", "ner", "srl"])
 def test_the_best_set_of_spans(task: str, sentences: Sentences) -> None:
-    """Spans above half of the best F1 are the best set: F1 of any threshold is at most it, and the expectation is met."""
+    """Spans above half of the best F1 are the best set, and their chances sum to the spans that there are."""
     chances = list_span_chances(LANGUAGE, sentences, task)
     best = 1 - bound_error(LANGUAGE, sentences, task)
     kept = chances > best / 2

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from suites._shared.tagging.tags import list_spans
 from suites.tagging.generate import TAG_SETS, Language, Sentences, tabulate_grammar
 from suites.tagging.lexicon import CAPITALISED, WORD_CLASSES
-from suites.tagging.tags import list_spans
 
 PIECE = 500  # sentences at a time
 

@@ -10,9 +10,9 @@ from functools import cache, cached_property
 import numpy as np
 
 from bench.api import derive_seed
+from suites._shared.tagging.tags import TagSet
 from suites.tagging.grammar import Derivation, list_derivations
 from suites.tagging.lexicon import CAPITALISED, SUFFIXES, WORD_CLASSES, Lexicon
-from suites.tagging.tags import TagSet
 
 TAG_TASKS = ("pos", "chunk", "ner", "srl")
 TAG_SETS = {

@@ -15,7 +15,7 @@ TEXT = 4  # times as many sentences without labels as a task has with them
 StreamName = tuple[str | int, ...]  # names a split, or what else rows are drawn for
 
 
-SPLITS = ("train", "val", "test")
+IN_ORDER = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ def draw_sentences(source: TaskSource, task: str, stream: StreamName) -> Sentenc
     Short sentences come again by chance. What is left out depends on nothing but what is seen of a sentence, so that
     posteriors given the words are as they were.
     """
-    before = SPLITS[: SPLITS.index(stream[0])] if stream[0] in SPLITS else SPLITS  # type: ignore[arg-type]
+    before = IN_ORDER[: IN_ORDER.index(stream[0])] if stream[0] in IN_ORDER else IN_ORDER  # type: ignore[arg-type]
     known: set[bytes] = set()
     for split, other in itertools.product(before, {*TAG_TASKS, task}):
         known.update(_list_looks(source, draw_sentences(source, other, (split,))))
-    rows = source.rows[SPLITS.index(stream[0])] if stream[0] in SPLITS else source.rows[2]  # type: ignore[arg-type]
+    rows = source.rows[IN_ORDER.index(stream[0])] if stream[0] in IN_ORDER else source.rows[2]  # type: ignore[arg-type]
     rows *= TEXT if task == "language" else 1
     drawn = source.language.draw((*stream, task), rows + rows // 5 + 50)
     fresh = [at for at, look in enumerate(_list_looks(source, drawn)) if look not in known][:rows]

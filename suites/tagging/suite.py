@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from torch import nn
 
 from bench.api import Dataset, Interval, Protocol, Split, Suite, digest, register
+from suites._shared.tagging.networks import NetworkName, make_tagger
+from suites._shared.tagging.tags import TagSet
+from suites._shared.tagging.tasks import list_metric_kinds, make_language_task, make_tag_task
 from suites.tagging.bayes import bound_error
 from suites.tagging.generate import CONTROL, LONGEST, TAG_SETS, TAG_TASKS, Language
 from suites.tagging.grammar import CLAUSES, FILLERS, FRAMES
-from suites.tagging.networks import NetworkName, make_tagger
-from suites.tagging.rows import SPLITS, StreamName, TaskSource, draw_sentences
-from suites.tagging.tags import TagSet
-from suites.tagging.tasks import list_metric_kinds, make_language_task, make_tag_task
+from suites.tagging.rows import IN_ORDER, StreamName, TaskSource, draw_sentences
 
 VALIDATION, TEST = 250, 1000  # sentences of each task
 BATCH = 16  # sentences of each task in an update
@@ -73,7 +73,7 @@ class Tagging(Suite):
         self.protocol = Protocol(
             name="tagging",
             version=1,
-            splits={split: source.count_rows(rows) for split, rows in zip(SPLITS, self.rows, strict=True)},
+            splits={split: source.count_rows(rows) for split, rows in zip(IN_ORDER, self.rows, strict=True)},
             split_rule="independent draws, anew for each seed",
             epochs=30,
             steps_per_epoch=25,

@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from suites._shared.tagging.tags import list_spans
 from suites.tagging.bayes import bound_error, bound_token_error, compute_posteriors, list_span_chances
 from suites.tagging.generate import LONGEST, TAG_SETS, TAG_TASKS, Language, Sentences, tabulate_grammar
 from suites.tagging.grammar import list_derivations
 from suites.tagging.lexicon import CAPITALISED, SUFFIXES, WORD_CLASSES
-from suites.tagging.tags import list_spans
 
 LANGUAGE = Language(0, 0.2, 0.5, 1.0)
 

@@ -12,11 +12,11 @@ from bench.planning.plan import parse_suite, plan
 from bench.scores import primary_error
 from bench.training.evaluate import evaluate
 from bench.training.fit import Run, fit
+from suites._shared.tagging.tags import list_spans
+from suites._shared.tagging.tasks import ranking_loss, tag_loss
 from suites.tagging.generate import CONTROL, LONGEST, TAG_SETS, TAG_TASKS
 from suites.tagging.rows import TEXT
 from suites.tagging.suite import Tagging
-from suites.tagging.tags import list_spans
-from suites.tagging.tasks import ranking_loss, tag_loss
 
 
 def test_rows() -> None:

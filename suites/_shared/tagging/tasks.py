@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
 from bench.api import MaskedLoss, Ranking, Shape, Task
-from suites.tagging.metrics import SpanCounts, TokenCounts
-from suites.tagging.networks import EachWord
-from suites.tagging.tags import TagSet
+from suites._shared.tagging.metrics import SpanCounts, TokenCounts
+from suites._shared.tagging.networks import EachWord
+from suites._shared.tagging.tags import TagSet
 
 
 def _make_head(outputs: int, shape: Shape) -> nn.Module:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench.api import TaskMetric
-from suites.tagging.tags import count_spans
+from suites._shared.tagging.tags import count_spans
 
 
 class TagCounts(TaskMetric):
@@ -45,7 +45,7 @@ class TokenCounts(TagCounts):
 
 
 class SpanCounts(TagCounts):
-    """Counts of spans, for F1 by the rule of conlleval (`suites.tagging.tags.mark_spans`); every type is a label.
+    """Counts of spans, for F1 by the rule of conlleval (`mark_spans`); every type is a label.
 
     types: K, of spans.
     unscored: numbers of types that are not counted.

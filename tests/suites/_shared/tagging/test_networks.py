@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from suites.tagging.networks import (
+from suites._shared.tagging.networks import (
     MaxOverTime,
     NetworkName,
     SentenceLSTM,
+    count_places,
     find_sentence_mates,
     make_tagger,
 )
@@ -62,6 +63,7 @@ def test_sentences_of_one_row_do_not_see_each_other(name: NetworkName) -> None:
     changed = network(place([draw(5, 9), other], 30))
     assert torch.allclose(both[0, :, 7:14], changed[0, :, 7:14], rtol=0, atol=1e-12)
     assert not torch.allclose(both[0, :, :5], changed[0, :, :5])
+    assert torch.allclose(both[0, :, 7:14], network(place([other], 30))[0, :, :7], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -100,6 +102,11 @@ def test_two_lstms_against_one_sentence_at_a_time() -> None:
     for row, at, size in pieces:
         expected = layer.lstm(x[row, :, at : at + size].T[None])[0][0].T
         assert torch.allclose(found[row, :, at : at + size], expected)
+
+
+def test_places_are_counted_anew_in_every_sentence() -> None:
+    words = torch.tensor([[True, True, False, False, True, True, True]])
+    assert count_places(words)[words].tolist() == [0, 1, 0, 1, 2]
 
 
 def test_mates() -> None:

@@ -9,9 +9,9 @@ import torch
 from torch.nn.functional import one_hot
 
 from bench.scores import primary_error, score
-from suites.tagging.metrics import SpanCounts, TokenCounts
-from suites.tagging.tags import TagSet, count_spans, list_spans
-from tests.suites.tagging.conlleval import count
+from suites._shared.tagging.metrics import SpanCounts, TokenCounts
+from suites._shared.tagging.tags import TagSet, count_spans, list_spans
+from tests.suites._shared.tagging.conlleval import count
 
 TYPES = TagSet(("X", "Y", "Z"), spans=True)
 

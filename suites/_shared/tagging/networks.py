@@ -1,7 +1,8 @@
 """Networks that tag words: a lookup table, a layer that sees a word's surroundings, and a layer on top of it.
 
-Rows are (3, L): numbers of words, of endings and of first letters, each divided by how many there are of its kind, so
-that layers of methods that read rows as they are see numbers in [0, 1]. 0 is no word. Features (C, L) are exactly 0
+Rows are (K, L): numbers of words, of endings, of first letters and where there is one of distances to a predicate, each
+divided by how many there are of its kind, so that layers of methods that read rows as they are see numbers in [0, 1]. 0
+is no word. Features (C, L) are exactly 0
 there, in every stage, which is how later stages know, and all 0 nowhere else. Several sentences may stand in one row
 with places without words between them: no stage lets one see another.
 """
@@ -17,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from bench.api import Stage, scale_channels
 
 NetworkName = Literal["window", "convolution", "lstm", "transformer"]
-WORD, ENDING, LETTER = 32, 8, 4  # numbers that stand for a word, an ending, a first letter
+CHANNELS = (32, 8, 4, 4)  # numbers that stand for a word, an ending, its letters, and its distance to the predicate
 HIDDEN = 64  # channels of the layers above the table
 HEADS = 4  # of attention
 
@@ -35,14 +36,15 @@ def find_sentence_mates(words: Tensor) -> Tensor:
 
 
 class Lookup(nn.Module):
-    """Tables of words, endings and first letters, side by side: (n, 3, L) to (n, C, L), 0 where there is no word.
+    """A table for each kind of number, side by side: (n, K, L) to (n, C, L), 0 where there is no word.
 
     The first layer of Collobert and Weston, ICML 2008.
 
-    sizes: how many words, endings and letters there are, with 0 for none.
+    sizes: how many numbers there are of each kind, with 0 for none; words first.
+    channels: of each table.
     """
 
-    def __init__(self, sizes: tuple[int, int, int], channels: tuple[int, int, int]) -> None:
+    def __init__(self, sizes: tuple[int, ...], channels: tuple[int, ...]) -> None:
         super().__init__()
         self.sizes = sizes
         self.tables = nn.ModuleList(nn.Embedding(n, c, padding_idx=0) for n, c in zip(sizes, channels, strict=True))
@@ -52,6 +54,13 @@ class Lookup(nn.Module):
         found = torch.cat([table(number) for table, number in zip(self.tables, numbers, strict=True)], dim=2)
         # A factor besides: methods that make tables of other parameters leave the row of no word nowhere near 0.
         return (found * (numbers[0] > 0)[:, :, None]).transpose(1, 2)
+
+
+def count_places(words: Tensor) -> Tensor:
+    """The place of every word in its sentence, from 0, (n, L) for words (n, L)."""
+    at = torch.arange(words.shape[1], device=words.device)
+    first = words & ~pad(words, (1, 0))[:, :-1]
+    return at - (at * first).cummax(dim=1).values
 
 
 class EachWord(nn.Linear):
@@ -130,8 +139,8 @@ class SentenceLSTM(nn.Module):
 class SentenceAttention(nn.Module):
     """A block of a transformer whose words see those of their sentence: x + attention, then x + perceptron.
 
-    Vaswani et al., NeurIPS 2017, with the norms before the layers. Where a word stands in its row is added as waves of
-    lengths from 6 to 60 words, which distances within a sentence can be read from.
+    Vaswani et al., NeurIPS 2017, with the norms before the layers. The place of a word in its sentence is added as
+    waves of lengths from 6 to 60 words.
 
     channels: a multiple of HEADS.
     first: whether places are added.
@@ -147,7 +156,7 @@ class SentenceAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         words, rows = find_words(x), x.transpose(1, 2)
         if self.first:
-            rows = rows + make_waves(rows.shape[1], rows.shape[2]).to(rows)
+            rows = rows + make_waves(rows.shape[1], rows.shape[2]).to(rows)[count_places(words)]
         # A place without a word sees itself: a softmax over nothing would be NaN.
         mates = find_sentence_mates(words) | torch.eye(rows.shape[1], dtype=torch.bool, device=x.device)
         parts = self.project(self.norm(rows)).unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
@@ -165,19 +174,17 @@ def make_waves(places: int, channels: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)[:, :channels]
 
 
-def make_tagger(
-    name: NetworkName, sizes: tuple[int, int, int], length: int, window: int, width: float
-) -> nn.ModuleList:
+def make_tagger(name: NetworkName, sizes: tuple[int, ...], length: int, window: int, width: float) -> nn.ModuleList:
     """Three stages: the table, the layer that sees surroundings, and one more; features (C, L) each.
 
-    sizes: how many words, endings and letters there are, with 0 for none.
+    sizes: how many numbers there are of each kind, with 0 for none: of words, endings, letters, distances.
     length: L, places of a row.
     window: words that a convolution sees.
     width: multiplies the channels.
     """
-    words, endings, letters = (scale_channels(size, width) for size in (WORD, ENDING, LETTER))
-    seen, hidden = words + endings + letters, scale_channels(HIDDEN, width)
-    stages: list[tuple[nn.Module, int]] = [(Lookup(sizes, (words, endings, letters)), seen)]
+    channels = tuple(scale_channels(each, width) for each in CHANNELS[: len(sizes)])
+    seen, hidden = sum(channels), scale_channels(HIDDEN, width)
+    stages: list[tuple[nn.Module, int]] = [(Lookup(sizes, channels), seen)]
     match name:
         case "window":
             layer = Masked(nn.Conv1d(seen, hidden, window, padding=window // 2), nn.Hardtanh())
@@ -191,7 +198,7 @@ def make_tagger(
             hidden = HEADS * max(1, round(hidden / HEADS))
             first = nn.Sequential(Masked(EachWord(seen, hidden)), SentenceAttention(hidden, first=True))
             stages += [(first, hidden), (SentenceAttention(hidden, first=False), hidden)]
-    return nn.ModuleList(Stage(module, output_shape=(channels, length)) for module, channels in stages)
+    return nn.ModuleList(Stage(module, output_shape=(size, length)) for module, size in stages)
 
 
 def _make_top(channels: int, hidden: int) -> nn.Module:

@@ -15,7 +15,7 @@ from suites.corpus.sentences import Sentence, Spot, read_lines
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnLayout:
     """What the columns of a format are.
 
     columns: for each one `word`, `-` (not read), `NAME` for a tag of every word, or `NAME:SCHEME` for spans, with the
@@ -48,20 +48,22 @@ class Layout:
 
 
 LAYOUTS = {
-    "conll2000": Layout(("word", "pos", "chunk:bio")),
-    "conll2003": Layout(("word", "pos", "chunk:iob1", "ner:iob1")),
+    "conll2000": ColumnLayout(("word", "pos", "chunk:bio")),
+    "conll2003": ColumnLayout(("word", "pos", "chunk:iob1", "ner:iob1")),
     # Names, parts of speech, chunks, clauses, the parse, the sense and the lemma of predicates, their arguments.
-    "conll2005": Layout(("word", "ner:bracket", "pos", "chunk:bracket", "-", "-", "-", "-", "srl*")),
+    "conll2005": ColumnLayout(("word", "ner:bracket", "pos", "chunk:bracket", "-", "-", "-", "-", "srl*")),
     # Document, part, number, word, part of speech, parse, lemma, frame, sense, speaker, names, arguments, references.
-    "conll2012": Layout(("-", "-", "-", "word", "pos", *["-"] * 5, "ner:bracket", "srl*"), behind=1, comments=True),
+    "conll2012": ColumnLayout(
+        ("-", "-", "-", "word", "pos", *["-"] * 5, "ner:bracket", "srl*"), behind=1, comments=True
+    ),
     # Number, form, lemma, universal and own part of speech, features, head, relation, enhanced relations, notes.
-    "conllu": Layout(
+    "conllu": ColumnLayout(
         ("-", "word", "-", "pos", "xpos", *["-"] * 5), separator="\t", comments=True, numbered=True, filler="_"
     ),
 }
 
 
-def make_layout(columns: Sequence[str]) -> Layout:
+def make_layout(columns: Sequence[str]) -> ColumnLayout:
     """The layout of a list of columns. Raises UsageError for one that cannot be read."""
     names = [column.split(":")[0].rstrip("*") for column in columns if column not in ("-", "word")]
     for column in columns:
@@ -78,10 +80,10 @@ def make_layout(columns: Sequence[str]) -> Layout:
         )
     if any(column.endswith("*") and (column != "srl*" or at < len(columns) - 1) for at, column in enumerate(columns)):
         raise UsageError(f"`columns` should have `srl*` as the last one, if at all. Found {', '.join(columns)}.")
-    return Layout(tuple(columns))
+    return ColumnLayout(tuple(columns))
 
 
-def read_columns(file: Path, layout: Layout) -> Iterator[Sentence]:
+def read_columns(file: Path, layout: ColumnLayout) -> Iterator[Sentence]:
     """The sentences of a file; with `srl*`, one for each predicate of a sentence, or one without where it has none.
 
     Raises UsageError, with file and line, for lines of another number of columns, and for tags of another scheme.
@@ -106,7 +108,7 @@ def read_columns(file: Path, layout: Layout) -> Iterator[Sentence]:
         block.append((spot, cells))
 
 
-def _check_width(spot: Spot, cells: list[str], block: list[tuple[Spot, list[str]]], layout: Layout) -> None:
+def _check_width(spot: Spot, cells: list[str], block: list[tuple[Spot, list[str]]], layout: ColumnLayout) -> None:
     """Raise UsageError where a line has another number of columns than the layout, or than its sentence so far."""
     fixed = len(layout.columns) - ("srl*" in layout.columns)
     least = fixed + layout.behind
@@ -121,7 +123,7 @@ def _check_width(spot: Spot, cells: list[str], block: list[tuple[Spot, list[str]
         spot.refuse("have something in every column", "an empty one")
 
 
-def _read_sentence(block: list[tuple[Spot, list[str]]], layout: Layout) -> Iterator[Sentence]:
+def _read_sentence(block: list[tuple[Spot, list[str]]], layout: ColumnLayout) -> Iterator[Sentence]:
     """The sentences of one block of lines: one for each predicate."""
     spots, columns = [spot for spot, _ in block], list(zip(*(cells for _, cells in block), strict=True))
     words: tuple[str, ...] = ()
@@ -147,7 +149,7 @@ def _read_sentence(block: list[tuple[Spot, list[str]]], layout: Layout) -> Itera
         yield Sentence(words, tags | {"srl": ("O",) * len(words)})
 
 
-def write_columns(sentences: Sequence[Sentence], layout: Layout) -> str:
+def write_columns(sentences: Sequence[Sentence], layout: ColumnLayout) -> str:
     """The text of sentences: what `read_columns` reads as these. Columns that are not read hold the filler.
 
     Sentences of the same words and tags that follow one another, each with a predicate, become one.
@@ -167,7 +169,7 @@ def group_by_words(sentences: Sequence[Sentence]) -> Iterator[list[Sentence]]:
         yield group
 
 
-def _write_block(group: list[Sentence], layout: Layout) -> str:
+def _write_block(group: list[Sentence], layout: ColumnLayout) -> str:
     """The lines of one sentence, and an empty one."""
     first, columns = group[0], []
     size = len(first.words)

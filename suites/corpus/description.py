@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.api import DataMissing, UsageError
 from bench.errors import count_nouns, hint, make_printable
 from suites.corpus.brown import read_brown
-from suites.corpus.columns import LAYOUTS, Layout, make_layout, read_columns
+from suites.corpus.columns import LAYOUTS, ColumnLayout, make_layout, read_columns
 from suites.corpus.sentences import Sentence
 
 DESCRIPTION = "corpus.toml"
 BROWN = "brown"
 FORMATS = (*LAYOUTS, BROWN)
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-PARTS = ("train", "val", "test")
+CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+CORPUS_SPLITS = ("train", "val", "test")
 
 
 class CorpusPart(BaseModel):
@@ -25,7 +26,7 @@ class CorpusPart(BaseModel):
 
     name: of the corpus, in the names of its tasks; not needed where there is one.
     format: how its files are written, one of FORMATS; left out where `columns` says it.
-    columns: of a format of one's own (`suites.corpus.columns.Layout`).
+    columns: of a format of one's own (`suites.corpus.columns.ColumnLayout`).
     scheme: of the spans that a format has as IOB1, where the files have them as BIO, or the other way round.
     tasks: columns to learn.
     train, val, test: files of each part, by name or pattern, beside the description.
@@ -36,7 +37,7 @@ class CorpusPart(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Name | None = None
+    name: CorpusName | None = None
     format: str | None = None
     columns: tuple[str, ...] = ()
     scheme: Literal["bio", "iob1"] | None = None
@@ -48,12 +49,12 @@ class CorpusPart(BaseModel):
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> ColumnLayout:
         """What its columns are; that of Brown has parts of speech. Raises UsageError for a format that is not known."""
         if self.columns:
             return make_layout(self.columns)
         if self.format == BROWN:
-            return Layout(("word", "pos"))
+            return ColumnLayout(("word", "pos"))
         if self.format not in LAYOUTS:
             found = "none" if self.format is None else f"`{make_printable(self.format)}`"
             raise UsageError(f"`format` should be known, or `columns` be given. Found {found}; {hint('', FORMATS)}.")
@@ -64,11 +65,11 @@ class CorpusPart(BaseModel):
             f"{name.split(':')[0]}:{self.scheme}" if name.endswith((":bio", ":iob1")) else name
             for name in layout.columns
         ]
-        return Layout(tuple(changed), layout.separator, layout.behind, layout.comments, layout.numbered, layout.filler)
+        return replace(layout, columns=tuple(changed))
 
     def read(self, folder: Path) -> dict[str, list[Sentence]]:
         """The sentences of `train`, `val` and `test`. Raises UsageError for what is wrong with a file, or missing."""
-        given = {part: getattr(self, part) for part in PARTS}
+        given = {part: getattr(self, part) for part in CORPUS_SPLITS}
         if bool(self.files) == any(given.values()) or (not self.files and not all(given.values())):
             raise UsageError(
                 "A corpus should have `train`, `val` and `test`, or `files` that are divided, and not both."
@@ -99,7 +100,7 @@ class CorpusPart(BaseModel):
                 yield from read_brown(file) if self.format == BROWN else read_columns(file, self.layout)
 
 
-def read_description(source: Path) -> tuple[Path, list[CorpusPart]]:
+def read_corpus_description(source: Path) -> tuple[Path, list[CorpusPart]]:
     """The folder of a description and its corpora. Raises UsageError for one that cannot be read.
 
     source: the file, or the folder that holds it as DESCRIPTION.

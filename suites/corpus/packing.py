@@ -24,15 +24,15 @@ def place_sentences(sizes: np.ndarray, length: int, gap: int) -> tuple[np.ndarra
     return rows, begins
 
 
-def count_rows(sizes: np.ndarray, length: int, gap: int) -> int:
+def count_packed_rows(sizes: np.ndarray, length: int, gap: int) -> int:
     """Rows that these sentences fill."""
     return int(place_sentences(sizes, length, gap)[0][-1]) + 1 if len(sizes) else 0
 
 
-def pack(values: np.ndarray, sizes: np.ndarray, length: int, gap: int, empty: int) -> np.ndarray:
+def pack_words(values: np.ndarray, sizes: np.ndarray, length: int, gap: int, empty: int) -> np.ndarray:
     """Values of words (..., N), sentence after sentence, as rows (n, ..., L); `empty` where there is no word."""
     rows, begins = place_sentences(sizes, length, gap)
     at = np.repeat(rows * length + begins - (sizes.cumsum() - sizes), sizes) + np.arange(sizes.sum())
-    packed = np.full((*values.shape[:-1], count_rows(sizes, length, gap) * length), empty, dtype=values.dtype)
+    packed = np.full((*values.shape[:-1], count_packed_rows(sizes, length, gap) * length), empty, dtype=values.dtype)
     packed[..., at] = values
     return np.moveaxis(packed.reshape(*values.shape[:-1], -1, length), -2, 0)

@@ -11,7 +11,7 @@ import numpy as np
 from bench.api import UsageError
 from suites._shared.tagging.tags import TagSet
 from suites.corpus.columns import group_by_words
-from suites.corpus.description import PARTS, CorpusPart, PreparedTask
+from suites.corpus.description import CORPUS_SPLITS, CorpusPart, PreparedTask
 from suites.corpus.sentences import Sentence
 
 WORDS, LEAST = 20_000, 2  # the dictionary: so many words at most, each so often at least in training
@@ -136,7 +136,7 @@ def make_arrays(groups: Sequence[Group]) -> tuple[dict[str, np.ndarray], list[Pr
             if len(tag_set.tags) < 2:
                 raise UsageError(f"`{name}` should have two tags at least. Found {', '.join(tag_set.tags)} alone.")
             tasks.append(PreparedTask(name=name, group=number, labels=tag_set.labels, spans=tag_set.spans))
-        for split in PARTS:
+        for split in CORPUS_SPLITS:
             sentences = group.splits[split]
             arrays[f"{number}.{split}.sizes"] = np.array([len(sentence.words) for sentence in sentences])
             seen = [np.array(numbers.encode(sentence, roles), dtype=np.int32) for sentence in sentences]

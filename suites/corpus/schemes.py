@@ -7,12 +7,9 @@
 | brackets | (X* * *) | (X*) |
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 from suites.corpus.sentences import Spot
-
-Scheme = Literal["bio", "iob1", "bracket"]
 
 
 def _split(tag: str, spot: Spot) -> tuple[str, str]:
@@ -101,5 +98,10 @@ def write_brackets(tags: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-READERS = {"bio": check_bio, "iob1": read_iob1, "bracket": read_brackets}
-WRITERS = {"bio": tuple, "iob1": write_iob1, "bracket": write_brackets}
+Tags = Sequence[str]
+READERS: dict[str, Callable[[Tags, Sequence[Spot]], tuple[str, ...]]] = {
+    "bio": check_bio,
+    "iob1": read_iob1,
+    "bracket": read_brackets,
+}
+WRITERS: dict[str, Callable[[Tags], tuple[str, ...]]] = {"bio": tuple, "iob1": write_iob1, "bracket": write_brackets}

@@ -17,8 +17,8 @@ from bench.system.data_folder import find_data_folder
 from suites._shared.tagging.networks import NetworkName, make_tagger
 from suites._shared.tagging.tags import TagSet
 from suites._shared.tagging.tasks import list_metric_kinds, make_tag_task
-from suites.corpus.description import PARTS, PreparedCorpus, PreparedTask, read_description
-from suites.corpus.packing import count_rows, pack
+from suites.corpus.description import CORPUS_SPLITS, PreparedCorpus, PreparedTask, read_corpus_description
+from suites.corpus.packing import count_packed_rows, pack_words
 from suites.corpus.prepare import make_arrays, make_groups, write_arrays
 
 PREPARED, ARRAYS = "corpus.json", "rows.npz"
@@ -30,7 +30,7 @@ NOTHING = PreparedCorpus(
     tasks=(PreparedTask(name="pos", group=0, labels=("X", "Y"), spans=False),),
     sizes=(2, 2, 2),
     length=LENGTH,
-    rows={gap: dict.fromkeys(PARTS, 1) for gap in range(MOST_REACH + 1)},
+    rows={gap: dict.fromkeys(CORPUS_SPLITS, 1) for gap in range(MOST_REACH + 1)},
     groups=1,
     sha256="",
 )
@@ -109,7 +109,7 @@ class Corpus(Suite):
                 "A corpus should be given with `--source`: a folder with a `corpus.toml`, or that file. Its card says "
                 "what stands in it."
             )
-        folder, parts = read_description(source)
+        folder, parts = read_corpus_description(source)
         read = []
         for part in parts:
             read.append(part.read(folder))
@@ -120,8 +120,8 @@ class Corpus(Suite):
         length = max(LENGTH, *(int(each.max()) for each in lengths.values()))
         rows = {
             gap: {
-                split: sum(count_rows(lengths[f"{g}.{split}.sizes"], length, gap) for g in range(len(groups)))
-                for split in PARTS
+                split: sum(count_packed_rows(lengths[f"{g}.{split}.sizes"], length, gap) for g in range(len(groups)))
+                for split in CORPUS_SPLITS
             }
             for gap in range(1, MOST_REACH + 1)
         }
@@ -191,11 +191,11 @@ def _pack_rows(file: Path, sha256: str, split: str, gap: int, length: int) -> Da
         sizes = [arrays[f"{group}.{split}.sizes"] for group in range(prepared.groups)]
         rows: list[Tensor] = []
         for group, each in enumerate(sizes):
-            packed = pack(arrays[f"{group}.{split}.seen"], each, length, gap, 0)
+            packed = pack_words(arrays[f"{group}.{split}.seen"], each, length, gap, 0)
             rows.append(torch.from_numpy(packed / scale).float())
         targets = {
             task.name: torch.from_numpy(
-                pack(arrays[f"{split}.{task.name}"], sizes[task.group], length, gap, -1).astype(np.int64)
+                pack_words(arrays[f"{split}.{task.name}"], sizes[task.group], length, gap, -1).astype(np.int64)
             )
             for task in prepared.tasks
         }

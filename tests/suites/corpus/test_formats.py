@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import UsageError
 from suites.corpus.brown import read_brown, shorten_tag
-from suites.corpus.columns import LAYOUTS, Layout, make_layout, read_columns, write_columns
+from suites.corpus.columns import LAYOUTS, ColumnLayout, make_layout, read_columns, write_columns
 from suites.corpus.schemes import check_bio, read_brackets, read_iob1, write_brackets, write_iob1
 from suites.corpus.sentences import Sentence, Spot
 
@@ -237,4 +237,4 @@ def test_brown(tmp_path: Path) -> None:
 def test_what_layouts_say_of_themselves() -> None:
     assert LAYOUTS["conll2003"].spans == {"chunk": "iob1", "ner": "iob1"}
     assert LAYOUTS["conll2012"].tags == ["pos", "ner", "srl"]
-    assert Layout(("word", "pos")).spans == {}
+    assert ColumnLayout(("word", "pos")).spans == {}

@@ -10,7 +10,7 @@ import torch
 from bench.errors import DataMissing, UsageError
 from bench.planning.plan import parse_suite, plan
 from bench.training.fit import fit
-from suites.corpus.packing import count_rows, pack, place_sentences
+from suites.corpus.packing import count_packed_rows, pack_words, place_sentences
 from suites.corpus.prepare import number_spelling
 from suites.corpus.suite import Corpus
 from suites.tagging.__main__ import write_sentences
@@ -96,13 +96,13 @@ def test_packing() -> None:
     rows, begins = place_sentences(sizes, 8, 2)
     assert rows.tolist() == [0, 0, 1, 1]
     assert begins.tolist() == [0, 5, 0, 6]
-    packed = pack(np.arange(1, 11), sizes, 8, 2, 0)
+    packed = pack_words(np.arange(1, 11), sizes, 8, 2, 0)
     assert packed.tolist() == [[1, 2, 3, 0, 0, 4, 5, 0], [6, 7, 8, 9, 0, 0, 10, 0]]
-    assert count_rows(np.array([], dtype=int), 8, 2) == 0
+    assert count_packed_rows(np.array([], dtype=int), 8, 2) == 0
     generator = np.random.Generator(np.random.PCG64(0))
     sizes = generator.integers(1, 40, size=500)
     values = generator.integers(1, 9, size=(3, sizes.sum()))
-    packed = pack(values, sizes, 64, 2, 0)
+    packed = pack_words(values, sizes, 64, 2, 0)
     flat = np.moveaxis(packed, 1, 0).reshape(3, -1)
     assert np.array_equal(flat[:, flat[0] > 0], values)
     assert (flat[0] > 0).mean() > 0.7

@@ -43,6 +43,8 @@ class TaskSource:
     def draw(self, stream: StreamName) -> Dataset:
         """task -> inputs (n, 3, L) float32 and targets (n, L) int64, -1 behind the end of a sentence.
 
+        Targets of `language` are (n, 1, L), as its scores.
+
         stream: `("train",)` and so on, or what else rows are drawn for.
         """
         inputs, targets = {}, {}
@@ -50,6 +52,7 @@ class TaskSource:
             sentences = draw_sentences(self, task, stream)
             if task == "language":
                 seen, tags = self._replace_words(sentences, stream)
+                tags = tags[:, None]
             else:
                 seen = self.language.encode(sentences, task)
                 tags = self._tag(sentences, task, seen)

@@ -48,7 +48,7 @@ def ranking_loss(scores: Tensor, target: Tensor) -> Tensor:
     every true word is paired with every false one, so that one pass over sentences has both.
 
     scores: f, (n, 1, L).
-    target: 1 a true word, 0 a false one, below 0 neither, (n, L).
+    target: 1 a true word, 0 a false one, below 0 neither, (n, 1, L).
 
     Returns 0, with a gradient of 0, where there is no pair.
     """
@@ -58,16 +58,9 @@ def ranking_loss(scores: Tensor, target: Tensor) -> Tensor:
     return losses.sum() / pairs.sum().clamp(min=1)
 
 
-class WordRanking(Ranking):
-    """As `Ranking`, of the words of sentences: scores (n, 1, L), targets (n, L), below 0 where a word is not ranked."""
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        super().update(prediction[:, 0], target)
-
-
 def make_language_task(name: str) -> Task:
     """Ranks true words above words that were put in their place."""
-    return Task(name, partial(_make_head, 1), MaskedLoss(ranking_loss, ranking_loss), WordRanking)
+    return Task(name, partial(_make_head, 1), MaskedLoss(ranking_loss, ranking_loss), Ranking)
 
 
 def list_metric_kinds(tasks: list[Task]) -> dict[str, str]:

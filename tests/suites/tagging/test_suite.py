@@ -30,7 +30,7 @@ def test_rows() -> None:
     for task in suite.tasks:
         x, y = data.inputs[task.name], data.targets[task.name]
         assert x.shape == (50 * (TEXT if task.name == "language" else 1), *suite.input_shape)
-        assert y.shape == (len(x), LONGEST)
+        assert y.shape == (len(x), *[1] * (task.name == "language"), LONGEST)
         assert 0 <= x.min() <= x.max() < 1
         words = x[:, 0] > 0
         assert (x[~words.unsqueeze(1).expand_as(x)] == 0).all()
@@ -80,7 +80,7 @@ def test_the_control_follows_from_the_word_alone() -> None:
 
 def test_language_ranks_words_that_were_not_replaced() -> None:
     suite = Tagging(train=100, extra="language")
-    targets = suite.dataset("train", 0).targets["language"]
+    targets = suite.dataset("train", 0).targets["language"][:, 0]
     false = targets == 0
     assert (false.sum(dim=1) == 1).all()
     at = false.int().argmax(dim=1)
@@ -111,6 +111,17 @@ def test_losses_do_not_see_places_without_a_word() -> None:
     words = target >= 0
     by_hand = nn.functional.cross_entropy(logits.transpose(1, 2)[words], target[words])
     assert torch.allclose(tag_loss(logits, target), by_hand)
+
+
+def test_further_tasks_are_trained_and_scored() -> None:
+    settings = {"epochs": "1", "steps_per_epoch": "3"}
+    [spec] = plan("tagging:train=50,extra=both", ["hard"], [0], settings, device="cpu")
+    record = fit(spec)
+    assert record.status == "done", record.error
+    statistics = record.statistics["val"]
+    assert statistics["language"]["negatives"] == 1000 * TEXT
+    assert statistics["language"]["positives"] > 1000  # type: ignore[operator]
+    assert 0 < record.scores["val"]["control"]["accuracy"] < 50
 
 
 def test_ranking_loss_against_all_pairs() -> None:

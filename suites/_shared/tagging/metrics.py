@@ -60,3 +60,24 @@ class SpanCounts(TagCounts):
     def count(self, truth: Tensor, predicted: Tensor) -> Tensor:
         counts = torch.from_numpy(count_spans(truth.numpy(), predicted.numpy(), len(self.scored)))
         return counts * self.scored
+
+
+class PairCounts(TagCounts):
+    """Pairs of a true and a false word of one sentence, and which of the two scores higher, as kind `tokens` reads it.
+
+    Label 1 is the true word, which is right in every pair; predicted is the one with the higher score, and the false
+    one where they are equal. Predictions are scores (n, 1, L), targets (n, 1, L): 1 a true word, 0 a false one, below 0
+    neither.
+    """
+
+    kind = "tokens"
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        self.seen = True
+        f, y = prediction[:, 0].cpu(), target[:, 0].cpu()
+        pairs = (y == 1)[:, :, None] & (y == 0)[:, None, :]
+        total, right = int(pairs.sum()), int((pairs & (f[:, :, None] > f[:, None, :])).sum())
+        self.counts += torch.tensor([[0, total], [total - right, right], [0, right]])

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
-from bench.api import MaskedLoss, Ranking, Shape, Task
-from suites._shared.tagging.metrics import SpanCounts, TokenCounts
+from bench.api import MaskedLoss, Shape, Task
+from suites._shared.tagging.metrics import PairCounts, SpanCounts, TokenCounts
 from suites._shared.tagging.networks import EachWord
 from suites._shared.tagging.tags import TagSet
 
@@ -60,7 +60,7 @@ def ranking_loss(scores: Tensor, target: Tensor) -> Tensor:
 
 def make_language_task(name: str) -> Task:
     """Ranks true words above words that were put in their place."""
-    return Task(name, partial(_make_head, 1), MaskedLoss(ranking_loss, ranking_loss), Ranking)
+    return Task(name, partial(_make_head, 1), MaskedLoss(ranking_loss, ranking_loss), PairCounts)
 
 
 def list_metric_kinds(tasks: list[Task]) -> dict[str, str]:

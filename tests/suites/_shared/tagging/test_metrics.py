@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from bench.scores import primary_error, score
-from suites._shared.tagging.metrics import SpanCounts, TokenCounts
+from suites._shared.tagging.metrics import PairCounts, SpanCounts, TokenCounts
 from suites._shared.tagging.tags import TagSet, count_spans, list_spans
 from tests.suites._shared.tagging.conlleval import count
 
@@ -114,6 +114,15 @@ def test_accuracy_is_over_words() -> None:
     assert metric.state() == {"truth": [1, 1, 2], "predicted": [1, 2, 1], "correct": [1, 1, 1]}
     assert score("tokens", metric.state()) == {"accuracy": 75.0}
     assert primary_error("tokens", metric.state()) == 0.25
+
+
+def test_pairs_of_a_sentence() -> None:
+    metric = PairCounts()
+    scores = torch.tensor([[[3.0, 1.0, 2.0, 9.0]], [[0.0, 0.0, 5.0, 9.0]], [[1.0, 2.0, 3.0, 4.0]]])
+    metric.update(scores, torch.tensor([[[1, 1, 0, -1]], [[1, 0, 1, -1]], [[1, 1, -1, -1]]]))
+    # Of the first sentence 3 > 2 and not 1 > 2, of the second 5 > 0 and not 0 > 0; the third has no false word.
+    assert metric.state() == {"truth": [0, 4], "predicted": [2, 2], "correct": [0, 2]}
+    assert score("tokens", metric.state()) == {"accuracy": 50.0}
 
 
 def test_perfect_and_empty_scores_have_a_logarithm() -> None:

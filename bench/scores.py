@@ -27,6 +27,7 @@ from bench.stored_statistics import (
     read_sum,
     unpack_histogram,
 )
+from bench.tag_kinds import SPANS, TOKENS
 
 __all__ = [
     "ANGLE_BIN",
@@ -285,6 +286,8 @@ register_kind(
 )
 register_kind("ordinal", ORDINAL)
 register_kind("counts", COUNTS)
+register_kind("tokens", TOKENS)
+register_kind("spans", SPANS)
 
 
 def score(name: str, state: State) -> dict[str, float]:

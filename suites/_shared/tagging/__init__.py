@@ -1,0 +1,1 @@
+"""Tagging words: tags and spans, metrics, networks and tasks, of generated sentences and of corpora."""

@@ -21,7 +21,7 @@ class Gain(BaseModel):
 
     Attributes:
         suite, method, against: short or canonical names; `against` may be empty where there are `blocks`.
-        task: whose error.
+        task: whose error; empty for the mean over all tasks.
         settings: what the runs of `method` change in the protocol, as `--set` takes it. Where it is empty, runs at the
             value that the method's own curve chose count, or plain ones.
         against_settings: those of `against`.
@@ -45,6 +45,8 @@ class Gain(BaseModel):
         """Blocks are compared two at a time, and an error is compared with another's."""
         if len(self.blocks) not in (0, 2):
             raise ValueError(f"`blocks` should be two names, or none. Found {len(self.blocks)}.")
+        if self.blocks and not self.task:
+            raise ValueError("`task` should be named where there are `blocks`. Found none.")
         if not self.blocks and not self.against:
             raise ValueError("`against` should be a method where there are no `blocks`. Found none.")
         return self

@@ -13,7 +13,7 @@ from leaderboard.analysis.statistics import LEVEL, Interval, equivalence_t, holm
 from leaderboard.analysis.statistics.significance import paired_t_rows
 from leaderboard.claims.claim import Claim, Gain
 
-ClaimVerdict = Literal["as stated", "the other way round", "no difference", "not shown", "not run"]
+ClaimVerdict = Literal["as stated", "the other way round", "no difference of 5 %", "not shown", "not run"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class JudgedClaim:
     def verdict(self) -> ClaimVerdict:
         """Whether the gain has the sign that was expected.
 
-        `no difference` is a gain within 5 % of error, shown by a test, where one was expected; of uses of inputs, which
-        are no errors, there is no such margin.
+        `no difference of 5 %`: the gain is shown to lie within 5 % of error, where more was expected. Uses of inputs are
+        no errors, and have no such margin.
         """
         if self.estimate is None or not math.isfinite(self.estimate.mean):
             return "not run"
@@ -51,7 +51,7 @@ class JudgedClaim:
             # A difference that is certain and small is the same all the same, where that was expected.
             return "as stated" if found == meant or (same and expected == "same") else "the other way round"
         if same:
-            return "no difference" if expected in ("more", "less") else "as stated"
+            return "no difference of 5 %" if expected in ("more", "less") else "as stated"
         return "not shown"
 
 
@@ -128,13 +128,14 @@ def _write_settings(record: ResultRecord) -> str:
 
 
 def _read_value(record: ResultRecord, gain: Gain) -> float:
-    """-log error of the task, or by how much more it uses the first block than the second."""
+    """-log error of the task, or the mean over tasks, or by how much more it uses the first block than the second."""
     if gain.blocks:
         if record.probes is None:
             return math.nan
         first, second = (record.probes.blocks.get(block, {}).get(gain.task, math.nan) for block in gain.blocks)
         return first - second
-    statistics = record.statistics[record.per_task_rule]
-    if gain.task not in statistics:
+    statistics, kinds = record.statistics[record.per_task_rule], record.spec.protocol.metrics
+    if gain.task and gain.task not in statistics:
         return math.nan
-    return -math.log(primary_error(record.spec.protocol.metrics[gain.task], statistics[gain.task]))
+    tasks = [gain.task] if gain.task else list(statistics)
+    return -float(np.mean([math.log(primary_error(kinds[task], statistics[task])) for task in tasks]))

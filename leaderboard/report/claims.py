@@ -35,7 +35,9 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
 
 def describe_comparison(claim: Claim) -> str:
     """What is compared, on which task of which suite; names in backticks."""
-    task = f"use of {' over '.join(claim.blocks)} by `{claim.task}`" if claim.blocks else f"`{claim.task}`"
+    task = f"`{claim.task}`" if claim.task else "all tasks"
+    if claim.blocks:
+        task = f"use of {' over '.join(claim.blocks)} by {task}"
     told = f"{_write_method(claim.method, claim.settings)}"
     if claim.against:
         told += f" against {_write_method(claim.against, claim.against_settings)}"

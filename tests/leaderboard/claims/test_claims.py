@@ -43,7 +43,7 @@ WORSE = build_runs("hard", [60.0, 61.0, 59.5, 60.2, 59.9])
     [
         (BETTER, "more", "as stated"),
         (WORSE, "more", "the other way round"),
-        (SAME, "more", "no difference"),
+        (SAME, "more", "no difference of 5 %"),
         (SAME, "same", "as stated"),
         (BETTER, "same", "the other way round"),
         (BETTER, "no more", "the other way round"),
@@ -125,6 +125,18 @@ def test_a_method_may_be_compared_with_one_on_a_variant_of_the_suite() -> None:
     assert judged.estimate
     assert plain.estimate
     assert judged.estimate.mean > plain.estimate.mean + 0.5
+
+
+def test_without_a_task_the_gain_is_the_mean_over_all() -> None:
+    left, right, both = judge_claims(
+        [build_claim(task="left"), build_claim(task="right"), build_claim(task="")], [*ALONE, *BETTER]
+    )
+    assert left.estimate
+    assert right.estimate
+    assert both.estimate
+    assert both.estimate.mean == pytest.approx((left.estimate.mean + right.estimate.mean) / 2)
+    with pytest.raises(ValueError, match="should be named"):
+        build_claim(task="", blocks=["A", "B"])
 
 
 def test_the_use_of_inputs_is_read_from_probes() -> None:

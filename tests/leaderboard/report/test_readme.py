@@ -28,7 +28,14 @@ def test_tables_are_those_of_the_committed_records(page, tables, committed_conte
     assert fill_tables(text, committed_contents, submissions) == text
 
 
-@pytest.mark.parametrize(("page", "claims"), [("docs/why.md", ["caruana_1997"]), ("docs/transfer.md", ["transfer"])])
+@pytest.mark.parametrize(
+    ("page", "claims"),
+    [
+        ("docs/why.md", ["caruana_1997"]),
+        ("docs/transfer.md", ["transfer"]),
+        ("docs/progression.md", ["progression"]),
+    ],
+)
 def test_verdicts_are_those_of_the_committed_records(page, claims, committed_contents):
     text = read_page(page)
     assert [match[2] for match in CLAIMS.finditer(text)] == claims

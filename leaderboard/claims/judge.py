@@ -38,8 +38,8 @@ class JudgedClaim:
     def verdict(self) -> ClaimVerdict:
         """Whether the gain has the sign that was expected.
 
-        `no difference of 5 %`: the gain is shown to lie within 5 % of error, where more was expected. Uses of inputs are
-        no errors, and have no such margin.
+        `no difference of 5 %`: the gain is shown to lie within 5 % of error, where one was expected. Uses of inputs
+        are no errors, and have no such margin.
         """
         if self.estimate is None or not math.isfinite(self.estimate.mean):
             return "not run"

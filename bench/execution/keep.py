@@ -127,10 +127,13 @@ def name_models(store: Store, specs: Sequence[RunSpec]) -> None:
 def tell_unprobed(store: Store, specs: Sequence[RunSpec]) -> None:
     """Say on standard error how many finished runs of a command with `--probe` have no probes, and why that may be."""
     records = [record for spec in specs if (record := store.get(spec)) and record.status == "done"]
-    if without := sum(record.probes is None for record in records):
+    without = [record.spec.protocol for record in records if record.probes is None]
+    if solved := sum(protocol.fit != "descent" for protocol in without):
+        print(f"Cells without probes: {solved}; a solver fits them, and there is no network to see.", file=sys.stderr)
+    if trained := len(without) - solved:
         print(
-            f"Cells without probes: {without}; they were stored so (`--store` with another folder trains them anew), "
-            "or are no networks that one process trains.",
+            f"Cells without probes: {trained}; they were stored so (`--store` with another folder makes them), or "
+            "several processes train one network.",
             file=sys.stderr,
         )
 

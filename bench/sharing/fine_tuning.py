@@ -32,8 +32,9 @@ class FineTuning(Sharing):
     source: the task that is learnt first; the first one where none is named.
     pretraining: share of the budget before the copies, in [0, 1); with 0 it is `single_task`, up to selection: its
         tasks keep one epoch together.
-    frozen: share of the stages, from the first, that other tasks than the source leave as they were pre-trained; with 1
-        each is a linear model, or another head, on features of the source.
+    frozen: share of the stages, from the first and rounded to whole ones, that other tasks than the source leave as
+        they were pre-trained; with 1 each is a linear model, or another head, on features of the source. No constraint
+        holds these stages.
     """
 
     limits: ClassVar = {"pretraining=0": "single_task"}
@@ -56,7 +57,12 @@ class FineTuning(Sharing):
             raise ValueError("`frozen` should be 0 where nothing is pre-trained. Found `pretraining = 0`.")
         self.source = self.tasks.index(source) if source else 0
         self.towers = Modules(blueprint.towers("tied"))
-        self.kept = round(frozen * len(self.towers[0]))
+        stages = len(self.towers[0])
+        self.kept = int(frozen * stages + 0.5)
+        if frozen and not self.kept:
+            raise ValueError(
+                f"`frozen` should be 0, or {0.5 / stages:g} or more: half a stage. Found `frozen = {frozen:g}`."
+            )
         self.output_shape = self.towers[0][-1].output_shape
 
     def forward(self, inputs: Mapping[str, Tensor], state: TrainState) -> dict[str, Tensor]:
@@ -85,8 +91,12 @@ class FineTuning(Sharing):
         return (Phase("source", self.pretraining), Phase("target", 1 - self.pretraining))
 
     def coupled(self) -> dict[str, list[Parameter]]:
-        """The copies of every parameter of the towers."""
-        return align_copies(self.towers)
+        """The copies of every parameter of the towers, but of stages that others leave as they were pre-trained.
+
+        A constraint would move these through what copies have in common.
+        """
+        copies = align_copies(self.towers)
+        return {name: each for name, each in copies.items() if int(name.partition(".")[0]) >= self.kept}
 
     def _run_own(self, t: int, x: Tensor) -> Tensor:
         """Features of task t's own tower; frozen stages are as they are at prediction."""

@@ -35,8 +35,13 @@ def task_cosines(model: MultiTaskModel, batches: Iterable[Batch], state: TrainSt
             break
         else:
             at = {parameter: number for number, parameter in enumerate(gradients.parameters)}
-            rows = [[gradients.rows[t][at[each[t]]] for each in copies.values()] for t, _ in enumerate(losses)]
-            J = torch.stack([torch.cat([g.reshape(-1) for g in row if g is not None]) for row in rows])
+            rows = [
+                [(each[t], gradients.rows[t][at[each[t]]]) for each in copies.values()] for t, _ in enumerate(losses)
+            ]
+            # Where a task moves no copy of its own, as before its turn, its row is 0, and so are its cosines.
+            J = torch.stack(
+                [torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in row]) for row in rows]
+            )
             by_batch.append(cosines(J @ J.T))
     model.train()
     if not by_batch:

@@ -24,12 +24,15 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
     run = [each for each in judged if each.verdict != "not run"]
     held = sum(each.verdict == "as stated" for each in run)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    if not run:
+        return f"{table}\nNone of these was run yet. From {markdown(claims.source)}.\n"
     were = "was" if len(run) == 1 else "were"
     return (
         f"{table}\n{held} of {count_nouns(len(run), 'claim')} that {were} run came out as stated. Gains are per cent "
         "less error on the task that is named, each task at its own best epoch; of the use of inputs, by how much more "
         "the loss rises where the first block is dealt out anew than where the second is. Intervals are 95 %, paired "
-        f"by seed, each by itself; verdicts are corrected over all {len(run)} (Holm). From {markdown(claims.source)}.\n"
+        f"by seed, each by itself; verdicts are corrected over all {len(run)} (Holm), so that `not shown` may stand "
+        f"beside an interval without 0. From {markdown(claims.source)}.\n"
     )
 
 

@@ -120,7 +120,7 @@ def _tabulate_decodable(methods: Sequence[ProbedMethod]) -> ProbeTable:
             numbers: list[float | None] = []
             for name in features:
                 paths = [one.decodable[name][task] for one in each.found if task in one.decodable.get(name, {})]
-                numbers += _read_moments(paths)
+                numbers += _read_moments(paths, each.found[0].epochs)
             if any(number is not None for number in numbers):
                 lines.append((each.label, task, numbers))
     head = [f"{name} at {moment:.0%}" for name in features for moment in MOMENTS]
@@ -134,7 +134,7 @@ def _tabulate_sharing(methods: Sequence[ProbedMethod]) -> ProbeTable:
     for each in methods:
         paths = [list(np.mean(list(one.sharing.values()), axis=0)) for one in each.found if one.sharing]
         if paths:
-            lines.append((each.label, "", _read_moments(paths)))
+            lines.append((each.label, "", _read_moments(paths, each.found[0].epochs)))
     head = [f"at {moment:.0%}" for moment in MOMENTS]
     note = (
         "1 - |U - mean U|² / |U|² of the updates U of the tasks' copies so far, the mean over parameters: 1 where all "
@@ -186,12 +186,13 @@ def _tabulate_owners(methods: Sequence[ProbedMethod]) -> ProbeTable:
     return ProbeTable("Owners of a parameter", ["fewest", "median", "most"], lines, note)
 
 
-def _read_moments(paths: Sequence[Sequence[float]]) -> list[float | None]:
-    """The mean over runs at each of MOMENTS; None where there are no paths."""
-    return [
-        float(np.mean([path[max(0, round(moment * len(path)) - 1)] for path in paths])) if paths else None
-        for moment in MOMENTS
-    ]
+def _read_moments(paths: Sequence[Sequence[float]], epochs: Sequence[int]) -> list[float | None]:
+    """The mean over runs at the last look up to each of MOMENTS; None where there was none before.
+
+    epochs: of the looks, the same for all paths.
+    """
+    looks = [sum(epoch <= moment * epochs[-1] for epoch in epochs) for moment in MOMENTS]
+    return [float(np.mean([path[look - 1] for path in paths])) if paths and look else None for look in looks]
 
 
 def _write(number: float | None) -> str:

@@ -10,7 +10,7 @@ forty times) as wide. Whoever adds noise beyond the limits to every number is no
 
 import bisect
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,9 +43,14 @@ def extract_trace(record: ResultRecord) -> np.ndarray:
 
 
 def _has_learnt(losses: Sequence[float | None]) -> bool:
-    """Whether a task's training losses moved: at too high a rate they stay where a constant prediction has them."""
+    """Whether a task's training losses moved: at too high a rate they stay where a constant prediction has them.
+
+    Some get there within the first epochs, and stay to the last digit.
+    """
     known = [loss for loss in losses if isinstance(loss, float) and math.isfinite(loss)]
-    return bool(known) and max(known) - min(known) > LEARNT * abs(max(known))
+    if not known or max(known) - min(known) <= LEARNT * abs(max(known)):
+        return False
+    return 2 * Counter(known).most_common(1)[0][1] <= len(known)
 
 
 @dataclass(frozen=True)

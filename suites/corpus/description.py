@@ -86,7 +86,8 @@ class CorpusPart(BaseModel):
         for part, sentences in parts.items():
             if not sentences:
                 raise UsageError(
-                    f"Every part of a corpus should have a sentence. Found none in `{part}` of `{self.name}`."
+                    f"Every part of a corpus should have a sentence. Found none in `{part}`"
+                    f"{f' of `{self.name}`' if self.name else ''}."
                 )
         return parts
 

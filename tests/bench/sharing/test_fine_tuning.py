@@ -74,6 +74,27 @@ def test_frozen_stages_are_the_source_s_at_the_copies(frozen: str, stays: list[b
         assert all(same) is stay
 
 
+@pytest.mark.parametrize("coordinates", ["mean", "copies"])
+@pytest.mark.parametrize("halflife", ["0.0", "50.0", "inf"])
+def test_no_constraint_holds_what_stays(coordinates: str, halflife: str) -> None:
+    """Stages that stay are the source's at the copies, and the source's own go on."""
+    run = train_run(f"fine_tuning:frozen=0.5+l2:halflife={halflife}", coordinates=coordinates)
+    source, target = (run.model.sharing.towers[t][0][0].weight for t in (0, 1))  # type: ignore[union-attr, index]
+    plain = train_run("fine_tuning:frozen=0.5", coordinates=coordinates)
+    before = plain.model.sharing.towers[1][0][0].weight  # type: ignore[union-attr, index]
+    assert not torch.equal(source, target)
+    assert not target.requires_grad
+    if halflife == "inf" and coordinates == "copies":
+        assert torch.equal(target, before)
+    with pytest.raises(UsageError, match="no copies"):
+        plan("transfer", ["fine_tuning:frozen=1.0+l2"], [0])
+
+
+def test_a_budget_that_ends_before_the_copies_has_scores() -> None:
+    [spec] = plan("transfer:source=100", ["fine_tuning:pretraining=0.999"], [0], SMALL)
+    assert fit(spec).status == "done"
+
+
 def test_the_source_may_be_any_task() -> None:
     first, second = (train_run(f"fine_tuning:source={name},frozen=1.0") for name in ("source", "target"))
     assert not any(p.requires_grad for p in first.model.sharing.towers[1].parameters())  # type: ignore[union-attr, index]
@@ -109,6 +130,10 @@ def test_frozen_layers_leave_the_linear_model_of_scikit_learn() -> None:
     ("method", "sentence"),
     [
         ("fine_tuning:source=targt", "`source` should be a task: `source`, `target`. Found `targt`."),
+        (
+            "fine_tuning:frozen=0.2",
+            "`frozen` should be 0, or 0.25 or more: half a stage. Found `frozen = 0.2`.",
+        ),
         ("fine_tuning:pretraining=0.0,frozen=1.0", "`frozen` should be 0 where nothing is pre-trained."),
     ],
 )

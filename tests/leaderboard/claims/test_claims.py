@@ -167,6 +167,11 @@ def test_the_table_says_what_was_compared_and_how_it_came_out() -> None:
     assert "1 of 1 claim that was run" in text
 
 
+def test_a_list_without_runs_says_so() -> None:
+    claims = load_claims("caruana_1997")
+    assert "None of these was run yet." in tabulate_claims(claims, judge_claims(claims.claims, []))
+
+
 def test_committed_claims_are_of_suites_and_methods_that_boards_have() -> None:
     suites = {part.suite: part for board in boards().values() for part in board.parts}
     for name in list_claim_files():

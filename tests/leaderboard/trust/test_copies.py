@@ -68,6 +68,22 @@ def flattened(run: ResultRecord, *tasks: str) -> ResultRecord:
     return toy.resealed(run, curves=Curves(train_loss=loss, val=run.curves.val))
 
 
+def test_runs_that_got_stuck_at_chance_are_not_copies() -> None:
+    """At too high a rate a network says the same of every row from some epoch on, whatever the seed."""
+    stuck, other = (
+        build_record("hard", seed, {"a": 60.0}, curves=Curves(train_loss={"a": [first, *[0.273438] * 9]}))
+        for seed, first in ((0, 0.31), (1, 0.32))
+    )
+    assert not list(find_copies([stuck, other]))
+    learnt, copied = (
+        build_record(
+            "hard", seed, {"a": 60.0}, curves=Curves(train_loss={"a": [0.3 / (1 + epoch) for epoch in range(10)]})
+        )
+        for seed in (0, 1)
+    )
+    assert len(list(find_copies([learnt, copied]))) == 1
+
+
 def test_runs_at_chance_are_not_copies_and_a_task_that_learnt_still_tells() -> None:
     runs = plain("cross_stitch")[:3]
     assert find_repeated_seeds([flattened(run, "left", "right") for run in runs]) == {}

@@ -69,10 +69,15 @@ class _TracedRun:
     def is_like(self, other: "_TracedRun") -> bool:
         """Whether the traces of two runs of one board key are equal beyond chance.
 
-        The median of the differences, since a copy may have a few numbers changed; of solved runs the largest one.
+        The median of the differences, since a copy may have a few numbers changed; of solved runs the largest one. Of
+        losses those count that moved from the epoch before, in either run: where few patterns are learnt to the last,
+        losses come to rest at the same few levels whatever the seed.
         """
         gaps = np.abs(self.logs - other.logs)
-        return bool(gaps.max() <= SOLVED if self.is_solved else np.median(gaps) <= NEAR)
+        if self.is_solved:
+            return bool(gaps.max() <= SOLVED)
+        moved = np.maximum(np.abs(np.diff(self.logs)), np.abs(np.diff(other.logs))) > NEAR
+        return bool(moved.sum() > 1 and np.median(gaps[1:][moved]) <= NEAR)
 
 
 def find_copies(

@@ -82,7 +82,7 @@ def _fit_as_stack(
     galleries: Sequence[Gallery | None],
     rows: ResidentRows | None,
     keepers: Sequence[ModelKeeper | None],
-    probed: bool,
+    probed: bool = False,
 ) -> list[ResultRecord]:
     """As `fit_stacked`, without the fallback. Raises CannotStack for specifications or methods that do not stack."""
     if len({spec.stack_key for spec in specs}) > 1:

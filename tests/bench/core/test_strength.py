@@ -71,7 +71,8 @@ def test_a_hold_of_one_is_where_no_copy_moves_in_the_first_update(name: str) -> 
         assert bool(constraint.prox(V, RATE).any()) == moves
 
 
-@pytest.mark.parametrize("name", HOLDING)
+# `tgl` has a norm and squares under one strength, so that its hold depends on the scale of what it holds.
+@pytest.mark.parametrize("name", [name for name in HOLDING if name != "tgl"])
 def test_a_hold_depends_on_neither_rate_nor_scale_nor_what_copies_have_in_common(name: str) -> None:
     V = deviations(make(name))
     plain, faster, moved = (make(f"{name}:hold=0.2") for _ in range(3))

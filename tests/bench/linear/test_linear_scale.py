@@ -157,8 +157,9 @@ def test_ordinary_rows_are_left_as_they_are() -> None:
 
 def test_degrees_are_those_of_norms_and_squares() -> None:
     made = problem()
-    for name in set(list_entries("constraint")) - {"orthogonal"}:
-        assert family(name, made).degree() == (1 if name in NORMS else 2), name
+    for name in set(list_entries("constraint")) - {"orthogonal", "tgl"}:
+        assert family(name, made).degree() == (1 if name in (*NORMS, "cfsgl") else 2), name
+    assert family("tgl", made).degree() is None  # a norm and squares
 
 
 def test_a_penalty_of_no_degree_is_fitted_at_ordinary_sizes_only() -> None:

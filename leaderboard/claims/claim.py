@@ -34,7 +34,7 @@ class Gain(BaseModel):
     suite: str
     method: str = "hard"
     against: str = "single_task"
-    task: str = "t1"
+    task: str = ""
     settings: dict[str, str] = {}
     against_settings: dict[str, str] = {}
     against_suite: str = ""

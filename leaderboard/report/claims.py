@@ -45,11 +45,11 @@ def describe_comparison(claim: Claim) -> str:
     if claim.against:
         told += f" against {_write_method(claim.against, claim.against_settings)}"
     if claim.against_suite:
-        told += f" on `{_shorten_suite(claim.against_suite)}`"
-    told = f"`{_shorten_suite(claim.suite)}`, {task}: {told}"
+        told += f" on `{claim.against_suite}`"
+    told = f"`{claim.suite}`, {task}: {told}"
     if claim.beyond:
         other = claim.beyond
-        place = f"`{other.task}`" if other.suite == claim.suite else f"`{_shorten_suite(other.suite)}`, `{other.task}`"
+        place = f"`{other.task}`" if other.suite == claim.suite else f"`{other.suite}`, `{other.task}`"
         told += f"; less the same on {place}"
     return told
 
@@ -69,11 +69,6 @@ def word_verdict(each: JudgedClaim) -> str:
     """The verdict, and what was expected where it is not the usual."""
     expected = each.claim.expected
     return each.verdict if expected == "more" else f"{each.verdict} (expected: {expected})"
-
-
-def _shorten_suite(suite: str) -> str:
-    """A suite as it may be typed: the option that names its first choice may be left out."""
-    return suite.replace(":kind=", ":")
 
 
 def _write_method(method: str, settings: Mapping[str, str]) -> str:

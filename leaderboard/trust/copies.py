@@ -10,7 +10,7 @@ forty times) as wide. Whoever adds noise beyond the limits to every number is no
 
 import bisect
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,14 +43,9 @@ def extract_trace(record: ResultRecord) -> np.ndarray:
 
 
 def _has_learnt(losses: Sequence[float | None]) -> bool:
-    """Whether a task's training losses moved: at too high a rate they stay where a constant prediction has them.
-
-    Some get there within the first epochs, and stay to the last digit.
-    """
+    """Whether a task's training losses moved: at too high a rate they stay where a constant prediction has them."""
     known = [loss for loss in losses if isinstance(loss, float) and math.isfinite(loss)]
-    if not known or max(known) - min(known) <= LEARNT * abs(max(known)):
-        return False
-    return 2 * Counter(known).most_common(1)[0][1] <= len(known)
+    return bool(known) and max(known) - min(known) > LEARNT * abs(max(known))
 
 
 @dataclass(frozen=True)
@@ -70,8 +65,8 @@ class _TracedRun:
         """Whether the traces of two runs of one board key are equal beyond chance.
 
         The median of the differences, since a copy may have a few numbers changed; of solved runs the largest one. Of
-        losses those count that moved from the epoch before, in either run: where few patterns are learnt to the last,
-        losses come to rest at the same few levels whatever the seed.
+        losses those count that moved from the epoch before, in either run: networks that got stuck, or learnt few
+        patterns to the last, come to rest at the same few levels whatever the seed.
         """
         gaps = np.abs(self.logs - other.logs)
         if self.is_solved:

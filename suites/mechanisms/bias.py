@@ -18,7 +18,7 @@ class Bias(Mechanism, title="bias"):
     coins. Each task has rows of its own. So t1 can be learnt from A or from B, t2 from A or from C, and a common trunk
     has a reason to learn A. Inputs of B are multiplied by `scale`: far above 1, t1 prefers B, and A has one user less.
     On a share 1 - `relation` of the rows of t2, A is no help. After representation bias, Caruana 1997, section 3.
-    `redraw` makes a block say nothing: what a model then loses is how much it used it.
+    Probes deal a block out anew: what a model then loses is how much it used it.
     """
 
     formula: ClassVar[str] = "y = parity of A, or of B or C"
@@ -49,13 +49,6 @@ class Bias(Mechanism, title="bias"):
     def input_blocks(self, seed: int) -> dict[str, list[int]]:
         """A, B and C."""
         return {block: list(range(self.inputs))[self._find_columns(block)] for block in BLOCKS}
-
-    def redraw(self, x: np.ndarray, block: str, generator: np.random.Generator) -> np.ndarray:
-        """Rows (n, 3 bits) with the numbers of `block`, A, B or C, drawn anew."""
-        columns, fresh = self._find_columns(block), x.copy()
-        scale = self.scale if block == "B" else 1.0
-        fresh[:, columns] = scale * generator.choice([-1.0, 1.0], (len(x), self.bits))
-        return fresh
 
     def _draw_blocks(self, generator: np.random.Generator, labels: np.ndarray, own: str) -> np.ndarray:
         """Inputs of a task whose labels block A repeats, and block `own`."""

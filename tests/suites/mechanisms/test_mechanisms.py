@@ -96,7 +96,8 @@ def test_blocks_repeat_the_label_of_their_tasks_and_of_no_others(bits: int) -> N
     np.testing.assert_allclose([agree["C"][0], agree["B"][1]], 0.5, atol=CLOSE / 2)
     assert agree["A"][1] == pytest.approx(0.75, abs=CLOSE / 2)  # half of the rows, and half of the others by chance
     np.testing.assert_array_equal(np.abs(x[:, :, bits : 2 * bits]), 7)
-    fresh = problem.redraw(x[0], "B", np.random.default_rng(0))
+    fresh, columns = x[0].copy(), problem.input_blocks(0)["B"]
+    fresh[:, columns] = x[0][np.random.default_rng(0).permutation(ROWS)][:, columns]  # as probes deal it out
     assert (fresh != x[0]).any(axis=0).tolist() == [False] * bits + [True] * bits + [False] * bits
     np.testing.assert_array_equal(np.abs(fresh), np.abs(x[0]))
 

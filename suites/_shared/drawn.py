@@ -1,26 +1,36 @@
 """Regression tasks drawn from a truth that is known: what suites of them have in common."""
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import nn
 
 from bench.api import Dataset, Regression, Shape, Split, Suite, Task, digest, mse_loss
 
+RowCounts = TypeVar("RowCounts", bound=int | tuple[int, ...])  # the same for every task, or one for each
 
-class DrawnRegression(Suite):
+
+def number_tasks(count: int) -> list[str]:
+    """`task00`, `task01`, ..."""
+    return [f"task{t:02d}" for t in range(count)]
+
+
+class DrawnRegression(Suite, Generic[RowCounts]):
     """T regressions whose rows are drawn anew for each seed, the same for every method; the primary error is the rmse.
 
-    names: of the tasks, `task00`, `task01`, ...
+    names: of the tasks.
     noise: standard deviation of the label noise. No predictor has an expected rmse below it.
     rows: of each task, by split.
     """
 
-    def __init__(self, data_dir: Path | None, tasks: int, noise: float, rows: dict[str, int]) -> None:
+    def __init__(
+        self, data_dir: Path | None, names: Sequence[str], noise: float, rows: Mapping[str, RowCounts]
+    ) -> None:
         super().__init__(data_dir)
-        self.names = [f"task{t:02d}" for t in range(tasks)]
-        self.noise, self.rows = noise, rows
+        self.names = list(names)
+        self.noise, self.rows = noise, dict(rows)
         self.tasks = [Task(name, _make_head, mse_loss, Regression) for name in self.names]
 
     @property
@@ -29,7 +39,7 @@ class DrawnRegression(Suite):
         return self.noise
 
     @abstractmethod
-    def draw(self, seed: int, stream: tuple[str | int, ...], rows: int) -> Dataset:
+    def draw(self, seed: int, stream: tuple[str | int, ...], rows: RowCounts) -> Dataset:
         """Rows of the problem of `seed`: task -> inputs (rows, d) and targets (rows, 1), float32.
 
         stream: names the split, or what else they are drawn for.

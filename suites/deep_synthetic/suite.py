@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.api import Dataset, Interval, Protocol, derive_seed, register
 from bench.backbones.mlp import mlp
-from suites._shared.drawn import DrawnRegression
+from suites._shared.drawn import DrawnRegression, number_tasks
 
 DIMENSION = 10  # inputs
 FEATURES = 4  # that every label reads
@@ -73,7 +73,7 @@ _DEVIATION = _feature_deviation()
 
 
 @register("deep_synthetic")
-class DeepSynthetic(DrawnRegression):
+class DeepSynthetic(DrawnRegression[int]):
     """y_t = a_t . phi_t(x) / s + e, phi_tk(x) = tanh(2 w_tk . x), x ~ N(0, I_10), e ~ N(0, noise^2), four features.
 
     Every task has rows of its own and a unit vector a_t of its own; s makes the variance of a_t . phi_t about 1. No
@@ -97,7 +97,7 @@ class DeepSynthetic(DrawnRegression):
         train: Annotated[int, Interval(ge=BATCH, le=100_000)] = 100,
         noise: Annotated[float, Interval(gt=0, le=1000)] = 0.1,
     ) -> None:
-        super().__init__(data_dir, tasks, noise, {"train": train, **ROWS})
+        super().__init__(data_dir, number_tasks(tasks), noise, {"train": train, **ROWS})
         self.input_shape = (DIMENSION,)
         self.relation = truth
         self.protocol = Protocol(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.api import Dataset, Interval, Protocol, derive_seed, register
 from bench.backbones.mlp import mlp
-from suites._shared.drawn import DrawnRegression
+from suites._shared.drawn import DrawnRegression, number_tasks
 
 DIMENSION = 20  # inputs
 TERMS = 5  # sines in every label
@@ -59,7 +59,7 @@ class Truth:
     "synthetic",
     paper="after Ma et al., Modeling Task Relationships with Multi-gate Mixture-of-Experts, KDD 2018, section 3.2",
 )
-class Synthetic(DrawnRegression):
+class Synthetic(DrawnRegression[int]):
     """y_t = w_t.x + sum_i sin(a_i w_t.x + b_i) + e, x ~ N(0, I_20), e ~ N(0, noise^2), five sine terms.
 
     w_t = sqrt(r) u_0 + sqrt(1 - r) u_t with orthonormal-in-expectation u: any two tasks' w have the
@@ -83,7 +83,7 @@ class Synthetic(DrawnRegression):
         inputs: Literal["shared", "own"] = "shared",
         train: Annotated[int, Interval(ge=16, le=100_000)] = 400,
     ) -> None:
-        super().__init__(data_dir, tasks, noise, {"train": train, "val": 500, "test": 2000})
+        super().__init__(data_dir, number_tasks(tasks), noise, {"train": train, "val": 500, "test": 2000})
         self.input_shape = (DIMENSION,)
         self.relatedness, self.own_inputs = relatedness, inputs == "own" and tasks > 1
         # With rows of its own each task should see 64 in a batch.

@@ -9,21 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import (
-    Dataset,
-    Interval,
-    Protocol,
-    Regression,
-    Shape,
-    Split,
-    Suite,
-    Task,
-    derive_seed,
-    digest,
-    mse_loss,
-    register,
-)
+from bench.api import Dataset, Interval, Protocol, derive_seed, register
 from bench.backbones.mlp import mlp
+from suites._shared.drawn import DrawnRegression
 
 DIMENSION = 10  # inputs
 FEATURES = 4  # that every label reads
@@ -68,7 +56,7 @@ class SourceAndTarget:
 
 
 @register("transfer")
-class TransferPair(Suite):
+class TransferPair(DrawnRegression[tuple[int, int]]):
     """y_t = a_t . phi_t(x_t) + e, phi_tk(x) = tanh(2 w_tk . x), e ~ N(0, noise^2), of a source and a target.
 
     x_source ~ N(0, I_10), x_target ~ N(shift u, I_10), |u| = 1. Each task has a unit vector a_t of its own over four
@@ -95,11 +83,10 @@ class TransferPair(Suite):
         shift: Annotated[float, Interval(ge=0, le=10)] = 0.0,
         noise: Annotated[float, Interval(gt=0, le=1000)] = 0.1,
     ) -> None:
-        super().__init__(data_dir)
+        rows = {"train": (source, target), **{split: (each, each) for split, each in ROWS.items()}}
+        super().__init__(data_dir, NAMES, noise, rows)
         self.input_shape = (DIMENSION,)
-        self.relation, self.shift, self.noise = relation, shift, noise
-        self.rows = {"train": (source, target), **{split: (rows, rows) for split, rows in ROWS.items()}}
-        self.tasks = [Task(name, _make_head, mse_loss, Regression) for name in NAMES]
+        self.relation, self.shift = relation, shift
         self.protocol = Protocol(
             name="transfer",
             version=1,
@@ -116,11 +103,6 @@ class TransferPair(Suite):
             metrics=dict.fromkeys(NAMES, "regression"),
         )
 
-    @property
-    def bayes_rmse(self) -> float:
-        """The expected error that no predictor is below."""
-        return self.noise
-
     def truth(self, seed: int) -> SourceAndTarget:
         """The functions behind the labels of `seed`."""
         return SourceAndTarget.draw(seed, self.relation)
@@ -134,19 +116,12 @@ class TransferPair(Suite):
         """Two layers of 32 units, times `width`."""
         return mlp(DIMENSION, HIDDEN, width)
 
-    def dataset(self, split: Split, seed: int) -> Dataset:
-        return _draw(seed, (split,), self.relation, self.shift, self.noise, self.rows[split])
-
-    def sealed(self, seed: int, draw: int) -> Dataset:
-        """Further rows of the functions of `seed`, by the generator of `draw`."""
-        return _draw(seed, ("sealed", draw), self.relation, self.shift, self.noise, self.rows["test"])
+    def draw(self, seed: int, stream: tuple[str | int, ...], rows: tuple[int, int]) -> Dataset:
+        return _draw(seed, stream, self.relation, self.shift, self.noise, rows)
 
     def checksums(self) -> dict[str, str]:
         """Of the formula, the dials and the first labels."""
-        first = self.dataset("train", 0)
-        drawn = [float(first.targets[name].double().sum()).hex() for name in NAMES]
-        dials = [DIMENSION, FEATURES, self.relation, self.shift, self.noise, self.rows]
-        return {"generator": digest([FORM, *dials, drawn])}
+        return self.checksum_generator(FORM, DIMENSION, FEATURES, self.relation, self.shift, self.noise)
 
 
 @cache
@@ -172,7 +147,3 @@ def _draw(
         y = clean + noise * sample.standard_normal(rows[t])
         inputs[name], targets[name] = seen, torch.from_numpy(y).float().unsqueeze(1)
     return Dataset(inputs, targets)
-
-
-def _make_head(shape: Shape) -> nn.Module:
-    return nn.Linear(shape[0], 1)

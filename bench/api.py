@@ -39,7 +39,7 @@ from bench.core.sharing import (
     split_stages,
 )
 from bench.core.state import Phase, StepState, TrainState
-from bench.core.strength import NormConstraint, resolve_strength
+from bench.core.strength import LayerwiseNorm, NormConstraint, resolve_strength
 from bench.core.suite import Split, Stage, Suite, scale_channels
 from bench.core.task import Classification, Explained, Ranking, Regression, Shape, Task, TaskMetric
 from bench.core.weighting import GramianWeighting, Scalarised, Weighting, call_solver, clamp_losses
@@ -70,6 +70,7 @@ __all__ = [
     "InputForm",
     "Interval",
     "Kind",
+    "LayerwiseNorm",
     "Le",
     "LogRate",
     "Lt",

@@ -1,12 +1,12 @@
 """Tasks in an order, as visits: few inputs, which enter and leave at few moments and stay as they are in between."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from bench.api import Coupled, Ge, Gt, Infinite, NormConstraint, Replaces, Schedule, Search, register
+from bench.api import Coupled, Ge, Gt, Infinite, LayerwiseNorm, Replaces, Schedule, Search, register
 from bench.toolbox.chains import fuse_neighbours, weigh_neighbours
 from bench.toolbox.proxes import shrink_groups
 
@@ -18,7 +18,7 @@ NEAR = 0.999  # of the strength: where that search begins
     "cfsgl",
     paper="Zhou, Liu, Narayan, Ye, Modeling Disease Progression via Fused Sparse Group Lasso, KDD 2012",
 )
-class CFSGL(NormConstraint):
+class CFSGL(LayerwiseNorm):
     """R(W) = v (group sum_j |W_j| + sparse sum |W| + fuse sum_t |w_{t+1} - w_t|): convex fused sparse group lasso.
 
     Tasks are in their order, as visits of patients. W_j is everything that reads input j, as in `l21`; the sums of
@@ -40,8 +40,6 @@ class CFSGL(NormConstraint):
     """
 
     by_input = True
-    ties: ClassVar = ("hold=inf", "strength=inf")
-    limits: ClassVar = {"strength=0": "single_task", "hold=0": "single_task"}
 
     def __init__(
         self,
@@ -66,13 +64,7 @@ class CFSGL(NormConstraint):
             )
         self.sparse, self.group, self.nonnegative = sparse, group, nonnegative
         self.fuse = fuse * weigh_neighbours("cfsgl", coupled.tasks, gaps)
-        # Of one group: all axes of W (outputs, inputs, ..., T) but the inputs. A bias reads one input, the constant.
-        inputs = 1 if len(coupled.shape) > 1 else None
-        self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != inputs)
-
-    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
-        return len(shape) > 1 or self.coupled.deviations
+        self.axes = self.group_axes
 
     def _norms(self, W: Tensor) -> Tensor:
         """The three sums of every input, weighted, (J,)."""

@@ -3,11 +3,11 @@
 One of the two parts of `dirty`.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from torch import Tensor
 
-from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, register
+from bench.api import Coupled, Ge, Infinite, LayerwiseNorm, Replaces, Schedule, Search, register
 from bench.toolbox.proxes import clip_to_ball
 
 
@@ -17,7 +17,7 @@ from bench.toolbox.proxes import clip_to_ball
     paper="Negahban, Wainwright, Simultaneous Support Recovery in High Dimensions, IEEE Transactions on Information "
     "Theory 57, 2011",
 )
-class L1Inf(NormConstraint):
+class L1Inf(LayerwiseNorm):
     """R(W) = v sum_j max_t |w_jt|, j one weight and t the tasks: support in common, and magnitudes too.
 
     prox_{s R}(W)_j = clamp(w_j, -c_j, c_j) with the c_j >= 0 at which sum_t max(|w_jt| - c_j, 0) = s v, 0 where
@@ -32,8 +32,6 @@ class L1Inf(NormConstraint):
     """
 
     by_input = True
-    ties: ClassVar = ("hold=inf", "strength=inf")
-    limits: ClassVar = {"strength=0": "single_task", "hold=0": "single_task"}
 
     def __init__(
         self,
@@ -44,10 +42,6 @@ class L1Inf(NormConstraint):
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__(coupled, schedule, hold=hold, strength=strength)
-
-    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
-        return len(shape) > 1 or self.coupled.deviations
 
     def norm(self, W: Tensor) -> Tensor:
         """sum_j max_t |w_jt|."""

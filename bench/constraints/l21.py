@@ -1,11 +1,11 @@
 """Joint feature selection: an input is used by all tasks or by none."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, refuse_infinite, register
+from bench.api import Coupled, Ge, Infinite, LayerwiseNorm, Replaces, Schedule, Search, refuse_infinite, register
 from bench.toolbox.proxes import largest_group, shrink_groups
 
 
@@ -15,7 +15,7 @@ from bench.toolbox.proxes import largest_group, shrink_groups
     paper="Argyriou, Evgeniou, Pontil, Multi-Task Feature Learning, NeurIPS 2006; Obozinski, Taskar, Jordan, Joint "
     "Covariate Selection, Statistics and Computing 20, 2010; for layers after Scardapane et al., Neurocomputing 2017",
 )
-class L21(NormConstraint):
+class L21(LayerwiseNorm):
     """R(W) = v sum_j |W_j|, W_j everything that reads input j: all outputs, all kernel positions, all tasks.
 
     prox_{s R}(W)_j = max(1 - s v / |W_j|, 0) W_j: inputs that are not worth it are dropped for all tasks at once. In
@@ -32,8 +32,6 @@ class L21(NormConstraint):
     """
 
     by_input = True
-    ties: ClassVar = ("hold=inf", "strength=inf")
-    limits: ClassVar = {"strength=0": "single_task", "hold=0": "single_task"}
 
     def __init__(
         self,
@@ -49,13 +47,7 @@ class L21(NormConstraint):
         self.in_loss = form == "penalty"
         refuse_infinite("l21:form=penalty", self.strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0  # a prox needs no gradient
-        # Of one group: all axes of W (outputs, inputs, ..., T) but the inputs. A bias reads one input, the constant.
-        inputs = 1 if len(coupled.shape) > 1 else None
-        self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != inputs)
-
-    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
-        return len(shape) > 1 or self.coupled.deviations
+        self.axes = self.group_axes
 
     def norm(self, W: Tensor) -> Tensor:
         """sum_j |W_j|, or its smooth form."""

@@ -1,12 +1,12 @@
 """Tasks in an order, as visits: few inputs for all of them, whose weights change little from one to the next."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from bench.api import Coupled, Ge, Gt, Infinite, NormConstraint, Replaces, Schedule, Search, register
+from bench.api import Coupled, Ge, Gt, Infinite, LayerwiseNorm, Replaces, Schedule, Search, register
 from bench.toolbox.chains import solve_radius, weigh_neighbours
 from bench.toolbox.proxes import largest_group
 from bench.toolbox.spectra import mix_copies
@@ -16,7 +16,7 @@ from bench.toolbox.spectra import mix_copies
     "tgl",
     paper="Zhou, Yuan, Liu, Ye, A Multi-Task Learning Formulation for Predicting Disease Progression, KDD 2011",
 )
-class TGL(NormConstraint):
+class TGL(LayerwiseNorm):
     """R(W) = v (sum_j |W_j| + ridge |W|^2 + smooth sum_t |w_{t+1} - w_t|^2): temporal group lasso.
 
     Tasks are in their order, as visits of patients. W_j is everything that reads input j, as in `l21`. MALSAR's
@@ -37,8 +37,6 @@ class TGL(NormConstraint):
     """
 
     by_input = True
-    ties: ClassVar = ("hold=inf", "strength=inf")
-    limits: ClassVar = {"strength=0": "single_task", "hold=0": "single_task"}
 
     def __init__(
         self,
@@ -57,13 +55,7 @@ class TGL(NormConstraint):
         # R of one entry of all copies is v w (ridge I + smooth L) w^T beside its norm, L the Laplacian of the chain.
         values, self.vectors = torch.linalg.eigh(differences.T @ (weights[:, None] * differences))
         self.squares = ridge + smooth * values.clamp(min=0)  # in the eigenvectors, (T,)
-        # Of one group: all axes of W (outputs, inputs, ..., T) but the inputs. A bias reads one input, the constant.
-        inputs = 1 if len(coupled.shape) > 1 else None
-        self.axes = tuple(axis for axis in range(len(coupled.shape) + 1) if axis != inputs)
-
-    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
-        return len(shape) > 1 or self.coupled.deviations
+        self.axes = self.group_axes
 
     def norm(self, W: Tensor) -> Tensor:
         """sum_j |W_j|."""

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from bench.api import Coupled, Ge, Infinite, NormConstraint, Replaces, Schedule, Search, refuse_infinite, register
+from bench.api import Coupled, Ge, Infinite, LayerwiseNorm, Replaces, Schedule, Search, refuse_infinite, register
 from bench.toolbox.proxes import shrink_singular, spectral_norm
 from bench.toolbox.spectra import trace_norm, unfoldings
 
@@ -19,7 +19,7 @@ from bench.toolbox.spectra import trace_norm, unfoldings
     paper="Yang, Hospedales, Trace Norm Regularised Deep Multi-Task Learning, ICLR Workshop 2017; "
     "for linear tasks Argyriou, Evgeniou, Pontil, NeurIPS 2006",
 )
-class TraceNorm(NormConstraint):
+class TraceNorm(LayerwiseNorm):
     """R(W) = v * mean over unfoldings of |W_(k)|_*, the sum of singular values of W (shape, T) as a matrix.
 
     mode=last has one unfolding, (P, T), and an exact prox, which shrinks singular values: U max(S - s v, 0) V^T.
@@ -42,12 +42,7 @@ class TraceNorm(NormConstraint):
     schedule: `constant`; `warmup`, from 0 to full strength in a tenth of the budget; `anneal`, from full to 0.
     """
 
-    ties: ClassVar = ("hold=inf", "strength=inf")
-    limits: ClassVar = {
-        "hold=0": "single_task",
-        "strength=0": "single_task",
-        "mode=tucker,strength=0": "single_task",
-    }
+    limits: ClassVar = LayerwiseNorm.limits | {"mode=tucker,strength=0": "single_task"}
 
     def __init__(
         self,
@@ -65,10 +60,6 @@ class TraceNorm(NormConstraint):
         self.in_loss = form == "penalty" or mode != "last"
         refuse_infinite(f"trace_norm:form={form},mode={mode}", self.strength, self.in_loss)
         self.smooth = smooth if self.in_loss else 0.0  # a prox needs no gradient
-
-    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
-        """Parameters of two axes or more; of deviations all, or copies of biases would stay apart at strength inf."""
-        return len(shape) > 1 or self.coupled.deviations
 
     def norm(self, W: Tensor) -> Tensor:
         """The mean over unfoldings of sum_i sqrt(s_i^2 + smooth^2) - smooth."""

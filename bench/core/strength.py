@@ -5,7 +5,7 @@ The numbers that users set, `halflife` and `hold`, both in [0, inf]; an option `
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -100,3 +100,27 @@ class NormConstraint(Constraint):
     def dual_norm(self, G: Tensor) -> Tensor | None:
         """N*(G) / v; None at strength 0."""
         return self.dual(G) / self.strength if self.strength else None
+
+
+class LayerwiseNorm(NormConstraint):
+    """A norm of layers, as parameters of two axes or more; of deviations from a mean, of all parameters.
+
+    Copies of biases would stay apart at strength inf otherwise. Both ends are exact: at 0 the copies are free, and at
+    inf tied, where they are written as mean and deviations.
+    """
+
+    ties: ClassVar = ("hold=inf", "strength=inf")
+    limits: ClassVar = {"strength=0": "single_task", "hold=0": "single_task"}
+
+    def applies_to(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Parameters of two axes or more; of deviations all."""
+        return len(shape) > 1 or self.coupled.deviations
+
+    @property
+    def group_axes(self) -> tuple[int, ...]:
+        """The axes of W (outputs, inputs, ..., T) inside a group, which is everything that reads one input.
+
+        A bias reads one input, the constant.
+        """
+        inputs = 1 if len(self.coupled.shape) > 1 else None
+        return tuple(axis for axis in range(len(self.coupled.shape) + 1) if axis != inputs)

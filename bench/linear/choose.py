@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.core.constraint import Constraint
 from bench.linear.family import PenaltyFamily
-from bench.linear.folds import split
+from bench.linear.folds import Fold, split
 from bench.linear.loss import Loss
 from bench.linear.minimise import minimise
 from bench.linear.objective import ITERATIONS, TOLERANCE, Objective, SolverResult
@@ -109,7 +109,7 @@ def fit_family(
     *,
     points: int = 20,
     span: float = 1e-3,
-    folds: int = 5,
+    folds: int | Sequence[Fold] = 5,
     seed: int = 0,
     stratify: bool = False,
     tolerance: float = TOLERANCE,
@@ -129,7 +129,7 @@ def fit_family(
         error: what cross-validation adds up over rows left out.
         points: strengths of a path.
         span: the last strength over the first.
-        folds: of cross-validation.
+        folds: of cross-validation: how many, or which rows of every task each keeps and leaves out.
         seed: of the folds.
         stratify: deal out the classes of a task apart.
         tolerance: of the final certificate.
@@ -142,7 +142,8 @@ def fit_family(
     loss = make_loss(rows)
     if not family.open:
         return _fit(loss, family.build_penalty({}), None, tolerance, iterations)
-    parts, settings, curves = split(rows, folds, seed, stratify), family.list_settings(), []
+    parts = split(rows, folds, seed, stratify) if isinstance(folds, int) else folds
+    settings, curves = family.list_settings(), []
     inside, left = [make_loss(rows.take(kept)) for kept, _ in parts], [out for _, out in parts]
     for number, each in enumerate(settings):
         strengths = family.list_strengths(loss, each, points, span)
@@ -219,3 +220,8 @@ def _fit(loss: Loss, penalty: Constraint, start: Tensor | None, tolerance: float
         # Buffers (covariances, clusters) that the record shows: the solver may have used their minimum instead.
         penalty.refresh_to_optimum(solution.W)
     return Fitted(objective, penalty, solution, seconds)
+
+
+def half_squares(z: Tensor, y: Tensor) -> Tensor:
+    """sum (z - y)^2 / 2, as the loss has it."""
+    return (z - y).square().sum() / 2

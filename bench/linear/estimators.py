@@ -18,19 +18,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions  # not public, but what estimators elsewhere use too
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
-from torch import Tensor
 
-from bench.catalogue.options import write
-from bench.catalogue.registry import choose
-from bench.core.constraint import Coupled
 from bench.errors import UsageError
-from bench.linear.choose import Fitted, StrengthCurve, fit_at, fit_family
+from bench.linear.choose import Fitted, StrengthCurve, fit_at, fit_family, half_squares
 from bench.linear.family import STRENGTH, PenaltyFamily
 from bench.linear.labels import find_places, read_labels
 from bench.linear.rows import TaskRows
 from bench.linear.scale import Scaled, scale
 from bench.linear.squared import Squared
-from bench.records import parse_call
 
 # One per task, one for all, one per task shrunk towards a common one, or none.
 Intercept = Literal["task", "pooled", "shrunk", "none"]
@@ -98,15 +93,6 @@ class _Base(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Squared loss with the intercepts that were asked for, as the rho of `Loss`."""
         known = {"task": 0.0, "pooled": math.inf, "shrunk": float(self.intercept_strength), "none": None}
         return Squared(rows, known[self.intercept])
-
-    def _make_family(self, rows: TaskRows, strength: float | None) -> PenaltyFamily:
-        """The constraint on weights (1, d) of every task; its strength is open where None."""
-        call = parse_call(self.constraint)
-        if STRENGTH in call.options:
-            raise ValueError(f"The strength should be given apart. Found `constraint = {self.constraint}`.")
-        options = call.options | ({} if strength is None else {STRENGTH: write(float(strength))})
-        coupled = Coupled((1, rows.features), len(rows.names), 1.0)
-        return PenaltyFamily(choose("constraint", type(call)(call.name, options)), coupled)
 
     def _keep(self, fitted: Fitted, scaled: Scaled) -> None:
         """Set the attributes of a fitted estimator, in the units of X and y. Warns where it did not converge."""
@@ -209,7 +195,7 @@ class MultiTaskRegressor(_Base):
         """
         self._validate_params()
         scaled = self._scale(X, y, tasks)
-        family = self._make_family(scaled.rows, self.strength)
+        family = PenaltyFamily.parse(self.constraint, scaled.rows.features, len(scaled.rows.names), self.strength)
         family = family.fix_strength(scaled.scale_strength(float(self.strength), family.degree()))
         self._keep(fit_at(scaled.rows, self._make_loss, family, self.tol, self.max_iter), scaled)
         return self
@@ -264,7 +250,8 @@ class MultiTaskRegressorCV(_Base):
         """As `MultiTaskRegressor.fit`; every task needs 2 rows or more."""
         self._validate_params()
         scaled = self._scale(X, y, tasks)
-        rows, family = scaled.rows, self._make_family(scaled.rows, None)
+        rows = scaled.rows
+        family = PenaltyFamily.parse(self.constraint, rows.features, len(rows.names))
         if min(rows.counts) < 2:
             few = rows.names[int(torch.argmin(rows.counts))]
             raise UsageError(f"`{few}` should have 2 samples or more to leave some out. Found 1 sample.")
@@ -272,7 +259,7 @@ class MultiTaskRegressorCV(_Base):
             rows,
             self._make_loss,
             family,
-            _half_squares,
+            half_squares,
             points=int(self.n_strengths),
             span=float(self.span),
             folds=int(self.cv),
@@ -290,11 +277,6 @@ class MultiTaskRegressorCV(_Base):
         ]
         self._keep(fitted, scaled)
         return self
-
-
-def _half_squares(z: Tensor, y: Tensor) -> Tensor:
-    """sum (z - y)^2 / 2, as the loss has it."""
-    return (z - y).square().sum() / 2
 
 
 def _validate(estimator: BaseEstimator, X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
-from bench.catalogue.registry import Choice
+from bench.catalogue.options import write
+from bench.catalogue.registry import Choice, choose
 from bench.core.constraint import Constraint, Coupled
 from bench.errors import UsageError
 from bench.linear.decay import Decay
 from bench.linear.loss import Loss
 from bench.linear.objective import Objective
+from bench.records import Call, parse_call
 
 STRENGTH = "strength"  # the option that every constraint of a solver has
 ABOVE = 10.0  # where a penalty is no norm: the first strength over the one with the curvature of the loss
@@ -31,6 +33,18 @@ class PenaltyFamily:
 
     choice: Choice | None
     coupled: Coupled
+
+    @classmethod
+    def parse(cls, text: str, features: int, tasks: int, strength: float | None = None) -> "PenaltyFamily":
+        """The family of a constraint as written, on the weights (1, features) of every task.
+
+        Its strength is open where `strength` is None. Raises ValueError where the text gives one.
+        """
+        call = parse_call(text)
+        if STRENGTH in call.options:
+            raise ValueError(f"The strength should be given apart. Found `constraint = {text}`.")
+        options = call.options | ({} if strength is None else {STRENGTH: write(float(strength))})
+        return cls(choose("constraint", Call(call.name, options)), Coupled((1, features), tasks, 1.0))
 
     @property
     def _dial(self) -> list[str]:

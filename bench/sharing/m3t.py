@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -10,9 +11,13 @@ from sklearn.svm import SVR
 from torch import Tensor
 
 from bench.api import Blueprint, Found, Ge, Gt, OnStep, SelfFitting, Suite, TrainState, UsageError, register
-from bench.toolbox.joint_selection import select_inputs
+from bench.linear.choose import fit_family, half_squares
+from bench.linear.family import PenaltyFamily
+from bench.linear.rows import TaskRows
+from bench.linear.squared import Squared
 
 FOLDS = 5
+POINTS, SPAN = 12, 1e-2  # strengths of a path, and the last over the first
 TOLERANCE = 1e-5  # of a machine: its default leaves predictions apart by a hundredth
 NUMBERS = ("regression", "explained")  # kinds of metrics whose predictions are the targets' own numbers
 
@@ -169,6 +174,24 @@ class M3T(SelfFitting):
             return reason
         other = next((task for task in suite.tasks if task.metric().kind not in NUMBERS), None)
         return f"predicts numbers only (`{other.name}` is of another kind)." if other else None
+
+
+def select_inputs(rows: Sequence[tuple[Tensor, Tensor]], folds: Sequence[Tensor]) -> Tensor:
+    """Which inputs are used, bool (d,): where the group lasso at the strength of least error leaves a weight.
+
+    rows: inputs (n_t, d) and targets (n_t,) of every task, float64; of one task it is the lasso. folds: the fold of
+    every row of every task, int64 (n_t,).
+    """
+    inputs, targets = zip(*rows, strict=True)
+    problem = TaskRows(inputs, targets, [f"task {t}" for t, _ in enumerate(rows)])
+    parts = [
+        ([(each != fold).nonzero()[:, 0] for each in folds], [(each == fold).nonzero()[:, 0] for each in folds])
+        for fold in range(FOLDS)
+        if min(int((each != fold).sum()) for each in folds) > 1
+    ]
+    family = PenaltyFamily.parse("l21", problem.features, len(rows))
+    fitted = fit_family(problem, partial(Squared, rho=0.0), family, half_squares, points=POINTS, span=SPAN, folds=parts)
+    return fitted.model()[0].any(dim=1)
 
 
 def _deal_units(inputs: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:

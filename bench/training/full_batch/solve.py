@@ -14,7 +14,7 @@ from bench.catalogue.method import Method
 from bench.core.constraint import Coupled
 from bench.core.data import Dataset
 from bench.core.suite import Suite
-from bench.linear.choose import Fitted, fit_family
+from bench.linear.choose import Fitted, fit_family, half_squares
 from bench.linear.family import PenaltyFamily
 from bench.linear.form import LinearForm, read_linear_form
 from bench.linear.logistic import Logistic
@@ -106,11 +106,6 @@ class Solved(FullBatchRun):
             met=certificate.met,
             iterations=fitted.solution.iterations,
         )
-
-
-def half_squares(z: Tensor, y: Tensor) -> Tensor:
-    """sum (z - y)^2 / 2 of predictions z and targets y (n,), the error of cross-validation under squared loss."""
-    return (z - y).square().sum() / 2
 
 
 def summed_log_loss(z: Tensor, y: Tensor) -> Tensor:

@@ -11,9 +11,12 @@ from bench.catalogue.method import Method
 from bench.core.sharing import Blueprint
 from bench.core.state import TrainState
 from bench.errors import UsageError
+from bench.linear.choose import follow_path
+from bench.linear.family import PenaltyFamily
+from bench.linear.rows import TaskRows
+from bench.linear.squared import Squared
 from bench.planning.plan import parse_suite, plan
-from bench.sharing.m3t import M3T
-from bench.toolbox import joint_selection
+from bench.sharing.m3t import M3T, POINTS, SPAN, select_inputs
 from bench.training.fit import fit
 
 TASKS, FEATURES = ("a", "b", "c"), 12
@@ -35,25 +38,31 @@ def make(text: str = "m3t:modalities=30/30") -> M3T:
     return sharing
 
 
+def follow(X: Tensor, targets: list[Tensor]) -> list[tuple[float, Tensor]]:
+    """The strengths of the path behind a selection, and W (d, T) at each."""
+    loss = Squared(TaskRows([X] * len(targets), targets, TASKS[: len(targets)]), rho=0.0)
+    family = PenaltyFamily.parse("l21", X.shape[1], len(targets))
+    strengths = family.list_strengths(loss, {}, POINTS, SPAN)
+    path = follow_path(loss, family, {}, strengths)
+    return [(v, loss.model(made.sum_parts(found.W))[0]) for v, (made, found) in zip(strengths, path, strict=True)]
+
+
 def test_a_path_is_that_of_scikit_learn() -> None:
     X, targets = draw()
-    rows = [(X, y) for y in targets]
-    strengths = joint_selection._list_strengths(rows)
-    for v, W in list(zip(strengths, joint_selection._follow(rows, strengths), strict=True))[1::3]:
+    for v, W in follow(X, targets)[1::3]:
         reference = MultiTaskLasso(alpha=v / len(X), tol=1e-10, max_iter=100_000).fit(X, torch.stack(targets, dim=1))
         assert np.allclose(W.T.numpy(), reference.coef_, atol=1e-5)
-    alone = [(X, targets[0])]
-    strengths = joint_selection._list_strengths(alone)
-    reference = Lasso(alpha=strengths[5] / len(X), tol=1e-12, max_iter=100_000).fit(X, targets[0])
-    assert np.allclose(joint_selection._follow(alone, strengths)[5][:, 0], reference.coef_, atol=1e-5)
+    v, W = follow(X, targets[:1])[5]
+    reference = Lasso(alpha=v / len(X), tol=1e-12, max_iter=100_000).fit(X, targets[0])
+    assert np.allclose(W[:, 0], reference.coef_, atol=1e-5)
 
 
 def test_all_tasks_select_the_same_inputs() -> None:
     X, targets = draw()
     folds = [torch.arange(60) % 5] * 3
-    used = joint_selection.select_inputs([(X, y) for y in targets], folds)
+    used = select_inputs([(X, y) for y in targets], folds)
     assert used[[0, 1, 6]].all()
-    assert joint_selection.select_inputs([(X, torch.ones(60).double())] * 2, folds[:2]).sum() == 0
+    assert select_inputs([(X, torch.ones(60).double())] * 2, folds[:2]).sum() == 0
 
 
 def test_one_modality_is_a_machine_of_scikit_learn_on_the_selected_inputs() -> None:

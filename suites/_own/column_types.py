@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.errors import UsageError, count_nouns, make_printable
 from suites._own.raw_table import reads_as_number, require_polars
+from suites._shared.cells import MOST_NUMBER
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +21,6 @@ FORM_NAMES = {  # in sentences
     "other": "neither numbers, texts nor dates",
 }
 FEATURE_TYPES = ("number", "category", "date")
-MOST_NUMBER = 1e30  # of a column: beyond, float32 and squared deviations overflow
 MOST_ORDINAL = 10  # whole numbers without a gap, up to this many different ones, are levels
 LONG_NUMBER = r"^[-+]?0*[1-9]\d{16,}$"  # whole, with more digits than float64 has
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"

@@ -21,7 +21,7 @@ def read_table(path: Path, missing: Sequence[str] = (), separator: str | None = 
     """The table in a file or folder.
 
     path: `.csv`, `.tsv`, `.parquet`, `.npz`, `.npy`, a `.toml` that names arrays, or a folder of `save_to_disk`.
-    missing: texts that stand for a missing value, beside those of `text_reading.MISSING`.
+    missing: texts that stand for a missing value, beside those of `MISSING_TEXTS`.
     separator: between the columns of a text; None to find it.
 
     Raises UsageError, in one sentence, where it is no such table.

@@ -16,12 +16,12 @@ import numpy as np
 
 from bench.errors import UsageError, count_nouns, make_printable
 from suites._own.raw_table import RawTable, check_names, require_polars
+from suites._shared.cells import MISSING_TEXTS
 
 if TYPE_CHECKING:
     import polars as pl
 
 SEPARATORS = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a bar"}
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")  # texts; a user may name more
 
 
 def read_text(path: Path, missing: Sequence[str], separator: str | None) -> RawTable:
@@ -46,7 +46,7 @@ def read_text(path: Path, missing: Sequence[str], separator: str | None) -> RawT
             has_header=False,
             skip_rows=1,
             new_columns=names,
-            null_values=[*MISSING, *missing],
+            null_values=[*MISSING_TEXTS, *missing],
             infer_schema_length=None,
         )
     except pl.exceptions.NoDataError as error:

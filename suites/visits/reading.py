@@ -13,9 +13,10 @@ from pathlib import Path
 
 from bench.errors import UsageError, count_nouns, hint, make_printable
 from bench.system.regular import read_regular
+from suites._shared.cells import MISSING_TEXTS, MOST_NUMBER
 
 MOST_BYTES = 256 << 20  # bytes of a file
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", ".")
+ABSENT = (*MISSING_TEXTS, ".")  # a point as well, which statistical packages write
 COLUMNS = ("patient", "month", "score")  # all others are features
 SEPARATORS = (",", ";", "\t")
 MOST_TEXTS = 32  # different texts of a feature
@@ -64,13 +65,13 @@ def read_visits(path: Path) -> VisitTable:
             )
         cells = [cell.strip() for cell in row]
         patient, where = cells[places["patient"]], f"line {line} of `{file}`"
-        if patient in MISSING:
+        if patient in ABSENT:
             raise UsageError(f"`patient` in {where} should name a patient. Found {cells[places['patient']]!r}.")
         month = _read_month(cells[places["month"]], where)
         _check_order(make_printable(patient, 60), month, line, last.get(patient), file)
         last[patient] = month, line
         cell = cells[places["score"]]
-        score = math.nan if cell in MISSING else _read_number(cell, "score", where)
+        score = math.nan if cell in ABSENT else _read_number(cell, "score", where)
         values = [code.read(cells[place], line) for code, place in zip(coding, features, strict=True)]
         if patient not in patients:
             patients[patient] = PatientVisits(line, values)
@@ -92,7 +93,7 @@ class _Coding:
 
     def read(self, cell: str, line: int) -> FeatureValue:
         """The value in a cell. Raises UsageError where it is coded in another way than those above it."""
-        if cell in MISSING:
+        if cell in ABSENT:
             return None
         try:
             value: FeatureValue = float(cell)
@@ -100,7 +101,7 @@ class _Coding:
             value = cell
         what = make_printable(self.name, 60)
         if isinstance(value, float):
-            if not math.isfinite(value) or abs(value) > 1e30:
+            if not math.isfinite(value) or abs(value) > MOST_NUMBER:
                 raise UsageError(
                     f"`{what}` in line {line} of `{self.file}` should be a number below 1e30. Found "
                     f"{make_printable(cell, 60)}."
@@ -181,12 +182,12 @@ def _list_rows(text: str, separator: str, file: str) -> Iterator[tuple[int, list
 
 
 def _read_number(text: str, column: str, where: str) -> float:
-    """A finite number below 1e30."""
+    """A finite number below MOST_NUMBER."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or abs(value) > 1e30:
+    if not math.isfinite(value) or abs(value) > MOST_NUMBER:
         comma = "; write a point for the comma" if "," in text else ""
         raise UsageError(f"`{column}` in {where} should be a number. Found `{make_printable(text, 60)}`{comma}.")
     return value

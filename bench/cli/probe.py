@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         DataMissing: The data of the suite is not there.
         ValueError: The files of the model are damaged.
     """
-    if not re.fullmatch(r"[0-9a-f]{1,16}", arguments.run_text.lower()):
+    if not re.fullmatch(r"[0-9a-f]{1,16}", arguments.run_text.lower()) or _names_suite(arguments):
         return _show_suite(arguments)
     rebuilt = kept_models.open_model(arguments)
     from bench.training.probes import probe
@@ -72,6 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(_draw(model.names, found), end="")
     return 0
+
+
+def _names_suite(arguments: argparse.Namespace) -> bool:
+    """Whether there is a suite of this name: one of a user's own may look like the beginning of a run id."""
+    from bench.planning.plan import parse_suite
+
+    options.load_plugins(arguments.plugin)
+    try:
+        parse_suite(arguments.run_text, options.resolve_data_dir(arguments.data_dir))
+    except UsageError:
+        return False
+    return True
 
 
 def _show_suite(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import gc
 import multiprocessing
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +48,21 @@ def train_run(run: Run) -> MultiTaskModel:
     """Train to the last epoch and return the model as it is then."""
     train(run.module, run.batches(run.data("train")), TrainingMonitor(run.module))
     return run.model
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Layers that a module of tests makes as it is imported are the same whichever modules came before."""
+    torch.manual_seed(0)
+    return (yield)
+
+
+@pytest.fixture(autouse=True)
+def drawn_alike() -> None:
+    """A test draws the same numbers whichever tests came before it in its process."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -147,7 +147,7 @@ def test_low_rank_updates_adapt_a_frozen_trunk() -> None:
             assert up.abs().sum() > 0
     x = rows(4, seed=5)
     assert torch.allclose(net(x)["b"], net.heads["b"](merged(x)), atol=1e-12)  # type: ignore[operator]
-    assert not torch.allclose(net(x)["a"], net.heads["a"](merged(x)), atol=1e-3)  # type: ignore[operator]
+    assert not torch.allclose(net(x)["a"], net.heads["a"](merged(x)), atol=1e-6)  # type: ignore[operator]
 
 
 # Tied weights.

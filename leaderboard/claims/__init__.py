@@ -4,13 +4,14 @@ A file `NAME.toml` beside this module lists claims with the runs that decide the
 from a store and gives each claim a verdict.
 """
 
-from leaderboard.claims.claim import Claim, ClaimList, list_claim_files, load_claims
+from leaderboard.claims.claim import Claim, ClaimList, Gain, list_claim_files, load_claims
 from leaderboard.claims.judge import ClaimVerdict, JudgedClaim, judge_claims
 
 __all__ = [
     "Claim",
     "ClaimList",
     "ClaimVerdict",
+    "Gain",
     "JudgedClaim",
     "judge_claims",
     "list_claim_files",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.errors import count_nouns
-from leaderboard.claims import Claim, ClaimList, JudgedClaim
+from leaderboard.claims import Claim, ClaimList, Gain, JudgedClaim
 from leaderboard.report.escape import code_parts, markdown, markdown_code
 from leaderboard.report.percent import write_signed_change
 
@@ -38,20 +38,36 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
 
 def describe_comparison(claim: Claim) -> str:
     """What is compared, on which task of which suite; names in backticks."""
-    task = f"`{claim.task}`" if claim.task else "all tasks"
-    if claim.blocks:
-        task = f"use of {' over '.join(claim.blocks)} by {task}"
-    told = f"{_write_method(claim.method, claim.settings)}"
-    if claim.against:
-        told += f" against {_write_method(claim.against, claim.against_settings)}"
-    if claim.against_suite:
-        told += f" on `{claim.against_suite}`"
-    told = f"`{claim.suite}`, {task}: {told}"
+    told = f"{_write_place(claim)}: {_write_compared(claim)}"
     if claim.beyond:
-        other = claim.beyond
-        place = f"`{other.task}`" if other.suite == claim.suite else f"`{other.suite}`, `{other.task}`"
-        told += f"; less the same on {place}"
+        told += f"; less {_write_beyond(claim, claim.beyond)}"
     return told
+
+
+def _write_place(gain: Gain) -> str:
+    """The suite and the task; where uses of inputs are compared, of which blocks."""
+    task = f"`{gain.task}`" if gain.task else "all tasks"
+    if gain.blocks:
+        task = f"use of {' over '.join(gain.blocks)} by {task}"
+    return f"`{gain.suite}`, {task}"
+
+
+def _write_compared(gain: Gain) -> str:
+    """The methods."""
+    told = _write_method(gain.method, gain.settings)
+    if gain.against:
+        told += f" against {_write_method(gain.against, gain.against_settings)}"
+    if gain.against_suite:
+        told += f" on `{gain.against_suite}`"
+    return told
+
+
+def _write_beyond(gain: Gain, other: Gain) -> str:
+    """The gain that is subtracted: in full, but for what it has in common with the first."""
+    compared = "the same" if _write_compared(other) == _write_compared(gain) else _write_compared(other)
+    if (other.suite, other.task, other.blocks) == (gain.suite, gain.task, gain.blocks):
+        return compared
+    return f"{compared} on {f'`{other.task}`' if other.task and other.suite == gain.suite else _write_place(other)}"
 
 
 def write_gain(each: JudgedClaim) -> str:

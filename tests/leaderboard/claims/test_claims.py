@@ -10,9 +10,8 @@ from scipy import stats
 from bench.errors import UsageError
 from bench.records import ProbeResults, ResultRecord, Tuning
 from leaderboard.boards.board import boards
-from leaderboard.claims import Claim, judge_claims, list_claim_files, load_claims
-from leaderboard.claims.claim import Gain
-from leaderboard.report.claims import tabulate_claims
+from leaderboard.claims import Claim, Gain, judge_claims, list_claim_files, load_claims
+from leaderboard.report.claims import describe_comparison, tabulate_claims
 from leaderboard.site.build import write_site
 from leaderboard.store import StoreContents
 from tests.leaderboard.conftest import build_record
@@ -165,6 +164,22 @@ def test_the_table_says_what_was_compared_and_how_it_came_out() -> None:
     assert "| **a**: A helps. | `toy`, `left`: `hard` against `single_task` | +" in text
     assert "| not run |" in text
     assert "1 of 1 claim that was run" in text
+
+
+@pytest.mark.parametrize(
+    ("beyond", "told"),
+    [
+        ({"suite": SUITE, "task": "right"}, "; less the same on `right`"),
+        ({"suite": "toy:x=1", "task": "left"}, "; less the same on `toy:x=1`, `left`"),
+        ({"suite": SUITE, "task": "left", "against": "soft"}, "; less `hard` against `soft`"),
+        (
+            {"suite": "toy:x=1", "settings": {"lr": "2"}},
+            "; less `hard` (`lr=2`) against `single_task` on `toy:x=1`, all tasks",
+        ),
+    ],
+)
+def test_what_is_subtracted_is_told_as_far_as_it_differs(beyond: dict[str, object], told: str) -> None:
+    assert describe_comparison(build_claim(beyond=Gain(**beyond))).endswith(f"against `single_task`{told}")  # type: ignore[arg-type]
 
 
 def test_a_list_without_runs_says_so() -> None:

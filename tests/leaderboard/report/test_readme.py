@@ -49,6 +49,7 @@ def test_tables_are_those_of_the_committed_records(page, tables, committed_conte
         ("docs/why.md", ["caruana_1997"]),
         ("docs/transfer.md", ["transfer"]),
         ("docs/progression.md", ["progression"]),
+        ("docs/tagging.md", ["tagging"]),
     ],
 )
 def test_verdicts_are_those_of_the_committed_records(page, claims, committed_contents):

@@ -23,6 +23,7 @@ COMMANDS = {
     "ask": "does learning together help, whom, and with which sharing?",
     "explain": "what a method's gain on a task is made of, and what of it is information",
     "list": "list suites, methods and their parts, controls, tables, backbones",
+    "show": "what stands behind a name: a method, a suite, a table or a run",
     "run": "train methods on a suite, whatever is not stored yet",
     "sweep": "run a method along one of its options: the dial from single-task to hard",
     "curve": "run methods along a setting, as the learning rate, and choose its value on validation",

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from bench.cli import execution_options, options
+from bench.cli.dry_run import add_dry_run, print_plan
 from bench.cli.terminal import text_cell
 from bench.errors import UsageError, hint
 from bench.records.values import parse_values
@@ -12,7 +13,7 @@ from bench.records.values import parse_values
 EPILOG = """examples:
   mtlbench sweep multidigits soft+l2 --over halflife=1..1e4:8
   mtlbench sweep multidigits soft+l2 --over halflife=inf/1..1e4:8/0 --seeds 0-4 --set optimiser=sgd --set lr=0.05
-  mtlbench sweep synthetic cross_stitch --over own=0.5/0.7/0.9/1
+  mtlbench sweep synthetic cross_stitch --over own=0.5/0.7/0.9/1 --dry-run
 
 --over OPTION=VALUES: values are separated by `/`; LOW..HIGH:COUNT stands for COUNT values between two positive
 numbers, in equal ratios. The option may belong to the sharing, the constraint or the weighting.
@@ -26,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--over", required=True, metavar="OPTION=VALUES", help="as in `halflife=1..1e4:8`")
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="as in `0-4` or `0,2,7` (default: 0)")
     execution_options.add_training(parser)
+    add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,6 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         value: plan(arguments.suite, [method], seeds, settings, arguments.device, data, version=version)
         for value, method in path.items()
     }
+    if arguments.dry_run:
+        print_plan(execution, [spec for cells in specs.values() for spec in cells], arguments.json)
+        return 0
     outcome = execution.run(spec for cells in specs.values() for spec in cells)
     if arguments.json:
         print(json.dumps(outcome.as_json(), indent=1))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.records import ResultRecord
 from bench.records.protocol import check_setting
 from leaderboard.boards.changed import options_text, select_changed, settings_counts
 from leaderboard.store import Problem, Store, StoreContents
+from leaderboard.store.committed import name_source, read_results
 from leaderboard.store.problem import describe_problems
 
 if TYPE_CHECKING:
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   mtlbench table demo
+  mtlbench table multidigits                            # the committed results, until there are runs of your own
   mtlbench table multimnist_1 --store leaderboard/results --format md
   mtlbench table synthetic:tasks=8 --format csv --selection last
   mtlbench table multidigits_1 --store leaderboard/results --details
   mtlbench table multidigits_1 --store leaderboard/results --equal flops
   mtlbench table multidigits --where lr=0.01            # runs with `--set lr=0.01` and nothing else
 
+Without --store, and without a folder `runs` here, the committed results are shown.
 A table's name wins over a suite's. `text` adapts to the terminal; csv and json are in long form.
 """
 
@@ -135,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
     root = options.resolve_store_dir(arguments.store)
     if arguments.store:  # of the default one, where nothing was run yet, a board says what would fill it
         options.require_store(root)
-    contents = Store(root).read()
+    contents = _read_runs(arguments, root)
     submissions = collect_submissions(contents, arguments.submission)
     try:
         parts = _choose_boards(arguments, contents, where)
@@ -169,6 +173,28 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(row.seeds for table in tables for row in table.rows):
         print(f"mtlbench: {make_printable(_explain_empty_table(arguments, contents, parts))}", file=sys.stderr)
     return 0
+
+
+def _read_runs(arguments: argparse.Namespace, root: Path) -> StoreContents:
+    """What the table may show: of the store, or of the committed results where nothing was named and nothing is there.
+
+    Other suites are not read where the name stands for one, since that takes most of the time.
+    """
+    from leaderboard.boards.board import boards
+
+    name = arguments.name
+    parts = boards()[name].parts if name in boards() else []
+    names = {part.suite.partition(":")[0] for part in parts} or {name.partition(":")[0]}
+    suite = names.pop() if len(names) == 1 else None
+    if arguments.store or os.environ.get("MTLBENCH_STORE") or root.exists():
+        return Store(root).read(suite)
+    try:
+        contents = read_results(suite=suite)
+    except DataMissing:  # the code came without them
+        return Store(root).read(suite)
+    if contents.records:
+        print(f"mtlbench: there is no `{root}` here; these are {name_source(contents)}.", file=sys.stderr)
+    return contents
 
 
 def _write_all_details(table: "Table", records: Sequence[ResultRecord], format: str) -> list[str]:

@@ -50,6 +50,7 @@ def test_tables_are_those_of_the_committed_records(page, tables, committed_conte
         ("docs/transfer.md", ["transfer"]),
         ("docs/progression.md", ["progression"]),
         ("docs/tagging.md", ["tagging"]),
+        ("docs/predictions.md", ["weightings"]),
     ],
 )
 def test_verdicts_are_those_of_the_committed_records(page, claims, committed_contents):

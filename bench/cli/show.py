@@ -219,7 +219,7 @@ def _show_suite(name: str) -> tuple[Facts, str]:
     }
     rows = ", ".join(f"{count:,} {split}" for split, count in protocol.splits.items())
     tasks = [f"{task} ({', '.join(metrics)})" for task, metrics in facts["tasks"].items()]
-    more = [f"and {len(tasks) - SHOWN} others"] if len(tasks) > SHOWN else []
+    more = [f"and {count_nouns(len(tasks) - SHOWN, 'other')}"] if len(tasks) > SHOWN else []
     if len(suite.tasks) > len(tasks):
         more.append(f"{len(suite.tasks)} are trained, and scored together under the names here")
     lines = [

@@ -2,10 +2,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= runs
 
-.PHONY: help install demo test test-slow test-ask chaos fuzz lint types tests format clean
+.PHONY: help install demo docs site test test-slow test-ask chaos fuzz lint types tests format clean
 
 help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
+	@echo "make docs       the documentation as a site in build/docs, links checked"
+	@echo "make site       the committed boards as a site in build/site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make test-ask   how often \`mtlbench ask\` says RELATED where it should, and where it should not"
@@ -27,6 +29,17 @@ demo: install
 	$(BIN)/mtlbench data prepare scenes:train=96,test=60
 	$(BIN)/mtlbench reproduce demo --store $(STORE) --images 2
 	$(BIN)/mtlbench site --store $(STORE) --out site
+
+# The extra of the documentation, which no other target needs.
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+site: install
+	$(BIN)/mtlbench site --store leaderboard/results --out build/site
 
 test: lint types tests
 
@@ -57,4 +70,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv site .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv site build .mypy_cache .ruff_cache .pytest_cache *.egg-info

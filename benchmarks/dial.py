@@ -10,7 +10,7 @@ differences, with 95 % intervals of its logarithm, and `single_task` and `hard` 
 copies' updates that was common. One column for each dial of half-lives of the suite that the store holds. Printed:
 every half-life against both ends, and the p-value that it is not below both, by Holm over the dial.
 
-The figure is docs/dial.svg, which the README shows.
+The figure is docs/dial.svg, which docs/dial.md shows.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Pictures of the site for the README, taken in a real browser.
+"""Pictures of the site for README.md and docs/explore.md, taken in a real browser.
 
     mtlbench site --store leaderboard/results --out site
     python -m benchmarks.screenshots --site site --out docs/pictures
@@ -42,7 +42,7 @@ class Picture:
 
 
 def list_pictures(site: Path) -> list[Picture]:
-    """The pictures that the README shows."""
+    """The pictures that the pages show."""
     return [
         Picture("overview", "index.html"),
         Picture("overview-dark", "index.html", theme="dark"),

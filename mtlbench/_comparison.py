@@ -110,7 +110,8 @@ def compare(
 
     Args:
         board: the name of a board or a suite, or what `mtlbench.table` returned.
-        a, b: two of its methods, as the board lists them.
+        a: one of its methods, as the board lists them.
+        b: the one that it is held against.
         store: a folder of records; None stands for the committed results.
         selection: which epoch of a run counts; of a board that is given, its own.
 

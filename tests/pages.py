@@ -11,11 +11,23 @@ def read_page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def list_pages() -> list[str]:
+    """README.md and every page of docs, by their paths from the root."""
+    return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+
+
 def list_commands(text: str) -> list[list[str]]:
     """The words behind `mtlbench` of every command of a page, in their order, without the comment."""
-    return [line.partition(" #")[0].split() for line in re.findall(r"^    mtlbench (.*)$", text, re.MULTILINE)]
+    lines = re.findall(r"^(?:    |\$ )mtlbench (.*)$", text, re.MULTILINE)
+    return [line.partition(" #")[0].split() for line in lines]
 
 
 def list_programs(text: str) -> list[str]:
     """Every block of Python of a page, in their order."""
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def list_sessions(text: str) -> list[tuple[str, list[str]]]:
+    """Every command of a page that stands with its output: the line behind `$`, and the lines below it."""
+    blocks = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [(command, output.splitlines()) for command, output in blocks]

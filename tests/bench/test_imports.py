@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOPS = ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "tests")
+TOPS = ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "documentation", "tests")
 RECORDS = ("bench.errors", "bench.records", "bench.scores")
 CONTRACTS = (*RECORDS, "bench.catalogue", "bench.core", "bench.kinds")  # what every runner of methods knows
 ROOM_NAMES = ("boards", "store", "analysis", "claims", "trust", "intake", "report", "ask", "figures", "site")
@@ -80,7 +80,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # The library: it may import everything, and nobody but what stands outside imports it.
     "mtlbench": ("mtlbench", "bench", "suites", "leaderboard"),
     "benchmarks": (".", "mtlbench", "bench", "suites", "leaderboard"),
-    "tests": ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "tests"),
+    "documentation": (".", "bench", "leaderboard"),
+    "tests": ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "documentation", "tests"),
 }
 
 # What these modules may import of others than the standard library and the project.
@@ -143,7 +144,13 @@ def imports(name: str) -> Iterator[tuple[str, int]]:
 def package_of(name: str) -> str:
     """The package that `.` stands for; a suite's is its own folder, that of a part of a method its file or folder."""
     parts = ("bench.sharing", "bench.constraints", "bench.weightings")
-    depth = 1 if within(name, "benchmarks") else 3 if any(within(name, part) for part in parts) else 2
+    depth = (
+        1
+        if name.split(".")[0] in ("benchmarks", "documentation")
+        else 3
+        if any(within(name, part) for part in parts)
+        else 2
+    )
     return ".".join(name.split(".")[:depth])
 
 

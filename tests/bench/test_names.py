@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOPS = ("mtlbench", "bench", "suites", "leaderboard")
+TOPS = ("mtlbench", "bench", "suites", "leaderboard", "documentation")
 SUBMITTED = ROOT / "leaderboard" / "submissions"  # other people's files
 
 # Names of an interface: every module that implements it has them.

@@ -1,4 +1,4 @@
-"""The wheel and the source archive: what is in them, and that an installed package does what README shows."""
+"""The wheel and the source archive: what is in them, and that an installed package does what a page shows."""
 
 import os
 import shutil
@@ -112,8 +112,8 @@ def install(wheel: Path, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_does_what_readme_shows(tmp_path: Path) -> None:
-    """In an empty folder: the command, the quick start of README, and results to the last digit of the clone's."""
+def test_an_installed_wheel_does_what_its_quick_start_shows(tmp_path: Path) -> None:
+    """In an empty folder: the command, the quick start of a page, and results to the last digit of the clone's."""
     (tmp_path / "clone").mkdir()
     wheel = build("wheel", copy_sources(tmp_path / "clone", None), tmp_path / "wheel")
     assert zipfile.ZipFile(wheel).getinfo(RECORDS).compress_size < MOST_RECORDS
@@ -133,7 +133,7 @@ def test_an_installed_wheel_does_what_readme_shows(tmp_path: Path) -> None:
     assert "scenes_1" in call(programs / "mtlbench", "list", "tables")
     call(programs / "mtlbench", "run", "synthetic:tasks=2", "single_task", "hard", "--set", "epochs=1")
     assert "hard" in call(programs / "mtlbench", "table", "synthetic:tasks=2", "--where", "epochs=1")
-    section = read_page("README.md").partition("\n## From Python\n")[2].partition("\n## ")[0]
+    section = read_page("docs/get_started.md").partition("\n## From Python\n")[2].partition("\n## ")[0]
     program = "\n".join(list_programs(section))
     (empty / "program.py").write_text(program)
     assert "Δ log" in call(python, "program.py")

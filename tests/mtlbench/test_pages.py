@@ -1,4 +1,4 @@
-"""docs/python.md, the section of README and the notebook, run as a reader would."""
+"""docs/python.md, the section of docs/get_started.md and the notebook, run as a reader would."""
 
 import json
 import os
@@ -57,8 +57,8 @@ def test_the_page_describes_every_column() -> None:
     assert [name for cell in cells for name in re.findall(r"`(\w+)`", cell)] == list(RunRow._fields)
 
 
-def test_readme(reader: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    section = read_page("README.md").partition("\n## From Python\n")[2].partition("\n## ")[0]
+def test_get_started(reader: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    section = read_page("docs/get_started.md").partition("\n## From Python\n")[2].partition("\n## ")[0]
     program = "\n".join(list_programs(section))
     (reader / "program.py").write_text(program)
     done = subprocess.run(

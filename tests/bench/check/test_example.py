@@ -1,4 +1,4 @@
-"""The example of the README: one file that a reader can copy, a method that keeps the contract and trains."""
+"""The example of docs/submit.md: one file that a reader can copy, a method that keeps the contract and trains."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from bench.catalogue import plugin_files, registry
 from bench.check import check, find_subjects
 from bench.planning.plan import plan
 from bench.training.fit import fit
+from tests.pages import list_sessions, read_page
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "examples" / "scale_and_bias.py"
@@ -33,11 +34,8 @@ def test_it_is_one_short_file_with_one_import_of_the_project() -> None:
     assert [line.split()[1] for line in lines if line.startswith("from bench")] == ["bench.api"]
 
 
-def test_the_readme_shows_the_file() -> None:
-    readme = (ROOT / "README.md").read_text()
-    if not readme.strip():
-        pytest.skip("the README is not written yet")
-    assert f"```python\n{FILE.read_text()}```" in readme
+def test_the_page_shows_the_file() -> None:
+    assert f"```python\n{FILE.read_text()}```" in read_page("docs/submit.md")
 
 
 def test_it_keeps_the_contract(example: str) -> None:
@@ -45,6 +43,17 @@ def test_it_keeps_the_contract(example: str) -> None:
     assert {outcome.rule: outcome.advice for outcome in outcomes if not outcome.passed} == {}
     [limits] = [outcome for outcome in outcomes if outcome.rule == "claimed limits"]
     assert limits.advice == ""  # held, not skipped
+
+
+def test_what_readme_says_of_the_check(example: str) -> None:
+    """Its lines are of rules that are checked, and their number is that of the rules and the two about the file."""
+    [shown] = [lines for command, lines in list_sessions(read_page("README.md")) if "mtlbench check" in command]
+    rules = [outcome.rule for outcome in check("sharing", example)]
+    *lines, last = [line for line in shown if line != "..."]
+    assert [line.removeprefix("ok   sharing/scale_and_bias: ") for line in lines] == [
+        rule for rule in rules if f"ok   sharing/scale_and_bias: {rule}" in lines
+    ]
+    assert last == f"{len(rules) + 2} rules checked on 1 part, 0 failed."
 
 
 def test_it_trains(example: str) -> None:

@@ -33,7 +33,7 @@ def test_your_metric(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {"single_task", "hard"} <= set(re.findall(r"\w+", table))
 
 
-def test_readme_on_own_data(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_get_started_on_own_data(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every command of the section but `ask`, which takes minutes and is tested elsewhere."""
     pytest.importorskip("polars")
     draw = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def test_readme_on_own_data(reader: Path, capsys: pytest.CaptureFixture[str]) ->
         Image.fromarray(draw.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(reader / "photos" / f"{n}.png")
     tones = [f"{n}.png,{('dark', 'light')[n % 2]},{n / 30}" for n in range(30)]
     (reader / "labels.csv").write_text("\n".join(["file,tone,red", *tones]) + "\n")
-    section = read_page("README.md").partition("\n## Your data\n")[2].partition("\n## ")[0]
+    section = read_page("docs/get_started.md").partition("\n## Your data\n")[2].partition("\n## ")[0]
     commands = list_commands(section)
     assert [words[0] for words in commands] == ["data", "ask", "data", "ask", "run", "table", "predict"]
     run = ""

@@ -1,10 +1,9 @@
-"""The tables of pages are what the command beside them prints."""
-
-import re
+"""The tables and figures of pages are what the command beside them prints."""
 
 import pytest
 
 from bench.cli.main import build_parser
+from documentation.findings_figure import collect_rows, draw_findings
 from leaderboard.analysis.dials import find_dials
 from leaderboard.boards.board import boards
 from leaderboard.boards.controls import ControlSubject, control_rows
@@ -12,7 +11,7 @@ from leaderboard.claims import list_claim_files, load_claims
 from leaderboard.intake.submission import find_submissions
 from leaderboard.report.markdown_blocks import ACROSS, BLOCK, CLAIMS, fill_tables
 from leaderboard.store import StoreContents
-from tests.pages import ROOT, list_commands, read_page
+from tests.pages import ROOT, list_commands, list_pages, read_page
 
 # Suites of which the records of `mtlbench explain` are committed, and what it changes in a protocol.
 EXPLAINED = {"school"}
@@ -29,8 +28,7 @@ CHANGED_BY_EXPLAIN = {
     "lr",
 }
 PAGES = {
-    "README.md": ["multimnist_1", "multidigits_1"],
-    "docs/boards.md": ["multidigits_1", "scenes_1", "nyuv2_lite_1", "worth", "school"],
+    "docs/boards.md": ["multimnist_1", "multidigits_1", "multidigits_1", "scenes_1", "nyuv2_lite_1", "worth", "school"],
     "docs/methods.md": ["multidigits_all_1", "synthetic_all_1"],
 }
 
@@ -57,6 +55,15 @@ def test_verdicts_are_those_of_the_committed_records(page, claims, committed_con
     text = read_page(page)
     assert [match[2] for match in CLAIMS.finditer(text)] == claims
     assert fill_tables(text, committed_contents) == text
+
+
+def test_the_figure_is_what_the_records_give(committed_contents) -> None:
+    """`python -m documentation.findings_figure docs/pictures/findings.svg` after new records."""
+    rows = collect_rows(committed_contents)
+    assert draw_findings(rows) == (ROOT / "docs" / "pictures" / "findings.svg").read_text(encoding="utf-8")
+    deep = rows[0].contrasts["hard"]
+    assert deep.verdict == "better"
+    assert "−41 % [" in draw_findings(rows[:1])
 
 
 def test_the_truths_stand_side_by_side_with_the_best_of_each_in_bold():
@@ -105,19 +112,12 @@ def settings_of_controls(records):
     return {tuple(part.settings.items()) for part in parts}
 
 
-@pytest.mark.parametrize("page", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+@pytest.mark.parametrize("page", list_pages())
 def test_commands_of_pages_are_commands(page):
     """Every `mtlbench` line in a page is one that the command line takes; nothing is run."""
     for line in list_commands(read_page(page)):
         _, unknown = build_parser(line[0]).parse_known_args(line)
         assert unknown == []
-
-
-def test_pages_link_to_files_that_are_there():
-    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("suites/*/README.md")]:
-        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)  # no code
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_marks_inside_what_a_record_says_end_no_block():

@@ -9,11 +9,16 @@ import unicodedata
 
 # A word with two underlines or more is one name, as `test_per_train`; with one it is a symbol with an index.
 _NAME = r"[a-zA-Z]\w*_[a-zA-Z]\w*_[a-zA-Z]\w*"
-_TOKEN = re.compile(rf"\s+|{_NAME}|\d+(?:\.\d+)?(?:e[+-]?\d+)?|[^\W\d_]+|<->|<-|->|<=|>=|\+-|-\+|!=|\.\.\.|.", re.ASCII)
+_TOKEN = re.compile(
+    rf"\s+|{_NAME}|log2|\d+(?:\.\d+)?(?:e[+-]?\d+)?|[^\W\d_]+|<->|<-|->|<=|>=|\+-|-\+|!=|\.\.\.|.", re.ASCII
+)
 _SMALL = "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
 _GREEK = [*_SMALL.split(), *["Gamma", "Delta", "Theta", "Lambda", "Phi", "Psi", "Sigma", "Omega"]]
 _WORDS = {name: f"\\{name}" for name in _GREEK} | {
     "eps": "\\epsilon",
+    "lam": "\\lambda",
+    "log2": "\\log_2",
+    "prod": "\\prod",
     "inf": "\\infty",
     "sum": "\\sum",
     "log": "\\log",

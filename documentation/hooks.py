@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from documentation.links import is_inside, list_links, place_file, resolve_link, rewrite_links
+from documentation.parts_page import write_parts_page
 from documentation.tooltips import explain_first_mentions, read_terms
 
 ROOT = Path(__file__).parents[1]
@@ -47,10 +48,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages from outside, and every file that some page links to."""
     for path, place in map_pages().items():
         files.append(File.generated(config, place, content=read_markdown(path)))
+    files.append(File.generated(config, "parts.md", content=write_parts_page()))
     sources = [*map_pages(), *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
-    linked = {
-        resolve_link(source, each) for source in sources for each in list_links(read_markdown(source)) if is_inside(each)
-    }
+    links = [(source, each) for source in sources for each in list_links(read_markdown(source)) if is_inside(each)]
+    linked = {resolve_link(source, target) for source, target in links}
     for path in sorted(linked):
         place = place_file(path, map_pages())
         if (ROOT / path).is_file() and files.get_file_from_path(place) is None:

@@ -80,7 +80,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # The library: it may import everything, and nobody but what stands outside imports it.
     "mtlbench": ("mtlbench", "bench", "suites", "leaderboard"),
     "benchmarks": (".", "mtlbench", "bench", "suites", "leaderboard"),
-    "documentation": (".", "bench", "leaderboard"),
+    "documentation": (".", "bench", "leaderboard"),  # what they say of themselves, as pages
     "tests": ("mtlbench", "bench", "suites", "leaderboard", "benchmarks", "documentation", "tests"),
 }
 

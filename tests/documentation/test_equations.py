@@ -20,6 +20,7 @@ from mtlbench import statistics
         ("test_per_train", "\\text{test\\_per\\_train}"),
         ("delta_flat", "\\delta _{\\mathrm{flat}}"),
         ("a,   b", "a,\\qquad b"),
+        ("log2 E", "\\log_2 E"),
     ],
 )
 def test_known_equations(text: str, expected: str) -> None:

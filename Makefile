@@ -7,7 +7,7 @@ STORE ?= runs
 help:
 	@echo "make demo       install, run the demo table (about 6 minutes), print it, write the site"
 	@echo "make docs       the documentation as a site in build/docs, links checked"
-	@echo "make site       the committed boards as a site in build/site"
+	@echo "make site       the documentation and the committed boards as one site in build/site"
 	@echo "make test       install, lint, types, tests"
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make test-ask   how often \`mtlbench ask\` says RELATED where it should, and where it should not"
@@ -37,9 +37,12 @@ demo: install
 
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open build/docs/index.html; the search needs a server: python -m http.server --directory build/docs"
 
-site: install
-	$(BIN)/mtlbench site --store leaderboard/results --out build/site
+# What the workflow `pages` publishes: the documentation, and the boards below it.
+site: .venv/docs
+	NO_MKDOCS_2_WARNING=1 MTLBENCH_BOARDS=leaderboard/index.html $(BIN)/python -m mkdocs build --strict --site-dir build/site
+	$(BIN)/mtlbench site --store leaderboard/results --out build/site/leaderboard
 
 test: lint types tests
 

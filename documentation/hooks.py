@@ -1,6 +1,7 @@
 """What MkDocs is told while it builds: pages and files from outside `docs/`, links, tooltips, equations as MathML."""
 
 import html
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Link, Navigation
 from mkdocs.structure.pages import Page
 
 from documentation.links import is_inside, list_links, place_file, resolve_link, rewrite_links
@@ -15,6 +17,7 @@ from documentation.parts_page import write_parts_page
 from documentation.tooltips import explain_first_mentions, read_terms
 
 ROOT = Path(__file__).parents[1]
+LONG = 40  # characters of LaTeX beyond which an equation in a line scrolls by itself, where a screen is narrow
 WITHOUT_TOOLTIPS = {"glossary.md", "changelog.md", "cli.md"}
 _EQUATION = re.compile(r'<(span|div) class="arithmatex">(.*?)</\1>', re.DOTALL)
 
@@ -59,6 +62,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """A door to the boards, where they are built into the same site: at the path that `make site` names."""
+    if boards := os.environ.get("MTLBENCH_BOARDS"):
+        nav.items.insert(1, Link("Leaderboard", boards))
+    return nav
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links lead to where the site has their targets."""
     source = {place: path for path, place in map_pages().items()}.get(page.file.src_uri, f"docs/{page.file.src_uri}")
@@ -80,4 +90,6 @@ def _write_mathml(match: re.Match[str]) -> str:
     text = html.unescape(match[2]).strip()
     display = "block" if text.startswith("\\[") else "inline"
     found: Any = convert(text[2:-2].strip(), display=display)
-    return f'<div class="equation">{found}</div>' if display == "block" else str(found)
+    if display == "block":
+        return f'<div class="equation">{found}</div>'
+    return f'<span class="equation">{found}</span>' if len(text) > LONG else str(found)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
     """Add --dry-run, which a command answers with `print_plan`."""
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the plan, with what past runs say of its cost, and leave"
+        "--dry-run", action="store_true", help="show the plan, with what past runs say of its cost, and exit"
     )
 
 

@@ -120,7 +120,7 @@ def build_parser(name: str | None) -> Parser:
         description="The benchmark of multi-task learning: who should own which parameters?",
         epilog=EPILOG,
     )
-    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error; works on every command")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     for command, summary in COMMANDS.items():

@@ -1,6 +1,7 @@
 """Pages for readers, as tests take them apart: the commands and the code that stand on them."""
 
 import re
+import shlex
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -12,14 +13,15 @@ def read_page(name: str) -> str:
 
 
 def list_pages() -> list[str]:
-    """README.md and every page of docs, by their paths from the root."""
-    return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+    """README.md, CONTRIBUTING.md, every page of docs and every suite's card, by their paths from the root."""
+    found = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("suites/*/README.md")]
+    return ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in found)]
 
 
 def list_commands(text: str) -> list[list[str]]:
     """The words behind `mtlbench` of every command of a page, in their order, without the comment."""
     lines = re.findall(r"^(?:    |\$ )mtlbench (.*)$", text, re.MULTILINE)
-    return [line.partition(" #")[0].split() for line in lines]
+    return [shlex.split(line.partition(" #")[0]) for line in lines]
 
 
 def list_programs(text: str) -> list[str]:

@@ -48,6 +48,7 @@ _SIGNS = {
 }
 _PLAIN = set("()[]|+-/=<>,;:.!'")
 _LETTERS = 3  # indices are letters in a row, `w_ait`; a longer word below a symbol is a word
+WIDE = 80  # characters of a line of equations that a page has room for
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
 
 
@@ -159,6 +160,11 @@ def _render_block(block: str) -> str:
     if not all(re.match(r" {4}\S", line) for line in lines) or not re.search(r"=|<-|\+-", block):
         return block
     try:
-        return "\n\n".join(f"$$\n{translate_equation(line)}\n$$" for line in lines)
+        return "\n\n".join(f"$$\n{translate_equation(part)}\n$$" for line in lines for part in _split_wide(line))
     except ValueError:
         return block
+
+
+def _split_wide(line: str) -> list[str]:
+    """The equations of a line, one by one where together they are wider than a page."""
+    return re.split(r" {3,}", line.strip()) if len(line) > WIDE else [line]

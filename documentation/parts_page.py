@@ -15,6 +15,8 @@ KINDS = {
 }
 OPENING = """# Sharings, constraints, weightings
 
+![Separate, soft, stitched, experts, hard: who owns which parameters](pictures/sharing.svg)
+
 Every part of a method, from the docstring of its file: the equation, its options with their ranges, and the paper.
 [Concepts](concepts.md) says how parts make a method, [methods](methods.md) where a form is not its paper's.
 """

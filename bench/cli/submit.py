@@ -47,7 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="METHOD",
         action="append",
         default=[],
-        help="what to run, as in `mine:rate=2`; repeatable (default: what the file registers, as it comes)",
+        help="what to run, as in `mine:rate=2`; repeatable (default: what the file registers, at default settings)",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the submission; its name too")
     parser.add_argument("--authors", default="", metavar="TEXT", help="who submits")

@@ -87,7 +87,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--track",
         choices=["default", "tuned"],
         default="default",
-        help="methods as they come, or with what `mtlbench tune` found (default: default)",
+        help="methods at default settings, or with what `mtlbench tune` found (default: default)",
     )
 
 

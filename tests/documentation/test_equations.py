@@ -40,6 +40,12 @@ def test_only_indented_equations_of_a_docstring_change() -> None:
     )
 
 
+def test_wide_lines_are_split_at_their_gaps() -> None:
+    wide = f"    a = {'1 + ' * 20}1,   b = 2"
+    assert render_equations(wide).count("$$") == 4
+    assert render_equations("    a = 1,   b = 2").count("$$") == 2
+
+
 @pytest.mark.parametrize("name", ["interval", "corrected_interval", "delta_flat", "crossed_interval", "max_t"])
 def test_equations_of_statistics_are_rendered(name: str) -> None:
     import inspect

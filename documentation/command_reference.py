@@ -1,4 +1,4 @@
-"""docs/cli.md, written from the parsers of the command line: `python -m documentation.command_reference FILE`.
+"""docs/cli.md, written from the parsers of the command line: `python -m documentation.command_reference`.
 
 It lays arguments out by itself and not as argparse prints them, which differs between versions of Python.
 """
@@ -123,4 +123,5 @@ def _write_examples(text: str) -> str:
 
 
 if __name__ == "__main__":
-    write_whole(Path(sys.argv[1]), write_command_reference())
+    for file in sys.argv[1:] or ["docs/cli.md"]:
+        write_whole(Path(file), write_command_reference())

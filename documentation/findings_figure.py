@@ -1,7 +1,7 @@
 """The figure of what was found: error against learning alone, by suite and method, from the committed records.
 
-`python -m documentation.findings_figure FILE` writes it. A board's own test decides the colour of a point: planned
-comparisons with the reference, adjusted by Holm. Rows whose learning rate is one for all say so.
+`python -m documentation.findings_figure` writes `docs/pictures/findings.svg`. A board's own test decides the colour of a
+point: planned comparisons with the reference, adjusted by Holm. Rows whose learning rate is one for all say so.
 """
 
 import math
@@ -191,4 +191,6 @@ def _draw_notes(height: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    write_whole(Path(sys.argv[1]), draw_findings(collect_rows(read_committed())))
+    figure = draw_findings(collect_rows(read_committed()))
+    for file in sys.argv[1:] or ["docs/pictures/findings.svg"]:
+        write_whole(Path(file), figure)

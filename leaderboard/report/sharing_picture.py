@@ -1,7 +1,7 @@
 """The picture of the question: who owns which parameters, in five kinds of network from separate to hard.
 
-`python -m leaderboard.report.sharing_picture FILE` writes it. It is an SVG without scripts, fonts or links, whose
-colours follow the reader's light or dark scheme.
+`python -m leaderboard.report.sharing_picture` writes `docs/pictures/sharing.svg`, or the files that it is given. It is
+an SVG without scripts, fonts or links, whose colours follow the reader's light or dark scheme.
 """
 
 import sys
@@ -193,4 +193,5 @@ _DRAW = {
 }
 
 if __name__ == "__main__":
-    write_whole(Path(sys.argv[1]), draw_sharing())
+    for file in sys.argv[1:] or ["docs/pictures/sharing.svg"]:
+        write_whole(Path(file), draw_sharing())

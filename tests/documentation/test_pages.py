@@ -66,7 +66,7 @@ def test_the_program_of_questions(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_page_of_commands_is_what_the_parsers_say() -> None:
-    """`python -m documentation.command_reference docs/cli.md` after a change."""
+    """`python -m documentation.command_reference` after a change."""
     assert read_page("docs/cli.md") == write_command_reference()
 
 

@@ -58,7 +58,7 @@ def test_verdicts_are_those_of_the_committed_records(page, claims, committed_con
 
 
 def test_the_figure_is_what_the_records_give(committed_contents) -> None:
-    """`python -m documentation.findings_figure docs/pictures/findings.svg` after new records."""
+    """`python -m documentation.findings_figure` after new records."""
     rows = collect_rows(committed_contents)
     assert draw_findings(rows) == (ROOT / "docs" / "pictures" / "findings.svg").read_text(encoding="utf-8")
     deep = rows[0].contrasts["hard"]

@@ -18,7 +18,7 @@ def count_boxes(owner: str) -> int:
 
 
 def test_the_file_is_what_is_drawn() -> None:
-    """`python -m leaderboard.report.sharing_picture docs/pictures/sharing.svg` after a change."""
+    """`python -m leaderboard.report.sharing_picture` after a change."""
     assert draw_sharing() == (ROOT / "docs" / "pictures" / "sharing.svg").read_text(encoding="utf-8")
 
 

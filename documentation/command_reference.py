@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.cli.main import COMMANDS, EPILOG, build_parser
 from bench.system.files import write_whole
+from leaderboard.report.escape import code_parts, markdown
 
 OPENING = """# Command line
 
@@ -104,12 +105,8 @@ def _write_row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 def _escape(text: str) -> str:
     """Help as a cell of a table: code stays code, and no bar or angle bracket is markup."""
-    parts = " ".join(text.split()).split("`")
-    marks = {"<": "\\<", "*": "\\*", "_": "\\_", "[": "\\[", "]": "\\]"}
-    plain = [
-        part if number % 2 else "".join(marks.get(each, each) for each in part) for number, part in enumerate(parts)
-    ]
-    return "`".join(plain).replace("|", "\\|")
+    parts = code_parts(" ".join(text.split()))
+    return "`".join(part.replace("|", "\\|") if number % 2 else markdown(part) for number, part in enumerate(parts))
 
 
 def _write_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Docstrings as the Python reference shows them: equations are rendered, and remarks on raised errors are lists."""
+"""Docstrings as the Python reference shows them: their equations are rendered."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The figure of what was found: error against learning alone, by suite and method, from the committed records.
 
-`python -m documentation.findings_figure` writes `docs/pictures/findings.svg`. A board's own test decides the colour of a
-point: planned comparisons with the reference, adjusted by Holm. Rows whose learning rate is one for all say so.
+`python -m documentation.findings_figure` writes `docs/pictures/findings.svg`. A board's own test decides the colour
+of a point: planned comparisons with the reference, adjusted by Holm. Rows whose learning rate is one for all say so.
 """
 
 import math

@@ -152,7 +152,9 @@ def _read_distance(kind: str, name: str, state: Statistics) -> float:
     """
     metrics = list_metrics(kind)
     if name not in metrics:
-        raise UsageError(f"`metric` of a claim should be one of `{kind}`. Found `{name}`; {hint(name, metrics)}.")
+        raise UsageError(
+            f"`metric` of a claim should be one of those of `{kind}`. Found `{name}`; {hint(name, metrics)}."
+        )
     value, high = score(kind, state)[name], metrics[name].high
     distance = high - value if metrics[name].higher_is_better else value
     return -math.log(distance) if 0 < distance < math.inf else math.nan

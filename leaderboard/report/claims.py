@@ -48,7 +48,7 @@ def describe_comparison(claim: Claim) -> str:
 
 
 def _write_place(gain: Gain) -> str:
-    """The suite and the task, with the metric where one is named; where uses of inputs are compared, of which blocks."""
+    """The suite, the task, and a metric that is named; where uses of inputs are compared, of which blocks."""
     task = f"`{gain.task}`" if gain.task else "all tasks"
     if gain.metric:
         task += f", {gain.metric.replace('_', ' ')}"

@@ -14,6 +14,7 @@ from bench.catalogue.registry import find_kinds, register
 from bench.core.backbone import Backbone, InputForm, refuse_width, require_image
 from bench.core.constraint import Constraint, Coupled, Schedule, refuse_infinite
 from bench.core.data import Affine, Batch, Dataset, LogRate, Transform, group_by_input
+from bench.core.joint import JointMetric, MultiLabel, OneAgainstRest
 from bench.core.levels import OrdinalLevels, PoissonCounts
 from bench.core.losses import (
     MaskedLoss,
@@ -69,6 +70,7 @@ __all__ = [
     "Infinite",
     "InputForm",
     "Interval",
+    "JointMetric",
     "Kind",
     "LayerwiseNorm",
     "Le",
@@ -77,9 +79,11 @@ __all__ = [
     "MaskedLoss",
     "Metric",
     "Modules",
+    "MultiLabel",
     "NewRows",
     "NormConstraint",
     "OnStep",
+    "OneAgainstRest",
     "OrdinalLevels",
     "ParameterGroup",
     "Phase",

@@ -11,10 +11,12 @@ and lies below that of one mistake.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
+from bench.joint_kinds import MULTILABEL
 from bench.kinds import KINDS, Kind, Metric, State, explain_unknown_kinds, find_kind, list_metrics, register_kind
 from bench.level_kinds import COUNTS, ORDINAL
 from bench.stored_statistics import (
@@ -288,6 +290,10 @@ register_kind("ordinal", ORDINAL)
 register_kind("counts", COUNTS)
 register_kind("tokens", TOKENS)
 register_kind("spans", SPANS)
+register_kind("multilabel", MULTILABEL)
+# of one class for each binary task: the confusion matrix of the class whose task scores highest. Rows are judged by all
+# tasks at once, so that none says by itself which rows are right
+register_kind("one_against_rest", replace(find_kind("classification"), right=None))
 
 
 def score(name: str, state: State) -> dict[str, float]:

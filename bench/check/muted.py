@@ -79,14 +79,19 @@ def _check_fits_apart(case: SharingCase, values: Mapping[str, Any], twin: str) -
         before = _fit_once(case, at, values, inputs, y)
         first, *others = inputs
         for moved in ([first], others):
-            # In another order and of another mean, one of which shows whatever is made of labels.
-            after = _fit_once(case, at, values, inputs, y | {task: y[task].flip(0) + 1 for task in moved})
+            after = _fit_once(case, at, values, inputs, y | {task: _move_labels(y[task]) for task in moved})
             changed = [task for task in inputs if task not in moved and not torch.equal(before[task], after[task])]
             expect(
                 not changed,
                 f"With `{twin}` what is fitted to a task should not follow the labels of others. Found {changed[:3]} "
                 f"changed on `{at.text}` with those of {moved[:3]}; fit each task by itself.",
             )
+
+
+def _move_labels(y: Tensor) -> Tensor:
+    """Labels (n,) in another order and of another mean, one of which shows whatever is made of them."""
+    binary = bool(((y == 0) | (y == 1)).all())
+    return 1 - y.flip(0) if binary else y.flip(0) + 1
 
 
 def _fit_once(

@@ -17,7 +17,7 @@ from bench.check.options import documented, is_sentence, list_forms, options
 from bench.check.outcome import RuleOutcome, Skipped, attempt, expect, run_rules
 from bench.check.ownership import OWNERSHIP
 from bench.check.trial import (
-    LINEAR,
+    FITTED_SUITES,
     TRIAL_SUITES,
     Setting,
     SharingCase,
@@ -34,12 +34,12 @@ from bench.core.state import Phase
 def builds(case: SharingCase) -> str | None:
     """On one, two and five tasks, linear and convolutional stages, or a sentence why not.
 
-    Sharings that fit themselves are tried on a problem of a solver as well. At least one problem has
-    to be supported, and is what all later rules are run on.
+    Sharings that fit themselves are tried on a problem of a solver and on labels of 0 and 1 as well. At least one
+    problem has to be supported, and is what all later rules are run on.
 
     Returns a note with the sentences of the refusals.
     """
-    for text in (*LINEAR * case.fits_itself, *TRIAL_SUITES):
+    for text in (*FITTED_SUITES * case.fits_itself, *TRIAL_SUITES):
         case.offer(make_setting(text))
     expect(
         case.settings,

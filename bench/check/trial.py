@@ -28,7 +28,8 @@ TRIAL_SUITES = (  # two, one and five tasks on linear stages, inputs of their ow
     "synthetic:inputs=own,tasks=5,train=16",
     "multidigits",
 )
-LINEAR = ("linear_synthetic:tasks=6,train=8",)  # for sharings that are fitted by themselves
+# Regressions and labels of 0 and 1, for sharings that are fitted by themselves.
+FITTED_SUITES = ("linear_synthetic:tasks=6,train=8", "multilabel:tasks=3,train=16")
 
 
 @dataclass(frozen=True)

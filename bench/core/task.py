@@ -33,6 +33,10 @@ class TaskMetric(ABC):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add one batch of head outputs and targets, rows first."""
 
+    def update_task(self, task: str, prediction: Tensor, target: Tensor) -> None:
+        """Add one batch of `task`, one of those that are scored together; by default it counts as any other's."""
+        self.update(prediction, target)
+
     def judge_rows(self, prediction: Tensor, target: Tensor) -> Tensor | None:
         """Which rows of a batch are right, bool (n,), for a kind that counts them (`Kind.right`); None where rows are
         neither right nor wrong. It leaves the statistics as they are.

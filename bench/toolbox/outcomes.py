@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 from bench.core.task import Task
 
 NUMBERS = ("regression", "explained")  # kinds of metrics whose predictions are the targets' own numbers
+BINARY = ("ranking", "multilabel", "one_against_rest")  # those of tasks whose labels are 0 and 1
 SMOOTHING = 1e-3  # share of a uniform distribution in estimated frequencies, so that no logarithm is infinite
 
 
@@ -33,7 +34,7 @@ class Outcome:
             return cls()
         if metric.kind == "classification":
             return cls(int(getattr(metric, "classes", 0)))
-        return cls(2, logit=True) if metric.kind == "ranking" else None
+        return cls(2, logit=True) if metric.kind in BINARY else None
 
     def write_columns(self, y: Tensor) -> Tensor:
         """Labels (n,) as columns, float64: (n, 1) of numbers, (n, C) of zeros and a one of classes."""

@@ -96,7 +96,7 @@ def collect_statistics(
                 prediction, target = prediction[labelled], target[labelled]
             if unit := dataset.units.get(name):
                 prediction, target = unit.restore(prediction, target)
-            metrics[reported[name]].update(prediction, target)
+            metrics[reported[name]].update_task(name, prediction, target)
             if correctness:
                 correctness.add(name, metrics[reported[name]], prediction, target)
     return {name: metric.state() for name, metric in metrics.items()}

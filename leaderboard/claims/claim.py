@@ -22,6 +22,8 @@ class Gain(BaseModel):
     Attributes:
         suite, method, against: short or canonical names; `against` may be empty where there are `blocks`.
         task: whose error; empty for the mean over all tasks.
+        metric: of the task, as `subset_accuracy`, whose distance from its best value stands in the place of the primary
+            error; the primary error where it is empty. A run at the best value has no logarithm, and is left out.
         settings: what the runs of `method` change in the protocol, as `--set` takes it. Where it is empty, runs at the
             value that the method's own curve chose count, or plain ones.
         against_settings: those of `against`.
@@ -35,6 +37,7 @@ class Gain(BaseModel):
     method: str = "hard"
     against: str = "single_task"
     task: str = ""
+    metric: str = ""
     settings: dict[str, str] = {}
     against_settings: dict[str, str] = {}
     against_suite: str = ""
@@ -45,6 +48,8 @@ class Gain(BaseModel):
         """Blocks are compared two at a time, and an error is compared with another's."""
         if len(self.blocks) not in (0, 2):
             raise ValueError(f"`blocks` should be two names, or none. Found {len(self.blocks)}.")
+        if self.metric and (self.blocks or not self.task):
+            raise ValueError("`metric` should stand beside a `task`, and without `blocks`. Found otherwise.")
         if self.blocks and not self.task:
             raise ValueError("`task` should be named where there are `blocks`. Found none.")
         if not self.blocks and not self.against:

@@ -7,8 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from bench.errors import UsageError, hint
 from bench.records import ResultRecord
-from bench.scores import primary_error
+from bench.records.record import Statistics
+from bench.scores import list_metrics, primary_error, score
 from leaderboard.analysis.statistics import LEVEL, Interval, equivalence_t, holm, interval
 from leaderboard.analysis.statistics.significance import paired_t_rows
 from leaderboard.claims.claim import Claim, Gain
@@ -137,5 +139,22 @@ def _read_value(record: ResultRecord, gain: Gain) -> float:
     statistics, kinds = record.statistics[record.per_task_rule], record.spec.protocol.metrics
     if gain.task and gain.task not in statistics:
         return math.nan
+    if gain.metric:
+        return _read_distance(kinds[gain.task], gain.metric, statistics[gain.task])
     tasks = [gain.task] if gain.task else list(statistics)
     return -float(np.mean([math.log(primary_error(kinds[task], statistics[task])) for task in tasks]))
+
+
+def _read_distance(kind: str, name: str, state: Statistics) -> float:
+    """-log of how far a metric is from its best value: of high - value, or of a value whose best is 0.
+
+    NaN at the best value. Raises UsageError for a metric that the kind does not have.
+    """
+    metrics = list_metrics(kind)
+    if name not in metrics:
+        raise UsageError(
+            f"`metric` of a claim should be one of those of `{kind}`. Found `{name}`; {hint(name, metrics)}."
+        )
+    value, high = score(kind, state)[name], metrics[name].high
+    distance = high - value if metrics[name].higher_is_better else value
+    return -math.log(distance) if 0 < distance < math.inf else math.nan

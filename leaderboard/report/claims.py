@@ -27,10 +27,13 @@ def tabulate_claims(claims: ClaimList, judged: Sequence[JudgedClaim]) -> str:
     if not run:
         return f"{table}\nNone of these was run yet. From {markdown(claims.source)}.\n"
     were = "was" if len(run) == 1 else "were"
+    metric = any(each.claim.metric for each in judged)
+    told = "Of a metric that is named they are less distance from its best value. " if metric else ""
     return (
         f"{table}\n{held} of {count_nouns(len(run), 'claim')} that {were} run came out as stated. Gains are per cent "
         "less error on the task that is named, each task at its own best epoch; of the use of inputs, by how much more "
-        "the loss rises where the first block is dealt out anew than where the second is. Intervals are 95 %, paired "
+        "the loss rises where the first block is dealt out anew than where the second is. "
+        f"{told}Intervals are 95 %, paired "
         f"by seed, each by itself; verdicts are corrected over all {len(run)} (Holm), so that `not shown` may stand "
         f"beside an interval without 0. From {markdown(claims.source)}.\n"
     )
@@ -45,8 +48,10 @@ def describe_comparison(claim: Claim) -> str:
 
 
 def _write_place(gain: Gain) -> str:
-    """The suite and the task; where uses of inputs are compared, of which blocks."""
+    """The suite, the task, and a metric that is named; where uses of inputs are compared, of which blocks."""
     task = f"`{gain.task}`" if gain.task else "all tasks"
+    if gain.metric:
+        task += f", {gain.metric.replace('_', ' ')}"
     if gain.blocks:
         task = f"use of {' over '.join(gain.blocks)} by {task}"
     return f"`{gain.suite}`, {task}"
@@ -65,7 +70,7 @@ def _write_compared(gain: Gain) -> str:
 def _write_beyond(gain: Gain, other: Gain) -> str:
     """The gain that is subtracted: in full, but for what it has in common with the first."""
     compared = "the same" if _write_compared(other) == _write_compared(gain) else _write_compared(other)
-    if (other.suite, other.task, other.blocks) == (gain.suite, gain.task, gain.blocks):
+    if (other.suite, other.task, other.metric, other.blocks) == (gain.suite, gain.task, gain.metric, gain.blocks):
         return compared
     return f"{compared} on {f'`{other.task}`' if other.task and other.suite == gain.suite else _write_place(other)}"
 

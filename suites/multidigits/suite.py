@@ -1,11 +1,6 @@
-"""Two overlapping handwritten digits from scikit-learn's bundled scans; needs no download.
-
-The scans are `digits.csv.gz` of scikit-learn, the test part of Alpaydin and Kaynak's optical digits (UCI,
-1998): 1,797 rows of 64 grey values, 0 to 16, and the digit.
-"""
+"""Two overlapping handwritten digits from scikit-learn's bundled scans; needs no download."""
 
 from functools import cache
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.api import Added, Dataset, Interval, Protocol, Shape, Split, Suite, register
 from bench.backbones.lenet import lenet
+from suites._shared.digits import read_digit_scans
 from suites._shared.overlay import TASKS, checksum_arrays, digit_dataset, digit_tasks, draw_partners, place
 
 # Half-open ranges of rows of scikit-learn's file, read from the row at which a partition begins.
@@ -40,14 +36,6 @@ def _pairs(split: str, partition: int = 0) -> np.ndarray:
 
 
 @cache
-def _scans() -> tuple[np.ndarray, np.ndarray]:
-    """The scans (1797, 8, 8) as uint8 and their digits; `load_digits` without an import that outlasts torch's."""
-    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
-    table = np.loadtxt(str(file), delimiter=",", dtype=np.int64)
-    return table[:, :-1].reshape(-1, 8, 8).astype(np.uint8), table[:, -1]
-
-
-@cache
 def _images(split: str, partition: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 12, 12) uint8 and labels (n, 2) of a split."""
     return _overlay(_pairs(split, partition))
@@ -55,7 +43,7 @@ def _images(split: str, partition: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def _overlay(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 12, 12) uint8 and labels (n, 2) of pairs (n, 2) of scans; where digits overlap, the brighter pixel."""
-    scans, digits = _scans()
+    scans, digits = read_digit_scans()
     corner = np.zeros((len(pairs), 2), dtype=int)
     left = place(scans[pairs[:, 0]], corner, CANVAS)
     right = place(scans[pairs[:, 1]], corner + OFFSET, CANVAS)

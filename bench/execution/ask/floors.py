@@ -28,7 +28,8 @@ SHARE = 0.1  # of the budget that baselines take at most
 LEAST = 1e-9  # of a probability whose logarithm is taken
 BASELINES = ("linear", "boosting", "forest")  # in the order in which they are fitted
 # Kind of metric -> what an estimator has to predict.
-PREDICTED = {"regression": "number", "explained": "number", "classification": "class", "ranking": "binary"}
+PREDICTED = {"regression": "number", "explained": "number", "classification": "class"}
+PREDICTED |= dict.fromkeys(("ranking", "multilabel", "one_against_rest"), "binary")
 
 Floors = dict[str, dict[str, Interval]]  # main task -> baseline -> its error
 

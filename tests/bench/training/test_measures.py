@@ -117,6 +117,7 @@ def test_kinds_name_what_they_compute() -> None:
         "depth": {"count": 4, "absolute_error": 2.0, "relative_error": 1.0},
         "explained": {"count": 4, "squared_error": 1.0, "target_sum": 4.0, "target_squares": 8.0},
         "ranking": {"positives": 2, "negatives": 4, "wins": 6.5},
+        "one_against_rest": {"confusion": [[3, 1], [0, 4]]},
         "normals": {"count": 4, "angle_sum": 112.55, "histogram": pack_histogram(right)},
     }
     built_in = {name for name, kind in KINDS.items() if kind.compute.__module__ == "bench.scores"}
@@ -128,6 +129,7 @@ def test_kinds_name_what_they_compute() -> None:
         "depth": {"abs_err": 0.5, "rel_err": 0.25},
         "explained": {"explained_variance": 75.0, "rmse": 0.5},
         "ranking": {"auc": 81.25},
+        "one_against_rest": {"accuracy": 87.5},
         "normals": {
             "mean_angle": 28.1375,
             "median_angle": pytest.approx(11.25),

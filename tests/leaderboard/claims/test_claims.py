@@ -10,7 +10,7 @@ from scipy import stats
 from bench.errors import UsageError
 from bench.records import ProbeResults, ResultRecord, Tuning
 from leaderboard.boards.board import boards
-from leaderboard.claims import Claim, Gain, judge_claims, list_claim_files, load_claims
+from leaderboard.claims import Claim, ClaimList, Gain, judge_claims, list_claim_files, load_claims
 from leaderboard.report.claims import describe_comparison, tabulate_claims
 from leaderboard.site.build import write_site
 from leaderboard.store import StoreContents
@@ -126,6 +126,26 @@ def test_a_method_may_be_compared_with_one_on_a_variant_of_the_suite() -> None:
     assert judged.estimate.mean > plain.estimate.mean + 0.5
 
 
+def test_a_claim_may_be_of_a_metric_by_its_distance_from_the_best() -> None:
+    plain, metric = judge_claims([build_claim(), build_claim(metric="accuracy")], [*ALONE, *BETTER])
+    assert plain.estimate
+    assert metric.estimate
+    assert metric.estimate.mean == pytest.approx(plain.estimate.mean)  # 100 - accuracy is the error in per cent
+    told = tabulate_claims(ClaimList(title="a", source="b", claims=[metric.claim]), [metric])
+    assert "`left`, accuracy: `hard` against" in told
+    assert "Of a metric that is named they are less distance from its best value." in told
+    perfect = build_runs("hard", [100.0, 90.0, 91.0, 90.0, 90.5])
+    [judged] = judge_claims([build_claim(metric="accuracy")], [*ALONE, *perfect])
+    assert judged.estimate
+    assert judged.estimate.n == 4  # a perfect run has no logarithm
+    with pytest.raises(
+        UsageError, match=r"one of those of `classification`\. Found `acuracy`; the nearest: `accuracy`"
+    ):
+        judge_claims([build_claim(metric="acuracy")], [*ALONE, *BETTER])
+    with pytest.raises(ValueError, match="`metric` should stand beside a `task`"):
+        build_claim(metric="accuracy", task="")
+
+
 def test_without_a_task_the_gain_is_the_mean_over_all() -> None:
     left, right, both = judge_claims(
         [build_claim(task="left"), build_claim(task="right"), build_claim(task="")], [*ALONE, *BETTER]
@@ -188,12 +208,16 @@ def test_a_list_without_runs_says_so() -> None:
 
 
 def test_committed_claims_are_of_suites_and_methods_that_boards_have() -> None:
-    suites = {part.suite: part for board in boards().values() for part in board.parts}
+    suites: dict[str, set[str]] = {}  # on whichever board
+    for board in boards().values():
+        for part in board.parts:
+            suites.setdefault(part.suite, set()).update(part.methods)
     for name in list_claim_files():
         for claim in load_claims(name).claims:
             for gain in filter(None, (claim, claim.beyond)):
                 if not gain.settings and gain.suite in suites:
-                    assert {gain.method, *filter(None, [gain.against])} <= set(suites[gain.suite].methods)
+                    assert gain.method in suites[gain.suite]
+                    assert not gain.against or gain.against in suites[gain.against_suite or gain.suite]
 
 
 def test_malformed_files_are_named(tmp_path: Path) -> None:

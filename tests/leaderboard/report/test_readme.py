@@ -49,6 +49,8 @@ def test_tables_are_those_of_the_committed_records(page, tables, committed_conte
         ("docs/progression.md", ["progression"]),
         ("docs/tagging.md", ["tagging"]),
         ("docs/predictions.md", ["weightings"]),
+        ("docs/multilabel.md", ["multilabel"]),
+        ("docs/multiclass.md", ["multiclass"]),
     ],
 )
 def test_verdicts_are_those_of_the_committed_records(page, claims, committed_contents):

@@ -9,8 +9,9 @@ from sklearn.datasets import load_digits
 
 from bench.errors import UsageError
 from bench.planning.plan import parse_suite
+from suites._shared.digits import read_digit_scans
 from suites._shared.overlay import TASKS
-from suites.multidigits.suite import BLOCKS, MultiDigits, _pairs, _scans
+from suites.multidigits.suite import BLOCKS, MultiDigits, _pairs
 
 # Frozen: another value means other data, and orphans every stored run of the suite.
 CHECKSUMS = {
@@ -75,7 +76,7 @@ def test_partitions_are_blocks_of_the_file_read_from_a_later_row(partition: int)
     suite = MultiDigits(split=partition)
     assert suite.protocol == MultiDigits().protocol
     assert not set(suite.checksums().values()) & set(CHECKSUMS.values())
-    labels = torch.from_numpy(_scans()[1])[_pairs("val", partition)]
+    labels = torch.from_numpy(read_digit_scans()[1])[_pairs("val", partition)]
     assert torch.equal(suite.dataset("val", 0).targets["right"], labels[:, 1])
 
 
@@ -104,7 +105,7 @@ def test_sealed_rows_are_of_the_test_digits_of_the_partition() -> None:
 def test_units_of_test_rows_are_the_scans_that_tasks_name(partition: int) -> None:
     suite = MultiDigits(split=partition)
     data, units, low = suite.dataset("test", 0), suite.row_units(), BLOCKS["test"][0] + 399 * partition
-    digits = torch.from_numpy(_scans()[1])
+    digits = torch.from_numpy(read_digit_scans()[1])
     for task in TASKS:
         assert torch.equal(digits[(units[task] + low) % 1797], data.targets[task])
     assert torch.bincount(units["left"]).tolist() == [4] * 399
@@ -117,7 +118,7 @@ def test_checksums_are_frozen() -> None:
 
 def test_scans_are_those_that_the_library_loads() -> None:
     """The file is read without importing the library, which takes longer than torch."""
-    scans, digits = _scans()
+    scans, digits = read_digit_scans()
     expected = load_digits()
     assert np.array_equal(scans, expected.images)
     assert np.array_equal(digits, expected.target)

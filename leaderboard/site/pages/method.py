@@ -23,7 +23,7 @@ from leaderboard.site.figures import (
     plot_sharing,
     write_cosines,
 )
-from leaderboard.site.grids import INTERVAL, RANK, kind_of, place_cells, runs_grid
+from leaderboard.site.grids import CHANGE, INTERVAL, RANK, kind_of, place_cells, runs_grid
 from leaderboard.site.pages.suite import find_board_address
 from leaderboard.site.prose import split_prose
 from leaderboard.site.view import Grid, GridCell, GridHead, GridRow
@@ -78,8 +78,10 @@ def _build_places_grid(site: Context, method: str) -> Grid | None:
     """
     heads = [
         GridHead("board", small="suite"),
-        GridHead("Δ log", "↑", "change", "high", small="Δ log 95 % interval"),
+        CHANGE,
         INTERVAL,
+        GridHead("vs reference", choose=True),
+        GridHead("vs best", choose=True),
         RANK,
         GridHead("of", "ranked", "number", "high"),
     ]

@@ -6,19 +6,21 @@
 import shlex
 from collections import Counter
 from dataclasses import dataclass
+from typing import get_args
 
-from leaderboard.analysis.standings import DECIDES
+from leaderboard.analysis.contrasts import ContrastVerdict
+from leaderboard.analysis.judged import Side
 from leaderboard.boards.changed import settings_counts
 from leaderboard.report.escape import printable
 from leaderboard.report.footnotes import name_problems
+from leaderboard.report.percent import to_error_change
+from leaderboard.report.verdict_words import word_contrast
 from leaderboard.site.context import Context
 from leaderboard.site.figures import plot_dial
 from leaderboard.site.grids import overview_grid
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import split_notes
 
-# Side of zero of a whole interval -> class of the dot in the style sheet.
-KINDS_OF_CHANGE = {1: "better", 0: "unclear", -1: "worse"}
 STRIP = (3.0, 97.0)  # percent of a strip's width in which its dots lie
 
 
@@ -26,7 +28,7 @@ STRIP = (3.0, 97.0)  # percent of a strip's width in which its dots lie
 class Dot:
     """A method on the strip of a suite.
 
-    `left` is its place in percent of the strip's width, `kind` a value of KINDS_OF_CHANGE.
+    `left` is its place in percent of the strip's width, `kind` the side of its verdict.
     """
 
     left: float
@@ -77,22 +79,24 @@ def _pick_first_boards(site: Context) -> list[Shown]:
 
 
 def _build_card(own: list[Shown], site: Context) -> dict[str, object]:
-    """Describe a suite for its card: who leads, how many cannot be told from the leader, and where all methods lie.
+    """Describe a suite for its card: who leads, how many could be the best, and where all methods lie.
 
     Args:
         own: the boards of the suite; the first one is described.
         site: the site.
 
     Returns:
-        The values of the template. `tied` counts methods that share a letter with the leader, out of `others`; the
-        change of the leader is left out where it is the reference itself.
+        The values of the template. Everything follows from the verdicts of the board's rows. `rivals` counts ranked
+        methods that could be the best, beside the first, out of `others`; the change of the leader is left out where
+        it is the reference itself.
     """
     # The widest: a method that is on several boards is counted once.
     first = own[0]
     board, standing = first.board, first.results.standings.methods
+    judged = {line.method: line.judged for line in first.lines}
     ranked = sorted((each for each in standing.values() if each.ranked), key=lambda each: each.rank.mean)
     best = ranked[0] if ranked else None
-    tied = sum(best.ties(each) for each in ranked[1:]) if best else 0
+    lead = judged[best.method] if best and best.method != board.reference else None
     dots, zero = _place_dots(first)
     return {
         "suite": printable(board.suite),
@@ -103,21 +107,30 @@ def _build_card(own: list[Shown], site: Context) -> dict[str, object]:
         "seeds": len(board.seed_list),
         "boards": len(own),
         "best": printable(board.label(best.method)) if best else "",
-        "change": f"{best.change.mean:+.3f}" if best and best.method != board.reference else "",
-        "tied": tied,
+        "change": f"{to_error_change(lead.change.mean):+z.1f} %" if lead else "",
+        "verdict": word_contrast(lead.verdict) if lead and lead.verdict else "",
+        "rivals": sum(each.could_be_best for each in ranked[1:]),
         "others": len(ranked) - 1,
+        "counts": count_verdicts(first),
         "dots": dots,
         "zero": zero,
     }
 
 
-def _list_changes(one: Shown) -> list[tuple[float, int]]:
-    """(mean Δ log, side of zero of its whole interval) of every method of the board's own.
+def count_verdicts(one: Shown) -> str:
+    """How many methods have each verdict against the reference, as `4 better, 3 worse, 5 not told apart`."""
+    verdicts = [line.judged.verdict for line in one.lines]
+    counts = {word_contrast(verdict): verdicts.count(verdict) for verdict in get_args(ContrastVerdict)}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+
+def _list_changes(one: Shown) -> list[tuple[float, Side]]:
+    """(log error against the reference, side of the verdict) of every method of the board's own.
 
     Controls and submissions are left out: the strip shows how far the methods of the suite lie apart.
     """
-    rows = [own.get(DECIDES) for method, own in one.results.change_rows.items() if method in one.own]
-    return [(row.mean, row.sign) for row in rows if row and row.mean is not None]
+    rows = [line.judged for line in one.lines if line.method in one.own]
+    return [(-row.change.mean, row.side) for row in rows if row.change.n]
 
 
 def _place_dots(one: Shown) -> tuple[list[Dot], float]:
@@ -125,7 +138,8 @@ def _place_dots(one: Shown) -> tuple[list[Dot], float]:
 
         place = left + (right - left) (x - low) / (high - low), (left, right) = STRIP in percent
 
-    with low and high the least and the largest Δ log, zero included; all in the middle where they are equal.
+    with low and high the least and the largest log error against the reference, zero included; all in the middle where
+    they are equal.
 
     Returns:
         The dots, in the order of the board, and the place of zero.
@@ -140,4 +154,4 @@ def _place_dots(one: Shown) -> tuple[list[Dot], float]:
         """The place of a change, in percent of the strip's width."""
         return left + (right - left) * (value - low) / (high - low) if high > low else (left + right) / 2
 
-    return [Dot(place(mean), KINDS_OF_CHANGE[sign]) for mean, sign in changes], place(0.0)
+    return [Dot(place(mean), side) for mean, side in changes], place(0.0)

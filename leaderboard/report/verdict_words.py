@@ -1,15 +1,15 @@
 """Verdicts in the words that people read: of a method against the reference, its twin, and the best."""
 
-from leaderboard.analysis.contrasts import ContrastKind, ContrastVerdict
+from leaderboard.analysis.contrasts import ContrastKind
 from leaderboard.analysis.judged import JudgedRow
 from leaderboard.analysis.standings import Standing
 
 # Files keep `undecided`; nobody decides anything, the runs do not tell.
-WORDS: dict[ContrastVerdict, str] = {"undecided": "not told apart"}
+WORDS = {"undecided": "not told apart"}
 LEADS = "leads"
 
 
-def word_contrast(verdict: ContrastVerdict) -> str:
+def word_contrast(verdict: str) -> str:
     """`better`, `worse`, `equivalent` or `not told apart`."""
     return WORDS.get(verdict, verdict)
 

@@ -16,7 +16,6 @@ from leaderboard.analysis.data_worth import Worth
 from leaderboard.analysis.results import Row
 from leaderboard.analysis.standings import DECIDES, Standing
 from leaderboard.report.escape import printable
-from leaderboard.report.footnotes import CHANGE_TITLES
 from leaderboard.report.formats import (
     FORMATS,
     MISSING,
@@ -96,7 +95,7 @@ def board_grid(one: Shown, addresses: Addresses) -> Grid:
 
 
 def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
-    """One line per suite, track and method: the change of error, verdicts, rank, the other changes, the worst task.
+    """One line per suite, track and method: the change of error, verdicts, rank, and the worst task.
 
     Controls and submissions are left out; they are on the page of their suite. Suite and track are hidden columns, by
     which the table is narrowed.
@@ -110,8 +109,6 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
         GridHead("vs reference", choose=True),
         GridHead("vs best", choose=True),
         RANK,
-        GridHead("Δ flat", "% ↑", "number", "high"),
-        GridHead("Δ task", "% ↑", "number", "high"),
         GridHead(
             "worst task",
             "error % ↓",
@@ -133,21 +130,17 @@ def overview_grid(boards: Sequence[Shown], addresses: Addresses) -> Grid:
                 continue  # controls stand on the suite's own page
             href = _runs_address(one, line.method, addresses)
             rows = {column.metric: row for column, row in zip(one.table.columns, line.cells, strict=True)}
-            numbers = {
-                name: _number_cell(columns[name], rows[name], line, href) if name in columns else GridCell(MISSING)
-                for name in CHANGE_TITLES
-            }
+            row = rows.get(DECIDES)
+            change = columns.get(DECIDES)
             cells = [
                 _name_cell(one, line, href, f"{suite}, tuned" if one.track == "tuned" else suite),
                 GridCell(suite),
                 GridCell(TRACKS[one.track]),
-                numbers[DECIDES],
+                _number_cell(change, row, line, href) if change else GridCell(MISSING),
                 GridCell("", bar=_draw_bar(line, span)),
                 _verdict_cell(line, "reference"),
                 _verdict_cell(line, "best"),
                 _rank_cell(line),
-                numbers["delta_flat"],
-                numbers["delta_task"],
                 _worst_cell(line.standing),
                 _end_cell(one, line, "seeds"),
                 _end_cell(one, line, "checked"),

@@ -87,7 +87,7 @@ class GridCell:
     @property
     def key(self) -> str:
         """`order` as an HTML attribute; empty for a missing number."""
-        return "" if self.order is None else str(self.order)
+        return "" if self.order is None else f"{self.order:.6g}" if isinstance(self.order, float) else self.order
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from leaderboard.report.formats import write_seeds
 from leaderboard.site.addresses import MAX_NAME
 from leaderboard.site.commands import run_command
 from leaderboard.site.context import Context
+from leaderboard.site.families import find_method_family, write_method_title
 from leaderboard.site.figures import (
     plot_cosines,
     plot_matrices,
@@ -44,6 +45,8 @@ def render_method_page(site: Context, method: str) -> bytes:
         "method.html",
         "../",
         method=printable(method),
+        title=printable(write_method_title(method, site.cards)),
+        family=printable(find_method_family(method, site.cards)),
         parts=[(card, split_prose(card.text)) for name in list_parts(method) if (card := site.cards.get(name))],
         places=_build_places_grid(site, method),
         sections=[

@@ -15,7 +15,7 @@ from leaderboard.report.table import WideLine, tabulate
 from leaderboard.report.verdict_words import LEADS, word_contrast
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.grids import board_grid
-from leaderboard.site.pages.overview import count_verdicts
+from leaderboard.site.pages.suites import count_verdicts
 from leaderboard.site.shown import Shown
 from leaderboard.site.view import GridRow
 from leaderboard.store import StoreContents

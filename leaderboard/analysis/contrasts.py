@@ -141,11 +141,15 @@ def contrast_all_pairs(
 
     Arguments as in `contrast_pairs`.
     """
+    rows, columns = np.triu_indices(len(methods), 1)
+    differences = changes[rows] - changes[columns]
+    raw = paired_t_rows(differences, overlap)
+    different, same = holm(raw), holm(equivalence_t(differences, overlap=overlap))
     row, column = (methods.index(name) for name in pair)
-    different, same = (compare_pairs(changes, overlap, equivalence=which)[row, column] for which in (False, True))
-    family = len(methods) * (len(methods) - 1) // 2
+    at = int(np.flatnonzero((rows == min(row, column)) & (columns == max(row, column)))[0])
+    level = float(holm_levels(raw, different)[at])
     sample = changes[row] - changes[column]
-    return _contrast(*pair, sample, float(different), float(same), family, overlap)
+    return _contrast(*pair, sample, float(different[at]), float(same[at]), len(rows), overlap, level)
 
 
 def _contrast(

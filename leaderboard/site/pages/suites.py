@@ -45,9 +45,9 @@ def name_suite(suite: str) -> str:
 
 
 def render_suites_page(site: Context) -> bytes:
-    """Render the page with a card for each suite, its variants in the same family."""
+    """Render the page with a card for each suite; its variants are inside."""
     families = [
-        (printable(family), [_build_card(boards, site) for own in suites.values() for boards in own])
+        (printable(family), [[_build_card(boards, site) for boards in own] for own in suites.values()])
         for family, suites in group_suites(site).items()
     ]
     return site.page("suites.html", "", families=families)

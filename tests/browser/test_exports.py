@@ -85,7 +85,7 @@ def test_the_overview_tells_methods_suites_and_tracks_apart(visit, site):
     assert {(row["method"], row["suite"]) for row in rows} == {(method, suite) for method in METHODS for suite in files}
     for row in rows:
         expected, _ = numbers(json.loads((site / f"data/{files[row['suite']]}.json").read_text()), row["method"])
-        for column in ("error change % ↓", "error change interval", "Δ flat % ↑", "Δ task % ↑"):
+        for column in ("error change % ↓", "error change interval"):
             assert row[column].removesuffix(" *") == expected[column]
         assert row["track"] == "as they come"
 

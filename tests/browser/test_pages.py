@@ -144,7 +144,7 @@ def test_the_keyboard_is_enough(visit):
         seen.add(page.evaluate("document.activeElement.tagName + '.' + document.activeElement.className"))
         if page.evaluate("document.activeElement.className") == "dt-column-order":
             break
-    assert {"A.", "INPUT.dt-input", "SELECT."} <= seen
+    assert {"INPUT.dt-input", "SELECT."} <= seen
     page.keyboard.press("Enter")
     page.wait_for_selector("thead th[aria-sort]")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

@@ -8,8 +8,8 @@ verdicts of boards that it rests on.
 from leaderboard.claims.claim import Claim, ClaimList, Gain, list_claim_files, load_claims
 from leaderboard.claims.findings import (
     CheckedFinding,
-    Evidence,
     Finding,
+    NeededVerdict,
     Support,
     UnsupportedFinding,
     check_findings,
@@ -22,10 +22,10 @@ __all__ = [
     "Claim",
     "ClaimList",
     "ClaimVerdict",
-    "Evidence",
     "Finding",
     "Gain",
     "JudgedClaim",
+    "NeededVerdict",
     "Support",
     "UnsupportedFinding",
     "check_findings",

@@ -24,7 +24,7 @@ class UnsupportedFinding(ValueError):
     """A sentence that the records do not support; the message names it, what it rests on, and what was found."""
 
 
-class Evidence(BaseModel):
+class NeededVerdict(BaseModel):
     """One verdict that a finding rests on: of a claim, or of a row of a board.
 
     Attributes:
@@ -45,7 +45,7 @@ class Evidence(BaseModel):
     needs: str
 
     @model_validator(mode="after")
-    def _check_kind(self) -> "Evidence":
+    def _check_kind(self) -> "NeededVerdict":
         """A claim has no row, and a row has a board and a suite."""
         if bool(self.claim) == bool(self.board and self.suite):
             raise ValueError("Evidence should be a `claim`, or a `board` and its `suite`. Found neither or both.")
@@ -64,7 +64,7 @@ class Finding(BaseModel):
 
     name: str
     text: str
-    rests_on: list[Evidence]
+    rests_on: list[NeededVerdict]
 
 
 class _Findings(BaseModel):
@@ -77,7 +77,7 @@ class _Findings(BaseModel):
 class Support:
     """A piece of evidence as it was found: a judged claim, or the board with the row."""
 
-    evidence: Evidence
+    evidence: NeededVerdict
     claim: JudgedClaim | None = None
     results: Results | None = None
 
@@ -121,7 +121,7 @@ def check_findings(
 
 
 def _find_support(
-    finding: Finding, evidence: Evidence, claims: Mapping[str, Sequence[JudgedClaim]], boards: Sequence[Results]
+    finding: Finding, evidence: NeededVerdict, claims: Mapping[str, Sequence[JudgedClaim]], boards: Sequence[Results]
 ) -> Support:
     """The claim or board that a piece of evidence names, where its verdict is the one that is needed."""
     if evidence.claim:
@@ -145,7 +145,7 @@ def _find_support(
     return support
 
 
-def _list_verdicts(results: Results, evidence: Evidence) -> list[str]:
+def _list_verdicts(results: Results, evidence: NeededVerdict) -> list[str]:
     """The verdict of the row, or of every row that is tested."""
     rows = judge_rows(results)
     methods = [evidence.method] if evidence.method else list(rows)

@@ -34,7 +34,7 @@ def test_a_line_for_each_suite_with_its_change_and_verdict(store: Path, capsys: 
     assert main(["compare", "single_task", "hard", "--store", str(store), "--suite", "other", "--format", "md"]) == 0
     text = capsys.readouterr().out
     [line] = [line for line in text.splitlines() if line.startswith("| other | other | ")]
-    assert " -16.9 % " in line
+    assert " -17.0 % " in line
     assert "| better | 5 |" in line
 
 

@@ -8,8 +8,8 @@ from bench.records import ResultRecord
 from leaderboard.analysis.results import Results
 from leaderboard.boards.board import board_of_suite, boards
 from leaderboard.claims import (
-    Evidence,
     Finding,
+    NeededVerdict,
     UnsupportedFinding,
     check_findings,
     judge_claims,
@@ -22,7 +22,7 @@ from leaderboard.report.table import analyse_board
 from leaderboard.site import write_site
 from leaderboard.store import StoreContents
 
-WORSE = Evidence(board="toy", suite="toy", method="hard", needs="worse")
+WORSE = NeededVerdict(board="toy", suite="toy", method="hard", needs="worse")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def results(three_methods: list[ResultRecord]) -> Results:
     return analyse_board(board_of_suite("toy", three_methods), StoreContents(three_methods))
 
 
-def say(*evidence: Evidence) -> list[Finding]:
+def say(*evidence: NeededVerdict) -> list[Finding]:
     return [Finding(name="a", text="Hard sharing does harm.", rests_on=list(evidence))]
 
 
@@ -66,11 +66,11 @@ def test_a_finding_needs_the_verdicts_of_its_rows(
 def test_a_finding_needs_the_verdict_of_its_claim(three_methods: list[ResultRecord]) -> None:
     claim = Claim(name="harm", text="Hard sharing does harm.", suite="toy", task="left", expected="less")
     judged = {"mine": judge_claims([claim], three_methods)}
-    [checked] = check_findings(say(Evidence(claim="mine/harm", needs="as stated")), judged, [])
+    [checked] = check_findings(say(NeededVerdict(claim="mine/harm", needs="as stated")), judged, [])
     assert checked.supports[0].claim is judged["mine"][0]
     for name, found in (("mine/harm", "`as stated`"), ("mine/other", "nothing that was run"), ("no/harm", "nothing")):
         with pytest.raises(UnsupportedFinding, match=f"Found {found}"):
-            check_findings(say(Evidence(claim=name, needs="not as stated")), judged, [])
+            check_findings(say(NeededVerdict(claim=name, needs="not as stated")), judged, [])
 
 
 def test_the_page_is_not_built_and_the_sentence_is_named(three_methods: list[ResultRecord], tmp_path: Path) -> None:

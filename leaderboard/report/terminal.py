@@ -72,7 +72,7 @@ def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = No
         width: characters per line; by default those of the terminal, or PLAIN_WIDTH where output is no terminal.
         colour: whether to use terminal styles; by default only in a terminal.
     """
-    console, width = _open_console(width, colour)
+    console, width = open_console(width, colour)
     console.print(Text(printable(grid.title), style="bold"))
     # One grid with intervals below the means is read more easily than two grids: stack first, split then.
     stacked = _needed_width(grid, range(len(grid.heads)), stacked=False) > width
@@ -81,7 +81,7 @@ def draw_grid(grid: TextGrid, width: int | None = None, colour: bool | None = No
         console.print(_draw_chunk(grid, chunk, stacked))
         console.print()
     console.width = width
-    return _close_console(console, grid.notes)
+    return close_console(console, grid.notes)
 
 
 def draw_texts(
@@ -96,7 +96,7 @@ def draw_texts(
         notes: sentences below.
         left: names of the columns that are aligned left; all others are aligned right, as numbers are.
     """
-    console, _ = _open_console(None, None)
+    console, _ = open_console(None, None)
     console.print(Text(printable(title), style="bold"))
     grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, PAD, 0, 0), pad_edge=False, show_edge=False)
     for name in head:
@@ -105,10 +105,10 @@ def draw_texts(
         grid.add_row(*(Text(printable(cell)) for cell in line))
     console.print(grid)
     console.print()
-    return _close_console(console, notes)
+    return close_console(console, notes)
 
 
-def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]:
+def open_console(width: int | None, colour: bool | None) -> tuple[Console, int]:
     """A console that writes into memory, and its width in characters."""
     terminal = sys.stdout.isatty()
     width = width or (shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
@@ -117,7 +117,7 @@ def _open_console(width: int | None, colour: bool | None) -> tuple[Console, int]
     return console, width
 
 
-def _close_console(console: Console, notes: Sequence[str]) -> str:
+def close_console(console: Console, notes: Sequence[str]) -> str:
     """Everything that was printed, with the notes below; trailing blanks are dropped, which would break copied text."""
     for note in notes:
         console.print(Text("· " + printable(note), style="dim"), overflow="fold")

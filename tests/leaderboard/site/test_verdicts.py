@@ -5,12 +5,15 @@ import re
 from collections import Counter
 
 import pytest
+from rich.cells import cell_len
 
 from bench.records import ResultRecord
 from leaderboard.analysis.judged import tell_apart
 from leaderboard.analysis.statistics import LEAST_SEEDS, MARGIN
 from leaderboard.boards.board import board_of_suite, boards
+from leaderboard.report.brief import write_brief
 from leaderboard.report.formats import MARKS, write_ends
+from leaderboard.report.percent import to_error_change
 from leaderboard.report.table import WideLine, tabulate
 from leaderboard.report.verdict_words import LEADS, word_contrast
 from leaderboard.site.addresses import Addresses
@@ -82,6 +85,18 @@ def test_no_row_of_a_committed_board_says_two_things(committed: list[Shown]) -> 
     assert [sentence for one in committed for sentence in contradict(one)] == []
     counts = Counter(line.judged.verdict for one in committed for line in one.lines)
     assert min(counts[verdict] for verdict in ("better", "worse", "equivalent", "undecided")) > 20
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_board_fits_a_terminal_in_brief_and_says_the_same(committed: list[Shown], width: int) -> None:
+    for one in committed:
+        text = write_brief([one.table], width)
+        assert max(map(cell_len, text.splitlines())) <= width, one.board.name
+        for line in one.lines:
+            low, high = line.judged.change.low, line.judged.change.high
+            if line.judged.verdict and low is not None and high is not None:
+                told = f"[{to_error_change(high):+.1f}, {to_error_change(low):+.1f}]"
+                assert re.search(rf"{re.escape(told)} +{word_contrast(line.judged.verdict)} ", text), line.method
 
 
 def test_the_sentence_of_a_board_counts_its_rows(committed: list[Shown]) -> None:
